@@ -1,0 +1,108 @@
+//! One agent action in neutral words: what every adapter produces and `record::build` consumes.
+//!
+//! An [`Event`] says what a sender said. It is not redacted, not bounded and not trusted:
+//! bounding, redaction and hashing happen where records are built.
+
+use crate::json::Json;
+use std::borrow::Cow;
+
+/// One agent action, as its sender described it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event<'a> {
+    pub action: Action<'a>,
+    pub agent: Agent<'a>,
+    /// The conversation or session; `None` when the sender names none.
+    pub session: Option<Cow<'a, str>>,
+    /// The human or account on whose behalf the agent acted (`user.id`, `enduser.id`, ...).
+    pub principal: Option<Cow<'a, str>>,
+    /// The tenant that the event itself claims. A claim only: authentication may overrule it.
+    pub tenant: Option<Cow<'a, str>>,
+    /// What went in: tool arguments, or the messages to a model.
+    pub input: Content<'a>,
+    pub outcome: Outcome<'a>,
+    pub origin: Origin<'a>,
+    /// Unix nanoseconds; `None` when absent or zero.
+    pub started: Option<u64>,
+    pub ended: Option<u64>,
+    pub usage: Usage<'a>,
+    pub source: Source,
+    /// What the sender says it dropped before sending: attributes, events and links of a span.
+    pub dropped: u64,
+}
+
+/// What kind of thing happened, and to what. Names as in the design's table of actions.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action<'a> {
+    /// A model call: `model.generate`, scope `model:<provider>`.
+    Generate { provider: Option<Cow<'a, str>>, model: Option<Cow<'a, str>> },
+    /// An embedding call: `model.embed`.
+    Embed { provider: Option<Cow<'a, str>>, model: Option<Cow<'a, str>> },
+    /// A tool call. `mcp_server` only where a real MCP signal was seen.
+    Tool { name: Cow<'a, str>, mcp_server: Option<Cow<'a, str>>, call_id: Option<Cow<'a, str>> },
+    /// A retrieval, memory search or MCP resource read: `retrieve:<name>`.
+    Retrieve { name: Cow<'a, str> },
+    /// An agent, chain, workflow or hand-off boundary: `agent.<verb>`, e.g. `agent.invoke`.
+    Boundary { verb: &'static str },
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Agent<'a> {
+    pub id: Option<Cow<'a, str>>,
+    pub name: Option<Cow<'a, str>>,
+    pub version: Option<Cow<'a, str>>,
+}
+
+/// Content that a sender may or may not disclose. Undisclosed is not the same as empty.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Content<'a> {
+    #[default]
+    Undisclosed,
+    Value(Json<'a>),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome<'a> {
+    pub status: Status,
+    pub result: Content<'a>,
+    /// The error's class or code as sent (`error.type`), an identifier rather than prose.
+    pub error_type: Option<Cow<'a, str>>,
+    /// The error's text (status message, exception message): prose, hashed but never stored raw.
+    pub error_text: Option<Cow<'a, str>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    Ok,
+    Error,
+    Denied,
+}
+
+/// Where the event came from: the identity that its record's id is derived from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin<'a> {
+    Span { trace: [u8; 16], span: [u8; 8], parent: Option<[u8; 8]>, name: Cow<'a, str> },
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Usage<'a> {
+    pub input_tokens: Option<i64>,
+    pub output_tokens: Option<i64>,
+    pub total_tokens: Option<i64>,
+    pub cache_read_tokens: Option<i64>,
+    pub cache_write_tokens: Option<i64>,
+    pub reasoning_tokens: Option<i64>,
+    pub finish_reason: Option<Cow<'a, str>>,
+}
+
+/// Which adapter read the event, from which dialect, by which version of the mapping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The reference's tag, e.g. `otel`.
+    pub adapter: &'static str,
+    /// The reference's words, e.g. `OpenTelemetry GenAI spans`.
+    pub via: &'static str,
+    /// e.g. `gen_ai`, `gen_ai.legacy`.
+    pub dialect: &'static str,
+    /// Version of the mapping table, e.g. `1`.
+    pub mapping: &'static str,
+}

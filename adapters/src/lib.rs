@@ -1,0 +1,13 @@
+//! Pure functions from a sender's bytes to neutral agent actions.
+//!
+//! ```text
+//! bytes ─ otlp::{protobuf, json} ─▶ otlp::model::Span<'a> ─ otel::event ─▶ event::Event<'a>
+//! ```
+//!
+//! Nothing here does I/O, reads a clock, hashes or redacts; everything borrows from the input.
+//! [`json::Json`] is the one value type that content travels in.
+
+pub mod event;
+pub mod json;
+pub mod otel;
+pub mod otlp;

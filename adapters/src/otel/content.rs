@@ -1,0 +1,138 @@
+//! Attribute values as JSON, and the legacy forms of messages as the lists that they stand for.
+
+use crate::json::{self, Json, Text};
+use crate::otlp::model::{AnyValue, KeyValue, SpanEvent};
+
+/// A disclosed value: text that is a JSON object or array becomes what it says, so that senders of
+/// one call agree whether they encode it or not. Text inside a structure is left as it is.
+pub(super) fn disclosed<'a>(value: &'a AnyValue<'a>) -> Json<'a> {
+    match value {
+        AnyValue::Str(text) => disclosed_text(text),
+        other => plain(other),
+    }
+}
+
+pub(super) fn disclosed_text(text: &str) -> Json<'_> {
+    if text.trim_start().starts_with(['{', '['])
+        && let Ok(parsed) = json::parse(text)
+    {
+        return parsed;
+    }
+    Json::str(text)
+}
+
+fn plain<'a>(value: &'a AnyValue<'a>) -> Json<'a> {
+    match value {
+        AnyValue::Empty => Json::Null,
+        AnyValue::Str(text) => Json::str(text),
+        AnyValue::Bool(bool) => Json::Bool(*bool),
+        AnyValue::Int(int) => Json::Int(*int),
+        AnyValue::Double(double) => Json::Float(*double),
+        AnyValue::Bytes(bytes) => Json::Str(base64(bytes).into()),
+        AnyValue::Array(values) => Json::Array(values.iter().map(plain).collect()),
+        AnyValue::KvList(pairs) => Json::object(
+            pairs.iter().map(|pair| (Text::from(pair.key.as_ref()), plain(&pair.value))).collect(),
+        ),
+    }
+}
+
+/// Standard alphabet, padded (RFC 4648 section 4).
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let mut group = [0; 4];
+        for (place, byte) in group.iter_mut().skip(1).zip(chunk) {
+            *place = *byte;
+        }
+        let bits = u32::from_be_bytes(group);
+        for at in 0..4 {
+            let sextet = bits >> (18 - 6 * at) & 63;
+            out.push(if at <= chunk.len() { char::from(ALPHABET[sextet as usize]) } else { '=' });
+        }
+    }
+    out
+}
+
+/// One attribute of a message, from `gen_ai.prompt.<index>.<name>`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Indexed<'a> {
+    index: u32,
+    pub(super) name: &'a str,
+    pub(super) value: &'a AnyValue<'a>,
+}
+
+impl<'a> Indexed<'a> {
+    /// Reads `<index>.<name>`.
+    pub(super) fn read(rest: &'a str, value: &'a AnyValue<'a>) -> Option<Self> {
+        let (index, name) = rest.split_once('.')?;
+        let index =
+            if index.bytes().all(|byte| byte.is_ascii_digit()) { index.parse().ok()? } else { return None };
+        Some(Self { index, name, value })
+    }
+}
+
+/// A list of messages in the order of their indices, each an object of what its names say.
+/// Deeper names stay flat: `tool_calls.0.name`.
+pub(super) fn indexed<'a>(entries: &mut [Indexed<'a>]) -> Option<Json<'a>> {
+    // Stable: of a name that appears twice the last still comes last.
+    entries.sort_by_key(|entry| entry.index);
+    let messages: Vec<_> = entries
+        .chunk_by(|a, b| a.index == b.index)
+        .map(|message| {
+            let entries = message.iter().map(|entry| (Text::from(entry.name), disclosed(entry.value)));
+            Json::object(entries.collect())
+        })
+        .collect();
+    (!messages.is_empty()).then_some(Json::Array(messages))
+}
+
+/// A list of legacy message events, each an object of its attributes and its role.
+pub(super) fn messages<'a>(events: &[&'a SpanEvent<'a>]) -> Option<Json<'a>> {
+    let list: Vec<_> = events.iter().map(|event| message(event)).collect();
+    (!list.is_empty()).then_some(Json::Array(list))
+}
+
+fn message<'a>(event: &'a SpanEvent<'a>) -> Json<'a> {
+    let role = event.name.strip_prefix("gen_ai.").and_then(|name| name.strip_suffix(".message"));
+    let mut entries = Vec::with_capacity(event.attributes.len() + 1);
+    // First, so that a role among the attributes takes its place.
+    entries.extend(role.map(|role| (Text::from("role"), Json::str(role))));
+    entries
+        .extend(event.attributes.iter().map(|pair| (Text::from(pair.key.as_ref()), disclosed(&pair.value))));
+    Json::object(entries)
+}
+
+/// Of an event that stands for a tool's arguments or result: the attribute that holds them.
+pub(super) fn body<'a>(events: &[&'a SpanEvent<'a>], key: &str) -> Option<Json<'a>> {
+    let [event] = events else { return None };
+    let holds = |pair: &&KeyValue<'_>| pair.key == key;
+    event.attributes.iter().rev().find(holds).map(|pair| disclosed(&pair.value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_padded() {
+        for (bytes, text) in [(&b""[..], ""), (b"\xfb", "+w=="), (b"\xfb\xff", "+/8="), (b"abc", "YWJj")] {
+            assert_eq!(base64(bytes), text);
+        }
+    }
+
+    #[test]
+    fn only_objects_and_arrays_are_parsed() {
+        for (text, parsed) in [
+            (" {\"a\":1}", true),
+            ("[1]", true),
+            ("7", false),
+            ("true", false),
+            ("\"x\"", false),
+            ("{'a': 1}", false),
+            ("", false),
+        ] {
+            assert_eq!(!matches!(disclosed_text(text), Json::Str(_)), parsed, "{text}");
+        }
+    }
+}

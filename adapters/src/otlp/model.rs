@@ -1,0 +1,88 @@
+//! OTLP trace messages, borrowed from the request's bytes.
+//!
+//! Field names follow opentelemetry-proto 1.11 (`trace.proto`, `common.proto`). Only what halod
+//! reads is kept; unknown fields are skipped by the decoders.
+
+use std::borrow::Cow;
+
+/// `ExportTraceServiceRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Traces<'a> {
+    pub resource_spans: Vec<ResourceSpans<'a>>,
+    /// Spans that cannot be used, by themselves: refused in `partial_success`, the rest is taken.
+    pub rejected: Rejected,
+}
+
+/// Spans left out by the decoder, and why the first of them was.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rejected {
+    pub spans: u64,
+    pub first_reason: Option<String>,
+}
+
+impl Rejected {
+    /// Counts one more span; its reason is asked for only when this is the first.
+    pub(super) fn add(&mut self, reason: impl FnOnce() -> String) {
+        self.spans += 1;
+        self.first_reason.get_or_insert_with(reason);
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ResourceSpans<'a> {
+    pub resource: Vec<KeyValue<'a>>,
+    pub scopes: Vec<ScopeSpans<'a>>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ScopeSpans<'a> {
+    pub scope_name: Cow<'a, str>,
+    pub scope_version: Cow<'a, str>,
+    pub spans: Vec<Span<'a>>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Span<'a> {
+    pub trace_id: [u8; 16],
+    pub span_id: [u8; 8],
+    /// `None` for a root span.
+    pub parent_span_id: Option<[u8; 8]>,
+    pub name: Cow<'a, str>,
+    pub kind: i32,
+    pub start_time_unix_nano: u64,
+    pub end_time_unix_nano: u64,
+    pub attributes: Vec<KeyValue<'a>>,
+    pub events: Vec<SpanEvent<'a>>,
+    pub status_code: i32,
+    pub status_message: Cow<'a, str>,
+    /// Sum of `dropped_attributes_count`, `dropped_events_count` and `dropped_links_count`.
+    pub dropped: u64,
+    pub flags: u32,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SpanEvent<'a> {
+    pub time_unix_nano: u64,
+    pub name: Cow<'a, str>,
+    pub attributes: Vec<KeyValue<'a>>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeyValue<'a> {
+    pub key: Cow<'a, str>,
+    pub value: AnyValue<'a>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum AnyValue<'a> {
+    /// No arm set, or an arm this version does not know.
+    #[default]
+    Empty,
+    Str(Cow<'a, str>),
+    Bool(bool),
+    Int(i64),
+    Double(f64),
+    Bytes(Cow<'a, [u8]>),
+    Array(Vec<AnyValue<'a>>),
+    KvList(Vec<KeyValue<'a>>),
+}

@@ -1,0 +1,279 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use super::super::oracle;
+use super::*;
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use proptest::prelude::*;
+use prost::Message;
+
+/// Values that hold NaN are unequal to themselves; their `Debug` forms are not.
+fn shown(traces: &Traces<'_>) -> String {
+    format!("{traces:?}")
+}
+
+fn agrees_with_prost(bytes: &[u8]) -> Result<(), TestCaseError> {
+    let ours = traces(bytes);
+    match (ExportTraceServiceRequest::decode(bytes), &ours) {
+        (Ok(theirs), Ok(ours)) => prop_assert_eq!(shown(&oracle::traces(&theirs)), shown(ours)),
+        (Err(_), Err(_)) | (Ok(_), Err(DecodeError::WrongSignal { .. })) => {}
+        (theirs, _) => prop_assert!(false, "prost: {:?}, ours: {:?}", theirs, ours),
+    }
+    prop_assert_eq!(
+        ExportLogsServiceRequest::decode(bytes).is_ok(),
+        skeleton(bytes, Signal::Logs).is_ok(),
+        "as logs"
+    );
+    prop_assert_eq!(
+        ExportMetricsServiceRequest::decode(bytes).is_ok(),
+        skeleton(bytes, Signal::Metrics).is_ok(),
+        "as metrics"
+    );
+    prop_assert_eq!(
+        ExportTraceServiceRequest::decode(bytes).is_ok(),
+        skeleton(bytes, Signal::Traces).is_ok(),
+        "as traces"
+    );
+    Ok(())
+}
+
+#[derive(Clone, Debug)]
+enum Edit {
+    Set(usize, u8),
+    Insert(usize, u8),
+    Remove(usize),
+    Cut(usize),
+    Repeat(usize, usize),
+}
+
+fn edits() -> impl Strategy<Value = Vec<Edit>> {
+    // Keys and lengths of OTLP are small numbers: they hit more than random bytes do.
+    let byte = prop_oneof![0..0x90u8, any::<u8>()];
+    let edit = prop_oneof![
+        4 => (any::<usize>(), byte.clone()).prop_map(|(at, byte)| Edit::Set(at, byte)),
+        2 => (any::<usize>(), byte).prop_map(|(at, byte)| Edit::Insert(at, byte)),
+        2 => any::<usize>().prop_map(Edit::Remove),
+        1 => any::<usize>().prop_map(Edit::Cut),
+        1 => (any::<usize>(), 0..40usize).prop_map(|(at, len)| Edit::Repeat(at, len)),
+    ];
+    proptest::collection::vec(edit, 1..4)
+}
+
+fn edit(bytes: &mut Vec<u8>, edit: &Edit) {
+    if bytes.is_empty() {
+        return;
+    }
+    let len = bytes.len();
+    match *edit {
+        Edit::Set(at, byte) => bytes[at % len] = byte,
+        Edit::Insert(at, byte) => bytes.insert(at % len, byte),
+        Edit::Remove(at) => drop(bytes.remove(at % len)),
+        Edit::Cut(at) => bytes.truncate(at % len),
+        Edit::Repeat(at, count) => {
+            let start = at % len;
+            let slice = bytes[start..(start + count).min(len)].to_vec();
+            bytes.extend(slice);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn decodes_what_prost_encodes(request in oracle::any_request()) {
+        let bytes = request.encode_to_vec();
+        agrees_with_prost(&bytes)?;
+        let spans: usize = request.resource_spans.iter().flat_map(|r| &r.scope_spans).map(|s| s.spans.len()).sum();
+        prop_assert_eq!(skeleton(&bytes, Signal::Traces), Ok(spans));
+    }
+
+    #[test]
+    fn agrees_with_prost_on_damaged_bytes(request in oracle::any_request(), edits in edits()) {
+        let mut bytes = request.encode_to_vec();
+        for one in &edits {
+            edit(&mut bytes, one);
+        }
+        agrees_with_prost(&bytes)?;
+    }
+
+    #[test]
+    fn agrees_with_prost_on_noise(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
+        agrees_with_prost(&bytes)?;
+    }
+}
+
+/// A field of wire type LEN.
+fn field(tag: u8, inner: &[u8]) -> Vec<u8> {
+    let mut out = vec![tag << 3 | 2];
+    let mut len = inner.len();
+    while len > 0x7f {
+        out.push(len as u8 | 0x80);
+        len >>= 7;
+    }
+    out.push(len as u8);
+    out.extend_from_slice(inner);
+    out
+}
+
+/// A request with one span that has these fields after its ids.
+fn one_span(fields: &[u8]) -> Vec<u8> {
+    let mut span = field(1, &[1; 16]);
+    span.extend(field(2, &[2; 8]));
+    span.extend_from_slice(fields);
+    field(1, &field(2, &field(2, &span)))
+}
+
+fn only(bytes: &[u8]) -> Span<'_> {
+    let mut traces = traces(bytes).unwrap();
+    assert_eq!(traces.rejected, Rejected::default());
+    traces.resource_spans.pop().unwrap().scopes.pop().unwrap().spans.pop().unwrap()
+}
+
+#[test]
+fn an_empty_request_is_legal() {
+    assert_eq!(traces(b""), Ok(Traces::default()));
+    assert_eq!(skeleton(b"", Signal::Logs), Ok(0));
+}
+
+#[test]
+fn the_last_scalar_wins_and_messages_merge() {
+    let value = |bytes: &[u8]| field(2, bytes);
+    let array = |item: u8| field(5, &field(1, &[3 << 3, item]));
+    let mut pair = field(1, b"key");
+    pair.extend(value(&array(1)));
+    pair.extend(value(&array(2)));
+    let mut fields = field(5, b"first");
+    fields.extend(field(5, b"second"));
+    fields.extend(field(9, &pair));
+    let bytes = one_span(&fields);
+    let span = only(&bytes);
+    assert_eq!(span.name, "second");
+    assert_eq!(span.attributes[0].value, AnyValue::Array(vec![AnyValue::Int(1), AnyValue::Int(2)]));
+}
+
+#[test]
+fn unknown_fields_and_groups_are_skipped() {
+    let mut fields = vec![17 << 3 & 0x7f | 0x80, 1, 5]; // field 17, varint
+    fields.extend([0xa3, 1, 0x08, 7, 0x13, 0x14, 0xa4, 1]); // group 20 { 1: 7, group 2 {} }
+    fields.extend(field(5, b"name"));
+    let bytes = one_span(&fields);
+    assert_eq!(only(&bytes).name, "name");
+}
+
+#[test]
+fn a_bad_id_rejects_its_span_only() {
+    let good = {
+        let mut span = field(1, &[1; 16]);
+        span.extend(field(2, &[2; 8]));
+        span.extend(field(4, &[0; 8]));
+        span
+    };
+    let mut short = field(1, &[1; 15]);
+    short.extend(field(2, &[2; 8]));
+    let mut zero = field(1, &[0; 16]);
+    zero.extend(field(2, &[2; 8]));
+    let mut parent = good.clone();
+    parent.extend(field(4, &[1; 7]));
+    let mut scope = Vec::new();
+    for span in [&good, &short, &zero, &parent] {
+        scope.extend(field(2, span));
+    }
+    let bytes = field(1, &field(2, &scope));
+    let traces = traces(&bytes).unwrap();
+    assert_eq!(traces.rejected.spans, 3);
+    assert_eq!(
+        traces.rejected.first_reason.as_deref(),
+        Some("resource_spans[0].scope_spans[0].spans[1]: trace_id is not 16 bytes long")
+    );
+    assert_eq!(traces.resource_spans[0].scopes[0].spans.len(), 1);
+    assert_eq!(traces.resource_spans[0].scopes[0].spans[0].parent_span_id, None);
+}
+
+#[test]
+fn errors_name_the_byte() {
+    assert_eq!(traces(&[0x0a, 5, 0]), Err(DecodeError::Truncated { offset: 1 }));
+    assert_eq!(
+        traces(&[0x08, 0xff]),
+        Err(DecodeError::WireType { offset: 1, tag: 1, message: "ExportTraceServiceRequest" })
+    );
+    assert_eq!(traces(&[0x10, 0xff]), Err(DecodeError::Truncated { offset: 1 }));
+    let eleven = [0x10, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
+    assert_eq!(traces(&eleven), Err(DecodeError::Varint { offset: 1 }));
+    let latin = one_span(&field(5, b"caf\xe9"));
+    assert_eq!(traces(&latin), Err(DecodeError::Utf8 { offset: latin.len() - 4 }));
+}
+
+#[test]
+fn nesting_is_bounded_where_prost_bounds_it() {
+    let nested = |levels: usize| {
+        let mut value = vec![3 << 3, 1];
+        for _ in 0..levels {
+            value = field(5, &field(1, &value));
+        }
+        one_span(&field(9, &field(2, &value)))
+    };
+    for levels in [1, 46, 47, 48, 49, 5_000] {
+        let bytes = nested(levels);
+        let theirs = ExportTraceServiceRequest::decode(&bytes[..]).is_ok();
+        assert_eq!(traces(&bytes).is_ok(), theirs, "{levels} levels");
+        assert_eq!(theirs, levels < 48, "{levels} levels");
+    }
+}
+
+#[test]
+fn a_request_of_another_signal_is_told_apart() {
+    let string = field(1, b"hello");
+    let mut record = vec![0x09, 1, 2, 3, 4, 5, 6, 7, 8]; // time_unix_nano
+    record.extend(field(5, &string));
+    let logs = field(1, &field(2, &field(2, &record)));
+    let mut gauge = field(1, b"0123456789abcdef"); // a name as long as a trace id
+    gauge.extend(field(2, b"short"));
+    gauge.extend(field(5, &field(1, &[0x19, 1, 2, 3, 4, 5, 6, 7, 8])));
+    let metrics = field(1, &field(2, &field(2, &gauge)));
+    let spans = one_span(&field(5, b"name"));
+
+    let wrong = |expected, found| DecodeError::WrongSignal { expected, found };
+    assert_eq!(traces(&logs), Err(wrong(Signal::Traces, Signal::Logs)));
+    assert_eq!(traces(&metrics), Err(wrong(Signal::Traces, Signal::Metrics)));
+    assert_eq!(skeleton(&spans, Signal::Logs), Err(wrong(Signal::Logs, Signal::Traces)));
+    assert_eq!(skeleton(&metrics, Signal::Logs), Err(wrong(Signal::Logs, Signal::Metrics)));
+    assert_eq!(skeleton(&logs, Signal::Metrics), Err(wrong(Signal::Metrics, Signal::Logs)));
+    assert_eq!(skeleton(&logs, Signal::Logs), Ok(1));
+    assert_eq!(skeleton(&metrics, Signal::Metrics), Ok(1));
+}
+
+#[test]
+fn a_hundred_thousand_attributes_are_read_in_one_go() {
+    let mut pair = field(1, b"k");
+    pair.extend(field(2, &field(1, b"v")));
+    let mut fields = Vec::new();
+    for _ in 0..100_000 {
+        fields.extend(field(9, &pair));
+    }
+    let bytes = one_span(&fields);
+    assert_eq!(only(&bytes).attributes.len(), 100_000);
+}
+
+#[test]
+fn more_messages_than_memory_can_hold_are_refused() {
+    let attributes = |count: u32| -> Vec<u8> {
+        // A span of `count` empty attributes, its two ids, its scope and its resource.
+        let mut span = vec![0x0a, 16];
+        span.extend_from_slice(&[1; 16]);
+        span.extend_from_slice(&[0x12, 8]);
+        span.extend_from_slice(&[1; 8]);
+        span.extend((0..count).flat_map(|_| [0x4a, 0x00]));
+        let wrap = |tag: u8, inner: Vec<u8>| {
+            let mut out = vec![tag];
+            prost::encoding::encode_varint(inner.len() as u64, &mut out);
+            out.extend(inner);
+            out
+        };
+        wrap(0x0a, wrap(0x12, wrap(0x12, span)))
+    };
+    assert!(traces(&attributes(100_000)).is_ok());
+    let bytes = attributes(crate::otlp::MAX_MESSAGES);
+    assert_eq!(traces(&bytes), Err(DecodeError::TooMany { limit: crate::otlp::MAX_MESSAGES }));
+}
