@@ -1,0 +1,16 @@
+//! halod: bytes from any agent telemetry in, one durable, hash-linked Halo Runtime Record per
+//! agent action out, one chain per tenant.
+//!
+//! Modules in layer order; each may use only those above it:
+//!
+//! | layer | module | what it is |
+//! |---|---|---|
+//! | 0 | `halo_adapters` | pure: a sender's bytes to a neutral event |
+//! | 1 | [`record`] | pure: what a record is; canonical form, hash, draft |
+//! | 2 | `chain` | blocking file I/O: chains on disk, the commit, the verifier |
+//! | 3 | `pipeline` | the bounded hand-over to the one writer |
+//! | 4 | `net`, `receivers` | bytes in |
+//! | 5 | `config`, `telemetry`, `daemon` | assembly and operation |
+//! | 6 | `cli` | one file per verb |
+
+pub mod record;

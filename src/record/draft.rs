@@ -1,0 +1,233 @@
+//! A record that lacks only its place in a chain.
+//!
+//! A draft is the finished line of a record with blanks for what only the writer knows: the
+//! previous hash, its own hash and the time of sealing. In canonical form (RFC 8785) `hash` sorts
+//! between `canon` and `prev_hash`, so the stored line is itself canonical and nothing is ever
+//! serialised twice; and all that precedes the blanks never changes, so its SHA-256 state is
+//! computed by the receiver, in parallel. The writer hashes from `"prev_hash"` on.
+
+use super::ids::{Origin, RecordId};
+use super::tenant::Tenant;
+use super::time::LEN as TS_LEN;
+use bytes::{Bytes, BytesMut};
+use sha2::{Digest, Sha256};
+
+/// A SHA-256 in lower-case hex.
+pub type HexHash = [u8; 64];
+
+/// `prev_hash` of a chain's first record.
+pub const GENESIS: HexHash = [b'0'; 64];
+
+/// The blanks, as they stand in an unsealed line.
+const HOLE: &str = concat!(
+    r#""hash":""#,
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    r#"","prev_hash":""#,
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    r#"""#
+);
+const HASH_AT: usize = 8;
+const PREV_KEY_AT: usize = HASH_AT + 64 + 2;
+const PREV_AT: usize = PREV_KEY_AT + 13;
+
+/// A canonical line with blanks, and whose chain it belongs to.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    tenant: Tenant,
+    id: RecordId,
+    /// Shares one allocation with the other drafts of its request.
+    line: Bytes,
+    marks: Marks,
+    /// SHA-256 state after everything before the hole.
+    head: Sha256,
+}
+
+/// Where the variable parts of a line lie, as byte offsets.
+#[derive(Clone, Copy, Debug, Default)]
+struct Marks {
+    /// Where `conflicts_with` sorts among the record's own keys: just before `data`.
+    conflict: usize,
+    hole: usize,
+    id: usize,
+    ts: usize,
+}
+
+/// Buffers for building drafts, to be used for all of a request: a line is as large as a small
+/// page, and an allocation for each, made by one thread and freed by another, is felt.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    pub(super) content: Vec<u8>,
+    line: Vec<u8>,
+    lines: BytesMut,
+}
+
+/// Bytes of lines that are allocated at once.
+const LINES: usize = 64 << 10;
+
+impl Scratch {
+    fn keep(&mut self, line: Vec<u8>) -> Bytes {
+        if self.lines.capacity() < line.len() {
+            self.lines = BytesMut::with_capacity(LINES.max(line.len()));
+        }
+        self.lines.extend_from_slice(&line);
+        self.line = line;
+        self.lines.split().freeze()
+    }
+}
+
+/// Collects a line's canonical bytes in order; `build` is its one user.
+#[derive(Debug)]
+pub(super) struct DraftWriter {
+    pub(super) line: Vec<u8>,
+    marks: Marks,
+}
+
+impl DraftWriter {
+    pub(super) fn new(scratch: &mut Scratch) -> Self {
+        let mut line = std::mem::take(&mut scratch.line);
+        line.clear();
+        Self { line, marks: Marks::default() }
+    }
+
+    /// Opens `data`, the first key after where `conflicts_with` sorts.
+    pub(super) fn data(&mut self) {
+        self.marks.conflict = self.line.len();
+        self.line.extend_from_slice(b"\"data\":{");
+    }
+
+    /// Writes the inside of `integrity`, with its blanks.
+    pub(super) fn integrity(&mut self) {
+        self.line.extend_from_slice(br#""alg":"sha-256","canon":"rfc8785","#);
+        self.marks.hole = self.line.len();
+        self.line.extend_from_slice(HOLE.as_bytes());
+    }
+
+    pub(super) fn id(&mut self, id: RecordId) {
+        self.marks.id = self.line.len();
+        self.line.extend_from_slice(&id.text());
+    }
+
+    pub(super) fn ts(&mut self) {
+        self.marks.ts = self.line.len();
+        self.line.extend_from_slice(&[b' '; TS_LEN]);
+    }
+
+    pub(super) fn finish(mut self, tenant: Tenant, id: RecordId, scratch: &mut Scratch) -> Draft {
+        self.line.push(b'\n');
+        let head = Sha256::new_with_prefix(&self.line[..self.marks.hole]);
+        Draft { tenant, id, line: scratch.keep(self.line), marks: self.marks, head }
+    }
+}
+
+impl Draft {
+    #[must_use]
+    pub fn tenant(&self) -> &Tenant {
+        &self.tenant
+    }
+
+    #[must_use]
+    pub fn id(&self) -> RecordId {
+        self.id
+    }
+
+    /// Bytes of the line this draft becomes, its newline included.
+    #[must_use]
+    #[allow(clippy::len_without_is_empty)]
+    pub fn len(&self) -> usize {
+        self.line.len()
+    }
+
+    /// Appends the finished line to `out` and returns its hash.
+    pub fn seal(&self, prev: &HexHash, ts: &[u8; TS_LEN], out: &mut Vec<u8>) -> HexHash {
+        let start = out.len();
+        out.extend_from_slice(&self.line);
+        let line = &mut out[start..];
+        line[self.marks.ts..self.marks.ts + TS_LEN].copy_from_slice(ts);
+        let hole = self.marks.hole;
+        line[hole + PREV_AT..hole + PREV_AT + 64].copy_from_slice(prev);
+        let mut state = self.head.clone();
+        state.update(&line[hole + PREV_KEY_AT..self.line.len() - 1]);
+        let hash = super::hash::hex(&state.finalize().into());
+        line[hole + HASH_AT..hole + HASH_AT + 64].copy_from_slice(&hash);
+        hash
+    }
+
+    /// Whether `line`, stored under the same origin, says the same thing: equal in everything but
+    /// its place in the chain and the time of sealing.
+    ///
+    /// A line sealed by another version of the mapping may say the same in other words; then only
+    /// its length of life decides (`started_at`, `ended_at` and the outcome's status), so that an
+    /// upgrade of halod does not turn every resend into a conflict.
+    #[must_use]
+    pub fn same_content(&self, line: &[u8]) -> bool {
+        let mut masked = line.strip_suffix(b"\n").unwrap_or(line).to_vec();
+        masked.push(b'\n');
+        if masked.len() == self.line.len() {
+            for (at, len) in
+                [(self.marks.ts, TS_LEN), (self.marks.hole + HASH_AT, 64), (self.marks.hole + PREV_AT, 64)]
+            {
+                masked[at..at + len].copy_from_slice(&self.line[at..at + len]);
+            }
+            if masked == *self.line {
+                return true;
+            }
+        }
+        let core = |key: &[u8], line: &[u8]| string_after(line, key).map(<[u8]>::to_vec);
+        core(b"\"mapping\":\"", line) != core(b"\"mapping\":\"", &self.line)
+            && [&b"\"started_at\":\""[..], b"\"ended_at\":\"", b"\"status\":\""]
+                .iter()
+                .all(|key| core(key, line) == core(key, &self.line))
+    }
+
+    /// The record that is sealed instead when another content is already sealed under this
+    /// origin: the same line under an id of its own, with `conflicts_with` naming the first.
+    #[must_use]
+    pub fn conflicting_with(&self, first: RecordId) -> Self {
+        let content = Sha256::digest(&self.line);
+        let id = RecordId::derive(Origin::Conflict, &self.tenant, &[first.bytes(), &content]);
+        let note = [&br#""conflicts_with":""#[..], &first.text(), b"\","].concat();
+        let Marks { conflict, hole, id: id_at, ts } = self.marks;
+        let mut line = Vec::with_capacity(self.line.len() + note.len());
+        line.extend_from_slice(&self.line[..conflict]);
+        line.extend_from_slice(&note);
+        line.extend_from_slice(&self.line[conflict..]);
+        let shift = note.len();
+        let marks = Marks { conflict, hole: hole + shift, id: id_at + shift, ts: ts + shift };
+        line[marks.id..marks.id + 36].copy_from_slice(&id.text());
+        let head = Sha256::new_with_prefix(&line[..marks.hole]);
+        Self { tenant: self.tenant.clone(), id, line: line.into(), marks, head }
+    }
+
+    /// Makes a draft again of a line that this module sealed, so that it can be linked elsewhere.
+    /// `None` when the line is not one of ours.
+    #[must_use]
+    pub fn reopen(tenant: Tenant, line: &[u8]) -> Option<Self> {
+        let find = |needle: &[u8], from: usize| Some(memchr::memmem::find(line.get(from..)?, needle)? + from);
+        let line_end = line.len().checked_sub(1).filter(|&end| line[end] == b'\n')?;
+        let opening = br#""integrity":{"alg":"sha-256","canon":"rfc8785","#;
+        let hole = find(opening, 0)? + opening.len();
+        let id_key = br#""record_id":""#;
+        let id_at = find(id_key, hole)? + id_key.len();
+        let ts_key = br#""ts":""#;
+        let ts_at = find(ts_key, id_at)? + ts_key.len();
+        let conflict = find(br#""data":{"#, 0)?;
+        if ts_at + TS_LEN > line_end || id_at + 36 > line_end || hole + HOLE.len() > line_end {
+            return None;
+        }
+        let id = RecordId::parse(std::str::from_utf8(&line[id_at..id_at + 36]).ok()?)?;
+        let mut line = line.to_vec();
+        line[ts_at..ts_at + TS_LEN].fill(b' ');
+        line[hole..hole + HOLE.len()].copy_from_slice(HOLE.as_bytes());
+        let head = Sha256::new_with_prefix(&line[..hole]);
+        let marks = Marks { conflict, hole, id: id_at, ts: ts_at };
+        Some(Self { tenant, id, line: line.into(), marks, head })
+    }
+}
+
+/// The string value that follows `key` (which ends in `":"`) for the first time. Only for canonical
+/// lines and values without escapes; good enough to compare two lines by, not to read one.
+fn string_after<'a>(line: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
+    let at = memchr::memmem::find(line, key)? + key.len();
+    let end = memchr::memchr(b'"', &line[at..])?;
+    Some(&line[at..at + end])
+}

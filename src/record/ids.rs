@@ -1,0 +1,133 @@
+//! Record ids, derived from the origin's own identity.
+//!
+//! The same span, sent again by anyone at any time, gets the same id, so a resend is recognised
+//! and `halo verify`, which fails on a repeated id, is an outside check on exactly-once. The tenant
+//! is part of what is hashed: ids of two tenants never meet, and none can guess another's.
+
+use super::tenant::Tenant;
+use sha2::{Digest, Sha256};
+
+/// 128 bits in UUID form, version 8 (RFC 9562, section 5.8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RecordId([u8; 16]);
+
+/// What an id is derived from; the name keeps the derivations apart.
+#[derive(Clone, Copy, Debug)]
+pub enum Origin {
+    /// Trace id, span id.
+    Span,
+    /// The id of the record that is contradicted, the hash of the contradicting content.
+    Conflict,
+    /// What halod says of itself: the notice's kind and the facts that make it one of a kind.
+    Notice,
+}
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+impl RecordId {
+    /// SHA-256 over the domain, the tenant and the length-prefixed parts, cut to 128 bits.
+    #[must_use]
+    pub fn derive(origin: Origin, tenant: &Tenant, parts: &[&[u8]]) -> Self {
+        let domain: &[u8] = match origin {
+            Origin::Span => b"halod/record-id/1 span\0",
+            Origin::Conflict => b"halod/record-id/1 conflict\0",
+            Origin::Notice => b"halod/record-id/1 notice\0",
+        };
+        let mut hash = Sha256::new();
+        hash.update(domain);
+        // A subject is never empty, so the empty string stands for `Local` alone.
+        for part in std::iter::once(tenant.subject().unwrap_or("").as_bytes()).chain(parts.iter().copied()) {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        let mut id = [0; 16];
+        id.copy_from_slice(&hash.finalize()[..16]);
+        id[6] = id[6] & 0x0f | 0x80;
+        id[8] = id[8] & 0x3f | 0x80;
+        Self(id)
+    }
+
+    /// The 36 characters of the UUID, lower case.
+    #[must_use]
+    pub fn text(&self) -> [u8; 36] {
+        let mut out = [b'-'; 36];
+        let mut at = 0;
+        for (i, byte) in self.0.iter().enumerate() {
+            if matches!(i, 4 | 6 | 8 | 10) {
+                at += 1;
+            }
+            out[at] = HEX[usize::from(byte >> 4)];
+            out[at + 1] = HEX[usize::from(byte & 15)];
+            at += 2;
+        }
+        out
+    }
+
+    /// Reads what [`Self::text`] writes; `None` for anything else, such as ids of other recorders.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let text: &[u8; 36] = text.as_bytes().try_into().ok()?;
+        let mut id = [0; 16];
+        let mut at = 0;
+        for (i, byte) in id.iter_mut().enumerate() {
+            if matches!(i, 4 | 6 | 8 | 10) {
+                at += 1;
+            }
+            let digit = |c: u8| HEX.iter().position(|&h| h == c);
+            *byte = u8::try_from(digit(text[at])? << 4 | digit(text[at + 1])?).ok()?;
+            at += 2;
+        }
+        let id = Self(id);
+        (id.text() == *text).then_some(id)
+    }
+
+    #[must_use]
+    pub fn bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    /// The key under which the exactly-once index looks: uniform, as the id is a hash.
+    #[must_use]
+    pub fn key(&self) -> u64 {
+        u128::from_be_bytes(self.0).wrapping_shr(64) as u64 ^ u128::from_be_bytes(self.0) as u64
+    }
+}
+
+impl std::fmt::Display for RecordId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(std::str::from_utf8(&self.text()).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn id(tenant: &Tenant, span: u8) -> RecordId {
+        RecordId::derive(Origin::Span, tenant, &[&[1; 16], &[span; 8]])
+    }
+
+    #[test]
+    fn same_origin_same_id_and_nothing_else() {
+        let acme = Tenant::Subject("acme".into());
+        assert_eq!(id(&acme, 1), id(&acme, 1));
+        assert_ne!(id(&acme, 1), id(&acme, 2));
+        assert_ne!(id(&acme, 1), id(&Tenant::Local, 1));
+        let moved = RecordId::derive(Origin::Span, &acme, &[&[1; 15], &[1; 9]]);
+        assert_ne!(id(&acme, 1), moved, "parts are length-prefixed");
+    }
+
+    #[test]
+    fn text_is_a_version_8_uuid_and_parses_back() {
+        let id = id(&Tenant::Local, 7);
+        let text = id.to_string();
+        assert_eq!(text.len(), 36);
+        assert_eq!(text.as_bytes()[14], b'8');
+        assert!(b"89ab".contains(&text.as_bytes()[19]));
+        assert_eq!(RecordId::parse(&text), Some(id));
+        for bad in ["", "zz", &text.to_uppercase(), &text.replace('-', "0"), &format!("{text}0")] {
+            assert_eq!(RecordId::parse(bad), None, "{bad}");
+        }
+    }
+}

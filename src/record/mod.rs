@@ -1,0 +1,16 @@
+//! What a record is: canonical form, hash, draft and seal, schema, tenant names, ids, time.
+//!
+//! Pure: no I/O, no clock, no globals. Facts about the format are those of the reference
+//! implementation `halo-record` 0.2.46, schema version 0.1.
+
+pub mod build;
+pub mod canon;
+pub mod draft;
+pub mod hash;
+pub mod ids;
+pub mod parse;
+pub mod redact;
+pub mod schema;
+pub mod tenant;
+pub mod time;
+pub mod vocabulary;

@@ -1,0 +1,65 @@
+//! The catch-all: tokens that look random.
+
+use super::chars::first;
+use super::probe::{TOKEN_RUN, token};
+use super::text::Span;
+
+/// Bits per character from which a token counts as random.
+const THRESHOLD: f64 = 3.5;
+
+/// Finds runs of at least [`TOKEN_RUN`] characters of `[A-Za-z0-9+/=_-]` that look like a secret.
+pub(super) fn find(text: &str, out: &mut Vec<Span>) {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while let Some(rest) = bytes.get(at..) {
+        let Some(start) = rest.iter().position(|&b| token(b)).map(|from| at + from) else { return };
+        let run = bytes.get(start..).unwrap_or_default();
+        let end = start + run.iter().position(|&b| !token(b)).unwrap_or(run.len());
+        if end - start >= TOKEN_RUN && bytes.get(start..end).is_some_and(secret) {
+            out.push(Span { start, end });
+        }
+        at = end;
+    }
+}
+
+pub(super) fn mask(found: &str, out: &mut String) {
+    out.push_str(first(found, 3));
+    out.push_str("****");
+}
+
+/// A hash, a UUID, a number or a word is no secret; what is left must be varied enough.
+fn secret(token: &[u8]) -> bool {
+    let digits = token.iter().any(u8::is_ascii_digit);
+    let cases = token.iter().any(u8::is_ascii_lowercase) && token.iter().any(u8::is_ascii_uppercase);
+    (digits || cases)
+        && !token.iter().all(u8::is_ascii_hexdigit)
+        && !starts_with_uuid(token)
+        && bits(token) >= THRESHOLD
+}
+
+/// The first three groups decide, as they do for the reference.
+fn starts_with_uuid(token: &[u8]) -> bool {
+    token.get(..19).is_some_and(|uuid| {
+        uuid.iter().enumerate().all(|(at, b)| match at {
+            8 | 13 | 18 => *b == b'-',
+            _ => b.is_ascii_hexdigit(),
+        })
+    })
+}
+
+/// Shannon entropy per character. Summed in the order in which the characters first occur, as the
+/// reference does, so that rounding agrees.
+fn bits(token: &[u8]) -> f64 {
+    let mut counts = [0u32; 256];
+    let mut order = Vec::with_capacity(64);
+    for &b in token {
+        let Some(count) = counts.get_mut(usize::from(b)) else { continue };
+        if *count == 0 {
+            order.push(b);
+        }
+        *count += 1;
+    }
+    let length = token.len() as f64;
+    let shares = order.iter().filter_map(|&b| counts.get(usize::from(b))).map(|&n| f64::from(n) / length);
+    -shares.map(|share| share * share.log2()).sum::<f64>()
+}

@@ -1,0 +1,178 @@
+//! What a field's name says of its value: credentials are masked whole, paths stay readable.
+
+use super::invisible::invisible;
+use halo_adapters::json::{Json, Text};
+
+/// Endings of the reference's credential names.
+const ENDINGS: [&str; 11] = [
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "api_key",
+    "apikey",
+    "token",
+    "private_key",
+    "privatekey",
+    "secret_key",
+    "secretkey",
+];
+
+/// Last segments of the reference's credential names.
+const SEGMENTS: [&str; 6] = ["pass", "pwd", "auth", "authorization", "credential", "credentials"];
+
+/// Endings that the reference takes for ordinary names.
+const MORE_ENDINGS: [&str; 12] = [
+    "secret_access_key",
+    "secretaccesskey",
+    "account_key",
+    "accountkey",
+    "shared_access_key",
+    "sharedaccesskey",
+    "signing_key",
+    "encryption_key",
+    "connection_string",
+    "connectionstring",
+    "cookie",
+    "passcode",
+];
+
+/// Of these, a number is a secret too.
+const PASSWORDS: [&str; 4] = ["password", "passwd", "passphrase", "passcode"];
+
+/// Longer keys are normalised only from the end; no ending is longer.
+const LONGEST: usize = 64;
+
+/// Calls `f` with the end of a key: letters in lower case, blanks, dots and hyphens as `_`, nothing
+/// invisible.
+fn with_normal<T>(key: &str, f: impl Fn(&str) -> T) -> T {
+    if key.is_ascii() {
+        let key = key.trim_end_matches(super::chars::space).as_bytes();
+        let end = key.get(key.len().saturating_sub(LONGEST)..).unwrap_or_default();
+        let mut buffer = [b'_'; LONGEST];
+        for (to, from) in buffer.iter_mut().zip(end) {
+            *to = if matches!(from, b' ' | b'.' | b'-') { b'_' } else { from.to_ascii_lowercase() };
+        }
+        let end = buffer.get(..end.len()).unwrap_or_default();
+        return f(std::str::from_utf8(end).unwrap_or_default());
+    }
+    let visible = key.chars().rev().filter(|c| !invisible(*c));
+    let mut end: Vec<char> = visible.skip_while(|c| super::chars::space(*c)).take(LONGEST).collect();
+    end.reverse();
+    let lower = end.into_iter().flat_map(char::to_lowercase);
+    let joint = |c| if matches!(c, ' ' | '.' | '-') { '_' } else { c };
+    f(&lower.map(joint).collect::<String>())
+}
+
+/// Whether a field of this name holds a credential.
+pub(super) fn credential_key(key: &str) -> bool {
+    // Most keys end in a letter with which no such name ends, and need no more work.
+    let end = key.bytes().next_back().unwrap_or(b'_');
+    if end.is_ascii_alphanumeric() && !b"deghlnsty".contains(&(end | 0x20)) {
+        return false;
+    }
+    with_normal(key, |key| {
+        ENDINGS.iter().chain(&MORE_ENDINGS).any(|ending| key.ends_with(ending))
+            || SEGMENTS.contains(&last(key))
+    })
+}
+
+/// The part after the last `_`.
+fn last(key: &str) -> &str {
+    key.rsplit('_').next().unwrap_or_default()
+}
+
+/// Whether a number in a field of this name is a credential.
+fn password_key(key: &str) -> bool {
+    with_normal(key, |key| {
+        PASSWORDS.iter().any(|ending| key.ends_with(ending)) || matches!(last(key), "pass" | "pwd")
+    })
+}
+
+pub(super) const MASK: &str = "****";
+
+/// Whether `value`, by itself, is the credential of a field named `key`, for which
+/// [`credential_key`] holds.
+pub(super) fn credential_value(key: &str, value: &Json<'_>) -> bool {
+    match value {
+        Json::Str(text) => !text.as_bytes().is_empty(),
+        Json::Int(_) | Json::BigInt(_) | Json::Float(_) => password_key(key),
+        _ => false,
+    }
+}
+
+/// Whether there is a credential under `key` that is not masked yet: the value, or an item of it.
+pub(super) fn holds_credential(key: &str, value: &Json<'_>) -> bool {
+    let one = |value: &Json<'_>| {
+        credential_value(key, value)
+            && !matches!(value, Json::Str(text) if text.as_bytes() == MASK.as_bytes())
+    };
+    match value {
+        Json::Array(items) => items.iter().any(one),
+        _ => one(value),
+    }
+}
+
+/// Names whose values are paths, as the reference spells them.
+const PATHS: [&str; 23] = [
+    "file_path",
+    "filePath",
+    "notebook_path",
+    "notebookPath",
+    "path",
+    "paths",
+    "filenames",
+    "files",
+    "file",
+    "cwd",
+    "pattern",
+    "glob",
+    "directory",
+    "dir",
+    "old_path",
+    "new_path",
+    "target_file",
+    "source_file",
+    "workdir",
+    "url",
+    "uri",
+    "href",
+    "urls",
+];
+
+pub(super) fn path_key(key: &Text<'_>) -> bool {
+    key.as_str().is_some_and(|key| PATHS.contains(&key))
+}
+
+/// Whether the value of a path's field is anchored as a path, and not a secret put there.
+pub(super) fn path_value(value: &str) -> bool {
+    !value.contains(['=', '?', '&', '%', '@'])
+        && (rooted(value) || scheme(value) || extension(value) || value.contains(['*', '[', '{']))
+}
+
+fn rooted(value: &str) -> bool {
+    if let Some(rest) = value.strip_prefix('/') {
+        // One segment may be any token that starts with a slash.
+        return rest.contains(['/', '.']);
+    }
+    if value.starts_with("./") || value.starts_with("../") || (value.starts_with('~') && value.contains('/'))
+    {
+        return true;
+    }
+    matches!(value.as_bytes(), [drive, b':', b'/' | b'\\', ..] if drive.is_ascii_alphanumeric())
+}
+
+fn scheme(value: &str) -> bool {
+    value.split_once("://").is_some_and(|(scheme, _)| {
+        let letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'+' | b'.' | b'-');
+        scheme.starts_with(|c: char| c.is_ascii_lowercase()) && scheme.bytes().all(letter)
+    })
+}
+
+/// A short extension at the end (a final newline, as `$` in Python, doesn't count).
+fn extension(value: &str) -> bool {
+    let value = value.strip_suffix('\n').unwrap_or(value);
+    value.rsplit_once('.').is_some_and(|(_, extension)| {
+        (1..=6).contains(&extension.len()) && extension.bytes().all(|b| b.is_ascii_alphanumeric())
+    })
+}

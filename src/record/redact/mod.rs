@@ -1,0 +1,205 @@
+//! Redaction: what a record may say of an action's content.
+//!
+//! Whatever the reference (`halo-record` 0.2.46) masks is masked here; [`table`] has its patterns and
+//! the additions, `DIFFERENCES.md` every place where the outcome differs on purpose. A text goes
+//! through these steps:
+//!
+//! 1. `cap`: at most [`MAX_TEXT`] characters, cut outside of anything that could be a secret;
+//! 2. `invisible`: invisible characters inside of what could be a secret go;
+//! 3. `probe`: one scan tells which rows of the table can match;
+//! 4. the reference's rows of those, in order, each on what the one before left;
+//! 5. `entropy`: what still looks random, except in names from known fields; then the rows that the
+//!    reference doesn't have;
+//! 6. if that changed anything, from 3. on again, until nothing changes: masking can bring out a
+//!    number that ran into another one, and what is stored must be what masking it again would give.
+//!
+//! Everything is linear in the length of the text, whatever the text.
+
+mod cap;
+mod chars;
+mod checks;
+mod entropy;
+mod fields;
+mod findings;
+mod invisible;
+mod leaf;
+mod marks;
+mod pattern;
+mod probe;
+mod summary;
+mod table;
+#[cfg(test)]
+mod tests;
+mod text;
+
+pub use findings::{Finding, Findings, MAX_PER_TYPE};
+pub use summary::MAX_SUMMARY;
+pub use table::Severity;
+
+use probe::Probe;
+use std::borrow::Cow;
+use table::Row;
+use text::Span;
+
+/// The most characters (code points) that a masked text keeps.
+pub const MAX_TEXT: usize = 65_536;
+
+/// How often a text is masked again because masking changed it. Two rounds are the usual; a text
+/// that needs more than this keeps what the last round made of it.
+const ROUNDS: usize = 8;
+
+/// The characters of a match from which a finding's sample is made.
+const SAMPLE: usize = 120;
+
+/// The patterns, prepared. Made once; threads share it.
+pub struct Redactor {
+    probe: Probe,
+}
+
+impl std::fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Redactor").finish_non_exhaustive()
+    }
+}
+
+impl Default for Redactor {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Which rules apply to a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rules {
+    /// All: free text.
+    Full,
+    /// The reference's patterns alone: what comes before other rules.
+    Reference,
+    /// Not the entropy rule: paths.
+    Patterns,
+    /// As [`Rules::Patterns`], and `sk-` counts only where a word doesn't run into it: names.
+    Names,
+}
+
+impl Redactor {
+    #[must_use]
+    pub fn new() -> Self {
+        Self { probe: Probe::new() }
+    }
+
+    /// Masks free text: every pattern and the entropy rule.
+    #[must_use]
+    pub fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.mask(text, Rules::Full)
+    }
+
+    /// Masks a name that comes from a known field: a model, tool, agent, scope, path or id. The
+    /// entropy rule doesn't apply, and such names stay readable.
+    #[must_use]
+    pub fn named<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.mask(text, Rules::Names)
+    }
+
+    fn mask<'t>(&self, raw: &'t str, rules: Rules) -> Cow<'t, str> {
+        let (kept, mut withheld) = cap::cut(self, raw);
+        let visible = invisible::remove(kept);
+        let mut spans = Vec::new();
+        let Some(mut masked) = self.pass(&visible, rules, &mut spans) else {
+            // Nothing to mask: then invisible characters may stay as well.
+            return if withheld == 0 { Cow::Borrowed(raw) } else { Cow::Owned(cap::marked(kept, withheld)) };
+        };
+        for _ in 1..ROUNDS {
+            // Masks can be longer than what they mask.
+            let (kept, more) = cap::cut(self, &masked);
+            withheld += more;
+            match self.pass(&invisible::remove(kept), rules, &mut spans) {
+                Some(again) => masked = again,
+                None if more > 0 => masked.truncate(kept.len()),
+                None => break,
+            }
+        }
+        Cow::Owned(if withheld == 0 { masked } else { cap::marked(&masked, withheld) })
+    }
+
+    /// One round; `None` when it changes nothing.
+    fn pass(&self, text: &str, rules: Rules, spans: &mut Vec<Span>) -> Option<String> {
+        let seen = self.probe.look(text);
+        let keep = |text: &str, span: Span| rules != Rules::Names || !leaf::part_of_name(text, span);
+        let mut masked = text::apply(text, None, self.probe.reference(&seen), spans, keep);
+        if rules == Rules::Full && seen.tokens {
+            let left = masked.as_deref().unwrap_or(text);
+            spans.clear();
+            entropy::find(left, spans);
+            masked = text::replace(left, spans, entropy::mask).or(masked);
+        }
+        if rules == Rules::Reference {
+            return masked;
+        }
+        text::apply(text, masked, self.probe.additions(&seen), spans, keep)
+    }
+
+    /// Adds what a free text holds to `out`.
+    pub fn scan_text(&self, text: &str, out: &mut Findings) {
+        self.find(text, Rules::Full, out);
+    }
+
+    fn find(&self, raw: &str, rules: Rules, out: &mut Findings) {
+        let text = invisible::remove(raw);
+        let seen = self.probe.look(&text);
+        let mut spans = Vec::new();
+        self.find_rows(&text, self.probe.reference(&seen), &mut spans, out);
+        // What only a mask leaves of a token is masked as well, but no finding of its own.
+        spans.clear();
+        if seen.tokens {
+            entropy::find(&text, &mut spans);
+        }
+        if !spans.is_empty() {
+            let masked = text::apply(&text, None, self.probe.reference(&seen), &mut spans, |_, _| true);
+            let masked = masked.as_deref().unwrap_or(&text);
+            let (kind, severity) = match rules {
+                Rules::Full => ("high_entropy_secret", Severity::High),
+                _ => ("high_entropy_path_value", Severity::Low),
+            };
+            spans.clear();
+            entropy::find(masked, &mut spans);
+            for span in &spans {
+                let mut sample = String::new();
+                entropy::mask(masked.get(span.start..span.end).unwrap_or_default(), &mut sample);
+                out.add(kind, severity, sample);
+            }
+        }
+        self.find_rows(&text, self.probe.additions(&seen), &mut spans, out);
+    }
+
+    fn find_rows(
+        &self,
+        text: &str,
+        rows: impl Iterator<Item = &'static Row>,
+        spans: &mut Vec<Span>,
+        out: &mut Findings,
+    ) {
+        for row in rows {
+            spans.clear();
+            (row.find)(text, spans);
+            for span in spans.iter() {
+                if !out.room_for(row.name) {
+                    break;
+                }
+                let found = text.get(span.start..span.end).unwrap_or_default();
+                let mut sample = String::new();
+                // The password of a connection string may lie beyond a sample's length.
+                (row.mask)(
+                    if row.name == "db_conn" { found } else { chars::first(found, SAMPLE) },
+                    &mut sample,
+                );
+                out.add(row.name, row.severity, self.sample(&sample));
+            }
+        }
+    }
+
+    /// A sample as it is stored: cut, and masked as any free text, because what surrounds a secret in
+    /// a match may be one too.
+    fn sample(&self, sample: &str) -> String {
+        self.text(chars::first(sample, SAMPLE)).into_owned()
+    }
+}

@@ -1,0 +1,323 @@
+//! What the reference leaves readable: current providers' tokens, credentials in URLs and in JSON
+//! that is part of a text.
+
+use super::super::chars::{byte, byte_run, run, space};
+use super::super::fields::{MASK, credential_key};
+use super::super::leaf::DEEPER;
+use super::super::text::Span;
+use super::token::base64url;
+use memchr::memmem::Finder;
+use memchr::{memchr_iter, memchr3_iter};
+use std::sync::LazyLock;
+
+/// Which characters a token's body has.
+#[derive(Clone, Copy)]
+enum Body {
+    /// `[A-Za-z0-9]`
+    Alnum,
+    /// `[0-9a-f]`
+    Hex,
+    /// `[A-Za-z0-9_-]`
+    Url,
+    /// `[A-Za-z0-9_.=+/-]`, for tokens in several parts
+    Parts,
+}
+
+impl Body {
+    fn has(self, b: u8) -> bool {
+        match self {
+            Self::Alnum => b.is_ascii_alphanumeric(),
+            Self::Hex => b.is_ascii_digit() || (b'a'..=b'f').contains(&b),
+            Self::Url => base64url(b),
+            Self::Parts => base64url(b) || matches!(b, b'.' | b'=' | b'+' | b'/'),
+        }
+    }
+}
+
+use Body::{Alnum, Hex, Parts, Url};
+
+/// Beginning, body and its least length, from the providers' documents (and, where those say nothing,
+/// from their published secret-scanning patterns).
+static PREFIXES: &[Prefix] = &[
+    ("sk-ant-", Url, 24),            // Anthropic
+    ("sk-proj-", Url, 24),           // OpenAI, of a project
+    ("AGE-SECRET-KEY-1", Alnum, 58), // age
+    ("ATATT3", Parts, 60),           // Atlassian
+    ("EAACEdEose0cBA", Alnum, 24),   // Facebook
+    ("GOCSPX-", Url, 28),            // Google OAuth client
+    ("NRAK-", Alnum, 27),            // New Relic
+    ("PMAK-", Parts, 59),            // Postman
+    ("SG.", Parts, 22),              // SendGrid
+    ("SK", Hex, 32),                 // Twilio
+    ("dapi", Hex, 32),               // Databricks
+    ("doo_v1_", Hex, 64),            // DigitalOcean
+    ("dop_v1_", Hex, 64),
+    ("dor_v1_", Hex, 64),
+    ("dp.pt.", Alnum, 40), // Doppler
+    ("e2b_", Alnum, 40),   // E2B
+    ("figd_", Url, 40),    // Figma
+    ("fw_", Alnum, 22),    // Fireworks
+    ("gho_", Url, 36),     // GitHub, also the longer tokens
+    ("ghp_", Url, 36),
+    ("ghr_", Url, 36),
+    ("ghs_", Parts, 36),
+    ("ghu_", Url, 36),
+    ("glagent-", Parts, 20), // GitLab
+    ("glc_", Parts, 32),     // Grafana Cloud
+    ("glcbt-", Parts, 20),
+    ("gldt-", Parts, 20),
+    ("glffct-", Parts, 20),
+    ("glft-", Parts, 20),
+    ("glimt-", Parts, 20),
+    ("gloas-", Parts, 20),
+    ("glpat-", Parts, 20),
+    ("glptt-", Parts, 20),
+    ("glrt-", Parts, 20),
+    ("glsa_", Url, 32), // Grafana
+    ("glsoat-", Parts, 20),
+    ("gsk_", Alnum, 40), // Groq
+    ("hf_", Alnum, 30),  // Hugging Face
+    ("hvb.", Url, 24),   // HashiCorp Vault
+    ("hvr.", Url, 24),
+    ("hvs.", Url, 24),
+    ("lin_api_", Alnum, 32), // Linear
+    ("lsv2_pt_", Url, 32),   // LangSmith
+    ("lsv2_sk_", Url, 32),
+    ("nfp_", Alnum, 36),    // Netlify
+    ("npm_", Alnum, 36),    // npm
+    ("ntn_", Alnum, 40),    // Notion
+    ("nvapi-", Url, 60),    // NVIDIA
+    ("pcsk_", Url, 40),     // Pinecone
+    ("pplx-", Alnum, 40),   // Perplexity
+    ("pul-", Hex, 40),      // Pulumi
+    ("pypi-", Url, 50),     // PyPI
+    ("r8_", Alnum, 37),     // Replicate
+    ("rubygems_", Hex, 48), // RubyGems
+    ("sbp_", Hex, 40),      // Supabase
+    ("secret_", Alnum, 43), // Notion, older
+    ("shpat_", Hex, 32),    // Shopify
+    ("shpca_", Hex, 32),
+    ("shppa_", Hex, 32),
+    ("shpss_", Hex, 32),
+    ("sntrys_", Parts, 40), // Sentry
+    ("tfp_", Url, 40),      // Typeform
+    ("tvly-", Url, 24),     // Tavily
+    ("vcp_", Alnum, 24),    // Vercel
+    ("whsec_", Parts, 24),  // Stripe and Svix webhooks
+    ("xai-", Alnum, 64),    // xAI
+    ("xapp-", Url, 24),     // Slack app
+    ("xoxc-", Url, 24),     // Slack session
+    ("xoxd-", Parts, 24),
+    ("xoxe-", Url, 24), // Slack refresh
+    ("xoxe.", Parts, 24),
+    ("ya29.", Parts, 24), // Google OAuth access
+];
+
+/// Tokens of [`PREFIXES`] that do not continue a word.
+pub(in super::super) fn prefixed(text: &str, out: &mut Vec<Span>) {
+    let bytes = text.as_bytes();
+    let mut done = 0;
+    let mut previous = b' ';
+    for (start, &b) in bytes.iter().enumerate() {
+        let glued = previous.is_ascii_alphanumeric() || previous == b'_';
+        previous = b;
+        if glued || start < done || !b.is_ascii_alphanumeric() {
+            continue;
+        }
+        let found = BY_BYTE.get(usize::from(b)).into_iter().flatten().find_map(|(prefix, body, least)| {
+            let from = start + prefix.len();
+            bytes.get(start..from).filter(|found| *found == prefix.as_bytes())?;
+            let end = from + bytes.get(from..)?.iter().take_while(|b| body.has(**b)).count();
+            (end - from >= *least).then_some(end)
+        });
+        let end = found.or_else(|| discord(text, start));
+        if let Some(end) = end {
+            out.push(Span { start, end });
+            done = end;
+        }
+    }
+}
+
+type Prefix = (&'static str, Body, usize);
+
+/// [`PREFIXES`] by their first byte.
+static BY_BYTE: LazyLock<Vec<Vec<&'static Prefix>>> = LazyLock::new(|| {
+    let with = |b: u8| PREFIXES.iter().filter(|(prefix, ..)| byte(prefix, 0) == b).collect();
+    (0..=127).map(with).collect()
+});
+
+/// A Discord bot's token: three parts of base64url, of which the first is an id of 17 to 20 digits.
+fn discord(text: &str, start: usize) -> Option<usize> {
+    if !matches!(byte(text, start), b'M' | b'N' | b'O') {
+        return None;
+    }
+    let part = |from: usize, least: usize, most: usize| {
+        let end = byte_run(text, from, most + 1, base64url);
+        (least..=most).contains(&(end - from)).then_some(end)
+    };
+    let dot = |at: usize| (byte(text, at) == b'.').then_some(at + 1);
+    part(dot(part(dot(part(start, 23, 28)?)?, 6, 6)?)?, 27, 45)
+}
+
+/// Names of parameters that are credentials though [`credential_key`] says nothing of them.
+const QUERY: [&str; 5] = ["sig", "signature", "x-amz-signature", "x-goog-signature", "code"];
+
+/// A credential in a query or a form: `?access_token=...`, `&sig=...`.
+pub(in super::super) fn query_secret(text: &str, out: &mut Vec<Span>) {
+    let mut done = 0;
+    for mark in memchr3_iter(b'?', b'&', b';', text.as_bytes()) {
+        if mark < done {
+            continue;
+        }
+        let name = byte_run(text, mark + 1, 64, |b| base64url(b) || b == b'.');
+        if byte(text, name) != b'=' {
+            continue;
+        }
+        let key = text.get(mark + 1..name).unwrap_or_default();
+        if !QUERY.iter().any(|known| known.eq_ignore_ascii_case(key)) && !credential_key(key) {
+            continue;
+        }
+        let value = |c: char| !space(c) && !matches!(c, '"' | '\'' | '<' | '>' | '&' | '#' | ';');
+        let end = run(text, name + 1, value);
+        if end > name + 1 {
+            out.push(Span { start: mark, end });
+            done = end;
+        }
+    }
+}
+
+/// Keeps everything up to the first `=`.
+pub(in super::super) fn mask_after_equals(found: &str, out: &mut String) {
+    let keep = found.find('=').map_or(0, |at| at + 1);
+    out.push_str(found.get(..keep).unwrap_or_default());
+    out.push_str("****");
+}
+
+/// The keys of Azure's storage, service bus and event hub connection strings.
+pub(in super::super) fn azure_key(text: &str, out: &mut Vec<Span>) {
+    let value = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=');
+    let finder = Finder::new("Key=");
+    for at in finder.find_iter(text.as_bytes()) {
+        let before = text.get(..at).unwrap_or_default();
+        let name = ["SharedAccess", "Account"].into_iter().find(|name| before.ends_with(name));
+        let end = byte_run(text, at + 4, usize::MAX, value);
+        if let Some(name) = name.filter(|_| end - at >= 36) {
+            out.push(Span { start: at - name.len(), end });
+        }
+    }
+}
+
+/// `Basic` and base64 of `user:password` (RFC 7617): the decoded text tells it from prose.
+pub(in super::super) fn basic_auth(text: &str, out: &mut Vec<Span>) {
+    for at in memchr_iter(b' ', text.as_bytes()) {
+        let Some(start) = at.checked_sub(5) else { continue };
+        if !text.as_bytes().get(start..at).is_some_and(|word| word.eq_ignore_ascii_case(b"basic")) {
+            continue;
+        }
+        let body = byte_run(text, at, 8, |b| b == b' ');
+        let end = byte_run(text, body, usize::MAX, |b| {
+            b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'-' | b'_')
+        });
+        if text.as_bytes().get(body..end).is_some_and(names_a_user) {
+            let padded = byte_run(text, end, 2, |b| b == b'=');
+            out.push(Span { start, end: padded });
+        }
+    }
+}
+
+/// Whether base64 decodes to printable text that has a colon.
+fn names_a_user(encoded: &[u8]) -> bool {
+    let (mut bits, mut held, mut colon) = (0u32, 0u32, false);
+    for &b in encoded {
+        let value = match b {
+            b'A'..=b'Z' => b - b'A',
+            b'a'..=b'z' => b - b'a' + 26,
+            b'0'..=b'9' => b - b'0' + 52,
+            b'+' | b'-' => 62,
+            _ => 63,
+        };
+        bits = (bits << 6 | u32::from(value)) & 0xFFFF;
+        held += 6;
+        if held >= 8 {
+            held -= 8;
+            let decoded = (bits >> held) as u8;
+            if decoded < 0x20 || decoded == 0x7F {
+                return false;
+            }
+            colon |= decoded == b':';
+        }
+    }
+    colon && encoded.len() >= 4
+}
+
+/// A credential in JSON, or in anything that looks like it, in the middle of a text or cut off:
+/// `"api_key": "..."`, with quotes that may be escaped.
+pub(in super::super) fn quoted_credential(text: &str, out: &mut Vec<Span>) {
+    let mut done = 0;
+    for colon in memchr_iter(b':', text.as_bytes()) {
+        if colon < done {
+            continue;
+        }
+        if let Some((start, end)) = quoted_pair(text, colon).filter(|(start, _)| *start >= done) {
+            out.push(Span { start, end });
+            done = end;
+        }
+    }
+}
+
+/// The longest key looked at.
+const KEY: usize = 64;
+
+/// From the opening quote of a credential's key to before the closing quote of its value.
+fn quoted_pair(text: &str, colon: usize) -> Option<(usize, usize)> {
+    let bytes = text.as_bytes();
+    let head = bytes.get(..colon)?.trim_ascii_end();
+    let (quote, head) = head.split_last().filter(|(quote, _)| matches!(quote, b'"' | b'\''))?;
+    let escapes = head.iter().rev().take(8).take_while(|b| **b == b'\\').count();
+    let head = head.get(..head.len() - escapes)?;
+    let length = head.iter().rev().take(KEY).position(|b| b == quote)?;
+    let start = head.len() - length;
+    // The key's two quotes are escaped alike, else they are no pair.
+    let opening = head.get(..start - 1)?.iter().rev().take(8).take_while(|b| **b == b'\\').count();
+    if opening != escapes {
+        return None;
+    }
+    let key = text.get(start..head.len())?;
+    if key.contains(':') || !credential_key(key) {
+        return None;
+    }
+    let mut value = byte_run(text, colon + 1, 8, |b| b == b' ' || b == b'\t' || b == b'\n');
+    value = byte_run(text, value, 8, |b| b == b'\\');
+    if byte(text, value) != *quote {
+        return None;
+    }
+    value += 1;
+    let end = value_end(text, value, *quote, escapes);
+    let masked = text.get(value..end)?;
+    (!matches!(masked, "" | MASK | DEEPER)).then_some((start, end))
+}
+
+/// Where a quoted value ends: before a quote with no more backslashes than the key's had, or at the
+/// end of the text or line.
+fn value_end(text: &str, from: usize, quote: u8, escapes: usize) -> usize {
+    let mut slashes = 0;
+    for (i, &b) in text.as_bytes().get(from..).unwrap_or_default().iter().enumerate() {
+        match b {
+            b'\\' => slashes += 1,
+            b'\n' => return from + i,
+            _ if b == quote && slashes <= escapes => return from + i - slashes,
+            _ => slashes = 0,
+        }
+    }
+    text.len()
+}
+
+/// Keeps the key and the opening quote of the value.
+pub(in super::super) fn mask_quoted_credential(found: &str, out: &mut String) {
+    // The key has no colon: it is all letters, digits and joints.
+    let colon = found.find(':').unwrap_or(0);
+    let rest = found.get(colon + 1..).unwrap_or_default();
+    let quote = rest.find(['"', '\'']).map_or(0, |at| at + 1);
+    out.push_str(found.get(..colon + 1 + quote).unwrap_or_default());
+    out.push_str("****");
+}

@@ -1,0 +1,385 @@
+//! The patterns, as data. The first eighteen rows are the reference's, in its order, which matters:
+//! each row works on what the rows before it left. Rows after [`REFERENCE_ROWS`] are additions; they
+//! work on what the reference's rows and the entropy rule left, so they can only mask more.
+
+use super::pattern::{extra, number, pem, secret, token, url};
+use super::text::Span;
+
+/// How bad it is that a text holds this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    Info,
+    Low,
+    Medium,
+    High,
+    Critical,
+}
+
+impl Severity {
+    /// As the record format spells it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Info => "INFO",
+            Self::Low => "LOW",
+            Self::Medium => "MEDIUM",
+            Self::High => "HIGH",
+            Self::Critical => "CRITICAL",
+        }
+    }
+}
+
+/// Finds every place, from left to right and without overlaps.
+pub(super) type Find = fn(&str, &mut Vec<Span>);
+/// Writes what stands in the record instead of a match.
+pub(super) type Mask = fn(&str, &mut String);
+
+/// One pattern.
+pub(super) struct Row {
+    /// `findings[].type`.
+    pub(super) name: &'static str,
+    pub(super) severity: Severity,
+    /// What it looks for, as a regular expression would say it.
+    #[allow(dead_code, reason = "for the reader")]
+    pub(super) shape: &'static str,
+    /// Three-byte keys of which every match holds one; see the probe.
+    pub(super) keys: &'static [&'static str],
+    /// Whether letters match in either case.
+    pub(super) fold: bool,
+    /// Digits without which there is no match.
+    pub(super) digits: usize,
+    /// A match holds a run of token characters as long as the entropy rule wants.
+    pub(super) long: bool,
+    /// Only what is glued to another script is left for it: not for ASCII.
+    pub(super) scripts: bool,
+    pub(super) find: Find,
+    pub(super) mask: Mask,
+}
+
+const ROW: Row = Row {
+    name: "",
+    severity: Severity::Critical,
+    shape: "",
+    keys: &[],
+    fold: false,
+    digits: 0,
+    long: false,
+    scripts: false,
+    find: |_, _| {},
+    mask: |_, _| {},
+};
+
+/// How many rows are the reference's.
+pub(super) const REFERENCE_ROWS: usize = 18;
+
+pub(super) static ROWS: &[Row] = &[
+    Row {
+        name: "api_key",
+        shape: "sk-[A-Za-z0-9_-]{20,} | AKIA[0-9A-Z]{16} | xox[baprs]-[A-Za-z0-9-]{10,}",
+        keys: &["sk-", "AKI", "xox"],
+        find: token::api_key,
+        mask: token::first_four,
+        ..ROW
+    },
+    Row {
+        name: "gcp_api_key",
+        shape: "AIza[A-Za-z0-9_-]{35,}",
+        keys: &["AIz"],
+        find: token::gcp_api_key,
+        mask: token::first_four,
+        ..ROW
+    },
+    Row {
+        name: "aws_secret_key",
+        shape: r#"(?i)aws_secret_access_key\s*[=:\s]\s*["']?[A-Za-z0-9/+=]{40}"#,
+        keys: &["ws_"],
+        fold: true,
+        find: secret::aws_secret_key,
+        mask: secret::mask_aws_secret_key,
+        ..ROW
+    },
+    Row {
+        name: "webhook_url",
+        shape: r#"https://(hooks\.slack\.com/services|discord(app)?\.com/api/webhooks|[a-z0-9.-]+\.webhook\.office\.com/webhookb2|outlook\.office\.com/webhook)/[^\s"'<>]+"#,
+        keys: &["hoo"],
+        find: url::webhook,
+        mask: url::mask_webhook,
+        ..ROW
+    },
+    Row {
+        name: "stripe_key",
+        shape: "(sk|rk|pk)_(live|test)_[A-Za-z0-9]{16,}",
+        keys: &["k_l", "k_t"],
+        find: token::stripe_key,
+        mask: token::first_four,
+        ..ROW
+    },
+    Row {
+        name: "github_token",
+        shape: "gh[opsu]_[A-Za-z0-9]{36} | github_pat_[A-Za-z0-9_]{22,}",
+        keys: &["hp_", "ho_", "hs_", "hu_", "b_p"],
+        find: token::github_token,
+        mask: token::first_four,
+        ..ROW
+    },
+    Row {
+        name: "private_key",
+        shape: "-----BEGIN ([A-Z0-9]+ ){0,3}PRIVATE KEY( BLOCK)?----- to its END, or the armour and base64 lines that follow",
+        keys: &["EGI"],
+        find: pem::find,
+        mask: pem::mask,
+        ..ROW
+    },
+    Row {
+        name: "db_conn",
+        shape: r#"(postgres|postgresql|mysql|mariadb|mongodb(\+srv)?|rediss?|amqps?|mssql|sqlserver)://[^\s"'<>]+"#,
+        keys: &["://"],
+        find: url::db_conn,
+        mask: url::mask_userinfo,
+        ..ROW
+    },
+    Row {
+        name: "password",
+        shape: r#"(?i)(?<![a-z0-9])(password|passwd|passphrase|pwd)["']?[ \t]{0,16}[=:][ \t]{0,8}["']?[^\s"',;<>]{1,256}"#,
+        keys: &["ssw", "ssp", "pwd"],
+        fold: true,
+        find: secret::password,
+        mask: secret::mask_password,
+        ..ROW
+    },
+    Row {
+        name: "jwt",
+        severity: Severity::High,
+        shape: r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{10,8192}(\.[A-Za-z0-9_-]{10,8192}){2}",
+        keys: &["eyJ"],
+        find: token::jwt,
+        mask: |_, out| out.push_str("eyJ****"),
+        ..ROW
+    },
+    Row {
+        name: "iban",
+        severity: Severity::High,
+        shape: r"(?i)\b[A-Z]{2}\d{2}(sep{0,2}[A-Z0-9]{4}){2,7}(sep{0,2}[A-Z0-9]{1,4})?\b with a valid checksum",
+        keys: &["λδδ"],
+        find: number::iban,
+        mask: number::mask_iban,
+        ..ROW
+    },
+    Row {
+        name: "credit_card",
+        severity: Severity::High,
+        shape: r"\b(4\d{3}|5[1-5]\d{2}|3[47]\d{2}|6011|65\d{2})(sep?\d){9,13}\b with a valid checksum",
+        keys: &["δδδ"],
+        digits: 13,
+        find: number::credit_card::<false>,
+        mask: |found, out| number::last_four("****", found, out),
+        ..ROW
+    },
+    Row {
+        name: "ssn",
+        severity: Severity::High,
+        shape: r"\b\d{3}[- ]\d{2}[- ]\d{4}\b",
+        keys: &["-δδ", " δδ"],
+        digits: 9,
+        find: number::ssn::<false>,
+        mask: |found, out| number::last_four("***-**-", found, out),
+        ..ROW
+    },
+    Row {
+        name: "bot_token",
+        severity: Severity::High,
+        shape: r"(?<!\d)\d{8,10}:[A-Za-z0-9_-]{30,40}(?![A-Za-z0-9_-])",
+        keys: &["δ:τ"],
+        digits: 8,
+        long: true,
+        find: number::bot_token,
+        mask: |_, out| out.push_str("****"),
+        ..ROW
+    },
+    Row {
+        name: "bearer_token",
+        severity: Severity::High,
+        shape: r"Bearer\s+[A-Za-z0-9._-]{20,}",
+        keys: &["Bea"],
+        find: token::bearer,
+        mask: |_, out| out.push_str("Bearer ****"),
+        ..ROW
+    },
+    Row {
+        name: "email",
+        severity: Severity::Medium,
+        shape: r"\b[A-Za-z0-9._%+-]{1,64}@([A-Za-z0-9-]{1,63}\.){1,16}[A-Za-z]{2,24}\b",
+        keys: &["*@*"],
+        find: url::email::<false>,
+        mask: url::mask_email,
+        ..ROW
+    },
+    Row {
+        name: "ip_internal",
+        severity: Severity::Medium,
+        shape: r"\b(10\.\d{1,3}|172\.(1[6-9]|2\d|3[01])|192\.168)\.\d{1,3}\.\d{1,3}\b",
+        keys: &["10.", "72.", "92."],
+        digits: 4,
+        find: number::ip_internal::<false>,
+        mask: number::mask_ip,
+        ..ROW
+    },
+    Row {
+        name: "phone",
+        severity: Severity::Medium,
+        shape: r"\b(\+?1[-.\s])?\(?\d{3}\)?[-.\s]\d{3}[-.\s]\d{4}\b",
+        keys: &["δσδ"],
+        digits: 10,
+        find: number::phone::<false>,
+        mask: |found, out| number::last_four("***-***-", found, out),
+        ..ROW
+    },
+    // Additions from here on. They run after the entropy rule.
+    Row {
+        name: "iban",
+        severity: Severity::High,
+        shape: "as above, glued to another script, inside or right after what only looks like one",
+        keys: &["λδδ"],
+        find: number::hidden_iban,
+        mask: number::mask_iban,
+        ..ROW
+    },
+    Row {
+        name: "credit_card",
+        severity: Severity::High,
+        shape: "as above, glued to another script",
+        scripts: true,
+        keys: &["δδδ"],
+        digits: 13,
+        find: number::credit_card::<true>,
+        mask: |found, out| number::last_four("****", found, out),
+        ..ROW
+    },
+    Row {
+        name: "ssn",
+        severity: Severity::High,
+        shape: "as above, glued to another script",
+        scripts: true,
+        keys: &["-δδ", " δδ"],
+        digits: 9,
+        find: number::ssn::<true>,
+        mask: |found, out| number::last_four("***-**-", found, out),
+        ..ROW
+    },
+    Row {
+        name: "email",
+        severity: Severity::Medium,
+        shape: "as above, glued to another script",
+        scripts: true,
+        keys: &["*@*"],
+        find: url::email::<true>,
+        mask: url::mask_email,
+        ..ROW
+    },
+    Row {
+        name: "ip_internal",
+        severity: Severity::Medium,
+        shape: "as above, glued to another script",
+        scripts: true,
+        keys: &["10.", "72.", "92."],
+        digits: 4,
+        find: number::ip_internal::<true>,
+        mask: number::mask_ip,
+        ..ROW
+    },
+    Row {
+        name: "phone",
+        severity: Severity::Medium,
+        shape: "as above, glued to another script",
+        scripts: true,
+        keys: &["δσδ"],
+        digits: 10,
+        find: number::phone::<true>,
+        mask: |found, out| number::last_four("***-***-", found, out),
+        ..ROW
+    },
+    Row {
+        name: "password",
+        shape: "as above, of any length",
+        keys: &["ssw", "ssp", "pwd"],
+        fold: true,
+        find: secret::long_password,
+        mask: secret::mask_password,
+        ..ROW
+    },
+    Row {
+        name: "provider_token",
+        shape: "one of PREFIXES, not inside a word, and a body of its length",
+        long: true,
+        find: extra::prefixed,
+        mask: token::first_four,
+        ..ROW
+    },
+    Row {
+        name: "aws_session_key",
+        shape: "(ASIA|ABIA|ACCA)[0-9A-Z]{16}",
+        keys: &["ASI", "ABI", "ACC"],
+        find: token::aws_session_key,
+        mask: token::first_four,
+        ..ROW
+    },
+    Row {
+        name: "webhook_secret",
+        shape: r#"https://(hooks\.slack\.com/(workflows|triggers)|(ptb|canary)\.discord(app)?\.com/api/webhooks|discord(app)?\.com/api/v\d+/webhooks|outlook\.office365\.com/webhook)/[^\s"'<>]+"#,
+        keys: &["hoo"],
+        find: url::other_webhook,
+        mask: url::mask_webhook,
+        ..ROW
+    },
+    Row {
+        name: "url_userinfo",
+        shape: r#"[A-Za-z][A-Za-z0-9+.-]*://[^\s"'<>/?#@:]*:[^\s"'<>/?#]+@"#,
+        keys: &["://"],
+        find: url::userinfo,
+        mask: url::mask_userinfo,
+        ..ROW
+    },
+    Row {
+        name: "url_query_secret",
+        shape: r#"[?&;](a credential's name | sig | signature | X-Amz-Signature | code)=[^\s"'<>&#;]+"#,
+        keys: &["?τ*", "&τ*", ";τ*"],
+        find: extra::query_secret,
+        mask: extra::mask_after_equals,
+        ..ROW
+    },
+    Row {
+        name: "basic_auth",
+        shape: "(?i)basic +base64 of printable text with a colon",
+        keys: &["sic"],
+        fold: true,
+        find: extra::basic_auth,
+        mask: |_, out| out.push_str("Basic ****"),
+        ..ROW
+    },
+    Row {
+        name: "credential_text",
+        shape: r#"a credential's name in quotes, which may be escaped, a colon, and a quoted value"#,
+        keys: &["\":*", "':*", "\" :", "' :"],
+        find: extra::quoted_credential,
+        mask: extra::mask_quoted_credential,
+        ..ROW
+    },
+    Row {
+        name: "azure_key",
+        shape: "(AccountKey|SharedAccessKey)=[A-Za-z0-9+/=]{32,}",
+        keys: &["Key"],
+        long: true,
+        find: extra::azure_key,
+        mask: extra::mask_after_equals,
+        ..ROW
+    },
+    Row {
+        name: "putty_key",
+        shape: "the private lines of a PuTTY key file",
+        keys: &["ate"],
+        long: true,
+        find: pem::putty,
+        mask: pem::mask,
+        ..ROW
+    },
+];

@@ -1,0 +1,42 @@
+//! Working on one text: what was found where, and the text with it masked.
+
+use super::table::{Mask, Row};
+
+/// Where something was found, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) start: usize,
+    pub(super) end: usize,
+}
+
+/// Replaces each place in `text` by what `mask` writes; `None` when that changes nothing.
+pub(super) fn replace(text: &str, spans: &[Span], mask: Mask) -> Option<String> {
+    let mut out = String::with_capacity(text.len());
+    let mut done = 0;
+    for span in spans {
+        out.push_str(text.get(done..span.start).unwrap_or_default());
+        mask(text.get(span.start..span.end).unwrap_or_default(), &mut out);
+        done = span.end;
+    }
+    out.push_str(text.get(done..).unwrap_or_default());
+    (!spans.is_empty() && out != text).then_some(out)
+}
+
+/// Applies rows one after the other, each to what the one before left; `masked` is what is left of
+/// `text` so far. Matches that `keep` refuses stay.
+pub(super) fn apply(
+    text: &str,
+    mut masked: Option<String>,
+    rows: impl Iterator<Item = &'static Row>,
+    spans: &mut Vec<Span>,
+    keep: impl Fn(&str, Span) -> bool,
+) -> Option<String> {
+    for row in rows {
+        let left = masked.as_deref().unwrap_or(text);
+        spans.clear();
+        (row.find)(left, spans);
+        spans.retain(|span| keep(left, *span));
+        masked = replace(left, spans, row.mask).or(masked);
+    }
+    masked
+}
