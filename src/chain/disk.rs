@@ -1,0 +1,68 @@
+//! The one seam between halod and the disk, where tests put faults.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+
+/// The operations whose failure the commit must survive without a lie.
+pub trait Disk: Send + Sync + std::fmt::Debug {
+    /// Appends all of `bytes` to a file opened for append.
+    ///
+    /// # Errors
+    /// The bytes may have been written in part.
+    fn append(&self, mut file: &File, bytes: &[u8]) -> io::Result<()> {
+        file.write_all(bytes)
+    }
+
+    /// Overwrites `bytes` at `at`.
+    ///
+    /// # Errors
+    /// The bytes may have been written in part.
+    fn write_at(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+        file.write_all_at(bytes, at)
+    }
+
+    /// Returns once the file's data, and the size needed to read it, are on stable storage.
+    ///
+    /// # Errors
+    /// What is on disk is unknown then; the kernel may have dropped the dirty pages.
+    fn sync(&self, file: &File) -> io::Result<()> {
+        file.sync_data()
+    }
+}
+
+/// The real disk.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OsDisk;
+
+impl Disk for OsDisk {}
+
+/// Opens for reading and appending, creating it with mode 0640.
+pub(crate) fn open_append(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).append(true).create(true).mode(0o640).open(path)
+}
+
+/// Makes the names in a directory durable.
+pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Bytes an unprivileged process may still write to the file system that holds `path`.
+///
+/// # Errors
+/// When the file system cannot be asked.
+pub fn free_bytes(path: &Path) -> io::Result<u64> {
+    let stat = rustix::fs::statvfs(path)?;
+    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+/// Replaces a small file so that a crash leaves the old or the new one, whole.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let new = path.with_extension("new");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&new, path)?;
+    sync_dir(path.parent().unwrap_or(Path::new(".")))
+}
