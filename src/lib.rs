@@ -8,10 +8,17 @@
 //! | 0 | `halo_adapters` | pure: a sender's bytes to a neutral event |
 //! | 1 | [`record`] | pure: what a record is; canonical form, hash, draft |
 //! | 2 | [`chain`] | blocking file I/O: chains on disk, the commit, the verifier |
-//! | 3 | `pipeline` | the bounded hand-over to the one writer |
-//! | 4 | `net`, `receivers` | bytes in |
-//! | 5 | `config`, `telemetry`, `daemon` | assembly and operation |
-//! | 6 | `cli` | one file per verb |
+//! | 3 | [`pipeline`] | the bounded hand-over to the one writer |
+//! | 4 | [`net`], [`receivers`] | bytes in |
+//! | 5 | [`config`], [`telemetry`], [`daemon`] | assembly and operation |
+//! | 6 | [`cli`] | one file per verb |
 
 pub mod chain;
+pub mod cli;
+pub mod config;
+pub mod daemon;
+pub mod net;
+pub mod pipeline;
+pub mod receivers;
 pub mod record;
+pub mod telemetry;

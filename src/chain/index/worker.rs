@@ -109,11 +109,7 @@ impl Worker {
             if matches!(error, IndexError::Damaged { .. }) {
                 self.files.withdraw();
             }
-            // Together: between the two, the owner would take the failure and see nothing wrong after it.
-            self.shared.update(|state| {
-                state.failure = Some(error);
-                state.ended = true;
-            });
+            self.shared.update(|state| state.failure = Some(error));
         }
     }
 

@@ -1,0 +1,89 @@
+//! The command line: one file per verb, words in, exit code out.
+
+mod demo;
+mod demo_client;
+mod hash;
+mod output;
+mod run;
+mod validate;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Turns what AI agents do into evidence.
+///
+/// Takes OpenTelemetry in (OTLP over gRPC and HTTP) and seals one durable, hash-linked Halo Runtime
+/// Record per agent action, one chain per tenant. Without a verb it runs the daemon.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    #[command(flatten)]
+    run: run::Args,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Run(run::Args),
+    Demo(demo::Args),
+    Verify(verify::Args),
+    Validate(validate::Args),
+    Hash(hash::Args),
+}
+
+const EXIT_CODES: &str = "\
+Point any exporter at it:
+  OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4317 your-agent
+
+Exit codes: 0 fine, 1 a finding or a failure, 2 wrong usage or configuration, 3 nothing to attest";
+
+/// Reads the arguments of this process and does what they say.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to standard output, everything else to standard error.
+            let code = if error.use_stderr() { output::USAGE } else { output::OK };
+            return output::finish(error.print().map(|()| code));
+        }
+    };
+    match cli.verb {
+        None => cli.run.run(),
+        Some(Verb::Run(args)) => args.run(),
+        Some(Verb::Demo(args)) => args.run(),
+        Some(Verb::Verify(args)) => args.run(),
+        Some(Verb::Hash(args)) => args.run(),
+        Some(Verb::Validate(args)) => args.run(),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_verb_is_run() {
+        let cli = Cli::try_parse_from(["halod", "--dir", "d", "--grpc", "localhost:0"]).unwrap();
+        assert!(cli.verb.is_none() && cli.run != run::Args::default());
+        let same = Cli::try_parse_from(["halod", "run", "--dir", "d", "--grpc", "localhost:0"]).unwrap();
+        assert!(matches!(same.verb, Some(Verb::Run(args)) if args == cli.run));
+    }
+
+    #[test]
+    fn a_wrong_address_is_told_at_once() {
+        let error = Cli::try_parse_from(["halod", "--http", "http://x:1"]).unwrap_err().to_string();
+        assert!(error.contains("must be host:port without a scheme"), "{error}");
+    }
+}

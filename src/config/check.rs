@@ -1,0 +1,284 @@
+//! From the written tree to a [`Config`]: each value read, bounded and compared, all problems kept.
+
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::env::{self, Lookup};
+use super::error::{ConfigError, Place, Problem};
+use super::raw::{Node, Value};
+use super::value::{Endpoint, duration};
+use super::{Config, DoorSettings, LogFormat, LogLevel, keys};
+
+const MIB: u64 = 1 << 20;
+const GRPC: &str = "receivers.otlp.protocols.grpc";
+const HTTP: &str = "receivers.otlp.protocols.http";
+/// Names looked up per span; a longer list would be a cost on every request.
+const MAX_NAMES: usize = 16;
+
+/// Builds the configuration, starting from the defaults.
+///
+/// # Errors
+/// Every problem of the tree.
+pub(super) fn config(root: &Node, env: Lookup<'_>) -> Result<Config, ConfigError> {
+    let mut reader = Reader { root, env, problems: keys::compare(root) };
+    let mut config = Config::default();
+    reader.doors(&mut config);
+    reader.tenant(&mut config);
+    reader.storage(&mut config);
+    reader.mebibytes("pipeline.max_in_flight_mib", 1..=65_536, |bytes| {
+        config.pipeline.max_in_flight = usize::try_from(bytes).unwrap_or(usize::MAX);
+    });
+    reader.endpoint("admin.endpoint", &mut config.admin);
+    reader.shutdown_timeout(&mut config);
+    reader.log(&mut config);
+    reader.together(&config);
+    if reader.problems.is_empty() { Ok(config) } else { Err(ConfigError::new(reader.problems)) }
+}
+
+struct Reader<'a> {
+    root: &'a Node,
+    env: Lookup<'a>,
+    problems: Vec<Problem>,
+}
+
+/// A value that is written in the file.
+struct Written {
+    place: Place,
+    /// After expansion.
+    text: String,
+    /// As it may be repeated in a message: before expansion, because a variable may be a secret.
+    shown: String,
+}
+
+impl Reader<'_> {
+    fn doors(&mut self, config: &mut Config) {
+        if self.node("receivers.otlp.protocols").is_some_and(|node| !matches!(node.value, Value::Null)) {
+            // As in a Collector: only the protocols that are named are started.
+            config.grpc = self.key("receivers.otlp.protocols", "grpc").map(|_| DoorSettings::grpc());
+            config.http = self.key("receivers.otlp.protocols", "http").map(|_| DoorSettings::http());
+        } else if let Some(node) = self.key("receivers.otlp", "protocols") {
+            let what = "names no protocol; write `grpc:`, `http:` or both, or leave `protocols` out";
+            self.report(node.place, "receivers.otlp.protocols", what.into());
+        }
+        if config.grpc.is_none() && config.http.is_none() {
+            let place = self.node("receivers.otlp.protocols").map(|node| node.place);
+            let what = "opens no door; write `grpc:`, `http:` or both".into();
+            self.problems.push(Problem { place, key: "receivers.otlp.protocols".into(), what });
+        }
+        if let Some(door) = &mut config.grpc {
+            self.endpoint(&format!("{GRPC}.endpoint"), &mut door.endpoint);
+            self.mebibytes(&format!("{GRPC}.max_recv_msg_size_mib"), 1..=1024, |bytes| {
+                door.limits.body = usize::try_from(bytes).unwrap_or(usize::MAX);
+            });
+            self.number(&format!("{GRPC}.max_concurrent_streams"), 1..=65_535, |n| {
+                door.limits.concurrent_streams = u32::try_from(n).unwrap_or(u32::MAX);
+            });
+            self.count(&format!("{GRPC}.max_connections"), 1..=1_000_000, &mut door.limits.connections);
+        }
+        if let Some(door) = &mut config.http {
+            self.endpoint(&format!("{HTTP}.endpoint"), &mut door.endpoint);
+            self.count(&format!("{HTTP}.max_request_body_size"), 1024..=1024 * MIB, &mut door.limits.body);
+            self.count(&format!("{HTTP}.max_connections"), 1..=1_000_000, &mut door.limits.connections);
+        }
+    }
+
+    fn tenant(&mut self, config: &mut Config) {
+        if let Some(names) = self.list("tenant.attributes") {
+            for name in &names {
+                if name.text.is_empty() {
+                    self.report(name.place, "tenant.attributes", "an attribute's name can't be empty".into());
+                }
+            }
+            config.tenant.attributes = names.into_iter().map(|name| name.text).collect();
+        }
+        let Some(names) = self.list("tenant.headers") else { return };
+        config.tenant.headers.clear();
+        for Written { place, text, shown } in names {
+            match http::HeaderName::from_str(&text) {
+                Ok(name) if name == http::header::AUTHORIZATION || name == http::header::COOKIE => {
+                    let what = format!("`{name}` carries a secret; a tenant's name ends up in a file name");
+                    self.report(place, "tenant.headers", what);
+                }
+                Ok(name) => config.tenant.headers.push(name.as_str().to_owned()),
+                Err(_) => {
+                    self.report(place, "tenant.headers", format!("`{shown}` is not the name of a header"));
+                }
+            }
+        }
+    }
+
+    fn storage(&mut self, config: &mut Config) {
+        let storage = &mut config.storage;
+        if let Some(written) = self.value("storage.directory") {
+            if written.text.is_empty() || written.text.contains('\0') {
+                self.report(written.place, "storage.directory", "must be a path".into());
+            }
+            storage.directory = written.text.into();
+        }
+        self.mebibytes("storage.min_free_disk_mib", 0..=1 << 30, |bytes| storage.min_free_disk = bytes);
+        if self.value("storage.open_chains").is_none_or(|written| written.text != "auto") {
+            let mut open = None;
+            self.expect("storage.open_chains", 8..=1_000_000, "`auto` or ", |n| {
+                open = usize::try_from(n).ok();
+            });
+            storage.open_chains = open;
+        }
+        self.count("storage.max_tenants", 1..=10_000_000, &mut storage.max_tenants);
+        self.mebibytes("storage.journal_size_mib", 1..=4096, |bytes| storage.journal_size = bytes);
+    }
+
+    fn shutdown_timeout(&mut self, config: &mut Config) {
+        let Some(Written { place, text, shown }) = self.value("shutdown_timeout") else { return };
+        match duration(&text) {
+            Some(timeout) if timeout <= Duration::from_secs(3600) => config.shutdown_timeout = timeout,
+            Some(_) => self.report(place, "shutdown_timeout", "must be at most 1h".into()),
+            None => {
+                let what = format!("must be a duration like 30s or 1m30s, not `{shown}`");
+                self.report(place, "shutdown_timeout", what);
+            }
+        }
+    }
+
+    fn log(&mut self, config: &mut Config) {
+        let levels = [
+            ("error", LogLevel::Error),
+            ("warn", LogLevel::Warn),
+            ("info", LogLevel::Info),
+            ("debug", LogLevel::Debug),
+            ("trace", LogLevel::Trace),
+        ];
+        self.choice("log.level", &levels, &mut config.log.level);
+        let formats = [("auto", LogFormat::Auto), ("text", LogFormat::Text), ("json", LogFormat::Json)];
+        self.choice("log.format", &formats, &mut config.log.format);
+    }
+
+    /// What must hold between values.
+    fn together(&mut self, config: &Config) {
+        let doors = [
+            (&config.grpc, "receivers.otlp.protocols.grpc.max_recv_msg_size_mib"),
+            (&config.http, "receivers.otlp.protocols.http.max_request_body_size"),
+        ];
+        for (door, key) in doors {
+            let body = door.as_ref().map_or(0, |door| door.limits.body);
+            if body > config.pipeline.max_in_flight {
+                let in_flight = "pipeline.max_in_flight_mib";
+                let place = self.node(key).or_else(|| self.node(in_flight)).map(|node| node.place);
+                let what = format!(
+                    "a request of {body} bytes could never be taken: {in_flight} allows {} bytes over all requests",
+                    config.pipeline.max_in_flight
+                );
+                self.problems.push(Problem { place, key: key.to_owned(), what });
+            }
+        }
+        let grpc = config.grpc.as_ref().map(|door| (&door.endpoint, format!("{GRPC}.endpoint")));
+        let http = config.http.as_ref().map(|door| (&door.endpoint, format!("{HTTP}.endpoint")));
+        let admin = Some((&config.admin, "admin.endpoint".to_owned()));
+        let all: Vec<_> = [grpc, http, admin].into_iter().flatten().collect();
+        for (i, (endpoint, key)) in all.iter().enumerate() {
+            let before = all.iter().take(i).find(|(other, _)| other == endpoint && other.port() != 0);
+            if let Some((_, other)) = before {
+                let place = self.node(key).or_else(|| self.node(other)).map(|node| node.place);
+                let what = format!("{endpoint} is also {other}; each needs its own port");
+                self.problems.push(Problem { place, key: key.clone(), what });
+            }
+        }
+    }
+
+    fn endpoint(&mut self, key: &str, into: &mut Endpoint) {
+        let Some(Written { place, text, shown }) = self.value(key) else { return };
+        match text.parse() {
+            Ok(endpoint) => *into = endpoint,
+            Err(error) => self.report(place, key, format!("`{shown}`: {error}")),
+        }
+    }
+
+    fn count(&mut self, key: &str, range: RangeInclusive<u64>, into: &mut usize) {
+        self.number(key, range, |n| *into = usize::try_from(n).unwrap_or(usize::MAX));
+    }
+
+    fn mebibytes(&mut self, key: &str, range: RangeInclusive<u64>, into: impl FnOnce(u64)) {
+        self.number(key, range, |n| into(n.saturating_mul(MIB)));
+    }
+
+    fn number(&mut self, key: &str, range: RangeInclusive<u64>, into: impl FnOnce(u64)) {
+        self.expect(key, range, "", into);
+    }
+
+    /// A whole number; `or` names what else would have been taken.
+    fn expect(&mut self, key: &str, range: RangeInclusive<u64>, or: &str, into: impl FnOnce(u64)) {
+        let Some(Written { place, text, shown }) = self.value(key) else { return };
+        match text.parse::<u64>() {
+            Ok(n) if range.contains(&n) => into(n),
+            _ => {
+                let (low, high) = (range.start(), range.end());
+                self.report(
+                    place,
+                    key,
+                    format!("must be {or}a whole number from {low} to {high}, not `{shown}`"),
+                );
+            }
+        }
+    }
+
+    fn choice<T: Copy>(&mut self, key: &str, choices: &[(&str, T)], into: &mut T) {
+        let Some(Written { place, text, shown }) = self.value(key) else { return };
+        match choices.iter().find(|(name, _)| *name == text) {
+            Some((_, choice)) => *into = *choice,
+            None => {
+                let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
+                self.report(place, key, format!("must be one of {}, not `{shown}`", names.join(", ")));
+            }
+        }
+    }
+
+    /// The expanded scalar under a key, unless it is absent, null or can't be expanded; what is not
+    /// a scalar has been reported by the comparison of shapes.
+    fn value(&mut self, key: &str) -> Option<Written> {
+        let node = self.node(key)?;
+        self.scalar(key, node.place, &node.value)
+    }
+
+    fn list(&mut self, key: &str) -> Option<Vec<Written>> {
+        let node = self.node(key)?;
+        let Value::List(items) = &node.value else { return None };
+        if items.len() > MAX_NAMES {
+            self.report(node.place, key, format!("at most {MAX_NAMES} names"));
+            return None;
+        }
+        Some(items.iter().filter_map(|item| self.scalar(key, item.place, &item.value)).collect())
+    }
+
+    fn scalar(&mut self, key: &str, place: Place, value: &Value) -> Option<Written> {
+        let Value::Scalar(shown) = value else { return None };
+        match env::expand(shown, self.env) {
+            Ok(text) => Some(Written { place, text, shown: shown.clone() }),
+            Err(error) => {
+                // A value may be asked for more than once; the report is deduplicated.
+                self.report(place, key, error.to_string());
+                None
+            }
+        }
+    }
+
+    fn report(&mut self, place: Place, key: &str, what: String) {
+        self.problems.push(Problem { place: Some(place), key: key.to_owned(), what });
+    }
+}
+
+impl<'a> Reader<'a> {
+    /// The node under a dotted key; the first one where a key repeats.
+    fn node(&self, key: &str) -> Option<&'a Node> {
+        key.split('.').try_fold(self.root, |node, name| child(node, name))
+    }
+
+    /// The node of one key in a section, null or not.
+    fn key(&self, section: &str, name: &str) -> Option<&'a Node> {
+        self.node(section).and_then(|node| child(node, name))
+    }
+}
+
+fn child<'a>(node: &'a Node, name: &str) -> Option<&'a Node> {
+    let Value::Section(entries) = &node.value else { return None };
+    entries.iter().find(|(key, _)| key.name == name).map(|(_, node)| node)
+}

@@ -1,0 +1,263 @@
+//! Every key there is, and what to say about one there isn't.
+
+use super::error::{Place, Problem};
+use super::raw::{Key, Node, Value};
+
+/// What stands under a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Section,
+    Value,
+    List,
+}
+
+use Kind::{List, Section, Value as Single};
+
+/// The whole vocabulary. `config/halod.yaml` explains each; a test holds the two together.
+pub const KEYS: &[(&str, Kind)] = &[
+    ("receivers", Section),
+    ("receivers.otlp", Section),
+    ("receivers.otlp.protocols", Section),
+    ("receivers.otlp.protocols.grpc", Section),
+    ("receivers.otlp.protocols.grpc.endpoint", Single),
+    ("receivers.otlp.protocols.grpc.max_recv_msg_size_mib", Single),
+    ("receivers.otlp.protocols.grpc.max_concurrent_streams", Single),
+    ("receivers.otlp.protocols.grpc.max_connections", Single),
+    ("receivers.otlp.protocols.http", Section),
+    ("receivers.otlp.protocols.http.endpoint", Single),
+    ("receivers.otlp.protocols.http.max_request_body_size", Single),
+    ("receivers.otlp.protocols.http.max_connections", Single),
+    ("tenant", Section),
+    ("tenant.attributes", List),
+    ("tenant.headers", List),
+    ("storage", Section),
+    ("storage.directory", Single),
+    ("storage.min_free_disk_mib", Single),
+    ("storage.open_chains", Single),
+    ("storage.max_tenants", Single),
+    ("storage.journal_size_mib", Single),
+    ("pipeline", Section),
+    ("pipeline.max_in_flight_mib", Single),
+    ("admin", Section),
+    ("admin.endpoint", Single),
+    ("shutdown_timeout", Single),
+    ("log", Section),
+    ("log.level", Single),
+    ("log.format", Single),
+];
+
+/// Keys a Collector configuration has and halod does not, with the reason. The longest match wins.
+const FOREIGN: &[(&str, &str)] = &[
+    (
+        "processors.batch",
+        "halod has no batch processor: a batch in front of the chain answers the sender before its \
+         records are on disk. Requests that arrive together are committed together anyway",
+    ),
+    ("processors.memory_limiter", "memory is bounded by pipeline.max_in_flight_mib"),
+    ("processors", "halod has no processors: what arrives is sealed as it is"),
+    ("connectors", "halod has no connectors: every receiver feeds the one chain of its tenant"),
+    (
+        "exporters",
+        "halod has no exporters: every receiver feeds the one chain of its tenant, under \
+         storage.directory",
+    ),
+    ("extensions.health_check", "health is served at admin.endpoint, paths /healthz and /readyz"),
+    ("extensions", "halod has no extensions; health and metrics are served at admin.endpoint"),
+    (
+        "service.pipelines",
+        "halod has no pipelines: every receiver that is configured is started and feeds the one \
+         chain of its tenant",
+    ),
+    (
+        "service.telemetry",
+        "use log.level and log.format; metrics are served at admin.endpoint, path /metrics",
+    ),
+    (
+        "service",
+        "halod needs no service section: every receiver that is configured is started and feeds \
+         the one chain of its tenant",
+    ),
+    (
+        "receivers.otlp.protocols.grpc.tls",
+        "this version serves plain text only; put a TLS proxy in front, or listen on loopback",
+    ),
+    (
+        "receivers.otlp.protocols.http.tls",
+        "this version serves plain text only; put a TLS proxy in front, or listen on loopback",
+    ),
+];
+
+/// Sections whose children are looked at one by one, to name each with its own reason.
+const FOREIGN_SECTIONS: &[&str] = &["processors", "service", "extensions"];
+
+/// Compares the tree's shape with the vocabulary and reports every difference.
+#[must_use]
+pub fn compare(root: &Node) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    match &root.value {
+        Value::Null => {}
+        Value::Section(entries) => section(entries, "", &mut problems),
+        _ => problems.push(problem(root.place, "", "must be a mapping of sections, like `storage:`".into())),
+    }
+    problems
+}
+
+fn section(entries: &[(Key, Node)], path: &str, problems: &mut Vec<Problem>) {
+    let mut seen: std::collections::BTreeMap<&str, Place> = std::collections::BTreeMap::new();
+    for (key, node) in entries {
+        let full = join(path, &key.name);
+        if let Some(first) = seen.get(key.name.as_str()) {
+            let what = format!("given twice; the first is at line {}", first.line);
+            problems.push(problem(key.place, &full, what));
+            continue;
+        }
+        seen.insert(&key.name, key.place);
+        match kind(&full) {
+            Some(kind) => shape(node, kind, &full, problems),
+            None => unknown(key, node, path, &full, problems),
+        }
+    }
+}
+
+fn shape(node: &Node, kind: Kind, path: &str, problems: &mut Vec<Problem>) {
+    match (kind, &node.value) {
+        (_, Value::Null) | (Single, Value::Scalar(_)) => {}
+        (Section, Value::Section(entries)) => section(entries, path, problems),
+        (Section, _) => problems.push(problem(
+            node.place,
+            path,
+            format!("must be a section with keys {}", names(&children(path))),
+        )),
+        (Single, _) => problems.push(problem(node.place, path, "must be a single value".into())),
+        (List, Value::List(items)) => {
+            for item in items {
+                if !matches!(item.value, Value::Scalar(_)) {
+                    problems.push(problem(item.place, path, "each item must be a single value".into()));
+                }
+            }
+        }
+        (List, _) => problems.push(problem(node.place, path, "must be a list, like [a, b]".into())),
+    }
+}
+
+fn unknown(key: &Key, node: &Node, path: &str, full: &str, problems: &mut Vec<Problem>) {
+    if let Some(reason) = foreign(full) {
+        if let (true, Value::Section(entries)) = (FOREIGN_SECTIONS.contains(&full), &node.value)
+            && !entries.is_empty()
+        {
+            for (child, _) in entries {
+                let full = join(full, &child.name);
+                problems.push(problem(child.place, &full, foreign(&full).unwrap_or(reason).to_owned()));
+            }
+        } else {
+            problems.push(problem(key.place, full, reason.to_owned()));
+        }
+        return;
+    }
+    problems.push(problem(key.place, full, format!("unknown key; {}", suggestion(path, &key.name))));
+}
+
+/// The reason why a Collector's key is not here: its own, or that of the section around it; a
+/// named component like `batch/small` counts as its type.
+fn foreign(full: &str) -> Option<&'static str> {
+    let typed = full.split('/').next().unwrap_or(full);
+    let fits =
+        |name: &str| typed == name || typed.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
+    FOREIGN
+        .iter()
+        .filter(|(name, _)| fits(name))
+        .max_by_key(|(name, _)| name.len())
+        .map(|(_, reason)| *reason)
+}
+
+/// A near name among the siblings, else the place where a key of this name belongs, else all
+/// siblings.
+fn suggestion(path: &str, name: &str) -> String {
+    let siblings = children(path);
+    let near = siblings
+        .iter()
+        .map(|sibling| (distance(name, sibling), *sibling))
+        .filter(|(distance, sibling)| *distance <= (sibling.len() / 3).max(1))
+        .min();
+    if let Some((_, sibling)) = near {
+        return format!("did you mean `{sibling}`?");
+    }
+    let elsewhere = KEYS.iter().find(|(key, _)| key.rsplit('.').next() == Some(name));
+    if let Some((key, _)) = elsewhere {
+        return format!("did you mean `{key}`?");
+    }
+    let place = if path.is_empty() { "at the top" } else { "here" };
+    format!("known {place}: {}", names(&siblings))
+}
+
+fn kind(path: &str) -> Option<Kind> {
+    KEYS.iter().find(|(key, _)| *key == path).map(|(_, kind)| *kind)
+}
+
+fn children(path: &str) -> Vec<&'static str> {
+    let under = |key: &'static str| {
+        if path.is_empty() {
+            Some(key)
+        } else {
+            key.strip_prefix(path).and_then(|rest| rest.strip_prefix('.'))
+        }
+    };
+    KEYS.iter().filter_map(|(key, _)| under(key)).filter(|rest| !rest.contains('.')).collect()
+}
+
+fn names(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn join(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
+
+fn problem(place: Place, key: &str, what: String) -> Problem {
+    Problem { place: Some(place), key: key.to_owned(), what }
+}
+
+/// Edits between two names; anything longer than a name ever is counts as far away.
+fn distance(a: &str, b: &str) -> usize {
+    if a.len() > 64 {
+        return usize::MAX;
+    }
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        for (cell, y) in row.iter_mut().skip(1).zip(b.bytes()) {
+            let above = *cell;
+            left = (diagonal + usize::from(x != y)).min(left + 1).min(above + 1);
+            diagonal = above;
+            *cell = left;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = i + 1;
+        }
+    }
+    row.last().copied().unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances() {
+        assert_eq!(distance("endpoint", "endpoint"), 0);
+        assert_eq!(distance("endpint", "endpoint"), 1);
+        assert_eq!(distance("", "log"), 3);
+        assert_eq!(distance("kitten", "sitting"), 3);
+    }
+
+    #[test]
+    fn every_key_has_its_section() {
+        for (key, _) in KEYS {
+            if let Some((parent, _)) = key.rsplit_once('.') {
+                assert_eq!(kind(parent), Some(Section), "{key}");
+            }
+            assert!(foreign(key).is_none(), "{key}");
+        }
+    }
+}

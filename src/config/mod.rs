@@ -1,0 +1,201 @@
+//! What halod does, as settings: defaults, a YAML file, command-line overrides.
+//!
+//! The file looks like an OpenTelemetry Collector's for what halod shares with one, without
+//! pipelines: every receiver feeds the one chain of its tenant. Reading it never stops at the first
+//! mistake: [`parse`] reports every problem with its line and column. Nothing here opens a file
+//! other than the configuration itself, resolves a name or binds a port.
+
+mod check;
+pub mod descriptors;
+pub mod env;
+pub mod error;
+pub mod keys;
+pub mod raw;
+#[cfg(test)]
+mod tests;
+pub mod value;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::net::limits::Limits;
+use crate::receivers::tenancy::TenantRule;
+pub use error::{ConfigError, Place, Problem};
+pub use value::Endpoint;
+
+/// Everything halod needs to know to run. Made of each part's own settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The OTLP/gRPC door, if it is open.
+    pub grpc: Option<DoorSettings>,
+    /// The OTLP/HTTP door, if it is open.
+    pub http: Option<DoorSettings>,
+    pub tenant: TenantRule,
+    pub storage: StorageSettings,
+    pub pipeline: PipelineSettings,
+    /// Where health and metrics are served.
+    pub admin: Endpoint,
+    /// How long requests that were accepted before a stop signal may take to finish.
+    pub shutdown_timeout: Duration,
+    pub log: LogSettings,
+}
+
+/// One listening address and its bounds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DoorSettings {
+    pub endpoint: Endpoint,
+    pub limits: Limits,
+}
+
+/// Where chains are kept, and how many.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StorageSettings {
+    /// One `.jsonl` file per tenant, and `.halod/` for what is ours.
+    pub directory: PathBuf,
+    /// Bytes; with less free nothing is accepted.
+    pub min_free_disk: u64,
+    /// Chain files kept open; derived from the descriptor limit when absent.
+    pub open_chains: Option<usize>,
+    /// Chains that may exist; a claim of one more is refused.
+    pub max_tenants: usize,
+    /// Bytes of the commit journal.
+    pub journal_size: u64,
+}
+
+/// What may wait between the doors and the disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PipelineSettings {
+    /// Bytes of requests that are read but not yet durable, over all doors.
+    pub max_in_flight: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogSettings {
+    pub level: LogLevel,
+    pub format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text on a terminal, JSON otherwise.
+    Auto,
+    Text,
+    Json,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            grpc: Some(DoorSettings::grpc()),
+            http: Some(DoorSettings::http()),
+            tenant: TenantRule::default(),
+            storage: StorageSettings::default(),
+            pipeline: PipelineSettings::default(),
+            admin: Endpoint::loopback(13133),
+            shutdown_timeout: Duration::from_secs(30),
+            log: LogSettings { level: LogLevel::Info, format: LogFormat::Auto },
+        }
+    }
+}
+
+impl DoorSettings {
+    /// The OTLP/gRPC door on its registered port.
+    #[must_use]
+    pub fn grpc() -> Self {
+        Self { endpoint: Endpoint::loopback(4317), limits: Limits::default() }
+    }
+
+    /// The OTLP/HTTP door on its registered port.
+    #[must_use]
+    pub fn http() -> Self {
+        Self { endpoint: Endpoint::loopback(4318), limits: Limits::default() }
+    }
+}
+
+impl Default for StorageSettings {
+    fn default() -> Self {
+        Self {
+            directory: "./records".into(),
+            min_free_disk: 256 << 20,
+            open_chains: None,
+            max_tenants: 100_000,
+            journal_size: 64 << 20,
+        }
+    }
+}
+
+impl Default for PipelineSettings {
+    fn default() -> Self {
+        Self { max_in_flight: 128 << 20 }
+    }
+}
+
+/// What the command line says over the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overrides {
+    pub directory: Option<PathBuf>,
+    pub grpc: Option<Endpoint>,
+    pub http: Option<Endpoint>,
+    pub admin: Option<Endpoint>,
+}
+
+impl Config {
+    /// Puts the command line over the file. An address given there opens its door even when the
+    /// file leaves it out.
+    #[must_use]
+    pub fn with(mut self, overrides: Overrides) -> Self {
+        if let Some(directory) = overrides.directory {
+            self.storage.directory = directory;
+        }
+        if let Some(endpoint) = overrides.grpc {
+            self.grpc.get_or_insert_with(DoorSettings::grpc).endpoint = endpoint;
+        }
+        if let Some(endpoint) = overrides.http {
+            self.http.get_or_insert_with(DoorSettings::http).endpoint = endpoint;
+        }
+        if let Some(endpoint) = overrides.admin {
+            self.admin = endpoint;
+        }
+        self
+    }
+}
+
+/// Reads a configuration file, with `${env:NAME}` from this process's environment. Without a file
+/// the defaults hold.
+///
+/// # Errors
+/// Every problem of the file, or that it can't be read.
+pub fn load(file: Option<&Path>) -> Result<Config, ConfigError> {
+    let Some(file) = file else { return Ok(Config::default()) };
+    let unreadable = |what: String| {
+        ConfigError::new(vec![Problem { place: None, key: String::new(), what }]).in_file(file)
+    };
+    let size = std::fs::metadata(file).map_err(|error| unreadable(format!("can't be read: {error}")))?.len();
+    if size > raw::MAX_BYTES as u64 {
+        return Err(unreadable(format!(
+            "larger than {} bytes; this is not a halod configuration",
+            raw::MAX_BYTES
+        )));
+    }
+    let text =
+        std::fs::read_to_string(file).map_err(|error| unreadable(format!("can't be read: {error}")))?;
+    parse(&text, &|name| std::env::var_os(name)).map_err(|error| error.in_file(file))
+}
+
+/// Reads a configuration from YAML text.
+///
+/// # Errors
+/// Every problem, in the order of the text.
+pub fn parse(text: &str, env: env::Lookup<'_>) -> Result<Config, ConfigError> {
+    let root = raw::parse(text).map_err(|problem| ConfigError::new(vec![problem]))?;
+    check::config(&root, env)
+}

@@ -1,0 +1,292 @@
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::*;
+
+fn read(text: &str) -> Result<Config, ConfigError> {
+    parse(text, &|name| match name {
+        "PORT" => Some("14317".into()),
+        "SECRET" => Some("hunter2".into()),
+        "DIR" => Some("/srv/a\nadmin: { endpoint: 0.0.0.0:1 }".into()),
+        _ => None,
+    })
+}
+
+fn messages(text: &str) -> Vec<String> {
+    let error = read(text).expect_err(text).in_file(Path::new("h.yaml"));
+    error.to_string().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn nothing_written_is_the_default() {
+    for text in
+        ["", "# only a comment\n", "receivers:\n", "receivers: { otlp: }\n", "storage: {}\nlog:\n", "~"]
+    {
+        assert_eq!(read(text).unwrap(), Config::default(), "{text:?}");
+    }
+    assert_eq!(load(None).unwrap(), Config::default());
+}
+
+#[test]
+fn every_value_is_read() {
+    let text = "
+receivers:
+  otlp:
+    protocols:
+      grpc: { endpoint: '[::1]:1', max_recv_msg_size_mib: 2, max_concurrent_streams: 3, max_connections: 4 }
+      http: { endpoint: localhost:0, max_request_body_size: 5000, max_connections: \"6\" }
+tenant:
+  attributes: [a.b]
+  headers: [X-Org]
+storage:
+  directory: /var/lib/halod
+  min_free_disk_mib: 0
+  open_chains: 9
+  max_tenants: 10
+  journal_size_mib: 11
+pipeline: { max_in_flight_mib: 12 }
+admin: { endpoint: 0.0.0.0:13 }
+shutdown_timeout: 1m
+log: { level: debug, format: json }
+";
+    let config = read(text).unwrap();
+    let (grpc, http) = (config.grpc.unwrap(), config.http.unwrap());
+    assert_eq!(grpc.endpoint.to_string(), "[::1]:1");
+    assert_eq!((grpc.limits.body, grpc.limits.concurrent_streams, grpc.limits.connections), (2 << 20, 3, 4));
+    assert_eq!(http.endpoint.to_string(), "localhost:0");
+    assert_eq!((http.limits.body, http.limits.connections), (5000, 6));
+    assert_eq!(config.tenant, TenantRule { attributes: vec!["a.b".into()], headers: vec!["x-org".into()] });
+    let storage = StorageSettings {
+        directory: "/var/lib/halod".into(),
+        min_free_disk: 0,
+        open_chains: Some(9),
+        max_tenants: 10,
+        journal_size: 11 << 20,
+    };
+    assert_eq!(config.storage, storage);
+    assert_eq!(config.pipeline.max_in_flight, 12 << 20);
+    assert_eq!(config.admin.to_string(), "0.0.0.0:13");
+    assert_eq!(config.shutdown_timeout, Duration::from_secs(60));
+    assert_eq!(config.log, LogSettings { level: LogLevel::Debug, format: LogFormat::Json });
+}
+
+#[test]
+fn only_the_named_protocols_are_started() {
+    let config = read("receivers: { otlp: { protocols: { grpc: } } }").unwrap();
+    assert_eq!((config.grpc, config.http), (Some(DoorSettings::grpc()), None));
+    let config = read("receivers:\n  otlp:\n    protocols:\n      http:\n").unwrap();
+    assert_eq!((config.grpc, config.http), (None, Some(DoorSettings::http())));
+}
+
+#[test]
+fn the_command_line_is_above_the_file() {
+    let overrides = Overrides {
+        directory: Some("/d".into()),
+        grpc: Some(Endpoint::loopback(0)),
+        http: None,
+        admin: Some(Endpoint::loopback(9)),
+    };
+    let config = read("receivers: { otlp: { protocols: { http: } } }").unwrap().with(overrides);
+    assert_eq!(config.storage.directory, Path::new("/d"));
+    assert_eq!(config.grpc.unwrap().endpoint.port(), 0);
+    assert_eq!(config.http.unwrap().endpoint.port(), 4318);
+    assert_eq!(config.admin.port(), 9);
+}
+
+#[test]
+fn variables_are_expanded_inside_their_value_only() {
+    let config =
+        read("admin: { endpoint: \"127.0.0.1:${env:PORT}\" }\nstorage:\n  directory: ${env:DIR}\n").unwrap();
+    assert_eq!(config.admin.port(), 14317);
+    assert_eq!(config.storage.directory, Path::new("/srv/a\nadmin: { endpoint: 0.0.0.0:1 }"));
+    let config = read("storage:\n  max_tenants: ${env:PORT}\n  directory: ${env:NOPE:-./x}\n").unwrap();
+    assert_eq!((config.storage.max_tenants, config.storage.directory), (14317, "./x".into()));
+}
+
+/// One mistake each: what was written, what is said.
+#[test]
+fn each_mistake_has_its_place_and_its_remedy() {
+    let cases: &[(&str, &str)] = &[
+        ("storag:\n", "h.yaml:1:1: storag: unknown key; did you mean `storage`?"),
+        (
+            "receivers:\n  otlp:\n    protocols:\n      grpc:\n        endpont: a:1\n",
+            "h.yaml:5:9: receivers.otlp.protocols.grpc.endpont: unknown key; did you mean `endpoint`?",
+        ),
+        ("directory: x\n", "h.yaml:1:1: directory: unknown key; did you mean `storage.directory`?"),
+        ("log: { colour: x }\n", "h.yaml:1:8: log.colour: unknown key; known here: `level`, `format`"),
+        ("log: {}\nlog: {}\n", "h.yaml:2:1: log: given twice; the first is at line 1"),
+        ("log: info\n", "h.yaml:1:6: log: must be a section with keys `level`, `format`"),
+        ("- a\n", "h.yaml:1:1: must be a mapping of sections, like `storage:`"),
+        ("tenant: { headers: x-a }\n", "h.yaml:1:20: tenant.headers: must be a list, like [a, b]"),
+        ("tenant: { headers: [[x]] }\n", "h.yaml:1:21: tenant.headers: each item must be a single value"),
+        ("tenant: { headers: ['a b'] }\n", "h.yaml:1:21: tenant.headers: `a b` is not the name of a header"),
+        (
+            "tenant: { headers: [Authorization] }\n",
+            "h.yaml:1:21: tenant.headers: `authorization` carries a secret; a tenant's name ends up in a file name",
+        ),
+        (
+            "tenant: { attributes: [''] }\n",
+            "h.yaml:1:24: tenant.attributes: an attribute's name can't be empty",
+        ),
+        ("storage: { directory: [a] }\n", "h.yaml:1:23: storage.directory: must be a single value"),
+        ("storage: { directory: '' }\n", "h.yaml:1:23: storage.directory: must be a path"),
+        (
+            "storage: { max_tenants: -1 }\n",
+            "h.yaml:1:25: storage.max_tenants: must be a whole number from 1 to 10000000, not `-1`",
+        ),
+        (
+            "storage: { open_chains: many }\n",
+            "h.yaml:1:25: storage.open_chains: must be `auto` or a whole number from 8 to 1000000, not `many`",
+        ),
+        (
+            "storage: { max_tenants: \"${env:SECRET}\" }\n",
+            "h.yaml:1:25: storage.max_tenants: must be a whole number from 1 to 10000000, not `${env:SECRET}`",
+        ),
+        (
+            "storage:\n  directory: ${env:NOPE}\n",
+            "h.yaml:2:14: storage.directory: environment variable NOPE is not set; set it, or give a default: \
+             ${env:NOPE:-value}",
+        ),
+        (
+            "admin: { endpoint: 13133 }\n",
+            "h.yaml:1:20: admin.endpoint: `13133`: must be host:port, like 127.0.0.1:4317 (port 0 takes a free one)",
+        ),
+        (
+            "shutdown_timeout: 30\n",
+            "h.yaml:1:19: shutdown_timeout: must be a duration like 30s or 1m30s, not `30`",
+        ),
+        ("shutdown_timeout: 2h\n", "h.yaml:1:19: shutdown_timeout: must be at most 1h"),
+        (
+            "log: { level: loud }\n",
+            "h.yaml:1:15: log.level: must be one of error, warn, info, debug, trace, not `loud`",
+        ),
+        (
+            "pipeline: { max_in_flight_mib: 64 }\nreceivers: { otlp: { protocols: { http: { max_request_body_size: \
+             67108865 } } } }\n",
+            "h.yaml:2:66: receivers.otlp.protocols.http.max_request_body_size: a request of 67108865 bytes could \
+             never be taken: pipeline.max_in_flight_mib allows 67108864 bytes over all requests",
+        ),
+        (
+            "admin: { endpoint: 127.0.0.1:4318 }\n",
+            "h.yaml:1:20: admin.endpoint: 127.0.0.1:4318 is also receivers.otlp.protocols.http.endpoint; each needs \
+             its own port",
+        ),
+        (
+            "receivers: { otlp: { protocols: } }\n",
+            "h.yaml:1:31: receivers.otlp.protocols: names no protocol; write `grpc:`, `http:` or both, or leave \
+             `protocols` out",
+        ),
+        (
+            "receivers: { otlp: { protocols: {} } }\n",
+            "h.yaml:1:33: receivers.otlp.protocols: opens no door; write `grpc:`, `http:` or both",
+        ),
+        (
+            "admin: { endpoint: ${env:PORT} }\n",
+            "h.yaml:1:21: not YAML: while parsing a flow mapping, did not find expected ',' or '}'; inside { } or \
+             [ ] a value with ${...} must be quoted",
+        ),
+        ("a: b: c\n", "h.yaml:1:5: not YAML: mapping values are not allowed in this context"),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(messages(text), [*expected], "{text}");
+    }
+}
+
+#[test]
+fn what_a_collector_has_and_halod_does_not_is_explained() {
+    let text = "
+processors:
+  batch:
+  memory_limiter: { limit_mib: 1 }
+exporters:
+  otlp/x: { endpoint: y:1 }
+extensions: { health_check: }
+service:
+  pipelines:
+    traces: { receivers: [otlp], exporters: [otlp/x] }
+";
+    let said = messages(text);
+    let starts = [
+        "h.yaml:3:3: processors.batch: halod has no batch processor",
+        "h.yaml:4:3: processors.memory_limiter: memory is bounded by pipeline.max_in_flight_mib",
+        "h.yaml:5:1: exporters: halod has no exporters: every receiver feeds the one chain",
+        "h.yaml:7:15: extensions.health_check: health is served at admin.endpoint",
+        "h.yaml:9:3: service.pipelines: halod has no pipelines: every receiver",
+    ];
+    assert_eq!(said.len(), starts.len(), "{said:#?}");
+    for (said, start) in said.iter().zip(starts) {
+        assert!(said.starts_with(start), "{said}");
+    }
+    assert!(messages("processors: { batch/small: {} }")[0].contains("no batch processor"));
+}
+
+#[test]
+fn all_problems_are_reported_in_file_order() {
+    let said = messages(
+        "log: { level: loud, formt: x }\nstorage: { max_tenants: 0 }\nprocessors:\nadmin: { endpoint: x }\n",
+    );
+    let places: Vec<_> = said.iter().map(|line| line.split(": ").next().unwrap()).collect();
+    assert_eq!(places, ["h.yaml:1:15", "h.yaml:1:21", "h.yaml:2:25", "h.yaml:3:1", "h.yaml:4:20"]);
+}
+
+#[test]
+fn deep_nesting_is_refused() {
+    let said = messages(&"[".repeat(100_000));
+    assert!(said[0].starts_with("h.yaml:1:") && said[0].contains("not YAML"), "{said:?}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let error = load(Some(Path::new("/nonexistent/halod.yaml"))).unwrap_err().to_string();
+    assert!(error.starts_with("/nonexistent/halod.yaml: can't be read: "), "{error}");
+}
+
+/// No key of the vocabulary is decoration: a wrong value under it is noticed.
+#[test]
+fn every_key_is_checked() {
+    for (key, kind) in keys::KEYS {
+        let wrong = match (kind, *key) {
+            (keys::Kind::Section, _) => "[]".to_owned(),
+            (keys::Kind::List, _) => "['']".to_owned(),
+            (keys::Kind::Value, _) => "''".to_owned(),
+        };
+        let depth = key.matches('.').count();
+        let text = key.split('.').map(|name| format!("{{ {name}: ")).collect::<String>()
+            + &wrong
+            + &" }".repeat(depth + 1);
+        assert!(messages(&text).iter().any(|said| said.contains(key)), "{text}");
+    }
+}
+
+/// The shipped file says what holds without it, and explains the whole vocabulary.
+#[test]
+fn the_shipped_file_is_the_default_and_names_every_key() {
+    let text = include_str!("../../config/halod.yaml");
+    assert_eq!(read(text).unwrap(), Config::default());
+    let root = raw::parse(text).unwrap();
+    for (key, _) in keys::KEYS {
+        let found = key.split('.').try_fold(&root, |node, name| match &node.value {
+            raw::Value::Section(entries) => {
+                entries.iter().find(|(k, _)| k.name == name).map(|(_, node)| node)
+            }
+            _ => None,
+        });
+        assert!(found.is_some(), "{key} is missing from config/halod.yaml");
+    }
+}
+
+#[test]
+fn every_example_is_valid() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/examples");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(examples).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let config = parse(&text, &|_| None).map_err(|error| error.in_file(&path)).unwrap();
+        assert_ne!(config, Config::default(), "{}", path.display());
+        seen += 1;
+    }
+    assert!(seen >= 3, "{seen}");
+}

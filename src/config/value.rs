@@ -1,0 +1,157 @@
+//! The values a configuration is made of.
+
+use std::fmt;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::str::FromStr;
+use std::time::Duration;
+
+/// Where a door listens: `host:port`, resolved when it is bound. Port 0 takes a free one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    host: String,
+    port: u16,
+}
+
+impl Endpoint {
+    #[must_use]
+    pub fn loopback(port: u16) -> Self {
+        Self { host: "127.0.0.1".into(), port }
+    }
+
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The addresses the host stands for, IPv4 first: `localhost` means 127.0.0.1 to most senders.
+    ///
+    /// # Errors
+    /// The host is unknown.
+    pub fn resolve(&self) -> std::io::Result<Vec<SocketAddr>> {
+        let mut addresses: Vec<_> = (self.host.as_str(), self.port).to_socket_addrs()?.collect();
+        addresses.sort_by_key(SocketAddr::is_ipv6);
+        Ok(addresses)
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// Why a text is not an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EndpointError {
+    #[error("must be host:port, like 127.0.0.1:4317 (port 0 takes a free one)")]
+    Shape,
+    #[error("must be host:port without a scheme or path, like 127.0.0.1:4318")]
+    Url,
+    #[error("names no host; write 127.0.0.1 for this machine only, 0.0.0.0 or [::] for every interface")]
+    NoHost,
+    #[error("the port must be a number from 0 to 65535")]
+    Port,
+    #[error("an IPv6 address must be in brackets, like [::1]:4317")]
+    Brackets,
+}
+
+impl FromStr for Endpoint {
+    type Err = EndpointError;
+
+    fn from_str(text: &str) -> Result<Self, EndpointError> {
+        if text.contains('/') {
+            return Err(EndpointError::Url);
+        }
+        let (host, port) = text.rsplit_once(':').ok_or(EndpointError::Shape)?;
+        let host = match host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')) {
+            Some(inner) => match inner.parse::<std::net::Ipv6Addr>() {
+                Ok(_) => inner,
+                Err(_) => return Err(EndpointError::Brackets),
+            },
+            None if host.contains([':', '[', ']']) => return Err(EndpointError::Brackets),
+            None => host,
+        };
+        if host.is_empty() {
+            return Err(EndpointError::NoHost);
+        }
+        if host.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return Err(EndpointError::Shape);
+        }
+        if port.is_empty() || !port.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(EndpointError::Port);
+        }
+        Ok(Self { host: host.to_owned(), port: port.parse().map_err(|_| EndpointError::Port)? })
+    }
+}
+
+/// Reads a duration as the Collector writes it: whole numbers with `ms`, `s`, `m` or `h`, joined
+/// from the largest unit down, like `1m30s`. `None` when it is not one.
+#[must_use]
+pub fn duration(text: &str) -> Option<Duration> {
+    const UNITS: [(&str, u64); 4] = [("ms", 1), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)];
+    let mut total: u64 = 0;
+    let mut smallest = u64::MAX;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, unit) = rest.split_at(digits);
+        let (name, scale) = UNITS.iter().find(|(name, _)| unit.starts_with(name))?;
+        if *scale >= smallest {
+            return None;
+        }
+        smallest = *scale;
+        total = total.checked_add(number.parse::<u64>().ok()?.checked_mul(*scale)?)?;
+        rest = unit.strip_prefix(name)?;
+    }
+    (!text.is_empty()).then(|| Duration::from_millis(total))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints() {
+        for text in ["127.0.0.1:4317", "localhost:0", "[::1]:4318", "0.0.0.0:65535", "halod.svc:1"] {
+            assert_eq!(text.parse::<Endpoint>().unwrap().to_string(), text);
+        }
+        for (text, error) in [
+            ("", EndpointError::Shape),
+            ("4317", EndpointError::Shape),
+            (":4317", EndpointError::NoHost),
+            ("http://localhost:4318", EndpointError::Url),
+            ("localhost:4318/v1/traces", EndpointError::Url),
+            ("localhost:", EndpointError::Port),
+            ("localhost:+80", EndpointError::Port),
+            ("localhost:65536", EndpointError::Port),
+            ("::1:4317", EndpointError::Brackets),
+            ("[::1:4317", EndpointError::Brackets),
+            ("[x]:4317", EndpointError::Brackets),
+            ("a b:1", EndpointError::Shape),
+        ] {
+            assert_eq!(text.parse::<Endpoint>(), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn localhost_is_ipv4_first() {
+        assert!("localhost:0".parse::<Endpoint>().unwrap().resolve().unwrap()[0].is_ipv4());
+    }
+
+    #[test]
+    fn durations() {
+        for (text, millis) in
+            [("30s", 30_000), ("1m30s", 90_000), ("500ms", 500), ("2h", 7_200_000), ("0s", 0)]
+        {
+            assert_eq!(duration(text), Some(Duration::from_millis(millis)), "{text}");
+        }
+        for text in ["", "30", "s", "-1s", "1.5s", "1s1m", "1s1s", "30 s", "99999999999999999999h", "1d"] {
+            assert_eq!(duration(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The daemon: the only place where the parts meet, and the order in which they start and stop.
+//!
+//! ```text
+//! directory lock ─▶ descriptors shared out ─▶ every door bound ─▶ admin served: starting
+//!   ─▶ store opened, writer started ─▶ doors served: ready ─▶ signal or writer's end
+//!   ─▶ not ready ─▶ doors finish what they began ─▶ writer ends ─▶ lock given back
+//! ```
+//!
+//! What can fail fails before the first request is taken; what fails later is the writer's, and
+//! ends the run.
+
+pub mod directory;
+pub mod doors;
+mod drain;
+pub mod process;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::SystemTime;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use self::directory::DirectoryError;
+use self::doors::{ADMIN, BindError, Bound, GRPC, HTTP};
+pub use self::drain::End;
+use self::drain::Running;
+use crate::chain::disk::OsDisk;
+use crate::chain::error::{ChainError, with_causes};
+use crate::chain::store::{self, Store};
+use crate::config::descriptors::{self, TooFew};
+use crate::config::{Config, DoorSettings, PipelineSettings, StorageSettings};
+use crate::net::listener;
+use crate::pipeline::intake::Intake;
+use crate::pipeline::stats::Stats;
+use crate::pipeline::writer::{self, WriterHandle};
+use crate::receivers::otlp::OtlpService;
+use crate::receivers::otlp::stats::OtlpStats;
+use crate::receivers::tenancy::TenantRule;
+use crate::telemetry::{admin, receivers};
+
+/// Why the daemon did not start. Nothing was taken from anyone.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    #[error(transparent)]
+    Descriptors(#[from] TooFew),
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    #[error("the chains can't be opened: {}", with_causes(.0))]
+    Store(#[from] ChainError),
+    #[error("opening the chains failed, which is a bug: {0}")]
+    StorePanicked(#[source] tokio::task::JoinError),
+    #[error("signals can't be handled: {0}")]
+    Signals(#[source] io::Error),
+}
+
+/// Runs until a signal or a failure of the writer.
+///
+/// # Errors
+/// What keeps the daemon from starting.
+pub async fn run(mut config: Config) -> Result<End, StartError> {
+    let started = SystemTime::now();
+    let _lock = directory::open(&config.storage.directory)?;
+    let share = descriptors::share(&mut config, process::raise_descriptors())?;
+    if share.withheld > 0 {
+        tracing::warn!(
+            connections = share.withheld,
+            "fewer connections than configured: too few file descriptors; raise LimitNOFILE or ulimit -n"
+        );
+    }
+    let mut signals = process::signals().map_err(StartError::Signals)?;
+    let bound = Doors::bind(&config).await?;
+    let stats = Arc::new(Stats::default());
+    let otlp = Arc::new(OtlpStats::default());
+    let counters = Arc::clone(&otlp);
+    let state = Arc::new(admin::State {
+        doors: bound.addresses(),
+        directory: std::path::absolute(&config.storage.directory)
+            .unwrap_or_else(|_| config.storage.directory.clone()),
+        started,
+        starting: true.into(),
+        stats: Arc::clone(&stats),
+        receivers: Box::new(move || receivers::otlp(&counters)),
+    });
+    let admin = tokio::spawn(admin::serve(bound.admin.listener, Arc::clone(&state)));
+
+    let (storage, pipeline, counts) = (config.storage.clone(), config.pipeline.clone(), Arc::clone(&stats));
+    let starting =
+        tokio::task::spawn_blocking(move || start_writer(storage, share.chains, &pipeline, counts));
+    let (intake, writer) = tokio::select! {
+        started = starting => started.map_err(StartError::StorePanicked)??,
+        Some(signal) = signals.recv() => {
+            tracing::info!(signal, "asked to stop before anything was accepted");
+            return Ok(End::Drained);
+        }
+    };
+    state.starting.store(false, Relaxed);
+
+    let (drain, draining) = watch::channel(false);
+    let mut doors = JoinSet::new();
+    for (bound, settings) in [(bound.grpc, config.grpc), (bound.http, config.http)] {
+        if let (Some(bound), Some(settings)) = (bound, settings) {
+            let door = open(bound, settings, intake.clone(), &config.tenant, &otlp, draining.clone());
+            doors.spawn(door);
+        }
+    }
+    drop(intake);
+    announce(&state);
+    let running = Running { doors, drain, timeout: config.shutdown_timeout };
+    let end = drain::supervise(running, writer.finished(), signals, &stats).await;
+    admin.abort();
+    tracing::info!(?end, "halod ended");
+    Ok(end)
+}
+
+/// The sockets of one run.
+struct Doors {
+    grpc: Option<Bound>,
+    http: Option<Bound>,
+    admin: Bound,
+}
+
+impl Doors {
+    async fn bind(config: &Config) -> Result<Self, BindError> {
+        let receiver = async |name, door: &Option<DoorSettings>| match door {
+            Some(door) => doors::bind(name, &door.endpoint).await.map(Some),
+            None => Ok(None),
+        };
+        Ok(Self {
+            grpc: receiver(GRPC, &config.grpc).await?,
+            http: receiver(HTTP, &config.http).await?,
+            admin: doors::bind(ADMIN, &config.admin).await?,
+        })
+    }
+
+    fn addresses(&self) -> Vec<(&'static str, std::net::SocketAddr)> {
+        let all = [(GRPC, self.grpc.as_ref()), (HTTP, self.http.as_ref()), (ADMIN, Some(&self.admin))];
+        all.into_iter().filter_map(|(name, bound)| Some((name, bound?.address))).collect()
+    }
+}
+
+/// One line with everything a sender or an operator has to know.
+fn announce(state: &admin::State) {
+    let address = |name| state.doors.iter().find(|(door, _)| *door == name).map(|(_, at)| at.to_string());
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        pid = std::process::id(),
+        grpc = address(GRPC),
+        http = address(HTTP),
+        admin = address(ADMIN),
+        directory = %state.directory.display(),
+        "halod is ready"
+    );
+}
+
+/// Serves OTLP at one door until it is drained.
+fn open(
+    bound: Bound,
+    settings: DoorSettings,
+    intake: Intake,
+    rule: &TenantRule,
+    stats: &Arc<OtlpStats>,
+    draining: watch::Receiver<bool>,
+) -> impl Future<Output = ()> + use<> {
+    let limits = Arc::new(settings.limits);
+    let service = OtlpService::new(intake, rule.clone(), Arc::clone(&limits), Arc::clone(stats));
+    listener::serve(bound.listener, service, limits, draining)
+}
+
+/// Opens the store, completes what a crash interrupted, and starts the writer thread. Blocks for as
+/// long as recovery takes.
+fn start_writer(
+    storage: StorageSettings,
+    open_chains: usize,
+    pipeline: &PipelineSettings,
+    stats: Arc<Stats>,
+) -> Result<(Intake, WriterHandle), ChainError> {
+    let settings = store::Settings {
+        directory: storage.directory.clone(),
+        open_chains,
+        max_tenants: storage.max_tenants,
+        journal_size: storage.journal_size,
+    };
+    let (store, recovered) = Store::open(settings, Arc::new(OsDisk))?;
+    if let Some(why) = &recovered.index_rebuilt {
+        tracing::warn!(%why, "the exactly-once index is made anew from the chains");
+    }
+    if recovered.completed > 0 || !recovered.orphans.is_empty() {
+        let (completed, orphans) = (recovered.completed, recovered.orphans.len());
+        tracing::warn!(completed, orphans, "the last halod ended abruptly; its journal was applied");
+    }
+    let settings = writer::Settings {
+        max_in_flight: pipeline.max_in_flight,
+        directory: storage.directory,
+        min_free_disk: storage.min_free_disk,
+    };
+    writer::spawn(store, recovered.orphans, settings, stats)
+}

@@ -1,0 +1,152 @@
+//! The records directory: made when it is missing, and owned by one daemon at a time.
+//!
+//! The lock is an advisory `flock` on `.halod/lock`, so the system gives it back however the daemon
+//! ends; the file itself stays. It keeps two daemons apart and nobody else: a recorder that appends
+//! to a chain takes that chain's own lock.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Access, access};
+
+/// What is halod's own, beside the chains.
+const OURS: &str = ".halod";
+
+/// Why the directory can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DirectoryError {
+    #[error(
+        "{} belongs to another halod that is running{}; stop it, or give this one a directory of its own (--dir)",
+        .directory.display(), holder(.pid)
+    )]
+    Owned { directory: PathBuf, pid: Option<u32> },
+    #[error("{} is not a directory", .0.display())]
+    NotADirectory(PathBuf),
+    #[error("{} can't be written to: {error}; give this user write access, or choose another (--dir)", .path.display())]
+    NotWritable { path: PathBuf, error: io::Error },
+}
+
+fn holder(pid: &Option<u32>) -> String {
+    pid.map_or_else(String::new, |pid| format!(" (process {pid})"))
+}
+
+/// The directory is this process's until this is dropped.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+/// Makes the directory if need be, with mode 0750, and takes it.
+///
+/// # Errors
+/// It can't be made or written to, or another daemon has it.
+pub fn open(directory: &Path) -> Result<Lock, DirectoryError> {
+    let ours = directory.join(OURS);
+    let not_writable = |path: &Path| {
+        let path = path.to_owned();
+        move |error| DirectoryError::NotWritable { path, error }
+    };
+    for path in [directory, &ours] {
+        DirBuilder::new().recursive(true).mode(0o750).create(path).map_err(not_writable(path))?;
+    }
+    writable(directory)?;
+    let path = ours.join("lock");
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o640)
+        .open(&path)
+        .map_err(not_writable(&path))?;
+    take(&mut file, directory, &path)?;
+    let pid = std::process::id();
+    // The number is for messages only; without it the lock holds all the same.
+    let _ = file.set_len(0).and_then(|()| writeln!(file, "{pid}"));
+    Ok(Lock { _file: file })
+}
+
+/// Whether [`open`] would work, without making anything.
+///
+/// # Errors
+/// What [`open`] would say.
+pub fn check(directory: &Path) -> Result<(), DirectoryError> {
+    if !directory.exists() {
+        let absolute = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
+        let existing = absolute.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
+        return writable(existing);
+    }
+    writable(directory)?;
+    let ours = directory.join(OURS);
+    if ours.exists() {
+        writable(&ours)?;
+    }
+    let path = ours.join("lock");
+    match OpenOptions::new().read(true).write(true).open(&path) {
+        Ok(mut file) => take(&mut file, directory, &path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(DirectoryError::NotWritable { path, error }),
+    }
+}
+
+fn writable(directory: &Path) -> Result<(), DirectoryError> {
+    if !directory.is_dir() {
+        return Err(DirectoryError::NotADirectory(directory.to_owned()));
+    }
+    access(directory, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK)
+        .map_err(|error| DirectoryError::NotWritable { path: directory.to_owned(), error: error.into() })
+}
+
+fn take(file: &mut File, directory: &Path, path: &Path) -> Result<(), DirectoryError> {
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => {
+            let mut text = String::new();
+            let _ = file.take(20).read_to_string(&mut text);
+            Err(DirectoryError::Owned { directory: directory.to_owned(), pid: text.trim().parse().ok() })
+        }
+        Err(TryLockError::Error(error)) => Err(DirectoryError::NotWritable { path: path.to_owned(), error }),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn one_owner_at_a_time() {
+        let temporary = tempfile::tempdir().unwrap();
+        let directory = temporary.path().join("a/records");
+        check(&directory).unwrap();
+        assert!(!directory.exists(), "checking makes nothing");
+        let lock = open(&directory).unwrap();
+        for made in [&directory, &directory.join(OURS)] {
+            assert_eq!(made.metadata().unwrap().permissions().mode() & 0o027, 0, "{}", made.display());
+        }
+        for refused in [open(&directory).map(drop), check(&directory)] {
+            let said = refused.unwrap_err().to_string();
+            let pid = std::process::id();
+            assert!(said.contains(&format!(
+                "records belongs to another halod that is running (process {pid}); stop it"
+            )));
+        }
+        drop(lock);
+        check(&directory).unwrap();
+        open(&directory).unwrap();
+    }
+
+    #[test]
+    fn what_is_in_the_way_is_named() {
+        let temporary = tempfile::tempdir().unwrap();
+        let file = temporary.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        assert!(check(&file).unwrap_err().to_string().ends_with("file is not a directory"));
+        assert!(check(&file.join("below")).unwrap_err().to_string().ends_with("file is not a directory"));
+        assert!(matches!(open(&file), Err(DirectoryError::NotWritable { .. })));
+    }
+}

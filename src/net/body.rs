@@ -1,0 +1,181 @@
+//! Reading a request's body into memory: under a permit, up to a limit, against the clock.
+
+use super::limits::Limits;
+use super::status::Fault;
+use crate::pipeline::intake::{Intake, Permit};
+use crate::pipeline::refusal::Refusal;
+use bytes::Bytes;
+use http_body::Body;
+use http_body_util::BodyExt;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+/// Bytes per second below which a body is given up: without it, one byte per timeout would hold
+/// a reservation for ever.
+const SLOWEST: u64 = 16 << 10;
+
+/// The first buffer of a body whose length is not declared.
+const FIRST: usize = 16 << 10;
+
+/// A body and what has been read of it.
+#[derive(Debug)]
+pub struct Reader<'a, B> {
+    body: B,
+    limits: &'a Limits,
+    started: Instant,
+    received: u64,
+    begun: bool,
+}
+
+impl<'a, B> Reader<'a, B>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    pub fn new(body: B, limits: &'a Limits) -> Self {
+        Self { body, limits, started: Instant::now(), received: 0, begun: false }
+    }
+
+    /// Whether the body has been asked for; until then no "100 Continue" is sent.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// The next piece of the body, `None` at its end.
+    ///
+    /// # Errors
+    /// `SlowBody` when it does not come in time, `Undecodable` when the sender broke off.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Fault> {
+        let idle = self.limits.body_timeout;
+        self.begun = true;
+        loop {
+            let earned = Duration::from_secs(self.received / SLOWEST);
+            let deadline = (Instant::now() + idle).min(self.started + idle + earned);
+            let frame = timeout_at(deadline, self.body.frame())
+                .await
+                .map_err(|_| Fault::SlowBody(idle.as_secs()))?
+                .transpose()
+                .map_err(|_| Fault::Undecodable("the body breaks off or is framed wrongly".into()))?;
+            let Some(frame) = frame else { return Ok(None) };
+            // Anything but data is trailers, in which OTLP has nothing to say.
+            if let Ok(data) = frame.into_data() {
+                self.received += data.len() as u64;
+                return Ok(Some(data));
+            }
+        }
+    }
+
+    /// The whole body, and the permit that covers it.
+    ///
+    /// A declared length is admitted before a byte is read; an undeclared one before each growth.
+    ///
+    /// # Errors
+    /// `TooLarge`, what [`Intake::admit`] says, and what [`Self::next`] says.
+    pub async fn collect(&mut self, intake: &Intake) -> Result<(Bytes, Permit), Fault> {
+        let limit = self.limits.body;
+        let declared = self.body.size_hint().exact();
+        let declared = declared.map(|length| usize::try_from(length).unwrap_or(usize::MAX));
+        if declared.is_some_and(|length| length > limit) {
+            return Err(Refusal::TooLarge { limit }.into());
+        }
+        let mut permit = intake.admit(declared.unwrap_or(0))?;
+        let first = self.next().await?.unwrap_or_default();
+        if declared == Some(first.len()) {
+            return Ok((first, permit));
+        }
+        let mut buffer = Vec::with_capacity(declared.unwrap_or(0));
+        let mut piece = Some(first);
+        while let Some(data) = piece {
+            let needed = buffer.len().saturating_add(data.len());
+            if needed > limit {
+                return Err(Refusal::TooLarge { limit }.into());
+            }
+            if needed > buffer.capacity() {
+                let room = buffer.capacity().saturating_mul(2).max(FIRST).max(needed).min(limit);
+                permit.grow_to(room)?;
+                buffer.reserve_exact(room - buffer.len());
+            }
+            buffer.extend_from_slice(&data);
+            piece = self.next().await?;
+        }
+        Ok((buffer.into(), permit))
+    }
+
+    /// Reads and drops what is left, so that an HTTP/1 sender that reads only after it has written
+    /// everything gets to see its answer. Gives up after as much as a legal body, or on any fault.
+    pub async fn discard(mut self) {
+        let until = self.received.saturating_add(2 * self.limits.body as u64);
+        while self.received < until && matches!(self.next().await, Ok(Some(_))) {}
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use http_body::Frame;
+    use http_body_util::Full;
+    use std::convert::Infallible;
+    use std::pin::Pin;
+    use std::sync::mpsc;
+    use std::task::{Context, Poll};
+
+    fn intake(limit: usize) -> Intake {
+        Intake::with_writer(mpsc::channel().0, limit)
+    }
+
+    fn limits(body: usize) -> Limits {
+        Limits { body, ..Limits::default() }
+    }
+
+    /// A body of undeclared length that comes in pieces of `size` bytes.
+    struct Pieces {
+        left: usize,
+        size: usize,
+    }
+
+    impl Body for Pieces {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            let length = self.size.min(self.left);
+            self.left -= length;
+            Poll::Ready((length > 0).then(|| Ok(Frame::data(vec![b'x'; length].into()))))
+        }
+    }
+
+    fn chunked(left: usize, size: usize) -> Pieces {
+        Pieces { left, size }
+    }
+
+    #[tokio::test]
+    async fn a_declared_length_is_admitted_before_reading() {
+        let body = Full::new(Bytes::from(vec![b'x'; 5000]));
+        let intake = intake(4000);
+        let limits = limits(5000);
+        let mut reader = Reader::new(body, &limits);
+        assert!(matches!(reader.collect(&intake).await, Err(Fault::Refused(_))));
+        assert_eq!((reader.received, intake.in_flight()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn undeclared_lengths_grow_under_the_permit_up_to_the_limit() {
+        let limits = limits(100_000);
+        for (total, size) in [(0, 1), (1, 1), (99_999, 7), (100_000, 1000), (100_000, 100_000)] {
+            let intake = intake(100_000);
+            let (body, permit) = Reader::new(chunked(total, size), &limits).collect(&intake).await.unwrap();
+            assert_eq!(body.len(), total);
+            assert!((total..=100_000).contains(&intake.in_flight()));
+            drop(permit);
+            assert_eq!(intake.in_flight(), 0);
+        }
+        let refused = Reader::new(chunked(100_001, 1000), &limits).collect(&intake(1 << 20)).await;
+        assert_eq!(refused.unwrap_err(), Refusal::TooLarge { limit: 100_000 }.into());
+        let refused = Reader::new(chunked(100_000, 1000), &limits).collect(&intake(50_000)).await;
+        assert!(matches!(refused, Err(Fault::Refused(_))));
+    }
+}

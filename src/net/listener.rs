@@ -1,0 +1,97 @@
+//! One door: its listening socket and the accept loop.
+
+use super::answer::Reply;
+use super::conn;
+use super::limits::Limits;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::Service;
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+
+/// How long to wait after an accept that failed for want of something (descriptors, memory):
+/// trying at once would spin, and closing connections is what gives it back.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Accepts connections and serves them until `drain` turns true; then closes the socket, lets
+/// every connection finish what it has begun, and returns. Dropping the future cuts them off.
+pub async fn serve<S>(
+    listener: TcpListener,
+    service: S,
+    limits: Arc<Limits>,
+    mut drain: watch::Receiver<bool>,
+) where
+    S: Service<Request<Incoming>, Response = Response<Reply>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+{
+    let builder = Arc::new(conn::builder(&limits));
+    let slots = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
+    let signal = drain.clone();
+    let mut connections = JoinSet::new();
+    loop {
+        let (stream, slot) = tokio::select! {
+            () = conn::drained(&mut drain) => break,
+            accepted = accept(&listener, &slots) => accepted,
+            Some(ended) = connections.join_next() => {
+                report(ended);
+                continue;
+            }
+        };
+        let (builder, service, drain) = (Arc::clone(&builder), service.clone(), signal.clone());
+        let header_timeout = limits.header_timeout;
+        connections.spawn(async move {
+            conn::serve(stream, &builder, service, header_timeout, drain).await;
+            drop(slot);
+        });
+    }
+    drop(listener);
+    while let Some(ended) = connections.join_next().await {
+        report(ended);
+    }
+}
+
+/// The next connection that a slot is free for. Safe to drop at any point: a stream is taken from
+/// the system only when it is returned.
+async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> (TcpStream, OwnedSemaphorePermit) {
+    let Ok(slot) = Arc::clone(slots).acquire_owned().await else {
+        // Nobody closes the semaphore.
+        return std::future::pending().await;
+    };
+    let mut told = false;
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                // Answers are small and waited for: held back by Nagle's algorithm they would take
+                // a delayed acknowledgement, about 40 ms, more.
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "cannot set TCP_NODELAY");
+                }
+                return (stream, slot);
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                if !std::mem::replace(&mut told, true) {
+                    tracing::warn!(%error, "cannot accept connections; trying again until it works");
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// The peer was gone before it was accepted; the next one is not concerned (accept(2)).
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+fn report(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a connection's task failed");
+    }
+}

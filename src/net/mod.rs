@@ -1,0 +1,16 @@
+//! Connections: one accept loop, its limits, drain, and the table from refusal to answer.
+//!
+//! ```text
+//! listener ─▶ conn (HTTP/1.1 or h2c, by the first bytes) ─▶ a receiver's service
+//!                 body: under a permit, capped ◀───────────────┤
+//!                 answer ◀─ status: the one table ◀─ Fault ◀───┘
+//! ```
+
+pub mod answer;
+pub mod body;
+pub mod conn;
+pub mod gzip;
+pub mod limits;
+pub mod listener;
+pub mod rpc_status;
+pub mod status;

@@ -1,0 +1,193 @@
+//! The one table from what went wrong to what the sender is told.
+//!
+//! Two rules decide every row (OTLP specification, "Failures" and "Retryable Response Codes"):
+//! a fault that sending again may cure gets a retryable code and says when; one that it cannot
+//! cure never does, because the sender would repeat it for ever.
+
+use crate::pipeline::refusal::Refusal;
+use http::StatusCode;
+use std::time::Duration;
+use thiserror::Error;
+
+/// Why a request is answered with an error. The text is what the sender reads.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum Fault {
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error("{0}")]
+    Undecodable(String),
+    #[error("the body did not arrive within {0} s, or slower than 16 KiB/s; send it again")]
+    SlowBody(u64),
+    #[error("unknown content type; send application/x-protobuf, application/json or application/grpc")]
+    MediaType,
+    #[error("unknown content encoding; send gzip, or none")]
+    Coding,
+    #[error("only POST is answered here")]
+    Method,
+    #[error("nothing is received here: {0}")]
+    Unserved(&'static str),
+    #[error("gRPC needs HTTP/2")]
+    NeedsHttp2,
+    #[error("halod failed on this request, and none of it was sealed; send it again")]
+    Crashed,
+}
+
+/// `google.rpc.Code`, as far as halod answers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum Code {
+    InvalidArgument = 3,
+    ResourceExhausted = 8,
+    Unimplemented = 12,
+    Unavailable = 14,
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    pub http: StatusCode,
+    pub grpc: Code,
+    /// Sent as `Retry-After` and as `RetryInfo`; `None` for what sending again cannot cure.
+    pub retry_after: Option<Duration>,
+    /// The answer carries a `BadRequest` detail.
+    pub bad_request: bool,
+}
+
+/// How long a sender waits after a fault that says nothing more exact.
+const SOON: Duration = Duration::from_secs(1);
+
+impl Fault {
+    /// The answer to this fault.
+    #[must_use]
+    pub fn row(&self) -> Row {
+        use StatusCode as Http;
+        let permanent = |http, grpc| Row { http, grpc, retry_after: None, bad_request: false };
+        let transient = |delay| Row {
+            http: Http::SERVICE_UNAVAILABLE,
+            grpc: Code::Unavailable,
+            retry_after: Some(delay),
+            bad_request: false,
+        };
+        match self {
+            Self::Refused(refusal) => match refusal.retry_after() {
+                Some(delay) => transient(delay),
+                None => permanent(Http::PAYLOAD_TOO_LARGE, Code::ResourceExhausted),
+            },
+            Self::SlowBody(_) | Self::Crashed => transient(SOON),
+            Self::Undecodable(_) => {
+                Row { bad_request: true, ..permanent(Http::BAD_REQUEST, Code::InvalidArgument) }
+            }
+            Self::MediaType => permanent(Http::UNSUPPORTED_MEDIA_TYPE, Code::Unimplemented),
+            Self::Coding => permanent(Http::UNSUPPORTED_MEDIA_TYPE, Code::Unimplemented),
+            Self::Method => permanent(Http::METHOD_NOT_ALLOWED, Code::Unimplemented),
+            Self::Unserved(_) => permanent(Http::NOT_FOUND, Code::Unimplemented),
+            Self::NeedsHttp2 => permanent(Http::HTTP_VERSION_NOT_SUPPORTED, Code::Unimplemented),
+        }
+    }
+
+    /// A short name with a bounded set of values, for counters and logs.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        Self::NAMES.get(self.index()).copied().unwrap_or("other")
+    }
+
+    /// Every [`Self::name`], in the order of [`Self::index`].
+    pub const NAMES: [&'static str; 14] = [
+        "full",
+        "too_large",
+        "stopping",
+        "poisoned",
+        "disk_low",
+        "chain_unusable",
+        "undecodable",
+        "slow_body",
+        "media_type",
+        "coding",
+        "method",
+        "unserved",
+        "needs_http2",
+        "crashed",
+    ];
+
+    /// Where this fault is counted.
+    #[must_use]
+    pub fn index(&self) -> usize {
+        match self {
+            Self::Refused(Refusal::Full { .. }) => 0,
+            Self::Refused(Refusal::TooLarge { .. }) => 1,
+            Self::Refused(Refusal::Stopping) => 2,
+            Self::Refused(Refusal::Poisoned) => 3,
+            Self::Refused(Refusal::DiskLow) => 4,
+            Self::Refused(Refusal::ChainUnusable) => 5,
+            Self::Undecodable(_) => 6,
+            Self::SlowBody(_) => 7,
+            Self::MediaType => 8,
+            Self::Coding => 9,
+            Self::Method => 10,
+            Self::Unserved(_) => 11,
+            Self::NeedsHttp2 => 12,
+            Self::Crashed => 13,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn every_fault() -> Vec<(Fault, u16, Code, Option<u64>)> {
+        use Code::{InvalidArgument, ResourceExhausted, Unavailable, Unimplemented};
+        let full = Refusal::Full { limit: 1, retry_after: Duration::from_secs(3) };
+        vec![
+            (full.into(), 503, Unavailable, Some(3)),
+            (Refusal::TooLarge { limit: 1 }.into(), 413, ResourceExhausted, None),
+            (Refusal::Stopping.into(), 503, Unavailable, Some(1)),
+            (Refusal::Poisoned.into(), 503, Unavailable, Some(1)),
+            (Refusal::DiskLow.into(), 503, Unavailable, Some(10)),
+            (Refusal::ChainUnusable.into(), 503, Unavailable, Some(1)),
+            (Fault::Undecodable("not JSON".into()), 400, InvalidArgument, None),
+            (Fault::SlowBody(30), 503, Unavailable, Some(1)),
+            (Fault::MediaType, 415, Unimplemented, None),
+            (Fault::Coding, 415, Unimplemented, None),
+            (Fault::Method, 405, Unimplemented, None),
+            (Fault::Unserved("here"), 404, Unimplemented, None),
+            (Fault::NeedsHttp2, 505, Unimplemented, None),
+            (Fault::Crashed, 503, Unavailable, Some(1)),
+        ]
+    }
+
+    #[test]
+    fn every_fault_has_the_row_the_specification_wants() {
+        let faults = every_fault();
+        assert_eq!(faults.len(), Fault::NAMES.len());
+        for (at, (fault, http, grpc, seconds)) in faults.into_iter().enumerate() {
+            let row = fault.row();
+            assert_eq!(fault.index(), at, "{fault:?}");
+            assert_eq!(row.http.as_u16(), http, "{fault:?}");
+            assert_eq!(row.grpc, grpc, "{fault:?}");
+            assert_eq!(row.retry_after, seconds.map(Duration::from_secs), "{fault:?}");
+            assert_eq!(row.bad_request, row.grpc == Code::InvalidArgument, "{fault:?}");
+        }
+    }
+
+    /// Retryable are UNAVAILABLE and 503 among the codes used here; RESOURCE_EXHAUSTED would be,
+    /// with a `RetryInfo`, so it never carries one.
+    #[test]
+    fn a_retry_hint_comes_with_retryable_codes_and_with_no_other() {
+        for (fault, ..) in every_fault() {
+            let row = fault.row();
+            let hinted = row.retry_after.is_some();
+            assert_eq!(hinted, row.grpc == Code::Unavailable, "{fault:?}");
+            assert_eq!(hinted, matches!(row.http.as_u16(), 429 | 502..=504), "{fault:?}");
+            assert!(!matches!(row.http.as_u16(), 408 | 500), "{fault:?}");
+        }
+    }
+
+    #[test]
+    fn messages_say_something_and_stay_short() {
+        for (fault, ..) in every_fault() {
+            let text = fault.to_string();
+            assert!((8..200).contains(&text.len()), "{text}");
+        }
+    }
+}

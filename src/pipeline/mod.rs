@@ -1,0 +1,14 @@
+//! The bounded hand-over from receivers to the one writer thread.
+//!
+//! ```text
+//! receiver: admit(bytes) ─▶ Permit ─▶ read, decode, draft ─▶ submit(Batch) ─▶ Receipt
+//!                                                  │ one message per request
+//!                                                  ▼
+//!                       writer thread: drain what waits ─▶ chain::commit ─▶ reply, drop permits
+//! ```
+
+pub mod batch;
+pub mod intake;
+pub mod refusal;
+pub mod stats;
+pub mod writer;

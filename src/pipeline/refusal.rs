@@ -1,0 +1,33 @@
+//! Why a request was not taken. `net::status` maps each to its HTTP and gRPC answer.
+
+use std::time::Duration;
+
+/// Nothing of the request was taken, or only parts that may be sent again without harm.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("{limit} bytes are in flight already; send again after {} s", .retry_after.as_secs())]
+    Full { limit: usize, retry_after: Duration },
+    #[error("the request is larger than {limit} bytes")]
+    TooLarge { limit: usize },
+    #[error("halod is shutting down; send again to its successor")]
+    Stopping,
+    #[error("a write or sync failed; halod is stopping and a restart will recover")]
+    Poisoned,
+    #[error("free disk space is below the configured floor; nothing is accepted until there is room")]
+    DiskLow,
+    #[error("a chain cannot be written now (the operator's log says why); send again")]
+    ChainUnusable,
+}
+
+impl Refusal {
+    /// Whether the same request may succeed later.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Full { retry_after, .. } => Some(*retry_after),
+            Self::TooLarge { .. } => None,
+            Self::Stopping | Self::Poisoned | Self::ChainUnusable => Some(Duration::from_secs(1)),
+            Self::DiskLow => Some(Duration::from_secs(10)),
+        }
+    }
+}

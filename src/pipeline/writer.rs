@@ -1,0 +1,240 @@
+//! The writer: one thread, owner of every chain.
+//!
+//! It takes what waits, commits it as one, and answers. While a commit syncs, the next one
+//! gathers, so groups form by themselves and no timer is in the path of a record.
+
+use super::batch::Receipt;
+use super::intake::{Intake, Job, Permit};
+use super::refusal::Refusal;
+use super::stats::{HeadAge, REPORTED_HEADS, Stats};
+use crate::chain::commit::{Committed, Work};
+use crate::chain::disk::free_bytes;
+use crate::chain::error::{ChainError, with_causes};
+use crate::chain::store::Store;
+use crate::record::draft::Draft;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::oneshot;
+
+/// Bytes of drafts after which a commit begins although more waits: bounds how long one takes.
+const MAX_COMMIT: usize = 16 << 20;
+/// How long a chain's lock may be held by another process before its senders are refused.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+/// How often a lock that another process holds is tried again.
+const LOCK_RETRY: Duration = Duration::from_millis(2);
+/// How often free disk space is looked at.
+const DISK_CHECK: Duration = Duration::from_millis(500);
+
+/// What the writer needs besides its store.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub max_in_flight: usize,
+    /// The file system that is watched, and the bytes that must stay free on it.
+    pub directory: PathBuf,
+    pub min_free_disk: u64,
+}
+
+/// How the writer ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WriterEnd {
+    /// Every intake was dropped, and what they had handed over is sealed and answered.
+    Clean,
+    /// A write or sync failed: everything in flight was refused.
+    Failed(String),
+}
+
+/// The running writer.
+#[derive(Debug)]
+pub struct WriterHandle {
+    ended: oneshot::Receiver<WriterEnd>,
+}
+
+impl WriterHandle {
+    /// Waits for the writer's end.
+    pub async fn finished(self) -> WriterEnd {
+        let gone = || WriterEnd::Failed("the writer thread panicked: this is a bug".into());
+        self.ended.await.unwrap_or_else(|_| gone())
+    }
+}
+
+/// Seals what recovery left over, then starts the writer thread.
+///
+/// # Errors
+/// When the left-over records cannot be sealed or no thread can be had.
+pub fn spawn(
+    mut store: Store,
+    orphans: Vec<Draft>,
+    settings: Settings,
+    stats: Arc<Stats>,
+) -> Result<(Intake, WriterHandle), ChainError> {
+    if !orphans.is_empty() {
+        let mut works = [Work { drafts: orphans, ..Work::default() }];
+        store.commit(&mut works, now())?;
+        if works[0].drafts.is_empty() && works[0].failed.is_none() {
+            store.orphans_sealed()?;
+        } else {
+            tracing::warn!(
+                "some recovered records wait for a chain that cannot be written; the next start tries again"
+            );
+        }
+        tracing::info!(sealed = works[0].sealed, duplicate = works[0].duplicate, "linked recovered records");
+    }
+    let (jobs, queue) = channel();
+    let intake = Intake::new(jobs, settings.max_in_flight, Arc::clone(&stats));
+    let (end, ended) = oneshot::channel();
+    let directory = settings.directory.clone();
+    let mut writer = Writer { store, stats, settings, waiting: Vec::new(), disk_checked: None };
+    std::thread::Builder::new()
+        .name("halod-writer".into())
+        .spawn(move || {
+            let outcome = writer.run(&queue);
+            let outcome = match outcome {
+                Ok(()) => writer.store.close(),
+                Err(failed) => {
+                    writer.refuse_all(&queue);
+                    Err(failed)
+                }
+            };
+            // Nobody is listening any more when the daemon was told to exit at once.
+            let _ = end.send(match outcome {
+                Ok(()) => WriterEnd::Clean,
+                Err(failed) => WriterEnd::Failed(with_causes(&failed)),
+            });
+        })
+        .map_err(ChainError::io("start the writer for", &directory))?;
+    Ok((intake, WriterHandle { ended }))
+}
+
+struct Writer {
+    store: Store,
+    stats: Arc<Stats>,
+    settings: Settings,
+    /// Requests with drafts for chains that another process has locked.
+    waiting: Vec<Waiting>,
+    disk_checked: Option<Instant>,
+}
+
+struct Waiting {
+    work: Work,
+    since: Instant,
+    reply: oneshot::Sender<Result<Receipt, Refusal>>,
+    /// Held until the answer is given.
+    _permit: Permit,
+}
+
+impl Writer {
+    fn run(&mut self, queue: &Receiver<Job>) -> Result<(), ChainError> {
+        loop {
+            self.check_disk();
+            let patience = if self.waiting.is_empty() { DISK_CHECK } else { LOCK_RETRY };
+            match queue.recv_timeout(patience) {
+                Ok(job) => self.gather(job, queue),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) if self.waiting.is_empty() => return Ok(()),
+                Err(RecvTimeoutError::Disconnected) => std::thread::sleep(LOCK_RETRY),
+            }
+            if !self.waiting.is_empty() {
+                self.commit()?;
+            }
+        }
+    }
+
+    fn gather(&mut self, first: Job, queue: &Receiver<Job>) {
+        let mut bytes = 0;
+        let mut next = Some(first);
+        while let Some(Job { batch, reply }) = next {
+            bytes += batch.drafts.iter().map(Draft::len).sum::<usize>();
+            if !batch.drafts.is_empty() {
+                let work = Work { drafts: batch.drafts, ..Work::default() };
+                self.waiting.push(Waiting { work, since: Instant::now(), reply, _permit: batch.permit });
+            }
+            next = if bytes < MAX_COMMIT { queue.try_recv().ok() } else { None };
+        }
+    }
+
+    fn commit(&mut self) -> Result<(), ChainError> {
+        let mut works: Vec<Work> = self.waiting.iter_mut().map(|w| std::mem::take(&mut w.work)).collect();
+        let committed = self.store.commit(&mut works, now())?;
+        self.count(&committed);
+        let mut still = Vec::new();
+        for (mut waiting, work) in std::mem::take(&mut self.waiting).into_iter().zip(works) {
+            let locked_out = !work.drafts.is_empty() && waiting.since.elapsed() > LOCK_PATIENCE;
+            if let Some(why) = &work.failed {
+                tracing::error!(error = %why, "a chain cannot be extended; its sender is told to try again");
+            } else if locked_out {
+                tracing::error!(
+                    "a chain's lock file has been locked by another process for 5 s; its sender is told to try again"
+                );
+            } else if !work.drafts.is_empty() {
+                waiting.work = work;
+                still.push(waiting);
+                continue;
+            }
+            let receipt = Receipt { sealed: work.sealed, duplicate: work.duplicate, conflict: work.conflict };
+            self.stats.sealed.fetch_add(receipt.sealed.into(), Relaxed);
+            self.stats.duplicate.fetch_add(receipt.duplicate.into(), Relaxed);
+            self.stats.conflict.fetch_add(receipt.conflict.into(), Relaxed);
+            let refused = work.failed.is_some() || locked_out;
+            // A sender that went away will send again; the index knows what it had.
+            let _ = waiting.reply.send(if refused { Err(Refusal::ChainUnusable) } else { Ok(receipt) });
+        }
+        self.waiting = still;
+        Ok(())
+    }
+
+    fn count(&self, committed: &Committed) {
+        if let Some(took) = committed.synced {
+            self.stats.commits.fetch_add(1, Relaxed);
+            self.stats.observe_sync(took);
+        }
+        self.stats.chains.store(self.store.chain_count() as u64, Relaxed);
+        let sealed_at = SystemTime::now();
+        let mut heads = self.stats.heads.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for (stem, records) in committed.heads.iter().rev().take(REPORTED_HEADS) {
+            if let Some(at) = heads.iter().position(|head| *head.chain == **stem) {
+                heads.remove(at);
+            }
+            heads.push(HeadAge { chain: stem.to_string(), records: *records, sealed_at });
+        }
+        let excess = heads.len().saturating_sub(REPORTED_HEADS);
+        heads.drain(..excess);
+    }
+
+    /// After a failed write or sync: nothing that is not answered yet was promised to anybody.
+    fn refuse_all(&mut self, queue: &Receiver<Job>) {
+        self.stats.poisoned.store(true, Relaxed);
+        for waiting in self.waiting.drain(..) {
+            let _ = waiting.reply.send(Err(Refusal::Poisoned));
+        }
+        while let Ok(job) = queue.try_recv() {
+            let _ = job.reply.send(Err(Refusal::Poisoned));
+        }
+    }
+
+    fn check_disk(&mut self) {
+        if self.disk_checked.is_some_and(|at| at.elapsed() < DISK_CHECK) {
+            return;
+        }
+        self.disk_checked = Some(Instant::now());
+        // A file system that cannot be asked will show its trouble at the next write.
+        let Ok(free) = free_bytes(&self.settings.directory) else { return };
+        let low = free < self.settings.min_free_disk;
+        if self.stats.disk_low.swap(low, Relaxed) != low {
+            tracing::warn!(
+                free,
+                floor = self.settings.min_free_disk,
+                low,
+                "free disk space crossed its floor"
+            );
+        }
+    }
+}
+
+fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,222 @@
+//! From a request's bytes to drafts: gunzip, decode, adapter, tenant, draft.
+//!
+//! Synchronous and without I/O, so that it can run on a worker or on a blocking thread.
+
+use crate::net::gzip::gunzip;
+use crate::net::status::Fault;
+use crate::pipeline::intake::Permit;
+use crate::receivers::tenancy::{TenantError, TenantRule};
+use crate::record::build;
+use crate::record::draft::{Draft, Scratch};
+use crate::record::tenant::Tenant;
+use bytes::Bytes;
+use halo_adapters::otel::{self, Resource};
+use halo_adapters::otlp::model::{KeyValue, Traces};
+use halo_adapters::otlp::{DecodeError, Signal, json, protobuf};
+
+/// How the message itself is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Encoding {
+    Protobuf,
+    Json,
+}
+
+/// How the message is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Coding {
+    Identity,
+    Gzip,
+}
+
+/// What the request's headers say about the tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum HeaderClaim {
+    Absent,
+    Tenant(String),
+    /// A value that is not UTF-8: no span that depends on it can be placed.
+    Unreadable,
+}
+
+/// A request that has arrived whole.
+#[derive(Debug)]
+pub(super) struct Arrival {
+    pub(super) signal: Signal,
+    pub(super) encoding: Encoding,
+    pub(super) coding: Coding,
+    pub(super) body: Bytes,
+    /// Covers `body`.
+    pub(super) permit: Permit,
+    pub(super) claim: HeaderClaim,
+}
+
+/// What a request comes to.
+#[derive(Debug)]
+pub(super) struct Decoded {
+    /// Items in the request; each is filtered, rejected or a draft.
+    pub(super) received: u64,
+    pub(super) filtered: u64,
+    /// Spans that cannot be used, by themselves.
+    pub(super) invalid: u64,
+    /// Spans whose tenant cannot be used.
+    pub(super) misplaced: u64,
+    /// Why the first of the rejected ones was.
+    pub(super) first_reason: Option<String>,
+    pub(super) drafts: Vec<Draft>,
+    /// Covers the drafts.
+    pub(super) permit: Permit,
+}
+
+/// The room that a growing set of drafts is paid for in.
+const STEP: usize = 64 << 10;
+
+impl Arrival {
+    /// Whether what is left to do takes long enough, about a millisecond, to keep other requests of
+    /// the same worker waiting. Compressed telemetry grows ten to twenty times.
+    pub(super) fn is_heavy(&self) -> bool {
+        let threshold = match self.coding {
+            Coding::Identity => 1 << 20,
+            Coding::Gzip => 64 << 10,
+        };
+        self.body.len() > threshold
+    }
+
+    /// The same without compression; `limit` bounds it, in bytes.
+    ///
+    /// # Errors
+    /// As [`gunzip`].
+    pub(super) fn inflate(mut self, limit: usize) -> Result<Self, Fault> {
+        if self.coding == Coding::Gzip {
+            let plain = gunzip(&self.body, limit, &mut self.permit)?;
+            self.permit.shrink_to(plain.capacity());
+            self.body = plain.into();
+            self.coding = Coding::Identity;
+        }
+        Ok(self)
+    }
+
+    /// Decodes the request.
+    ///
+    /// # Errors
+    /// `Undecodable` and `TooLarge` for good; a refusal when the drafts do not fit in flight.
+    pub(super) fn decode(self, rule: &TenantRule, limit: usize) -> Result<Decoded, Fault> {
+        let this = self.inflate(limit)?;
+        let Self { signal, encoding, body, .. } = this;
+        if signal != Signal::Traces {
+            let items = skeleton(encoding, signal, &body).map_err(undecodable)?;
+            return Ok(Decoded::filtered(items as u64, this.permit));
+        }
+        let traces = traces(encoding, &body).map_err(undecodable)?;
+        let mut placer = Placer { rule, header: &this.claim, last: None };
+        let mut decoded = Decoded::filtered(0, this.permit);
+        let held = decoded.drafts(&traces, &mut placer, body.len())?;
+        drop(traces);
+        drop(body);
+        decoded.permit.shrink_to(held);
+        Ok(decoded)
+    }
+}
+
+impl Decoded {
+    fn filtered(items: u64, permit: Permit) -> Self {
+        Self {
+            received: items,
+            filtered: items,
+            invalid: 0,
+            misplaced: 0,
+            first_reason: None,
+            drafts: Vec::new(),
+            permit,
+        }
+    }
+
+    /// Makes the drafts of all spans while `body` bytes are held as well. Returns how many bytes
+    /// the drafts hold.
+    fn drafts(&mut self, traces: &Traces<'_>, placer: &mut Placer<'_>, body: usize) -> Result<usize, Fault> {
+        self.invalid = traces.rejected.spans;
+        self.received = traces.rejected.spans;
+        self.first_reason.clone_from(&traces.rejected.first_reason);
+        let (mut held, mut paid) = (0_usize, body);
+        let mut scratch = Scratch::default();
+        let spans =
+            traces.resource_spans.iter().flat_map(|group| &group.scopes).map(|scope| scope.spans.len());
+        self.drafts.reserve(spans.sum::<usize>().min(1024));
+        for group in &traces.resource_spans {
+            let resource = Resource::new(&group.resource);
+            let claim = otel::tenant_claim(&placer.rule.attributes, &group.resource);
+            for span in group.scopes.iter().flat_map(|scope| &scope.spans) {
+                self.received += 1;
+                let Some(event) = otel::event(&resource, span) else {
+                    self.filtered += 1;
+                    continue;
+                };
+                match placer.place(claim.as_deref(), &span.attributes) {
+                    Ok(tenant) => self.drafts.push(build::draft(&event, &tenant, &mut scratch)),
+                    Err(reason) => {
+                        self.misplaced += 1;
+                        self.first_reason.get_or_insert_with(|| reason.to_string());
+                        continue;
+                    }
+                }
+                held += size_of::<Draft>() + self.drafts.last().map_or(0, Draft::len);
+                if body.saturating_add(held) > paid {
+                    paid = body.saturating_add(held).saturating_add(STEP);
+                    self.permit.grow_to(paid)?;
+                }
+            }
+        }
+        Ok(held)
+    }
+}
+
+/// Finds the tenant of each span.
+struct Placer<'a> {
+    rule: &'a TenantRule,
+    header: &'a HeaderClaim,
+    /// Most requests come from one tenant: its id is checked and copied once.
+    last: Option<Tenant>,
+}
+
+impl Placer<'_> {
+    /// The tenant that the resource claims, else the span, else the headers.
+    fn place(&mut self, resource: Option<&str>, span: &[KeyValue<'_>]) -> Result<Tenant, TenantError> {
+        if let Some(id) = resource {
+            return self.tenant(id);
+        }
+        if let Some(id) = otel::tenant_claim(&self.rule.attributes, span) {
+            return self.tenant(&id);
+        }
+        match self.header {
+            HeaderClaim::Absent => Ok(Tenant::Local),
+            HeaderClaim::Tenant(id) => self.tenant(id),
+            HeaderClaim::Unreadable => Err(TenantError::NotText),
+        }
+    }
+
+    fn tenant(&mut self, id: &str) -> Result<Tenant, TenantError> {
+        if let Some(last) = self.last.as_ref().filter(|last| last.subject() == Some(id)) {
+            return Ok(last.clone());
+        }
+        let tenant = Tenant::claimed(id)?;
+        self.last = Some(tenant.clone());
+        Ok(tenant)
+    }
+}
+
+fn traces(encoding: Encoding, body: &[u8]) -> Result<Traces<'_>, DecodeError> {
+    match encoding {
+        Encoding::Protobuf => protobuf::traces(body),
+        Encoding::Json => json::traces(body),
+    }
+}
+
+/// Checks a request of which nothing is kept, and counts its items.
+fn skeleton(encoding: Encoding, signal: Signal, body: &[u8]) -> Result<usize, DecodeError> {
+    match encoding {
+        Encoding::Protobuf => protobuf::skeleton(body, signal),
+        Encoding::Json => json::skeleton(body, signal),
+    }
+}
+
+fn undecodable(error: DecodeError) -> Fault {
+    Fault::Undecodable(error.to_string())
+}

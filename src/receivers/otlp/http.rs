@@ -1,0 +1,110 @@
+//! OTLP/HTTP: protobuf and JSON, posted to one path per signal.
+
+use super::Shared;
+use super::decode::{Arrival, Coding, Encoding};
+use super::stats::Transport;
+use crate::net::answer::{Form, Reply, http_error, http_ok};
+use crate::net::body::Reader;
+use crate::net::status::Fault;
+use halo_adapters::otlp::Signal;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, EXPECT};
+use http::request::Parts;
+use http::{HeaderMap, Method, Request, Response, Version};
+use hyper::body::Incoming;
+use std::sync::Arc;
+
+/// What the request's head says, when it says everything right.
+struct Wanted {
+    signal: Signal,
+    encoding: Encoding,
+    coding: Coding,
+}
+
+/// Answers one HTTP request, in the encoding that it came in.
+pub(super) async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Reply> {
+    let (head, body) = request.into_parts();
+    let encoding = encoding(&head.headers);
+    // Who sends neither encoding is most likely a person with a browser or curl.
+    let form = match encoding {
+        Some(Encoding::Protobuf) => Form::Protobuf,
+        Some(Encoding::Json) | None => Form::Json,
+    };
+    let mut reader = Reader::new(body, &shared.limits);
+    let (fault, untouched) = match wanted(&head, encoding) {
+        Err(fault) => (fault, true),
+        Ok(wanted) => match export(shared, &head, &wanted, &mut reader).await {
+            Ok(message) => return http_ok(form, message),
+            Err(fault) => (fault, !reader.has_begun()),
+        },
+    };
+    shared.stats.count(Transport::Http, &fault);
+    tracing::debug!(transport = "http", fault = fault.name(), "request refused");
+    // An HTTP/1 connection that is closed on unread data is reset, and the answer lost with it.
+    // Who waits for "100 Continue" has sent nothing; HTTP/2 resets one stream only.
+    let waits = untouched && head.headers.contains_key(EXPECT);
+    if head.version < Version::HTTP_2 && !waits {
+        reader.discard().await;
+    }
+    http_error(form, &fault)
+}
+
+async fn export(
+    shared: &Arc<Shared>,
+    head: &Parts,
+    wanted: &Wanted,
+    reader: &mut Reader<'_, Incoming>,
+) -> Result<Vec<u8>, Fault> {
+    let (body, permit) = reader.collect(&shared.intake).await?;
+    let &Wanted { signal, encoding, coding } = wanted;
+    let claim = shared.header_claim(&head.headers);
+    let arrival = Arrival { signal, encoding, coding, body, permit, claim };
+    let partial = shared.export(Transport::Http, arrival).await?;
+    let form = match encoding {
+        Encoding::Protobuf => Form::Protobuf,
+        Encoding::Json => Form::Json,
+    };
+    Ok(partial.encode(form, signal))
+}
+
+fn wanted(head: &Parts, encoding: Option<Encoding>) -> Result<Wanted, Fault> {
+    let signal = match head.uri.path() {
+        "/v1/traces" => Signal::Traces,
+        "/v1/logs" => Signal::Logs,
+        "/v1/metrics" => Signal::Metrics,
+        _ => return Err(Fault::Unserved("the paths are /v1/traces, /v1/logs and /v1/metrics")),
+    };
+    if head.method != Method::POST {
+        return Err(Fault::Method);
+    }
+    let encoding = encoding.ok_or(Fault::MediaType)?;
+    Ok(Wanted { signal, encoding, coding: coding(&head.headers)? })
+}
+
+/// The encoding named by the content type, whose case and parameters do not matter (RFC 9110,
+/// section 8.3.1). Header values are bytes: nothing here needs them to be text.
+fn encoding(headers: &HeaderMap) -> Option<Encoding> {
+    let value = headers.get(CONTENT_TYPE)?.as_bytes();
+    let name = value.split(|&byte| byte == b';').next()?.trim_ascii();
+    if name.eq_ignore_ascii_case(b"application/x-protobuf") {
+        Some(Encoding::Protobuf)
+    } else if name.eq_ignore_ascii_case(b"application/json") {
+        Some(Encoding::Json)
+    } else {
+        None
+    }
+}
+
+fn coding(headers: &HeaderMap) -> Result<Coding, Fault> {
+    let mut values = headers.get_all(CONTENT_ENCODING).iter();
+    let Some(value) = values.next() else { return Ok(Coding::Identity) };
+    let value = value.as_bytes().trim_ascii();
+    if values.next().is_some() {
+        Err(Fault::Coding)
+    } else if value.eq_ignore_ascii_case(b"gzip") || value.eq_ignore_ascii_case(b"x-gzip") {
+        Ok(Coding::Gzip)
+    } else if value.is_empty() || value.eq_ignore_ascii_case(b"identity") {
+        Ok(Coding::Identity)
+    } else {
+        Err(Fault::Coding)
+    }
+}

@@ -1,0 +1,155 @@
+//! The OTLP receiver: gRPC and HTTP, on any door, told apart by content type.
+//!
+//! ```text
+//! request ─▶ grpc | http: who, what, how long ─▶ admit ─▶ read ─▶ decode: drafts ─▶ submit ─▶ answer
+//! ```
+//!
+//! Rules are those of the OTLP specification 1.11 (`docs/specification.md`) and of gRPC over
+//! HTTP/2; `proto/` holds the messages. An answer of success means: linked and on disk.
+
+mod decode;
+mod grpc;
+mod http;
+mod response;
+pub mod stats;
+#[cfg(test)]
+mod tests;
+
+use self::decode::{Arrival, Decoded, HeaderClaim};
+use self::response::Partial;
+use self::stats::{OtlpStats, Pending, SignalStats, Transport};
+use super::tenancy::TenantRule;
+use crate::net::answer::Reply;
+use crate::net::limits::Limits;
+use crate::net::status::Fault;
+use crate::pipeline::batch::Batch;
+use crate::pipeline::intake::Intake;
+use ::http::{HeaderMap, Request, Response};
+use halo_adapters::otlp::Signal;
+use hyper::body::Incoming;
+use hyper::service::Service;
+use std::convert::Infallible;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Why metrics come to nothing, said in a warning rather than an error: SDKs that send all signals
+/// to one address would fail on it.
+const METRICS_WARNING: &str =
+    "metrics are accepted and not kept: halod makes records of what agents do, from traces";
+
+/// Answers OTLP requests. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct OtlpService {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    intake: Intake,
+    rule: TenantRule,
+    limits: Arc<Limits>,
+    stats: Arc<OtlpStats>,
+}
+
+impl OtlpService {
+    #[must_use]
+    pub fn new(intake: Intake, rule: TenantRule, limits: Arc<Limits>, stats: Arc<OtlpStats>) -> Self {
+        Self { shared: Arc::new(Shared { intake, rule, limits, stats }) }
+    }
+}
+
+impl Service<Request<Incoming>> for OtlpService {
+    type Response = Response<Reply>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Reply>, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            Ok(if grpc::is_grpc(request.headers()) {
+                grpc::answer(&shared, request).await
+            } else {
+                http::answer(&shared, request).await
+            })
+        })
+    }
+}
+
+impl Shared {
+    /// Takes a request that has arrived: decodes it and has it sealed.
+    async fn export(self: &Arc<Self>, transport: Transport, arrival: Arrival) -> Result<Partial, Fault> {
+        let signal = arrival.signal;
+        let decoded = self.decode(arrival).await?;
+        let stats = self.stats.signal(transport, signal);
+        let partial = tally(stats, signal, &decoded)?;
+        if !decoded.drafts.is_empty() {
+            let pending = Pending::new(stats, decoded.drafts.len());
+            let batch = Batch { drafts: decoded.drafts, permit: decoded.permit };
+            let receipt = self.intake.submit(batch).await;
+            pending.end(receipt.is_ok());
+            receipt?;
+        }
+        stats.requests.fetch_add(1, Relaxed);
+        Ok(partial)
+    }
+
+    async fn decode(self: &Arc<Self>, mut arrival: Arrival) -> Result<Decoded, Fault> {
+        let limit = self.limits.body;
+        if !arrival.is_heavy() {
+            // A little gzip may hold a lot, so its size is looked at again.
+            arrival = contain(|| arrival.inflate(limit))?;
+        }
+        if !arrival.is_heavy() {
+            return contain(|| arrival.decode(&self.rule, limit));
+        }
+        let shared = Arc::clone(self);
+        tokio::task::spawn_blocking(move || contain(|| arrival.decode(&shared.rule, limit)))
+            .await
+            .unwrap_or(Err(Fault::Crashed))
+    }
+
+    /// The first non-empty value among the configured headers.
+    fn header_claim(&self, headers: &HeaderMap) -> HeaderClaim {
+        let value = self.rule.headers.iter().filter_map(|name| headers.get(name)).find(|v| !v.is_empty());
+        match value.map(|value| std::str::from_utf8(value.as_bytes())) {
+            None => HeaderClaim::Absent,
+            Some(Ok(tenant)) => HeaderClaim::Tenant(tenant.to_owned()),
+            Some(Err(_)) => HeaderClaim::Unreadable,
+        }
+    }
+}
+
+/// Turns a panic into a fault of this one request. It is reported as transient: a fault of halod's
+/// own must not make a sender throw its data away.
+fn contain<T>(work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Fault::Crashed))
+}
+
+/// Counts what a request came to, and says what of it was not taken.
+///
+/// # Errors
+/// `Undecodable` when not one item can be used: that is no partial success.
+fn tally(stats: &SignalStats, signal: Signal, decoded: &Decoded) -> Result<Partial, Fault> {
+    let rejected = decoded.invalid + decoded.misplaced;
+    let [invalid, misplaced] = &stats.rejected;
+    stats.received.fetch_add(decoded.received, Relaxed);
+    stats.filtered.fetch_add(decoded.filtered, Relaxed);
+    invalid.fetch_add(decoded.invalid, Relaxed);
+    misplaced.fetch_add(decoded.misplaced, Relaxed);
+    if rejected > 0 {
+        let reason = decoded.first_reason.as_deref().unwrap_or("no reason is known");
+        let message =
+            format!("{rejected} of {} {signal} cannot be used; the first: {reason}", decoded.received);
+        return if rejected == decoded.received {
+            Err(Fault::Undecodable(message))
+        } else {
+            Ok(Partial { rejected, message })
+        };
+    }
+    Ok(match signal {
+        Signal::Metrics => Partial { rejected: 0, message: METRICS_WARNING.into() },
+        Signal::Traces | Signal::Logs => Partial::default(),
+    })
+}

@@ -1,0 +1,199 @@
+//! The admin port: health, metrics and status over plain HTTP/1.1.
+//!
+//! | path | answer |
+//! |---|---|
+//! | `/healthz` | 200 while the process lives |
+//! | `/readyz` | 200 when requests are accepted, else 503 naming each reason: `starting`, `poisoned`, `disk_low`, `draining` |
+//! | `/metrics` | Prometheus text, see [`super::metrics`] |
+//! | `/`, `/status` | version, bound addresses, directory, uptime and counters as JSON |
+//!
+//! It has its own accept loop and bounds, so that neither a flood at a receiver nor a drain takes
+//! health away from who watches. Nothing here changes anything.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::json;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+
+use super::metrics::{self, Sample};
+use crate::pipeline::stats::Stats;
+
+/// Connections at once; further ones wait in the listen queue.
+const CONNECTIONS: usize = 64;
+/// For a request's headers, and between two requests of one connection.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// A connection's whole life, so that peers who read slowly can't hold every slot.
+const LIFETIME: Duration = Duration::from_secs(60);
+/// Bytes of a request's head; hyper takes no less.
+const HEAD: usize = 8 << 10;
+/// After an accept that failed for want of descriptors: trying again at once would spin.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What the admin port tells.
+pub struct State {
+    /// Every door that listens: its name and bound address.
+    pub doors: Vec<(&'static str, SocketAddr)>,
+    pub directory: PathBuf,
+    pub started: SystemTime,
+    /// The store is being opened, which may take a while after a crash.
+    pub starting: AtomicBool,
+    pub stats: Arc<Stats>,
+    /// The receivers' counters at this moment.
+    pub receivers: Box<dyn Fn() -> Vec<Sample> + Send + Sync>,
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State")
+            .field("doors", &self.doors)
+            .field("directory", &self.directory)
+            .finish_non_exhaustive()
+    }
+}
+
+impl State {
+    /// Why nothing is accepted at the moment; empty when requests are.
+    #[must_use]
+    pub fn not_ready(&self) -> Vec<&'static str> {
+        let reasons = [
+            (&self.starting, "starting"),
+            (&self.stats.poisoned, "poisoned"),
+            (&self.stats.disk_low, "disk_low"),
+            (&self.stats.stopping, "draining"),
+        ];
+        reasons.iter().filter(|(flag, _)| flag.load(Relaxed)).map(|(_, reason)| *reason).collect()
+    }
+}
+
+/// Serves until the future is dropped.
+pub async fn serve(listener: TcpListener, state: Arc<State>) {
+    let slots = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        // The semaphore is never closed.
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "the admin port can't accept a connection");
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+        };
+        let state = Arc::clone(&state);
+        tokio::spawn(async move {
+            if tokio::time::timeout(LIFETIME, connection(stream, state)).await.is_err() {
+                tracing::debug!("admin connection closed: its time is up");
+            }
+            drop(slot);
+        });
+    }
+}
+
+async fn connection(stream: TcpStream, state: Arc<State>) {
+    let service = service_fn(move |request| {
+        let response = answer(&request, &state);
+        async move { Ok::<_, Infallible>(response) }
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(HEAD)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "admin connection ended");
+    }
+}
+
+/// The body of a request is not looked at.
+fn answer<B>(request: &Request<B>, state: &State) -> Response<Full<Bytes>> {
+    let known = matches!(request.uri().path(), "/" | "/status" | "/healthz" | "/readyz" | "/metrics");
+    if known && !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let mut response = json_response(
+            StatusCode::METHOD_NOT_ALLOWED,
+            &json!({ "error": "only GET and HEAD are served" }),
+        );
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return response;
+    }
+    match request.uri().path() {
+        "/healthz" => json_response(StatusCode::OK, &json!({ "status": "alive" })),
+        "/readyz" => ready(state),
+        "/metrics" => {
+            let text = metrics::render(
+                &state.stats,
+                &(state.receivers)(),
+                state.not_ready().is_empty(),
+                state.started,
+                SystemTime::now(),
+            );
+            response(StatusCode::OK, metrics::CONTENT_TYPE, text)
+        }
+        "/" | "/status" => json_response(StatusCode::OK, &status(state)),
+        _ => {
+            let paths = ["/status", "/healthz", "/readyz", "/metrics"];
+            json_response(StatusCode::NOT_FOUND, &json!({ "error": "no such path", "paths": paths }))
+        }
+    }
+}
+
+fn ready(state: &State) -> Response<Full<Bytes>> {
+    let reasons = state.not_ready();
+    if reasons.is_empty() {
+        return json_response(StatusCode::OK, &json!({ "status": "ready" }));
+    }
+    json_response(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "not_ready", "reasons": reasons }))
+}
+
+fn status(state: &State) -> serde_json::Value {
+    let stats = &state.stats;
+    let doors: serde_json::Map<_, _> =
+        state.doors.iter().map(|(name, address)| ((*name).to_owned(), json!(address.to_string()))).collect();
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "pid": std::process::id(),
+        "uptime_seconds": state.started.elapsed().map_or(0, |age| age.as_secs()),
+        "ready": state.not_ready().is_empty(),
+        "not_ready_reasons": state.not_ready(),
+        "listening": doors,
+        "directory": state.directory.display().to_string(),
+        "records": {
+            "sealed": stats.sealed.load(Relaxed),
+            "duplicate": stats.duplicate.load(Relaxed),
+            "conflict": stats.conflict.load(Relaxed),
+        },
+        "commits": stats.commits.load(Relaxed),
+        "chains": stats.chains.load(Relaxed),
+        "in_flight_bytes": stats.in_flight.load(Relaxed),
+    })
+}
+
+fn json_response(status: StatusCode, body: &serde_json::Value) -> Response<Full<Bytes>> {
+    response(status, "application/json", format!("{body}\n"))
+}
+
+fn response(status: StatusCode, content_type: &'static str, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+#[cfg(test)]
+#[path = "admin_tests.rs"]
+mod tests;

@@ -1,0 +1,6 @@
+//! What halod says about itself: logs, metrics, health.
+
+pub mod admin;
+pub mod log;
+pub mod metrics;
+pub mod receivers;

@@ -1,0 +1,102 @@
+//! The receivers' counters as samples of [`super::metrics`].
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use halo_adapters::otlp::Signal;
+
+use super::metrics::Sample;
+use crate::net::status::Fault;
+use crate::receivers::otlp::stats::{OtlpStats, SIGNALS, SignalStats, Transport};
+
+/// Everything the OTLP receiver counts.
+#[must_use]
+pub fn otlp(stats: &OtlpStats) -> Vec<Sample> {
+    let mut samples = Vec::new();
+    for transport in Transport::ALL {
+        let labels = vec![("receiver", "otlp".to_owned()), ("transport", transport.name().to_owned())];
+        for signal in SIGNALS {
+            let counts = stats.signal(transport, signal);
+            let with_signal = with(&labels, "signal", &signal.to_string());
+            samples.push(sample("halod_receiver_requests_total", with_signal, counts.requests.load(Relaxed)));
+            match signal {
+                Signal::Traces => spans(counts, &labels, &mut samples),
+                Signal::Logs => others("halod_receiver_log_records_total", counts, &labels, &mut samples),
+                Signal::Metrics => others("halod_receiver_data_points_total", counts, &labels, &mut samples),
+            }
+        }
+        for (reason, count) in Fault::NAMES.iter().zip(stats.faults(transport)) {
+            let labels = with(&labels, "reason", reason);
+            samples.push(sample("halod_receiver_faults_total", labels, count.load(Relaxed)));
+        }
+    }
+    samples
+}
+
+fn spans(counts: &SignalStats, labels: &Labels, samples: &mut Vec<Sample>) {
+    for (name, count) in [
+        ("halod_receiver_received_spans_total", &counts.received),
+        ("halod_receiver_accepted_spans_total", &counts.accepted),
+        ("halod_receiver_refused_spans_total", &counts.refused),
+        ("halod_receiver_abandoned_spans_total", &counts.abandoned),
+        ("halod_spans_filtered_total", &counts.filtered),
+    ] {
+        samples.push(sample(name, labels.clone(), count.load(Relaxed)));
+    }
+    for (reason, count) in SignalStats::REASONS.iter().zip(&counts.rejected) {
+        samples.push(sample(
+            "halod_spans_rejected_total",
+            with(labels, "reason", reason),
+            count.load(Relaxed),
+        ));
+    }
+}
+
+fn others(name: &'static str, counts: &SignalStats, labels: &Labels, samples: &mut Vec<Sample>) {
+    let rejected = counts.rejected.iter().map(|count| count.load(Relaxed)).sum();
+    for (outcome, count) in [
+        ("accepted", counts.accepted.load(Relaxed)),
+        ("filtered", counts.filtered.load(Relaxed)),
+        ("rejected", rejected),
+        ("refused", counts.refused.load(Relaxed)),
+        ("abandoned", counts.abandoned.load(Relaxed)),
+    ] {
+        samples.push(sample(name, with(labels, "outcome", outcome), count));
+    }
+}
+
+type Labels = Vec<(&'static str, String)>;
+
+fn with(labels: &Labels, name: &'static str, value: &str) -> Labels {
+    let mut labels = labels.clone();
+    labels.push((name, value.to_owned()));
+    labels
+}
+
+fn sample(name: &'static str, labels: Labels, value: u64) -> Sample {
+    Sample { name, labels, value }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::metrics::FAMILIES;
+
+    /// A sample of an unknown family would never be seen.
+    #[test]
+    fn every_sample_has_its_family() {
+        let stats = OtlpStats::default();
+        stats.signal(Transport::Http, Signal::Traces).accepted.store(4, Relaxed);
+        let samples = otlp(&stats);
+        for sample in &samples {
+            assert!(FAMILIES.iter().any(|(name, ..)| *name == sample.name), "{}", sample.name);
+        }
+        let accepted = |transport: &str| {
+            let fits = |sample: &&Sample| {
+                sample.name == "halod_receiver_accepted_spans_total"
+                    && sample.labels.iter().any(|(_, value)| value == transport)
+            };
+            samples.iter().find(fits).map(|sample| sample.value)
+        };
+        assert_eq!((accepted("http"), accepted("grpc")), (Some(4), Some(0)));
+    }
+}

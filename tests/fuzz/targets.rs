@@ -1,0 +1,60 @@
+//! What each fuzz target does with its bytes. The stable tests of `adapters` run the same functions
+//! over the seeds and their mutations.
+
+use halo_adapters::otlp::model::Traces;
+use halo_adapters::otlp::{Signal, json, protobuf};
+use halo_adapters::{json as value, otel};
+use std::hint::black_box;
+
+const SIGNALS: [Signal; 3] = [Signal::Traces, Signal::Logs, Signal::Metrics];
+
+fn spans(traces: &Traces<'_>) -> usize {
+    traces.resource_spans.iter().flat_map(|resource| &resource.scopes).map(|scope| scope.spans.len()).sum()
+}
+
+/// What decodes also passes the check of its shape, and has as many spans there.
+pub(crate) fn otlp_protobuf(data: &[u8]) {
+    if let Ok(traces) = protobuf::traces(data) {
+        let all = spans(&traces) + traces.rejected.spans as usize;
+        assert_eq!(protobuf::skeleton(data, Signal::Traces), Ok(all));
+    }
+    for signal in SIGNALS {
+        let _ = black_box(protobuf::skeleton(data, signal));
+    }
+}
+
+pub(crate) fn otlp_json(data: &[u8]) {
+    if let Ok(traces) = json::traces(data)
+        && traces.rejected.spans == 0
+    {
+        assert_eq!(json::skeleton(data, Signal::Traces), Ok(spans(&traces)));
+    }
+    for signal in SIGNALS {
+        let _ = black_box(json::skeleton(data, signal));
+    }
+}
+
+/// Whatever decodes can be mapped.
+pub(crate) fn otel_event(data: &[u8]) {
+    let names = ["tenant.id".to_owned(), "halo.subject.id".to_owned()];
+    for traces in [protobuf::traces(data), json::traces(data)].into_iter().flatten() {
+        for resource in &traces.resource_spans {
+            let context = otel::Resource::new(&resource.resource);
+            let _ = black_box(otel::tenant_claim(&names, &resource.resource));
+            for span in resource.scopes.iter().flat_map(|scope| &scope.spans) {
+                let _ = black_box(otel::tenant_claim(&names, &span.attributes));
+                if let Some(event) = otel::event(&context, span) {
+                    assert_eq!(event.source.adapter, "otel");
+                }
+            }
+        }
+    }
+}
+
+pub(crate) fn json_value(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    match value::parse(text) {
+        Ok(parsed) => drop(black_box(parsed.clone())),
+        Err(error) => assert!(error.offset <= text.len() && error.line >= 1 && error.column >= 1),
+    }
+}

@@ -1,0 +1,160 @@
+//! A disk that fills up.
+
+use crate::support::chains::{assert_exactly, assert_verified, spans};
+use crate::support::grpc::Grpc;
+use crate::support::halod::{Halod, configured};
+use crate::support::spans::{SpanKey, key, request, span};
+use crate::support::wait_until;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// A file system of its own, small enough to fill.
+struct Small {
+    dir: tempfile::TempDir,
+}
+
+impl Small {
+    /// `None` where mounting isn't allowed. In CI that is a failure: what isn't run isn't known.
+    fn mount(mib: u32) -> Option<Self> {
+        let dir = tempfile::tempdir().unwrap();
+        let size = format!("size={mib}m,mode=750");
+        let out =
+            Command::new("mount").args(["-t", "tmpfs", "-o", &size, "halod-test"]).arg(dir.path()).output();
+        match out {
+            Ok(out) if out.status.success() => Some(Self { dir }),
+            out => {
+                assert!(
+                    std::env::var_os("CI").is_none(),
+                    "the disk tests need root, to mount a tmpfs: {out:?}"
+                );
+                println!("NOT RUN: this needs root, to mount a tmpfs: {out:?}");
+                None
+            }
+        }
+    }
+
+    fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    fn ballast(&self) -> PathBuf {
+        self.path().join("ballast")
+    }
+
+    /// Leaves `mib` MiB free.
+    fn fill_up_to(&self, mib: u64) {
+        let free = rustix::fs::statvfs(self.path()).unwrap();
+        let free = free.f_bavail * free.f_frsize;
+        let ballast = free.checked_sub(mib << 20).expect("there is more room than that");
+        fs::write(self.ballast(), vec![1; usize::try_from(ballast).unwrap()]).unwrap();
+    }
+
+    fn make_room(&self) {
+        fs::remove_file(self.ballast()).unwrap();
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.dir.path()).status();
+    }
+}
+
+#[test]
+fn below_the_floor_nothing_is_accepted_until_there_is_room() {
+    let Some(disk) = Small::mount(64) else { return };
+    let (_config, config) = configured(16, 2);
+    let mut halod = Halod::start_with(disk.path(), &["--config", &config]);
+    halod.export(&request(Some("acme"), vec![span(0x60, 0)]));
+    disk.fill_up_to(8);
+    wait_until("readiness falls", Duration::from_secs(20), || halod.ready() == 503);
+    assert!(halod.ask("/readyz").unwrap().1.contains("disk_low"));
+    let refused = request(Some("acme"), vec![span(0x60, 1)]);
+    let answer = halod.connect().export(&refused).unwrap();
+    assert_eq!(answer.status, 503, "{}", answer.text());
+    let delay: u64 = answer.header("retry-after").expect("Retry-After").parse().unwrap();
+    assert!((1..=60).contains(&delay), "{delay}");
+    let answer = Grpc::connect(halod.grpc).unwrap().export(&refused).unwrap();
+    assert_eq!(answer.code, 14, "UNAVAILABLE: {}", answer.message);
+    assert!(halod.alive());
+    disk.make_room();
+    wait_until("readiness returns", Duration::from_secs(20), || halod.ready() == 200);
+    halod.export(&refused);
+    assert!(halod.terminate().success());
+    assert_exactly(disk.path(), [key(&span(0x60, 0)), key(&span(0x60, 1))]);
+    assert_verified(disk.path());
+}
+
+/// What a sender has to show for itself when halod fails.
+#[derive(Default)]
+struct Sent {
+    acknowledged: Vec<SpanKey>,
+    /// Acknowledged or not.
+    all: Vec<SpanKey>,
+    bodies: Vec<Vec<u8>>,
+}
+
+fn send_until_it_fails(halod: &Halod, family: u32) -> Sent {
+    let mut sent = Sent::default();
+    let mut connection = halod.connect();
+    for n in 0..2_000u64 {
+        let tenant = ["acme", "initech"][(n % 2) as usize];
+        let spans: Vec<_> = (0..50).map(|i| span(family, n * 50 + i)).collect();
+        let keys: Vec<SpanKey> = spans.iter().map(key).collect();
+        let body = request(Some(tenant), spans);
+        let answer = connection.export(&body);
+        sent.all.extend(keys.iter().cloned());
+        sent.bodies.push(body);
+        match answer {
+            Ok(answer) if answer.status == 200 => sent.acknowledged.extend(keys),
+            Ok(answer) => {
+                assert_eq!(answer.status, 503, "a full disk is retryable: {}", answer.text());
+                return sent;
+            }
+            Err(_) => return sent,
+        }
+    }
+    panic!("{} spans fitted into a full disk", sent.all.len());
+}
+
+/// After the failure: exit status, restart with room, nothing acknowledged lost, nothing twice.
+fn recover(mut failed: Halod, dir: &Path, config: &str, sent: &Sent) {
+    let status = failed.wait_within(Duration::from_secs(20));
+    let log = failed.log();
+    assert!(!status.success() && status.code().is_some(), "{status}\n{log}");
+    assert!(!log.contains("panicked"), "{log}");
+    drop(failed);
+    let halod = Halod::start_with(dir, &["--config", config]);
+    let seen = spans(dir);
+    let lost = sent.acknowledged.iter().filter(|key| seen.get(*key) != Some(&1)).count();
+    println!("{} acknowledged before it failed; its log:\n{log}", sent.acknowledged.len());
+    assert_eq!(lost, 0, "of {} acknowledged", sent.acknowledged.len());
+    sent.bodies.iter().for_each(|body| halod.export(body));
+    assert!(halod.terminate().success());
+    assert_exactly(dir, sent.all.iter().cloned());
+    assert_verified(dir);
+}
+
+#[test]
+fn a_full_disk_stops_it_and_room_lets_it_go_on() {
+    let Some(disk) = Small::mount(48) else { return };
+    let (_config, config) = configured(0, 2);
+    let halod = Halod::start_with(disk.path(), &["--config", &config]);
+    disk.fill_up_to(4);
+    let sent = send_until_it_fails(&halod, 0x61);
+    disk.make_room();
+    recover(halod, disk.path(), &config, &sent);
+}
+
+/// The same without any privilege: a file that may not grow further fails like a full disk.
+#[test]
+fn a_failed_write_stops_it_and_a_restart_recovers() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_config, config) = configured(0, 2);
+    // 4 MiB where the shell counts blocks of 512 bytes, 8 MiB where it counts 1024.
+    let halod = Halod::start_limited(dir.path(), "trap '' XFSZ; ulimit -f 8192", &["--config", &config]);
+    let sent = send_until_it_fails(&halod, 0x62);
+    recover(halod, dir.path(), &config, &sent);
+}

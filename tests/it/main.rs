@@ -1,0 +1,24 @@
+//! The integration tests: one binary, one module per thing a user does or meets.
+//!
+//! They start the real daemon on free loopback ports, and real clients and reference
+//! implementations at pinned versions, which the first run installs under the target directory.
+//! `HALOD_TEST_SEED` repeats a run's random choices.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(unreachable_pub, missing_debug_implementations)]
+
+mod audit;
+mod co_append;
+mod crash;
+mod disk;
+mod examples;
+mod garbage;
+mod hash_oracle;
+mod redact_corpus;
+mod redact_oracle;
+mod senders;
+mod shutdown;
+mod support;
+mod tenant_names;
+mod tenants;
+mod tidy;
+mod verify_agreement;

@@ -1,0 +1,96 @@
+//! Stopping, and who may start.
+
+use crate::support::chains::{assert_exactly, assert_verified};
+use crate::support::halod::{BINARY, Halod, halod_verify, run_arguments};
+use crate::support::http::{Http, PROTOBUF};
+use crate::support::spans::{key, request, span};
+use crate::support::wait_until;
+use rustix::process::Signal;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A request whose head and half of its body are sent; the rest of the body.
+fn half_sent(halod: &Halod, n: u64) -> (Http, Vec<u8>) {
+    let body = request(Some("drained"), vec![span(0x50, n)]);
+    let (first, rest) = body.split_at(body.len() / 2);
+    let mut connection = halod.connect();
+    connection.begin("/v1/traces", &[("content-type", PROTOBUF)], body.len()).unwrap();
+    connection.write(first).unwrap();
+    (connection, rest.to_vec())
+}
+
+/// Admitted requests hold a permit: this many bytes are in flight.
+fn await_in_flight(halod: &Halod) {
+    wait_until("the request is admitted", Duration::from_secs(10), || {
+        halod.metric("halod_in_flight_bytes", "") > 0
+    });
+}
+
+#[test]
+fn sigterm_seals_and_answers_what_was_admitted() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut halod = Halod::start(dir.path());
+    let (mut connection, rest) = half_sent(&halod, 1);
+    await_in_flight(&halod);
+    halod.signal(Signal::TERM);
+    wait_until("readiness says draining", Duration::from_secs(10), || halod.ready() != 200);
+    assert!(halod.alive(), "it waits for what it admitted");
+    connection.write(&rest).unwrap();
+    let answer = connection.answer().expect("the admitted request is answered");
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(halod.wait_within(Duration::from_secs(20)).code(), Some(0));
+    assert_exactly(dir.path(), [key(&span(0x50, 1))]);
+    assert_verified(dir.path());
+}
+
+#[test]
+fn sigint_of_an_idle_daemon_is_prompt() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut halod = Halod::start(dir.path());
+    let idle = halod.connect();
+    halod.export(&request(Some("drained"), vec![span(0x51, 1)]));
+    let start = Instant::now();
+    halod.signal(Signal::INT);
+    assert_eq!(halod.wait_within(Duration::from_secs(20)).code(), Some(0));
+    assert!(start.elapsed() < Duration::from_secs(5), "an idle connection held it {:?}", start.elapsed());
+    drop(idle);
+    assert_verified(dir.path());
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once_and_nothing_breaks() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut halod = Halod::start(dir.path());
+    halod.export(&request(Some("drained"), vec![span(0x52, 1)]));
+    let (_connection, _rest) = half_sent(&halod, 2);
+    await_in_flight(&halod);
+    halod.signal(Signal::TERM);
+    wait_until("readiness says draining", Duration::from_secs(10), || halod.ready() != 200);
+    halod.signal(Signal::TERM);
+    let start = Instant::now();
+    let status = halod.wait_within(Duration::from_secs(20));
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    assert!(!status.success(), "an aborted drain is no success");
+    halod_verify(dir.path());
+    let halod = Halod::start(dir.path());
+    halod.export(&request(Some("drained"), vec![span(0x52, 1), span(0x52, 2)]));
+    assert_eq!((halod.sealed(), halod.duplicates()), (1, 1));
+    assert!(halod.terminate().success());
+    assert_verified(dir.path());
+}
+
+#[test]
+fn one_directory_has_one_daemon() {
+    let dir = tempfile::tempdir().unwrap();
+    let halod = Halod::start(dir.path());
+    let mut second = Command::new(BINARY);
+    run_arguments(&mut second, dir.path()).stdin(Stdio::null());
+    let out = second.output().expect("run a second halod");
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(2), "{said}");
+    let named = said.contains(&dir.path().display().to_string());
+    assert!(named && said.contains("another halod"), "says which directory and why: {said}");
+    halod.export(&request(Some("first"), vec![span(0x53, 1)]));
+    assert!(halod.terminate().success());
+    assert!(Halod::start(dir.path()).terminate().success(), "free again");
+}

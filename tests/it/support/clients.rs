@@ -1,0 +1,128 @@
+//! The programs that halod is tested against, at pinned versions, in environments of their own
+//! under the target directory: built once, shared by every test process, rebuilt when a pin changes.
+
+use super::root;
+use sha2::{Digest, Sha256};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A Python environment.
+pub struct Python {
+    dir: PathBuf,
+}
+
+/// A directory with `node_modules`.
+pub struct Npm {
+    dir: PathBuf,
+}
+
+/// The Python clients and the reference verifier (`tests/clients/requirements.txt`).
+pub fn python() -> &'static Python {
+    static PYTHON: OnceLock<Python> = OnceLock::new();
+    PYTHON.get_or_init(|| {
+        let pins = root().join("tests/clients/requirements.txt");
+        let dir = environment("python", &[&pins], |dir| {
+            run(Command::new("python3").args(["-m", "venv"]).arg(dir), "python3 and its venv module");
+            let mut pip = Command::new(dir.join("bin/pip"));
+            pip.args(["install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r"]).arg(&pins);
+            run(&mut pip, "a PyPI that pip can reach");
+        });
+        Python { dir }
+    })
+}
+
+/// The Node clients and the npm verifier (`tests/clients/package-lock.json`).
+pub fn npm() -> &'static Npm {
+    static NPM: OnceLock<Npm> = OnceLock::new();
+    NPM.get_or_init(|| {
+        let manifest = root().join("tests/clients/package.json");
+        let lock = root().join("tests/clients/package-lock.json");
+        let dir = environment("npm", &[&manifest, &lock], |dir| {
+            fs::create_dir_all(dir).unwrap();
+            for file in [&manifest, &lock] {
+                fs::copy(file, dir.join(file.file_name().unwrap())).unwrap();
+            }
+            let mut npm = Command::new("npm");
+            npm.args(["ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(dir);
+            run(&mut npm, "node 20 or later, npm, and an npm registry that it can reach");
+        });
+        Npm { dir }
+    })
+}
+
+impl Python {
+    /// A program of the environment.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(self.dir.join("bin").join(program));
+        command.env("PYTHONDONTWRITEBYTECODE", "1");
+        command
+    }
+
+    /// A script with arguments, not yet started.
+    pub fn script(&self, script: &Path, arguments: &[&str]) -> Command {
+        let mut command = self.command("python");
+        command.arg(script).args(arguments);
+        command
+    }
+}
+
+impl Npm {
+    /// Where `node_modules` is.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Runs a module script to its end; returns what it printed. A copy of it runs, inside the
+    /// environment, because Node looks modules up from where the importing file lies.
+    pub fn run(&self, script: &Path, arguments: &[PathBuf], env: &[(&str, &str)]) -> String {
+        static COPIES: AtomicU32 = AtomicU32::new(0);
+        let n = COPIES.fetch_add(1, Ordering::Relaxed);
+        let copy = self.dir.join(format!("run-{}-{n}.mjs", std::process::id()));
+        fs::copy(script, &copy).unwrap();
+        let out = Command::new("node").arg(&copy).args(arguments).envs(env.iter().copied()).output();
+        fs::remove_file(&copy).unwrap();
+        text_of(out.expect("run node"), &script.display().to_string())
+    }
+}
+
+/// What a finished client printed; panics when it failed.
+pub fn text_of(out: Output, what: &str) -> String {
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.success(), "{what}: {}\n{text}{errors}", out.status);
+    text
+}
+
+/// A directory built from `pins`, by the first process that needs it; the others wait for it.
+fn environment(name: &str, pins: &[&Path], build: impl FnOnce(&Path)) -> PathBuf {
+    let mut digest = Sha256::new();
+    for pin in pins {
+        digest.update(fs::read(pin).unwrap_or_else(|e| panic!("{}: {e}", pin.display())));
+    }
+    let digest = super::spans::hex(&digest.finalize()[..8]);
+    let base = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clients");
+    fs::create_dir_all(&base).unwrap();
+    let dir = base.join(format!("{name}-{digest}"));
+    let lock = File::create(base.join(format!("{name}.lock"))).unwrap();
+    lock.lock().unwrap();
+    if !dir.join(".done").exists() {
+        let _ = fs::remove_dir_all(&dir);
+        build(&dir);
+        File::create(dir.join(".done")).unwrap();
+    }
+    dir
+}
+
+fn run(command: &mut Command, needs: &str) {
+    let out = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}; the tests need {needs}"));
+    assert!(
+        out.status.success(),
+        "{command:?}: {}; the tests need {needs}\n{}{}",
+        out.status,
+        String::from_utf8_lossy(&out.stdout),
+        String::from_utf8_lossy(&out.stderr)
+    );
+}

@@ -1,0 +1,254 @@
+//! The real binary as a real process on free loopback ports.
+
+use super::http::Http;
+use super::wait_until;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+pub const BINARY: &str = env!("CARGO_BIN_EXE_halod");
+
+/// Long enough for a debug build to replay its journal on a busy machine.
+const START: Duration = Duration::from_secs(60);
+
+/// A running daemon; killed when dropped.
+pub struct Halod {
+    child: Child,
+    log: Arc<Mutex<Vec<String>>>,
+    pub grpc: SocketAddr,
+    pub http: SocketAddr,
+    pub admin: SocketAddr,
+}
+
+impl Halod {
+    /// Starts on `dir` and waits until it is ready.
+    pub fn start(dir: &Path) -> Self {
+        Self::launch(Command::new(BINARY), dir, &[])
+    }
+
+    /// The same with further arguments.
+    pub fn start_with(dir: &Path, arguments: &[&str]) -> Self {
+        Self::launch(Command::new(BINARY), dir, arguments)
+    }
+
+    /// Starts under limits of the shell: `limits` is shell text run before the daemon takes over.
+    pub fn start_limited(dir: &Path, limits: &str, arguments: &[&str]) -> Self {
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(format!("{limits}; exec \"$0\" \"$@\"")).arg(BINARY);
+        Self::launch(shell, dir, arguments)
+    }
+
+    /// Starts and kills `after` so long, ready or not.
+    pub fn start_and_kill(dir: &Path, arguments: &[&str], after: Duration) {
+        let mut command = Command::new(BINARY);
+        run_arguments(&mut command, dir).args(arguments);
+        let mut child = command.stdin(Stdio::null()).stderr(Stdio::null()).spawn().expect("start halod");
+        std::thread::sleep(after);
+        child.kill().expect("kill");
+        child.wait().expect("wait");
+    }
+
+    fn launch(mut command: Command, dir: &Path, arguments: &[&str]) -> Self {
+        run_arguments(&mut command, dir).args(arguments);
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .env_remove("HALOD_LOG")
+            .spawn()
+            .expect("start halod");
+        let log = Arc::new(Mutex::new(Vec::new()));
+        collect(&mut child, &log);
+        let unbound = SocketAddr::from(([0, 0, 0, 0], 0));
+        let mut halod = Self { child, log, grpc: unbound, http: unbound, admin: unbound };
+        halod.await_ready();
+        halod
+    }
+
+    fn await_ready(&mut self) {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                panic!("halod ended at start: {status}\n{}", self.log());
+            }
+            assert!(start.elapsed() < START, "halod is not ready within {START:?}\n{}", self.log());
+            if self.find_doors() && self.ready() == 200 {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// The admin address stands in the log; the others are asked for there.
+    fn find_doors(&mut self) -> bool {
+        if self.admin.port() == 0 {
+            let log = self.log.lock().unwrap();
+            let Some(admin) = log.iter().find_map(|line| admin_address(line)) else { return false };
+            self.admin = admin;
+        }
+        let Ok(status) = self.ask("/status") else { return false };
+        let status: Value = serde_json::from_str(&status.1).expect("status is JSON");
+        let door = |name: &str| {
+            let address = status["listening"][name].as_str().and_then(|a| a.parse().ok());
+            address.unwrap_or_else(|| panic!("no {name} in {status}"))
+        };
+        (self.grpc, self.http) = (door("otlp/grpc"), door("otlp/http"));
+        true
+    }
+
+    /// A path of the admin port: status and body.
+    pub fn ask(&self, path: &str) -> std::io::Result<(u16, String)> {
+        let answer = Http::connect(self.admin)?.get(path)?;
+        Ok((answer.status, answer.text()))
+    }
+
+    /// The status of `/readyz`; 0 when nothing answers.
+    pub fn ready(&self) -> u16 {
+        self.ask("/readyz").map_or(0, |(status, _)| status)
+    }
+
+    /// The sum of a metric's samples whose labels contain `labels`.
+    pub fn metric(&self, name: &str, labels: &str) -> u64 {
+        let (_, text) = self.ask("/metrics").expect("metrics");
+        let sample = |line: &str| {
+            let (series, value) = line.rsplit_once(' ')?;
+            let rest = series.strip_prefix(name)?;
+            let ours = rest.is_empty() || rest.starts_with('{');
+            (ours && rest.contains(labels)).then(|| value.parse::<f64>().unwrap() as u64)
+        };
+        text.lines().filter_map(sample).sum()
+    }
+
+    pub fn sealed(&self) -> u64 {
+        self.metric("halod_records_sealed_total", "")
+    }
+
+    pub fn duplicates(&self) -> u64 {
+        self.metric("halod_records_duplicate_total", "")
+    }
+
+    pub fn connect(&self) -> Http {
+        Http::connect(self.http).expect("connect")
+    }
+
+    /// Posts a protobuf trace export and demands success.
+    pub fn export(&self, body: &[u8]) {
+        let answer = self.connect().export(body).expect("export");
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The largest resident set so far, in MiB.
+    pub fn peak_memory_mib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("proc");
+        let line = status.lines().find(|l| l.starts_with("VmHWM:")).expect("VmHWM");
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
+    }
+
+    pub fn alive(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("signal");
+    }
+
+    /// SIGKILL; gone when this returns.
+    pub fn kill9(mut self) {
+        self.child.kill().expect("kill");
+        self.child.wait().expect("wait");
+    }
+
+    /// SIGTERM, then what [`Self::wait`] does.
+    pub fn terminate(self) -> ExitStatus {
+        self.signal(Signal::TERM);
+        self.wait()
+    }
+
+    /// Waits for the process to end by itself.
+    pub fn wait(mut self) -> ExitStatus {
+        self.wait_within(Duration::from_secs(60))
+    }
+
+    pub fn wait_within(&mut self, limit: Duration) -> ExitStatus {
+        let mut status = None;
+        wait_until("halod ends", limit, || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        status.unwrap()
+    }
+
+    /// What it logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().join("\n")
+    }
+}
+
+impl Drop for Halod {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            println!("halod's log:\n{}", self.log());
+        }
+    }
+}
+
+/// A configuration file, in a directory that lives as long as it is held.
+pub fn configured(min_free_mib: u32, journal_mib: u32) -> (tempfile::TempDir, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("halod.yaml");
+    let text = format!("storage:\n  min_free_disk_mib: {min_free_mib}\n  journal_size_mib: {journal_mib}\n");
+    std::fs::write(&file, text).unwrap();
+    let file = file.to_str().unwrap().to_owned();
+    (dir, file)
+}
+
+/// `halod run` on `dir` and free ports.
+pub fn run_arguments<'a>(command: &'a mut Command, dir: &Path) -> &'a mut Command {
+    command.arg("run").arg("--dir").arg(dir);
+    command.args(["--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
+}
+
+/// Any other verb, to its end.
+pub fn halod(arguments: &[&str], paths: &[PathBuf]) -> Output {
+    Command::new(BINARY).args(arguments).args(paths).stdin(Stdio::null()).output().expect("run halod")
+}
+
+/// `halod verify DIR`: exit status 0.
+pub fn halod_verify(dir: &Path) {
+    let out = halod(&["verify"], &[dir.to_owned()]);
+    assert!(
+        out.status.success(),
+        "halod verify {}: {}\n{}{}",
+        dir.display(),
+        out.status,
+        String::from_utf8_lossy(&out.stdout),
+        String::from_utf8_lossy(&out.stderr)
+    );
+}
+
+fn admin_address(line: &str) -> Option<SocketAddr> {
+    let event: Value = serde_json::from_str(line).ok()?;
+    event.get("admin")?.as_str()?.parse().ok()
+}
+
+/// Reads on until the process ends, so that it never waits for its log.
+fn collect(child: &mut Child, log: &Arc<Mutex<Vec<String>>>) {
+    let stderr = BufReader::new(child.stderr.take().unwrap());
+    let log = Arc::clone(log);
+    std::thread::spawn(move || {
+        for line in stderr.lines().map_while(Result::ok) {
+            log.lock().unwrap().push(line);
+        }
+    });
+}
