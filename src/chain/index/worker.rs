@@ -109,7 +109,11 @@ impl Worker {
             if matches!(error, IndexError::Damaged { .. }) {
                 self.files.withdraw();
             }
-            self.shared.update(|state| state.failure = Some(error));
+            // Together: between the two, the owner would take the failure and see nothing wrong after it.
+            self.shared.update(|state| {
+                state.failure = Some(error);
+                state.ended = true;
+            });
         }
     }
 
