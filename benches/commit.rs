@@ -37,6 +37,7 @@ fn draft(tenant: usize, number: u64) -> Draft {
             error_type: None,
             error_text: None,
         },
+        authorization: None,
         origin: Origin::Span {
             trace: u128::from(number).to_be_bytes(),
             span: number.to_be_bytes(),

@@ -20,6 +20,8 @@ pub struct Event<'a> {
     /// What went in: tool arguments, or the messages to a model.
     pub input: Content<'a>,
     pub outcome: Outcome<'a>,
+    /// What was decided about the action before it ran, where the sender says so.
+    pub authorization: Option<Authorization<'a>>,
     pub origin: Origin<'a>,
     /// Unix nanoseconds; `None` when absent or zero.
     pub started: Option<u64>,
@@ -43,6 +45,25 @@ pub enum Action<'a> {
     Retrieve { name: Cow<'a, str> },
     /// An agent, chain, workflow or hand-off boundary: `agent.<verb>`, e.g. `agent.invoke`.
     Boundary { verb: &'static str },
+    /// The verdict of a guardrail or an evaluator: the guard's own name.
+    Guard { name: Cow<'a, str> },
+    /// Something with a model or a tool that no table explains: the sender's own name for it.
+    Other { name: Cow<'a, str> },
+}
+
+/// A decision about an action: allowed, denied, or approved by a human.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authorization<'a> {
+    pub decision: Decision,
+    /// Who or what decided, where it is said.
+    pub approver: Option<Cow<'a, str>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    Allowed,
+    Denied,
+    HumanApproved,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -78,9 +99,23 @@ pub enum Status {
 }
 
 /// Where the event came from: the identity that its record's id is derived from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Origin<'a> {
-    Span { trace: [u8; 16], span: [u8; 8], parent: Option<[u8; 8]>, name: Cow<'a, str> },
+    Span {
+        trace: [u8; 16],
+        span: [u8; 8],
+        parent: Option<[u8; 8]>,
+        name: Cow<'a, str>,
+    },
+    /// A log record. It has no id of its own: `identity` holds what tells it from every other one
+    /// (a session and a sequence number, or all that it says).
+    Log {
+        trace: Option<[u8; 16]>,
+        /// The span it was written under: the parent of the action.
+        span: Option<[u8; 8]>,
+        name: Cow<'a, str>,
+        identity: Json<'a>,
+    },
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -127,7 +127,7 @@ fn hex(bytes: &[u8]) -> String {
 /// An event with what it does not say left out.
 fn event_value(event: &Event<'_>) -> Value {
     let Event { agent, outcome, usage, source, .. } = event;
-    let Origin::Span { trace, span, parent, name } = &event.origin;
+    let Origin::Span { trace, span, parent, name } = &event.origin else { panic!("not of a span") };
     let mut out = Map::new();
     let mut put = |key: &str, value: Value| {
         if !value.is_null() {
@@ -140,6 +140,10 @@ fn event_value(event: &Event<'_>) -> Value {
     put("error_text", json!(outcome.error_text));
     put("input", content(&event.input));
     put("result", content(&outcome.result));
+    put(
+        "authorization",
+        json!(event.authorization.as_ref().map(|a| format!("{:?} by {:?}", a.decision, a.approver))),
+    );
     put("agent", present(json!({ "id": agent.id, "name": agent.name, "version": agent.version })));
     put("session", json!(event.session));
     put("principal", json!(event.principal));
@@ -178,6 +182,8 @@ fn action(action: &Action<'_>) -> Value {
         }
         Action::Retrieve { name } => json!({ "kind": "retrieve", "name": name }),
         Action::Boundary { verb } => json!({ "kind": "boundary", "verb": verb }),
+        Action::Guard { name } => json!({ "kind": "guard", "name": name }),
+        Action::Other { name } => json!({ "kind": "other", "name": name }),
     }
 }
 

@@ -37,6 +37,7 @@ fn draft_of(id: &str, span: u64, tool: &str) -> Draft {
             error_type: None,
             error_text: None,
         },
+        authorization: None,
         origin: Origin::Span { trace: [7; 16], span: span.to_be_bytes(), parent: None, name: "x".into() },
         started: Some(1),
         ended: Some(2),

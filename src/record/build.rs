@@ -11,7 +11,9 @@ use super::ids::{Origin as IdOrigin, RecordId};
 use super::tenant::Tenant;
 use super::time;
 use super::vocabulary::{Class, Words};
-use halo_adapters::event::{Agent, Content, Event, Origin, Outcome, Source, Status, Usage};
+use halo_adapters::event::{
+    Agent, Authorization, Content, Decision, Event, Origin, Outcome, Source, Status, Usage,
+};
 use halo_adapters::json::{Json, Text};
 use std::borrow::Cow;
 
@@ -21,22 +23,21 @@ pub const MAX_NAME: usize = 256;
 /// Builds the draft of one event for `tenant`. `scratch` is reused between calls.
 #[must_use]
 pub fn draft(event: &Event<'_>, tenant: &Tenant, scratch: &mut Scratch) -> Draft {
-    let Origin::Span { trace, span, parent, .. } = &event.origin;
-    let id_of = |span: &[u8; 8]| RecordId::derive(IdOrigin::Span, tenant, &[trace, span]);
+    let Ids { id, parent, trace, span } = Ids::of(&event.origin, tenant, scratch);
     let words = Words::of(&event.action);
     let mut w = DraftWriter::new(scratch);
     let content = &mut scratch.content;
-    action(&mut w.line, &words, &event.input, content);
+    action(&mut w.line, &words, event, content);
     agent(&mut w.line, &event.agent, words.model);
     w.data();
-    data(&mut w.line, event, words.call_id);
+    data(&mut w.line, event, words.call_id, trace, span);
     w.line.extend_from_slice(br#"},"findings":[],"integrity":{"#);
     w.integrity();
     w.line.push(b'}');
     outcome(&mut w.line, &event.outcome, content);
     if let Some(parent) = parent {
         w.line.extend_from_slice(br#","parent_id":""#);
-        w.line.extend_from_slice(&id_of(parent).text());
+        w.line.extend_from_slice(&parent.text());
         w.line.push(b'"');
     }
     if let Some(human) = &event.principal {
@@ -44,12 +45,42 @@ pub fn draft(event: &Event<'_>, tenant: &Tenant, scratch: &mut Scratch) -> Draft
         name(&mut w.line, human);
         w.line.push(b'}');
     }
-    let id = id_of(span);
-    let session = event.session.clone().unwrap_or_else(|| Cow::Owned(hex_text(trace)));
-    identity(&mut w, id, &session);
+    let trace = || trace.map_or(Cow::Borrowed("unknown"), |trace| Cow::Owned(hex_text(trace)));
+    identity(&mut w, id, &event.session.clone().unwrap_or_else(trace));
     source(&mut w.line, event.source);
     ending(&mut w, tenant);
     w.finish(tenant.clone(), id, scratch)
+}
+
+/// The ids that an origin gives to its record.
+struct Ids<'a> {
+    id: RecordId,
+    parent: Option<RecordId>,
+    trace: Option<&'a [u8; 16]>,
+    span: Option<&'a [u8; 8]>,
+}
+
+impl<'a> Ids<'a> {
+    fn of(origin: &'a Origin<'_>, tenant: &Tenant, scratch: &mut Scratch) -> Self {
+        let of_span = |trace: &[u8], span: &[u8]| RecordId::derive(IdOrigin::Span, tenant, &[trace, span]);
+        match origin {
+            Origin::Span { trace, span, parent, .. } => Self {
+                id: of_span(trace, span),
+                parent: parent.map(|parent| of_span(trace, &parent)),
+                trace: Some(trace),
+                span: Some(span),
+            },
+            Origin::Log { trace, span, identity, .. } => {
+                let digest = hash::input_hash_with(identity, &mut scratch.content).0;
+                Self {
+                    id: RecordId::derive(IdOrigin::Log, tenant, &[&digest]),
+                    parent: trace.as_ref().zip(span.as_ref()).map(|(trace, span)| of_span(trace, span)),
+                    trace: trace.as_ref(),
+                    span: span.as_ref(),
+                }
+            }
+        }
+    }
 }
 
 /// What halod says of a chain's own state, sealed into that chain: damage it found, records it had
@@ -83,18 +114,15 @@ pub fn notice(tenant: &Tenant, kind: &str, about: &[(&str, u64)]) -> Draft {
     w.finish(tenant.clone(), id, &mut scratch)
 }
 
-fn action(line: &mut Vec<u8>, words: &Words<'_>, input: &Content<'_>, scratch: &mut Vec<u8>) {
+fn action(line: &mut Vec<u8>, words: &Words<'_>, event: &Event<'_>, scratch: &mut Vec<u8>) {
+    let decided = event.authorization.as_ref();
     line.extend_from_slice(br#"{"action":{"#);
-    if let Some(scope) = &words.scope {
-        line.extend_from_slice(br#""authorization":{"scope":"#);
-        name(line, scope);
-        line.extend_from_slice(b"},");
-    }
+    authorization(line, words.scope.as_deref(), decided);
     let Class { kind, category } = words.class;
     line.extend_from_slice(br#""category":""#);
     line.extend_from_slice(category.as_bytes());
     line.extend_from_slice(br#"","#);
-    if let Content::Value(value) = input {
+    if let Content::Value(value) = &event.input {
         line.extend_from_slice(br#""input":{"hash":"#);
         content_hash(line, value, scratch);
         line.extend_from_slice(b"},");
@@ -104,6 +132,27 @@ fn action(line: &mut Vec<u8>, words: &Words<'_>, input: &Content<'_>, scratch: &
     line.extend_from_slice(br#","type":""#);
     line.extend_from_slice(kind.as_bytes());
     line.extend_from_slice(br#""},"#);
+}
+
+fn authorization(line: &mut Vec<u8>, scope: Option<&str>, decided: Option<&Authorization<'_>>) {
+    if scope.is_none() && decided.is_none() {
+        return;
+    }
+    line.extend_from_slice(br#""authorization":{"#);
+    text(line, "approver", decided.and_then(|by| by.approver.as_deref()));
+    text(line, "decision", decided.map(|by| decision(by.decision)));
+    text(line, "scope", scope);
+    line.pop();
+    line.extend_from_slice(b"},");
+}
+
+/// The schema's words (`action.authorization.decision`).
+fn decision(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Allowed => "allowed",
+        Decision::Denied => "denied",
+        Decision::HumanApproved => "human_approved",
+    }
 }
 
 fn agent(line: &mut Vec<u8>, agent: &Agent<'_>, model: Option<&str>) {
@@ -124,10 +173,14 @@ fn agent(line: &mut Vec<u8>, agent: &Agent<'_>, model: Option<&str>) {
     line.extend_from_slice(b"},");
 }
 
-/// The inside of `data`. Keys in order; every optional one ends in a comma, since `span_id`
-/// and `trace_id` always follow.
-fn data(line: &mut Vec<u8>, event: &Event<'_>, call_id: Option<&str>) {
-    let Origin::Span { trace, span, .. } = &event.origin;
+/// The inside of `data`. Keys in order, each with a comma after it; the last one's is taken back.
+fn data(
+    line: &mut Vec<u8>,
+    event: &Event<'_>,
+    call_id: Option<&str>,
+    trace: Option<&[u8; 16]>,
+    span: Option<&[u8; 8]>,
+) {
     let Usage { finish_reason, .. } = &event.usage;
     tokens(line, "cache_read_tokens", event.usage.cache_read_tokens);
     tokens(line, "cache_write_tokens", event.usage.cache_write_tokens);
@@ -150,14 +203,14 @@ fn data(line: &mut Vec<u8>, event: &Event<'_>, call_id: Option<&str>) {
     tokens(line, "input_tokens", event.usage.input_tokens);
     tokens(line, "output_tokens", event.usage.output_tokens);
     tokens(line, "reasoning_tokens", event.usage.reasoning_tokens);
-    key(line, "span_id");
-    hex_string(line, span);
-    line.push(b',');
+    id(line, "span_id", span.map(<[u8; 8]>::as_slice));
     instant(line, "started_at", event.started);
     tokens(line, "total_tokens", event.usage.total_tokens);
-    key(line, "trace_id");
-    hex_string(line, trace);
+    id(line, "trace_id", trace.map(<[u8; 16]>::as_slice));
     undisclosed(line, event);
+    if line.last() == Some(&b',') {
+        line.pop();
+    }
 }
 
 /// Says which content the sender kept to itself, so that its absence is not read as emptiness.
@@ -168,9 +221,9 @@ fn undisclosed(line: &mut Vec<u8>, event: &Event<'_>) {
     let input = event.input == Content::Undisclosed;
     let result = event.outcome.result == Content::Undisclosed && event.outcome.status == Status::Ok;
     let said: &[u8] = match (input, result) {
-        (true, true) => br#","undisclosed":["input","outcome"]"#,
-        (true, false) => br#","undisclosed":["input"]"#,
-        (false, true) => br#","undisclosed":["outcome"]"#,
+        (true, true) => br#""undisclosed":["input","outcome"]"#,
+        (true, false) => br#""undisclosed":["input"]"#,
+        (false, true) => br#""undisclosed":["outcome"]"#,
         (false, false) => b"",
     };
     line.extend_from_slice(said);
@@ -302,10 +355,13 @@ fn hex_text(bytes: &[u8]) -> String {
     String::from_utf8(digits).unwrap_or_default()
 }
 
-fn hex_string(line: &mut Vec<u8>, bytes: &[u8]) {
-    line.push(b'"');
-    hash::write_hex(bytes, line);
-    line.push(b'"');
+fn id(line: &mut Vec<u8>, name_of: &str, bytes: Option<&[u8]>) {
+    if let Some(bytes) = bytes {
+        key(line, name_of);
+        line.push(b'"');
+        hash::write_hex(bytes, line);
+        line.extend_from_slice(b"\",");
+    }
 }
 
 fn content_hash(line: &mut Vec<u8>, value: &Json<'_>, scratch: &mut Vec<u8>) {

@@ -16,6 +16,8 @@ pub struct RecordId([u8; 16]);
 pub enum Origin {
     /// Trace id, span id.
     Span,
+    /// The hash of what tells a log record from every other one.
+    Log,
     /// The id of the record that is contradicted, the hash of the contradicting content.
     Conflict,
     /// What halod says of itself: the notice's kind and the facts that make it one of a kind.
@@ -30,6 +32,7 @@ impl RecordId {
     pub fn derive(origin: Origin, tenant: &Tenant, parts: &[&[u8]]) -> Self {
         let domain: &[u8] = match origin {
             Origin::Span => b"halod/record-id/1 span\0",
+            Origin::Log => b"halod/record-id/1 log\0",
             Origin::Conflict => b"halod/record-id/1 conflict\0",
             Origin::Notice => b"halod/record-id/1 notice\0",
         };

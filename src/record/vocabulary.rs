@@ -23,6 +23,7 @@ pub struct Words<'a> {
 
 const MODEL: Class = Class { kind: "tool_call", category: "privacy" };
 const READ: Class = Class { kind: "read", category: "privacy" };
+const GUARD: Class = Class { kind: "agent_message", category: "safety" };
 const BOUNDARY: Class = Class { kind: "agent_message", category: "reliability" };
 
 impl<'a> Words<'a> {
@@ -62,7 +63,13 @@ impl<'a> Words<'a> {
                 model: None,
                 call_id: None,
             },
+            Action::Guard { name } => Self::plain(name, GUARD),
+            Action::Other { name } => Self::plain(name, CONNECTOR.0),
         }
+    }
+
+    fn plain(tool: &'a str, class: Class) -> Self {
+        Self { tool: Cow::Borrowed(tool), class, scope: None, model: None, call_id: None }
     }
 
     fn model(

@@ -64,6 +64,7 @@ pub fn event<'a>(resource: &Resource<'a>, span: &'a Span<'a>) -> Option<Event<'a
         tenant: None,
         input,
         outcome: outcome(&found, result, span),
+        authorization: None,
         origin: Origin::Span {
             trace: span.trace_id,
             span: span.span_id,
