@@ -14,3 +14,4 @@ pub mod limits;
 pub mod listener;
 pub mod rpc_status;
 pub mod status;
+pub mod zstd;

@@ -4,6 +4,7 @@
 
 use crate::net::gzip::gunzip;
 use crate::net::status::Fault;
+use crate::net::zstd::unzstd;
 use crate::pipeline::intake::Permit;
 use crate::receivers::tenancy::{TenantError, TenantRule};
 use crate::record::build;
@@ -26,6 +27,7 @@ pub(super) enum Encoding {
 pub(super) enum Coding {
     Identity,
     Gzip,
+    Zstd,
 }
 
 /// What the request's headers say about the tenant.
@@ -75,7 +77,7 @@ impl Arrival {
     pub(super) fn is_heavy(&self) -> bool {
         let threshold = match self.coding {
             Coding::Identity => 1 << 20,
-            Coding::Gzip => 64 << 10,
+            Coding::Gzip | Coding::Zstd => 64 << 10,
         };
         self.body.len() > threshold
     }
@@ -83,14 +85,16 @@ impl Arrival {
     /// The same without compression; `limit` bounds it, in bytes.
     ///
     /// # Errors
-    /// As [`gunzip`].
+    /// As [`gunzip`] and [`unzstd`].
     pub(super) fn inflate(mut self, limit: usize) -> Result<Self, Fault> {
-        if self.coding == Coding::Gzip {
-            let plain = gunzip(&self.body, limit, &mut self.permit)?;
-            self.permit.shrink_to(plain.capacity());
-            self.body = plain.into();
-            self.coding = Coding::Identity;
-        }
+        let plain = match self.coding {
+            Coding::Identity => return Ok(self),
+            Coding::Gzip => gunzip(&self.body, limit, &mut self.permit)?,
+            Coding::Zstd => unzstd(&self.body, limit, &mut self.permit)?,
+        };
+        self.permit.shrink_to(plain.capacity());
+        self.body = plain.into();
+        self.coding = Coding::Identity;
         Ok(self)
     }
 
