@@ -2,6 +2,7 @@
 //!
 //! Synchronous and without I/O, so that it can run on a worker or on a blocking thread.
 
+use super::scopes::ScopeCounts;
 use crate::net::gzip::gunzip;
 use crate::net::status::Fault;
 use crate::net::zstd::unzstd;
@@ -57,6 +58,8 @@ pub(super) struct Decoded {
     /// Items in the request; each is filtered, rejected or a draft.
     pub(super) received: u64,
     pub(super) filtered: u64,
+    /// Of these, the ones whose scope was read: spans.
+    pub(super) filtered_by: ScopeCounts,
     /// Spans that cannot be used, by themselves.
     pub(super) invalid: u64,
     /// Spans whose tenant cannot be used.
@@ -125,6 +128,7 @@ impl Decoded {
         Self {
             received: items,
             filtered: items,
+            filtered_by: ScopeCounts::default(),
             invalid: 0,
             misplaced: 0,
             first_reason: None,
@@ -147,25 +151,29 @@ impl Decoded {
         for group in &traces.resource_spans {
             let resource = Resource::new(&group.resource);
             let claim = otel::tenant_claim(&placer.rule.attributes, &group.resource);
-            for span in group.scopes.iter().flat_map(|scope| &scope.spans) {
-                self.received += 1;
-                let Some(event) = otel::event(&resource, span) else {
-                    self.filtered += 1;
-                    continue;
-                };
-                match placer.place(claim.as_deref(), &span.attributes) {
-                    Ok(tenant) => self.drafts.push(build::draft(&event, &tenant, &mut scratch)),
-                    Err(reason) => {
-                        self.misplaced += 1;
-                        self.first_reason.get_or_insert_with(|| reason.to_string());
+            for scope in &group.scopes {
+                let before = self.filtered;
+                for span in &scope.spans {
+                    self.received += 1;
+                    let Some(event) = otel::event(&resource, span) else {
+                        self.filtered += 1;
                         continue;
+                    };
+                    match placer.place(claim.as_deref(), &span.attributes) {
+                        Ok(tenant) => self.drafts.push(build::draft(&event, &tenant, &mut scratch)),
+                        Err(reason) => {
+                            self.misplaced += 1;
+                            self.first_reason.get_or_insert_with(|| reason.to_string());
+                            continue;
+                        }
+                    }
+                    held += size_of::<Draft>() + self.drafts.last().map_or(0, Draft::len);
+                    if body.saturating_add(held) > paid {
+                        paid = body.saturating_add(held).saturating_add(STEP);
+                        self.permit.grow_to(paid)?;
                     }
                 }
-                held += size_of::<Draft>() + self.drafts.last().map_or(0, Draft::len);
-                if body.saturating_add(held) > paid {
-                    paid = body.saturating_add(held).saturating_add(STEP);
-                    self.permit.grow_to(paid)?;
-                }
+                self.filtered_by.add(&scope.scope_name, self.filtered - before);
             }
         }
         Ok(held)
