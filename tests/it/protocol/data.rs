@@ -99,7 +99,7 @@ fn ids_and_values() -> Vec<Case> {
         .keeps(0),
         http("D2", "an attribute twice: the later one holds", Full, |c| {
             changed(c, |span| {
-                span.attributes = [tool(), vec![attribute("gen_ai.tool.name", text("later"))]].concat()
+                span.attributes = [tool(), vec![attribute("gen_ai.tool.name", text("later"))]].concat();
             })
         })
         .kept(1, |records| at("/action/tool", &records[0], &"later".into())),

@@ -33,8 +33,11 @@ struct Case {
     what: &'static str,
     does: Does,
     /// Records in the chain of the case's tenant afterwards, and what is to be said of them.
-    keeps: Option<(usize, fn(&[Value]) -> Outcome<()>)>,
+    keeps: Option<(usize, Check)>,
 }
+
+/// What is to be said of the records of a case.
+type Check = fn(&[Value]) -> Outcome<()>;
 
 enum Does {
     Grpc(Box<dyn Fn(&Ctx) -> Call>, Expect),
@@ -103,7 +106,7 @@ impl Case {
         self.kept(records, |_| Ok(()))
     }
 
-    fn kept(mut self, records: usize, check: fn(&[Value]) -> Outcome<()>) -> Self {
+    fn kept(mut self, records: usize, check: Check) -> Self {
         self.keeps = Some((records, check));
         self
     }
