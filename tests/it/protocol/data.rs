@@ -213,6 +213,6 @@ fn unknown_fields(ctx: &Ctx, target: &Target) -> Outcome<String> {
     let request = [field(1, &group), new].concat();
     let call = super::client::Call { path: super::grpc::TRACES, headers: vec![], body: frame(0, &request) };
     let seen = target.call(call)?;
-    Expect::Full.grpc(&seen).map_err(|why| format!("{why}; {}", seen.summary()))?;
+    Expect::Full.grpc(&seen, target.strict).map_err(|why| format!("{why}; {}", seen.summary()))?;
     Ok(seen.summary())
 }

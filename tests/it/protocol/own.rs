@@ -67,11 +67,11 @@ impl Small {
 fn small_limits(ctx: &Ctx) -> Outcome<String> {
     let small = small();
     let seen = small.call(&vec![0; (1 << 20) + 1])?;
-    Expect::Refused(8).grpc(&seen)?;
+    Expect::Refused(8).grpc(&seen, true)?;
     let seen = small.post(&vec![0; (1 << 20) + 1])?;
-    Expect::Refused(413).http(Some(PROTOBUF), &seen)?;
+    Expect::Refused(413).http(Some(PROTOBUF), &seen, true)?;
     let seen = small.call(&ctx.proto(1))?;
-    Expect::Full.grpc(&seen).map(|()| seen.summary())
+    Expect::Full.grpc(&seen, true).map(|()| seen.summary())
 }
 
 /// One request holds all the room there is; another one is told to come back, and does.
@@ -86,13 +86,13 @@ fn full(ctx: &Ctx, over_grpc: bool) -> Outcome<String> {
     });
     let refused = attempt()?;
     if over_grpc {
-        Expect::Later.grpc(&refused).map_err(|why| format!("{why}; {}", refused.summary()))?;
+        Expect::Later.grpc(&refused, true).map_err(|why| format!("{why}; {}", refused.summary()))?;
         if !refused.body.is_empty() {
             return Err("an error with a message".into());
         }
     } else {
         Expect::Later
-            .http(Some(PROTOBUF), &refused)
+            .http(Some(PROTOBUF), &refused, true)
             .map_err(|why| format!("{why}; {}", refused.summary()))?;
     }
     if small.halod.sealed() != 0 {
@@ -104,9 +104,9 @@ fn full(ctx: &Ctx, over_grpc: bool) -> Outcome<String> {
     });
     let taken = attempt()?;
     if over_grpc {
-        Expect::Full.grpc(&taken)?;
+        Expect::Full.grpc(&taken, true)?;
     } else {
-        Expect::Full.http(Some(PROTOBUF), &taken)?;
+        Expect::Full.http(Some(PROTOBUF), &taken, true)?;
     }
     let kept = of_tenant(small.dir.path(), Some(&ctx.tenant)).len();
     if kept == 2 { Ok(refused.summary()) } else { Err(format!("{kept} records are kept")) }
@@ -148,7 +148,7 @@ fn drain(ctx: &Ctx) -> Outcome<String> {
     drop(feeder);
     let seen = runtime.block_on(async { tokio::time::timeout(PATIENCE, answer).await });
     let seen = seen.map_err(|_| "no answer")?.map_err(|e| e.to_string())??;
-    Expect::Full.grpc(&seen).map_err(|why| format!("{why}; {}", seen.summary()))?;
+    Expect::Full.grpc(&seen, true).map_err(|why| format!("{why}; {}", seen.summary()))?;
     // After GOAWAY and the last answer, hyper's client ends the connection by itself.
     let ended = runtime.block_on(async { tokio::time::timeout(PATIENCE, connection.connection).await });
     ended.map_err(|_| "no GOAWAY")?.map_err(|e| e.to_string())?;
@@ -161,11 +161,11 @@ fn killed(ctx: &Ctx) -> Outcome<String> {
     let dir = tempfile::tempdir().unwrap();
     let halod = Halod::start(dir.path());
     let seen = http1(halod.http, &Post::new(PROTOBUF, ctx.proto(5)).bytes())?;
-    Expect::Full.http(Some(PROTOBUF), &seen)?;
+    Expect::Full.http(Some(PROTOBUF), &seen, true)?;
     halod.kill9();
     let halod = Halod::start(dir.path());
     let seen = http1(halod.http, &Post::new(PROTOBUF, ctx.proto(5)).bytes())?;
-    Expect::Full.http(Some(PROTOBUF), &seen)?;
+    Expect::Full.http(Some(PROTOBUF), &seen, true)?;
     drop(halod);
     let kept = of_tenant(dir.path(), Some(&ctx.tenant)).len();
     if kept == 5 { Ok("5 kept, once".into()) } else { Err(format!("{kept} kept")) }

@@ -57,7 +57,7 @@ fn grpc(socket: &Path, message: &[u8]) -> Outcome<()> {
         let stream = tokio::net::UnixStream::connect(socket).await.map_err(|e| e.to_string())?;
         let mut h2 = H2::over(stream).await?;
         let seen = h2.exchange(grpc_request(TRACES, &[], whole(frame(0, message)))).await?;
-        Expect::Full.grpc(&seen)
+        Expect::Full.grpc(&seen, true)
     })
 }
 
