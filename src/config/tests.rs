@@ -174,6 +174,11 @@ fn each_mistake_has_its_place_and_its_remedy() {
              its own",
         ),
         (
+            "receivers: { otlp: { protocols: { http: { endpoint: unix:run/ } } } }\n",
+            "h.yaml:1:53: receivers.otlp.protocols.http.endpoint: `unix:run/`: a Unix socket is unix: and its path, \
+             like unix:/run/halod/otlp.sock",
+        ),
+        (
             "receivers: { otlp: { protocols: } }\n",
             "h.yaml:1:31: receivers.otlp.protocols: names no protocol; write `grpc:`, `http:` or both, or leave \
              `protocols` out",

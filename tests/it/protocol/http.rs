@@ -72,6 +72,16 @@ fn paths_and_types() -> Vec<Case> {
         steps("H7", "200 damaged requests: no status that its sender would repeat", damaged),
         http("H12", "logs at the traces path", NotTakenWhole, |_| Post::new(PROTOBUF, logs())),
         http("H12", "traces at the logs path", NotTakenWhole, |c| proto(c).to("/v1/logs")).keeps(0),
+        http("H12", "logs at the traces path, in JSON", NotTakenWhole, |_| {
+            Post::new(
+                JSON,
+                r#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":"x"}}]}]}]}"#,
+            )
+        }),
+        http("H12", "traces at the logs path, in JSON", NotTakenWhole, |c| {
+            Post::new(JSON, c.json()).to("/v1/logs")
+        })
+        .keeps(0),
         steps("H13", "a preflight is not answered for other origins", |_, target| {
             let preflight = Post::new(JSON, "").method("OPTIONS").with("origin", "https://example.com");
             no_cors(target.post(&preflight.with("access-control-request-method", "POST"))?)
@@ -193,6 +203,24 @@ fn connections() -> Vec<Case> {
             Ok("400, then 200".into())
         })
         .keeps(1),
+        steps("H10", "HTTP/1.0", |ctx, target| {
+            let request =
+                String::from_utf8_lossy(&Post::new(JSON, ctx.json()).bytes()).replacen("/1.1", "/1.0", 1);
+            let mut wire = Wire::connect(target.http)?;
+            wire.write(request.as_bytes())?;
+            let seen = wire.answer()?;
+            Full.http(Some(JSON), &seen, target.strict)
+                .map_err(|why| format!("{why}; {}", seen.summary()))?;
+            wire.read_to_end().map(|_| "200, then closed".to_owned())
+        })
+        .keeps(1),
+        steps("H11", "two lengths that contradict each other", |ctx, target| {
+            refused_head(http1(target.http, &proto(ctx).with("content-length", "3").bytes())?)
+        })
+        .keeps(0),
+        steps("H11", "headers of 100 kB over h2c", |_, target| {
+            refused_head(target.post(&Post::new(JSON, "{}").with("x-long", "x".repeat(100_000)).h2())?)
+        }),
         steps("H11", "headers of 100 kB", |_, target| {
             let request = Post::new(JSON, "{}").with("x-long", "x".repeat(100_000)).bytes();
             refused_head(http1(target.http, &request)?)

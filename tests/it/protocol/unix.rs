@@ -8,10 +8,13 @@ use crate::support::chains::{assert_exactly, assert_verified};
 use crate::support::grpc::frame;
 use crate::support::halod::{BINARY, Halod, halod};
 use crate::support::spans::{key, request, span};
+use crate::support::wait_until;
+use rustix::process::{Pid, Signal, kill_process};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 struct Place {
     dir: tempfile::TempDir,
@@ -107,6 +110,25 @@ fn both_protocols_on_both_sockets() {
     assert!(!grpc_socket.exists() && !http_socket.exists(), "they go with halod");
     assert_exactly(place.records.path(), (1..=4).map(|n| key(&span(0x80, n))));
     assert_verified(place.records.path());
+}
+
+#[test]
+fn health_is_served_on_a_socket_too() {
+    let place = Place::new();
+    let admin = place.path("admin.sock");
+    let mut command = Command::new(BINARY);
+    command
+        .args(["run", "--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0", "--dir"])
+        .arg(place.records.path());
+    command.arg("--admin").arg(format!("unix:{}", admin.display())).stderr(Stdio::null());
+    let mut halod = command.spawn().unwrap();
+    wait_until("it is ready", Duration::from_secs(60), || {
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--fail", "--max-time", "30", "--unix-socket"]).arg(&admin);
+        curl.arg("http://localhost/readyz").output().expect("the tests need curl").status.success()
+    });
+    kill_process(Pid::from_child(&halod), Signal::TERM).unwrap();
+    assert!(halod.wait().unwrap().success() && !admin.exists());
 }
 
 #[test]
