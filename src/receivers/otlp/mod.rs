@@ -12,6 +12,7 @@ mod grpc;
 mod http;
 mod lineage;
 mod response;
+pub mod scopes;
 pub mod stats;
 #[cfg(test)]
 mod tests;
@@ -101,6 +102,7 @@ impl Shared {
         let signal = arrival.signal;
         let decoded = self.decode(arrival).await?;
         let stats = self.stats.signal(transport, signal);
+        self.stats.filtered.add(signal, &decoded.filtered_by);
         let partial = tally(stats, signal, &decoded)?;
         if !decoded.drafts.is_empty() {
             let pending = Pending::new(stats, decoded.drafts.len());
