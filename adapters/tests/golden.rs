@@ -111,9 +111,9 @@ fn report(traces: &Traces<'_>) -> Value {
         }
     }
     let mut report = Map::new();
-    if traces.rejected.spans > 0 {
+    if traces.rejected.items > 0 {
         let first = traces.rejected.first_reason.as_deref();
-        report.insert("rejected".into(), json!({ "spans": traces.rejected.spans, "first_reason": first }));
+        report.insert("rejected".into(), json!({ "spans": traces.rejected.items, "first_reason": first }));
     }
     report.insert("filtered".into(), filtered.into());
     report.insert("events".into(), events.into());

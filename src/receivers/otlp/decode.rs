@@ -132,8 +132,8 @@ impl Decoded {
     /// Makes the drafts of all spans while `body` bytes are held as well. Returns how many bytes
     /// the drafts hold.
     fn drafts(&mut self, traces: &Traces<'_>, placer: &mut Placer<'_>, body: usize) -> Result<usize, Fault> {
-        self.invalid = traces.rejected.spans;
-        self.received = traces.rejected.spans;
+        self.invalid = traces.rejected.items;
+        self.received = traces.rejected.items;
         self.first_reason.clone_from(&traces.rejected.first_reason);
         let (mut held, mut paid) = (0_usize, body);
         let mut scratch = Scratch::default();
