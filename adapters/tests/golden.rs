@@ -183,6 +183,9 @@ fn action(action: &Action<'_>) -> Value {
         Action::Retrieve { name } => json!({ "kind": "retrieve", "name": name }),
         Action::Boundary { verb } => json!({ "kind": "boundary", "verb": verb }),
         Action::Guard { name } => json!({ "kind": "guard", "name": name }),
+        Action::Decide { tool, call_id } => {
+            present(json!({ "kind": "decide", "tool": tool, "call_id": call_id }))
+        }
         Action::Other { name } => json!({ "kind": "other", "name": name }),
     }
 }

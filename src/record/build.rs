@@ -12,7 +12,7 @@ use super::tenant::Tenant;
 use super::time;
 use super::vocabulary::{Class, Words};
 use halo_adapters::event::{
-    Agent, Authorization, Content, Decision, Event, Origin, Outcome, Source, Status, Usage,
+    Action, Agent, Authorization, Content, Decision, Event, Origin, Outcome, Source, Status, Usage,
 };
 use halo_adapters::json::{Json, Text};
 use std::borrow::Cow;
@@ -215,7 +215,7 @@ fn data(
 
 /// Says which content the sender kept to itself, so that its absence is not read as emptiness.
 fn undisclosed(line: &mut Vec<u8>, event: &Event<'_>) {
-    if matches!(event.action, halo_adapters::event::Action::Boundary { .. }) {
+    if matches!(event.action, Action::Boundary { .. } | Action::Decide { .. }) {
         return;
     }
     let input = event.input == Content::Undisclosed;

@@ -64,6 +64,26 @@ pub(crate) fn otel_event(data: &[u8]) {
     }
 }
 
+/// Whatever decodes can be mapped, and put together where it belongs together.
+pub(crate) fn otel_log(data: &[u8]) {
+    for logs in [protobuf::logs(data), json::logs(data)].into_iter().flatten() {
+        let mut parts = Vec::new();
+        for group in &logs.resource_logs {
+            let resource = otel::logs::Resource::new(&group.resource);
+            for scope in &group.scopes {
+                for record in &scope.records {
+                    match otel::logs::item(&resource, &scope.scope_name, record) {
+                        Some(otel::logs::Item::Event(event)) => assert_eq!(event.source.adapter, "otel"),
+                        Some(otel::logs::Item::Part(part)) => parts.push(*part),
+                        None => {}
+                    }
+                }
+            }
+        }
+        drop(black_box(otel::logs::assemble(parts)));
+    }
+}
+
 pub(crate) fn json_value(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     match value::parse(text) {

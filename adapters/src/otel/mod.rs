@@ -6,6 +6,7 @@
 
 mod action;
 mod content;
+pub mod logs;
 mod read;
 mod rows;
 

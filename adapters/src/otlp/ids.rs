@@ -25,8 +25,11 @@ pub(super) fn parent(bytes: &[u8]) -> Result<Option<[u8; 8]>, BadId> {
     optional(bytes, BadId("parent_span_id is not 8 bytes long"))
 }
 
+/// Trace and span of a log record.
+type Context = (Option<[u8; 16]>, Option<[u8; 8]>);
+
 /// The ids of a log record: both may be absent (`logs.proto`).
-pub(super) fn context(trace: &[u8], span: &[u8]) -> Result<(Option<[u8; 16]>, Option<[u8; 8]>), BadId> {
+pub(super) fn context(trace: &[u8], span: &[u8]) -> Result<Context, BadId> {
     let trace = optional(trace, BadId("trace_id is not 16 bytes long"))?;
     Ok((trace, optional(span, BadId("span_id is not 8 bytes long"))?))
 }
