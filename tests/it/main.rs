@@ -13,6 +13,8 @@ mod disk;
 mod examples;
 mod garbage;
 mod hash_oracle;
+mod lineage;
+mod record_oracle;
 mod redact_corpus;
 mod redact_oracle;
 mod senders;
