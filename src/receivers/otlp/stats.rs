@@ -99,8 +99,8 @@ pub(super) struct Pending<'a> {
 }
 
 impl<'a> Pending<'a> {
-    pub(super) fn new(stats: &'a SignalStats, items: usize) -> Self {
-        Self { stats, items: items as u64 }
+    pub(super) fn new(stats: &'a SignalStats, items: u64) -> Self {
+        Self { stats, items }
     }
 
     pub(super) fn end(mut self, accepted: bool) {
