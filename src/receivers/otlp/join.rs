@@ -128,15 +128,15 @@ enum Offered {
     /// Nothing: it is sealed.
     Covered,
     /// It is to be sealed by itself.
-    Alone(Share),
+    Alone(Box<Draft>),
 }
 
 impl Table {
     fn offer(&mut self, share: Share, ticket: u64, fate: &mpsc::UnboundedSender<Fate>) -> Offered {
         match self.recent.get(&share.key) {
             Some(known) if known.covers(&share) => Offered::Covered,
-            Some(_) => Offered::Alone(share),
-            None if self.bytes + share.bytes > self.room => Offered::Alone(share),
+            Some(_) => Offered::Alone(Box::new(share.draft)),
+            None if self.bytes + share.bytes > self.room => Offered::Alone(Box::new(share.draft)),
             None => {
                 self.bytes += share.bytes;
                 let held = Held { share, ticket, fate: fate.clone() };
@@ -204,7 +204,7 @@ impl Joins {
                     hold.open += 1;
                 }
                 Offered::Covered => {}
-                Offered::Alone(share) => hold.alone.push(share.draft),
+                Offered::Alone(draft) => hold.alone.push(*draft),
             }
         }
         hold

@@ -23,7 +23,7 @@ use self::decode::{Arrival, Decoded, HeaderClaim};
 use self::join::Joins;
 use self::lineage::Promised;
 use self::response::Partial;
-use self::stats::{OtlpStats, Pending, SignalStats, Transport};
+use self::stats::{OtlpStats, Pending, SignalStats, Transport, Waiting};
 use super::tenancy::TenantRule;
 use crate::net::answer::Reply;
 use crate::net::limits::Limits;
@@ -110,7 +110,9 @@ impl Shared {
         let Decoded { mut drafts, items, shares, joined, permit, .. } = decoded;
         let pending = Pending::new(stats, items);
         if !shares.is_empty() {
-            drafts.extend(self.reading.joins.hold(shares).end().await);
+            let hold = self.reading.joins.hold(shares);
+            let _waiting = Waiting::new(&self.stats);
+            drafts.extend(hold.end().await);
         }
         let sealed = if drafts.is_empty() {
             Ok(())

@@ -29,6 +29,8 @@ pub const SIGNALS: [Signal; 3] = [Signal::Traces, Signal::Logs, Signal::Metrics]
 /// Counters since start.
 #[derive(Debug, Default)]
 pub struct OtlpStats {
+    /// Requests that wait for spans now.
+    pub waiting: AtomicU64,
     signals: [[SignalStats; SIGNALS.len()]; Transport::ALL.len()],
     faults: [[AtomicU64; Fault::NAMES.len()]; Transport::ALL.len()],
 }
@@ -87,6 +89,23 @@ impl OtlpStats {
         if let Some(counter) = self.faults(transport).get(fault.index()) {
             counter.fetch_add(1, Relaxed);
         }
+    }
+}
+
+/// A request that waits for spans, as long as it does.
+#[derive(Debug)]
+pub(super) struct Waiting<'a>(&'a OtlpStats);
+
+impl<'a> Waiting<'a> {
+    pub(super) fn new(stats: &'a OtlpStats) -> Self {
+        stats.waiting.fetch_add(1, Relaxed);
+        Self(stats)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Relaxed);
     }
 }
 
