@@ -216,7 +216,7 @@ fn content_that_comes_first_is_in_its_calls_record() {
     no_conflicts(&halod);
     assert!(halod.terminate().success());
     // After a restart nothing is remembered of it.
-    let halod = start(dir.path(), "8s");
+    let halod = start(dir.path(), "100ms");
     taken(&halod, "/v1/traces", PROTOBUF, &sent.spans);
     no_conflicts(&halod);
     assert_eq!(counts(&all(&chains)), expected(0));
@@ -231,7 +231,7 @@ fn content_that_comes_first_is_in_its_calls_record() {
 #[test]
 fn content_that_comes_last_is_linked_to_its_call() {
     let (dir, sent) = (tempfile::tempdir().unwrap(), EventOnly::read());
-    let halod = start(dir.path(), "8s");
+    let halod = start(dir.path(), "500ms");
     for _ in 0..2 {
         taken(&halod, "/v1/traces", PROTOBUF, &sent.spans);
         taken(&halod, LOGS, PROTOBUF, &sent.logs);

@@ -7,8 +7,8 @@
 //! or what comes after its span, is sealed as a record of its own (`agent.content`) under the span's.
 //!
 //! Nothing depends on what is remembered here: content that is told again has the same record id, and
-//! a request that a crash interrupts was not answered. What is remembered spares records that say
-//! nothing new.
+//! a request that a crash interrupts was not answered. What is remembered spares waiting, and records
+//! that say nothing new.
 
 use super::lineage::SpanKey;
 use crate::record::build::Builder;
@@ -18,6 +18,7 @@ use crate::record::tenant::Tenant;
 use halo_adapters::event::{Content, Event, Origin, Status};
 use halo_adapters::otel::logs::{Part, assemble};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -45,6 +46,8 @@ pub(super) struct Share {
 pub struct Joins {
     wait: Duration,
     table: Mutex<Table>,
+    /// Whether anybody tells content in logs: until then spans need not be remembered.
+    used: AtomicBool,
     draining: watch::Receiver<bool>,
 }
 
@@ -106,7 +109,7 @@ impl Recent {
 }
 
 impl Known {
-    /// Shares of one span that are remembered: more come from nobody.
+    /// Shares of one span that are joined, and remembered: honest senders tell it in one or two.
     const SHARES: usize = 8;
 
     /// Whether the span's record says all that the share says.
@@ -136,6 +139,9 @@ impl Table {
         match self.recent.get(&share.key) {
             Some(known) if known.covers(&share) => Offered::Covered,
             Some(_) => Offered::Alone(Box::new(share.draft)),
+            None if self.held.get(&share.key).is_some_and(|held| held.len() >= Known::SHARES) => {
+                Offered::Alone(Box::new(share.draft))
+            }
             None if self.bytes + share.bytes > self.room => Offered::Alone(Box::new(share.draft)),
             None => {
                 self.bytes += share.bytes;
@@ -174,26 +180,28 @@ impl Joins {
     #[must_use]
     pub fn new(wait: Duration, room: usize, draining: watch::Receiver<bool>) -> Self {
         let table = Table { held: HashMap::new(), bytes: 0, room, tickets: 0, recent: Recent::default() };
-        Self { wait, table: Mutex::new(table), draining }
+        Self { wait, table: Mutex::new(table), used: AtomicBool::new(false), draining }
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn are_off(&self) -> bool {
-        self.wait.is_zero()
+    /// Whether a span could meet content.
+    fn are_used(&self) -> bool {
+        self.used.load(Relaxed)
     }
 
     /// Has the shares wait for their spans. The hold ends by [`Hold::end`].
     pub(super) fn hold(&self, shares: Vec<Share>) -> Hold<'_> {
         let (fate, fates) = mpsc::unbounded_channel();
         let mut hold = Hold { joins: self, ticket: 0, keys: Vec::new(), open: 0, fates, alone: Vec::new() };
-        if self.are_off() || *self.draining.borrow() {
+        if self.wait.is_zero() || *self.draining.borrow() {
             hold.alone = shares.into_iter().map(|share| share.draft).collect();
             return hold;
         }
         let mut table = self.table();
+        self.used.store(true, Relaxed);
         table.tickets += 1;
         hold.ticket = table.tickets;
         for share in shares {
@@ -299,6 +307,10 @@ impl Taken {
         self.0.as_ref().map(|held| &held.share)
     }
 
+    fn id(&self) -> Option<[u8; 16]> {
+        self.share().map(|share| *share.draft.id().bytes())
+    }
+
     fn tell(&mut self, sealed: bool) {
         if let Some(Held { share, fate, .. }) = self.0.take() {
             // A sender that left will send again.
@@ -326,7 +338,7 @@ impl Joined {
         let Origin::Span { trace, span, .. } = event.origin else {
             return builder.draft(&event, tenant, scratch);
         };
-        if joins.are_off() {
+        if !joins.are_used() {
             return builder.draft(&event, tenant, scratch);
         }
         let key = Key { tenant: tenant.clone(), span: (trace, span) };
@@ -372,8 +384,10 @@ fn fill(event: &mut Event<'_>, taken: &mut [Taken]) -> [bool; 2] {
     if taken.is_empty() {
         return [false; 2];
     }
-    taken.sort_by_key(|taken| taken.share().map(|share| *share.draft.id().bytes()));
-    let shares = taken.iter().filter_map(Taken::share);
+    taken.sort_by_key(Taken::id);
+    // A request that was sent twice at once has told everything once.
+    let once = taken.chunk_by(|a, b| a.id() == b.id()).filter_map(<[Taken]>::first);
+    let shares = once.filter_map(Taken::share);
     let mut parts: Vec<Part<'static>> = shares.flat_map(|share| share.parts.iter().cloned()).collect();
     parts.sort_by_key(|part| part.time);
     let (input, outcome) = assemble(parts);

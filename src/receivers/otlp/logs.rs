@@ -148,6 +148,7 @@ pub(super) fn share(
             identity: Json::Array(vec![
                 Json::str("content"),
                 Json::Str(Text::from(span_record.to_string())),
+                Json::Str(Text::from(last.time.to_string())),
                 said(&input),
                 said(&outcome),
             ]),

@@ -170,10 +170,30 @@ async fn a_hold_that_ends_alone_has_a_record_of_its_own() {
 #[tokio::test]
 async fn after_its_span_content_waits_for_nothing() {
     let bench = bench(FOREVER, 1 << 20);
-    let key = key(2, None);
+    let (before, key) = (key(2, None), key(3, None));
+    bench.sealed(&before);
+    drop(bench.hold(Vec::new()));
     bench.sealed(&key);
     assert_eq!(bench.hold(vec![bench.asked(&key)]).end().await.len(), 1);
     bench.assert_idle();
+    // Spans from before anybody told content in logs are not remembered.
+    assert!(asked_by_hand(bench.hold(vec![bench.asked(&before)]).end()).pending());
+}
+
+#[tokio::test]
+async fn a_request_that_is_sent_twice_at_once_tells_its_content_once() {
+    let key = key(2, None);
+    let lines = [1, 2].map(|times| {
+        let bench = bench(FOREVER, 1 << 20);
+        let holds: Vec<_> = (0..times).map(|_| bench.hold(vec![bench.asked(&key)])).collect();
+        let (draft, joined) = bench.span(&key, &[], 0);
+        joined.settle(&bench.reading.joins, true);
+        for hold in holds {
+            assert!(asked_by_hand(hold.end()).ready().is_empty());
+        }
+        record(&draft)
+    });
+    assert_eq!(lines[0], lines[1]);
 }
 
 #[tokio::test]
@@ -248,6 +268,12 @@ async fn holds_have_bounds() {
     assert_eq!(small.hold(vec![small.asked(&key(3, None))]).end().await.len(), 1, "no room");
     drop(first);
     small.assert_idle();
+    let many: Vec<_> =
+        (0..20).map(|n| probe.share(&key(2, None), &[(n, Piece::Message(message("m")))])).collect();
+    let mut hold = asked_by_hand(probe.hold(many).end());
+    assert!(hold.pending());
+    probe.sealed(&key(2, None));
+    assert_eq!(hold.ready().len(), 20 - Known::SHARES, "of one span");
     let off = bench(Duration::ZERO, 1 << 20);
     assert_eq!(off.hold(vec![off.asked(&key(2, None))]).end().await.len(), 1);
     off.sealed(&key(2, None));
