@@ -36,6 +36,7 @@ use crate::net::listener;
 use crate::pipeline::intake::Intake;
 use crate::pipeline::stats::Stats;
 use crate::pipeline::writer::{self, WriterHandle};
+use crate::receivers::otlp::join::Joins;
 use crate::receivers::otlp::stats::OtlpStats;
 use crate::receivers::otlp::{OtlpService, Reading};
 use crate::record::build::Builder;
@@ -100,8 +101,10 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
     };
     state.starting.store(false, Relaxed);
 
-    let reading = Arc::new(Reading::new(config.tenant, Builder::new(config.records.hash_only)));
     let (drain, draining) = watch::channel(false);
+    // Content that waits must leave room for the spans that it waits for.
+    let joins = Joins::new(config.join_wait, config.pipeline.max_in_flight / 4, draining.clone());
+    let reading = Arc::new(Reading::new(config.tenant, Builder::new(config.records.hash_only), joins));
     let mut doors = JoinSet::new();
     for (bound, settings) in [(bound.grpc, config.grpc), (bound.http, config.http)] {
         if let (Some(bound), Some(settings)) = (bound, settings) {

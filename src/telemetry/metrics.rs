@@ -66,6 +66,11 @@ pub const FAMILIES: &[(&str, Kind, &str)] = &[
         "Log records in requests that could be decoded, by outcome.",
     ),
     (
+        "halod_receiver_waiting_requests",
+        Gauge,
+        "Logs requests that are not answered yet because the spans of their content may still come.",
+    ),
+    (
         "halod_receiver_data_points_total",
         Counter,
         "Metric data points in requests that could be decoded, by outcome.",

@@ -11,7 +11,8 @@ use crate::receivers::otlp::stats::{OtlpStats, SIGNALS, SignalStats, Transport};
 /// Everything the OTLP receiver counts.
 #[must_use]
 pub fn otlp(stats: &OtlpStats) -> Vec<Sample> {
-    let mut samples = Vec::new();
+    let labels = vec![("receiver", "otlp".to_owned())];
+    let mut samples = vec![sample("halod_receiver_waiting_requests", labels, stats.waiting.load(Relaxed))];
     for transport in Transport::ALL {
         let labels = vec![("receiver", "otlp".to_owned()), ("transport", transport.name().to_owned())];
         for signal in SIGNALS {

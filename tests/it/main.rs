@@ -14,6 +14,7 @@ mod examples;
 mod garbage;
 mod hash_oracle;
 mod lineage;
+mod logs;
 mod protocol;
 mod record_oracle;
 mod redact_corpus;
