@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
+use crate::event::Content;
 use crate::json::Json;
 use crate::otlp::model::AnyValue;
 
