@@ -146,7 +146,7 @@ pub(super) fn of<'a>(
         Kind::Retrieve => Action::Retrieve { name: named(decision, found, span, Field::Target) },
         Kind::Listing => Action::Retrieve { name: marked() },
         Kind::Memory => plain(marked()),
-        Kind::Guard => Action::Guard { name: named(decision, found, span, Field::EntityName) },
+        Kind::Guard => Action::Guard { name: named(decision, found, span, Field::Evaluation) },
         Kind::Agent => Action::Boundary { verb: "invoke" },
         Kind::Boundary(verb) => Action::Boundary { verb },
         Kind::Nothing => return None,
@@ -165,8 +165,9 @@ fn named<'a>(decision: &Decision, found: &Found<'a>, span: &'a Span<'a>, first: 
         _ if span.name.is_empty() => None,
         _ if decision.names_span => Some(span.name.as_ref()),
         Some((_, rest)) if !rest.is_empty() => Some(rest),
-        _ if matches!(decision.why, Why::Name(_) | Why::Marker(Field::OpenInferenceKind)) => {
-            Some(span.name.as_ref())
+        // Of a name that says what the span is, all but that.
+        _ if matches!(decision.why, Why::Name(_)) => {
+            Some(span.name.strip_suffix(".mcp").unwrap_or(&span.name))
         }
         _ => None,
     };
@@ -198,7 +199,8 @@ fn mcp_server<'a>(found: &Found<'a>, resource: &Resource<'a>, span: &Span<'_>) -
 }
 
 fn model<'a>(found: &Found<'a>) -> Option<Cow<'a, str>> {
-    found.text(Field::Model).or_else(|| found.text(Field::LooseModel))
+    let asked = || found.member(Field::Parameters, &["model", "model_name"]);
+    found.text(Field::Model).or_else(|| found.text(Field::LooseModel)).or_else(asked)
 }
 
 /// Who provides the model; a framework's name only where there is no better one.

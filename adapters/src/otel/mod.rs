@@ -77,6 +77,7 @@ fn event_of<'a>(
     let action = action::of(decision, found, resource, span)?;
     let (input, result) = match action {
         Action::Tool { .. } => found.tool_content(),
+        Action::Boundary { .. } => found.boundary_content(),
         _ => (found.input(), found.output()),
     };
     let mut agent = agent(found);
@@ -90,7 +91,7 @@ fn event_of<'a>(
         agent: with_resource(agent, resource),
         session: found.text(Field::Session).or_else(|| resource.session.clone()),
         principal: found.text(Field::Principal).or_else(|| resource.principal.clone()),
-        tenant: found.text(Field::Tenant).or_else(|| resource.tenant.clone()),
+        tenant: tenant(found).or_else(|| resource.tenant.clone()),
         input,
         outcome,
         authorization: None,
@@ -111,6 +112,11 @@ fn event_of<'a>(
         },
         dropped: span.dropped,
     })
+}
+
+/// The tenant that the span's dialect names, by an attribute or among the sender's own particulars.
+fn tenant<'a>(found: &Found<'a>) -> Option<Cow<'a, str>> {
+    found.text(Field::Tenant).or_else(|| found.member(Field::Metadata, &["tenant", "tenant_id"]))
 }
 
 /// The dialect that an event is told in; `unknown` where no table explains it.

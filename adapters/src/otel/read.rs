@@ -186,6 +186,16 @@ impl<'a> Found<'a> {
         })
     }
 
+    /// The text under the first of `names` that is there, in a value that is a JSON object.
+    pub(super) fn member(&self, field: Field, names: &[&str]) -> Option<Cow<'a, str>> {
+        let Json::Object(entries) = self.json(field)? else { return None };
+        let place = |name: &&str| entries.iter().position(|(key, _)| key.as_str() == Some(name));
+        match entries.get(names.iter().find_map(place)?)?.1.clone() {
+            Json::Str(Text::Utf8(text)) if !text.is_empty() => Some(text),
+            _ => None,
+        }
+    }
+
     /// The first finish reason: of a list, of a JSON list in a string, or of the legacy names.
     pub(super) fn finish_reason(&self) -> Option<Cow<'a, str>> {
         match self.value(Field::FinishReason) {
@@ -228,6 +238,14 @@ impl<'a> Found<'a> {
                 Content::Value(Json::Object(both))
             }
         }
+    }
+
+    /// What went into and came out of what is around calls. Where that is said outright, messages
+    /// beside it are only an excerpt.
+    pub(super) fn boundary_content(&mut self) -> (Content<'a>, Content<'a>) {
+        let (input, output) = (self.json(Field::Input), self.json(Field::Output));
+        let input = input.map_or_else(|| self.input(), Content::Value);
+        (input, output.map_or_else(|| self.output(), Content::Value))
     }
 
     /// What the model answered, or what else came out.

@@ -14,6 +14,7 @@ pub(super) enum Field {
     OpenInferenceKind,
     McpMethod,
     Operation,
+    Evaluation,
     TraceloopKind,
     VercelOperation,
     MlflowType,
@@ -39,6 +40,8 @@ pub(super) enum Field {
     Framework,
     /// Provider and model in one: `openai/gpt-4o`.
     QualifiedModel,
+    /// What a model was asked with, in one JSON object, its name among it.
+    Parameters,
     ResponseId,
     // Who did it.
     Session,
@@ -47,6 +50,8 @@ pub(super) enum Field {
     AgentVersion,
     Principal,
     Tenant,
+    /// A sender's own particulars, in one JSON object.
+    Metadata,
     // How it ended.
     ErrorType,
     ErrorText,

@@ -50,7 +50,8 @@ const ROWS: &[Row] = &[
     shared("gen_ai.usage.reasoning.output_tokens", ReasoningTokens),
     shared("gen_ai.response.finish_reasons", FinishReason),
 
-    shared("gen_ai.evaluation.name", EntityName),
+    shared("gen_ai.evaluation.name", Evaluation),
+    shared("gen_ai.evaluation.explanation", Output),
 ];
 
 /// The operations of the convention, then the names that others put there: LiteLLM (`acompletion`),
@@ -86,6 +87,9 @@ pub(super) const MARKER: Marker = Marker {
         ("generate", Kind::Generate),
         ("anthropic_messages", Kind::Generate),
         ("llm_call", Kind::Generate),
+        ("transcription", Kind::Generate),
+        ("speech", Kind::Generate),
+        ("speech_generation", Kind::Generate),
         ("embedding", Kind::Embed),
         ("aembedding", Kind::Embed),
         ("rerank", Kind::Retrieve),
@@ -99,6 +103,15 @@ pub(super) const MARKER: Marker = Marker {
         ("evaluation", Kind::Guard),
     ],
     other: Other::Step,
+    names_span: false,
+};
+
+/// The verdict of an evaluator, whatever the sender calls the operation.
+pub(super) const EVALUATION: Marker = Marker {
+    field: Evaluation,
+    only: "*",
+    kinds: &[("*", Kind::Guard)],
+    other: Other::Unknown,
     names_span: false,
 };
 

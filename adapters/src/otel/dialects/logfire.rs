@@ -2,7 +2,7 @@
 
 use crate::otel::read::Found;
 use crate::otel::table::Field::*;
-use crate::otel::table::{Kind, Marker, Other, Row, Table, own, shared};
+use crate::otel::table::{Kind, Marker, Name, Needs, Other, Row, Table, own, shared};
 use crate::otlp::model::Span;
 
 #[rustfmt::skip]
@@ -12,7 +12,11 @@ const ROWS: &[Row] = &[
     own("all_messages_events", InputMessages),
     own("final_result", OutputMessages),
     shared("agent_name", AgentName),
+    shared("events", Input),
 ];
+
+const NAMES: &[Name] =
+    &[Name { pattern: "agent run", kind: Kind::Boundary("invoke"), needs: Needs::Dialect }];
 
 /// A span that is still open is sent ahead of itself under another id.
 pub(super) const MARKER: Marker = Marker {
@@ -31,4 +35,5 @@ fn adjust(kind: Kind, found: &Found<'_>, _: &Span<'_>) -> Kind {
     }
 }
 
-pub(super) const TABLE: Table = Table { name: "logfire", rows: ROWS, adjust: Some(adjust), ..Table::EMPTY };
+pub(super) const TABLE: Table =
+    Table { name: "logfire", rows: ROWS, names: NAMES, adjust: Some(adjust), ..Table::EMPTY };

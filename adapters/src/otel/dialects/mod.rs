@@ -51,12 +51,13 @@ pub(super) const CONVENTIONS: usize = 3;
 
 /// In the order in which they are asked: what the sender states outright, then the conventions,
 /// then what is only the framework's.
-pub(super) const MARKERS: [(&Marker, &Table); 11] = [
+pub(super) const MARKERS: [(&Marker, &Table); 12] = [
     (&logfire::MARKER, &logfire::TABLE),
     (&langfuse::MARKER, &langfuse::TABLE),
     (&openinference::MARKER, &openinference::TABLE),
     (&mcp::MARKER, &mcp::TABLE),
     (&gen_ai::MARKER, &gen_ai::TABLE),
+    (&gen_ai::EVALUATION, &gen_ai::TABLE),
     (&vercel::MARKER, &vercel::TABLE),
     (&traceloop::MARKER, &traceloop::TABLE),
     (&mlflow::MARKER, &mlflow::TABLE),
