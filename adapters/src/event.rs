@@ -127,7 +127,7 @@ pub struct Usage<'a> {
     pub cache_write_tokens: Option<i64>,
     pub reasoning_tokens: Option<i64>,
     pub finish_reason: Option<Cow<'a, str>>,
-    /// The provider's own id of its answer: two events with the same one tell of one call.
+    /// The provider's own id of its answer: two model calls with the same one are one.
     pub response_id: Option<Cow<'a, str>>,
 }
 
