@@ -56,7 +56,10 @@ fn report(traces: &Traces<'_>) -> Value {
     for resource in &traces.resource_spans {
         let context = otel::Resource::new(&resource.resource);
         for span in resource.scopes.iter().flat_map(|scope| &scope.spans) {
-            match otel::event(&context, span) {
+            let event = otel::event(&context, span);
+            let explained = otel::explain(&context, span).event;
+            assert_eq!(explained.as_ref().map(event_value), event.as_ref().map(event_value), "{}", span.name);
+            match event {
                 Some(event) => events.push(event_value(&event)),
                 None => filtered.push(Value::from(span.name.as_ref())),
             }
