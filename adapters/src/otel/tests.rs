@@ -65,7 +65,7 @@ fn one_message_with_many_names_keeps_the_last_of_each() {
 
 /// Keys and values of every dialect, for spans that nobody sends.
 fn vocabulary() -> (Vec<&'static str>, Vec<&'static str>) {
-    let keys = (0..).map_while(|place| dialects::at(place)).map(|entry| entry.key).collect();
+    let keys = (0..).map_while(dialects::at).map(|entry| entry.key).collect();
     let kinds = dialects::MARKERS.iter().flat_map(|(marker, _)| marker.kinds);
     let values = kinds.map(|(kind, _)| kind.trim_matches('*'));
     let others =
