@@ -74,6 +74,7 @@ fn call<'a>(log: &Log<'_, 'a>) -> Item<'a> {
         cache_write_tokens: None,
         reasoning_tokens: log.int("thoughts_token_count"),
         finish_reason,
+        response_id: None,
     };
     Item::Event(Box::new(event))
 }
