@@ -10,7 +10,7 @@ use halo_adapters::event::{Action, Agent, Content, Event, Origin, Outcome, Sourc
 use halod::chain::commit::Work;
 use halod::chain::disk::OsDisk;
 use halod::chain::store::{Settings, Store};
-use halod::record::build;
+use halod::record::build::Builder;
 use halod::record::draft::{Draft, GENESIS, Scratch};
 use halod::record::tenant::Tenant;
 use std::fs::{File, OpenOptions};
@@ -50,7 +50,11 @@ fn draft(tenant: usize, number: u64) -> Draft {
         source: Source { adapter: "otel", via: "OpenTelemetry GenAI spans", dialect: "gen_ai", mapping: "1" },
         dropped: 0,
     };
-    build::draft(&event, &Tenant::Subject(format!("tenant-{tenant}").into()), &mut Scratch::default())
+    Builder::new(false).draft(
+        &event,
+        &Tenant::Subject(format!("tenant-{tenant}").into()),
+        &mut Scratch::default(),
+    )
 }
 
 /// One way to make a round's bytes durable in `tenants` files.

@@ -8,7 +8,7 @@
 use halo_adapters::json;
 use halo_adapters::otel::{self, Resource};
 use halo_adapters::otlp::protobuf;
-use halod::record::build;
+use halod::record::build::Builder;
 use halod::record::canon;
 use halod::record::draft::{Draft, GENESIS, Scratch};
 use halod::record::tenant::Tenant;
@@ -32,15 +32,16 @@ fn measure(name: &str, spans: usize, mut step: impl FnMut()) {
     println!("{name:<44} {least:>8.0} ns");
 }
 
-fn drafts(tenant: &Tenant) -> Vec<Draft> {
+fn drafts(builder: &Builder, tenant: &Tenant) -> Vec<Draft> {
     let traces = protobuf::traces(CAPTURE).unwrap();
     let mut scratch = Scratch::default();
     let mut drafts = Vec::new();
     for group in &traces.resource_spans {
         let resource = Resource::new(&group.resource);
         for span in group.scopes.iter().flat_map(|scope| &scope.spans) {
-            drafts
-                .extend(otel::event(&resource, span).map(|event| build::draft(&event, tenant, &mut scratch)));
+            drafts.extend(
+                otel::event(&resource, span).map(|event| builder.draft(&event, tenant, &mut scratch)),
+            );
         }
     }
     drafts
@@ -48,7 +49,8 @@ fn drafts(tenant: &Tenant) -> Vec<Draft> {
 
 fn main() {
     let tenant = Tenant::claimed("acme-corp").unwrap();
-    let all = drafts(&tenant);
+    let builder = Builder::new(false);
+    let all = drafts(&builder, &tenant);
     let spans = all.len();
     println!(
         "{spans} spans of a real agent, {} bytes each, {} bytes a line",
@@ -59,7 +61,7 @@ fn main() {
         black_box(protobuf::traces(CAPTURE).unwrap());
     });
     measure("decode, map, hash contents, write the line", spans, || {
-        black_box(drafts(&tenant));
+        black_box(drafts(&builder, &tenant));
     });
     let mut out = Vec::with_capacity(1 << 16);
     let ts = b"2026-01-01T00:00:00.000000Z";

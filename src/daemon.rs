@@ -35,9 +35,9 @@ use crate::net::listener;
 use crate::pipeline::intake::Intake;
 use crate::pipeline::stats::Stats;
 use crate::pipeline::writer::{self, WriterHandle};
-use crate::receivers::otlp::OtlpService;
 use crate::receivers::otlp::stats::OtlpStats;
-use crate::receivers::tenancy::TenantRule;
+use crate::receivers::otlp::{OtlpService, Reading};
+use crate::record::build::Builder;
 use crate::telemetry::{admin, receivers};
 
 /// Why the daemon did not start. Nothing was taken from anyone.
@@ -99,11 +99,13 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
     };
     state.starting.store(false, Relaxed);
 
+    let builder = Builder::new(config.records.hash_only);
+    let reading = Arc::new(Reading { tenant: config.tenant, builder });
     let (drain, draining) = watch::channel(false);
     let mut doors = JoinSet::new();
     for (bound, settings) in [(bound.grpc, config.grpc), (bound.http, config.http)] {
         if let (Some(bound), Some(settings)) = (bound, settings) {
-            let door = open(bound, settings, intake.clone(), &config.tenant, &otlp, draining.clone());
+            let door = open(bound, settings, intake.clone(), &reading, &otlp, draining.clone());
             doors.spawn(door);
         }
     }
@@ -161,12 +163,12 @@ fn open(
     bound: Bound,
     settings: DoorSettings,
     intake: Intake,
-    rule: &TenantRule,
+    reading: &Arc<Reading>,
     stats: &Arc<OtlpStats>,
     draining: watch::Receiver<bool>,
 ) -> impl Future<Output = ()> + use<> {
     let limits = Arc::new(settings.limits);
-    let service = OtlpService::new(intake, rule.clone(), Arc::clone(&limits), Arc::clone(stats));
+    let service = OtlpService::new(intake, Arc::clone(reading), Arc::clone(&limits), Arc::clone(stats));
     listener::serve(bound.listener, service, limits, draining)
 }
 

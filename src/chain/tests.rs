@@ -5,7 +5,7 @@ use super::commit::Work;
 use super::disk::{Disk, OsDisk};
 use super::error::ChainError;
 use super::store::{Settings, Store};
-use crate::record::build;
+use crate::record::build::Builder;
 use crate::record::draft::{Draft, Scratch};
 use crate::record::parse::scan_line;
 use crate::record::tenant::Tenant;
@@ -45,7 +45,7 @@ fn draft_of(id: &str, span: u64, tool: &str) -> Draft {
         source: Source { adapter: "otel", via: "test", dialect: "gen_ai", mapping: "1" },
         dropped: 0,
     };
-    build::draft(&event, &tenant(id), &mut Scratch::default())
+    Builder::new(false).draft(&event, &tenant(id), &mut Scratch::default())
 }
 
 fn settings(dir: &Path) -> Settings {

@@ -29,6 +29,8 @@ pub(super) fn config(root: &Node, env: Lookup<'_>) -> Result<Config, ConfigError
     reader.mebibytes("pipeline.max_in_flight_mib", 1..=65_536, |bytes| {
         config.pipeline.max_in_flight = usize::try_from(bytes).unwrap_or(usize::MAX);
     });
+    let flags = [("true", true), ("false", false)];
+    reader.choice("records.hash_only", &flags, &mut config.records.hash_only);
     reader.endpoint("admin.endpoint", &mut config.admin);
     reader.shutdown_timeout(&mut config);
     reader.log(&mut config);

@@ -38,6 +38,8 @@ pub const KEYS: &[(&str, Kind)] = &[
     ("storage.journal_size_mib", Single),
     ("pipeline", Section),
     ("pipeline.max_in_flight_mib", Single),
+    ("records", Section),
+    ("records.hash_only", Single),
     ("admin", Section),
     ("admin.endpoint", Single),
     ("shutdown_timeout", Single),

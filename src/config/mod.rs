@@ -33,6 +33,7 @@ pub struct Config {
     pub tenant: TenantRule,
     pub storage: StorageSettings,
     pub pipeline: PipelineSettings,
+    pub records: RecordSettings,
     /// Where health and metrics are served.
     pub admin: Endpoint,
     /// How long requests that were accepted before a stop signal may take to finish.
@@ -69,6 +70,13 @@ pub struct PipelineSettings {
     pub max_in_flight: usize,
 }
 
+/// What records say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RecordSettings {
+    /// Of content only hashes, status and what kinds of things were found in it.
+    pub hash_only: bool,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogSettings {
     pub level: LogLevel,
@@ -100,6 +108,7 @@ impl Default for Config {
             tenant: TenantRule::default(),
             storage: StorageSettings::default(),
             pipeline: PipelineSettings::default(),
+            records: RecordSettings::default(),
             admin: Endpoint::loopback(13133),
             shutdown_timeout: Duration::from_secs(30),
             log: LogSettings { level: LogLevel::Info, format: LogFormat::Auto },

@@ -1,55 +1,110 @@
 //! The single funnel from an event to a draft.
 //!
 //! Written straight in canonical key order (RFC 8785: keys by UTF-16 code unit), because a tree
-//! would cost more than everything else done here. Content is hashed, never stored; free text of
-//! the sender's (names, ids) is bounded.
+//! would cost more than everything else done here. Content is hashed and summarised in masked form,
+//! never stored; names and ids of the sender's are masked and bounded.
 
 use super::canon::{MAX_SAFE_INTEGER, write_str};
 use super::draft::{Draft, DraftWriter, Scratch};
 use super::hash;
 use super::ids::{Origin as IdOrigin, RecordId};
+use super::names::Names;
+use super::redact::{Findings, Redactor, Severity};
 use super::tenant::Tenant;
 use super::time;
 use super::vocabulary::{Class, Words};
-use halo_adapters::event::{
-    Agent, Authorization, Content, Decision, Event, Origin, Outcome, Source, Status, Usage,
-};
+use halo_adapters::event::{Content, Decision, Event, Origin, Outcome, Source, Status};
 use halo_adapters::json::{Json, Text};
 use std::borrow::Cow;
 
-/// Characters (code points) kept of any name or id that a sender chose.
-pub const MAX_NAME: usize = 256;
+/// Builds drafts: the rules that are the same for all of them. One for the process, shared by its
+/// threads.
+#[derive(Debug)]
+pub struct Builder {
+    pub(super) redactor: Redactor,
+    /// Records carry hashes only: no summaries, no samples (the reference's `summaries=False`).
+    pub(super) hash_only: bool,
+}
 
-/// Builds the draft of one event for `tenant`. `scratch` is reused between calls.
-#[must_use]
-pub fn draft(event: &Event<'_>, tenant: &Tenant, scratch: &mut Scratch) -> Draft {
-    let Ids { id, parent, trace, span } = Ids::of(&event.origin, tenant, scratch);
-    let words = Words::of(&event.action);
-    let mut w = DraftWriter::new(scratch);
-    let content = &mut scratch.content;
-    action(&mut w.line, &words, event, content);
-    agent(&mut w.line, &event.agent, words.model);
-    w.data();
-    data(&mut w.line, event, words.call_id, trace, span);
-    w.line.extend_from_slice(br#"},"findings":[],"integrity":{"#);
-    w.integrity();
-    w.line.push(b'}');
-    outcome(&mut w.line, &event.outcome, content);
-    if let Some(parent) = parent {
-        w.line.extend_from_slice(br#","parent_id":""#);
-        w.line.extend_from_slice(&parent.text());
-        w.line.push(b'"');
+impl Builder {
+    #[must_use]
+    pub fn new(hash_only: bool) -> Self {
+        Self { redactor: Redactor::new(), hash_only }
     }
-    if let Some(human) = &event.principal {
-        w.line.extend_from_slice(br#","principal":{"human_id":"#);
-        name(&mut w.line, human);
+
+    /// Builds the draft of one event for `tenant`. `scratch` is reused between calls.
+    #[must_use]
+    pub fn draft(&self, event: &Event<'_>, tenant: &Tenant, scratch: &mut Scratch) -> Draft {
+        let Ids { id, parent, trace, span } = Ids::of(&event.origin, tenant, scratch);
+        let words = Words::of(&event.action);
+        let mut findings = std::mem::take(&mut scratch.findings);
+        let said = Said::of(event, self, &mut findings);
+        let names = Names::of(event, &words, trace, self, &mut findings);
+        let mut w = DraftWriter::new(scratch);
+        let content = &mut scratch.content;
+        action(&mut w.line, words.class, &names, event, said.input.as_deref(), content);
+        agent(&mut w.line, &names);
+        w.data();
+        data(&mut w.line, event, &names, (trace, span), &findings);
+        w.line.extend_from_slice(br#"},"findings":"#);
+        findings.write(!self.hash_only, &mut w.line);
+        w.line.extend_from_slice(br#","integrity":{"#);
+        w.integrity();
         w.line.push(b'}');
+        outcome(&mut w.line, &event.outcome, said.outcome.as_deref(), content);
+        if let Some(parent) = parent {
+            w.line.extend_from_slice(br#","parent_id":""#);
+            w.line.extend_from_slice(&parent.text());
+            w.line.push(b'"');
+        }
+        if let Some(human) = &names.principal {
+            w.line.extend_from_slice(br#","principal":{"human_id":"#);
+            write_str(human, &mut w.line);
+            w.line.push(b'}');
+        }
+        identity(&mut w, id, &names.session, findings.severity());
+        source(&mut w.line, event.source);
+        ending(&mut w, tenant);
+        findings.clear();
+        scratch.findings = findings;
+        w.finish(tenant.clone(), id, scratch)
     }
-    let trace = || trace.map_or(Cow::Borrowed("unknown"), |trace| Cow::Owned(hex_text(trace)));
-    identity(&mut w, id, &event.session.clone().unwrap_or_else(trace));
-    source(&mut w.line, event.source);
-    ending(&mut w, tenant);
-    w.finish(tenant.clone(), id, scratch)
+}
+
+/// What a record says of the content, and what was found in it.
+#[derive(Default)]
+struct Said {
+    input: Option<String>,
+    outcome: Option<String>,
+}
+
+impl Said {
+    /// Findings of the input come first, as in the reference.
+    fn of(event: &Event<'_>, builder: &Builder, findings: &mut Findings) -> Self {
+        let redactor = &builder.redactor;
+        if let Content::Value(input) = &event.input {
+            redactor.scan(input, findings);
+        }
+        let outcome = outcome_content(&event.outcome);
+        match outcome {
+            Some(OutcomeContent::Result(result)) => redactor.scan(result, findings),
+            Some(OutcomeContent::Error(error)) => redactor.scan_text(error, findings),
+            None => {}
+        }
+        if builder.hash_only {
+            return Self::default();
+        }
+        let input = match &event.input {
+            Content::Value(input) => Some(redactor.summary_input(input).unwrap_or_default()),
+            Content::Undisclosed => None,
+        };
+        let outcome = match outcome {
+            Some(OutcomeContent::Result(result)) => redactor.summary_outcome(result),
+            Some(OutcomeContent::Error(error)) => redactor.summary_text(error),
+            None => None,
+        };
+        Self { input, outcome }
+    }
 }
 
 /// The ids that an origin gives to its record.
@@ -94,7 +149,7 @@ pub fn notice(tenant: &Tenant, kind: &str, about: &[(&str, u64)]) -> Draft {
     let mut scratch = Scratch::default();
     let mut w = DraftWriter::new(&mut scratch);
     w.line.extend_from_slice(br#"{"action":{"category":"reliability","tool":"#);
-    name(&mut w.line, &format!("halod.{kind}"));
+    write_str(&format!("halod.{kind}"), &mut w.line);
     w.line.extend_from_slice(br#","type":"agent_message"},"agent":{"id":"halod","name":"halod"},"#);
     w.data();
     for (i, (key, number)) in about.iter().enumerate() {
@@ -108,40 +163,49 @@ pub fn notice(tenant: &Tenant, kind: &str, about: &[(&str, u64)]) -> Draft {
     w.line.extend_from_slice(br#"},"findings":[],"integrity":{"#);
     w.integrity();
     w.line.extend_from_slice(br#"},"outcome":{"status":"ok"}"#);
-    identity(&mut w, id, "halod");
+    identity(&mut w, id, "halod", Severity::Info);
     w.line.extend_from_slice(br#","source":{"adapter":"halod","capture":"captured","via":"halod"}"#);
     ending(&mut w, tenant);
     w.finish(tenant.clone(), id, &mut scratch)
 }
 
-fn action(line: &mut Vec<u8>, words: &Words<'_>, event: &Event<'_>, scratch: &mut Vec<u8>) {
-    let decided = event.authorization.as_ref();
+fn action(
+    line: &mut Vec<u8>,
+    Class { kind, category }: Class,
+    names: &Names<'_>,
+    event: &Event<'_>,
+    summary: Option<&str>,
+    scratch: &mut Vec<u8>,
+) {
     line.extend_from_slice(br#"{"action":{"#);
-    authorization(line, words.scope.as_deref(), decided);
-    let Class { kind, category } = words.class;
+    authorization(line, names, event.authorization.as_ref().map(|by| by.decision));
     line.extend_from_slice(br#""category":""#);
     line.extend_from_slice(category.as_bytes());
     line.extend_from_slice(br#"","#);
     if let Content::Value(value) = &event.input {
         line.extend_from_slice(br#""input":{"hash":"#);
         content_hash(line, value, scratch);
+        if let Some(summary) = summary {
+            line.extend_from_slice(br#","summary":"#);
+            write_str(summary, line);
+        }
         line.extend_from_slice(b"},");
     }
     line.extend_from_slice(br#""tool":"#);
-    name(line, &words.tool);
+    write_str(&names.tool, line);
     line.extend_from_slice(br#","type":""#);
     line.extend_from_slice(kind.as_bytes());
     line.extend_from_slice(br#""},"#);
 }
 
-fn authorization(line: &mut Vec<u8>, scope: Option<&str>, decided: Option<&Authorization<'_>>) {
-    if scope.is_none() && decided.is_none() {
+fn authorization(line: &mut Vec<u8>, names: &Names<'_>, decided: Option<Decision>) {
+    if names.scope.is_none() && decided.is_none() {
         return;
     }
     line.extend_from_slice(br#""authorization":{"#);
-    text(line, "approver", decided.and_then(|by| by.approver.as_deref()));
-    text(line, "decision", decided.map(|by| decision(by.decision)));
-    text(line, "scope", scope);
+    text(line, "approver", names.approver.as_deref());
+    text(line, "decision", decided.map(decision));
+    text(line, "scope", names.scope.as_deref());
     line.pop();
     line.extend_from_slice(b"},");
 }
@@ -155,21 +219,13 @@ fn decision(decision: Decision) -> &'static str {
     }
 }
 
-fn agent(line: &mut Vec<u8>, agent: &Agent<'_>, model: Option<&str>) {
-    let unknown = "unknown";
-    let label = agent.name.as_deref().or(agent.id.as_deref()).unwrap_or(unknown);
-    line.extend_from_slice(br#""agent":{"id":"#);
-    name(line, agent.id.as_deref().unwrap_or(label));
-    if let Some(model) = model {
-        line.extend_from_slice(br#","model":"#);
-        name(line, model);
-    }
-    line.extend_from_slice(br#","name":"#);
-    name(line, label);
-    if let Some(version) = &agent.version {
-        line.extend_from_slice(br#","version":"#);
-        name(line, version);
-    }
+fn agent(line: &mut Vec<u8>, names: &Names<'_>) {
+    line.extend_from_slice(br#""agent":{"#);
+    text(line, "id", Some(&names.agent_id));
+    text(line, "model", names.model.as_deref());
+    text(line, "name", Some(&names.agent));
+    text(line, "version", names.version.as_deref());
+    line.pop();
     line.extend_from_slice(b"},");
 }
 
@@ -177,14 +233,13 @@ fn agent(line: &mut Vec<u8>, agent: &Agent<'_>, model: Option<&str>) {
 fn data(
     line: &mut Vec<u8>,
     event: &Event<'_>,
-    call_id: Option<&str>,
-    trace: Option<&[u8; 16]>,
-    span: Option<&[u8; 8]>,
+    names: &Names<'_>,
+    (trace, span): (Option<&[u8; 16]>, Option<&[u8; 8]>),
+    findings: &Findings,
 ) {
-    let Usage { finish_reason, .. } = &event.usage;
     tokens(line, "cache_read_tokens", event.usage.cache_read_tokens);
     tokens(line, "cache_write_tokens", event.usage.cache_write_tokens);
-    text(line, "call_id", call_id);
+    text(line, "call_id", names.call_id.as_deref());
     if event.dropped > 0 {
         key(line, "dropped_by_sender");
         integer(line, event.dropped);
@@ -198,10 +253,11 @@ fn data(
         line.push(b',');
     }
     instant(line, "ended_at", event.ended);
-    text(line, "error_type", event.outcome.error_type.as_deref());
-    text(line, "finish_reason", finish_reason.as_deref());
+    text(line, "error_type", names.error_type.as_deref());
+    text(line, "finish_reason", names.finish_reason.as_deref());
     tokens(line, "input_tokens", event.usage.input_tokens);
     tokens(line, "output_tokens", event.usage.output_tokens);
+    pii_types(line, findings);
     tokens(line, "reasoning_tokens", event.usage.reasoning_tokens);
     id(line, "span_id", span.map(<[u8; 8]>::as_slice));
     instant(line, "started_at", event.started);
@@ -210,6 +266,18 @@ fn data(
     undisclosed(line, event);
     if line.last() == Some(&b',') {
         line.pop();
+    }
+}
+
+fn pii_types(line: &mut Vec<u8>, findings: &Findings) {
+    let start = line.len();
+    for kind in findings.pii_types() {
+        line.extend_from_slice(if line.len() == start { b"\"pii_types\":[\"" } else { b",\"" });
+        line.extend_from_slice(kind.as_bytes());
+        line.push(b'"');
+    }
+    if line.len() > start {
+        line.extend_from_slice(b"],");
     }
 }
 
@@ -229,40 +297,57 @@ fn undisclosed(line: &mut Vec<u8>, event: &Event<'_>) {
     line.extend_from_slice(said);
 }
 
-/// As the reference derives it: an error wins over a result and is hashed as `{"error": text}`.
-fn outcome(line: &mut Vec<u8>, outcome: &Outcome<'_>, scratch: &mut Vec<u8>) {
-    line.extend_from_slice(br#","outcome":{"#);
-    let error = outcome.error_text.as_deref().or(outcome.error_type.as_deref());
-    let status = match (outcome.status, error, &outcome.result) {
-        (Status::Ok, _, Content::Value(result)) => {
-            line.extend_from_slice(br#""hash":"#);
-            content_hash(line, result, scratch);
-            line.push(b',');
-            "ok"
-        }
-        (Status::Ok, _, Content::Undisclosed) => "ok",
-        (failed, error, _) => {
-            if let Some(error) = error {
-                let error = Text::Utf8(Cow::Borrowed(error));
-                let value = Json::Object(vec![(Text::Utf8(Cow::Borrowed("error")), Json::Str(error))]);
-                line.extend_from_slice(br#""hash":"#);
-                content_hash(line, &value, scratch);
-                line.push(b',');
-            }
-            if failed == Status::Denied { "denied" } else { "error" }
-        }
-    };
-    line.extend_from_slice(br#""status":""#);
-    line.extend_from_slice(status.as_bytes());
-    line.extend_from_slice(br#""}"#);
+/// What an outcome is hashed and summarised from: as in the reference, an error wins over a result.
+#[derive(Clone, Copy)]
+enum OutcomeContent<'e> {
+    Result(&'e Json<'e>),
+    Error(&'e str),
 }
 
-fn identity(w: &mut DraftWriter, id: RecordId, session: &str) {
+fn outcome_content<'e>(outcome: &'e Outcome<'_>) -> Option<OutcomeContent<'e>> {
+    match (outcome.status, &outcome.result) {
+        (Status::Ok, Content::Value(result)) => Some(OutcomeContent::Result(result)),
+        (Status::Ok, Content::Undisclosed) => None,
+        _ => outcome.error_text.as_deref().or(outcome.error_type.as_deref()).map(OutcomeContent::Error),
+    }
+}
+
+/// As the reference derives it: an error is hashed as `{"error": text}`.
+fn outcome(line: &mut Vec<u8>, outcome: &Outcome<'_>, summary: Option<&str>, scratch: &mut Vec<u8>) {
+    line.extend_from_slice(br#","outcome":{"#);
+    if let Some(content) = outcome_content(outcome) {
+        line.extend_from_slice(br#""hash":"#);
+        match content {
+            OutcomeContent::Result(result) => content_hash(line, result, scratch),
+            OutcomeContent::Error(error) => {
+                let error = Json::Str(Text::Utf8(Cow::Borrowed(error)));
+                content_hash(line, &Json::Object(vec![("error".into(), error)]), scratch);
+            }
+        }
+        line.push(b',');
+    }
+    line.extend_from_slice(br#""status":""#);
+    line.extend_from_slice(match outcome.status {
+        Status::Ok => b"ok",
+        Status::Error => b"error",
+        Status::Denied => b"denied",
+    });
+    line.push(b'"');
+    if let Some(summary) = summary {
+        line.extend_from_slice(br#","summary":"#);
+        write_str(summary, line);
+    }
+    line.push(b'}');
+}
+
+fn identity(w: &mut DraftWriter, id: RecordId, session: &str, severity: Severity) {
     w.line.extend_from_slice(br#","record_id":""#);
     w.id(id);
     w.line.extend_from_slice(br#"","schema_version":"0.1","session_id":"#);
-    name(&mut w.line, session);
-    w.line.extend_from_slice(br#","severity":"INFO""#);
+    write_str(session, &mut w.line);
+    w.line.extend_from_slice(br#","severity":""#);
+    w.line.extend_from_slice(severity.name().as_bytes());
+    w.line.push(b'"');
 }
 
 fn source(line: &mut Vec<u8>, source: Source) {
@@ -297,23 +382,9 @@ fn key(line: &mut Vec<u8>, key: &str) {
 fn text(line: &mut Vec<u8>, name_of: &str, value: Option<&str>) {
     if let Some(value) = value {
         key(line, name_of);
-        name(line, value);
+        write_str(value, line);
         line.push(b',');
     }
-}
-
-/// A sender's name or id, cut to [`MAX_NAME`] characters; `…~` and the start of the whole name's
-/// SHA-256 then keep two long ones apart.
-fn name(line: &mut Vec<u8>, value: &str) {
-    // No string of at most MAX_NAME bytes has more characters than that.
-    let end = if value.len() <= MAX_NAME { None } else { value.char_indices().nth(MAX_NAME) };
-    match end {
-        None => write_str(value, line),
-        Some((at, _)) => {
-            let digest = hex_text(&hash::sha256(value.as_bytes()));
-            write_str(&format!("{}…~{}", &value[..at], &digest[..16]), line)
-        }
-    };
 }
 
 fn tokens(line: &mut Vec<u8>, name_of: &str, count: Option<i64>) {
@@ -347,12 +418,6 @@ fn instant(line: &mut Vec<u8>, name_of: &str, nanos: Option<u64>) {
         line.extend_from_slice(&time::rfc3339(nanos));
         line.extend_from_slice(b"\",");
     }
-}
-
-fn hex_text(bytes: &[u8]) -> String {
-    let mut digits = Vec::with_capacity(bytes.len() * 2);
-    hash::write_hex(bytes, &mut digits);
-    String::from_utf8(digits).unwrap_or_default()
 }
 
 fn id(line: &mut Vec<u8>, name_of: &str, bytes: Option<&[u8]>) {

@@ -7,6 +7,7 @@
 //! computed by the receiver, in parallel. The writer hashes from `"prev_hash"` on.
 
 use super::ids::{Origin, RecordId};
+use super::redact::Findings;
 use super::tenant::Tenant;
 use super::time::LEN as TS_LEN;
 use bytes::{Bytes, BytesMut};
@@ -57,6 +58,7 @@ struct Marks {
 #[derive(Debug, Default)]
 pub struct Scratch {
     pub(super) content: Vec<u8>,
+    pub(super) findings: Findings,
     line: Vec<u8>,
     lines: BytesMut,
 }

@@ -8,6 +8,7 @@ pub mod canon;
 pub mod draft;
 pub mod hash;
 pub mod ids;
+mod names;
 pub mod parse;
 pub mod redact;
 pub mod schema;

@@ -13,6 +13,7 @@ mod disk;
 mod examples;
 mod garbage;
 mod hash_oracle;
+mod record_oracle;
 mod redact_corpus;
 mod redact_oracle;
 mod senders;

@@ -2,11 +2,12 @@
 //!
 //! Synchronous and without I/O, so that it can run on a worker or on a blocking thread.
 
+use super::Reading;
 use crate::net::gzip::gunzip;
 use crate::net::status::Fault;
 use crate::pipeline::intake::Permit;
 use crate::receivers::tenancy::{TenantError, TenantRule};
-use crate::record::build;
+use crate::record::build::Builder;
 use crate::record::draft::{Draft, Scratch};
 use crate::record::tenant::Tenant;
 use bytes::Bytes;
@@ -98,7 +99,7 @@ impl Arrival {
     ///
     /// # Errors
     /// `Undecodable` and `TooLarge` for good; a refusal when the drafts do not fit in flight.
-    pub(super) fn decode(self, rule: &TenantRule, limit: usize) -> Result<Decoded, Fault> {
+    pub(super) fn decode(self, reading: &Reading, limit: usize) -> Result<Decoded, Fault> {
         let this = self.inflate(limit)?;
         let Self { signal, encoding, body, .. } = this;
         if signal != Signal::Traces {
@@ -106,9 +107,9 @@ impl Arrival {
             return Ok(Decoded::filtered(items as u64, this.permit));
         }
         let traces = traces(encoding, &body).map_err(undecodable)?;
-        let mut placer = Placer { rule, header: &this.claim, last: None };
+        let mut placer = Placer { rule: &reading.tenant, header: &this.claim, last: None };
         let mut decoded = Decoded::filtered(0, this.permit);
-        let held = decoded.drafts(&traces, &mut placer, body.len())?;
+        let held = decoded.drafts(&traces, &mut placer, &reading.builder, body.len())?;
         drop(traces);
         drop(body);
         decoded.permit.shrink_to(held);
@@ -131,7 +132,13 @@ impl Decoded {
 
     /// Makes the drafts of all spans while `body` bytes are held as well. Returns how many bytes
     /// the drafts hold.
-    fn drafts(&mut self, traces: &Traces<'_>, placer: &mut Placer<'_>, body: usize) -> Result<usize, Fault> {
+    fn drafts(
+        &mut self,
+        traces: &Traces<'_>,
+        placer: &mut Placer<'_>,
+        builder: &Builder,
+        body: usize,
+    ) -> Result<usize, Fault> {
         self.invalid = traces.rejected.spans;
         self.received = traces.rejected.spans;
         self.first_reason.clone_from(&traces.rejected.first_reason);
@@ -150,7 +157,7 @@ impl Decoded {
                     continue;
                 };
                 match placer.place(claim.as_deref(), &span.attributes) {
-                    Ok(tenant) => self.drafts.push(build::draft(&event, &tenant, &mut scratch)),
+                    Ok(tenant) => self.drafts.push(builder.draft(&event, &tenant, &mut scratch)),
                     Err(reason) => {
                         self.misplaced += 1;
                         self.first_reason.get_or_insert_with(|| reason.to_string());

@@ -24,6 +24,7 @@ use crate::net::limits::Limits;
 use crate::net::status::Fault;
 use crate::pipeline::batch::Batch;
 use crate::pipeline::intake::Intake;
+use crate::record::build::Builder;
 use ::http::{HeaderMap, Request, Response};
 use halo_adapters::otlp::Signal;
 use hyper::body::Incoming;
@@ -45,18 +46,25 @@ pub struct OtlpService {
     shared: Arc<Shared>,
 }
 
+/// How requests are read, at whichever door they arrive.
+#[derive(Debug)]
+pub struct Reading {
+    pub tenant: TenantRule,
+    pub builder: Builder,
+}
+
 #[derive(Debug)]
 struct Shared {
     intake: Intake,
-    rule: TenantRule,
+    reading: Arc<Reading>,
     limits: Arc<Limits>,
     stats: Arc<OtlpStats>,
 }
 
 impl OtlpService {
     #[must_use]
-    pub fn new(intake: Intake, rule: TenantRule, limits: Arc<Limits>, stats: Arc<OtlpStats>) -> Self {
-        Self { shared: Arc::new(Shared { intake, rule, limits, stats }) }
+    pub fn new(intake: Intake, reading: Arc<Reading>, limits: Arc<Limits>, stats: Arc<OtlpStats>) -> Self {
+        Self { shared: Arc::new(Shared { intake, reading, limits, stats }) }
     }
 }
 
@@ -102,17 +110,18 @@ impl Shared {
             arrival = contain(|| arrival.inflate(limit))?;
         }
         if !arrival.is_heavy() {
-            return contain(|| arrival.decode(&self.rule, limit));
+            return contain(|| arrival.decode(&self.reading, limit));
         }
         let shared = Arc::clone(self);
-        tokio::task::spawn_blocking(move || contain(|| arrival.decode(&shared.rule, limit)))
+        tokio::task::spawn_blocking(move || contain(|| arrival.decode(&shared.reading, limit)))
             .await
             .unwrap_or(Err(Fault::Crashed))
     }
 
     /// The first non-empty value among the configured headers.
     fn header_claim(&self, headers: &HeaderMap) -> HeaderClaim {
-        let value = self.rule.headers.iter().filter_map(|name| headers.get(name)).find(|v| !v.is_empty());
+        let value =
+            self.reading.tenant.headers.iter().filter_map(|name| headers.get(name)).find(|v| !v.is_empty());
         match value.map(|value| std::str::from_utf8(value.as_bytes())) {
             None => HeaderClaim::Absent,
             Some(Ok(tenant)) => HeaderClaim::Tenant(tenant.to_owned()),

@@ -24,6 +24,7 @@ mod findings;
 mod invisible;
 mod leaf;
 mod marks;
+mod names;
 mod pattern;
 mod probe;
 mod summary;
@@ -79,6 +80,8 @@ enum Rules {
     Patterns,
     /// As [`Rules::Patterns`], and `sk-` counts only where a word doesn't run into it: names.
     Names,
+    /// As [`Rules::Names`], without the rows of addresses and phone numbers: people.
+    Person,
 }
 
 impl Redactor {
@@ -124,8 +127,10 @@ impl Redactor {
     /// One round; `None` when it changes nothing.
     fn pass(&self, text: &str, rules: Rules, spans: &mut Vec<Span>) -> Option<String> {
         let seen = self.probe.look(text);
-        let keep = |text: &str, span: Span| rules != Rules::Names || !leaf::part_of_name(text, span);
-        let mut masked = text::apply(text, None, self.probe.reference(&seen), spans, keep);
+        let name = matches!(rules, Rules::Names | Rules::Person);
+        let keep = |text: &str, span: Span| !name || !leaf::part_of_name(text, span);
+        let wanted = |row: &&Row| rules != Rules::Person || !names::CONTACT.contains(&row.name);
+        let mut masked = text::apply(text, None, self.probe.reference(&seen).filter(wanted), spans, keep);
         if rules == Rules::Full && seen.tokens {
             let left = masked.as_deref().unwrap_or(text);
             spans.clear();

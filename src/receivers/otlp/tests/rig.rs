@@ -6,9 +6,10 @@ use crate::net::rpc_status::{Any, BadRequest, RetryInfo, Status};
 use crate::pipeline::batch::Receipt;
 use crate::pipeline::intake::{Intake, Job};
 use crate::pipeline::refusal::Refusal;
-use crate::receivers::otlp::OtlpService;
 use crate::receivers::otlp::stats::{OtlpStats, SignalStats, Transport};
+use crate::receivers::otlp::{OtlpService, Reading};
 use crate::receivers::tenancy::TenantRule;
+use crate::record::build::Builder;
 use bytes::Bytes;
 use halo_adapters::otlp::Signal;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
@@ -71,8 +72,9 @@ impl Rig {
         let stats = Arc::new(OtlpStats::default());
         let (drain, drained) = watch::channel(false);
         let limits = Arc::new(limits);
+        let reading = Reading { tenant: TenantRule::default(), builder: Builder::new(false) };
         let service =
-            OtlpService::new(intake.clone(), TenantRule::default(), Arc::clone(&limits), Arc::clone(&stats));
+            OtlpService::new(intake.clone(), Arc::new(reading), Arc::clone(&limits), Arc::clone(&stats));
         let socket = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let addr = socket.local_addr().unwrap();
         let server = runtime.spawn(listener::serve(socket, service, limits, drained));

@@ -1,0 +1,108 @@
+//! The names and ids of a record: what its sender chose, masked and bounded.
+//!
+//! They come from fields that are known to hold identifiers, so they are masked by the patterns of
+//! secrets but not for looking random: `claude-3-5-sonnet-20241022` stays readable. All of them are
+//! made before a line is written, because `findings` stands before some of them.
+
+use super::build::Builder;
+use super::hash;
+use super::redact::Findings;
+use super::vocabulary::Words;
+use halo_adapters::event::Event;
+use std::borrow::Cow;
+
+/// Characters (code points) kept of any name or id that a sender chose.
+pub(super) const MAX_NAME: usize = 256;
+
+#[derive(Debug)]
+pub(super) struct Names<'e> {
+    pub(super) tool: Cow<'e, str>,
+    pub(super) scope: Option<Cow<'e, str>>,
+    pub(super) approver: Option<Cow<'e, str>>,
+    pub(super) agent_id: Cow<'e, str>,
+    pub(super) agent: Cow<'e, str>,
+    pub(super) model: Option<Cow<'e, str>>,
+    pub(super) version: Option<Cow<'e, str>>,
+    pub(super) call_id: Option<Cow<'e, str>>,
+    pub(super) error_type: Option<Cow<'e, str>>,
+    pub(super) finish_reason: Option<Cow<'e, str>>,
+    pub(super) principal: Option<Cow<'e, str>>,
+    pub(super) session: Cow<'e, str>,
+}
+
+impl<'e> Names<'e> {
+    /// What is found in `data` and `principal` is added to `findings`, as the reference does.
+    pub(super) fn of(
+        event: &'e Event<'e>,
+        words: &'e Words<'e>,
+        trace: Option<&[u8; 16]>,
+        builder: &Builder,
+        findings: &mut Findings,
+    ) -> Self {
+        let redactor = &builder.redactor;
+        // Of an agent and a session; `agent` has words of halod's own besides.
+        let id = |text: &'e str| {
+            let masked = redactor.id(text);
+            bounded(if builder.hash_only { redactor.pseudonym(masked) } else { masked })
+        };
+        let label = |text: &'e str| bounded(redactor.label(text));
+        let mut found = |raw: &str, masked: &str| {
+            if raw != masked {
+                redactor.scan_name(raw, findings);
+            }
+        };
+        let mut known = |text: Option<&'e str>, mask: &dyn Fn(&'e str) -> Cow<'e, str>| {
+            text.map(|raw| {
+                let masked = mask(raw);
+                found(raw, &masked);
+                bounded(masked)
+            })
+        };
+        let agent = &event.agent;
+        let named = agent.name.as_deref().or(agent.id.as_deref()).unwrap_or("unknown");
+        Self {
+            tool: label(&words.tool),
+            scope: words.scope.as_deref().map(label),
+            approver: event
+                .authorization
+                .as_ref()
+                .and_then(|by| by.approver.as_deref())
+                .map(|by| bounded(redactor.person(by))),
+            agent_id: id(agent.id.as_deref().unwrap_or(named)),
+            agent: id(named),
+            model: words.model.map(id),
+            version: agent.version.as_deref().map(id),
+            call_id: known(words.call_id, &|raw| redactor.id(raw)),
+            error_type: known(event.outcome.error_type.as_deref(), &|raw| redactor.label(raw)),
+            finish_reason: known(event.usage.finish_reason.as_deref(), &|raw| redactor.label(raw)),
+            principal: known(event.principal.as_deref(), &|raw| redactor.person(raw)),
+            session: match (event.session.as_deref(), trace) {
+                (Some(session), _) => id(session),
+                (None, Some(trace)) => Cow::Owned(hex(trace)),
+                (None, None) => Cow::Borrowed("unknown"),
+            },
+        }
+    }
+}
+
+/// Cuts a name to [`MAX_NAME`] characters; `…~` and the start of the whole one's SHA-256 then keep two
+/// long ones apart. What is cut and hashed is masked already.
+fn bounded(name: Cow<'_, str>) -> Cow<'_, str> {
+    // No string of at most MAX_NAME bytes has more characters than that.
+    if name.len() <= MAX_NAME {
+        return name;
+    }
+    match name.char_indices().nth(MAX_NAME) {
+        None => name,
+        Some((at, _)) => {
+            let digest = hex(&hash::sha256(name.as_bytes()));
+            Cow::Owned([&name[..at], "…~", &digest[..16]].concat())
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut digits = Vec::with_capacity(bytes.len() * 2);
+    hash::write_hex(bytes, &mut digits);
+    String::from_utf8(digits).unwrap_or_default()
+}
