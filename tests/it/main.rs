@@ -9,6 +9,7 @@
 mod audit;
 mod clients;
 mod co_append;
+mod collector;
 mod crash;
 mod disk;
 mod examples;
