@@ -99,8 +99,7 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
     };
     state.starting.store(false, Relaxed);
 
-    let builder = Builder::new(config.records.hash_only);
-    let reading = Arc::new(Reading { tenant: config.tenant, builder });
+    let reading = Arc::new(Reading::new(config.tenant, Builder::new(config.records.hash_only)));
     let (drain, draining) = watch::channel(false);
     let mut doors = JoinSet::new();
     for (bound, settings) in [(bound.grpc, config.grpc), (bound.http, config.http)] {

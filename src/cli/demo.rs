@@ -148,30 +148,49 @@ fn table(chain: &Path) -> io::Result<()> {
     let text = std::fs::read_to_string(chain)?;
     line(format_args!("\n   {}", chain.display()))?;
     line(format_args!(
-        "   {:>3}  {:<28} {:<18} {:<7} {:>7} {:>7}  {:<12} hash",
-        "#", "action", "model or scope", "status", "tok in", "tok out", "span"
+        "   {:>3}  {:<18} {:<18} {:<7} {:>7} {:>7}  {:<9} found in it",
+        "#", "action", "model or scope", "status", "tok in", "tok out", "severity"
     ))?;
-    for (i, record) in text.lines().filter_map(|line| parse(line).ok()).enumerate() {
-        let text = |path: &[&str]| at(&record, path).and_then(Json::as_str).unwrap_or("").to_owned();
-        let count = |key| match at(&record, &["data", key]) {
+    let records: Vec<Json<'_>> = text.lines().filter_map(|line| parse(line).ok()).collect();
+    for (i, record) in records.iter().enumerate() {
+        let count = |key| match at(record, &["data", key]) {
             Some(Json::Int(n)) => n.to_string(),
             _ => String::new(),
         };
-        let model = text(&["agent", "model"]);
-        let about = if model.is_empty() { text(&["action", "authorization", "scope"]) } else { model };
+        let model = said(record, &["agent", "model"]);
+        let about =
+            if model.is_empty() { said(record, &["action", "authorization", "scope"]) } else { model };
+        let mut found: Vec<&str> = Vec::new();
+        if let Some(Json::Array(findings)) = record.get("findings") {
+            for kind in findings.iter().filter_map(|finding| finding.get("type").and_then(Json::as_str)) {
+                if !found.contains(&kind) {
+                    found.push(kind);
+                }
+            }
+        }
         line(format_args!(
-            "   {:>3}  {:<28} {:<18} {:<7} {:>7} {:>7}  {:<12} {}…",
+            "   {:>3}  {:<18} {:<18} {:<7} {:>7} {:>7}  {:<9} {}",
             i + 1,
-            cut(&text(&["action", "tool"]), 28),
-            cut(&about, 18),
-            text(&["outcome", "status"]),
+            cut(said(record, &["action", "tool"]), 18),
+            cut(about, 18),
+            said(record, &["outcome", "status"]),
             count("input_tokens"),
             count("output_tokens"),
-            cut(&text(&["data", "span_id"]), 12),
-            cut(&text(&["integrity", "hash"]), 12),
+            said(record, &["severity"]),
+            found.join(", "),
         ))?;
     }
+    // One with something to hide, as its reader sees it.
+    let found = |record: &Json<'_>| said(record, &["severity"]) != "INFO";
+    if let Some((i, record)) = records.iter().enumerate().find(|(_, record)| found(record)) {
+        line(format_args!("   {:>3}  in:  {}", i + 1, said(record, &["action", "input", "summary"])))?;
+        line(format_args!("        out: {}", said(record, &["outcome", "summary"])))?;
+    }
     Ok(())
+}
+
+fn said<'v>(record: &'v Json<'_>, path: &[&str]) -> &'v str {
+    at(record, path).and_then(Json::as_str).unwrap_or_default()
 }
 
 fn at<'v, 'j>(record: &'v Json<'j>, path: &[&str]) -> Option<&'v Json<'j>> {

@@ -53,9 +53,7 @@ impl Builder {
         w.line.push(b'}');
         outcome(&mut w.line, &event.outcome, said.outcome.as_deref(), content);
         if let Some(parent) = parent {
-            w.line.extend_from_slice(br#","parent_id":""#);
-            w.line.extend_from_slice(&parent.text());
-            w.line.push(b'"');
+            w.parent(parent);
         }
         if let Some(human) = &names.principal {
             w.line.extend_from_slice(br#","principal":{"human_id":"#);
@@ -117,7 +115,7 @@ struct Ids<'a> {
 
 impl<'a> Ids<'a> {
     fn of(origin: &'a Origin<'_>, tenant: &Tenant, scratch: &mut Scratch) -> Self {
-        let of_span = |trace: &[u8], span: &[u8]| RecordId::derive(IdOrigin::Span, tenant, &[trace, span]);
+        let of_span = |trace: &[u8; 16], span: &[u8; 8]| RecordId::of_span(tenant, trace, span);
         match origin {
             Origin::Span { trace, span, parent, .. } => Self {
                 id: of_span(trace, span),

@@ -44,14 +44,21 @@ pub struct Draft {
 }
 
 /// Where the variable parts of a line lie, as byte offsets.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Marks {
     /// Where `conflicts_with` sorts among the record's own keys: just before `data`.
     conflict: usize,
     hole: usize,
+    /// Where [`PARENT`] begins, if there is one.
+    parent: Option<usize>,
     id: usize,
     ts: usize,
 }
+
+/// What stands before the id of a parent. No string can hold it: its quotes would be escaped.
+const PARENT: &str = r#","parent_id":""#;
+/// With the id and its closing quote.
+const PARENT_LEN: usize = PARENT.len() + 36 + 1;
 
 /// Buffers for building drafts, to be used for all of a request: a line is as large as a small
 /// page, and an allocation for each, made by one thread and freed by another, is felt.
@@ -104,6 +111,13 @@ impl DraftWriter {
         self.line.extend_from_slice(HOLE.as_bytes());
     }
 
+    pub(super) fn parent(&mut self, parent: RecordId) {
+        self.marks.parent = Some(self.line.len());
+        self.line.extend_from_slice(PARENT.as_bytes());
+        self.line.extend_from_slice(&parent.text());
+        self.line.push(b'"');
+    }
+
     pub(super) fn id(&mut self, id: RecordId) {
         self.marks.id = self.line.len();
         self.line.extend_from_slice(&id.text());
@@ -154,23 +168,37 @@ impl Draft {
         hash
     }
 
+    /// Names another parent, or none, where there is one: the span that was named is not recorded.
+    pub fn move_under(&mut self, parent: Option<RecordId>) {
+        let Some(at) = self.marks.parent else { return };
+        let mut line = self.line.to_vec();
+        match parent {
+            Some(parent) => line[at + PARENT.len()..at + PARENT_LEN - 1].copy_from_slice(&parent.text()),
+            None => {
+                line.drain(at..at + PARENT_LEN);
+                self.marks.parent = None;
+                self.marks.id -= PARENT_LEN;
+                self.marks.ts -= PARENT_LEN;
+            }
+        }
+        self.line = line.into();
+    }
+
     /// Whether `line`, stored under the same origin, says the same thing: equal in everything but
-    /// its place in the chain and the time of sealing.
+    /// its place in the chain, the time of sealing, and its parent, which depends on what else came in
+    /// the same request.
     ///
     /// A line sealed by another version of the mapping may say the same in other words; then only
     /// its length of life decides (`started_at`, `ended_at` and the outcome's status), so that an
     /// upgrade of halod does not turn every resend into a conflict.
     #[must_use]
     pub fn same_content(&self, line: &[u8]) -> bool {
-        let mut masked = line.strip_suffix(b"\n").unwrap_or(line).to_vec();
-        masked.push(b'\n');
-        if masked.len() == self.line.len() {
-            for (at, len) in
-                [(self.marks.ts, TS_LEN), (self.marks.hole + HASH_AT, 64), (self.marks.hole + PREV_AT, 64)]
-            {
-                masked[at..at + len].copy_from_slice(&self.line[at..at + len]);
-            }
-            if masked == *self.line {
+        let whole = [line.strip_suffix(b"\n").unwrap_or(line), b"\n"].concat();
+        if let Some(mut other) = Self::reopen(self.tenant.clone(), &whole) {
+            let mut this = self.clone();
+            this.move_under(None);
+            other.move_under(None);
+            if this.marks == other.marks && this.line == other.line {
                 return true;
             }
         }
@@ -185,16 +213,19 @@ impl Draft {
     /// origin: the same line under an id of its own, with `conflicts_with` naming the first.
     #[must_use]
     pub fn conflicting_with(&self, first: RecordId) -> Self {
-        let content = Sha256::digest(&self.line);
+        let mut bare = self.clone();
+        bare.move_under(None);
+        let content = Sha256::digest(&bare.line);
         let id = RecordId::derive(Origin::Conflict, &self.tenant, &[first.bytes(), &content]);
         let note = [&br#""conflicts_with":""#[..], &first.text(), b"\","].concat();
-        let Marks { conflict, hole, id: id_at, ts } = self.marks;
+        let Marks { conflict, hole, parent, id: id_at, ts } = self.marks;
         let mut line = Vec::with_capacity(self.line.len() + note.len());
         line.extend_from_slice(&self.line[..conflict]);
         line.extend_from_slice(&note);
         line.extend_from_slice(&self.line[conflict..]);
         let shift = note.len();
-        let marks = Marks { conflict, hole: hole + shift, id: id_at + shift, ts: ts + shift };
+        let parent = parent.map(|at| at + shift);
+        let marks = Marks { conflict, hole: hole + shift, parent, id: id_at + shift, ts: ts + shift };
         line[marks.id..marks.id + 36].copy_from_slice(&id.text());
         let head = Sha256::new_with_prefix(&line[..marks.hole]);
         Self { tenant: self.tenant.clone(), id, line: line.into(), marks, head }
@@ -208,12 +239,18 @@ impl Draft {
         let line_end = line.len().checked_sub(1).filter(|&end| line[end] == b'\n')?;
         let opening = br#""integrity":{"alg":"sha-256","canon":"rfc8785","#;
         let hole = find(opening, 0)? + opening.len();
+        let parent = find(PARENT.as_bytes(), hole);
         let id_key = br#""record_id":""#;
         let id_at = find(id_key, hole)? + id_key.len();
         let ts_key = br#""ts":""#;
         let ts_at = find(ts_key, id_at)? + ts_key.len();
         let conflict = find(br#""data":{"#, 0)?;
-        if ts_at + TS_LEN > line_end || id_at + 36 > line_end || hole + HOLE.len() > line_end {
+        let parent_end = parent.map_or(0, |at| at + PARENT_LEN);
+        if parent_end > id_at
+            || ts_at + TS_LEN > line_end
+            || id_at + 36 > line_end
+            || hole + HOLE.len() > line_end
+        {
             return None;
         }
         let id = RecordId::parse(std::str::from_utf8(&line[id_at..id_at + 36]).ok()?)?;
@@ -221,7 +258,7 @@ impl Draft {
         line[ts_at..ts_at + TS_LEN].fill(b' ');
         line[hole..hole + HOLE.len()].copy_from_slice(HOLE.as_bytes());
         let head = Sha256::new_with_prefix(&line[..hole]);
-        let marks = Marks { conflict, hole, id: id_at, ts: ts_at };
+        let marks = Marks { conflict, hole, parent, id: id_at, ts: ts_at };
         Some(Self { tenant, id, line: line.into(), marks, head })
     }
 }

@@ -50,6 +50,12 @@ impl RecordId {
         Self(id)
     }
 
+    /// The id of the record of a span.
+    #[must_use]
+    pub fn of_span(tenant: &Tenant, trace: &[u8; 16], span: &[u8; 8]) -> Self {
+        Self::derive(Origin::Span, tenant, &[trace, span])
+    }
+
     /// The 36 characters of the UUID, lower case.
     #[must_use]
     pub fn text(&self) -> [u8; 36] {

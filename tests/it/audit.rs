@@ -22,7 +22,7 @@ const BANNED: &[(&str, &str)] = &[
 
 fn packages() -> Vec<Value> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let arguments = ["metadata", "--format-version", "1", "--locked", "--offline"];
+    let arguments = ["metadata", "--format-version", "1", "--locked"];
     let out = Command::new(cargo).args(arguments).current_dir(root()).output().expect("run cargo");
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     let metadata: Value = serde_json::from_slice(&out.stdout).unwrap();
@@ -121,7 +121,7 @@ fn no_crate_is_there_twice_without_need() {
 #[test]
 fn nothing_banned_ships() {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let arguments = ["tree", "--edges", "normal,build", "--prefix", "none", "--locked", "--offline"];
+    let arguments = ["tree", "--edges", "normal,build", "--prefix", "none", "--locked"];
     let out = Command::new(cargo).args(arguments).current_dir(root()).output().expect("run cargo");
     let tree = String::from_utf8_lossy(&out.stdout);
     assert!(out.status.success() && tree.starts_with("halod "), "{}", String::from_utf8_lossy(&out.stderr));

@@ -15,6 +15,7 @@ mod disk;
 mod examples;
 mod garbage;
 mod hash_oracle;
+mod lineage;
 mod record_oracle;
 mod redact_corpus;
 mod redact_oracle;

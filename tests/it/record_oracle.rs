@@ -19,7 +19,7 @@ fn cases() -> Vec<Value> {
         json!(format!("my key is {KEY}, write to bob@example.com")),
         json!({"query": "orders of zoe.mueller@example.com", "limit": 10}),
         json!({"password": "hunter2", "user": "amy", "nested": {"api_key": KEY}}),
-        json!({"file_path": "/srv/app/config.yaml", "cwd": "/home/app", "token": 17}),
+        json!({"file_path": "/srv/app/config.yaml", "cwd": "/opt/app", "token": 17}),
         json!([{"role": "user", "content": "call 555-123-4567 or pay with 4111 1111 1111 1111"}]),
         json!({"a": [1, 2.5, null, true, {"b": "123-45-6789"}]}),
         json!({}),

@@ -44,7 +44,7 @@ fn ten_thousand_tenants_with_256_descriptors() {
     assert!(spans(dir.path()).values().all(|n| *n == 1));
     halod_verify(dir.path());
     npm_verify(&files[..200]);
-    files.iter().step_by(files.len() / 10).for_each(|file| halo_verify(file));
+    files.iter().step_by(files.len() / 10).for_each(|file| drop(halo_verify(file)));
     // A restart, with as few descriptors, still knows every one of them.
     let halod = Halod::start_limited(dir.path(), "ulimit -n 256", &[]);
     halod.export(&body(5_000));

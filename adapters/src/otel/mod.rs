@@ -6,6 +6,7 @@
 
 mod action;
 mod content;
+mod context;
 mod read;
 mod rows;
 
@@ -14,6 +15,8 @@ use crate::otlp::model::{KeyValue, Span};
 use read::Found;
 use rows::Field;
 use std::borrow::Cow;
+
+pub use context::context;
 
 /// Version of the mapping: raised whenever an event comes out differently.
 const MAPPING: &str = "1";

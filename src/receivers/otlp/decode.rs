@@ -3,12 +3,13 @@
 //! Synchronous and without I/O, so that it can run on a worker or on a blocking thread.
 
 use super::Reading;
+use super::lineage::Lineage;
 use crate::net::gzip::gunzip;
 use crate::net::status::Fault;
 use crate::pipeline::intake::Permit;
 use crate::receivers::tenancy::{TenantError, TenantRule};
-use crate::record::build::Builder;
 use crate::record::draft::{Draft, Scratch};
+use crate::record::ids::RecordId;
 use crate::record::tenant::Tenant;
 use bytes::Bytes;
 use halo_adapters::otel::{self, Resource};
@@ -109,7 +110,7 @@ impl Arrival {
         let traces = traces(encoding, &body).map_err(undecodable)?;
         let mut placer = Placer { rule: &reading.tenant, header: &this.claim, last: None };
         let mut decoded = Decoded::filtered(0, this.permit);
-        let held = decoded.drafts(&traces, &mut placer, &reading.builder, body.len())?;
+        let held = decoded.drafts(&traces, &mut placer, reading, body.len())?;
         drop(traces);
         drop(body);
         decoded.permit.shrink_to(held);
@@ -136,7 +137,7 @@ impl Decoded {
         &mut self,
         traces: &Traces<'_>,
         placer: &mut Placer<'_>,
-        builder: &Builder,
+        reading: &Reading,
         body: usize,
     ) -> Result<usize, Fault> {
         self.invalid = traces.rejected.spans;
@@ -144,6 +145,7 @@ impl Decoded {
         self.first_reason.clone_from(&traces.rejected.first_reason);
         let (mut held, mut paid) = (0_usize, body);
         let mut scratch = Scratch::default();
+        let mut lineage = Lineage::default();
         let spans =
             traces.resource_spans.iter().flat_map(|group| &group.scopes).map(|scope| scope.spans.len());
         self.drafts.reserve(spans.sum::<usize>().min(1024));
@@ -152,18 +154,31 @@ impl Decoded {
             let claim = otel::tenant_claim(&placer.rule.attributes, &group.resource);
             for span in group.scopes.iter().flat_map(|scope| &scope.spans) {
                 self.received += 1;
-                let Some(event) = otel::event(&resource, span) else {
+                let key = (span.trace_id, span.span_id);
+                let event = otel::event(&resource, span);
+                let promised = if event.is_none() { reading.promised.id(key) } else { None };
+                if event.is_none() && promised.is_none() {
                     self.filtered += 1;
+                    lineage.add(key, span.parent_span_id, None, span.start_time_unix_nano);
                     continue;
-                };
-                match placer.place(claim.as_deref(), &span.attributes) {
-                    Ok(tenant) => self.drafts.push(builder.draft(&event, &tenant, &mut scratch)),
+                }
+                let tenant = match placer.place(claim.as_deref(), &span.attributes) {
+                    Ok(tenant) => tenant,
                     Err(reason) => {
                         self.misplaced += 1;
                         self.first_reason.get_or_insert_with(|| reason.to_string());
                         continue;
                     }
+                };
+                // Another tenant's record may have named a span of the same ids.
+                if promised.is_some_and(|id| id != RecordId::of_span(&tenant, &key.0, &key.1)) {
+                    self.filtered += 1;
+                    continue;
                 }
+                let event = event.unwrap_or_else(|| otel::context(&resource, span));
+                let at = Some(self.drafts.len());
+                lineage.add(key, span.parent_span_id, at, span.start_time_unix_nano);
+                self.drafts.push(reading.builder.draft(&event, &tenant, &mut scratch));
                 held += size_of::<Draft>() + self.drafts.last().map_or(0, Draft::len);
                 if body.saturating_add(held) > paid {
                     paid = body.saturating_add(held).saturating_add(STEP);
@@ -171,6 +186,9 @@ impl Decoded {
                 }
             }
         }
+        let (drafts, promised) = lineage.settle(std::mem::take(&mut self.drafts));
+        self.drafts = drafts;
+        reading.promised.add(promised);
         Ok(held)
     }
 }

@@ -10,12 +10,14 @@
 mod decode;
 mod grpc;
 mod http;
+mod lineage;
 mod response;
 pub mod stats;
 #[cfg(test)]
 mod tests;
 
 use self::decode::{Arrival, Decoded, HeaderClaim};
+use self::lineage::Promised;
 use self::response::Partial;
 use self::stats::{OtlpStats, Pending, SignalStats, Transport};
 use super::tenancy::TenantRule;
@@ -49,8 +51,16 @@ pub struct OtlpService {
 /// How requests are read, at whichever door they arrive.
 #[derive(Debug)]
 pub struct Reading {
-    pub tenant: TenantRule,
-    pub builder: Builder,
+    tenant: TenantRule,
+    builder: Builder,
+    promised: Promised,
+}
+
+impl Reading {
+    #[must_use]
+    pub fn new(tenant: TenantRule, builder: Builder) -> Self {
+        Self { tenant, builder, promised: Promised::default() }
+    }
 }
 
 #[derive(Debug)]

@@ -85,8 +85,8 @@ pub fn assert_verified(dir: &Path) {
     npm_verify(&files);
 }
 
-/// `halo verify FILE`: exit status 0.
-pub fn halo_verify(file: &Path) {
+/// `halo verify FILE`: exit status 0. Returns what it says.
+pub fn halo_verify(file: &Path) -> String {
     let out = python().command("halo").arg("verify").arg(file).output().expect("run halo");
     assert!(
         out.status.success(),
@@ -96,6 +96,7 @@ pub fn halo_verify(file: &Path) {
         String::from_utf8_lossy(&out.stdout),
         String::from_utf8_lossy(&out.stderr)
     );
+    String::from_utf8(out.stdout).unwrap()
 }
 
 /// The npm package's `verifyLog` on each file: ok.

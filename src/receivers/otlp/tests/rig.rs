@@ -72,7 +72,7 @@ impl Rig {
         let stats = Arc::new(OtlpStats::default());
         let (drain, drained) = watch::channel(false);
         let limits = Arc::new(limits);
-        let reading = Reading { tenant: TenantRule::default(), builder: Builder::new(false) };
+        let reading = Reading::new(TenantRule::default(), Builder::new(false));
         let service =
             OtlpService::new(intake.clone(), Arc::new(reading), Arc::clone(&limits), Arc::clone(&stats));
         let socket = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
