@@ -4,19 +4,23 @@
 use crate::support::chains::assert_verified;
 use crate::support::clients::collector;
 use crate::support::halod::Halod;
-use crate::support::http::{Http, PROTOBUF};
+use crate::support::http::{Answer, Http, PROTOBUF};
 use crate::support::root;
 use crate::support::wait_until;
+use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(60);
+
+/// The tokens that went into the first event's call: one more for each event tells them apart.
+const FIRST: u64 = 1000;
 
 /// A Collector that tails a file of events; ends when dropped.
 struct Collector {
@@ -78,7 +82,7 @@ fn line(n: u64) -> String {
         "event.sequence": n,
         "session.id": "sess-77",
         "model": "claude-opus-4-8",
-        "input_tokens": 1000 + n,
+        "input_tokens": FIRST + n,
         "output_tokens": 42,
         "duration_ms": 178,
     });
@@ -92,8 +96,6 @@ enum Way {
     Open(SocketAddr),
     /// Hands it on and loses the answer.
     Deaf(SocketAddr),
-    /// Hangs up.
-    Shut,
 }
 
 /// An address that stays while halods come and go behind it, and that can lose answers.
@@ -104,24 +106,20 @@ struct Relay {
 
 struct State {
     way: Mutex<Way>,
-    /// Requests without an answer.
-    unanswered: AtomicU64,
+    /// Requests that were not taken, so far as the Collector knows.
+    owed: Mutex<BTreeSet<Vec<u8>>>,
 }
 
 impl Relay {
     fn start(way: Way) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let state = Arc::new(State { way: Mutex::new(way), unanswered: AtomicU64::new(0) });
+        let state = Arc::new(State { way: Mutex::new(way), owed: Mutex::default() });
         let shared = Arc::clone(&state);
         std::thread::spawn(move || {
             for connection in listener.incoming().map_while(Result::ok) {
                 let state = Arc::clone(&shared);
-                std::thread::spawn(move || {
-                    if state.pass(connection).is_none() {
-                        state.unanswered.fetch_add(1, SeqCst);
-                    }
-                });
+                std::thread::spawn(move || state.pass(connection));
             }
         });
         Self { address, state }
@@ -131,53 +129,63 @@ impl Relay {
         *self.state.way.lock().unwrap() = way;
     }
 
-    fn unanswered(&self) -> u64 {
-        self.state.unanswered.load(SeqCst)
+    fn owed(&self) -> usize {
+        self.state.owed.lock().unwrap().len()
     }
 }
 
 impl State {
-    /// One request and its answer; `None` when there is none.
+    /// Reads one request; answers it, or hangs up.
     fn pass(&self, connection: TcpStream) -> Option<()> {
         let mut connection = BufReader::new(connection);
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
             (connection.read_line(&mut head).ok()? > 0).then_some(())?;
         }
-        let mut lines = head.lines();
-        let path = lines.next()?.split(' ').nth(1)?.to_owned();
-        let headers: Vec<(&str, &str)> = lines.filter_map(|line| line.split_once(": ")).collect();
+        let headers: Vec<(&str, &str)> = head.lines().filter_map(|line| line.split_once(": ")).collect();
         let header = |name: &str| headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| *v);
         let mut body = vec![0; header("content-length")?.parse().ok()?];
         connection.read_exact(&mut body).ok()?;
-        let way = *self.way.lock().unwrap();
-        let (Way::Open(to) | Way::Deaf(to)) = way else { return None };
         let kept = ["content-type", "content-encoding"].map(|name| header(name).map(|value| (name, value)));
         let kept: Vec<(&str, &str)> = kept.into_iter().flatten().collect();
-        let answer = Http::connect(to).ok()?.post(&path, &kept, &body).ok()?;
-        let Way::Open(_) = way else { return None };
+        let Some(answer) = self.answer(&kept, &body) else {
+            self.owed.lock().unwrap().insert(body);
+            return None;
+        };
         let mut reply = format!("HTTP/1.1 {} -\r\nconnection: close\r\n", answer.status).into_bytes();
-        reply.extend(format!("content-length: {}\r\n", answer.body.len()).bytes());
-        for name in ["content-type", "retry-after"] {
-            reply.extend(
-                answer.header(name).into_iter().flat_map(|v| format!("{name}: {v}\r\n").into_bytes()),
-            );
-        }
-        reply.extend(b"\r\n");
+        reply.extend(format!("content-length: {}\r\n\r\n", answer.body.len()).bytes());
         reply.extend(answer.body);
-        connection.get_mut().write_all(&reply).ok()
+        connection.get_mut().write_all(&reply).ok()?;
+        self.owed.lock().unwrap().remove(&body);
+        Some(())
+    }
+
+    /// halod's success, unless there is none or it is to be lost.
+    fn answer(&self, headers: &[(&str, &str)], body: &[u8]) -> Option<Answer> {
+        let way = *self.way.lock().unwrap();
+        let (Way::Open(to) | Way::Deaf(to)) = way;
+        let answer = Http::connect(to).ok()?.post("/v1/logs", headers, body).ok()?;
+        (matches!(way, Way::Open(_)) && answer.status == 200).then_some(answer)
     }
 }
 
-/// Log records that halod took, one sent twice counted twice.
-fn taken(halod: &Halod) -> u64 {
-    ["accepted", "filtered"]
-        .map(|outcome| halod.metric("halod_receiver_log_records_total", &format!("outcome=\"{outcome}\"")))
-        .iter()
-        .sum()
+/// Events in the chain, by their numbers; what is half written is not there yet.
+fn sealed(dir: &Path) -> Vec<u64> {
+    let Ok(text) = fs::read_to_string(dir.join("acme-corp.jsonl")) else { return Vec::new() };
+    let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+    let records = whole.filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    records.filter_map(|record| record["data"]["input_tokens"].as_u64()).map(|n| n - FIRST).collect()
 }
 
-/// All its memory for requests is spoken for: a request that is half there holds it.
+/// Every event that was written is in the chain, once.
+fn assert_all_once(dir: &Path, collector: &Collector) {
+    let mut sealed = sealed(dir);
+    sealed.sort_unstable();
+    assert_eq!(sealed, (0..collector.written).collect::<Vec<u64>>());
+    assert_verified(dir);
+}
+
+/// A request that is half there holds all the memory that there is for requests.
 #[test]
 fn a_refused_collector_sends_again() {
     let dir = tempfile::tempdir().unwrap();
@@ -188,17 +196,19 @@ fn a_refused_collector_sends_again() {
     let halod = Halod::start_with(dir.path(), &["--config", file.path().to_str().unwrap()]);
     let mut collector = Collector::start(halod.http);
     collector.write(50);
-    wait_until("the first events are taken", LIMIT, || taken(&halod) == 50);
+    wait_until("the first events are sealed", LIMIT, || halod.sealed() == 50);
     let mut hog = halod.connect();
     hog.begin("/v1/traces", &[("content-type", PROTOBUF)], 1 << 20).unwrap();
     wait_until("the request is admitted", LIMIT, || halod.metric("halod_in_flight_bytes", "") > 0);
     collector.write(50);
-    let refused = || halod.metric("halod_requests_refused_total", "");
+    let refused = || halod.metric("halod_requests_refused_total", "reason=\"full\"");
     wait_until("the Collector is refused, and again", LIMIT, || refused() >= 2);
-    assert_eq!(taken(&halod), 50);
+    assert_eq!(halod.sealed(), 50);
     drop(hog);
-    wait_until("all events are taken", LIMIT, || taken(&halod) == 100);
+    wait_until("all events are sealed", LIMIT, || halod.sealed() == 100);
+    assert_eq!(halod.duplicates(), 0, "what was refused was not sealed");
     assert!(halod.terminate().success());
+    assert_all_once(dir.path(), &collector);
 }
 
 #[test]
@@ -208,11 +218,12 @@ fn what_is_sent_again_for_want_of_an_answer_is_sealed_once() {
     let relay = Relay::start(Way::Deaf(halod.http));
     let mut collector = Collector::start(relay.address);
     collector.write(100);
-    wait_until("answers are lost", LIMIT, || relay.unanswered() >= 2);
+    wait_until("answers are lost", LIMIT, || halod.duplicates() > 0);
     relay.turn(Way::Open(halod.http));
     collector.write(100);
-    wait_until("all events are taken", LIMIT, || taken(&halod) >= 300);
+    wait_until("all is answered", LIMIT, || halod.sealed() == 200 && relay.owed() == 0);
     assert!(halod.terminate().success());
+    assert_all_once(dir.path(), &collector);
 }
 
 #[test]
@@ -222,18 +233,17 @@ fn killed_and_started_again_it_loses_and_doubles_nothing() {
     let relay = Relay::start(Way::Open(halod.http));
     let mut collector = Collector::start(relay.address);
     for _ in 0..3 {
-        collector.write(100);
-        wait_until("some events are taken", LIMIT, || taken(&halod) > 0);
+        let before = sealed(dir.path()).len();
+        collector.write(200);
+        wait_until("some events are sealed", LIMIT, || sealed(dir.path()).len() > before);
         collector.write(100);
         halod.kill9();
-        let before = relay.unanswered();
-        relay.turn(Way::Shut);
-        collector.write(100);
-        wait_until("the Collector finds nobody", LIMIT, || relay.unanswered() > before);
+        wait_until("the Collector finds nobody", LIMIT, || relay.owed() > 0);
         halod = Halod::start(dir.path());
         relay.turn(Way::Open(halod.http));
     }
-    wait_until("all events are taken", LIMIT, || taken(&halod) >= 100);
+    let all = collector.written as usize;
+    wait_until("all is answered", LIMIT, || sealed(dir.path()).len() >= all && relay.owed() == 0);
     assert!(halod.terminate().success());
-    assert_verified(dir.path());
+    assert_all_once(dir.path(), &collector);
 }
