@@ -58,17 +58,18 @@ impl Drop for Api {
 }
 
 /// What a user sets to point an agent at an API and its telemetry at halod.
-fn environment(api: &Api, door: SocketAddr) -> [(&'static str, String); 5] {
+fn environment(api: &Api, door: SocketAddr) -> [(&'static str, String); 6] {
     [
         ("OPENAI_BASE_URL", api.url.clone()),
         ("OPENAI_API_KEY", "sk-FAKE".to_owned()),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{door}")),
         ("OTEL_RESOURCE_ATTRIBUTES", format!("service.name=acme-support-agent,tenant.id={TENANT}")),
-        ("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "true".to_owned()),
+        ("OTEL_SEMCONV_STABILITY_OPT_IN", "gen_ai_latest_experimental".to_owned()),
+        ("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "SPAN_ONLY".to_owned()),
     ]
 }
 
-/// What is expected of a client's records beside the counts.
+/// Whether a client says on every span in which session, and for whom.
 struct Shows {
     session: bool,
     user: bool,
@@ -93,11 +94,8 @@ fn check(run: impl FnOnce(&Halod, &Api) -> String, shows: &Shows) {
     let records = of_tenant(dir.path(), Some(TENANT));
     assert_eq!(counted(&records), did, "{}", told(&records));
     assert_eq!(files(dir.path()).len(), 1, "all of it is one tenant's");
-    for record in records.iter().filter(|r| shows.session && action(r).is_some()) {
-        assert_eq!(record["session_id"], said["session"], "{record}");
-    }
-    for record in records.iter().filter(|r| shows.user && action(r).is_some()) {
-        assert_eq!(record["principal"]["human_id"], said["user"], "{record}");
+    for record in records.iter().filter(|r| action(r).is_some()) {
+        check_record(record, &said, shows);
     }
     let log = halod.log();
     assert!(halod.terminate().success());
@@ -107,6 +105,27 @@ fn check(run: impl FnOnce(&Halod, &Api) -> String, shows: &Shows) {
         assert_nowhere(dir.path(), secret);
     }
     assert_verified(dir.path());
+}
+
+/// What the script put into every call.
+fn check_record(record: &Value, said: &Value, shows: &Shows) {
+    if shows.session {
+        assert_eq!(record["session_id"], said["session"], "{record}");
+    }
+    if shows.user {
+        assert_eq!(record["principal"]["human_id"], said["user"], "{record}");
+    }
+    // Model calls, and tool calls that had a secret in an argument or a result.
+    if action(record) != Some("model.generate") {
+        assert_eq!(record["severity"], "CRITICAL", "{record}");
+    } else if record["outcome"]["status"] == "ok" {
+        assert!(record["agent"]["model"].as_str().unwrap().starts_with("gpt-4o-mini"), "{record}");
+        assert_eq!(record["action"]["authorization"]["scope"], "model:openai", "{record}");
+        assert_eq!(record["data"]["input_tokens"], 117, "{record}");
+        assert_eq!(record["data"]["output_tokens"], 42, "{record}");
+        assert_eq!(record["severity"], "CRITICAL", "{record}");
+        assert_eq!(record["data"]["undisclosed"], Value::Null, "{record}");
+    }
 }
 
 /// What a record says was done; `None` when it is the boundary of an agent, a chain or a turn.
