@@ -1,7 +1,7 @@
 //! A real OpenTelemetry Collector as a sender: refused, cut off, and left without an answer, it sends
 //! again until all is taken, and what it sends twice is sealed once.
 
-use crate::support::chains::assert_verified;
+use crate::support::chains::{assert_verified, of_tenant};
 use crate::support::clients::collector;
 use crate::support::halod::Halod;
 use crate::support::http::{Answer, Http, PROTOBUF};
@@ -182,6 +182,13 @@ fn assert_all_once(dir: &Path, collector: &Collector) {
     let mut sealed = sealed(dir);
     sealed.sort_unstable();
     assert_eq!(sealed, (0..collector.written).collect::<Vec<u64>>());
+    let records = of_tenant(dir, Some("acme-corp"));
+    for record in records.iter().filter(|r| r["data"]["input_tokens"].is_u64()) {
+        assert_eq!(record["action"]["tool"], "model.generate", "{record}");
+        assert_eq!(record["agent"]["model"], "claude-opus-4-8", "{record}");
+        assert_eq!(record["session_id"], "sess-77", "{record}");
+        assert_eq!(record["data"]["output_tokens"], 42, "{record}");
+    }
     assert_verified(dir);
 }
 
