@@ -11,6 +11,9 @@ import sys
 
 from openai import OpenAI, RateLimitError
 from opentelemetry import trace
+from opentelemetry._logs import set_logger_provider
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 from support_agent import MODEL, PROMPT, REFUSED, SESSION, SUMMARISE, SYSTEM, TOOLS, USER, offered, report, tracing
 
 BY_NAME = {function.__name__: function for function in TOOLS}
@@ -41,8 +44,20 @@ def turn(client, tracer):
     client.chat.completions.create(model=MODEL, messages=messages, tools=tools)
 
 
+def events(protocol):
+    """A logger provider over OTLP, set as the global one: contents may come as events beside the spans."""
+    if protocol == "grpc":
+        from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
+    else:
+        from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
+    logging = LoggerProvider()
+    logging.add_log_record_processor(BatchLogRecordProcessor(OTLPLogExporter()))
+    set_logger_provider(logging)
+    return logging
+
+
 def main(protocol, instrumentation):
-    provider = tracing(protocol)
+    provider, logging = tracing(protocol), events(protocol)
     importlib.import_module("opentelemetry.instrumentation." + instrumentation).OpenAIInstrumentor().instrument()
     tracer = trace.get_tracer("acme.agent")
     client = OpenAI(max_retries=0)
@@ -57,6 +72,8 @@ def main(protocol, instrumentation):
         raise AssertionError("not refused")
     except RateLimitError:
         pass
+    logging.force_flush()
+    logging.shutdown()
     report(provider)
 
 

@@ -69,16 +69,21 @@ fn environment(api: &Api, door: SocketAddr) -> [(&'static str, String); 6] {
     ]
 }
 
-/// Whether a client says on every span in which session, and for whom.
+/// What a client says on the span of every call: in which session, for whom, and what went in and
+/// came out.
 struct Shows {
     session: bool,
     user: bool,
+    content: bool,
 }
 
-const WHO: Shows = Shows { session: true, user: true };
+const ALL: Shows = Shows { session: true, user: true, content: true };
 
-/// Runs an agent under `halod`, and holds the chain against what the agent did.
-fn check(run: impl FnOnce(&Halod, &Api) -> String, shows: &Shows) {
+/// The instrumentations of the bare `openai` package know of no session and no user.
+const CALL: Shows = Shows { session: false, user: false, content: true };
+
+/// Runs an agent under `halod`, and holds the chain against what the agent did. Returns its records.
+fn check(run: impl FnOnce(&Halod, &Api) -> String, shows: &Shows) -> Vec<Value> {
     let dir = tempfile::tempdir().unwrap();
     let halod = Halod::start(dir.path());
     let api = Api::start();
@@ -105,6 +110,7 @@ fn check(run: impl FnOnce(&Halod, &Api) -> String, shows: &Shows) {
         assert_nowhere(dir.path(), secret);
     }
     assert_verified(dir.path());
+    records
 }
 
 /// What the script put into every call.
@@ -115,16 +121,17 @@ fn check_record(record: &Value, said: &Value, shows: &Shows) {
     if shows.user {
         assert_eq!(record["principal"]["human_id"], said["user"], "{record}");
     }
-    // Model calls, and tool calls that had a secret in an argument or a result.
-    if action(record) != Some("model.generate") {
-        assert_eq!(record["severity"], "CRITICAL", "{record}");
-    } else if record["outcome"]["status"] == "ok" {
+    let ok = record["outcome"]["status"] == "ok";
+    let model = action(record) == Some("model.generate");
+    if !model || (shows.content && ok) {
+        assert_eq!(record["severity"], "CRITICAL", "a secret went in: {record}");
+        assert_eq!(record["data"]["undisclosed"], Value::Null, "{record}");
+    }
+    if model && ok {
         assert!(record["agent"]["model"].as_str().unwrap().starts_with("gpt-4o-mini"), "{record}");
         assert_eq!(record["action"]["authorization"]["scope"], "model:openai", "{record}");
         assert_eq!(record["data"]["input_tokens"], 117, "{record}");
         assert_eq!(record["data"]["output_tokens"], 42, "{record}");
-        assert_eq!(record["severity"], "CRITICAL", "{record}");
-        assert_eq!(record["data"]["undisclosed"], Value::Null, "{record}");
     }
 }
 
@@ -185,47 +192,82 @@ fn assert_nowhere(dir: &Path, secret: &str) {
 
 /// A Python agent of `tests/clients`; its first argument is the protocol.
 fn runs(env: &Python, script: &str, arguments: &[&str], halod: &Halod, api: &Api) -> String {
+    runs_with(&[], env, script, arguments, halod, api)
+}
+
+/// The same with other values in its environment.
+fn runs_with(
+    values: &[(&str, &str)],
+    env: &Python,
+    script: &str,
+    arguments: &[&str],
+    halod: &Halod,
+    api: &Api,
+) -> String {
     let door = if arguments[0] == "grpc" { halod.grpc } else { halod.http };
     let path = root().join("tests/clients").join(script);
     let mut command: Command = env.script(&path, arguments);
-    let out = command.envs(environment(api, door)).output().expect("run python");
-    text_of(out, script)
+    command.envs(environment(api, door)).envs(values.iter().copied());
+    text_of(command.output().expect("run python"), script)
 }
 
 #[test]
 fn openai_instrumentation_v2() {
     let run =
         |halod: &Halod, api: &Api| runs(python(), "openai_tools.py", &["grpc", "openai_v2"], halod, api);
-    check(run, &Shows { session: false, user: false });
+    check(run, &CALL);
+}
+
+/// As it is without being told to speak the latest conventions: contents come as log records. Each is
+/// in the record of its call, or in one beside it.
+#[test]
+fn openai_instrumentation_v2_with_contents_as_events() {
+    let values = [
+        ("OTEL_SEMCONV_STABILITY_OPT_IN", ""),
+        ("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "true"),
+    ];
+    let arguments = ["http", "openai_v2"];
+    let run =
+        |halod: &Halod, api: &Api| runs_with(&values, python(), "openai_tools.py", &arguments, halod, api);
+    let records = check(run, &Shows { content: false, ..CALL });
+    let calls = records.iter().filter(|r| action(r) == Some("model.generate"));
+    for call in calls {
+        let beside =
+            |r: &&Value| r["action"]["tool"] == "agent.content" && r["parent_id"] == call["record_id"];
+        let told = std::iter::once(call).chain(records.iter().filter(beside));
+        let told: Vec<&Value> = told.filter(|r| r["action"]["input"]["summary"].is_string()).collect();
+        assert!(!told.is_empty(), "what went into {call} is in none of\n{}", self::told(&records));
+        assert!(told.iter().any(|r| r["severity"] == "CRITICAL"), "{told:?}");
+    }
 }
 
 #[test]
 fn openai_instrumentation_of_the_genai_group() {
     let run =
         |halod: &Halod, api: &Api| runs(agents(), "openai_tools.py", &["http", "genai.openai"], halod, api);
-    check(run, &Shows { session: false, user: false });
+    check(run, &CALL);
 }
 
 #[test]
 fn langchain_under_openinference() {
-    check(|halod, api| runs(agents(), "openinference_langchain.py", &["http"], halod, api), &WHO);
+    check(|halod, api| runs(agents(), "openinference_langchain.py", &["http"], halod, api), &ALL);
 }
 
 #[test]
 fn openllmetry() {
-    check(|halod, api| runs(agents(), "openllmetry.py", &["grpc"], halod, api), &WHO);
+    check(|halod, api| runs(agents(), "openllmetry.py", &["grpc"], halod, api), &ALL);
 }
 
 /// Its telemetry has no place for a user.
 #[test]
 fn pydantic_ai() {
     let run = |halod: &Halod, api: &Api| runs(agents(), "pydantic_ai_agent.py", &["grpc"], halod, api);
-    check(run, &Shows { session: true, user: false });
+    check(run, &Shows { user: false, ..ALL });
 }
 
 #[test]
 fn openai_agents_sdk_under_openinference() {
-    check(|halod, api| runs(agents(), "openai_agents.py", &["http"], halod, api), &WHO);
+    check(|halod, api| runs(agents(), "openai_agents.py", &["http"], halod, api), &ALL);
 }
 
 fn vercel(encoding: &str) {
@@ -234,7 +276,7 @@ fn vercel(encoding: &str) {
         let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (*name, value.as_str())).collect();
         npm().run(&root().join("tests/clients/vercel_agent.mjs"), &[PathBuf::from(encoding)], &env)
     };
-    check(run, &WHO);
+    check(run, &ALL);
 }
 
 #[test]
