@@ -47,6 +47,9 @@ pub enum Action<'a> {
     Boundary { verb: &'static str },
     /// The verdict of a guardrail or an evaluator: the guard's own name.
     Guard { name: Cow<'a, str> },
+    /// A decision about a tool call, told apart from the call: `decide:<tool>`. The call itself has
+    /// the same `call_id`.
+    Decide { tool: Cow<'a, str>, call_id: Option<Cow<'a, str>> },
     /// Something with a model or a tool that no table explains: the sender's own name for it.
     Other { name: Cow<'a, str> },
 }

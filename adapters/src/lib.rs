@@ -1,7 +1,8 @@
 //! Pure functions from a sender's bytes to neutral agent actions.
 //!
 //! ```text
-//! bytes ─ otlp::{protobuf, json} ─▶ otlp::model::Span<'a> ─ otel::event ─▶ event::Event<'a>
+//! bytes ─ otlp::{protobuf, json} ─▶ otlp::model::Span<'a>      ─ otel::event ──────▶ event::Event<'a>
+//!                                ─▶ otlp::model::LogRecord<'a> ─ otel::logs::item ─▶ Event or Part
 //! ```
 //!
 //! Nothing here does I/O, reads a clock, hashes or redacts; everything borrows from the input.

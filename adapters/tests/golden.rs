@@ -111,9 +111,9 @@ fn report(traces: &Traces<'_>) -> Value {
         }
     }
     let mut report = Map::new();
-    if traces.rejected.spans > 0 {
+    if traces.rejected.items > 0 {
         let first = traces.rejected.first_reason.as_deref();
-        report.insert("rejected".into(), json!({ "spans": traces.rejected.spans, "first_reason": first }));
+        report.insert("rejected".into(), json!({ "spans": traces.rejected.items, "first_reason": first }));
     }
     report.insert("filtered".into(), filtered.into());
     report.insert("events".into(), events.into());
@@ -183,6 +183,9 @@ fn action(action: &Action<'_>) -> Value {
         Action::Retrieve { name } => json!({ "kind": "retrieve", "name": name }),
         Action::Boundary { verb } => json!({ "kind": "boundary", "verb": verb }),
         Action::Guard { name } => json!({ "kind": "guard", "name": name }),
+        Action::Decide { tool, call_id } => {
+            present(json!({ "kind": "decide", "tool": tool, "call_id": call_id }))
+        }
         Action::Other { name } => json!({ "kind": "other", "name": name }),
     }
 }

@@ -67,12 +67,15 @@ fn exercise(directories: &[&str], target: fn(&[u8])) {
 
 #[test]
 fn otlp_protobuf() {
-    exercise(&["../tests/fuzz/seeds/otlp_protobuf", "golden/otel"], targets::otlp_protobuf);
+    exercise(
+        &["../tests/fuzz/seeds/otlp_protobuf", "golden/otel", "golden/otel_logs"],
+        targets::otlp_protobuf,
+    );
 }
 
 #[test]
 fn otlp_json() {
-    exercise(&["../tests/fuzz/seeds/otlp_json", "golden/otel"], targets::otlp_json);
+    exercise(&["../tests/fuzz/seeds/otlp_json", "golden/otel", "golden/otel_logs"], targets::otlp_json);
 }
 
 #[test]
@@ -80,6 +83,12 @@ fn otel_event() {
     let seeds =
         ["otel_event", "otlp_protobuf", "otlp_json"].map(|name| format!("../tests/fuzz/seeds/{name}"));
     exercise(&[&seeds[0], &seeds[1], &seeds[2], "golden/otel"], targets::otel_event);
+}
+
+#[test]
+fn otel_log() {
+    let seeds = ["otlp_protobuf", "otlp_json"].map(|name| format!("../tests/fuzz/seeds/{name}"));
+    exercise(&[&seeds[0], &seeds[1], "golden/otel_logs"], targets::otel_log);
 }
 
 #[test]

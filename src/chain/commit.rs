@@ -4,7 +4,7 @@ use super::error::{ChainError, ChainUnusable};
 use super::store::{Store, positions};
 use super::tail::is_sealed_as;
 use crate::record::build;
-use crate::record::draft::Draft;
+use crate::record::draft::{Draft, Standing};
 use crate::record::ids::RecordId;
 use crate::record::tenant::Tenant;
 use crate::record::time;
@@ -216,8 +216,18 @@ impl Store {
             self.append(at, start, draft, ts);
             return Ok(Fate::Sealed);
         };
-        if draft.same_content(&line) {
-            return Ok(Fate::Duplicate);
+        match draft.standing(&line) {
+            Standing::Same => return Ok(Fate::Duplicate),
+            Standing::Apart(content) => {
+                let mut fate = Fate::Duplicate;
+                for draft in content {
+                    if self.seal_one(at, start, draft, ts)? != Fate::Duplicate {
+                        fate = Fate::Sealed;
+                    }
+                }
+                return Ok(fate);
+            }
+            Standing::Conflict => {}
         }
         let draft = draft.conflicting_with(draft.id());
         if self.sealed_as(at, start, draft.id())?.is_some() {

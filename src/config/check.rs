@@ -32,7 +32,9 @@ pub(super) fn config(root: &Node, env: Lookup<'_>) -> Result<Config, ConfigError
     let flags = [("true", true), ("false", false)];
     reader.choice("records.hash_only", &flags, &mut config.records.hash_only);
     reader.endpoint("admin.endpoint", &mut config.admin);
-    reader.shutdown_timeout(&mut config);
+    // Exporters give a request up after ten seconds.
+    reader.duration("receivers.otlp.join_wait", (Duration::from_secs(8), "8s"), &mut config.join_wait);
+    reader.duration("shutdown_timeout", (Duration::from_secs(3600), "1h"), &mut config.shutdown_timeout);
     reader.log(&mut config);
     reader.together(&config);
     if reader.problems.is_empty() { Ok(config) } else { Err(ConfigError::new(reader.problems)) }
@@ -130,14 +132,14 @@ impl Reader<'_> {
         self.mebibytes("storage.journal_size_mib", 1..=4096, |bytes| storage.journal_size = bytes);
     }
 
-    fn shutdown_timeout(&mut self, config: &mut Config) {
-        let Some(Written { place, text, shown }) = self.value("shutdown_timeout") else { return };
+    fn duration(&mut self, path: &str, (most, said): (Duration, &str), setting: &mut Duration) {
+        let Some(Written { place, text, shown }) = self.value(path) else { return };
         match duration(&text) {
-            Some(timeout) if timeout <= Duration::from_secs(3600) => config.shutdown_timeout = timeout,
-            Some(_) => self.report(place, "shutdown_timeout", "must be at most 1h".into()),
+            Some(given) if given <= most => *setting = given,
+            Some(_) => self.report(place, path, format!("must be at most {said}")),
             None => {
                 let what = format!("must be a duration like 30s or 1m30s, not `{shown}`");
-                self.report(place, "shutdown_timeout", what);
+                self.report(place, path, what);
             }
         }
     }
@@ -178,10 +180,11 @@ impl Reader<'_> {
         let admin = Some((&config.admin, "admin.endpoint".to_owned()));
         let all: Vec<_> = [grpc, http, admin].into_iter().flatten().collect();
         for (i, (endpoint, key)) in all.iter().enumerate() {
-            let before = all.iter().take(i).find(|(other, _)| other == endpoint && other.port() != 0);
+            let alike = |other: &Endpoint| other == *endpoint && !other.takes_a_free_port();
+            let before = all.iter().take(i).find(|(other, _)| alike(other));
             if let Some((_, other)) = before {
                 let place = self.node(key).or_else(|| self.node(other)).map(|node| node.place);
-                let what = format!("{endpoint} is also {other}; each needs its own port");
+                let what = format!("{endpoint} is also {other}; each needs its own");
                 self.problems.push(Problem { place, key: key.clone(), what });
             }
         }

@@ -17,6 +17,7 @@ use Kind::{List, Section, Value as Single};
 pub const KEYS: &[(&str, Kind)] = &[
     ("receivers", Section),
     ("receivers.otlp", Section),
+    ("receivers.otlp.join_wait", Single),
     ("receivers.otlp.protocols", Section),
     ("receivers.otlp.protocols.grpc", Section),
     ("receivers.otlp.protocols.grpc.endpoint", Single),

@@ -30,6 +30,8 @@ pub struct Config {
     pub grpc: Option<DoorSettings>,
     /// The OTLP/HTTP door, if it is open.
     pub http: Option<DoorSettings>,
+    /// How long content in logs may wait for its span.
+    pub join_wait: Duration,
     pub tenant: TenantRule,
     pub storage: StorageSettings,
     pub pipeline: PipelineSettings,
@@ -105,6 +107,7 @@ impl Default for Config {
         Self {
             grpc: Some(DoorSettings::grpc()),
             http: Some(DoorSettings::http()),
+            join_wait: Duration::from_secs(1),
             tenant: TenantRule::default(),
             storage: StorageSettings::default(),
             pipeline: PipelineSettings::default(),

@@ -13,7 +13,7 @@ use super::redact::{Findings, Redactor, Severity};
 use super::tenant::Tenant;
 use super::time;
 use super::vocabulary::{Class, Words};
-use halo_adapters::event::{Content, Decision, Event, Origin, Outcome, Source, Status};
+use halo_adapters::event::{Action, Content, Decision, Event, Origin, Outcome, Source, Status};
 use halo_adapters::json::{Json, Text};
 use std::borrow::Cow;
 
@@ -281,7 +281,7 @@ fn pii_types(line: &mut Vec<u8>, findings: &Findings) {
 
 /// Says which content the sender kept to itself, so that its absence is not read as emptiness.
 fn undisclosed(line: &mut Vec<u8>, event: &Event<'_>) {
-    if matches!(event.action, halo_adapters::event::Action::Boundary { .. }) {
+    if matches!(event.action, Action::Boundary { .. } | Action::Decide { .. }) {
         return;
     }
     let input = event.input == Content::Undisclosed;

@@ -6,6 +6,7 @@
 //! serialised twice; and all that precedes the blanks never changes, so its SHA-256 state is
 //! computed by the receiver, in parallel. The writer hashes from `"prev_hash"` on.
 
+use super::compare;
 use super::ids::{Origin, RecordId};
 use super::redact::Findings;
 use super::tenant::Tenant;
@@ -15,6 +16,9 @@ use sha2::{Digest, Sha256};
 
 /// A SHA-256 in lower-case hex.
 pub type HexHash = [u8; 64];
+
+/// The first half of the hash of a content, in lower-case hex.
+pub type ContentHash = [u8; 32];
 
 /// `prev_hash` of a chain's first record.
 pub const GENESIS: HexHash = [b'0'; 64];
@@ -41,6 +45,19 @@ pub struct Draft {
     marks: Marks,
     /// SHA-256 state after everything before the hole.
     head: Sha256,
+    /// Of a draft that content was joined to: that content by itself, for when the origin is sealed
+    /// already without it.
+    apart: Vec<Self>,
+}
+
+/// How a draft stands to the line that is sealed under its origin.
+#[derive(Debug)]
+pub enum Standing<'a> {
+    /// It says nothing that the line does not say.
+    Same,
+    /// It is the same but for content that was joined to it: these say that content by itself.
+    Apart(&'a [Draft]),
+    Conflict,
 }
 
 /// Where the variable parts of a line lie, as byte offsets.
@@ -131,7 +148,7 @@ impl DraftWriter {
     pub(super) fn finish(mut self, tenant: Tenant, id: RecordId, scratch: &mut Scratch) -> Draft {
         self.line.push(b'\n');
         let head = Sha256::new_with_prefix(&self.line[..self.marks.hole]);
-        Draft { tenant, id, line: scratch.keep(self.line), marks: self.marks, head }
+        Draft { tenant, id, line: scratch.keep(self.line), marks: self.marks, head, apart: Vec::new() }
     }
 }
 
@@ -146,11 +163,23 @@ impl Draft {
         self.id
     }
 
-    /// Bytes of the line this draft becomes, its newline included.
+    /// Bytes of the lines this draft may become, their newlines included.
     #[must_use]
     #[allow(clippy::len_without_is_empty)]
     pub fn len(&self) -> usize {
-        self.line.len()
+        self.line.len() + self.apart.iter().map(Self::len).sum::<usize>()
+    }
+
+    /// Tells that content was joined to this draft, and what to seal if the origin turns out to be
+    /// sealed without it.
+    pub fn joined_from(&mut self, apart: Vec<Self>) {
+        self.apart = apart;
+    }
+
+    /// The hashes of the action's input and of its outcome, as the line states them.
+    #[must_use]
+    pub fn content(&self) -> [Option<ContentHash>; 2] {
+        compare::content(&self.line)
     }
 
     /// Appends the finished line to `out` and returns its hash.
@@ -182,6 +211,19 @@ impl Draft {
             }
         }
         self.line = line.into();
+    }
+
+    /// How this draft stands to `line`, which is sealed under the same origin.
+    #[must_use]
+    pub fn standing(&self, line: &[u8]) -> Standing<'_> {
+        if self.same_content(line) {
+            return Standing::Same;
+        }
+        match compare::content_apart(&self.line, line) {
+            Some(true) => Standing::Same,
+            Some(false) if !self.apart.is_empty() => Standing::Apart(&self.apart),
+            _ => Standing::Conflict,
+        }
     }
 
     /// Whether `line`, stored under the same origin, says the same thing: equal in everything but
@@ -228,7 +270,7 @@ impl Draft {
         let marks = Marks { conflict, hole: hole + shift, parent, id: id_at + shift, ts: ts + shift };
         line[marks.id..marks.id + 36].copy_from_slice(&id.text());
         let head = Sha256::new_with_prefix(&line[..marks.hole]);
-        Self { tenant: self.tenant.clone(), id, line: line.into(), marks, head }
+        Self { tenant: self.tenant.clone(), id, line: line.into(), marks, head, apart: Vec::new() }
     }
 
     /// Makes a draft again of a line that this module sealed, so that it can be linked elsewhere.
@@ -259,7 +301,7 @@ impl Draft {
         line[hole..hole + HOLE.len()].copy_from_slice(HOLE.as_bytes());
         let head = Sha256::new_with_prefix(&line[..hole]);
         let marks = Marks { conflict, hole, parent, id: id_at, ts: ts_at };
-        Some(Self { tenant, id, line: line.into(), marks, head })
+        Some(Self { tenant, id, line: line.into(), marks, head, apart: Vec::new() })
     }
 }
 

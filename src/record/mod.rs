@@ -5,6 +5,7 @@
 
 pub mod build;
 pub mod canon;
+mod compare;
 pub mod draft;
 pub mod hash;
 pub mod ids;

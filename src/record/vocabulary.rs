@@ -64,6 +64,13 @@ impl<'a> Words<'a> {
                 call_id: None,
             },
             Action::Guard { name } => Self::plain(name, GUARD),
+            Action::Decide { tool, call_id } => Self {
+                tool: Cow::Owned(["decide:", tool].concat()),
+                class: GUARD,
+                scope: None,
+                model: None,
+                call_id: call_id.as_deref(),
+            },
             Action::Other { name } => Self::plain(name, CONNECTOR.0),
         }
     }

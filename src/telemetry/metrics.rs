@@ -51,6 +51,11 @@ pub const FAMILIES: &[(&str, Kind, &str)] = &[
         "Spans that describe no agent action; nothing is sealed for them.",
     ),
     (
+        "halod_filtered_total",
+        Counter,
+        "Spans that describe no agent action, by the instrumentation scope that sent them; 100 scopes, the rest as other.",
+    ),
+    (
         "halod_spans_rejected_total",
         Counter,
         "Spans that can't become records, by reason; the sender is told.",
@@ -59,6 +64,11 @@ pub const FAMILIES: &[(&str, Kind, &str)] = &[
         "halod_receiver_log_records_total",
         Counter,
         "Log records in requests that could be decoded, by outcome.",
+    ),
+    (
+        "halod_receiver_waiting_requests",
+        Gauge,
+        "Logs requests that are not answered yet because the spans of their content may still come.",
     ),
     (
         "halod_receiver_data_points_total",

@@ -16,6 +16,8 @@ mod examples;
 mod garbage;
 mod hash_oracle;
 mod lineage;
+mod logs;
+mod protocol;
 mod record_oracle;
 mod redact_corpus;
 mod redact_oracle;

@@ -64,6 +64,39 @@ impl<'a> Json<'a> {
         }
     }
 
+    /// The same value, free of the text that it was read from.
+    #[must_use]
+    pub fn into_owned(self) -> Json<'static> {
+        match self {
+            Self::Null => Json::Null,
+            Self::Bool(bool) => Json::Bool(bool),
+            Self::Int(int) => Json::Int(int),
+            Self::BigInt(digits) => Json::BigInt(Cow::Owned(digits.into_owned())),
+            Self::Float(float) => Json::Float(float),
+            Self::Str(text) => Json::Str(text.into_owned()),
+            Self::Array(items) => Json::Array(items.into_iter().map(Json::into_owned).collect()),
+            Self::Object(entries) => Json::Object(
+                entries.into_iter().map(|(key, value)| (key.into_owned(), value.into_owned())).collect(),
+            ),
+        }
+    }
+
+    /// About how many bytes of memory the value takes when it is owned.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        size_of::<Self>()
+            + match self {
+                Self::BigInt(digits) => digits.len(),
+                Self::Str(text) => text.as_bytes().len(),
+                Self::Array(items) => items.iter().map(Json::weight).sum(),
+                Self::Object(entries) => entries
+                    .iter()
+                    .map(|(key, value)| size_of::<Text<'_>>() + key.as_bytes().len() + value.weight())
+                    .sum(),
+                Self::Null | Self::Bool(_) | Self::Int(_) | Self::Float(_) => 0,
+            }
+    }
+
     /// The text of a string without lone surrogates.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
@@ -81,6 +114,13 @@ impl<'a> Text<'a> {
         match self {
             Self::Utf8(text) => Some(text),
             Self::Wtf8(_) => None,
+        }
+    }
+
+    fn into_owned(self) -> Text<'static> {
+        match self {
+            Self::Utf8(text) => Text::Utf8(Cow::Owned(text.into_owned())),
+            Self::Wtf8(bytes) => Text::Wtf8(bytes),
         }
     }
 

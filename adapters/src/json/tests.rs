@@ -164,3 +164,24 @@ proptest! {
         prop_assert_eq!(parse(&written).unwrap(), Json::Str(Text::from(text)));
     }
 }
+
+#[test]
+fn an_owned_value_is_the_same_and_has_its_weight() {
+    for text in [
+        "null",
+        "true",
+        "-7",
+        "123456789012345678901234567890",
+        "1.5",
+        r#""a\ud800b""#,
+        r#"{"k":["x",{"y":[]}],"k2":"\u00e9"}"#,
+    ] {
+        let parsed = parse(text).unwrap();
+        let owned = { parsed.clone().into_owned() };
+        assert_eq!(parsed, owned);
+        assert!(owned.weight() >= size_of::<Json<'_>>(), "{text}");
+    }
+    let one = parse(r#"["aaaaaaaaaa"]"#).unwrap().weight();
+    let two = parse(r#"["aaaaaaaaaa","bbbbbbbbbb"]"#).unwrap().weight();
+    assert_eq!(two - one, size_of::<Json<'_>>() + 10);
+}

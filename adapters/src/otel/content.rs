@@ -21,7 +21,7 @@ pub(super) fn disclosed_text(text: &str) -> Json<'_> {
     Json::str(text)
 }
 
-fn plain<'a>(value: &'a AnyValue<'a>) -> Json<'a> {
+pub(super) fn plain<'a>(value: &'a AnyValue<'a>) -> Json<'a> {
     match value {
         AnyValue::Empty => Json::Null,
         AnyValue::Str(text) => Json::str(text),

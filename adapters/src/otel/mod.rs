@@ -7,6 +7,7 @@
 mod action;
 mod content;
 mod context;
+pub mod logs;
 mod read;
 mod rows;
 

@@ -1,12 +1,15 @@
-//! `ExportTraceServiceRequest` in OTLP/JSON.
+//! `ExportTraceServiceRequest` and `ExportLogsServiceRequest` in OTLP/JSON.
 //!
 //! Rules (OTLP specification, "JSON Protobuf Encoding"; checklist rows J1-J12): ids in hex, enums
 //! as integers, lowerCamelCase names only, unknown fields ignored, 64-bit integers as strings or
-//! numbers, `null` is absent. A value that breaks a rule inside a span loses that span, elsewhere
-//! the request; so does a field that appears twice. What is no JSON loses the request.
+//! numbers, `null` is absent. A value that breaks a rule inside a span or log record loses that one,
+//! elsewhere the request; so does a field that appears twice. What is no JSON loses the request.
 
+mod logs;
 mod reader;
 mod scalar;
+
+pub use logs::logs;
 
 use super::ids::{self, BadId};
 use super::model::{AnyValue, KeyValue, Rejected, ResourceSpans, ScopeSpans, Span, SpanEvent, Traces};
@@ -141,27 +144,37 @@ fn scope_spans<'a>(
             *if field == 0 { &mut out.scope_name } else { &mut out.scope_version } = r.string()?;
             Ok(())
         }),
-        _ => {
-            let mut seen = 0usize;
-            r.list(|r| {
-                let start = r.clone();
-                let place = || format!("resource_spans[{resource}].scope_spans[{scope}].spans[{seen}]");
-                match span(r) {
-                    Ok(Ok(span)) => out.spans.push(span),
-                    Ok(Err(bad)) => rejected.add(|| format!("{}: {}", place(), bad.0)),
-                    Err(Fault::Value { field, problem }) => {
-                        rejected.add(|| format!("{}: {field} {problem}", place()));
-                        *r = start;
-                        r.skip()?;
-                    }
-                    Err(body) => return Err(body),
-                }
-                seen += 1;
-                Ok(())
-            })
-        }
+        _ => items(r, rejected, &mut out.spans, span, |seen| {
+            format!("resource_spans[{resource}].scope_spans[{scope}].spans[{seen}]")
+        }),
     })?;
     Ok(out)
+}
+
+/// A list of spans or log records: one that is wrong by itself is left out.
+fn items<'a, T>(
+    r: &mut Reader<'a>,
+    rejected: &mut Rejected,
+    out: &mut Vec<T>,
+    read: impl Fn(&mut Reader<'a>) -> Result<Result<T, BadId>, Fault>,
+    place: impl Fn(usize) -> String,
+) -> Result<(), Fault> {
+    let mut seen = 0usize;
+    r.list(|r| {
+        let start = r.clone();
+        match read(r) {
+            Ok(Ok(item)) => out.push(item),
+            Ok(Err(bad)) => rejected.add(|| format!("{}: {}", place(seen), bad.0)),
+            Err(Fault::Value { field, problem }) => {
+                rejected.add(|| format!("{}: {field} {problem}", place(seen)));
+                *r = start;
+                r.skip()?;
+            }
+            Err(body) => return Err(body),
+        }
+        seen += 1;
+        Ok(())
+    })
 }
 
 fn span<'a>(r: &mut Reader<'a>) -> Result<Result<Span<'a>, BadId>, Fault> {

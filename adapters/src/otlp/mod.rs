@@ -1,13 +1,12 @@
 //! OTLP on the wire: the borrowed messages, and the two decoders that fill them.
 //!
-//! Both decoders read the whole request or refuse it with a [`DecodeError`]; a span that is
-//! unusable by itself is left out and counted in [`model::Rejected`], as `partial_success` wants.
-//! Logs and metrics requests are only checked for shape: see [`protobuf::skeleton`] and
+//! Both decoders read the whole request or refuse it with a [`DecodeError`]; a span or log record
+//! that is unusable by itself is left out and counted in [`model::Rejected`], as `partial_success`
+//! wants. Metrics requests are only checked for shape: see [`protobuf::skeleton`] and
 //! [`json::skeleton`].
 
 mod ids;
 pub mod json;
-
 pub mod model;
 #[cfg(test)]
 mod oracle;

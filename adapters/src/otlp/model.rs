@@ -1,6 +1,6 @@
-//! OTLP trace messages, borrowed from the request's bytes.
+//! OTLP trace and log messages, borrowed from the request's bytes.
 //!
-//! Field names follow opentelemetry-proto 1.11 (`trace.proto`, `common.proto`). Only what halod
+//! Field names follow opentelemetry-proto 1.11 (`trace.proto`, `logs.proto`, `common.proto`). Only what halod
 //! reads is kept; unknown fields are skipped by the decoders.
 
 use std::borrow::Cow;
@@ -13,17 +13,17 @@ pub struct Traces<'a> {
     pub rejected: Rejected,
 }
 
-/// Spans left out by the decoder, and why the first of them was.
+/// Spans or log records left out by the decoder, and why the first of them was.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rejected {
-    pub spans: u64,
+    pub items: u64,
     pub first_reason: Option<String>,
 }
 
 impl Rejected {
-    /// Counts one more span; its reason is asked for only when this is the first.
+    /// Counts one more item; its reason is asked for only when this is the first.
     pub(super) fn add(&mut self, reason: impl FnOnce() -> String) {
-        self.spans += 1;
+        self.items += 1;
         self.first_reason.get_or_insert_with(reason);
     }
 }
@@ -65,6 +65,44 @@ pub struct SpanEvent<'a> {
     pub time_unix_nano: u64,
     pub name: Cow<'a, str>,
     pub attributes: Vec<KeyValue<'a>>,
+}
+
+/// `ExportLogsServiceRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Logs<'a> {
+    pub resource_logs: Vec<ResourceLogs<'a>>,
+    /// Records that cannot be used, by themselves: refused in `partial_success`, the rest is taken.
+    pub rejected: Rejected,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ResourceLogs<'a> {
+    pub resource: Vec<KeyValue<'a>>,
+    pub scopes: Vec<ScopeLogs<'a>>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ScopeLogs<'a> {
+    pub scope_name: Cow<'a, str>,
+    pub scope_version: Cow<'a, str>,
+    pub records: Vec<LogRecord<'a>>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LogRecord<'a> {
+    pub time_unix_nano: u64,
+    pub observed_time_unix_nano: u64,
+    pub severity_number: i32,
+    pub severity_text: Cow<'a, str>,
+    pub body: AnyValue<'a>,
+    pub attributes: Vec<KeyValue<'a>>,
+    /// `dropped_attributes_count`.
+    pub dropped: u64,
+    pub flags: u32,
+    /// `None` outside of a trace; several SDKs then write zero bytes.
+    pub trace_id: Option<[u8; 16]>,
+    pub span_id: Option<[u8; 8]>,
+    pub event_name: Cow<'a, str>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

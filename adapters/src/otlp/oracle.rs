@@ -1,6 +1,10 @@
 //! opentelemetry-proto's types as the test oracle: random requests, and what our decoders should
 //! make of them.
 
+mod logs;
+
+pub(super) use logs::{any_logs, logs};
+
 use super::ids;
 use super::model::{AnyValue, KeyValue, ResourceSpans, ScopeSpans, Span, SpanEvent, Traces};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -203,21 +207,26 @@ fn any_span() -> impl Strategy<Value = trace::Span> {
     )
 }
 
-/// A random request, valid but for some of its ids.
-pub(super) fn any_request() -> impl Strategy<Value = ExportTraceServiceRequest> {
-    let scope =
-        proptest::option::of((text(), text(), attributes()).prop_map(|(name, version, attributes)| {
-            common::InstrumentationScope { name, version, attributes, dropped_attributes_count: 1 }
-        }));
-    let scope_spans = (scope, vec(any_span(), 0..4), text())
-        .prop_map(|(scope, spans, schema_url)| trace::ScopeSpans { scope, spans, schema_url });
-    let resource = proptest::option::of(attributes().prop_map(|attributes| Resource {
+fn scope() -> impl Strategy<Value = Option<common::InstrumentationScope>> {
+    proptest::option::of((text(), text(), attributes()).prop_map(|(name, version, attributes)| {
+        common::InstrumentationScope { name, version, attributes, dropped_attributes_count: 1 }
+    }))
+}
+
+fn resource() -> impl Strategy<Value = Option<Resource>> {
+    proptest::option::of(attributes().prop_map(|attributes| Resource {
         attributes,
         dropped_attributes_count: 2,
         entity_refs: vec![common::EntityRef { r#type: "host".to_owned(), ..Default::default() }],
-    }));
+    }))
+}
+
+/// A random request, valid but for some of its ids.
+pub(super) fn any_request() -> impl Strategy<Value = ExportTraceServiceRequest> {
+    let scope_spans = (scope(), vec(any_span(), 0..4), text())
+        .prop_map(|(scope, spans, schema_url)| trace::ScopeSpans { scope, spans, schema_url });
     let resource_spans =
-        (resource, vec(scope_spans, 0..3), text()).prop_map(|(resource, scope_spans, schema_url)| {
+        (resource(), vec(scope_spans, 0..3), text()).prop_map(|(resource, scope_spans, schema_url)| {
             trace::ResourceSpans { resource, scope_spans, schema_url }
         });
     vec(resource_spans, 0..3).prop_map(|resource_spans| ExportTraceServiceRequest { resource_spans })

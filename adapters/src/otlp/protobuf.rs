@@ -5,6 +5,10 @@
 //! embedded message is merged, unknown fields and groups are skipped. Every string is validated
 //! once and borrowed; fields that halod does not keep (links, entity references) are still checked.
 
+mod logs;
+
+pub use logs::logs;
+
 use super::ids::{self, BadId};
 use super::model::{AnyValue, KeyValue, Rejected, ResourceSpans, ScopeSpans, Span, SpanEvent, Traces};
 use super::schema;
@@ -26,7 +30,7 @@ pub fn traces(bytes: &[u8]) -> Result<Traces<'_>, DecodeError> {
         Err(error) => Err(schema::other_signal(bytes, Signal::Traces).unwrap_or(error)),
         // A gauge's name and description sit where the ids of a span do: such a request decodes,
         // but into spans of which none has usable ids.
-        Ok(()) if traces.rejected.spans > 0 && is_empty(&traces) => {
+        Ok(()) if traces.rejected.items > 0 && is_empty(&traces) => {
             schema::other_signal(bytes, Signal::Traces).map_or(Ok(traces), Err)
         }
         Ok(()) => Ok(traces),
@@ -118,7 +122,7 @@ fn scope_spans<'a>(
     let (mut seen, mut hint) = (0usize, 0);
     while let Some(field) = r.key()? {
         match field {
-            SCOPE => scope(r.message()?, &mut out)?,
+            SCOPE => scope(r.message()?, &mut out.scope_name, &mut out.scope_version)?,
             SPANS => {
                 let message = r.message()?;
                 if out.spans.is_empty() {
@@ -144,15 +148,19 @@ fn scope_spans<'a>(
     Ok(out)
 }
 
-fn scope<'a>(mut r: Reader<'a, '_>, out: &mut ScopeSpans<'a>) -> Result<(), DecodeError> {
+fn scope<'a>(
+    mut r: Reader<'a, '_>,
+    name: &mut Cow<'a, str>,
+    version: &mut Cow<'a, str>,
+) -> Result<(), DecodeError> {
     const NAME: u32 = key(1, LEN);
     const VERSION: u32 = key(2, LEN);
     const ATTRIBUTES: u32 = key(3, LEN);
     const DROPPED: u32 = key(4, VARINT);
     while let Some(field) = r.key()? {
         match field {
-            NAME => out.scope_name = Cow::Borrowed(r.string()?),
-            VERSION => out.scope_version = Cow::Borrowed(r.string()?),
+            NAME => *name = Cow::Borrowed(r.string()?),
+            VERSION => *version = Cow::Borrowed(r.string()?),
             ATTRIBUTES => schema::check(r.message()?, &schema::KEY_VALUE)?,
             DROPPED => drop(r.varint()?),
             other => r.unknown(other, tags(&[1, 2, 3, 4]), "InstrumentationScope")?,

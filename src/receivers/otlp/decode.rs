@@ -3,9 +3,12 @@
 //! Synchronous and without I/O, so that it can run on a worker or on a blocking thread.
 
 use super::Reading;
+use super::join::{Joined, Share};
 use super::lineage::Lineage;
+use super::scopes::ScopeCounts;
 use crate::net::gzip::gunzip;
 use crate::net::status::Fault;
+use crate::net::zstd::unzstd;
 use crate::pipeline::intake::Permit;
 use crate::receivers::tenancy::{TenantError, TenantRule};
 use crate::record::draft::{Draft, Scratch};
@@ -13,7 +16,7 @@ use crate::record::ids::RecordId;
 use crate::record::tenant::Tenant;
 use bytes::Bytes;
 use halo_adapters::otel::{self, Resource};
-use halo_adapters::otlp::model::{KeyValue, Traces};
+use halo_adapters::otlp::model::{KeyValue, Logs, Traces};
 use halo_adapters::otlp::{DecodeError, Signal, json, protobuf};
 
 /// How the message itself is written.
@@ -28,6 +31,7 @@ pub(super) enum Encoding {
 pub(super) enum Coding {
     Identity,
     Gzip,
+    Zstd,
 }
 
 /// What the request's headers say about the tenant.
@@ -54,22 +58,60 @@ pub(super) struct Arrival {
 /// What a request comes to.
 #[derive(Debug)]
 pub(super) struct Decoded {
-    /// Items in the request; each is filtered, rejected or a draft.
+    /// Items in the request; each is filtered, rejected or one of `items`.
     pub(super) received: u64,
     pub(super) filtered: u64,
-    /// Spans that cannot be used, by themselves.
+    /// Of these, the ones whose scope was read.
+    pub(super) filtered_by: ScopeCounts,
+    /// Items that cannot be used, by themselves.
     pub(super) invalid: u64,
-    /// Spans whose tenant cannot be used.
+    /// Items whose tenant cannot be used.
     pub(super) misplaced: u64,
     /// Why the first of the rejected ones was.
     pub(super) first_reason: Option<String>,
     pub(super) drafts: Vec<Draft>,
-    /// Covers the drafts.
+    /// Items that came to a draft or are part of a share.
+    pub(super) items: u64,
+    /// Content of spans, in log records.
+    pub(super) shares: Vec<Share>,
+    /// Spans, with the content that waited for them.
+    pub(super) joined: Joined,
+    /// Covers the drafts and the shares.
     pub(super) permit: Permit,
 }
 
 /// The room that a growing set of drafts is paid for in.
 const STEP: usize = 64 << 10;
+
+/// What is held beside a request's body, paid for in steps.
+pub(super) struct Bill {
+    body: usize,
+    held: usize,
+    paid: usize,
+}
+
+impl Bill {
+    pub(super) fn new(body: usize) -> Self {
+        Self { body, held: 0, paid: body }
+    }
+
+    pub(super) fn add(&mut self, bytes: usize) {
+        self.held = self.held.saturating_add(bytes);
+    }
+
+    pub(super) fn held(&self) -> usize {
+        self.held
+    }
+
+    pub(super) fn pay(&mut self, permit: &mut Permit) -> Result<(), Fault> {
+        let due = self.body.saturating_add(self.held);
+        if due > self.paid {
+            self.paid = due.saturating_add(STEP);
+            permit.grow_to(self.paid)?;
+        }
+        Ok(())
+    }
+}
 
 impl Arrival {
     /// Whether what is left to do takes long enough, about a millisecond, to keep other requests of
@@ -77,7 +119,7 @@ impl Arrival {
     pub(super) fn is_heavy(&self) -> bool {
         let threshold = match self.coding {
             Coding::Identity => 1 << 20,
-            Coding::Gzip => 64 << 10,
+            Coding::Gzip | Coding::Zstd => 64 << 10,
         };
         self.body.len() > threshold
     }
@@ -85,14 +127,16 @@ impl Arrival {
     /// The same without compression; `limit` bounds it, in bytes.
     ///
     /// # Errors
-    /// As [`gunzip`].
+    /// As [`gunzip`] and [`unzstd`].
     pub(super) fn inflate(mut self, limit: usize) -> Result<Self, Fault> {
-        if self.coding == Coding::Gzip {
-            let plain = gunzip(&self.body, limit, &mut self.permit)?;
-            self.permit.shrink_to(plain.capacity());
-            self.body = plain.into();
-            self.coding = Coding::Identity;
-        }
+        let plain = match self.coding {
+            Coding::Identity => return Ok(self),
+            Coding::Gzip => gunzip(&self.body, limit, &mut self.permit)?,
+            Coding::Zstd => unzstd(&self.body, limit, &mut self.permit)?,
+        };
+        self.permit.shrink_to(plain.capacity());
+        self.body = plain.into();
+        self.coding = Coding::Identity;
         Ok(self)
     }
 
@@ -103,15 +147,23 @@ impl Arrival {
     pub(super) fn decode(self, reading: &Reading, limit: usize) -> Result<Decoded, Fault> {
         let this = self.inflate(limit)?;
         let Self { signal, encoding, body, .. } = this;
-        if signal != Signal::Traces {
-            let items = skeleton(encoding, signal, &body).map_err(undecodable)?;
-            return Ok(Decoded::filtered(items as u64, this.permit));
-        }
-        let traces = traces(encoding, &body).map_err(undecodable)?;
         let mut placer = Placer { rule: &reading.tenant, header: &this.claim, last: None };
-        let mut decoded = Decoded::filtered(0, this.permit);
-        let held = decoded.drafts(&traces, &mut placer, reading, body.len())?;
-        drop(traces);
+        let mut decoded = Decoded::new(this.permit);
+        let held = match signal {
+            Signal::Traces => {
+                let traces = traces(encoding, &body).map_err(undecodable)?;
+                decoded.drafts(&traces, &mut placer, reading, body.len())?
+            }
+            Signal::Logs => {
+                let logs = logs(encoding, &body).map_err(undecodable)?;
+                decoded.logs(&logs, &mut placer, reading, body.len())?
+            }
+            Signal::Metrics => {
+                decoded.received = skeleton(encoding, signal, &body).map_err(undecodable)? as u64;
+                decoded.filtered = decoded.received;
+                0
+            }
+        };
         drop(body);
         decoded.permit.shrink_to(held);
         Ok(decoded)
@@ -119,14 +171,18 @@ impl Arrival {
 }
 
 impl Decoded {
-    fn filtered(items: u64, permit: Permit) -> Self {
+    fn new(permit: Permit) -> Self {
         Self {
-            received: items,
-            filtered: items,
+            received: 0,
+            filtered: 0,
+            filtered_by: ScopeCounts::default(),
             invalid: 0,
             misplaced: 0,
             first_reason: None,
             drafts: Vec::new(),
+            items: 0,
+            shares: Vec::new(),
+            joined: Joined::default(),
             permit,
         }
     }
@@ -140,10 +196,10 @@ impl Decoded {
         reading: &Reading,
         body: usize,
     ) -> Result<usize, Fault> {
-        self.invalid = traces.rejected.spans;
-        self.received = traces.rejected.spans;
+        self.invalid = traces.rejected.items;
+        self.received = traces.rejected.items;
         self.first_reason.clone_from(&traces.rejected.first_reason);
-        let (mut held, mut paid) = (0_usize, body);
+        let mut bill = Bill::new(body);
         let mut scratch = Scratch::default();
         let mut lineage = Lineage::default();
         let spans =
@@ -152,58 +208,66 @@ impl Decoded {
         for group in &traces.resource_spans {
             let resource = Resource::new(&group.resource);
             let claim = otel::tenant_claim(&placer.rule.attributes, &group.resource);
-            for span in group.scopes.iter().flat_map(|scope| &scope.spans) {
-                self.received += 1;
-                let key = (span.trace_id, span.span_id);
-                let event = otel::event(&resource, span);
-                let promised = if event.is_none() { reading.promised.id(key) } else { None };
-                if event.is_none() && promised.is_none() {
-                    self.filtered += 1;
-                    lineage.add(key, span.parent_span_id, None, span.start_time_unix_nano);
-                    continue;
-                }
-                let tenant = match placer.place(claim.as_deref(), &span.attributes) {
-                    Ok(tenant) => tenant,
-                    Err(reason) => {
-                        self.misplaced += 1;
-                        self.first_reason.get_or_insert_with(|| reason.to_string());
+            for scope in &group.scopes {
+                let before = self.filtered;
+                for span in &scope.spans {
+                    self.received += 1;
+                    let key = (span.trace_id, span.span_id);
+                    let event = otel::event(&resource, span);
+                    let promised = if event.is_none() { reading.promised.id(key) } else { None };
+                    if event.is_none() && promised.is_none() {
+                        self.filtered += 1;
+                        lineage.add(key, span.parent_span_id, None, span.start_time_unix_nano);
                         continue;
                     }
-                };
-                // Another tenant's record may have named a span of the same ids.
-                if promised.is_some_and(|id| id != RecordId::of_span(&tenant, &key.0, &key.1)) {
-                    self.filtered += 1;
-                    continue;
+                    let tenant = match placer.place(claim.as_deref(), &span.attributes) {
+                        Ok(tenant) => tenant,
+                        Err(reason) => {
+                            self.misplaced += 1;
+                            self.first_reason.get_or_insert_with(|| reason.to_string());
+                            continue;
+                        }
+                    };
+                    // Another tenant's record may have named a span of the same ids.
+                    if promised.is_some_and(|id| id != RecordId::of_span(&tenant, &key.0, &key.1)) {
+                        self.filtered += 1;
+                        continue;
+                    }
+                    let event = event.unwrap_or_else(|| otel::context(&resource, span));
+                    let at = Some(self.drafts.len());
+                    lineage.add(key, span.parent_span_id, at, span.start_time_unix_nano);
+                    let draft =
+                        self.joined.draft(&reading.joins, &reading.builder, event, &tenant, &mut scratch);
+                    bill.add(size_of::<Draft>() + draft.len());
+                    self.drafts.push(draft);
+                    bill.pay(&mut self.permit)?;
                 }
-                let event = event.unwrap_or_else(|| otel::context(&resource, span));
-                let at = Some(self.drafts.len());
-                lineage.add(key, span.parent_span_id, at, span.start_time_unix_nano);
-                self.drafts.push(reading.builder.draft(&event, &tenant, &mut scratch));
-                held += size_of::<Draft>() + self.drafts.last().map_or(0, Draft::len);
-                if body.saturating_add(held) > paid {
-                    paid = body.saturating_add(held).saturating_add(STEP);
-                    self.permit.grow_to(paid)?;
-                }
+                self.filtered_by.add(&scope.scope_name, self.filtered - before);
             }
         }
         let (drafts, promised) = lineage.settle(std::mem::take(&mut self.drafts));
         self.drafts = drafts;
+        self.items = self.drafts.len() as u64;
         reading.promised.add(promised);
-        Ok(held)
+        Ok(bill.held())
     }
 }
 
-/// Finds the tenant of each span.
-struct Placer<'a> {
-    rule: &'a TenantRule,
+/// Finds the tenant of each span or log record.
+pub(super) struct Placer<'a> {
+    pub(super) rule: &'a TenantRule,
     header: &'a HeaderClaim,
     /// Most requests come from one tenant: its id is checked and copied once.
     last: Option<Tenant>,
 }
 
 impl Placer<'_> {
-    /// The tenant that the resource claims, else the span, else the headers.
-    fn place(&mut self, resource: Option<&str>, span: &[KeyValue<'_>]) -> Result<Tenant, TenantError> {
+    /// The tenant that the resource claims, else the span or record, else the headers.
+    pub(super) fn place(
+        &mut self,
+        resource: Option<&str>,
+        span: &[KeyValue<'_>],
+    ) -> Result<Tenant, TenantError> {
         if let Some(id) = resource {
             return self.tenant(id);
         }
@@ -231,6 +295,13 @@ fn traces(encoding: Encoding, body: &[u8]) -> Result<Traces<'_>, DecodeError> {
     match encoding {
         Encoding::Protobuf => protobuf::traces(body),
         Encoding::Json => json::traces(body),
+    }
+}
+
+fn logs(encoding: Encoding, body: &[u8]) -> Result<Logs<'_>, DecodeError> {
+    match encoding {
+        Encoding::Protobuf => protobuf::logs(body),
+        Encoding::Json => json::logs(body),
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! request ─▶ grpc | http: who, what, how long ─▶ admit ─▶ read ─▶ decode: drafts ─▶ submit ─▶ answer
+//!                                                           content of spans ─▶ join ─┘
 //! ```
 //!
 //! Rules are those of the OTLP specification 1.11 (`docs/specification.md`) and of gRPC over
@@ -10,16 +11,20 @@
 mod decode;
 mod grpc;
 mod http;
+pub mod join;
 mod lineage;
+mod logs;
 mod response;
+pub mod scopes;
 pub mod stats;
 #[cfg(test)]
 mod tests;
 
 use self::decode::{Arrival, Decoded, HeaderClaim};
+use self::join::Joins;
 use self::lineage::Promised;
 use self::response::Partial;
-use self::stats::{OtlpStats, Pending, SignalStats, Transport};
+use self::stats::{OtlpStats, Pending, SignalStats, Transport, Waiting};
 use super::tenancy::TenantRule;
 use crate::net::answer::Reply;
 use crate::net::limits::Limits;
@@ -40,7 +45,7 @@ use std::sync::atomic::Ordering::Relaxed;
 /// Why metrics come to nothing, said in a warning rather than an error: SDKs that send all signals
 /// to one address would fail on it.
 const METRICS_WARNING: &str =
-    "metrics are accepted and not kept: halod makes records of what agents do, from traces";
+    "metrics are accepted and not kept: halod makes records of what agents do, from traces and logs";
 
 /// Answers OTLP requests. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -54,12 +59,13 @@ pub struct Reading {
     tenant: TenantRule,
     builder: Builder,
     promised: Promised,
+    joins: Joins,
 }
 
 impl Reading {
     #[must_use]
-    pub fn new(tenant: TenantRule, builder: Builder) -> Self {
-        Self { tenant, builder, promised: Promised::default() }
+    pub fn new(tenant: TenantRule, builder: Builder, joins: Joins) -> Self {
+        Self { tenant, builder, promised: Promised::default(), joins }
     }
 }
 
@@ -101,14 +107,23 @@ impl Shared {
         let signal = arrival.signal;
         let decoded = self.decode(arrival).await?;
         let stats = self.stats.signal(transport, signal);
+        self.stats.filtered.add(signal, &decoded.filtered_by);
         let partial = tally(stats, signal, &decoded)?;
-        if !decoded.drafts.is_empty() {
-            let pending = Pending::new(stats, decoded.drafts.len());
-            let batch = Batch { drafts: decoded.drafts, permit: decoded.permit };
-            let receipt = self.intake.submit(batch).await;
-            pending.end(receipt.is_ok());
-            receipt?;
+        let Decoded { mut drafts, items, shares, joined, permit, .. } = decoded;
+        let pending = Pending::new(stats, items);
+        if !shares.is_empty() {
+            let hold = self.reading.joins.hold(shares);
+            let _waiting = Waiting::new(&self.stats);
+            drafts.extend(hold.end().await);
         }
+        let sealed = if drafts.is_empty() {
+            Ok(())
+        } else {
+            self.intake.submit(Batch { drafts, permit }).await.map(drop)
+        };
+        joined.settle(&self.reading.joins, sealed.is_ok());
+        pending.end(sealed.is_ok());
+        sealed?;
         stats.requests.fetch_add(1, Relaxed);
         Ok(partial)
     }

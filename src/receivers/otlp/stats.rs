@@ -1,5 +1,6 @@
 //! What the OTLP receiver counts. Written by the requests, read by telemetry.
 
+use super::scopes::Filtered;
 use crate::net::status::Fault;
 use halo_adapters::otlp::Signal;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -29,8 +30,12 @@ pub const SIGNALS: [Signal; 3] = [Signal::Traces, Signal::Logs, Signal::Metrics]
 /// Counters since start.
 #[derive(Debug, Default)]
 pub struct OtlpStats {
+    /// Requests that wait for spans now.
+    pub waiting: AtomicU64,
     signals: [[SignalStats; SIGNALS.len()]; Transport::ALL.len()],
     faults: [[AtomicU64; Fault::NAMES.len()]; Transport::ALL.len()],
+    /// Where what is filtered came from, over all transports.
+    pub filtered: Filtered,
 }
 
 /// Items are spans, log records or metric data points. Of those that were decoded,
@@ -90,6 +95,23 @@ impl OtlpStats {
     }
 }
 
+/// A request that waits for spans, as long as it does.
+#[derive(Debug)]
+pub(super) struct Waiting<'a>(&'a OtlpStats);
+
+impl<'a> Waiting<'a> {
+    pub(super) fn new(stats: &'a OtlpStats) -> Self {
+        stats.waiting.fetch_add(1, Relaxed);
+        Self(stats)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Relaxed);
+    }
+}
+
 /// Items handed to the writer, until their outcome is known. Dropped without one, the request was
 /// abandoned.
 #[derive(Debug)]
@@ -99,8 +121,8 @@ pub(super) struct Pending<'a> {
 }
 
 impl<'a> Pending<'a> {
-    pub(super) fn new(stats: &'a SignalStats, items: usize) -> Self {
-        Self { stats, items: items as u64 }
+    pub(super) fn new(stats: &'a SignalStats, items: u64) -> Self {
+        Self { stats, items }
     }
 
     pub(super) fn end(mut self, accepted: bool) {

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use super::super::{oracle, protobuf};
+use super::super::{model::LogRecord, oracle, protobuf};
 use super::*;
 use proptest::prelude::*;
 use prost::Message;
@@ -39,7 +39,7 @@ fn value_of(text: &str) -> String {
 /// Why the only span of the request was rejected.
 fn rejection(text: &str) -> String {
     let traces = traces(text.as_bytes()).unwrap_or_else(|error| panic!("{text}: {error}"));
-    assert_eq!(traces.rejected.spans, 1, "{text}");
+    assert_eq!(traces.rejected.items, 1, "{text}");
     assert!(traces.resource_spans[0].scopes[0].spans.is_empty(), "{text}");
     traces.rejected.first_reason.unwrap()
 }
@@ -54,6 +54,14 @@ proptest! {
         let json = traces(text.as_bytes());
         prop_assert_eq!(format!("{:?}", json), format!("{:?}", protobuf::traces(&bytes)));
         prop_assert_eq!(skeleton(text.as_bytes(), Signal::Traces), protobuf::skeleton(&bytes, Signal::Traces));
+    }
+
+    #[test]
+    fn logs_equal_the_binary_encoding(request in oracle::any_logs()) {
+        let text = serde_json::to_string(&request).unwrap();
+        let bytes = request.encode_to_vec();
+        prop_assert_eq!(format!("{:?}", logs(text.as_bytes())), format!("{:?}", protobuf::logs(&bytes)));
+        prop_assert_eq!(skeleton(text.as_bytes(), Signal::Logs), protobuf::skeleton(&bytes, Signal::Logs));
     }
 
     #[test]
@@ -107,11 +115,46 @@ fn j1_a_wrong_id_rejects_its_span_only() {
         let text = format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{good},{bad},{good}]}}]}}]}}"#);
         let traces = traces(text.as_bytes()).unwrap();
         let scope = &traces.resource_spans[0].scopes[0];
-        assert_eq!((scope.spans.len(), traces.rejected.spans), (2, 1), "{bad}");
+        assert_eq!((scope.spans.len(), traces.rejected.items), (2, 1), "{bad}");
         let place = "resource_spans[0].scope_spans[0].spans[1]: ";
         let first = traces.rejected.first_reason.unwrap();
         assert!(first.starts_with(place) && first.contains(reason), "{bad}: {first}");
     }
+}
+
+#[test]
+fn a_log_record_that_is_wrong_is_left_out() {
+    let records =
+        |records: &str| format!(r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{records}]}}]}}]}}"#);
+    let good = r#"{"timeUnixNano":"1","observedTimeUnixNano":2,"severityNumber":9,"severityText":"INFO",
+        "body":null,"eventName":"e","flags":1,"traceId":"","spanId":"0000000000000000","droppedAttributesCount":3}"#;
+    for (bad, reason) in [
+        (r#"{"traceId":"5B8EFFF7"}"#, "trace_id is not 16 bytes long"),
+        (r#"{"spanId":"zz"}"#, "spanId must be hex digits"),
+        (r#"{"severityNumber":"SEVERITY_NUMBER_INFO"}"#, "severityNumber"),
+        (r#"{"flags":1,"flags":1}"#, "flags appears twice"),
+        ("[]", " must be an object"),
+    ] {
+        let text = records(&format!("{good},{bad},{good}"));
+        let logs = logs(text.as_bytes()).unwrap();
+        assert_eq!((logs.resource_logs[0].scopes[0].records.len(), logs.rejected.items), (2, 1), "{bad}");
+        let first = logs.rejected.first_reason.unwrap();
+        let place = "resource_logs[0].scope_logs[0].log_records[1]: ";
+        assert!(first.starts_with(place) && first.contains(reason), "{bad}: {first}");
+    }
+    let text = records(good);
+    let logs = logs(text.as_bytes()).unwrap();
+    let expected = LogRecord {
+        time_unix_nano: 1,
+        observed_time_unix_nano: 2,
+        severity_number: 9,
+        severity_text: "INFO".into(),
+        dropped: 3,
+        flags: 1,
+        event_name: "e".into(),
+        ..LogRecord::default()
+    };
+    assert_eq!(logs.resource_logs[0].scopes[0].records, [expected]);
 }
 
 #[test]
@@ -190,7 +233,7 @@ fn j7_null_is_absent() {
         r#"{"resourceSpans":null}"#,
         r#"{"resourceSpans":[null,{"resource":null,"scopeSpans":null},{"scopeSpans":[null,{"scope":null,"spans":null}]}]}"#,
     ] {
-        assert_eq!(traces(text.as_bytes()).unwrap().rejected.spans, 0);
+        assert_eq!(traces(text.as_bytes()).unwrap().rejected.items, 0);
     }
     let text = one_span(
         r#""name":null,"kind":null,"startTimeUnixNano":null,"attributes":null,"events":[null],"links":null,"status":null"#,
@@ -317,6 +360,9 @@ fn h12_a_request_of_another_signal_is_told_apart() {
     let metrics = r#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"m","sum":{"dataPoints":[{},{}]}},{"gauge":{"dataPoints":[{}]}}]}]}]}"#;
     let wrong = |expected, found| DecodeError::WrongSignal { expected, found };
     assert_eq!(traces(logs.as_bytes()), Err(wrong(Signal::Traces, Signal::Logs)));
+    assert_eq!(super::logs(one_span("").as_bytes()), Err(wrong(Signal::Logs, Signal::Traces)));
+    assert_eq!(super::logs(metrics.as_bytes()), Err(wrong(Signal::Logs, Signal::Metrics)));
+    assert_eq!(super::logs(logs.as_bytes()).map(|logs| logs.resource_logs[0].scopes[0].records.len()), Ok(2));
     assert_eq!(skeleton(metrics.as_bytes(), Signal::Logs), Err(wrong(Signal::Logs, Signal::Metrics)));
     assert_eq!(
         skeleton(one_span("").as_bytes(), Signal::Metrics),

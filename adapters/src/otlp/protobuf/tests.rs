@@ -20,11 +20,15 @@ fn agrees_with_prost(bytes: &[u8]) -> Result<(), TestCaseError> {
         (Err(_), Err(_)) | (Ok(_), Err(DecodeError::WrongSignal { .. })) => {}
         (theirs, _) => prop_assert!(false, "prost: {:?}, ours: {:?}", theirs, ours),
     }
-    prop_assert_eq!(
-        ExportLogsServiceRequest::decode(bytes).is_ok(),
-        skeleton(bytes, Signal::Logs).is_ok(),
-        "as logs"
-    );
+    let theirs = ExportLogsServiceRequest::decode(bytes);
+    prop_assert_eq!(theirs.is_ok(), skeleton(bytes, Signal::Logs).is_ok(), "as logs");
+    match (theirs, logs(bytes)) {
+        (Ok(theirs), Ok(ours)) => {
+            prop_assert_eq!(format!("{:?}", oracle::logs(&theirs)), format!("{:?}", ours));
+        }
+        (Err(_), Err(_)) => {}
+        (theirs, ours) => prop_assert!(false, "prost: {:?}, ours: {:?}", theirs, ours),
+    }
     prop_assert_eq!(
         ExportMetricsServiceRequest::decode(bytes).is_ok(),
         skeleton(bytes, Signal::Metrics).is_ok(),
@@ -87,6 +91,23 @@ proptest! {
         agrees_with_prost(&bytes)?;
         let spans: usize = request.resource_spans.iter().flat_map(|r| &r.scope_spans).map(|s| s.spans.len()).sum();
         prop_assert_eq!(skeleton(&bytes, Signal::Traces), Ok(spans));
+    }
+
+    #[test]
+    fn decodes_logs_that_prost_encodes(request in oracle::any_logs()) {
+        let bytes = request.encode_to_vec();
+        agrees_with_prost(&bytes)?;
+        let records: usize = request.resource_logs.iter().flat_map(|r| &r.scope_logs).map(|s| s.log_records.len()).sum();
+        prop_assert_eq!(skeleton(&bytes, Signal::Logs), Ok(records));
+    }
+
+    #[test]
+    fn agrees_with_prost_on_damaged_logs(request in oracle::any_logs(), edits in edits()) {
+        let mut bytes = request.encode_to_vec();
+        for one in &edits {
+            edit(&mut bytes, one);
+        }
+        agrees_with_prost(&bytes)?;
     }
 
     #[test]
@@ -182,13 +203,30 @@ fn a_bad_id_rejects_its_span_only() {
     }
     let bytes = field(1, &field(2, &scope));
     let traces = traces(&bytes).unwrap();
-    assert_eq!(traces.rejected.spans, 3);
+    assert_eq!(traces.rejected.items, 3);
     assert_eq!(
         traces.rejected.first_reason.as_deref(),
         Some("resource_spans[0].scope_spans[0].spans[1]: trace_id is not 16 bytes long")
     );
     assert_eq!(traces.resource_spans[0].scopes[0].spans.len(), 1);
     assert_eq!(traces.resource_spans[0].scopes[0].spans[0].parent_span_id, None);
+}
+
+#[test]
+fn a_bad_id_rejects_its_log_record_only() {
+    let mut scope = field(2, &[]);
+    scope.extend(field(2, &[field(9, &[0; 16]), field(10, &[])].concat()));
+    scope.extend(field(2, &field(9, &[1; 15])));
+    scope.extend(field(2, &[field(9, &[1; 16]), field(10, &[2; 9])].concat()));
+    let bytes = field(1, &field(2, &scope));
+    let logs = logs(&bytes).unwrap();
+    let said = "resource_logs[0].scope_logs[0].log_records[2]: trace_id is not 16 bytes long";
+    assert_eq!((logs.rejected.items, logs.rejected.first_reason.as_deref()), (2, Some(said)));
+    let kept = &logs.resource_logs[0].scopes[0].records;
+    assert_eq!(
+        kept.iter().map(|record| (record.trace_id, record.span_id)).collect::<Vec<_>>(),
+        [(None, None); 2]
+    );
 }
 
 #[test]
@@ -234,9 +272,12 @@ fn a_request_of_another_signal_is_told_apart() {
     let metrics = field(1, &field(2, &field(2, &gauge)));
     let spans = one_span(&field(5, b"name"));
 
+    assert_eq!(super::logs(&logs).map(|logs| logs.resource_logs.len()), Ok(1));
     let wrong = |expected, found| DecodeError::WrongSignal { expected, found };
     assert_eq!(traces(&logs), Err(wrong(Signal::Traces, Signal::Logs)));
     assert_eq!(traces(&metrics), Err(wrong(Signal::Traces, Signal::Metrics)));
+    assert_eq!(super::logs(&spans), Err(wrong(Signal::Logs, Signal::Traces)));
+    assert_eq!(super::logs(&metrics), Err(wrong(Signal::Logs, Signal::Metrics)));
     assert_eq!(skeleton(&spans, Signal::Logs), Err(wrong(Signal::Logs, Signal::Traces)));
     assert_eq!(skeleton(&metrics, Signal::Logs), Err(wrong(Signal::Logs, Signal::Metrics)));
     assert_eq!(skeleton(&logs, Signal::Metrics), Err(wrong(Signal::Metrics, Signal::Logs)));
@@ -275,5 +316,7 @@ fn more_messages_than_memory_can_hold_are_refused() {
     };
     assert!(traces(&attributes(100_000)).is_ok());
     let bytes = attributes(crate::otlp::MAX_MESSAGES);
+    let empty_records = field(1, &[0x12, 0x00].repeat(crate::otlp::MAX_MESSAGES as usize));
+    assert_eq!(logs(&empty_records), Err(DecodeError::TooMany { limit: crate::otlp::MAX_MESSAGES }));
     assert_eq!(traces(&bytes), Err(DecodeError::TooMany { limit: crate::otlp::MAX_MESSAGES }));
 }

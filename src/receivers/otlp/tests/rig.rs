@@ -6,6 +6,7 @@ use crate::net::rpc_status::{Any, BadRequest, RetryInfo, Status};
 use crate::pipeline::batch::Receipt;
 use crate::pipeline::intake::{Intake, Job};
 use crate::pipeline::refusal::Refusal;
+use crate::receivers::otlp::join::Joins;
 use crate::receivers::otlp::stats::{OtlpStats, SignalStats, Transport};
 use crate::receivers::otlp::{OtlpService, Reading};
 use crate::receivers::tenancy::TenantRule;
@@ -56,6 +57,9 @@ pub(super) fn small_limits() -> Limits {
     Limits { body: 100_000, ..Limits::default() }
 }
 
+/// How long content waits for its span: in a test, until it is there.
+const JOIN_WAIT: Duration = Duration::from_secs(3600);
+
 /// What may be in flight behind every rig.
 pub(super) const IN_FLIGHT: usize = 10 << 20;
 
@@ -72,12 +76,13 @@ impl Rig {
         let stats = Arc::new(OtlpStats::default());
         let (drain, drained) = watch::channel(false);
         let limits = Arc::new(limits);
-        let reading = Reading::new(TenantRule::default(), Builder::new(false));
+        let joins = Joins::new(JOIN_WAIT, IN_FLIGHT / 4, drained.clone());
+        let reading = Reading::new(TenantRule::default(), Builder::new(false), joins);
         let service =
             OtlpService::new(intake.clone(), Arc::new(reading), Arc::clone(&limits), Arc::clone(&stats));
         let socket = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let addr = socket.local_addr().unwrap();
-        let server = runtime.spawn(listener::serve(socket, service, limits, drained));
+        let server = runtime.spawn(listener::serve(socket.into(), service, limits, drained));
         let rig = Self {
             addr,
             intake,

@@ -1,0 +1,110 @@
+//! OpenAI Codex CLI: `codex.*`, as its source (`codex-rs/otel`) writes them.
+//!
+//! A call that was not allowed has both a decision and a result with the same `call_id`: the result
+//! is the call. `%` fields of its log macro arrive as strings, also numbers and truth values.
+
+use super::Item;
+use super::read::{Log, authorization, boundary, denied, failed};
+use crate::event::{Action, Content, Event, Status, Usage};
+use std::borrow::Cow;
+
+/// How the output of a call ends that a human did not allow.
+const REJECTED: &str = "rejected by user";
+
+pub(super) fn item<'a>(log: &Log<'_, 'a>) -> Option<Item<'a>> {
+    match log.short {
+        "tool_result" => Some(result(log)),
+        "tool_decision" => Some(decision(log)),
+        "api_request" | "websocket_request" => call(log),
+        "sse_event" => stream(log),
+        "user_prompt" => {
+            Some(boundary(event(log, Action::Boundary { verb: "prompt" }), "prompt", log.content("prompt")))
+        }
+        // What it may do without asking: the sandbox and approval policies are the input.
+        "conversation_starts" => {
+            let policy = ["approval_policy", "sandbox_policy"].map(|key| (key.into(), log.content(key)));
+            let told = policy.into_iter().filter_map(|(key, content)| match content {
+                Content::Value(value) => Some((key, value)),
+                Content::Undisclosed => None,
+            });
+            let input = Content::Value(crate::json::Json::Object(told.collect()));
+            Some(boundary(event(log, Action::Boundary { verb: "start" }), "start", input))
+        }
+        _ => None,
+    }
+}
+
+fn event<'a>(log: &Log<'_, 'a>, action: Action<'a>) -> Event<'a> {
+    log.event("codex", "conversation.id", action)
+}
+
+fn tool<'a>(log: &Log<'_, 'a>) -> Cow<'a, str> {
+    log.text("tool_name").unwrap_or(Cow::Borrowed("unnamed"))
+}
+
+fn result<'a>(log: &Log<'_, 'a>) -> Item<'a> {
+    let action =
+        Action::Tool { name: tool(log), mcp_server: log.text("mcp_server"), call_id: log.text("call_id") };
+    let mut event = event(log, action);
+    event.input = log.content("arguments");
+    let output = log.content("output");
+    if log.flag("success") == Some(false) {
+        event.outcome = failed(output, log.text("error.type"), log.text("output"));
+        if log.text("output").is_some_and(|text| text.trim_end().ends_with(REJECTED)) {
+            event.outcome.status = Status::Denied;
+        }
+    } else {
+        event.outcome.result = output;
+    }
+    Item::Event(Box::new(event))
+}
+
+fn decision<'a>(log: &Log<'_, 'a>) -> Item<'a> {
+    let mut event = event(log, Action::Decide { tool: tool(log), call_id: log.text("call_id") });
+    // Versions differ in how they write both: `User` and `user`.
+    let decided = log.text("decision").unwrap_or_default().to_ascii_lowercase();
+    let by = log.text("source").map(|by| Cow::Owned(by.to_ascii_lowercase()));
+    event.authorization = authorization(&decided, by);
+    if denied(event.authorization.as_ref()) {
+        event.outcome.status = Status::Denied;
+    }
+    Item::Event(Box::new(event))
+}
+
+/// One attempt at a model call. The same client also asks which models there are.
+fn call<'a>(log: &Log<'_, 'a>) -> Option<Item<'a>> {
+    if log.text("endpoint").is_some_and(|endpoint| endpoint.trim_end_matches('/').ends_with("models")) {
+        return None;
+    }
+    let provider = Some(Cow::Borrowed("openai"));
+    let mut event = event(log, Action::Generate { provider, model: log.text("model") });
+    let status = log.int("http.response.status_code");
+    let error = log.any(&["error.message", "error"]);
+    let refused = status.is_some_and(|status| !(200..300).contains(&status));
+    if refused || error.is_some() || log.flag("success") == Some(false) {
+        event.outcome = failed(Content::Undisclosed, log.text("http.response.status_code"), error);
+    }
+    Some(Item::Event(Box::new(event)))
+}
+
+/// The end of a streamed answer, which has the tokens, or its failure. It belongs to a call that was
+/// told already, so it is none.
+fn stream<'a>(log: &Log<'_, 'a>) -> Option<Item<'a>> {
+    let kind = log.text("event.kind");
+    let error = log.text("error.message");
+    if error.is_none() && !matches!(kind.as_deref(), Some("response.completed" | "response.failed")) {
+        return None;
+    }
+    let mut event = event(log, Action::Boundary { verb: "response" });
+    if error.is_some() || kind.as_deref() == Some("response.failed") {
+        event.outcome = failed(Content::Undisclosed, None, error);
+    }
+    event.usage = Usage {
+        input_tokens: log.int("input_token_count"),
+        output_tokens: log.int("output_token_count"),
+        cache_read_tokens: log.int("cached_token_count"),
+        reasoning_tokens: log.int("reasoning_token_count"),
+        ..Usage::default()
+    };
+    Some(Item::Event(Box::new(event)))
+}

@@ -1,0 +1,79 @@
+//! Gemini CLI (0.61): `gemini_cli.*`, as captures of it have them.
+//!
+//! A tool call is one record, its decision in it. A model call is its `api_response` or `api_error`;
+//! the `api_request` before it is told only for what it asks.
+
+use super::Item;
+use super::read::{Log, authorization, boundary, denied, failed};
+use crate::event::{Action, Content, Event, Status, Usage};
+use crate::json::Json;
+use crate::otlp::model::AnyValue;
+use std::borrow::Cow;
+
+pub(super) fn item<'a>(log: &Log<'_, 'a>) -> Option<Item<'a>> {
+    match log.short {
+        "tool_call" => Some(tool(log)),
+        "api_response" | "api_error" => Some(call(log)),
+        "api_request" => match log.content("request_text") {
+            Content::Undisclosed => None,
+            request => Some(boundary(event(log, Action::Boundary { verb: "request" }), "request", request)),
+        },
+        "user_prompt" => {
+            Some(boundary(event(log, Action::Boundary { verb: "prompt" }), "prompt", log.content("prompt")))
+        }
+        _ => None,
+    }
+}
+
+fn event<'a>(log: &Log<'_, 'a>, action: Action<'a>) -> Event<'a> {
+    log.event("gemini_cli", "session.id", action)
+}
+
+fn tool<'a>(log: &Log<'_, 'a>) -> Item<'a> {
+    let name = log.text("function_name").unwrap_or(Cow::Borrowed("unnamed"));
+    let action = Action::Tool { name, mcp_server: log.text("mcp_server_name"), call_id: log.text("call_id") };
+    let mut event = event(log, action);
+    event.input = log.content("function_args");
+    // A human may have said yes, or a mode that was chosen before: `accept` stands for both.
+    event.authorization = log.text("decision").and_then(|decision| authorization(&decision, None));
+    if log.flag("success") == Some(false) || exit_failed(log) {
+        let class = log.any(&["error.type", "error_type"]);
+        event.outcome = failed(Content::Undisclosed, class, log.any(&["error.message", "error"]));
+    }
+    if denied(event.authorization.as_ref()) {
+        event.outcome.status = Status::Denied;
+    }
+    Item::Event(Box::new(event))
+}
+
+/// A shell command that ran and failed is a success to Gemini CLI; what it says beside that is not.
+fn exit_failed(log: &Log<'_, '_>) -> bool {
+    let Content::Value(metadata) = log.content("metadata") else { return false };
+    metadata.get("isError") == Some(&Json::Bool(true))
+        || matches!(metadata.get("exitCode"), Some(Json::Int(code)) if *code != 0)
+}
+
+fn call<'a>(log: &Log<'_, 'a>) -> Item<'a> {
+    let provider = Some(Cow::Borrowed("gcp.gen_ai"));
+    let mut event = event(log, Action::Generate { provider, model: log.text("model") });
+    if log.short == "api_error" {
+        let class = log.any(&["error.type", "error_type", "status_code"]);
+        event.outcome = failed(Content::Undisclosed, class, log.any(&["error.message", "error"]));
+    } else {
+        event.outcome.result = log.content("response_text");
+    }
+    let finish_reason = match log.value("finish_reasons") {
+        Some(AnyValue::Array(reasons)) => reasons.first().and_then(super::spans::text),
+        _ => None,
+    };
+    event.usage = Usage {
+        input_tokens: log.int("input_token_count"),
+        output_tokens: log.int("output_token_count"),
+        total_tokens: log.int("total_token_count"),
+        cache_read_tokens: log.int("cached_content_token_count"),
+        cache_write_tokens: None,
+        reasoning_tokens: log.int("thoughts_token_count"),
+        finish_reason,
+    };
+    Item::Event(Box::new(event))
+}

@@ -1,0 +1,175 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use super::*;
+use crate::event::{Action, Origin, Status};
+use crate::json::Json;
+use crate::otlp::json;
+use crate::otlp::model::Logs;
+
+/// A request of one record with these fields, from a scope of this name.
+fn request(scope: &str, record: &str) -> String {
+    format!(
+        r#"{{"resourceLogs":[{{"resource":{{"attributes":[{{"key":"service.name","value":{{"stringValue":"svc"}}}},
+        {{"key":"service.instance.id","value":{{"stringValue":"i-1"}}}}]}},
+        "scopeLogs":[{{"scope":{{"name":"{scope}"}},"logRecords":[{record}]}}]}}]}}"#
+    )
+}
+
+fn attributes(pairs: &[(&str, &str)]) -> String {
+    let pair = |(key, value): &(&str, &str)| {
+        format!(r#"{{"key":"{key}","value":{{"stringValue":{}}}}}"#, serde_json::to_string(value).unwrap())
+    };
+    format!(r#""attributes":[{}]"#, pairs.iter().map(pair).collect::<Vec<_>>().join(","))
+}
+
+fn only<'a>(logs: &'a Logs<'a>) -> Option<Item<'a>> {
+    let group = &logs.resource_logs[0];
+    let scope = &group.scopes[0];
+    item(&Resource::new(&group.resource), &scope.scope_name, &scope.records[0])
+}
+
+/// What becomes of a record, in a few words.
+fn told(scope: &str, record: &str) -> String {
+    let text = request(scope, record);
+    let logs = json::logs(text.as_bytes()).unwrap();
+    match only(&logs) {
+        None => "nothing".to_owned(),
+        Some(Item::Part(part)) => format!("{:?}", part.piece),
+        Some(Item::Event(event)) => format!("{:?} {:?}", event.outcome.status, event.action),
+    }
+}
+
+fn identity(record: &str) -> String {
+    let text = request("s", record);
+    let logs = json::logs(text.as_bytes()).unwrap();
+    match only(&logs) {
+        Some(Item::Event(event)) => match event.origin {
+            Origin::Log { identity, .. } => format!("{identity:?}"),
+            Origin::Span { .. } => panic!("of a span"),
+        },
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_event_is_named_in_any_of_three_places() {
+    let prompt = r#"Ok Boundary { verb: "prompt" }"#;
+    let named = attributes(&[("event.name", "codex.user_prompt")]);
+    for (scope, record, expected) in [
+        ("s", r#"{"eventName":"codex.user_prompt"}"#.to_owned(), prompt),
+        ("s", format!(r#"{{"eventName":"event src/a.rs:7",{named}}}"#), prompt),
+        ("s", r#"{"body":{"stringValue":"claude_code.user_prompt"}}"#.to_owned(), prompt),
+        ("com.anthropic.claude_code.events", r#"{"eventName":"user_prompt"}"#.to_owned(), prompt),
+        ("s", r#"{"eventName":"user_prompt"}"#.to_owned(), "nothing"),
+        ("s", r#"{"body":{"intValue":7}}"#.to_owned(), "nothing"),
+        ("s", r#"{"eventName":"gen_ai.client.token.usage"}"#.to_owned(), "nothing"),
+        ("s", "{}".to_owned(), "nothing"),
+    ] {
+        assert_eq!(told(scope, &record), expected, "{record}");
+    }
+}
+
+#[test]
+fn decisions_are_of_a_human_or_of_a_rule() {
+    use crate::event::Decision::{Allowed, Denied, HumanApproved};
+    for (decision, by, expected) in [
+        ("accept", Some("config"), Some(Allowed)),
+        ("accept", Some("hook"), Some(Allowed)),
+        ("accept", Some("user_permanent"), Some(HumanApproved)),
+        ("reject", Some("user_reject"), Some(Denied)),
+        ("approved_for_session", Some("user"), Some(HumanApproved)),
+        ("approved", Some("config"), Some(Allowed)),
+        ("auto_accept", None, None),
+        ("modify", None, Some(HumanApproved)),
+        ("abort", Some("user"), Some(Denied)),
+        ("unknown", Some("unknown"), None),
+    ] {
+        let by = by.map(Cow::Borrowed);
+        let found = read::authorization(decision, by.clone());
+        assert_eq!(found.as_ref().map(|found| found.decision), expected, "{decision} by {by:?}");
+        assert!(found.is_none_or(|found| found.approver == by));
+    }
+}
+
+#[test]
+fn a_withheld_message_withholds_the_list() {
+    let ids = r#""traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174""#;
+    let message = |name: &str, body: &str| format!(r#"{{"eventName":"gen_ai.{name}",{ids},"body":{body}}}"#);
+    let text = |text: &str| format!(r#"{{"stringValue":{}}}"#, serde_json::to_string(text).unwrap());
+    let records = [
+        message("system.message", &text(r#"{"content":"be brief"}"#)),
+        message("user.message", "null"),
+        message("choice", &text(r#"{"index":0,"message":{"tool_calls":[{"function":{"name":"f"}}]}}"#)),
+    ];
+    let texts: Vec<String> = records.iter().map(|record| request("s", record)).collect();
+    let decoded: Vec<_> = texts.iter().map(|text| json::logs(text.as_bytes()).unwrap()).collect();
+    let parts = |indices: &[usize]| -> Vec<Part<'_>> {
+        let part = |at: &usize| match only(&decoded[*at]) {
+            Some(Item::Part(part)) => *part,
+            other => panic!("{other:?}"),
+        };
+        indices.iter().map(part).collect()
+    };
+    assert_eq!(
+        parts(&[0, 1, 2]).iter().map(|part| part.piece.discloses()).collect::<Vec<_>>(),
+        [true, false, false]
+    );
+    assert_eq!(assemble(parts(&[0, 1, 2])), (Content::Undisclosed, Content::Undisclosed));
+    let (input, outcome) = assemble(parts(&[0]));
+    let Content::Value(Json::Array(messages)) = input else { panic!("{input:?}") };
+    assert_eq!(messages[0].get("role").and_then(Json::as_str), Some("system"));
+    assert_eq!(messages[0].get("content").and_then(Json::as_str), Some("be brief"));
+    assert_eq!(outcome, Content::Undisclosed);
+}
+
+#[test]
+fn identities_differ_where_records_do() {
+    let claude = |sequence: &str, time: &str| {
+        let sequence = format!(r#"{{"key":"event.sequence","value":{{"intValue":"{sequence}"}}}}"#);
+        let session = r#"{"key":"session.id","value":{"stringValue":"s"}}"#;
+        identity(&format!(
+            r#"{{"timeUnixNano":"{time}","eventName":"claude_code.api_request","attributes":[{session},{sequence}]}}"#
+        ))
+    };
+    assert_eq!(claude("1", "5"), claude("1", "5"));
+    assert_ne!(claude("1", "5"), claude("2", "5"));
+    assert_ne!(claude("1", "5"), claude("1", "6"), "a resumed session counts anew");
+    let codex = |time: &str, output: &str| {
+        let pairs = attributes(&[("output", output), ("call_id", "c")]);
+        identity(&format!(r#"{{"observedTimeUnixNano":"{time}","eventName":"codex.tool_result",{pairs}}}"#))
+    };
+    assert_eq!(codex("1", "a"), codex("1", "a"));
+    assert_ne!(codex("1", "a"), codex("1", "b"));
+    assert_ne!(codex("1", "a"), codex("2", "a"));
+    assert!(codex("1", "a").contains("i-1"), "the process is part of it");
+}
+
+#[test]
+fn a_call_lasts_from_its_end_back() {
+    let pairs = attributes(&[("duration_ms", "2"), ("success", "false"), ("tool_name", "Read")]);
+    let text = request(
+        "s",
+        &format!(r#"{{"timeUnixNano":"5000000","eventName":"claude_code.tool_result",{pairs}}}"#),
+    );
+    let logs = json::logs(text.as_bytes()).unwrap();
+    let Some(Item::Event(event)) = only(&logs) else { panic!() };
+    assert_eq!((event.started, event.ended), (Some(3_000_000), Some(5_000_000)));
+    assert_eq!(event.outcome.status, Status::Error);
+    assert!(matches!(event.action, Action::Tool { ref name, .. } if name == "Read"));
+    // A duration that reaches before the beginning of time is none.
+    let pairs = attributes(&[("duration_ms", "9223372036854775807")]);
+    let text =
+        request("s", &format!(r#"{{"timeUnixNano":"5","eventName":"claude_code.tool_result",{pairs}}}"#));
+    let logs = json::logs(text.as_bytes()).unwrap();
+    let Some(Item::Event(event)) = only(&logs) else { panic!() };
+    assert_eq!((event.started, event.ended), (None, Some(5)));
+}
+
+#[test]
+fn many_attributes_take_time_in_proportion() {
+    let pairs: Vec<(String, String)> = (0..100_000).map(|at| (format!("k{at}"), "v".to_owned())).collect();
+    let borrowed: Vec<(&str, &str)> =
+        pairs.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let record = format!(r#"{{"eventName":"codex.tool_result",{}}}"#, attributes(&borrowed));
+    assert!(identity(&record).contains("k99999"));
+}

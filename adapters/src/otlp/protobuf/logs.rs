@@ -1,0 +1,127 @@
+//! `ExportLogsServiceRequest` in binary protobuf (`logs.proto`).
+
+use super::super::ids::{self, BadId};
+use super::super::model::{LogRecord, Logs, Rejected, ResourceLogs, ScopeLogs};
+use super::super::schema;
+use super::super::wire::{FIXED32, FIXED64, LEN, Reader, VARINT, key, tags};
+use super::super::{DecodeError, MAX_MESSAGES, Signal};
+use super::{any_value, key_value, resource, scope};
+use std::borrow::Cow;
+use std::cell::Cell;
+
+/// Decodes a logs request.
+///
+/// # Errors
+/// When the bytes are not such a request; [`DecodeError::WrongSignal`] when they are one of traces
+/// or metrics. A record with unusable ids is no error: it is left out and counted in `rejected`.
+pub fn logs(bytes: &[u8]) -> Result<Logs<'_>, DecodeError> {
+    let mut logs = Logs::default();
+    let messages = Cell::new(MAX_MESSAGES);
+    match request(Reader::new(bytes, &messages), &mut logs) {
+        Ok(()) => Ok(logs),
+        Err(error @ DecodeError::TooMany { .. }) => Err(error),
+        Err(error) => Err(schema::other_signal(bytes, Signal::Logs).unwrap_or(error)),
+    }
+}
+
+fn request<'a>(mut r: Reader<'a, '_>, logs: &mut Logs<'a>) -> Result<(), DecodeError> {
+    const RESOURCE_LOGS: u32 = key(1, LEN);
+    while let Some(field) = r.key()? {
+        match field {
+            RESOURCE_LOGS => {
+                let at = logs.resource_logs.len();
+                let resource = resource_logs(r.message()?, at, &mut logs.rejected)?;
+                logs.resource_logs.push(resource);
+            }
+            other => r.unknown(other, tags(&[1]), "ExportLogsServiceRequest")?,
+        }
+    }
+    Ok(())
+}
+
+fn resource_logs<'a>(
+    mut r: Reader<'a, '_>,
+    at: usize,
+    rejected: &mut Rejected,
+) -> Result<ResourceLogs<'a>, DecodeError> {
+    const RESOURCE: u32 = key(1, LEN);
+    const SCOPE_LOGS: u32 = key(2, LEN);
+    const SCHEMA_URL: u32 = key(3, LEN);
+    let mut out = ResourceLogs::default();
+    while let Some(field) = r.key()? {
+        match field {
+            RESOURCE => resource(r.message()?, &mut out.resource)?,
+            SCOPE_LOGS => {
+                let place = (at, out.scopes.len());
+                out.scopes.push(scope_logs(r.message()?, place, rejected)?);
+            }
+            SCHEMA_URL => drop(r.string()?),
+            other => r.unknown(other, tags(&[1, 2, 3]), "ResourceLogs")?,
+        }
+    }
+    Ok(out)
+}
+
+fn scope_logs<'a>(
+    mut r: Reader<'a, '_>,
+    (resource, at): (usize, usize),
+    rejected: &mut Rejected,
+) -> Result<ScopeLogs<'a>, DecodeError> {
+    const SCOPE: u32 = key(1, LEN);
+    const RECORDS: u32 = key(2, LEN);
+    const SCHEMA_URL: u32 = key(3, LEN);
+    let mut out = ScopeLogs::default();
+    let mut seen = 0usize;
+    while let Some(field) = r.key()? {
+        match field {
+            SCOPE => scope(r.message()?, &mut out.scope_name, &mut out.scope_version)?,
+            RECORDS => {
+                match record(r.message()?)? {
+                    Ok(record) => out.records.push(record),
+                    Err(bad) => rejected.add(|| {
+                        format!("resource_logs[{resource}].scope_logs[{at}].log_records[{seen}]: {}", bad.0)
+                    }),
+                }
+                seen += 1;
+            }
+            SCHEMA_URL => drop(r.string()?),
+            other => r.unknown(other, tags(&[1, 2, 3]), "ScopeLogs")?,
+        }
+    }
+    Ok(out)
+}
+
+/// One record; the inner error is about this record alone.
+fn record<'a>(mut r: Reader<'a, '_>) -> Result<Result<LogRecord<'a>, BadId>, DecodeError> {
+    const TIME: u32 = key(1, FIXED64);
+    const SEVERITY_NUMBER: u32 = key(2, VARINT);
+    const SEVERITY_TEXT: u32 = key(3, LEN);
+    const BODY: u32 = key(5, LEN);
+    const ATTRIBUTES: u32 = key(6, LEN);
+    const DROPPED: u32 = key(7, VARINT);
+    const FLAGS: u32 = key(8, FIXED32);
+    const TRACE_ID: u32 = key(9, LEN);
+    const SPAN_ID: u32 = key(10, LEN);
+    const OBSERVED: u32 = key(11, FIXED64);
+    const EVENT_NAME: u32 = key(12, LEN);
+
+    let mut out = LogRecord::default();
+    let (mut trace, mut span): (&[u8], &[u8]) = (&[], &[]);
+    while let Some(field) = r.key()? {
+        match field {
+            ATTRIBUTES => out.attributes.push(key_value(r.message()?)?),
+            TIME => out.time_unix_nano = r.fixed64()?,
+            OBSERVED => out.observed_time_unix_nano = r.fixed64()?,
+            SEVERITY_NUMBER => out.severity_number = r.varint()? as i32,
+            SEVERITY_TEXT => out.severity_text = Cow::Borrowed(r.string()?),
+            BODY => any_value(r.message()?, &mut out.body)?,
+            DROPPED => out.dropped = u64::from(r.varint()? as u32),
+            FLAGS => out.flags = r.fixed32()?,
+            TRACE_ID => trace = r.bytes()?,
+            SPAN_ID => span = r.bytes()?,
+            EVENT_NAME => out.event_name = Cow::Borrowed(r.string()?),
+            other => r.unknown(other, tags(&[1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12]), "LogRecord")?,
+        }
+    }
+    Ok(ids::context(trace, span).map(|(trace_id, span_id)| LogRecord { trace_id, span_id, ..out }))
+}

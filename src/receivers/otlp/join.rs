@@ -1,0 +1,411 @@
+//! Content that arrives apart from its span, joined to it when it comes within a bounded hold.
+//!
+//! GenAI instrumentation may tell what went into a model call, and what came out, in log records beside
+//! the call's span, and exporters send the two apart, in any order. Spans never wait. A logs request
+//! whose spans were not seen yet does, unanswered: a span that is read meanwhile takes the content into
+//! its record, and the request is answered when that is on disk. What no span took when the hold ends,
+//! or what comes after its span, is sealed as a record of its own (`agent.content`) under the span's.
+//!
+//! Nothing depends on what is remembered here: content that is told again has the same record id, and
+//! a request that a crash interrupts was not answered. What is remembered spares waiting, and records
+//! that say nothing new.
+
+use super::lineage::SpanKey;
+use crate::record::build::Builder;
+use crate::record::draft::{ContentHash, Draft, Scratch};
+use crate::record::ids::RecordId;
+use crate::record::tenant::Tenant;
+use halo_adapters::event::{Content, Event, Origin, Status};
+use halo_adapters::otel::logs::{Part, assemble};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+
+/// Whose span.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    pub(super) tenant: Tenant,
+    pub(super) span: SpanKey,
+}
+
+/// What one request tells of one span's content.
+#[derive(Debug)]
+pub(super) struct Share {
+    pub(super) key: Key,
+    pub(super) parts: Vec<Part<'static>>,
+    /// The record that tells it by itself.
+    pub(super) draft: Draft,
+    /// Memory that it takes, about.
+    pub(super) bytes: usize,
+}
+
+/// The holds of all doors.
+#[derive(Debug)]
+pub struct Joins {
+    wait: Duration,
+    table: Mutex<Table>,
+    /// Whether anybody tells content in logs: until then spans need not be remembered.
+    used: AtomicBool,
+    draining: watch::Receiver<bool>,
+}
+
+/// What became of a share: `None` when the span's record has it, else the draft that tells it.
+type Fate = Option<Draft>;
+
+/// A share that waits.
+#[derive(Debug)]
+struct Held {
+    share: Share,
+    /// Which request it came with.
+    ticket: u64,
+    fate: mpsc::UnboundedSender<Fate>,
+}
+
+/// Who waits, and which spans were seen. Knows no clock: a hold ends when its request says so.
+#[derive(Debug)]
+struct Table {
+    held: HashMap<Key, Vec<Held>>,
+    bytes: usize,
+    /// The most that may be held, in bytes.
+    room: usize,
+    tickets: u64,
+    recent: Recent,
+}
+
+/// What is sealed of a span's content, as far as it is known.
+#[derive(Clone, Debug, Default)]
+struct Known {
+    content: [Option<ContentHash>; 2],
+    /// The shares that were joined.
+    shares: Vec<RecordId>,
+}
+
+/// Spans that were seen lately: of the last [`Recent::MAX`] at least, and at most twice as many.
+#[derive(Debug, Default)]
+struct Recent([HashMap<Key, Known>; 2]);
+
+impl Recent {
+    const MAX: usize = 20_000;
+
+    fn get(&self, key: &Key) -> Option<&Known> {
+        self.0.iter().find_map(|spans| spans.get(key))
+    }
+
+    /// The entry of a span, made if it is not there.
+    fn entry(&mut self, key: &Key) -> &mut Known {
+        let [young, old] = &mut self.0;
+        if !young.contains_key(key) {
+            let known = old.remove(key).unwrap_or_default();
+            if young.len() >= Self::MAX {
+                std::mem::swap(young, old);
+                young.clear();
+            }
+            young.insert(key.clone(), known);
+        }
+        young.entry(key.clone()).or_default()
+    }
+}
+
+impl Known {
+    /// Shares of one span that are joined, and remembered: honest senders tell it in one or two.
+    const SHARES: usize = 8;
+
+    /// Whether the span's record says all that the share says.
+    fn covers(&self, share: &Share) -> bool {
+        self.shares.contains(&share.draft.id())
+            || share
+                .draft
+                .content()
+                .iter()
+                .zip(&self.content)
+                .all(|(told, known)| told.is_none() || told == known)
+    }
+}
+
+/// What is to be done with a share that has arrived.
+#[derive(Debug)]
+enum Offered {
+    Held,
+    /// Nothing: it is sealed.
+    Covered,
+    /// It is to be sealed by itself.
+    Alone(Box<Draft>),
+}
+
+impl Table {
+    fn offer(&mut self, share: Share, ticket: u64, fate: &mpsc::UnboundedSender<Fate>) -> Offered {
+        match self.recent.get(&share.key) {
+            Some(known) if known.covers(&share) => Offered::Covered,
+            Some(_) => Offered::Alone(Box::new(share.draft)),
+            None if self.held.get(&share.key).is_some_and(|held| held.len() >= Known::SHARES) => {
+                Offered::Alone(Box::new(share.draft))
+            }
+            None if self.bytes + share.bytes > self.room => Offered::Alone(Box::new(share.draft)),
+            None => {
+                self.bytes += share.bytes;
+                let held = Held { share, ticket, fate: fate.clone() };
+                self.held.entry(held.share.key.clone()).or_default().push(held);
+                Offered::Held
+            }
+        }
+    }
+
+    /// The span is here: all that waited for it. From now on nothing waits for it.
+    fn take(&mut self, key: &Key) -> Vec<Held> {
+        self.recent.entry(key);
+        let taken = if self.held.is_empty() { Vec::new() } else { self.held.remove(key).unwrap_or_default() };
+        self.bytes -= taken.iter().map(|held| held.share.bytes).sum::<usize>();
+        taken
+    }
+
+    /// The drafts of what a request still has waiting for a span.
+    fn withdraw(&mut self, key: &Key, ticket: u64) -> Vec<Draft> {
+        let Some(waiting) = self.held.get_mut(key) else { return Vec::new() };
+        let (gone, stay) = std::mem::take(waiting).into_iter().partition(|held| held.ticket == ticket);
+        *waiting = stay;
+        if waiting.is_empty() {
+            self.held.remove(key);
+        }
+        let gone: Vec<Held> = gone;
+        self.bytes -= gone.iter().map(|held| held.share.bytes).sum::<usize>();
+        gone.into_iter().map(|held| held.share.draft).collect()
+    }
+}
+
+impl Joins {
+    /// Holds of at most `wait`, none if that is zero, and of at most `room` bytes altogether. They end
+    /// at once when `draining` turns true.
+    #[must_use]
+    pub fn new(wait: Duration, room: usize, draining: watch::Receiver<bool>) -> Self {
+        let table = Table { held: HashMap::new(), bytes: 0, room, tickets: 0, recent: Recent::default() };
+        Self { wait, table: Mutex::new(table), used: AtomicBool::new(false), draining }
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a span could meet content.
+    fn are_used(&self) -> bool {
+        self.used.load(Relaxed)
+    }
+
+    /// Has the shares wait for their spans. The hold ends by [`Hold::end`].
+    pub(super) fn hold(&self, shares: Vec<Share>) -> Hold<'_> {
+        let (fate, fates) = mpsc::unbounded_channel();
+        let mut hold = Hold { joins: self, ticket: 0, keys: Vec::new(), open: 0, fates, alone: Vec::new() };
+        if self.wait.is_zero() || *self.draining.borrow() {
+            hold.alone = shares.into_iter().map(|share| share.draft).collect();
+            return hold;
+        }
+        let mut table = self.table();
+        self.used.store(true, Relaxed);
+        table.tickets += 1;
+        hold.ticket = table.tickets;
+        for share in shares {
+            let key = share.key.clone();
+            match table.offer(share, hold.ticket, &fate) {
+                Offered::Held => {
+                    hold.keys.push(key);
+                    hold.open += 1;
+                }
+                Offered::Covered => {}
+                Offered::Alone(draft) => hold.alone.push(*draft),
+            }
+        }
+        hold
+    }
+
+    /// Remembers what is sealed of spans' content.
+    fn learn(&self, learned: Vec<(Key, Known)>) {
+        let mut table = self.table();
+        for (key, mut new) in learned {
+            let known = table.recent.entry(&key);
+            known.content = new.content;
+            new.shares.truncate(Known::SHARES.saturating_sub(known.shares.len()));
+            known.shares.append(&mut new.shares);
+        }
+    }
+}
+
+/// A logs request that waits.
+#[derive(Debug)]
+pub(super) struct Hold<'j> {
+    joins: &'j Joins,
+    ticket: u64,
+    keys: Vec<Key>,
+    /// Shares whose fate is not known yet.
+    open: usize,
+    fates: mpsc::UnboundedReceiver<Fate>,
+    alone: Vec<Draft>,
+}
+
+impl Hold<'_> {
+    /// Waits until every share has been taken by its span, or for as long as a hold lasts; then until
+    /// those that were taken are on disk. Returns what is to be sealed by itself.
+    pub(super) async fn end(mut self) -> Vec<Draft> {
+        let mut draining = self.joins.draining.clone();
+        let over = async {
+            // A daemon that is gone drains no more.
+            let drained = draining.wait_for(|draining| *draining);
+            let _ = tokio::time::timeout(self.joins.wait, drained).await;
+        };
+        let mut over = std::pin::pin!(over);
+        let mut waiting = true;
+        while self.open > 0 {
+            tokio::select! {
+                biased;
+                Some(fate) = self.fates.recv() => {
+                    self.open -= 1;
+                    self.alone.extend(fate);
+                }
+                () = &mut over, if waiting => {
+                    waiting = false;
+                    self.withdraw();
+                }
+                else => break,
+            }
+        }
+        std::mem::take(&mut self.alone)
+    }
+
+    fn withdraw(&mut self) {
+        if self.keys.is_empty() {
+            return;
+        }
+        let mut table = self.joins.table();
+        for key in self.keys.drain(..) {
+            let drafts = table.withdraw(&key, self.ticket);
+            self.open -= drafts.len();
+            self.alone.extend(drafts);
+        }
+    }
+}
+
+impl Drop for Hold<'_> {
+    /// The sender left: it will send again.
+    fn drop(&mut self) {
+        self.withdraw();
+    }
+}
+
+/// The spans of one request, with the content that waited for them.
+#[derive(Debug, Default)]
+pub(super) struct Joined {
+    taken: Vec<Taken>,
+    learned: Vec<(Key, Known)>,
+}
+
+/// A share that a span's record has, once that is on disk. Dropped before, it goes back.
+#[derive(Debug)]
+struct Taken(Option<Held>);
+
+impl Taken {
+    fn share(&self) -> Option<&Share> {
+        self.0.as_ref().map(|held| &held.share)
+    }
+
+    fn id(&self) -> Option<[u8; 16]> {
+        self.share().map(|share| *share.draft.id().bytes())
+    }
+
+    fn tell(&mut self, sealed: bool) {
+        if let Some(Held { share, fate, .. }) = self.0.take() {
+            // A sender that left will send again.
+            let _ = fate.send(if sealed { None } else { Some(share.draft) });
+        }
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.tell(false);
+    }
+}
+
+impl Joined {
+    /// The draft of a span's event, with what waited for it.
+    pub(super) fn draft(
+        &mut self,
+        joins: &Joins,
+        builder: &Builder,
+        mut event: Event<'_>,
+        tenant: &Tenant,
+        scratch: &mut Scratch,
+    ) -> Draft {
+        let Origin::Span { trace, span, .. } = event.origin else {
+            return builder.draft(&event, tenant, scratch);
+        };
+        if !joins.are_used() {
+            return builder.draft(&event, tenant, scratch);
+        }
+        let key = Key { tenant: tenant.clone(), span: (trace, span) };
+        let mut taken: Vec<Taken> =
+            joins.table().take(&key).into_iter().map(|held| Taken(Some(held))).collect();
+        let filled = fill(&mut event, &mut taken);
+        let mut draft = builder.draft(&event, tenant, scratch);
+        let mut known = Known { content: draft.content(), shares: Vec::new() };
+        let mut apart = Vec::new();
+        for mut taken in taken {
+            let Some(share) = taken.share() else { continue };
+            let told = share.draft.content();
+            let has = |at: usize| told[at].is_none() || filled[at] || told[at] == known.content[at];
+            if has(0) && has(1) {
+                known.shares.push(share.draft.id());
+                apart.push(share.draft.clone());
+                self.taken.push(taken);
+            } else {
+                taken.tell(false);
+            }
+        }
+        if filled.contains(&true) {
+            draft.joined_from(apart);
+        }
+        self.learned.push((key, known));
+        draft
+    }
+
+    /// The request's batch is on disk, or is not.
+    pub(super) fn settle(mut self, joins: &Joins, sealed: bool) {
+        if sealed && !self.learned.is_empty() {
+            joins.learn(std::mem::take(&mut self.learned));
+        }
+        for taken in &mut self.taken {
+            taken.tell(sealed);
+        }
+    }
+}
+
+/// Puts content where the span discloses none; says where it did. The order in which the shares came
+/// makes no difference.
+fn fill(event: &mut Event<'_>, taken: &mut [Taken]) -> [bool; 2] {
+    if taken.is_empty() {
+        return [false; 2];
+    }
+    taken.sort_by_key(Taken::id);
+    // A request that was sent twice at once has told everything once.
+    let once = taken.chunk_by(|a, b| a.id() == b.id()).filter_map(<[Taken]>::first);
+    let shares = once.filter_map(Taken::share);
+    let mut parts: Vec<Part<'static>> = shares.flat_map(|share| share.parts.iter().cloned()).collect();
+    parts.sort_by_key(|part| part.time);
+    let (input, outcome) = assemble(parts);
+    let empty = |content: &Content<'_>| *content == Content::Undisclosed;
+    let fills = [
+        empty(&event.input) && !empty(&input),
+        // Of a failed action the outcome is its error.
+        event.outcome.status == Status::Ok && empty(&event.outcome.result) && !empty(&outcome),
+    ];
+    if fills[0] {
+        event.input = input;
+    }
+    if fills[1] {
+        event.outcome.result = outcome;
+    }
+    fills
+}
+
+#[cfg(test)]
+#[path = "tests/join.rs"]
+mod tests;

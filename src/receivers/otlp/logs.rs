@@ -1,0 +1,212 @@
+//! A logs request's records as drafts, and as shares of spans' content.
+
+use super::Reading;
+use super::decode::{Bill, Decoded, Placer};
+use super::join::{Key, Share};
+use crate::net::status::Fault;
+use crate::record::draft::{Draft, Scratch};
+use crate::record::ids::RecordId;
+use crate::record::tenant::Tenant;
+use halo_adapters::event::{Action, Content, Event, Origin, Outcome, Status, Usage};
+use halo_adapters::json::{Json, Text};
+use halo_adapters::otel;
+use halo_adapters::otel::logs::{Item, Part, Piece, Resource, assemble, item};
+use halo_adapters::otlp::model::Logs;
+use std::collections::HashMap;
+
+/// The parts of each span in a request, in the order they came.
+#[derive(Default)]
+struct Shares {
+    places: HashMap<Key, usize>,
+    parts: Vec<(Key, Vec<Part<'static>>)>,
+}
+
+impl Shares {
+    fn add(&mut self, key: Key, part: Part<'static>) {
+        let place = *self.places.entry(key.clone()).or_insert_with(|| {
+            self.parts.push((key, Vec::new()));
+            self.parts.len() - 1
+        });
+        if let Some((_, parts)) = self.parts.get_mut(place) {
+            parts.push(part);
+        }
+    }
+}
+
+impl Decoded {
+    /// Makes the drafts of all records while `body` bytes are held as well. Returns how many bytes they
+    /// and the shares hold.
+    pub(super) fn logs(
+        &mut self,
+        logs: &Logs<'_>,
+        placer: &mut Placer<'_>,
+        reading: &Reading,
+        body: usize,
+    ) -> Result<usize, Fault> {
+        self.invalid = logs.rejected.items;
+        self.received = logs.rejected.items;
+        self.first_reason.clone_from(&logs.rejected.first_reason);
+        let mut bill = Bill::new(body);
+        let mut scratch = Scratch::default();
+        let mut shares = Shares::default();
+        let mut parents = Vec::new();
+        for group in &logs.resource_logs {
+            let resource = Resource::new(&group.resource);
+            let claim = otel::tenant_claim(&placer.rule.attributes, &group.resource);
+            for scope in &group.scopes {
+                for record in &scope.records {
+                    self.received += 1;
+                    let Some(item) = item(&resource, &scope.scope_name, record) else {
+                        self.filtered += 1;
+                        continue;
+                    };
+                    let tenant = match placer.place(claim.as_deref(), &record.attributes) {
+                        Ok(tenant) => tenant,
+                        Err(reason) => {
+                            self.misplaced += 1;
+                            self.first_reason.get_or_insert_with(|| reason.to_string());
+                            continue;
+                        }
+                    };
+                    match item {
+                        Item::Event(event) => {
+                            parents.extend(parent(&event, &tenant));
+                            self.drafts.push(reading.builder.draft(&event, &tenant, &mut scratch));
+                            self.items += 1;
+                            bill.add(size_of::<Draft>() + self.drafts.last().map_or(0, Draft::len));
+                        }
+                        Item::Part(part) => {
+                            let key = Key { tenant, span: (part.trace, part.span) };
+                            let part = owned(*part);
+                            bill.add(weight(&part));
+                            shares.add(key, part);
+                        }
+                    }
+                    bill.pay(&mut self.permit)?;
+                }
+            }
+        }
+        for (key, parts) in shares.parts {
+            let count = parts.len() as u64;
+            let Some(share) = share(key, parts, reading, &mut scratch) else {
+                self.filtered += count;
+                continue;
+            };
+            parents.push((
+                share.key.span,
+                RecordId::of_span(&share.key.tenant, &share.key.span.0, &share.key.span.1),
+            ));
+            bill.add(size_of::<Share>() + share.draft.len());
+            bill.pay(&mut self.permit)?;
+            self.items += count;
+            self.shares.push(share);
+        }
+        reading.promised.add(parents);
+        Ok(bill.held())
+    }
+}
+
+/// The span that a record names as its parent.
+fn parent(event: &Event<'_>, tenant: &Tenant) -> Option<(super::lineage::SpanKey, RecordId)> {
+    match event.origin {
+        Origin::Log { trace: Some(trace), span: Some(span), .. } => {
+            Some(((trace, span), RecordId::of_span(tenant, &trace, &span)))
+        }
+        _ => None,
+    }
+}
+
+/// A share, with the record that tells it by itself; `None` when all of it is withheld.
+pub(super) fn share(
+    key: Key,
+    mut parts: Vec<Part<'static>>,
+    reading: &Reading,
+    scratch: &mut Scratch,
+) -> Option<Share> {
+    parts.sort_by_key(|part| part.time);
+    let (input, outcome) = assemble(parts.clone());
+    if input == Content::Undisclosed && outcome == Content::Undisclosed {
+        return None;
+    }
+    let last = parts.last()?;
+    let (trace, span) = key.span;
+    let said = |content: &Content<'static>| match content {
+        Content::Value(value) => value.clone(),
+        Content::Undisclosed => Json::Null,
+    };
+    let span_record = RecordId::of_span(&key.tenant, &trace, &span);
+    let event = Event {
+        action: Action::Boundary { verb: "content" },
+        agent: last.agent.clone(),
+        session: last.session.clone(),
+        principal: last.principal.clone(),
+        tenant: None,
+        origin: Origin::Log {
+            trace: Some(trace),
+            span: Some(span),
+            name: "content".into(),
+            identity: Json::Array(vec![
+                Json::str("content"),
+                Json::Str(Text::from(span_record.to_string())),
+                Json::Str(Text::from(last.time.to_string())),
+                said(&input),
+                said(&outcome),
+            ]),
+        },
+        input,
+        outcome: Outcome { status: Status::Ok, result: outcome, error_type: None, error_text: None },
+        authorization: None,
+        started: None,
+        ended: Some(last.time).filter(|time| *time != 0),
+        usage: Usage::default(),
+        source: last.source,
+        dropped: 0,
+    };
+    let draft = reading.builder.draft(&event, &key.tenant, scratch);
+    let bytes = parts.iter().map(weight).sum::<usize>() + draft.len();
+    Some(Share { key, parts, draft, bytes })
+}
+
+/// The same part, free of the request's bytes.
+fn owned(part: Part<'_>) -> Part<'static> {
+    let text = |text: Option<std::borrow::Cow<'_, str>>| text.map(|text| text.into_owned().into());
+    let content = |content: Content<'_>| match content {
+        Content::Value(value) => Content::Value(value.into_owned()),
+        Content::Undisclosed => Content::Undisclosed,
+    };
+    Part {
+        trace: part.trace,
+        span: part.span,
+        time: part.time,
+        piece: match part.piece {
+            Piece::Message(message) => Piece::Message(content(message)),
+            Piece::Choice(choice) => Piece::Choice(content(choice)),
+            Piece::Whole { input, outcome } => {
+                Piece::Whole { input: content(input), outcome: content(outcome) }
+            }
+        },
+        agent: halo_adapters::event::Agent {
+            id: text(part.agent.id),
+            name: text(part.agent.name),
+            version: text(part.agent.version),
+        },
+        session: text(part.session),
+        principal: text(part.principal),
+        source: part.source,
+    }
+}
+
+/// About how many bytes of memory a part takes.
+fn weight(part: &Part<'_>) -> usize {
+    let content = |content: &Content<'_>| match content {
+        Content::Value(value) => value.weight(),
+        Content::Undisclosed => 0,
+    };
+    let texts = [&part.agent.id, &part.agent.name, &part.agent.version, &part.session, &part.principal];
+    size_of::<Part<'_>>()
+        + texts.into_iter().flatten().map(|text| text.len()).sum::<usize>()
+        + match &part.piece {
+            Piece::Message(one) | Piece::Choice(one) => content(one),
+            Piece::Whole { input, outcome } => content(input) + content(outcome),
+        }
+}

@@ -1,0 +1,329 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use super::super::{Reading, logs};
+use super::*;
+use crate::receivers::tenancy::TenantRule;
+use crate::record::draft::GENESIS;
+use crate::record::time;
+use halo_adapters::event::Agent;
+use halo_adapters::json::{Json, parse};
+use halo_adapters::otel::logs::Piece;
+use halo_adapters::otel::{self, Resource};
+use halo_adapters::otlp::model::{AnyValue, KeyValue, Span};
+use serde_json::Value;
+
+const FOREVER: Duration = Duration::from_secs(3600);
+
+struct Bench {
+    reading: Reading,
+    drain: watch::Sender<bool>,
+}
+
+fn bench(wait: Duration, room: usize) -> Bench {
+    let (drain, draining) = watch::channel(false);
+    let joins = Joins::new(wait, room, draining);
+    Bench { reading: Reading::new(TenantRule::default(), Builder::new(false), joins), drain }
+}
+
+fn key(span: u8, tenant: Option<&str>) -> Key {
+    let tenant = tenant.map_or(Tenant::Local, |id| Tenant::Subject(id.into()));
+    Key { tenant, span: ([1; 16], [span; 8]) }
+}
+
+fn message(text: &str) -> Content<'static> {
+    Content::Value(Json::Object(vec![("content".into(), Json::Str(text.to_owned().into()))]))
+}
+
+/// Parts of the span `key`, each at its time.
+fn parts(key: &Key, pieces: &[(u64, Piece<'static>)]) -> Vec<Part<'static>> {
+    let part = |(time, piece): &(u64, Piece<'static>)| Part {
+        trace: key.span.0,
+        span: key.span.1,
+        time: *time,
+        piece: piece.clone(),
+        agent: Agent::default(),
+        session: None,
+        principal: None,
+        source: halo_adapters::event::Source { adapter: "otel", via: "v", dialect: "d", mapping: "2" },
+    };
+    pieces.iter().map(part).collect()
+}
+
+impl Bench {
+    fn share(&self, key: &Key, pieces: &[(u64, Piece<'static>)]) -> Share {
+        logs::share(key.clone(), parts(key, pieces), &self.reading, &mut Scratch::default()).unwrap()
+    }
+
+    fn asked(&self, key: &Key) -> Share {
+        self.share(key, &[(1, Piece::Message(message("asked")))])
+    }
+
+    fn answered(&self, key: &Key) -> Share {
+        self.share(key, &[(2, Piece::Choice(message("answered")))])
+    }
+
+    fn hold(&self, shares: Vec<Share>) -> Hold<'_> {
+        self.reading.joins.hold(shares)
+    }
+
+    /// The draft of a span that came by itself, and what is to be settled.
+    fn span(&self, key: &Key, attributes: &[(&str, &str)], status: i32) -> (Draft, Joined) {
+        let pair = |(key, value): &(&str, &str)| KeyValue {
+            key: (*key).to_owned().into(),
+            value: AnyValue::Str((*value).to_owned().into()),
+        };
+        let base = [("gen_ai.operation.name", "chat"), ("gen_ai.request.model", "m")];
+        let span = Span {
+            trace_id: key.span.0,
+            span_id: key.span.1,
+            attributes: base.iter().chain(attributes).map(pair).collect(),
+            status_code: status,
+            ..Span::default()
+        };
+        let event = otel::event(&Resource::default(), &span).unwrap();
+        let mut joined = Joined::default();
+        let Reading { builder, joins, .. } = &self.reading;
+        let draft = joined.draft(joins, builder, event, &key.tenant, &mut Scratch::default());
+        (draft, joined)
+    }
+
+    /// As [`Self::span`], and sealed.
+    fn sealed(&self, key: &Key) -> Draft {
+        let (draft, joined) = self.span(key, &[], 0);
+        joined.settle(&self.reading.joins, true);
+        draft
+    }
+
+    fn assert_idle(&self) {
+        let table = self.reading.joins.table();
+        assert!(table.held.is_empty() && table.bytes == 0, "{table:?}");
+    }
+}
+
+fn record(draft: &Draft) -> Value {
+    let mut line = Vec::new();
+    draft.seal(&GENESIS, &time::rfc3339(1), &mut line);
+    serde_json::from_slice(&line).unwrap()
+}
+
+#[tokio::test]
+async fn a_span_takes_what_waits_for_it() {
+    let bench = bench(FOREVER, 1 << 20);
+    let key = key(2, Some("acme"));
+    let hold = bench.hold(vec![bench.asked(&key), bench.answered(&key)]);
+    let (draft, joined) = bench.span(&key, &[], 0);
+    let mut end = asked_by_hand(hold.end());
+    assert!(end.pending(), "not answered before the span is on disk");
+    joined.settle(&bench.reading.joins, true);
+    assert!(end.ready().is_empty(), "all of it is in the span's record");
+    bench.assert_idle();
+    let sealed = record(&draft);
+    for path in ["/action/input/hash", "/outcome/hash"] {
+        assert!(sealed.pointer(path).is_some(), "{sealed}");
+    }
+    assert_eq!(sealed.pointer("/data/undisclosed"), None);
+    let expected = parse(r#"[{"content":"asked"}]"#).unwrap();
+    let hash = crate::record::hash::input_hash_with(&expected, &mut Vec::new()).0;
+    let hash = String::from_utf8(crate::record::hash::hex(&hash).to_vec()).unwrap();
+    assert_eq!(sealed.pointer("/action/input/hash").unwrap(), &format!("sha256:{hash}"));
+}
+
+#[tokio::test]
+async fn the_order_of_requests_makes_no_difference() {
+    let key = key(2, None);
+    // Two of one time, so that time alone does not order them.
+    let pieces = [
+        (1, Piece::Message(message("be brief"))),
+        (2, Piece::Message(message("first"))),
+        (2, Piece::Message(message("second"))),
+        (3, Piece::Choice(message("done"))),
+    ];
+    let mut lines = Vec::new();
+    for order in [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1]] {
+        let bench = bench(FOREVER, 1 << 20);
+        let holds: Vec<_> =
+            order.iter().map(|&at| bench.hold(vec![bench.share(&key, &pieces[at..=at])])).collect();
+        let draft = bench.sealed(&key);
+        for hold in holds {
+            assert!(hold.end().await.is_empty());
+        }
+        lines.push(record(&draft).to_string());
+    }
+    assert!(lines.iter().all(|line| *line == lines[0]), "{lines:#?}");
+}
+
+#[tokio::test]
+async fn a_hold_that_ends_alone_has_a_record_of_its_own() {
+    let bench = bench(Duration::from_millis(1), 1 << 20);
+    let key = key(2, Some("acme"));
+    let alone = bench.hold(vec![bench.asked(&key)]).end().await;
+    bench.assert_idle();
+    let sealed = record(&alone[0]);
+    let span = RecordId::of_span(&key.tenant, &key.span.0, &key.span.1).to_string();
+    assert_eq!(sealed["action"]["tool"], "agent.content");
+    assert_eq!(sealed["action"]["type"], "agent_message");
+    assert_eq!(sealed["parent_id"], *span);
+    assert!(sealed.pointer("/action/input/hash").is_some() && sealed.pointer("/outcome/hash").is_none());
+    assert_eq!(record(&bench.asked(&key).draft), sealed, "told again it is the same record");
+}
+
+#[tokio::test]
+async fn after_its_span_content_waits_for_nothing() {
+    let bench = bench(FOREVER, 1 << 20);
+    let (before, key) = (key(2, None), key(3, None));
+    bench.sealed(&before);
+    drop(bench.hold(Vec::new()));
+    bench.sealed(&key);
+    assert_eq!(bench.hold(vec![bench.asked(&key)]).end().await.len(), 1);
+    bench.assert_idle();
+    // Spans from before anybody told content in logs are not remembered.
+    assert!(asked_by_hand(bench.hold(vec![bench.asked(&before)]).end()).pending());
+}
+
+#[tokio::test]
+async fn a_request_that_is_sent_twice_at_once_tells_its_content_once() {
+    let key = key(2, None);
+    let lines = [1, 2].map(|times| {
+        let bench = bench(FOREVER, 1 << 20);
+        let holds: Vec<_> = (0..times).map(|_| bench.hold(vec![bench.asked(&key)])).collect();
+        let (draft, joined) = bench.span(&key, &[], 0);
+        joined.settle(&bench.reading.joins, true);
+        for hold in holds {
+            assert!(asked_by_hand(hold.end()).ready().is_empty());
+        }
+        record(&draft)
+    });
+    assert_eq!(lines[0], lines[1]);
+}
+
+#[tokio::test]
+async fn what_the_record_says_already_is_not_said_again() {
+    let bench = bench(FOREVER, 1 << 20);
+    let (joined, disclosed) = (key(2, None), key(3, None));
+    let hold = bench.hold(vec![bench.asked(&joined)]);
+    bench.sealed(&joined);
+    assert!(hold.end().await.is_empty());
+    assert!(bench.hold(vec![bench.asked(&joined)]).end().await.is_empty(), "sent again");
+    assert_eq!(bench.hold(vec![bench.answered(&joined)]).end().await.len(), 1, "and now more");
+    // The span and its log record both tell it.
+    let attributes = [("gen_ai.input.messages", r#"[{"content":"asked"}]"#)];
+    let (_, settle) = bench.span(&disclosed, &attributes, 0);
+    settle.settle(&bench.reading.joins, true);
+    assert!(bench.hold(vec![bench.asked(&disclosed)]).end().await.is_empty());
+    let other = bench.share(&disclosed, &[(1, Piece::Message(message("something else")))]);
+    assert_eq!(bench.hold(vec![other]).end().await.len(), 1);
+}
+
+#[tokio::test]
+async fn nothing_is_known_of_what_was_not_sealed() {
+    let bench = bench(FOREVER, 1 << 20);
+    let key = key(2, None);
+    let hold = bench.hold(vec![bench.asked(&key)]);
+    let (_, joined) = bench.span(&key, &[], 0);
+    joined.settle(&bench.reading.joins, false);
+    assert_eq!(hold.end().await.len(), 1, "refused");
+    assert_eq!(bench.hold(vec![bench.asked(&key)]).end().await.len(), 1);
+    let key = self::key(3, None);
+    let hold = bench.hold(vec![bench.asked(&key)]);
+    drop(bench.span(&key, &[], 0));
+    assert_eq!(hold.end().await.len(), 1, "its sender left");
+}
+
+#[tokio::test]
+async fn a_span_keeps_its_own_content() {
+    let bench = bench(FOREVER, 1 << 20);
+    let (same, other, failed) = (key(2, None), key(3, None), key(4, None));
+    for (key, text, alone) in [(&same, r#"[{"content":"asked"}]"#, 0), (&other, r#"["other"]"#, 1)] {
+        let hold = bench.hold(vec![bench.asked(key)]);
+        let (draft, joined) = bench.span(key, &[("gen_ai.input.messages", text)], 0);
+        let (bare, _) = self::bench(Duration::ZERO, 0).span(key, &[("gen_ai.input.messages", text)], 0);
+        assert_eq!(record(&draft), record(&bare));
+        joined.settle(&bench.reading.joins, true);
+        assert_eq!(hold.end().await.len(), alone, "{text}");
+    }
+    // Of a failed call the outcome is the error: an answer is told beside it.
+    let hold = bench.hold(vec![bench.asked(&failed), bench.answered(&failed)]);
+    let (draft, joined) = bench.span(&failed, &[("error.type", "429")], 2);
+    joined.settle(&bench.reading.joins, true);
+    assert!(record(&draft).pointer("/action/input/hash").is_some());
+    assert_eq!(hold.end().await.len(), 1);
+}
+
+#[tokio::test]
+async fn tenants_do_not_meet() {
+    let bench = bench(FOREVER, 1 << 20);
+    let hold = bench.hold(vec![bench.asked(&key(2, Some("acme")))]);
+    let draft = bench.sealed(&key(2, Some("initech")));
+    assert_eq!(record(&draft).pointer("/action/input"), None);
+    assert!(asked_by_hand(hold.end()).pending());
+    bench.assert_idle();
+}
+
+#[tokio::test]
+async fn holds_have_bounds() {
+    let probe = bench(FOREVER, 1 << 20);
+    let weight = probe.asked(&key(2, None)).bytes;
+    let small = bench(FOREVER, weight + weight / 2);
+    let first = small.hold(vec![small.asked(&key(2, None))]);
+    assert_eq!(small.hold(vec![small.asked(&key(3, None))]).end().await.len(), 1, "no room");
+    drop(first);
+    small.assert_idle();
+    let many: Vec<_> =
+        (0..20).map(|n| probe.share(&key(2, None), &[(n, Piece::Message(message("m")))])).collect();
+    let mut hold = asked_by_hand(probe.hold(many).end());
+    assert!(hold.pending());
+    probe.sealed(&key(2, None));
+    assert_eq!(hold.ready().len(), 20 - Known::SHARES, "of one span");
+    let off = bench(Duration::ZERO, 1 << 20);
+    assert_eq!(off.hold(vec![off.asked(&key(2, None))]).end().await.len(), 1);
+    off.sealed(&key(2, None));
+    assert!(off.reading.joins.table().recent.0.iter().all(HashMap::is_empty), "nothing is remembered");
+}
+
+#[tokio::test]
+async fn a_drain_ends_every_hold() {
+    let bench = bench(FOREVER, 1 << 20);
+    let hold = bench.hold(vec![bench.asked(&key(2, None))]);
+    let mut end = asked_by_hand(hold.end());
+    assert!(end.pending());
+    bench.drain.send(true).unwrap();
+    assert_eq!(end.ready().len(), 1);
+    assert_eq!(bench.hold(vec![bench.asked(&key(3, None))]).end().await.len(), 1, "and none begins");
+    bench.assert_idle();
+}
+
+#[test]
+fn what_is_remembered_has_bounds() {
+    let mut recent = Recent::default();
+    let key = |n: usize| Key { tenant: Tenant::Local, span: ([0; 16], (n as u64).to_be_bytes()) };
+    for n in 0..Recent::MAX * 3 {
+        recent.entry(&key(n));
+        assert!(recent.get(&key(n)).is_some());
+    }
+    assert!(recent.0.iter().map(HashMap::len).sum::<usize>() <= Recent::MAX * 2);
+    assert!(recent.get(&key(0)).is_none() && recent.get(&key(Recent::MAX * 2)).is_some());
+}
+
+/// A future that is asked by hand whether it is done.
+struct Asked<F>(std::pin::Pin<Box<F>>);
+
+fn asked_by_hand<F: Future>(future: F) -> Asked<F> {
+    Asked(Box::pin(future))
+}
+
+impl<F: Future> Asked<F> {
+    fn poll(&mut self) -> std::task::Poll<F::Output> {
+        self.0.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
+    }
+
+    fn pending(&mut self) -> bool {
+        self.poll().is_pending()
+    }
+
+    fn ready(&mut self) -> F::Output {
+        match self.poll() {
+            std::task::Poll::Ready(output) => output,
+            std::task::Poll::Pending => panic!("not done"),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Comparing two lines of one origin apart from the content of the action.
+//!
+//! Content may reach halod apart from its action (GenAI instrumentation tells it in log records), and
+//! is joined to it when it comes in time. The same span, sent again without it, is still the same; it
+//! only says less. What a record says of content: `action.input`, the outcome's hash and summary, and
+//! what was found in both.
+
+use super::draft::ContentHash;
+use halo_adapters::json::{Json, Text, parse};
+
+/// The hashes of input and outcome in a line in canonical form. Only the record's own keys can look
+/// like these: in a string their quotes would be escaped.
+pub(super) fn content(line: &[u8]) -> [Option<ContentHash>; 2] {
+    [&br#""input":{"hash":"sha256:"#[..], br#","outcome":{"hash":"sha256:"#].map(|key| {
+        let at = memchr::memmem::find(line, key)? + key.len();
+        line.get(at..)?.first_chunk().copied()
+    })
+}
+
+/// Whether two lines say the same but for the action's content, and if so, whether `ours` has no
+/// content that `sealed` lacks. `None` when they differ elsewhere.
+pub(super) fn content_apart(ours: &[u8], sealed: &[u8]) -> Option<bool> {
+    let no_more =
+        content(ours).into_iter().zip(content(sealed)).all(|(ours, sealed)| ours.is_none() || ours == sealed);
+    (without_content(ours)? == without_content(sealed)?).then_some(no_more)
+}
+
+/// The record without its content and its place in a chain.
+fn without_content(line: &[u8]) -> Option<Vec<(Text<'_>, Json<'_>)>> {
+    let Ok(Json::Object(mut record)) = parse(std::str::from_utf8(line).ok()?) else { return None };
+    drop_keys(&mut record, &["findings", "integrity", "parent_id", "severity", "ts"]);
+    for (key, value) in &mut record {
+        let Json::Object(members) = value else { continue };
+        match key.as_str() {
+            Some("action") => drop_keys(members, &["input"]),
+            Some("outcome") => drop_keys(members, &["hash", "summary"]),
+            Some("data") => drop_keys(members, &["pii_types", "undisclosed"]),
+            _ => {}
+        }
+    }
+    Some(record)
+}
+
+fn drop_keys(members: &mut Vec<(Text<'_>, Json<'_>)>, keys: &[&str]) {
+    members.retain(|(key, _)| !key.as_str().is_some_and(|key| keys.contains(&key)));
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use crate::record::build::Builder;
+    use crate::record::draft::{Draft, GENESIS, Scratch, Standing};
+    use crate::record::tenant::Tenant;
+    use crate::record::time;
+    use halo_adapters::event::{Content, Event, Status};
+    use halo_adapters::json::Json;
+    use halo_adapters::otel::{Resource, event};
+    use halo_adapters::otlp::model::{AnyValue, KeyValue, Span};
+
+    fn draft(change: impl FnOnce(&mut Event<'_>)) -> Draft {
+        let pair = |key: &str, value: &str| KeyValue {
+            key: key.to_owned().into(),
+            value: AnyValue::Str(value.to_owned().into()),
+        };
+        let span = Span {
+            trace_id: [1; 16],
+            span_id: [2; 8],
+            parent_span_id: Some([3; 8]),
+            attributes: vec![pair("gen_ai.operation.name", "chat"), pair("gen_ai.request.model", "m")],
+            ..Span::default()
+        };
+        let mut event = event(&Resource::default(), &span).unwrap();
+        change(&mut event);
+        Builder::new(false).draft(&event, &Tenant::Local, &mut Scratch::default())
+    }
+
+    fn with(input: Option<&'static str>, outcome: Option<&'static str>) -> Draft {
+        let content = |text: Option<&'static str>| match text {
+            Some(text) => Content::Value(Json::str(text)),
+            None => Content::Undisclosed,
+        };
+        draft(|event| {
+            event.input = content(input);
+            event.outcome.result = content(outcome);
+        })
+    }
+
+    fn line(draft: &Draft) -> Vec<u8> {
+        let mut line = Vec::new();
+        draft.seal(&GENESIS, &time::rfc3339(1), &mut line);
+        line
+    }
+
+    fn standing(mut ours: Draft, joined: bool, sealed: &Draft) -> &'static str {
+        if joined {
+            ours.joined_from(vec![with(None, None)]);
+        }
+        match ours.standing(&line(sealed)) {
+            Standing::Same => "same",
+            Standing::Apart(_) => "apart",
+            Standing::Conflict => "conflict",
+        }
+    }
+
+    #[test]
+    fn who_says_less_of_the_content_says_the_same() {
+        // The address puts a finding and a type of personal data into the record as well.
+        let input = Some("write to zoe.mueller@example.com");
+        let sealed = with(input, Some("done"));
+        for ours in [with(None, None), with(input, None), with(None, Some("done")), with(input, Some("done"))]
+        {
+            assert_eq!(standing(ours, false, &sealed), "same");
+        }
+        assert_eq!(standing(with(None, None), false, &with(None, None)), "same");
+    }
+
+    #[test]
+    fn who_says_more_or_something_else_does_not() {
+        for (ours, sealed) in [
+            (with(Some("a"), None), with(None, None)),
+            (with(Some("a"), None), with(Some("b"), None)),
+            (with(Some("a"), Some("x")), with(Some("a"), None)),
+        ] {
+            assert_eq!(standing(ours.clone(), false, &sealed), "conflict");
+            assert_eq!(standing(ours, true, &sealed), "apart");
+        }
+        let failed = draft(|event| event.outcome.status = Status::Error);
+        for joined in [false, true] {
+            assert_eq!(standing(with(None, None), joined, &failed), "conflict");
+            assert_eq!(standing(failed.clone(), joined, &with(Some("a"), None)), "conflict");
+        }
+    }
+
+    #[test]
+    fn content_is_found_by_its_hash() {
+        let [input, outcome] = with(Some("a"), None).content();
+        assert!(input.is_some() && outcome.is_none());
+        assert_eq!(with(Some("a"), Some("a")).content()[0], input);
+        let fake = r#""input":{"hash":"sha256:00000000000000000000000000000000"#;
+        let named = draft(|event| event.session = Some(fake.into()));
+        assert_eq!(named.content(), [None, None]);
+    }
+}
