@@ -7,7 +7,9 @@
 #![allow(unreachable_pub, missing_debug_implementations)]
 
 mod audit;
+mod clients;
 mod co_append;
+mod collector;
 mod crash;
 mod disk;
 mod examples;
