@@ -27,14 +27,30 @@ pub(super) fn mask(found: &str, out: &mut String) {
     out.push_str("****");
 }
 
+const DIGIT: u8 = 1;
+const LOWER: u8 = 2;
+const UPPER: u8 = 4;
+const NO_HEX: u8 = 8;
+
+static CLASS: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut at = 0;
+    while at < 256 {
+        let b = at as u8;
+        table[at] = if b.is_ascii_digit() { DIGIT } else { 0 }
+            | if b.is_ascii_lowercase() { LOWER } else { 0 }
+            | if b.is_ascii_uppercase() { UPPER } else { 0 }
+            | if b.is_ascii_hexdigit() { 0 } else { NO_HEX };
+        at += 1;
+    }
+    table
+};
+
 /// A hash, a UUID, a number or a word is no secret; what is left must be varied enough.
 fn secret(token: &[u8]) -> bool {
-    let digits = token.iter().any(u8::is_ascii_digit);
-    let cases = token.iter().any(u8::is_ascii_lowercase) && token.iter().any(u8::is_ascii_uppercase);
-    (digits || cases)
-        && !token.iter().all(u8::is_ascii_hexdigit)
-        && !starts_with_uuid(token)
-        && bits(token) >= THRESHOLD
+    let classes = token.iter().fold(0, |all, b| all | CLASS[usize::from(*b)]);
+    let has = |class: u8| classes & class == class;
+    (has(DIGIT) || has(LOWER | UPPER)) && has(NO_HEX) && !starts_with_uuid(token) && bits(token) >= THRESHOLD
 }
 
 /// The first three groups decide, as they do for the reference.

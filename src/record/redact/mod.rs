@@ -24,6 +24,7 @@ mod findings;
 mod invisible;
 mod leaf;
 mod marks;
+mod numbers;
 mod pattern;
 mod probe;
 mod summary;
@@ -124,8 +125,11 @@ impl Redactor {
     /// One round; `None` when it changes nothing.
     fn pass(&self, text: &str, rules: Rules, spans: &mut Vec<Span>) -> Option<String> {
         let seen = self.probe.look(text);
+        if seen.no_rows() && !(seen.tokens && rules == Rules::Full) {
+            return None;
+        }
         let keep = |text: &str, span: Span| rules != Rules::Names || !leaf::part_of_name(text, span);
-        let mut masked = text::apply(text, None, self.probe.reference(&seen), spans, keep);
+        let mut masked = text::apply(text, None, seen.reference(), spans, keep);
         if rules == Rules::Full && seen.tokens {
             let left = masked.as_deref().unwrap_or(text);
             spans.clear();
@@ -135,7 +139,7 @@ impl Redactor {
         if rules == Rules::Reference {
             return masked;
         }
-        text::apply(text, masked, self.probe.additions(&seen), spans, keep)
+        text::apply(text, masked, seen.additions(), spans, keep)
     }
 
     /// Adds what a free text holds to `out`.
@@ -146,15 +150,18 @@ impl Redactor {
     fn find(&self, raw: &str, rules: Rules, out: &mut Findings) {
         let text = invisible::remove(raw);
         let seen = self.probe.look(&text);
+        if seen.no_rows() && !seen.tokens {
+            return;
+        }
         let mut spans = Vec::new();
-        self.find_rows(&text, self.probe.reference(&seen), &mut spans, out);
+        self.find_rows(&text, seen.reference(), &mut spans, out);
         // What only a mask leaves of a token is masked as well, but no finding of its own.
         spans.clear();
         if seen.tokens {
             entropy::find(&text, &mut spans);
         }
         if !spans.is_empty() {
-            let masked = text::apply(&text, None, self.probe.reference(&seen), &mut spans, |_, _| true);
+            let masked = text::apply(&text, None, seen.reference(), &mut spans, |_, _| true);
             let masked = masked.as_deref().unwrap_or(&text);
             let (kind, severity) = match rules {
                 Rules::Full => ("high_entropy_secret", Severity::High),
@@ -168,7 +175,7 @@ impl Redactor {
                 out.add(kind, severity, sample);
             }
         }
-        self.find_rows(&text, self.probe.additions(&seen), &mut spans, out);
+        self.find_rows(&text, seen.additions(), &mut spans, out);
     }
 
     fn find_rows(
