@@ -44,15 +44,23 @@ fn word_byte(b: u8) -> bool {
 }
 
 /// `\b`; a lenient one is a boundary by either reading.
+#[inline]
 pub(super) fn boundary<const LENIENT: Lenient>(text: &str, at: usize) -> bool {
     if let (Some(left), right @ 0..=0x7F) = (left(text, at), byte(text, at)) {
         return word_byte(left) != word_byte(right);
     }
+    foreign_boundary::<LENIENT>(text, at)
+}
+
+/// [`boundary`] beside another script.
+#[cold]
+fn foreign_boundary<const LENIENT: Lenient>(text: &str, at: usize) -> bool {
     let (left, right) = (before(text, at), self::at(text, at));
     word(left) != word(right) || (LENIENT && ascii_word(left) != ascii_word(right))
 }
 
 /// Nothing that a word or number is made of stands before `at`.
+#[inline]
 pub(super) fn starts<const LENIENT: Lenient>(text: &str, at: usize) -> bool {
     if let Some(left) = left(text, at) {
         return !word_byte(left);
@@ -62,6 +70,7 @@ pub(super) fn starts<const LENIENT: Lenient>(text: &str, at: usize) -> bool {
 }
 
 /// Nothing that continues a word or number starts at `at`.
+#[inline]
 pub(super) fn ends<const LENIENT: Lenient>(text: &str, at: usize) -> bool {
     if let right @ 0..=0x7F = byte(text, at) {
         return !word_byte(right);

@@ -34,16 +34,29 @@ impl Iban {
     }
 
     pub(super) fn add(&mut self, b: u8) {
-        self.sum = match b {
-            b'0'..=b'9' => (self.sum * 10 + u32::from(b - b'0')) % 97,
-            _ => (self.sum * 100 + u32::from(b.to_ascii_uppercase()) - u32::from(b'A') + 10) % 97,
-        };
+        let digit = VALUE[usize::from(b)];
+        // A letter is two digits, and 100 is 3 modulo 97.
+        let next = self.sum * if digit < 10 { 10 } else { 3 } + u32::from(digit);
+        self.sum = next % 97;
     }
 
     pub(super) fn valid(&self) -> bool {
         self.sum == self.expected
     }
 }
+
+/// What a digit or letter counts.
+static VALUE: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut at = 0;
+    while at < 36 {
+        let b = if at < 10 { b'0' + at } else { b'A' - 10 + at };
+        table[b as usize] = at;
+        table[b.to_ascii_lowercase() as usize] = at;
+        at += 1;
+    }
+    table
+};
 
 /// How many bytes of `text`, which starts with an account number's country and check digits and may
 /// hold separators, form the longest prefix of at least 15 letters and digits with a valid checksum.

@@ -7,18 +7,23 @@ use super::text::Span;
 /// Bits per character from which a token counts as random.
 const THRESHOLD: f64 = 3.5;
 
-/// Finds runs of at least [`TOKEN_RUN`] characters of `[A-Za-z0-9+/=_-]` that look like a secret.
+/// Finds runs of at least [`TOKEN_RUN`] characters of `[A-Za-z0-9+/=_-]` that look like a secret. Each
+/// covers a place that is a multiple of its least length, so only those places are looked at.
 pub(super) fn find(text: &str, out: &mut Vec<Span>) {
     let bytes = text.as_bytes();
-    let mut at = 0;
-    while let Some(rest) = bytes.get(at..) {
-        let Some(start) = rest.iter().position(|&b| token(b)).map(|from| at + from) else { return };
-        let run = bytes.get(start..).unwrap_or_default();
-        let end = start + run.iter().position(|&b| !token(b)).unwrap_or(run.len());
+    let mut done = 0;
+    for at in (TOKEN_RUN - 1..bytes.len()).step_by(TOKEN_RUN) {
+        if at < done || !bytes.get(at).is_some_and(|&b| token(b)) {
+            continue;
+        }
+        let (head, tail) = bytes.split_at(at);
+        let head = head.get(done..).unwrap_or_default();
+        let start = at - head.iter().rev().take_while(|&&b| token(b)).count();
+        let end = at + tail.iter().position(|&b| !token(b)).unwrap_or(tail.len());
         if end - start >= TOKEN_RUN && bytes.get(start..end).is_some_and(secret) {
             out.push(Span { start, end });
         }
-        at = end;
+        done = end;
     }
 }
 
@@ -50,7 +55,18 @@ static CLASS: [u8; 256] = {
 fn secret(token: &[u8]) -> bool {
     let classes = token.iter().fold(0, |all, b| all | CLASS[usize::from(*b)]);
     let has = |class: u8| classes & class == class;
-    (has(DIGIT) || has(LOWER | UPPER)) && has(NO_HEX) && !starts_with_uuid(token) && bits(token) >= THRESHOLD
+    (has(DIGIT) || has(LOWER | UPPER)) && has(NO_HEX) && !starts_with_uuid(token) && varied(token)
+}
+
+/// So many different characters are needed to reach [`THRESHOLD`]: 2 to the power of that is 11.3.
+const VARIETY: usize = 12;
+
+fn varied(token: &[u8]) -> bool {
+    let mut there = [false; 128];
+    for b in token {
+        there[usize::from(b & 0x7F)] = true;
+    }
+    there.iter().filter(|there| **there).count() >= VARIETY && bits(token) >= THRESHOLD
 }
 
 /// The first three groups decide, as they do for the reference.

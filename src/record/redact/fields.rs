@@ -164,20 +164,19 @@ pub(super) fn path_key(key: &Text<'_>) -> bool {
 
 /// Whether the value of a path's field is anchored as a path, and not a secret put there.
 pub(super) fn path_value(value: &str) -> bool {
-    !value.contains(['=', '?', '&', '%', '@'])
-        && (rooted(value) || scheme(value) || extension(value) || value.contains(['*', '[', '{']))
+    if value.contains(['=', '?', '&', '%', '@']) {
+        return false;
+    }
+    match value.strip_prefix(['/', '~']) {
+        // One segment may be any token after such a sign, also with a `*` in it.
+        Some(rest) => rest.contains(['/', '.']),
+        None => rooted(value) || scheme(value) || extension(value) || value.contains(['*', '[', '{']),
+    }
 }
 
 fn rooted(value: &str) -> bool {
-    if let Some(rest) = value.strip_prefix('/') {
-        // One segment may be any token that starts with a slash.
-        return rest.contains(['/', '.']);
-    }
-    if value.starts_with("./") || value.starts_with("../") || (value.starts_with('~') && value.contains('/'))
-    {
-        return true;
-    }
-    matches!(value.as_bytes(), [drive, b':', b'/' | b'\\', ..] if drive.is_ascii_alphanumeric())
+    let drive = matches!(value.as_bytes(), [drive, b':', b'/' | b'\\', ..] if drive.is_ascii_alphabetic());
+    drive || value.starts_with("./") || value.starts_with("../")
 }
 
 fn scheme(value: &str) -> bool {

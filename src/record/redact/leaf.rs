@@ -41,7 +41,7 @@ struct Place {
 }
 
 /// A string that is itself JSON, as tool arguments often are.
-fn nested(text: &str) -> Option<Json<'_>> {
+pub(super) fn nested(text: &str) -> Option<Json<'_>> {
     let trimmed = text.trim_ascii();
     let framed = (trimmed.starts_with('{') && trimmed.ends_with('}'))
         || (trimmed.starts_with('[') && trimmed.ends_with(']'));
@@ -49,6 +49,10 @@ fn nested(text: &str) -> Option<Json<'_>> {
         return None;
     }
     parse_with(trimmed, &Limits { depth: 64, ..Limits::PYTHON }).ok().map(|parsed| parsed.value)
+}
+
+fn is_patch(text: &str) -> bool {
+    memchr::memchr(b'*', text.as_bytes()).is_some() && text.contains(PATCH)
 }
 
 /// The parts of a patch: lines that name a file, and what is between them.
@@ -126,7 +130,7 @@ impl Redactor {
     }
 
     fn scan_leaf(&self, text: &str, place: Place, out: &mut Findings) {
-        if text.contains(PATCH) {
+        if is_patch(text) {
             for (header, part) in patch_parts(text) {
                 let Some(start) = header else { continue };
                 let path = part.get(start.len()..).unwrap_or_default();
@@ -234,7 +238,7 @@ impl Redactor {
 
     /// A string of a value, masked by what it is: a patch, a path, JSON or free text.
     pub(super) fn leaf<'t>(&self, text: &'t str, depth: usize, path: bool) -> Cow<'t, str> {
-        if text.contains(PATCH) {
+        if is_patch(text) {
             return Cow::Owned(self.patch(text));
         }
         if path && path_value(text) {

@@ -185,21 +185,29 @@ impl Redactor {
         spans: &mut Vec<Span>,
         out: &mut Findings,
     ) {
+        let mut known: Vec<String> = Vec::new();
+        let mut sample = String::new();
         for row in rows {
             spans.clear();
+            known.clear();
             (row.find)(text, spans);
             for span in spans.iter() {
+                let found = text.get(span.start..span.end).unwrap_or_default();
+                sample.clear();
+                // The password of a connection string may lie beyond a sample's length.
+                let shown = if row.name == "db_conn" { found } else { chars::first(found, SAMPLE) };
+                (row.mask)(shown, &mut sample);
+                // The same again makes the same finding.
+                if known.contains(&sample) {
+                    continue;
+                }
                 if !out.room_for(row.name) {
                     break;
                 }
-                let found = text.get(span.start..span.end).unwrap_or_default();
-                let mut sample = String::new();
-                // The password of a connection string may lie beyond a sample's length.
-                (row.mask)(
-                    if row.name == "db_conn" { found } else { chars::first(found, SAMPLE) },
-                    &mut sample,
-                );
                 out.add(row.name, row.severity, self.sample(&sample));
+                if known.len() < MAX_PER_TYPE {
+                    known.push(sample.clone());
+                }
             }
         }
     }

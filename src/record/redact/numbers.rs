@@ -34,60 +34,50 @@ fn block(bytes: &[u8]) -> u64 {
     eights.iter().chain([&last]).take(8).enumerate().fold(0, |bits, (at, eight)| bits | digits(*eight) << (at * 8))
 }
 
-/// The last runs of digits and what is between them.
-#[derive(Default)]
+/// A run whose gap to the one before is of two characters, or of more; else it is of one.
+const TWO: u32 = 0x20;
+const FAR: u32 = 0x40;
+
+/// The runs of digits so far.
 struct Runs {
-    /// Lengths of the last two runs before the current one.
-    before: [usize; 2],
-    /// Characters between the run before and the one before that.
-    gap_before: usize,
-    /// Where the last run ended.
+    /// The last four: a byte each, its length (at most 31) and what lies before it.
+    last: u32,
+    /// Where the last one ended.
     end: usize,
-    /// Runs in a row with single characters between them.
-    chain: usize,
-    /// Digits since the first of those that may begin a card's number, if there is one.
+    /// Digits since the first run that may begin a card's number, with at most one character between.
     card: usize,
     shapes: u8,
 }
 
 impl Runs {
-    fn add(&mut self, start: usize, length: usize, first: u8) {
-        // Nothing before counts as far away.
-        let gap = if self.before[1] == 0 { usize::MAX } else { start - self.end };
-        if gap > 1 {
-            self.chain = 0;
-            self.card = 0;
-        }
-        self.chain += 1;
-        if self.card > 0 || (length >= 4 && matches!(first, b'3'..=b'6')) {
-            self.card += length;
-        }
-        let [second, third] = self.before;
-        let near = |most: usize| gap <= most && self.gap_before <= most;
-        let shapes = [
-            (CARD, self.card >= 13),
-            (SSN, length == 4 && third == 2 && second == 3 && near(1)),
-            (PHONE, length == 4 && third == 3 && second == 3 && near(2)),
-            (ADDRESS, self.chain >= 4),
-            (LONG, length >= 8),
-        ];
-        for (shape, there) in shapes {
-            self.shapes |= if there { shape } else { 0 };
-        }
-        self.before = [third, length];
-        self.gap_before = gap;
-        self.end = start + length;
+    fn add(&mut self, start: usize, end: usize, first: u8) {
+        let length = end - start;
+        let gap = match start.wrapping_sub(self.end) {
+            0 | 1 => 0,
+            2 => TWO,
+            _ => FAR,
+        };
+        self.end = end;
+        self.last = self.last << 8 | gap | length.min(31) as u32;
+        let before = if gap == 0 { self.card } else { 0 };
+        let begins = length >= 4 && matches!(first, b'3'..=b'6');
+        self.card = if before > 0 || begins { before + length } else { 0 };
+        let is = |mask: u32, expected: u32| self.last & mask == expected;
+        self.shapes |= u8::from(self.card >= 13) * CARD
+            | u8::from(is(0x1F_FF_FF, 0x03_02_04)) * SSN
+            | u8::from(is(0x1F_DF_DF, 0x03_03_04)) * PHONE
+            | u8::from(is(0x60_60_60, 0)) * ADDRESS
+            | u8::from(length >= 8) * LONG;
     }
 }
 
-/// The shapes that occur in `bytes`.
-pub(super) fn shapes(bytes: &[u8]) -> u8 {
-    let mut runs = Runs::default();
+/// The shapes that occur in `bytes`; once the `wanted` ones did, others may be left out.
+pub(super) fn shapes(bytes: &[u8], wanted: u8) -> u8 {
+    // What comes first is far from what was before.
+    let mut runs = Runs { last: FAR * 0x0101_0101, end: usize::MAX / 2, card: 0, shapes: 0 };
     // Where a run that reaches over the end of a block began.
     let mut open: Option<usize> = None;
-    let mut take = |start: usize, end: usize| {
-        runs.add(start, end - start, bytes.get(start).copied().unwrap_or_default());
-    };
+    let first = |at: usize| bytes.get(at).copied().unwrap_or_default();
     for (at, part) in bytes.chunks(64).enumerate() {
         let mut bits = block(part);
         let mut at = at * 64;
@@ -98,7 +88,7 @@ pub(super) fn shapes(bytes: &[u8]) -> u8 {
                 open = Some(start);
                 continue;
             }
-            take(start, at + more);
+            runs.add(start, at + more, first(start));
             bits >>= more;
             at += more;
         }
@@ -111,13 +101,16 @@ pub(super) fn shapes(bytes: &[u8]) -> u8 {
                 open = Some(at);
                 break;
             }
-            take(at, at + length);
+            runs.add(at, at + length, first(at));
             bits >>= length;
             at += length;
         }
+        if runs.shapes & wanted == wanted {
+            return runs.shapes;
+        }
     }
     if let Some(start) = open {
-        take(start, bytes.len());
+        runs.add(start, bytes.len(), first(start));
     }
     runs.shapes
 }
@@ -128,7 +121,7 @@ mod tests {
 
     #[test]
     fn each_shape_is_seen_wherever_it_lies() {
-        let shapes_of = |text: &str| shapes(text.as_bytes());
+        let shapes_of = |text: &str| shapes(text.as_bytes(), 0xFF);
         for (text, expected) in [
             ("4111 1111 1111 1", CARD | ADDRESS),
             ("4111111111111", CARD | LONG),

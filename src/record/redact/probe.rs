@@ -170,8 +170,10 @@ impl Probe {
         if rows != 0 && text.is_ascii() {
             rows &= !self.scripts;
             // Digits of other scripts are not looked at: then every shape is possible.
-            if self.numbers.iter().any(|wanting| rows & wanting != 0) {
-                let shapes = numbers::shapes(bytes);
+            let wants = |shape: &usize| self.numbers.get(*shape).is_some_and(|rows_of| rows & rows_of != 0);
+            let wanted = (0..numbers::SHAPES).filter(wants).fold(0, |all, shape| all | 1 << shape);
+            if wanted != 0 {
+                let shapes = numbers::shapes(bytes, wanted);
                 for (shape, wanting) in self.numbers.iter().enumerate() {
                     rows &= if shapes & (1 << shape) == 0 { !wanting } else { !0 };
                 }

@@ -116,26 +116,46 @@ static PREFIXES: &[Prefix] = &[
 /// Tokens of [`PREFIXES`] that do not continue a word.
 pub(in super::super) fn prefixed(text: &str, out: &mut Vec<Span>) {
     let bytes = text.as_bytes();
+    let starts = &*STARTS;
     let mut done = 0;
-    let mut previous = b' ';
-    for (start, &b) in bytes.iter().enumerate() {
-        let glued = previous.is_ascii_alphanumeric() || previous == b'_';
-        previous = b;
-        if glued || start < done || !b.is_ascii_alphanumeric() {
+    let mut before = 0;
+    for (start, pair) in bytes.windows(2).enumerate() {
+        let [first, second] = pair else { continue };
+        let (Some(pairs), glued) = (starts.get(usize::from(first & 0x7F)), word(before)) else { continue };
+        before = *first;
+        if glued || pairs >> (second & 0x7F) & 1 == 0 || start < done {
             continue;
         }
-        let found = BY_BYTE.get(usize::from(b)).into_iter().flatten().find_map(|(prefix, body, least)| {
-            let from = start + prefix.len();
-            bytes.get(start..from).filter(|found| *found == prefix.as_bytes())?;
-            let end = from + bytes.get(from..)?.iter().take_while(|b| body.has(**b)).count();
-            (end - from >= *least).then_some(end)
-        });
-        let end = found.or_else(|| discord(text, start));
-        if let Some(end) = end {
+        if let Some(end) = token_at(text, start).or_else(|| discord(text, start)) {
             out.push(Span { start, end });
             done = end;
         }
     }
+}
+
+fn word(b: u8) -> bool {
+    WORD[usize::from(b)]
+}
+
+static WORD: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut b = 0;
+    while b < 256 {
+        table[b] = (b as u8).is_ascii_alphanumeric() || b as u8 == b'_';
+        b += 1;
+    }
+    table
+};
+
+/// Where the token of [`PREFIXES`] that starts at `start` ends.
+fn token_at(text: &str, start: usize) -> Option<usize> {
+    let bytes = text.as_bytes().get(start..)?;
+    let known = BY_BYTE.get(usize::from(*bytes.first()?))?;
+    known.iter().find_map(|(prefix, body, least)| {
+        let rest = bytes.strip_prefix(prefix.as_bytes())?;
+        let length = rest.iter().position(|b| !body.has(*b)).unwrap_or(rest.len());
+        (length >= *least).then_some(start + prefix.len() + length)
+    })
 }
 
 type Prefix = (&'static str, Body, usize);
@@ -146,9 +166,26 @@ static BY_BYTE: LazyLock<Vec<Vec<&'static Prefix>>> = LazyLock::new(|| {
     (0..=127).map(with).collect()
 });
 
+/// For each first byte, a bit for each second one with which some token starts.
+static STARTS: LazyLock<Box<[u128; 128]>> = LazyLock::new(|| {
+    let mut starts = Box::new([0; 128]);
+    for (at, seconds) in (0u8..).zip(starts.iter_mut()) {
+        for (prefix, ..) in PREFIXES.iter().filter(|(prefix, ..)| byte(prefix, 0) == at) {
+            *seconds |= 1u128 << byte(prefix, 1);
+        }
+        if DISCORD.contains(&at) {
+            *seconds = !0;
+        }
+    }
+    starts
+});
+
+/// The first letters of digits in base64, as far as ids start with them now.
+const DISCORD: [u8; 3] = *b"MNO";
+
 /// A Discord bot's token: three parts of base64url, of which the first is an id of 17 to 20 digits.
 fn discord(text: &str, start: usize) -> Option<usize> {
-    if !matches!(byte(text, start), b'M' | b'N' | b'O') {
+    if !DISCORD.contains(&byte(text, start)) {
         return None;
     }
     let part = |from: usize, least: usize, most: usize| {

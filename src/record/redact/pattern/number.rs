@@ -16,8 +16,8 @@ pub(in super::super) fn last_four(mask: &str, found: &str, out: &mut String) {
 
 /// The length of what may separate an IBAN's groups at `from`: at most two characters.
 fn iban_gap(text: &str, from: usize) -> usize {
-    if byte(text, from).is_ascii_alphanumeric() {
-        return 0;
+    if byte(text, from + 1).is_ascii_alphanumeric() || byte(text, from).is_ascii_alphanumeric() {
+        return usize::from(matches!(byte(text, from), b' ' | b'\t' | b'.' | b'-'));
     }
     let rest = text.get(from..).unwrap_or_default();
     let gap = |c: &char| matches!(c, ' ' | '\t' | '.' | '-' | '\u{a0}' | '\u{2007}' | '\u{202f}');
@@ -143,9 +143,10 @@ fn iban_starts(text: &str) -> impl Iterator<Item = usize> {
 
 /// The length of what may stand between two digits of a card's number.
 fn card_gap(text: &str, from: usize) -> usize {
-    match at(text, from) {
-        Some(c @ (' ' | '.' | '-' | '\u{a0}' | '\u{2007}' | '\u{202f}')) => c.len_utf8(),
-        _ => 0,
+    match byte(text, from) {
+        b' ' | b'.' | b'-' => 1,
+        0..=0x7F => 0,
+        _ => at(text, from).filter(|c| matches!(c, '\u{a0}' | '\u{2007}' | '\u{202f}')).map_or(0, char::len_utf8),
     }
 }
 
