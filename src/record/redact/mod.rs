@@ -82,6 +82,35 @@ enum Rules {
     Names,
 }
 
+/// Lets each of `spans` cover all of a provider's token that it is a part of: the other parts may be
+/// too short, or look like a hash.
+fn with_whole_tokens(text: &str, spans: &mut Vec<Span>) {
+    let random = spans.len();
+    if random == 0 {
+        return;
+    }
+    pattern::extra::prefixed(text, spans);
+    if spans.len() == random {
+        return;
+    }
+    let tokens = spans.split_off(random);
+    let mut tokens = tokens.into_iter().peekable();
+    let mut whole: Vec<Span> = Vec::with_capacity(random);
+    for span in spans.iter() {
+        let mut span = *span;
+        while let Some(token) = tokens.next_if(|token| token.start < span.end) {
+            if token.end > span.start {
+                span = Span { start: span.start.min(token.start), end: span.end.max(token.end) };
+            }
+        }
+        match whole.last_mut().filter(|last| span.start < last.end) {
+            Some(last) => last.end = last.end.max(span.end),
+            None => whole.push(span),
+        }
+    }
+    *spans = whole;
+}
+
 impl Redactor {
     #[must_use]
     pub fn new() -> Self {
@@ -134,6 +163,7 @@ impl Redactor {
             let left = masked.as_deref().unwrap_or(text);
             spans.clear();
             entropy::find(left, spans);
+            with_whole_tokens(left, spans);
             masked = text::replace(left, spans, entropy::mask).or(masked);
         }
         if rules == Rules::Reference {

@@ -31,7 +31,12 @@ fn block(bytes: &[u8]) -> u64 {
     let (eights, rest) = bytes.as_chunks::<8>();
     let mut last = [0; 8];
     last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-    eights.iter().chain([&last]).take(8).enumerate().fold(0, |bits, (at, eight)| bits | digits(*eight) << (at * 8))
+    eights
+        .iter()
+        .chain([&last])
+        .take(8)
+        .enumerate()
+        .fold(0, |bits, (at, eight)| bits | digits(*eight) << (at * 8))
 }
 
 /// A run whose gap to the one before is of two characters, or of more; else it is of one.

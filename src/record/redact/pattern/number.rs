@@ -146,7 +146,9 @@ fn card_gap(text: &str, from: usize) -> usize {
     match byte(text, from) {
         b' ' | b'.' | b'-' => 1,
         0..=0x7F => 0,
-        _ => at(text, from).filter(|c| matches!(c, '\u{a0}' | '\u{2007}' | '\u{202f}')).map_or(0, char::len_utf8),
+        _ => at(text, from)
+            .filter(|c| matches!(c, '\u{a0}' | '\u{2007}' | '\u{202f}'))
+            .map_or(0, char::len_utf8),
     }
 }
 

@@ -100,7 +100,8 @@ fn password_end(text: &str, from: usize, most: usize) -> usize {
         return end;
     }
     let rest = text.get(end..).unwrap_or_default().chars().take(most - (end - from));
-    let ends = |c: &char| space(*c) || invisible(*c) || PASSWORD_ENDS.get(*c as usize).is_some_and(|end| *end);
+    let ends =
+        |c: &char| space(*c) || invisible(*c) || PASSWORD_ENDS.get(*c as usize).is_some_and(|end| *end);
     end + rest.take_while(|c| !ends(c)).map(char::len_utf8).sum::<usize>()
 }
 

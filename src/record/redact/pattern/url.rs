@@ -2,8 +2,8 @@
 
 use super::super::chars::{Lenient, boundary, byte, byte_run, first, run, space};
 use super::super::text::Span;
-use memchr::memrchr;
 use memchr::memmem::find_iter;
+use memchr::memrchr;
 
 const ANY: usize = usize::MAX;
 
@@ -128,7 +128,9 @@ pub(in super::super) fn userinfo(text: &str, out: &mut Vec<Span>) {
         let before = text.as_bytes().get(done..sign).unwrap_or_default();
         let start = sign - before.iter().rev().take(32).take_while(|b| scheme(b)).count();
         let authority = run(text, sign + 3, |c| url(c) && !matches!(c, '/' | '?' | '#'));
-        let Some(info) = text.get(sign + 3..authority).and_then(|a| memrchr(b'@', a.as_bytes()).and_then(|at| a.get(..at)))
+        let Some(info) = text
+            .get(sign + 3..authority)
+            .and_then(|a| memrchr(b'@', a.as_bytes()).and_then(|at| a.get(..at)))
         else {
             continue;
         };
