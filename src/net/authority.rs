@@ -169,10 +169,10 @@ fn clean_compressed(value: &mut [u8]) {
         let low = value.get(byte + 1).copied().unwrap_or(0xff);
         let window = u16::from_be_bytes([high, low]) << bit;
         let length = match window >> 8 {
-            ..0x50 => 5,
-            ..0xb8 => 6,
-            ..0xf8 => 7,
-            ..0xfe => 8,
+            0..=0x4f => 5,
+            0x50..=0xb7 => 6,
+            0xb8..=0xf7 => 7,
+            0xf8..=0xfd => 8,
             _ => return,
         };
         if length == 6 && matches!(window >> 10, PERCENT | SLASH) {
