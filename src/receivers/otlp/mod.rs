@@ -16,6 +16,7 @@ mod lineage;
 mod logs;
 mod response;
 pub mod scopes;
+mod spans;
 pub mod stats;
 #[cfg(test)]
 mod tests;
@@ -174,8 +175,13 @@ fn tally(stats: &SignalStats, signal: Signal, decoded: &Decoded) -> Result<Parti
     misplaced.fetch_add(decoded.misplaced, Relaxed);
     if rejected > 0 {
         let reason = decoded.first_reason.as_deref().unwrap_or("no reason is known");
+        let items = match signal {
+            Signal::Traces => "spans",
+            Signal::Logs => "log records",
+            Signal::Metrics => "data points",
+        };
         let message =
-            format!("{rejected} of {} {signal} cannot be used; the first: {reason}", decoded.received);
+            format!("{rejected} of {} {items} cannot be used; the first: {reason}", decoded.received);
         return if rejected == decoded.received {
             Err(Fault::Undecodable(message))
         } else {
