@@ -13,6 +13,7 @@ mod collector;
 mod crash;
 mod disk;
 mod examples;
+mod explain;
 mod garbage;
 mod hash_oracle;
 mod lineage;

@@ -14,6 +14,7 @@ mod http;
 pub mod join;
 mod lineage;
 mod logs;
+pub mod preview;
 mod response;
 pub mod scopes;
 mod spans;
