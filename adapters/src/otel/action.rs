@@ -218,6 +218,9 @@ fn provider<'a>(found: &Found<'a>) -> Option<Cow<'a, str>> {
 fn service(provider: Cow<'_, str>) -> Cow<'_, str> {
     const INTERFACES: [&str; 7] =
         [".chat", ".responses", ".messages", ".completion", ".embedding", ".textEmbedding", ".generative-ai"];
+    if !provider.contains('.') {
+        return provider;
+    }
     let Some(end) = INTERFACES.iter().find_map(|end| provider.strip_suffix(end)).map(str::len) else {
         return provider;
     };
