@@ -200,17 +200,26 @@ fn mcp_server<'a>(found: &Found<'a>, resource: &Resource<'a>, span: &Span<'_>) -
 
 fn model<'a>(found: &Found<'a>) -> Option<Cow<'a, str>> {
     let asked = || found.member(Field::Parameters, &["model", "model_name"]);
-    found.text(Field::Model).or_else(|| found.text(Field::LooseModel)).or_else(asked)
+    let model = found.text(Field::Model).or_else(|| found.text(Field::LooseModel));
+    model.or_else(asked).or_else(|| Some(qualified(found)?.1))
+}
+
+/// The provider and the model of `openai/gpt-4o`.
+fn qualified<'a>(found: &Found<'a>) -> Option<(Cow<'a, str>, Cow<'a, str>)> {
+    match found.text(Field::QualifiedModel)? {
+        Cow::Borrowed(text) => {
+            text.split_once('/').map(|(provider, model)| (Cow::Borrowed(provider), Cow::Borrowed(model)))
+        }
+        Cow::Owned(text) => text
+            .split_once('/')
+            .map(|(provider, model)| (Cow::Owned(provider.to_owned()), Cow::Owned(model.to_owned()))),
+    }
 }
 
 /// Who provides the model; a framework's name only where there is no better one.
 fn provider<'a>(found: &Found<'a>) -> Option<Cow<'a, str>> {
     let named = found.text(Field::Provider).map(service);
-    let qualified = || match found.text(Field::QualifiedModel)? {
-        Cow::Borrowed(text) => text.split_once('/').map(|(provider, _)| Cow::Borrowed(provider)),
-        Cow::Owned(text) => text.split_once('/').map(|(provider, _)| Cow::Owned(provider.to_owned())),
-    };
-    named.or_else(qualified).or_else(|| found.text(Field::Framework))
+    named.or_else(|| Some(qualified(found)?.0)).or_else(|| found.text(Field::Framework))
 }
 
 /// The Vercel AI SDK names the interface of a provider too: `openai.chat`, `anthropic.messages`.

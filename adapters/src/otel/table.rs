@@ -22,6 +22,10 @@ pub(super) enum Field {
     ClaudeType,
     HaystackType,
     LogfireType,
+    GenkitType,
+    LaminarType,
+    SpringType,
+    RequestType,
     // What it happened to.
     ToolName,
     /// A tool's name under a key that others use for other things: read only where the kind of the
