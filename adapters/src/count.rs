@@ -7,6 +7,9 @@
 //! 1. its nearest ancestor that is of the same kind, on the same tool or model;
 //! 2. a record with the same id of the provider's answer, or the same id of the tool call.
 //!
+//! Ids of tool calls are the sender's own, and some only count from one: give it the records of one
+//! trace, or of one conversation.
+//!
 //! A call failed when the record that counts says so, or for a tool any record under its call id.
 
 use crate::event::{Action, Event, Origin, Status};

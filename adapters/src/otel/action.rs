@@ -188,7 +188,9 @@ fn tool<'a>(
         .text(Field::ToolName)
         .or_else(|| found.text(Field::LooseToolName))
         .unwrap_or_else(|| named(decision, found, span, Field::EntityName));
-    Action::Tool { name, mcp_server, call_id: found.text(Field::ToolCallId) }
+    // What Google's kit writes for a call that the model gave no id.
+    let call_id = found.text(Field::ToolCallId).filter(|id| id != "<not specified>");
+    Action::Tool { name, mcp_server, call_id }
 }
 
 /// The server's name. Its own spans come from a resource named after it; a client's resource is

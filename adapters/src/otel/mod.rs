@@ -94,7 +94,7 @@ fn event_of<'a>(
         tenant: tenant(found).or_else(|| resource.tenant.clone()),
         input,
         outcome,
-        authorization: None,
+        authorization: outcome::authorization(decision, found),
         origin: Origin::Span {
             trace: span.trace_id,
             span: span.span_id,

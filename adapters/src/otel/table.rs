@@ -68,6 +68,8 @@ pub(super) enum Field {
     Success,
     /// What a guard or a human decided.
     Verdict,
+    /// Who decided, or what.
+    Approver,
     // Content: of a tool, of a model, of whatever the span is.
     Arguments,
     Result,
