@@ -89,7 +89,8 @@ fn undisputed<'a>(found: &Found<'a>, span: &'a Span<'a>) -> Decision {
         return decision;
     }
     // Before 1.27 the conventions had no operation: a model and who provides it were a call.
-    if found.known && found.has(Field::Model) && found.has(Field::Provider) {
+    let provided = found.has(Field::Provider) || found.has(Field::Framework);
+    if found.known && provided && found.has(Field::Model) {
         return Decision::of(Kind::Generate, Why::Model);
     }
     match loose::place(&span.attributes) {
