@@ -183,6 +183,16 @@ mod tests {
     }
 
     #[test]
+    fn the_views_of_a_caller_a_client_and_a_server_are_one_call() {
+        let tool = |id, parent| item(id, parent, Some(Kind::Tool), "lookup_customer");
+        let called = Item { call_id: Some("c"), ..tool(1, 9) };
+        let again = Item { call_id: Some("d"), ..tool(5, 9) };
+        let counted = count(&[tool(4, 3), tool(3, 2), item(2, 1, None, ""), called, again]);
+        let one = Counted::Ok(Kind::Tool);
+        assert_eq!(counted, [Counted::With(3), Counted::With(3), Counted::No, one, one]);
+    }
+
+    #[test]
     fn siblings_with_one_answer_count_once() {
         let mut items = [item(1, 9, Some(Kind::Generate), "m"), item(2, 9, Some(Kind::Generate), "m")];
         assert_eq!(count(&items), [Counted::Ok(Kind::Generate); 2]);
