@@ -116,11 +116,9 @@ fn by_name(found: &Found<'_>, span: &Span<'_>) -> Option<Decision> {
         Needs::Model => found.known && found.has(Field::Model),
     };
     DIALECTS.iter().enumerate().find_map(|(bit, table)| {
-        let name = table.names.iter().find(|name| matches(name.pattern, &span.name))?;
-        counts(bit, name).then(|| Decision {
-            dialect: Some(table.name),
-            ..Decision::of(name.kind, Why::Name(name.pattern))
-        })
+        let named = |name: &&Name| matches(name.pattern, &span.name) && counts(bit, name);
+        let name = table.names.iter().find(named)?;
+        Some(Decision { dialect: Some(table.name), ..Decision::of(name.kind, Why::Name(name.pattern)) })
     })
 }
 
