@@ -7,6 +7,7 @@
 #![allow(unreachable_pub, missing_debug_implementations)]
 
 mod audit;
+mod captures;
 mod clients;
 mod co_append;
 mod collector;
