@@ -49,6 +49,7 @@ fn draft(tenant: usize, number: u64) -> Draft {
         usage: Usage { input_tokens: Some(512), output_tokens: Some(64), ..Usage::default() },
         source: Source { adapter: "otel", via: "OpenTelemetry GenAI spans", dialect: "gen_ai", mapping: "1" },
         dropped: 0,
+        trace_flags: None,
     };
     Builder::new(false).draft(
         &event,

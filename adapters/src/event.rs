@@ -30,6 +30,8 @@ pub struct Event<'a> {
     pub source: Source,
     /// What the sender says it dropped before sending: attributes, events and links of a span.
     pub dropped: u64,
+    /// The W3C trace flags, where the sender says them: 1 is "sampled".
+    pub trace_flags: Option<u8>,
 }
 
 /// What kind of thing happened, and to what. Names as in the design's table of actions.

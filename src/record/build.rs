@@ -251,6 +251,10 @@ fn data(
         line.push(b',');
     }
     instant(line, "ended_at", event.ended);
+    // A sender's clock may say so: kept as it is said, and pointed out.
+    if matches!((event.started, event.ended), (Some(from), Some(to)) if to < from) {
+        line.extend_from_slice(br#""ends_before_start":true,"#);
+    }
     text(line, "error_type", names.error_type.as_deref());
     text(line, "finish_reason", names.finish_reason.as_deref());
     tokens(line, "input_tokens", event.usage.input_tokens);
@@ -261,6 +265,11 @@ fn data(
     id(line, "span_id", span.map(<[u8; 8]>::as_slice));
     instant(line, "started_at", event.started);
     tokens(line, "total_tokens", event.usage.total_tokens);
+    if let Some(flags) = event.trace_flags {
+        key(line, "trace_flags");
+        integer(line, u64::from(flags));
+        line.push(b',');
+    }
     id(line, "trace_id", trace.map(<[u8; 16]>::as_slice));
     undisclosed(line, event);
     if line.last() == Some(&b',') {

@@ -87,6 +87,7 @@ fn ours(case: &Value) -> Value {
         usage: Usage::default(),
         source: Source { adapter: "otel", via: "test", dialect: "gen_ai", mapping: "1" },
         dropped: 0,
+        trace_flags: None,
     };
     let builder = Builder::new(case["summaries"] == false);
     let draft = builder.draft(&event, &Tenant::Local, &mut Scratch::default());

@@ -1,7 +1,7 @@
 //! A span that tells of no action itself, but that actions happened under.
 
 use super::outcome::ERROR;
-use super::{MAPPING, Resource, with_resource};
+use super::{MAPPING, Resource, trace_flags, with_resource};
 use crate::event::{Action, Agent, Content, Event, Origin, Outcome, Source, Status, Usage};
 use crate::otlp::model::Span;
 use std::borrow::Cow;
@@ -35,5 +35,6 @@ pub fn context<'a>(resource: &Resource<'a>, span: &'a Span<'a>) -> Event<'a> {
         usage: Usage::default(),
         source: Source { adapter: "otel", via: "OpenTelemetry spans", dialect: "otel", mapping: MAPPING },
         dropped: span.dropped,
+        trace_flags: trace_flags(span.flags),
     }
 }

@@ -114,7 +114,14 @@ fn event_of<'a>(
             mapping: MAPPING,
         },
         dropped: span.dropped,
+        trace_flags: trace_flags(span.flags),
     })
+}
+
+/// The flags of the trace context, which older senders leave at zero, together with all else that
+/// `flags` could say (`trace.proto`, `SpanFlags`).
+fn trace_flags(flags: u32) -> Option<u8> {
+    (flags != 0).then_some((flags & 0xff) as u8)
 }
 
 /// The tenant that the span's dialect names, by an attribute or among the sender's own particulars.

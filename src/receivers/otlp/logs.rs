@@ -163,6 +163,7 @@ pub(super) fn share(
         usage: Usage::default(),
         source: last.source,
         dropped: 0,
+        trace_flags: None,
     };
     let draft = reading.builder.draft(&event, &key.tenant, scratch);
     let bytes = parts.iter().map(weight).sum::<usize>() + draft.len();

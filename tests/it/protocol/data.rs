@@ -165,7 +165,8 @@ fn outcomes_and_times() -> Vec<Case> {
             1,
             |records| {
                 at("/data/started_at", &records[0], &"2025-10-09T08:53:20.000000Z".into())?;
-                at("/data/ended_at", &records[0], &"2025-10-09T08:53:19.000000Z".into())
+                at("/data/ended_at", &records[0], &"2025-10-09T08:53:19.000000Z".into())?;
+                at("/data/ends_before_start", &records[0], &true.into())
             },
         ),
         http("D5", "no times", Full, timed(0, 0)).keeps(1),
@@ -184,21 +185,25 @@ fn outcomes_and_times() -> Vec<Case> {
                 span.links = vec![link];
             })
         })
-        .keeps(1),
+        .kept(1, |records| at("/data/trace_flags", &records[0], &1.into())),
         http("D7", "a log record without a time of its own", Full, |_| {
-            log(LogRecord { observed_time_unix_nano: OBSERVED, ..LogRecord::default() })
-        }),
+            let event_name = "codex.api_request".into();
+            log(LogRecord { event_name, observed_time_unix_nano: OBSERVED, ..LogRecord::default() })
+        })
+        .keeps(1),
         http("D8", "a log record's event_name", Full, |_| {
             log(LogRecord {
-                event_name: "gen_ai.choice".into(),
+                event_name: "codex.api_request".into(),
                 time_unix_nano: OBSERVED,
                 ..LogRecord::default()
             })
-        }),
+        })
+        .keeps(1),
         http("D8", "a log record's event.name among its attributes", Full, |_| {
-            let attributes = vec![attribute("event.name", text("gen_ai.choice"))];
+            let attributes = vec![attribute("event.name", text("codex.api_request"))];
             log(LogRecord { attributes, time_unix_nano: OBSERVED, ..LogRecord::default() })
-        }),
+        })
+        .keeps(1),
     ]
 }
 

@@ -1,6 +1,7 @@
 //! One log record's attributes, by name, and what events of every agent have in common.
 
 use super::super::content;
+use super::super::trace_flags;
 use super::{Item, Resource, source, spans};
 use crate::event::{Action, Agent, Authorization, Content, Decision, Event, Origin, Outcome, Status, Usage};
 use crate::json::{Json, Text};
@@ -107,6 +108,7 @@ impl<'a> Log<'_, 'a> {
             usage: Usage::default(),
             source: source(dialect),
             dropped: self.record.dropped,
+            trace_flags: trace_flags(self.record.flags),
         }
     }
 
