@@ -1,7 +1,7 @@
 //! What the reference leaves readable: current providers' tokens, credentials in URLs and in JSON
 //! that is part of a text.
 
-use super::super::chars::{byte, byte_run, run, space};
+use super::super::chars::{WORD, byte, byte_run, run, space};
 use super::super::fields::{MASK, credential_key};
 use super::super::leaf::DEEPER;
 use super::super::text::Span;
@@ -19,7 +19,9 @@ pub(in super::super) fn prefixed(text: &str, out: &mut Vec<Span>) {
     let mut before = 0;
     for (start, pair) in bytes.windows(2).enumerate() {
         let [first, second] = pair else { continue };
-        let (Some(pairs), glued) = (starts.get(usize::from(first & 0x7F)), word(before)) else { continue };
+        let (Some(pairs), glued) = (starts.get(usize::from(first & 0x7F)), WORD[usize::from(before)]) else {
+            continue;
+        };
         before = *first;
         if glued || pairs >> (second & 0x7F) & 1 == 0 || start < done {
             continue;
@@ -31,20 +33,6 @@ pub(in super::super) fn prefixed(text: &str, out: &mut Vec<Span>) {
         }
     }
 }
-
-fn word(b: u8) -> bool {
-    WORD[usize::from(b)]
-}
-
-static WORD: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut b = 0;
-    while b < 256 {
-        table[b] = (b as u8).is_ascii_alphanumeric() || b as u8 == b'_';
-        b += 1;
-    }
-    table
-};
 
 /// Where the token of [`PREFIXES`] that starts at `start` ends.
 fn token_at(text: &str, start: usize) -> Option<usize> {
