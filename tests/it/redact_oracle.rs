@@ -219,11 +219,16 @@ fn deliberate(text: &str, findings: &Findings) -> Option<&'static str> {
 /// more in a deep patch.
 fn same_findings(text: &str, ours: &Findings, theirs: &Value, deep: bool) -> Result<bool, String> {
     let ours: Vec<[&str; 3]> = ours.iter().map(|f| [f.kind, f.severity.name(), f.sample.as_str()]).collect();
+    // A sample is masked like any text: what only halod knows may be in it.
+    let redactor = Redactor::new();
+    let samples: Vec<_> =
+        theirs.as_array().unwrap().iter().map(|f| redactor.text(f[2].as_str().unwrap())).collect();
     let theirs: Vec<[&str; 3]> = theirs
         .as_array()
         .unwrap()
         .iter()
-        .map(|f| [f[0].as_str().unwrap(), f[1].as_str().unwrap(), f[2].as_str().unwrap()])
+        .zip(&samples)
+        .map(|(f, sample)| [f[0].as_str().unwrap(), f[1].as_str().unwrap(), sample])
         .collect();
     if ours == theirs {
         return Ok(false);
@@ -266,6 +271,16 @@ fn unmasked(text: &str) -> String {
     text[..text.len() - cut(LABEL).max(cut(&mask)).max(cut(&rest))].to_owned()
 }
 
+/// A text without the first character of each masked address: it is a part of the mask, and another one
+/// where JSON's own letters stand before the address.
+fn without_firsts(text: &str) -> String {
+    let mut parts: Vec<&str> = text.split("****@").collect();
+    let last = parts.pop().unwrap_or_default();
+    let cut = |part: &str| part.chars().next_back().map_or(0, char::len_utf8);
+    let kept: String = parts.iter().map(|part| format!("{}****@", &part[..part.len() - cut(part)])).collect();
+    kept + last
+}
+
 /// A text without the single characters that separate its digits.
 fn digits_joined(text: &[char]) -> Vec<char> {
     let digit = |at: usize| text.get(at).is_some_and(char::is_ascii_digit);
@@ -278,7 +293,7 @@ fn hidden(text: &str, ours: &str, theirs: &str, what: &str) -> Result<(), String
     // Both may leave out invisible characters, in different places.
     let visible =
         |text: &str| unmasked(text).chars().filter(|c| !cases::invisible(*c)).collect::<Vec<char>>();
-    let (source, left, right) = (visible(text), visible(ours), visible(theirs));
+    let (source, left, right) = (visible(text), visible(&without_firsts(ours)), visible(theirs));
     // What JSON puts around and into strings is no content.
     let skipped: &[char] = if what == "input" { &['*', '\\', '"'] } else { &['*'] };
     let count = |text: &[char]| {
