@@ -97,6 +97,10 @@ fn messages(redactor: &Redactor) {
     show("messages, scan", ns(&|findings| redactor.scan(&value, findings)));
     show("messages, summary_input", ns(&|_| drop(black_box(redactor.summary_input(&value)))));
     show(
+        "messages, scan_and_summarise",
+        ns(&|findings| drop(black_box(redactor.scan_and_summarise(&value, findings)))),
+    );
+    show(
         "messages, both",
         ns(&|findings| {
             redactor.scan(&value, findings);

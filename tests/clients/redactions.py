@@ -1,7 +1,8 @@
 """Answers, a line of JSON each, what the reference does with each line of JSON on standard input.
 
 A line is [kind, value]. For "text": its masks with and without the entropy rule, the same masked again until
-nothing changes, and its findings. For "value": the summaries of an input and an outcome before they are cut, the hash, the findings.
+nothing changes, its findings, and their samples as they are. For "value": the summaries of an input (as JSON, and as
+Python writes it) and an outcome before they are cut, the hash, the findings.
 """
 
 import json
@@ -42,6 +43,7 @@ def text(value):
         "named": named,
         "named_settled": settled(redact.mask_known_secrets, named),
         "findings": found(redact.scan(value)),
+        "samples": [f["sample"] for f in redact.scan(value)],
     }
 
 
@@ -51,6 +53,7 @@ def value(value):
     given = redact.mask_known_secrets(window(shown))
     came = redact.redact_text(window(_extract_text(value)))
     return {
+        "literal": str(redacted),
         "input": given,
         "input_settled": settled(redact.mask_known_secrets, given),
         "outcome": came,

@@ -39,8 +39,19 @@ fn left(text: &str, at: usize) -> Option<u8> {
     byte.is_ascii().then_some(byte)
 }
 
+/// ASCII letters, digits and `_`.
+pub(super) static WORD: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut b = 0;
+    while b < 256 {
+        table[b] = (b as u8).is_ascii_alphanumeric() || b as u8 == b'_';
+        b += 1;
+    }
+    table
+};
+
 fn word_byte(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || b == b'_'
+    WORD[usize::from(b)]
 }
 
 /// `\b`; a lenient one is a boundary by either reading.

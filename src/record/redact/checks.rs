@@ -20,8 +20,8 @@ pub(super) fn luhn(text: &str) -> bool {
 /// The checksum of an account number (ISO 13616, ISO/IEC 7064 MOD 97-10), character by character.
 pub(super) struct Iban {
     /// What the sum over the characters after the first four must be.
-    expected: u32,
-    sum: u32,
+    expected: u8,
+    sum: u8,
 }
 
 impl Iban {
@@ -30,14 +30,11 @@ impl Iban {
         let mut all = Self { expected: 0, sum: 0 };
         head.iter().for_each(|&b| all.add(b));
         // The head is six decimal digits. The inverse of a million modulo 97 is 18.
-        Self { expected: (97 + 1 - all.sum) * 18 % 97, sum: 0 }
+        Self { expected: ((97 + 1 - u32::from(all.sum)) * 18 % 97) as u8, sum: 0 }
     }
 
     pub(super) fn add(&mut self, b: u8) {
-        let digit = VALUE[usize::from(b)];
-        // A letter is two digits, and 100 is 3 modulo 97.
-        let next = self.sum * if digit < 10 { 10 } else { 3 } + u32::from(digit);
-        self.sum = next % 97;
+        self.sum = NEXT[usize::from(VALUE[usize::from(b)])][usize::from(self.sum)];
     }
 
     pub(super) fn valid(&self) -> bool {
@@ -53,6 +50,18 @@ static VALUE: [u8; 256] = {
         let b = if at < 10 { b'0' + at } else { b'A' - 10 + at };
         table[b as usize] = at;
         table[b.to_ascii_lowercase() as usize] = at;
+        at += 1;
+    }
+    table
+};
+
+/// For each digit or letter and sum modulo 97 the next sum. A letter counts as two digits.
+static NEXT: [[u8; 97]; 36] = {
+    let mut table = [[0; 97]; 36];
+    let mut at = 0;
+    while at < 36 * 97 {
+        let (value, sum) = (at / 97, at % 97);
+        table[value][sum] = ((sum * if value < 10 { 10 } else { 100 } + value) % 97) as u8;
         at += 1;
     }
     table

@@ -38,6 +38,11 @@ impl Findings {
         }
     }
 
+    /// Adds all of `others`, in their order.
+    pub(super) fn extend(&mut self, others: Self) {
+        others.list.into_iter().for_each(|found| self.add(found.kind, found.severity, found.sample));
+    }
+
     /// Whether another finding of `kind` would be kept.
     pub(super) fn room_for(&self, kind: &str) -> bool {
         self.list.iter().filter(|finding| finding.kind == kind).count() < MAX_PER_TYPE

@@ -62,8 +62,16 @@ fn words(part: &str) -> bool {
 #[derive(Clone, Copy)]
 struct Place {
     depth: usize,
+    /// Nothing was found in the value: only what the findings leave out may have to be masked.
+    clean: bool,
     /// It is the value of a path's field, or an item of it.
     path: bool,
+}
+
+impl Place {
+    fn top(clean: bool) -> Self {
+        Self { depth: 0, clean, path: false }
+    }
 }
 
 /// A string that is itself JSON, as tool arguments often are.
@@ -77,7 +85,7 @@ pub(super) fn nested(text: &str) -> Option<Json<'_>> {
     parse_with(trimmed, &Limits { depth: 64, ..Limits::PYTHON }).ok().map(|parsed| parsed.value)
 }
 
-fn is_patch(text: &str) -> bool {
+pub(super) fn is_patch(text: &str) -> bool {
     memchr::memchr(b'*', text.as_bytes()).is_some() && text.contains(PATCH)
 }
 
@@ -107,14 +115,14 @@ impl Redactor {
     /// Adds what a value holds to `out`: its strings, its keys, its numbers, credentials by their
     /// keys, and the same in strings that are JSON.
     pub fn scan(&self, value: &Json<'_>, out: &mut Findings) {
-        self.scan_at(value, Place { depth: 0, path: false }, out);
+        self.scan_at(value, Place::top(false), out);
     }
 
     fn scan_at(&self, value: &Json<'_>, place: Place, out: &mut Findings) {
         if place.depth > MAX_DEPTH {
             return;
         }
-        let inside = Place { depth: place.depth + 1, path: false };
+        let inside = Place { depth: place.depth + 1, path: false, ..place };
         match value {
             Json::Str(text) => self.scan_leaf(&text.to_lossy(), place, out),
             // A number counts as a string inside it: one level deeper.
@@ -170,13 +178,13 @@ impl Redactor {
         let path = place.path && path_value(text);
         self.find(text, if path { Rules::Patterns } else { Rules::Full }, out);
         if let Some(value) = nested(text) {
-            self.scan_at(&value, Place { depth: place.depth + 1, path: false }, out);
+            self.scan_at(&value, Place { depth: place.depth + 1, path: false, ..place }, out);
         }
     }
 
     /// Appends the compact JSON of the masked value to `out`, until that has `enough` bytes.
-    pub(super) fn write(&self, value: &Json<'_>, enough: usize, out: &mut Vec<u8>) {
-        self.write_at(value, Place { depth: 0, path: false }, enough, out);
+    pub(super) fn write(&self, value: &Json<'_>, clean: bool, enough: usize, out: &mut Vec<u8>) {
+        self.write_at(value, Place::top(clean), enough, out);
     }
 
     fn write_at(&self, value: &Json<'_>, place: Place, enough: usize, out: &mut Vec<u8>) {
@@ -184,7 +192,7 @@ impl Redactor {
             write_str(DEEPER, out);
             return;
         }
-        let inside = Place { depth: place.depth + 1, path: false };
+        let inside = Place { depth: place.depth + 1, path: false, ..place };
         match value {
             Json::Null => out.extend_from_slice(b"null"),
             Json::Bool(true) => out.extend_from_slice(b"true"),
@@ -193,7 +201,7 @@ impl Redactor {
             Json::Int(number) => drop(write!(out, "{number}")),
             Json::BigInt(digits) => out.extend_from_slice(digits.as_bytes()),
             Json::Float(number) => write_float(*number, out),
-            Json::Str(text) => drop(write_str(&self.leaf(&text.to_lossy(), place.depth, place.path), out)),
+            Json::Str(text) => drop(write_str(&self.shown(&text.to_lossy(), place), out)),
             Json::Array(items) => {
                 self.write_items(items, None, Place { path: place.path, ..inside }, enough, out);
             }
@@ -217,7 +225,9 @@ impl Redactor {
                 break;
             }
             let name = key.to_lossy();
-            write_str(&self.text(&name), out);
+            // Keys as deep as this are no findings.
+            let clean = inside.clean && inside.depth <= MAX_DEPTH;
+            write_str(&if clean { Cow::Borrowed(&*name) } else { self.text(&name) }, out);
             out.push(b':');
             let credential = credential_key(&name);
             let inside = Place { path: path_of(key, value), ..inside };
@@ -252,7 +262,8 @@ impl Redactor {
             if out.len() > enough {
                 break;
             }
-            if credential.is_some_and(|key| fields::credential_value(key, item)) {
+            let shown = place.depth <= MAX_DEPTH;
+            if shown && credential.is_some_and(|key| fields::credential_value(key, item)) {
                 write_str(fields::MASK, out);
             } else {
                 let path = place.path && matches!(item, Json::Str(_));
@@ -260,6 +271,14 @@ impl Redactor {
             }
         }
         out.push(b']');
+    }
+
+    fn shown<'t>(&self, text: &'t str, place: Place) -> Cow<'t, str> {
+        // A patch is masked as a whole as well, and has findings only by its parts.
+        if place.clean && !is_patch(text) {
+            return Cow::Borrowed(text);
+        }
+        self.leaf(text, place.depth, place.path)
     }
 
     /// A string of a value, masked by what it is: a patch, a path, JSON or free text.
@@ -296,7 +315,7 @@ impl Redactor {
     /// The masked text of JSON inside a string; `None` when there is nothing to mask in its leaves.
     fn nested_text(&self, value: &Json<'_>, depth: usize, length: usize) -> Option<String> {
         let mut findings = Findings::default();
-        let place = Place { depth: depth + 1, path: false };
+        let place = Place { depth: depth + 1, ..Place::top(false) };
         self.scan_at(value, place, &mut findings);
         if findings.is_empty() {
             return None;

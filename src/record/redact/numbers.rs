@@ -63,16 +63,17 @@ impl Runs {
             _ => FAR,
         };
         self.end = end;
-        self.last = self.last << 8 | gap | length.min(31) as u32;
+        self.last = (self.last << 8) | gap | length.min(31) as u32;
         let before = if gap == 0 { self.card } else { 0 };
         let begins = length >= 4 && matches!(first, b'3'..=b'6');
         self.card = if before > 0 || begins { before + length } else { 0 };
         let is = |mask: u32, expected: u32| self.last & mask == expected;
-        self.shapes |= u8::from(self.card >= 13) * CARD
-            | u8::from(is(0x1F_FF_FF, 0x03_02_04)) * SSN
-            | u8::from(is(0x1F_DF_DF, 0x03_03_04)) * PHONE
-            | u8::from(is(0x60_60_60, 0)) * ADDRESS
-            | u8::from(length >= 8) * LONG;
+        let there = |shape: u8, there: bool| u8::from(there) * shape;
+        self.shapes |= there(CARD, self.card >= 13);
+        self.shapes |= there(SSN, is(0x1F_FF_FF, 0x03_02_04));
+        self.shapes |= there(PHONE, is(0x1F_DF_DF, 0x03_03_04));
+        self.shapes |= there(ADDRESS, is(0x60_60_60, 0));
+        self.shapes |= there(LONG, length >= 8);
     }
 }
 

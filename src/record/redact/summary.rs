@@ -1,8 +1,8 @@
 //! Summaries: what a reader of the record sees of the content.
 
 use super::fields::{MASK, credential_key, credential_value, path_key, path_value};
-use super::leaf::nested;
-use super::{Redactor, chars};
+use super::leaf::{is_patch, nested};
+use super::{Findings, Redactor, chars};
 use crate::record::hash::dumps_float;
 use halo_adapters::json::{Json, Text};
 use std::borrow::Cow;
@@ -24,10 +24,30 @@ impl Redactor {
     /// at most [`MAX_SUMMARY`] characters. `None` when there is nothing to say.
     #[must_use]
     pub fn summary_input(&self, value: &Json<'_>) -> Option<String> {
+        self.summary(value, false)
+    }
+
+    /// [`Redactor::scan`] and [`Redactor::summary_input`] in one go: where nothing is found, which is
+    /// the usual case, the summary doesn't look at the leaves again.
+    #[must_use]
+    pub fn scan_and_summarise(&self, value: &Json<'_>, out: &mut Findings) -> Option<String> {
+        let mut found = Findings::default();
+        self.scan(value, &mut found);
+        let clean = found.is_empty();
+        out.extend(found);
+        self.summary(value, clean)
+    }
+
+    /// `clean` says that nothing was found in `value`.
+    fn summary(&self, value: &Json<'_>, clean: bool) -> Option<String> {
         let text = match value {
             Json::Str(text) => {
                 let text = text.to_lossy();
-                let masked = self.leaf(&text, 0, false);
+                let masked = if clean && !is_patch(&text) {
+                    text
+                } else {
+                    Cow::Owned(self.leaf(&text, 0, false).into_owned())
+                };
                 if masked.len() <= WINDOW {
                     return shorten(&masked);
                 }
@@ -35,7 +55,7 @@ impl Redactor {
             }
             value => {
                 let mut out = Vec::with_capacity(256);
-                self.write(value, ENOUGH, &mut out);
+                self.write(value, clean, ENOUGH, &mut out);
                 String::from_utf8(out).ok()?
             }
         };

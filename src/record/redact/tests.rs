@@ -133,3 +133,26 @@ fn findings_know_their_severity_and_personal_data() {
     Redactor::new().scan_text(&text, &mut many);
     assert_eq!(many.iter().count(), MAX_PER_TYPE);
 }
+
+#[test]
+fn one_call_says_what_two_say() {
+    let redactor = Redactor::new();
+    let patch = r#"["*** Begin Patch\n*** Update File: a.b\npassword=\n*** End Patch"]"#;
+    let deep = format!("{}{{\"bob@example.com\":1}}{}", "[".repeat(8), "]".repeat(8));
+    for json in [
+        r#"{"a":"plain","b":[1,2.5,null,"{\"n\":1}"]}"#,
+        r#"{"a":"bob@example.com","pass":"x","c":["sk-aaaaaaaaaaaaaaaaaaaaaaaa"]}"#,
+        r#"{"a":"see password","b":":x"}"#,
+        "\"some text\"",
+        "\"mail bob@example.com\"",
+        "4111111111111111",
+        patch,
+        &deep,
+    ] {
+        let value = parse(json).unwrap();
+        let (mut one, mut two) = (Findings::default(), Findings::default());
+        let summary = redactor.scan_and_summarise(&value, &mut one);
+        redactor.scan(&value, &mut two);
+        assert_eq!((summary, one), (redactor.summary_input(&value), two), "{json}");
+    }
+}

@@ -11,6 +11,9 @@ pub(super) struct Span {
 
 /// Replaces each place in `text` by what `mask` writes; `None` when that changes nothing.
 pub(super) fn replace(text: &str, spans: &[Span], mask: Mask) -> Option<String> {
+    if spans.is_empty() {
+        return None;
+    }
     let mut out = String::with_capacity(text.len());
     let mut done = 0;
     for span in spans {
@@ -19,7 +22,7 @@ pub(super) fn replace(text: &str, spans: &[Span], mask: Mask) -> Option<String> 
         done = span.end;
     }
     out.push_str(text.get(done..).unwrap_or_default());
-    (!spans.is_empty() && out != text).then_some(out)
+    (out != text).then_some(out)
 }
 
 /// Applies rows one after the other, each to what the one before left; `masked` is what is left of

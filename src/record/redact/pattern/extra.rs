@@ -1,7 +1,7 @@
 //! What the reference leaves readable: current providers' tokens, credentials in URLs and in JSON
 //! that is part of a text.
 
-use super::super::chars::{byte, byte_run, run, space};
+use super::super::chars::{WORD, byte, byte_run, run, space};
 use super::super::fields::{MASK, credential_key};
 use super::super::leaf::DEEPER;
 use super::super::text::Span;
@@ -13,18 +13,21 @@ use std::sync::LazyLock;
 
 /// Tokens of [`PREFIXES`] that do not continue a word.
 pub(in super::super) fn prefixed(text: &str, out: &mut Vec<Span>) {
-    let bytes = text.as_bytes();
     let starts = &*STARTS;
     let mut done = 0;
-    let mut before = 0;
-    for (start, pair) in bytes.windows(2).enumerate() {
-        let [first, second] = pair else { continue };
-        let (Some(pairs), glued) = (starts.get(usize::from(first & 0x7F)), word(before)) else { continue };
-        before = *first;
-        if glued || pairs >> (second & 0x7F) & 1 == 0 || start < done {
+    let mut before = b' ';
+    for (start, pair) in text.as_bytes().windows(2).enumerate() {
+        let [first, second] = *pair else { continue };
+        if WORD[usize::from(std::mem::replace(&mut before, first))] {
             continue;
         }
-        let end = token_at(text, start).or_else(|| airtable(text, start)).or_else(|| discord(text, start));
+        let group = starts.groups[usize::from(first & 0x7F)][usize::from(second & 0x7F)];
+        if group == 0 || start < done {
+            continue;
+        }
+        let known = starts.prefixes.get(usize::from(group)).map_or(&[][..], Vec::as_slice);
+        let end =
+            token_at(text, start, known).or_else(|| airtable(text, start)).or_else(|| discord(text, start));
         if let Some(end) = end {
             out.push(Span { start, end });
             done = end;
@@ -32,46 +35,39 @@ pub(in super::super) fn prefixed(text: &str, out: &mut Vec<Span>) {
     }
 }
 
-fn word(b: u8) -> bool {
-    WORD[usize::from(b)]
+/// Where the token of one of `known` that starts at `start` ends.
+fn token_at(text: &str, start: usize, known: &[&Prefix]) -> Option<usize> {
+    let third = byte(text, start + 2);
+    known.iter().filter(|(prefix, ..)| prefix.len() < 3 || byte(prefix, 2) == third).find_map(
+        |(prefix, body, least)| {
+            let rest = text.as_bytes().get(start..)?.strip_prefix(prefix.as_bytes())?;
+            let length = rest.iter().position(|b| !body.has(*b)).unwrap_or(rest.len());
+            (length >= *least).then_some(start + prefix.len() + length)
+        },
+    )
 }
 
-static WORD: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut b = 0;
-    while b < 256 {
-        table[b] = (b as u8).is_ascii_alphanumeric() || b as u8 == b'_';
-        b += 1;
+/// [`PREFIXES`] by their first two bytes.
+struct Starts {
+    /// Which of `prefixes` start with these bytes; 0 stands for none.
+    groups: Box<[[u8; 128]; 128]>,
+    prefixes: Vec<Vec<&'static Prefix>>,
+}
+
+static STARTS: LazyLock<Starts> = LazyLock::new(|| {
+    let mut starts = Starts { groups: Box::new([[0; 128]; 128]), prefixes: vec![Vec::new(); 2] };
+    for first in DISCORD {
+        // The second group is empty.
+        starts.groups[usize::from(first)] = [1; 128];
     }
-    table
-};
-
-/// Where the token of [`PREFIXES`] that starts at `start` ends.
-fn token_at(text: &str, start: usize) -> Option<usize> {
-    let bytes = text.as_bytes().get(start..)?;
-    let known = BY_BYTE.get(usize::from(*bytes.first()?))?;
-    known.iter().find_map(|(prefix, body, least)| {
-        let rest = bytes.strip_prefix(prefix.as_bytes())?;
-        let length = rest.iter().position(|b| !body.has(*b)).unwrap_or(rest.len());
-        (length >= *least).then_some(start + prefix.len() + length)
-    })
-}
-
-/// [`PREFIXES`] by their first byte.
-static BY_BYTE: LazyLock<Vec<Vec<&'static Prefix>>> = LazyLock::new(|| {
-    let with = |b: u8| PREFIXES.iter().filter(|(prefix, ..)| byte(prefix, 0) == b).collect();
-    (0..=127).map(with).collect()
-});
-
-/// For each first byte, a bit for each second one with which some token starts.
-static STARTS: LazyLock<Box<[u128; 128]>> = LazyLock::new(|| {
-    let mut starts = Box::new([0; 128]);
-    for (at, seconds) in (0u8..).zip(starts.iter_mut()) {
-        for (prefix, ..) in PREFIXES.iter().filter(|(prefix, ..)| byte(prefix, 0) == at) {
-            *seconds |= 1u128 << byte(prefix, 1);
+    for prefix in PREFIXES {
+        let group = &mut starts.groups[usize::from(byte(prefix.0, 0))][usize::from(byte(prefix.0, 1))];
+        if *group < 2 {
+            *group = starts.prefixes.len() as u8;
+            starts.prefixes.push(Vec::new());
         }
-        if DISCORD.contains(&at) {
-            *seconds = !0;
+        if let Some(same) = starts.prefixes.get_mut(usize::from(*group)) {
+            same.push(prefix);
         }
     }
     starts

@@ -2,7 +2,7 @@
 //! once; digits of other scripts count where they do for the reference.
 
 use super::super::chars::{
-    Digits, Lenient, Run, at, before, boundary, byte, byte_run, digit, digits_at, ends, space, starts,
+    Digits, Lenient, Run, WORD, at, before, boundary, byte, byte_run, digit, digits_at, ends, space, starts,
 };
 use super::super::checks;
 use super::super::text::Span;
@@ -131,13 +131,14 @@ fn folded_ibans(text: &str, out: &mut Vec<Span>, find: fn(&str, &mut Vec<Span>))
     }
 }
 
-/// Two letters and two digits.
+/// Two letters and two digits that do not continue a word, as far as its ASCII tells.
 fn iban_starts(text: &str) -> impl Iterator<Item = usize> {
-    text.as_bytes().windows(4).enumerate().filter_map(|(at, four)| match four {
-        [a, b, c, d] if c.is_ascii_digit() && d.is_ascii_digit() => {
-            (a.is_ascii_alphabetic() && b.is_ascii_alphabetic()).then_some(at)
-        }
-        _ => None,
+    let mut before = b' ';
+    text.as_bytes().windows(4).enumerate().filter_map(move |(at, four)| {
+        let [a, b, c, d] = four else { return None };
+        let glued = WORD[usize::from(std::mem::replace(&mut before, *a))];
+        let shape = !glued && a.is_ascii_alphabetic() && b.is_ascii_alphabetic();
+        (shape && c.is_ascii_digit() && d.is_ascii_digit()).then_some(at)
     })
 }
 

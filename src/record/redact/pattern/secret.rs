@@ -3,7 +3,7 @@
 use super::super::chars::{at, before, byte, byte_run, run, space};
 use super::super::invisible::invisible;
 use super::super::text::Span;
-use memchr::memchr2_iter;
+use memchr::{memchr2, memchr2_iter};
 
 /// Where `label` (lower-case ASCII) ends if it stands at `from`, in any case. As Unicode folds case,
 /// `ſ` is an s and the Kelvin sign a k.
@@ -66,28 +66,29 @@ pub(in super::super) fn password(text: &str, out: &mut Vec<Span>) {
 
 /// Also what a long one goes on with.
 pub(in super::super) fn long_password(text: &str, out: &mut Vec<Span>) {
-    // Such a password covers one of these places and the one before it.
-    let inside = |at: &usize| !PASSWORD_ENDS[usize::from(byte(text, *at))];
-    let mut places = (0..text.len()).step_by(PASSWORD / 2);
-    let mut before = false;
-    if places.any(|at| std::mem::replace(&mut before, inside(&at)) && before) {
+    // Such a password covers a part between two of these places.
+    let inside = |b: &u8| !PASSWORD_ENDS[usize::from(*b)];
+    if text.as_bytes().chunks_exact(PASSWORD / 2).any(|part| part.iter().all(inside)) {
         passwords(text, usize::MAX, out);
     }
 }
 
 /// By hand for its look-behind: the label must not continue a word.
 fn passwords(text: &str, most: usize, out: &mut Vec<Span>) {
-    let mut done = 0;
-    for start in memchr2_iter(b'p', b'P', text.as_bytes()) {
-        if start < done || before(text, start).is_some_and(folded_alnum) {
+    let bytes = text.as_bytes();
+    let mut from = 0;
+    while let Some(at) = bytes.get(from..).and_then(|rest| memchr2(b'p', b'P', rest)) {
+        let start = from + at;
+        from = start + 1;
+        if before(text, start).is_some_and(folded_alnum) {
             continue;
         }
         let Some(label) = LABELS.iter().find_map(|name| label(text, start, name)) else { continue };
         if let Some(value) = password_value(text, label) {
-            let length = password_end(text, value, most) - value;
-            if length > 0 {
-                done = value + length;
-                out.push(Span { start, end: done });
+            let end = password_end(text, value, most);
+            if end > value {
+                out.push(Span { start, end });
+                from = end;
             }
         }
     }

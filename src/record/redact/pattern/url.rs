@@ -3,7 +3,7 @@
 use super::super::chars::{Lenient, boundary, byte, byte_run, first, run, space};
 use super::super::text::Span;
 use memchr::memmem::find_iter;
-use memchr::memrchr;
+use memchr::{memchr_iter, memrchr};
 
 const ANY: usize = usize::MAX;
 
@@ -102,9 +102,15 @@ const SCHEMES: [&str; 12] = [
     "amqp",
 ];
 
+/// Where `://` stands.
+fn signs(text: &str) -> impl Iterator<Item = usize> {
+    let bytes = text.as_bytes();
+    memchr_iter(b':', bytes).filter(move |&at| bytes.get(at + 1..at + 3) == Some(b"//"))
+}
+
 pub(in super::super) fn db_conn(text: &str, out: &mut Vec<Span>) {
     let mut done = 0;
-    for sign in find_iter(text.as_bytes(), "://") {
+    for sign in signs(text) {
         let before = text.get(done..sign).unwrap_or_default();
         let last = before.as_bytes().last();
         let mut ending = SCHEMES.iter().filter(|scheme| scheme.as_bytes().last() == last);
@@ -120,7 +126,7 @@ pub(in super::super) fn db_conn(text: &str, out: &mut Vec<Span>) {
 /// Any other URL with a password: `https://user:password@host`.
 pub(in super::super) fn userinfo(text: &str, out: &mut Vec<Span>) {
     let mut done = 0;
-    for sign in find_iter(text.as_bytes(), "://") {
+    for sign in signs(text) {
         if sign < done || sign == 0 {
             continue;
         }
