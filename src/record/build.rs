@@ -69,8 +69,7 @@ impl Builder {
     }
 }
 
-/// What a record says of the content, and what was found in it.
-#[derive(Default)]
+/// What a record says of the content.
 struct Said {
     input: Option<String>,
     outcome: Option<String>,
@@ -80,25 +79,23 @@ impl Said {
     /// Findings of the input come first, as in the reference.
     fn of(event: &Event<'_>, builder: &Builder, findings: &mut Findings) -> Self {
         let redactor = &builder.redactor;
-        if let Content::Value(input) = &event.input {
-            redactor.scan(input, findings);
+        let mut input = None;
+        match &event.input {
+            Content::Value(value) if builder.hash_only => redactor.scan(value, findings),
+            Content::Value(value) => {
+                input = Some(redactor.scan_and_summarise(value, findings).unwrap_or_default());
+            }
+            Content::Undisclosed => {}
         }
-        let outcome = outcome_content(&event.outcome);
-        match outcome {
-            Some(OutcomeContent::Result(result)) => redactor.scan(result, findings),
-            Some(OutcomeContent::Error(error)) => redactor.scan_text(error, findings),
-            None => {}
-        }
-        if builder.hash_only {
-            return Self::default();
-        }
-        let input = match &event.input {
-            Content::Value(input) => Some(redactor.summary_input(input).unwrap_or_default()),
-            Content::Undisclosed => None,
-        };
-        let outcome = match outcome {
-            Some(OutcomeContent::Result(result)) => redactor.summary_outcome(result),
-            Some(OutcomeContent::Error(error)) => redactor.summary_text(error),
+        let outcome = match outcome_content(&event.outcome) {
+            Some(OutcomeContent::Result(result)) => {
+                redactor.scan(result, findings);
+                if builder.hash_only { None } else { redactor.summary_outcome(result) }
+            }
+            Some(OutcomeContent::Error(error)) => {
+                redactor.scan_text(error, findings);
+                if builder.hash_only { None } else { redactor.summary_text(error) }
+            }
             None => None,
         };
         Self { input, outcome }

@@ -69,7 +69,8 @@ fn at(path: &'static str, record: &Value, wanted: &Value) -> Outcome<()> {
     if found == wanted { Ok(()) } else { Err(format!("{path} is {found}, wanted {wanted}")) }
 }
 
-fn log(record: LogRecord) -> Post {
+fn log(c: &Ctx, mut record: LogRecord) -> Post {
+    record.attributes.push(attribute("tenant.id", text(&c.tenant)));
     let scope = ScopeLogs { log_records: vec![record], ..ScopeLogs::default() };
     let resource = ResourceLogs { scope_logs: vec![scope], ..ResourceLogs::default() };
     let request = ExportLogsServiceRequest { resource_logs: vec![resource] };
@@ -186,22 +187,25 @@ fn outcomes_and_times() -> Vec<Case> {
             })
         })
         .kept(1, |records| at("/data/trace_flags", &records[0], &1.into())),
-        http("D7", "a log record without a time of its own", Full, |_| {
-            let event_name = "codex.api_request".into();
-            log(LogRecord { event_name, observed_time_unix_nano: OBSERVED, ..LogRecord::default() })
+        http("D7", "a log record without a time of its own", Full, |c| {
+            let event_name = "codex.user_prompt".into();
+            log(c, LogRecord { event_name, observed_time_unix_nano: OBSERVED, ..LogRecord::default() })
         })
         .keeps(1),
-        http("D8", "a log record's event_name", Full, |_| {
-            log(LogRecord {
-                event_name: "codex.api_request".into(),
-                time_unix_nano: OBSERVED,
-                ..LogRecord::default()
-            })
+        http("D8", "a log record's event_name", Full, |c| {
+            log(
+                c,
+                LogRecord {
+                    event_name: "codex.user_prompt".into(),
+                    time_unix_nano: OBSERVED,
+                    ..LogRecord::default()
+                },
+            )
         })
         .keeps(1),
-        http("D8", "a log record's event.name among its attributes", Full, |_| {
-            let attributes = vec![attribute("event.name", text("codex.api_request"))];
-            log(LogRecord { attributes, time_unix_nano: OBSERVED, ..LogRecord::default() })
+        http("D8", "a log record's event.name among its attributes", Full, |c| {
+            let attributes = vec![attribute("event.name", text("codex.user_prompt"))];
+            log(c, LogRecord { attributes, time_unix_nano: OBSERVED, ..LogRecord::default() })
         })
         .keeps(1),
     ]
