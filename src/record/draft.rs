@@ -216,13 +216,18 @@ impl Draft {
     /// How this draft stands to `line`, which is sealed under the same origin.
     #[must_use]
     pub fn standing(&self, line: &[u8]) -> Standing<'_> {
-        if self.same_content(line) {
-            return Standing::Same;
-        }
-        match compare::content_apart(&self.line, line) {
-            Some(true) => Standing::Same,
-            Some(false) if !self.apart.is_empty() => Standing::Apart(&self.apart),
-            _ => Standing::Conflict,
+        let same = self.same_content(line);
+        let more = !compare::has_content_of(&self.line, line);
+        if same && (!more || self.apart.is_empty()) {
+            Standing::Same
+        } else if !same && !compare::same_but_content(&self.line, line) {
+            Standing::Conflict
+        } else if !more {
+            Standing::Same
+        } else if self.apart.is_empty() {
+            Standing::Conflict
+        } else {
+            Standing::Apart(&self.apart)
         }
     }
 

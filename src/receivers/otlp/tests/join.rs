@@ -304,6 +304,79 @@ fn what_is_remembered_has_bounds() {
     assert!(recent.get(&key(0)).is_none() && recent.get(&key(Recent::MAX * 2)).is_some());
 }
 
+/// xorshift64*: the same choices in every run.
+struct Choices(u64);
+
+impl Choices {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % end
+    }
+}
+
+/// Whatever the order of requests, spans, refusals, ends of holds and senders that leave: content
+/// whose request is answered is in the sealed record of its span or in one of its own, not in both.
+#[tokio::test]
+async fn content_is_sealed_once_in_any_order() {
+    for seed in 1..300 {
+        let mut choose = Choices(seed);
+        let room = [300_000, 5_000][choose.below(2)];
+        let bench = bench(FOREVER, room);
+        let mut holds: Vec<(Vec<RecordId>, Hold<'_>)> = Vec::new();
+        let mut spans: Vec<Joined> = Vec::new();
+        let (mut answered, mut alone, mut joined) = (Vec::new(), Vec::new(), Vec::new());
+        let mut end = async |(ids, mut hold): (Vec<RecordId>, Hold<'_>)| {
+            hold.withdraw();
+            alone.extend(hold.end().await.iter().map(Draft::id));
+            answered.extend(ids);
+        };
+        let mut settle = |span: Joined, sealed: bool| {
+            if sealed {
+                joined.extend(span.learned.iter().flat_map(|(_, known)| known.shares.clone()));
+            }
+            span.settle(&bench.reading.joins, sealed);
+        };
+        for step in 0..60 {
+            let key = key(1 + choose.below(4) as u8, None);
+            match choose.below(8) {
+                0..=2 => {
+                    let pieces = [
+                        (step, Piece::Message(message(&format!("m{step}")))),
+                        (step, Piece::Choice(message(&format!("c{step}")))),
+                    ];
+                    let share = bench.share(&key, &pieces[choose.below(2)..]);
+                    let other = bench
+                        .share(&self::key(5, None), &[(step, Piece::Message(message(&format!("x{step}"))))]);
+                    let ids = vec![share.draft.id(), other.draft.id()];
+                    holds.push((ids, bench.hold(vec![share, other])));
+                }
+                3 => spans.push(bench.span(&key, &[], 0).1),
+                4 | 5 if !spans.is_empty() => {
+                    let span = spans.swap_remove(choose.below(spans.len()));
+                    settle(span, choose.below(3) > 0);
+                }
+                // Ends only when no span has it in hand: it would wait for that.
+                6 if !holds.is_empty() && spans.is_empty() => {
+                    end(holds.swap_remove(choose.below(holds.len()))).await
+                }
+                7 if !holds.is_empty() => drop(holds.swap_remove(choose.below(holds.len()))),
+                _ => {}
+            }
+        }
+        spans.drain(..).for_each(|span| settle(span, true));
+        for hold in holds {
+            end(hold).await;
+        }
+        bench.assert_idle();
+        for id in &answered {
+            let places = (alone.iter().filter(|other| *other == id).count(), joined.contains(id));
+            assert!(matches!(places, (1, false) | (0, true)), "seed {seed}: {places:?}");
+        }
+    }
+}
+
 /// A future that is asked by hand whether it is done.
 struct Asked<F>(std::pin::Pin<Box<F>>);
 
