@@ -359,7 +359,7 @@ async fn content_is_sealed_once_in_any_order() {
                 }
                 // Ends only when no span has it in hand: it would wait for that.
                 6 if !holds.is_empty() && spans.is_empty() => {
-                    end(holds.swap_remove(choose.below(holds.len()))).await
+                    end(holds.swap_remove(choose.below(holds.len()))).await;
                 }
                 7 if !holds.is_empty() => drop(holds.swap_remove(choose.below(holds.len()))),
                 _ => {}
