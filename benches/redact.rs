@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use halo_adapters::json::Json;
+use halo_adapters::json::{Json, parse};
 use halod::record::redact::{Findings, Redactor};
 use std::hint::black_box;
 use std::time::Instant;
@@ -42,28 +42,70 @@ fn main() {
     once("ordinary 1.2 KB, scan", &ordinary, 20_000, &scan);
     once("ordinary 1.2 KB, summary_input", &ordinary, 20_000, &summary);
     let name = |text: &str| drop(black_box(redactor.named(text)));
-    once("a model's name, named", "claude-3-5-sonnet-20241022", 200_000, &name);
+    for text in NAMES {
+        once(&format!("named: {text}"), text, 200_000, &name);
+    }
+    messages(&redactor);
     if let Ok(python) = std::env::var("HALO_PYTHON") {
         reference(&python, &ordinary);
     }
     let prose = ordinary.repeat((1 << 20) / ordinary.len());
     let base = best(5, || scan(black_box(&prose))) / prose.len() as f64;
     println!("{:<34} {:>10} {base:>9.2} {:>8.2}", "1 MiB of it, scan", "", 1.0);
-    for (name, piece) in HOSTILE {
+    // One argument: only the hostile texts with that name.
+    let only = std::env::args().nth(1).filter(|name| !name.starts_with('-')).unwrap_or_default();
+    for (name, piece) in HOSTILE.into_iter().filter(|(name, _)| name.contains(&only)) {
         let text = piece.repeat((1 << 20) / piece.len());
         let cost = best(3, || scan(black_box(&text))) / text.len() as f64;
         println!("{name:<34} {:>10} {cost:>9.2} {:>8.2}", "", cost / base);
     }
     let base = best(5, || mask(black_box(&prose))) / 65_536.0;
     println!("{:<34} {:>10} {base:>9.2} {:>8.2}", "1 MiB of it, text (64 Ki kept)", "", 1.0);
-    for (name, piece) in HOSTILE {
+    for (name, piece) in HOSTILE.into_iter().filter(|(name, _)| name.contains(&only)) {
         let text = piece.repeat((1 << 20) / piece.len());
         let cost = best(3, || mask(black_box(&text))) / 65_536.0;
         println!("{name:<34} {:>10} {cost:>9.2} {:>8.2}", "", cost / base);
     }
 }
 
-const HOSTILE: [(&str, &str); 18] = [
+const NAMES: [&str; 6] = [
+    "model.generate",
+    "gpt-4o-mini",
+    "claude-3-5-sonnet-20241022",
+    "mcp__github__create_pull_request",
+    "0af7651916cd43dd8448eb211c80319c",
+    "550e8400-e29b-41d4-a716-446655440000",
+];
+
+/// What a call of a model carries: about 1 KB of JSON in fourteen leaves.
+const MESSAGES: &str = r#"{"model":"gpt-4o-mini","temperature":0.2,"max_tokens":512,"messages":[
+    {"role":"system","content":"You are a support agent for an online shop. Answer in two sentences. Never promise a refund; offer to open a ticket instead. Use the tools when you need the order."},
+    {"role":"user","content":"Hello, my parcel from last Tuesday has not arrived yet, and the tracking page says that it left the warehouse. Can you look where it is and tell me when it will be here? I will be away next week."},
+    {"role":"assistant","content":null,"tool_calls":[{"id":"call_7","type":"function","function":{"name":"order_status","arguments":"{\"order\": \"A-1042\", \"fields\": [\"carrier\", \"state\"]}"}}]},
+    {"role":"tool","tool_call_id":"call_7","content":"state: in transit; carrier: north post; expected: Friday; the parcel left the sorting centre this morning and is on the van"}]}"#;
+
+fn messages(redactor: &Redactor) {
+    let value = parse(MESSAGES).unwrap();
+    let ns = |f: &dyn Fn(&mut Findings)| {
+        let mut findings = Findings::default();
+        best(20_000, || {
+            findings.clear();
+            f(black_box(&mut findings));
+        })
+    };
+    let show = |name: &str, ns: f64| println!("{name:<34} {ns:>10.0} {:>9.2}", ns / MESSAGES.len() as f64);
+    show("messages, scan", ns(&|findings| redactor.scan(&value, findings)));
+    show("messages, summary_input", ns(&|_| drop(black_box(redactor.summary_input(&value)))));
+    show(
+        "messages, both",
+        ns(&|findings| {
+            redactor.scan(&value, findings);
+            drop(black_box(redactor.summary_input(&value)));
+        }),
+    );
+}
+
+const HOSTILE: [(&str, &str); 19] = [
     ("eyJ", "eyJ"),
     ("eyJ.", "eyJaaaaaaaaaa."),
     ("a.", "a."),
@@ -80,6 +122,7 @@ const HOSTILE: [(&str, &str); 18] = [
     ("quotes", "\""),
     ("separators", ":/;,.-_=&?"),
     ("accounts", "AA11 "),
+    ("accounts of a country", "GB82 "),
     ("urls", "https://a:b/"),
     ("quoted credentials", "\"token\":"),
 ];

@@ -13,6 +13,7 @@ pub mod directory;
 pub mod doors;
 mod drain;
 pub mod process;
+mod socket;
 
 use std::io;
 use std::sync::Arc;
@@ -86,7 +87,7 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
         stats: Arc::clone(&stats),
         receivers: Box::new(move || receivers::otlp(&counters)),
     });
-    let admin = tokio::spawn(admin::serve(bound.admin.listener, Arc::clone(&state)));
+    let admin = tokio::spawn(admin::serve(bound.admin.socket, Arc::clone(&state)));
 
     let (storage, pipeline, counts) = (config.storage.clone(), config.pipeline.clone(), Arc::clone(&stats));
     let starting =
@@ -140,15 +141,15 @@ impl Doors {
         })
     }
 
-    fn addresses(&self) -> Vec<(&'static str, std::net::SocketAddr)> {
+    fn addresses(&self) -> Vec<(&'static str, String)> {
         let all = [(GRPC, self.grpc.as_ref()), (HTTP, self.http.as_ref()), (ADMIN, Some(&self.admin))];
-        all.into_iter().filter_map(|(name, bound)| Some((name, bound?.address))).collect()
+        all.into_iter().filter_map(|(name, bound)| Some((name, bound?.address.clone()))).collect()
     }
 }
 
 /// One line with everything a sender or an operator has to know.
 fn announce(state: &admin::State) {
-    let address = |name| state.doors.iter().find(|(door, _)| *door == name).map(|(_, at)| at.to_string());
+    let address = |name| state.doors.iter().find(|(door, _)| *door == name).map(|(_, at)| at);
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         pid = std::process::id(),
@@ -171,7 +172,7 @@ fn open(
 ) -> impl Future<Output = ()> + use<> {
     let limits = Arc::new(settings.limits);
     let service = OtlpService::new(intake, Arc::clone(reading), Arc::clone(&limits), Arc::clone(stats));
-    listener::serve(bound.listener, service, limits, draining)
+    listener::serve(bound.socket, service, limits, draining)
 }
 
 /// Opens the store, completes what a crash interrupted, and starts the writer thread. Blocks for as

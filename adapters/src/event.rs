@@ -130,6 +130,8 @@ pub struct Usage<'a> {
     pub cache_write_tokens: Option<i64>,
     pub reasoning_tokens: Option<i64>,
     pub finish_reason: Option<Cow<'a, str>>,
+    /// The provider's own id of its answer: two model calls with the same one are one.
+    pub response_id: Option<Cow<'a, str>>,
 }
 
 /// Which adapter read the event, from which dialect, by which version of the mapping.

@@ -8,6 +8,7 @@
 //! Nothing here does I/O, reads a clock, hashes or redacts; everything borrows from the input.
 //! [`json::Json`] is the one value type that content travels in.
 
+pub mod count;
 pub mod event;
 pub mod json;
 pub mod otel;

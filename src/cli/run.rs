@@ -24,13 +24,13 @@ pub(super) struct Args {
     #[arg(long, short, value_name = "DIR")]
     dir: Option<PathBuf>,
     /// Listen for OTLP/gRPC here; port 0 takes a free one
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(long, value_name = "HOST:PORT|unix:PATH")]
     grpc: Option<Endpoint>,
     /// Listen for OTLP/HTTP here
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(long, value_name = "HOST:PORT|unix:PATH")]
     http: Option<Endpoint>,
     /// Serve /healthz, /readyz, /metrics and /status here
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(long, value_name = "HOST:PORT|unix:PATH")]
     admin: Option<Endpoint>,
 }
 

@@ -65,7 +65,7 @@ fn surroundings(config: &Config) -> Vec<Problem> {
     match tokio::runtime::Builder::new_current_thread().enable_io().build() {
         Ok(runtime) => {
             for (name, endpoint) in doors::endpoints(config) {
-                match runtime.block_on(doors::bind(name, endpoint)) {
+                match runtime.block_on(doors::check(name, endpoint)) {
                     Ok(door) => bound.push(door),
                     Err(error) => said.push(error.to_string()),
                 }

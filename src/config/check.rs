@@ -180,10 +180,11 @@ impl Reader<'_> {
         let admin = Some((&config.admin, "admin.endpoint".to_owned()));
         let all: Vec<_> = [grpc, http, admin].into_iter().flatten().collect();
         for (i, (endpoint, key)) in all.iter().enumerate() {
-            let before = all.iter().take(i).find(|(other, _)| other == endpoint && other.port() != 0);
+            let alike = |other: &Endpoint| other == *endpoint && !other.takes_a_free_port();
+            let before = all.iter().take(i).find(|(other, _)| alike(other));
             if let Some((_, other)) = before {
                 let place = self.node(key).or_else(|| self.node(other)).map(|node| node.place);
-                let what = format!("{endpoint} is also {other}; each needs its own port");
+                let what = format!("{endpoint} is also {other}; each needs its own");
                 self.problems.push(Problem { place, key: key.clone(), what });
             }
         }

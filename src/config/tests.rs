@@ -90,16 +90,16 @@ fn the_command_line_is_above_the_file() {
     };
     let config = read("receivers: { otlp: { protocols: { http: } } }").unwrap().with(overrides);
     assert_eq!(config.storage.directory, Path::new("/d"));
-    assert_eq!(config.grpc.unwrap().endpoint.port(), 0);
-    assert_eq!(config.http.unwrap().endpoint.port(), 4318);
-    assert_eq!(config.admin.port(), 9);
+    assert_eq!(config.grpc.unwrap().endpoint, Endpoint::loopback(0));
+    assert_eq!(config.http.unwrap().endpoint, Endpoint::loopback(4318));
+    assert_eq!(config.admin, Endpoint::loopback(9));
 }
 
 #[test]
 fn variables_are_expanded_inside_their_value_only() {
     let config =
         read("admin: { endpoint: \"127.0.0.1:${env:PORT}\" }\nstorage:\n  directory: ${env:DIR}\n").unwrap();
-    assert_eq!(config.admin.port(), 14317);
+    assert_eq!(config.admin, Endpoint::loopback(14317));
     assert_eq!(config.storage.directory, Path::new("/srv/a\nadmin: { endpoint: 0.0.0.0:1 }"));
     let config = read("storage:\n  max_tenants: ${env:PORT}\n  directory: ${env:NOPE:-./x}\n").unwrap();
     assert_eq!((config.storage.max_tenants, config.storage.directory), (14317, "./x".into()));
@@ -175,7 +175,12 @@ fn each_mistake_has_its_place_and_its_remedy() {
         (
             "admin: { endpoint: 127.0.0.1:4318 }\n",
             "h.yaml:1:20: admin.endpoint: 127.0.0.1:4318 is also receivers.otlp.protocols.http.endpoint; each needs \
-             its own port",
+             its own",
+        ),
+        (
+            "receivers: { otlp: { protocols: { http: { endpoint: unix:run/ } } } }\n",
+            "h.yaml:1:53: receivers.otlp.protocols.http.endpoint: `unix:run/`: a Unix socket is unix: and its path, \
+             like unix:/run/halod/otlp.sock",
         ),
         (
             "receivers: { otlp: { protocols: } }\n",

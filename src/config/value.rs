@@ -2,33 +2,54 @@
 
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Where a door listens: `host:port`, resolved when it is bound. Port 0 takes a free one.
+/// Where a door listens: `host:port`, or `unix:` and the path of a socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoint {
-    host: String,
-    port: u16,
+pub enum Endpoint {
+    /// Resolved when it is bound. Port 0 takes a free one.
+    Tcp {
+        host: String,
+        port: u16,
+    },
+    Unix(PathBuf),
 }
+
+/// Bytes that the system takes as the path of a socket (unix(7), `sun_path`), without the one that
+/// ends it.
+const SOCKET_PATH: usize = 107;
 
 impl Endpoint {
     #[must_use]
     pub fn loopback(port: u16) -> Self {
-        Self { host: "127.0.0.1".into(), port }
+        Self::Tcp { host: "127.0.0.1".into(), port }
     }
 
+    /// Whether two doors may have this same endpoint: each gets a port of its own.
     #[must_use]
-    pub fn port(&self) -> u16 {
-        self.port
+    pub fn takes_a_free_port(&self) -> bool {
+        matches!(self, Self::Tcp { port: 0, .. })
+    }
+
+    /// The path, where this is a Unix socket.
+    #[must_use]
+    pub fn socket(&self) -> Option<&Path> {
+        match self {
+            Self::Unix(path) => Some(path),
+            Self::Tcp { .. } => None,
+        }
     }
 
     /// The addresses the host stands for, IPv4 first: `localhost` means 127.0.0.1 to most senders.
+    /// None for a Unix socket.
     ///
     /// # Errors
     /// The host is unknown.
     pub fn resolve(&self) -> std::io::Result<Vec<SocketAddr>> {
-        let mut addresses: Vec<_> = (self.host.as_str(), self.port).to_socket_addrs()?.collect();
+        let Self::Tcp { host, port } = self else { return Ok(Vec::new()) };
+        let mut addresses: Vec<_> = (host.as_str(), *port).to_socket_addrs()?.collect();
         addresses.sort_by_key(SocketAddr::is_ipv6);
         Ok(addresses)
     }
@@ -36,10 +57,10 @@ impl Endpoint {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
+        match self {
+            Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
 }
@@ -57,12 +78,19 @@ pub enum EndpointError {
     Port,
     #[error("an IPv6 address must be in brackets, like [::1]:4317")]
     Brackets,
+    #[error("a Unix socket is unix: and its path, like unix:/run/halod/otlp.sock")]
+    SocketShape,
+    #[error("the path of a Unix socket can have {SOCKET_PATH} bytes, this one has {0}; choose a shorter one")]
+    SocketPath(usize),
 }
 
 impl FromStr for Endpoint {
     type Err = EndpointError;
 
     fn from_str(text: &str) -> Result<Self, EndpointError> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            return socket(path).map(Self::Unix);
+        }
         if text.contains('/') {
             return Err(EndpointError::Url);
         }
@@ -84,8 +112,25 @@ impl FromStr for Endpoint {
         if port.is_empty() || !port.bytes().all(|b| b.is_ascii_digit()) {
             return Err(EndpointError::Port);
         }
-        Ok(Self { host: host.to_owned(), port: port.parse().map_err(|_| EndpointError::Port)? })
+        Ok(Self::Tcp { host: host.to_owned(), port: port.parse().map_err(|_| EndpointError::Port)? })
     }
+}
+
+/// The path in `unix:PATH` or `unix:///PATH`, as in the names of gRPC.
+fn socket(path: &str) -> Result<PathBuf, EndpointError> {
+    let path = match path.strip_prefix("//") {
+        Some(path) if path.starts_with('/') => path,
+        // What would stand there is a host.
+        Some(_) => return Err(EndpointError::SocketShape),
+        None => path,
+    };
+    if path.is_empty() || path.ends_with('/') || path.contains('\0') {
+        return Err(EndpointError::SocketShape);
+    }
+    if path.len() > SOCKET_PATH {
+        return Err(EndpointError::SocketPath(path.len()));
+    }
+    Ok(path.into())
 }
 
 /// Reads a duration as the Collector writes it: whole numbers with `ms`, `s`, `m` or `h`, joined
@@ -133,6 +178,25 @@ mod tests {
             ("[::1:4317", EndpointError::Brackets),
             ("[x]:4317", EndpointError::Brackets),
             ("a b:1", EndpointError::Shape),
+        ] {
+            assert_eq!(text.parse::<Endpoint>(), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn unix_sockets() {
+        for text in ["unix:/run/halod/otlp.sock", "unix:otlp.sock", "unix:./a b:4317"] {
+            assert_eq!(text.parse::<Endpoint>().unwrap().to_string(), text);
+        }
+        assert_eq!("unix:///run/x".parse::<Endpoint>().unwrap().to_string(), "unix:/run/x");
+        let long = |length: usize| format!("unix:/{}", "x".repeat(length - 1));
+        assert!(long(107).parse::<Endpoint>().is_ok());
+        for (text, error) in [
+            ("unix:", EndpointError::SocketShape),
+            ("unix:/run/", EndpointError::SocketShape),
+            ("unix://host/run/x", EndpointError::SocketShape),
+            ("unix:/a\0b", EndpointError::SocketShape),
+            (&long(108), EndpointError::SocketPath(108)),
         ] {
             assert_eq!(text.parse::<Endpoint>(), Err(error), "{text}");
         }

@@ -1,11 +1,12 @@
 //! Listening sockets: bound before anything is served, so that nothing starts halfway.
 
 use std::io;
-use std::net::SocketAddr;
 
 use tokio::net::TcpListener;
 
+use super::socket;
 use crate::config::{Config, Endpoint};
+use crate::net::socket::Socket;
 
 pub const GRPC: &str = "otlp/grpc";
 pub const HTTP: &str = "otlp/http";
@@ -13,14 +14,18 @@ pub const ADMIN: &str = "admin";
 
 /// A door can't listen.
 #[derive(Debug, thiserror::Error)]
-#[error("{name} can't listen on {endpoint}: {error}{}", hint(.name, .error))]
+#[error("{name} can't listen on {endpoint}: {error}{}", hint(.name, .endpoint, .error))]
 pub struct BindError {
     name: &'static str,
     endpoint: Endpoint,
     error: io::Error,
 }
 
-fn hint(name: &str, error: &io::Error) -> String {
+fn hint(name: &str, endpoint: &Endpoint, error: &io::Error) -> String {
+    if endpoint.socket().is_some() {
+        // Said where it is known.
+        return String::new();
+    }
     let flag = name.rsplit('/').next().unwrap_or(name);
     match error.kind() {
         io::ErrorKind::AddrInUse => {
@@ -35,8 +40,9 @@ fn hint(name: &str, error: &io::Error) -> String {
 /// One door that listens.
 #[derive(Debug)]
 pub struct Bound {
-    pub listener: TcpListener,
-    pub address: SocketAddr,
+    pub socket: Socket,
+    /// As a client would write it.
+    pub address: String,
 }
 
 /// Binds the first address of the endpoint that can be.
@@ -45,10 +51,16 @@ pub struct Bound {
 /// None can; the error is the first one's.
 pub async fn bind(name: &'static str, endpoint: &Endpoint) -> Result<Bound, BindError> {
     let failed = |error| BindError { name, endpoint: endpoint.clone(), error };
+    if let Some(path) = endpoint.socket() {
+        let socket = socket::bind(path).await.map_err(failed)?;
+        return Ok(Bound { socket, address: endpoint.to_string() });
+    }
     let mut first = None;
     for address in endpoint.resolve().map_err(failed)? {
         let bound = match TcpListener::bind(address).await {
-            Ok(listener) => listener.local_addr().map(|address| Bound { listener, address }),
+            Ok(listener) => listener
+                .local_addr()
+                .map(|address| Bound { socket: listener.into(), address: address.to_string() }),
             Err(error) => Err(error),
         };
         match bound {
@@ -57,6 +69,16 @@ pub async fn bind(name: &'static str, endpoint: &Endpoint) -> Result<Bound, Bind
         }
     }
     Err(failed(first.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into())))
+}
+
+/// Whether [`bind`] would work. What it returns holds a port until it is dropped; no file is made.
+///
+/// # Errors
+/// What [`bind`] would say.
+pub async fn check(name: &'static str, endpoint: &Endpoint) -> Result<Option<Bound>, BindError> {
+    let Some(path) = endpoint.socket() else { return bind(name, endpoint).await.map(Some) };
+    let checked = socket::check(path).await;
+    checked.map(|()| None).map_err(|error| BindError { name, endpoint: endpoint.clone(), error })
 }
 
 /// Every endpoint the configuration opens.
@@ -77,11 +99,8 @@ mod tests {
     #[tokio::test]
     async fn an_address_in_use_is_explained() {
         let first = bind(GRPC, &Endpoint::loopback(0)).await.unwrap();
-        let said = bind(HTTP, &Endpoint::loopback(first.address.port())).await.unwrap_err().to_string();
-        assert!(
-            said.starts_with(&format!("otlp/http can't listen on 127.0.0.1:{}", first.address.port())),
-            "{said}"
-        );
+        let said = bind(HTTP, &first.address.parse().unwrap()).await.unwrap_err().to_string();
+        assert!(said.starts_with(&format!("otlp/http can't listen on {}", first.address)), "{said}");
         assert!(said.ends_with("choose another address (--http)"), "{said}");
         let said = bind(ADMIN, &"198.51.100.1:0".parse().unwrap()).await.unwrap_err().to_string();
         assert!(said.ends_with("no interface of this machine has that address"), "{said}");
@@ -89,6 +108,7 @@ mod tests {
 
     #[tokio::test]
     async fn localhost_is_bound() {
-        assert!(bind(ADMIN, &"localhost:0".parse().unwrap()).await.unwrap().address.ip().is_loopback());
+        let bound = bind(ADMIN, &"localhost:0".parse().unwrap()).await.unwrap();
+        assert!(bound.address.starts_with("127.0.0.1:") || bound.address.starts_with("[::1]:"));
     }
 }

@@ -21,7 +21,7 @@ const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 const GRPC_DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
 pub const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 const APPLICATION_GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
-const SUPPORTED_CODINGS: HeaderValue = HeaderValue::from_static("identity,gzip");
+const SUPPORTED_CODINGS: HeaderValue = HeaderValue::from_static("identity,gzip,zstd");
 
 /// At most one piece of data, then at most one block of trailers.
 #[derive(Debug, Default)]
@@ -98,7 +98,7 @@ pub fn http_error(form: Form, fault: &Fault) -> Response<Reply> {
     }
     match fault {
         Fault::Method => headers.insert(ALLOW, HeaderValue::from_static("POST")),
-        Fault::Coding => headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip")),
+        Fault::Coding => headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip, zstd")),
         _ => None,
     };
     response

@@ -2,6 +2,7 @@
 
 use super::answer::Reply;
 use super::limits::Limits;
+use super::socket::Stream;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -14,7 +15,6 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -59,7 +59,7 @@ pub(super) fn builder(limits: &Limits) -> Builder {
 /// Serves one connection to its end. When `drain` turns true, requests in flight are finished, no
 /// new ones are taken (HTTP/2: GOAWAY; HTTP/1: `connection: close`), and the connection is closed.
 pub(super) async fn serve<S>(
-    stream: TcpStream,
+    stream: Stream,
     builder: &Builder,
     service: S,
     header_timeout: Duration,
@@ -92,13 +92,13 @@ pub(super) async fn drained(drain: &mut watch::Receiver<bool>) {
 /// The stream, with a deadline on the first bytes: before they have come, no protocol is chosen
 /// and neither protocol's timeouts run.
 struct FirstBytes {
-    stream: TcpStream,
+    stream: Stream,
     seen: usize,
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
 impl FirstBytes {
-    fn new(stream: TcpStream, timeout: Duration) -> Self {
+    fn new(stream: Stream, timeout: Duration) -> Self {
         let deadline = Some(Box::pin(sleep_until(Instant::now() + timeout)));
         Self { stream, seen: 0, deadline }
     }

@@ -3,6 +3,7 @@
 use super::answer::Reply;
 use super::conn;
 use super::limits::Limits;
+use super::socket::{Socket, Stream};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -10,7 +11,6 @@ use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
@@ -20,12 +20,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Accepts connections and serves them until `drain` turns true; then closes the socket, lets
 /// every connection finish what it has begun, and returns. Dropping the future cuts them off.
-pub async fn serve<S>(
-    listener: TcpListener,
-    service: S,
-    limits: Arc<Limits>,
-    mut drain: watch::Receiver<bool>,
-) where
+pub async fn serve<S>(socket: Socket, service: S, limits: Arc<Limits>, mut drain: watch::Receiver<bool>)
+where
     S: Service<Request<Incoming>, Response = Response<Reply>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send + 'static,
 {
@@ -36,7 +32,7 @@ pub async fn serve<S>(
     loop {
         let (stream, slot) = tokio::select! {
             () = conn::drained(&mut drain) => break,
-            accepted = accept(&listener, &slots) => accepted,
+            accepted = accept(&socket, &slots) => accepted,
             Some(ended) = connections.join_next() => {
                 report(ended);
                 continue;
@@ -49,7 +45,7 @@ pub async fn serve<S>(
             drop(slot);
         });
     }
-    drop(listener);
+    drop(socket);
     while let Some(ended) = connections.join_next().await {
         report(ended);
     }
@@ -57,22 +53,15 @@ pub async fn serve<S>(
 
 /// The next connection that a slot is free for. Safe to drop at any point: a stream is taken from
 /// the system only when it is returned.
-async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> (TcpStream, OwnedSemaphorePermit) {
+async fn accept(socket: &Socket, slots: &Arc<Semaphore>) -> (Stream, OwnedSemaphorePermit) {
     let Ok(slot) = Arc::clone(slots).acquire_owned().await else {
         // Nobody closes the semaphore.
         return std::future::pending().await;
     };
     let mut told = false;
     loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                // Answers are small and waited for: held back by Nagle's algorithm they would take
-                // a delayed acknowledgement, about 40 ms, more.
-                if let Err(error) = stream.set_nodelay(true) {
-                    tracing::debug!(%error, "cannot set TCP_NODELAY");
-                }
-                return (stream, slot);
-            }
+        match socket.accept().await {
+            Ok(stream) => return (stream, slot),
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 if !std::mem::replace(&mut told, true) {

@@ -13,4 +13,6 @@ pub mod gzip;
 pub mod limits;
 pub mod listener;
 pub mod rpc_status;
+pub mod socket;
 pub mod status;
+pub mod zstd;

@@ -20,7 +20,7 @@ pub enum Fault {
     SlowBody(u64),
     #[error("unknown content type; send application/x-protobuf, application/json or application/grpc")]
     MediaType,
-    #[error("unknown content encoding; send gzip, or none")]
+    #[error("unknown content encoding; send gzip, zstd, or none")]
     Coding,
     #[error("only POST is answered here")]
     Method,

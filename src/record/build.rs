@@ -257,6 +257,7 @@ fn data(
     tokens(line, "output_tokens", event.usage.output_tokens);
     pii_types(line, findings);
     tokens(line, "reasoning_tokens", event.usage.reasoning_tokens);
+    text(line, "response_id", names.response_id.as_deref());
     id(line, "span_id", span.map(<[u8; 8]>::as_slice));
     instant(line, "started_at", event.started);
     tokens(line, "total_tokens", event.usage.total_tokens);

@@ -26,6 +26,7 @@ pub(super) struct Names<'e> {
     pub(super) call_id: Option<Cow<'e, str>>,
     pub(super) error_type: Option<Cow<'e, str>>,
     pub(super) finish_reason: Option<Cow<'e, str>>,
+    pub(super) response_id: Option<Cow<'e, str>>,
     pub(super) principal: Option<Cow<'e, str>>,
     pub(super) session: Cow<'e, str>,
 }
@@ -75,6 +76,7 @@ impl<'e> Names<'e> {
             call_id: known(words.call_id, &|raw| redactor.id(raw)),
             error_type: known(event.outcome.error_type.as_deref(), &|raw| redactor.label(raw)),
             finish_reason: known(event.usage.finish_reason.as_deref(), &|raw| redactor.label(raw)),
+            response_id: known(event.usage.response_id.as_deref(), &|raw| redactor.id(raw)),
             principal: known(event.principal.as_deref(), &|raw| redactor.person(raw)),
             session: match (event.session.as_deref(), trace) {
                 (Some(session), _) => id(session),

@@ -11,7 +11,6 @@
 //! health away from who watches. Nothing here changes anything.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -25,10 +24,10 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::json;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use super::metrics::{self, Sample};
+use crate::net::socket::{Socket, Stream};
 use crate::pipeline::stats::Stats;
 
 /// Connections at once; further ones wait in the listen queue.
@@ -45,7 +44,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// What the admin port tells.
 pub struct State {
     /// Every door that listens: its name and bound address.
-    pub doors: Vec<(&'static str, SocketAddr)>,
+    pub doors: Vec<(&'static str, String)>,
     pub directory: PathBuf,
     pub started: SystemTime,
     /// The store is being opened, which may take a while after a crash.
@@ -79,13 +78,13 @@ impl State {
 }
 
 /// Serves until the future is dropped.
-pub async fn serve(listener: TcpListener, state: Arc<State>) {
+pub async fn serve(socket: Socket, state: Arc<State>) {
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         // The semaphore is never closed.
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let stream = match socket.accept().await {
+            Ok(stream) => stream,
             Err(error) => {
                 tracing::warn!(%error, "the admin port can't accept a connection");
                 tokio::time::sleep(PAUSE).await;
@@ -102,7 +101,7 @@ pub async fn serve(listener: TcpListener, state: Arc<State>) {
     }
 }
 
-async fn connection(stream: TcpStream, state: Arc<State>) {
+async fn connection(stream: Stream, state: Arc<State>) {
     let service = service_fn(move |request| {
         let response = answer(&request, &state);
         async move { Ok::<_, Infallible>(response) }
@@ -161,7 +160,7 @@ fn ready(state: &State) -> Response<Full<Bytes>> {
 fn status(state: &State) -> serde_json::Value {
     let stats = &state.stats;
     let doors: serde_json::Map<_, _> =
-        state.doors.iter().map(|(name, address)| ((*name).to_owned(), json!(address.to_string()))).collect();
+        state.doors.iter().map(|(name, address)| ((*name).to_owned(), json!(address))).collect();
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "pid": std::process::id(),

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::io::{Read, Write};
+use std::net::SocketAddr;
 
 use serde_json::Value;
 
@@ -15,7 +16,7 @@ struct Served {
 
 fn served() -> Served {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let address = listener.local_addr().unwrap();
     let stats = Arc::new(Stats::default());
     let receivers = || {
@@ -26,14 +27,14 @@ fn served() -> Served {
         }]
     };
     let state = Arc::new(State {
-        doors: vec![("otlp/grpc", "127.0.0.1:4317".parse().unwrap()), ("admin", address)],
+        doors: vec![("otlp/grpc", "127.0.0.1:4317".into()), ("admin", address.to_string())],
         directory: "/var/lib/halod".into(),
         started: SystemTime::now(),
         starting: AtomicBool::new(false),
         stats: Arc::clone(&stats),
         receivers: Box::new(receivers),
     });
-    runtime.spawn(serve(listener, Arc::clone(&state)));
+    runtime.spawn(serve(listener.into(), Arc::clone(&state)));
     Served { state, address, stats, _runtime: runtime }
 }
 

@@ -51,6 +51,11 @@ pub const FAMILIES: &[(&str, Kind, &str)] = &[
         "Spans that describe no agent action; nothing is sealed for them.",
     ),
     (
+        "halod_filtered_total",
+        Counter,
+        "Spans that describe no agent action, by the instrumentation scope that sent them; 100 scopes, the rest as other.",
+    ),
+    (
         "halod_spans_rejected_total",
         Counter,
         "Spans that can't become records, by reason; the sender is told.",

@@ -30,6 +30,12 @@ pub fn otlp(stats: &OtlpStats) -> Vec<Sample> {
             samples.push(sample("halod_receiver_faults_total", labels, count.load(Relaxed)));
         }
     }
+    for signal in SIGNALS {
+        for (scope, items) in stats.filtered.get(signal).labelled() {
+            let labels = vec![("signal", signal.to_string()), ("scope", scope)];
+            samples.push(sample("halod_filtered_total", labels, items));
+        }
+    }
     samples
 }
 
@@ -80,6 +86,7 @@ fn sample(name: &'static str, labels: Labels, value: u64) -> Sample {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::receivers::otlp::scopes::ScopeCounts;
     use crate::telemetry::metrics::FAMILIES;
 
     /// A sample of an unknown family would never be seen.
@@ -87,6 +94,9 @@ mod tests {
     fn every_sample_has_its_family() {
         let stats = OtlpStats::default();
         stats.signal(Transport::Http, Signal::Traces).accepted.store(4, Relaxed);
+        let mut filtered = ScopeCounts::default();
+        filtered.add("acme.web", 3);
+        stats.filtered.add(Signal::Traces, &filtered);
         let samples = otlp(&stats);
         for sample in &samples {
             assert!(FAMILIES.iter().any(|(name, ..)| *name == sample.name), "{}", sample.name);
@@ -99,5 +109,7 @@ mod tests {
             samples.iter().find(fits).map(|sample| sample.value)
         };
         assert_eq!((accepted("http"), accepted("grpc")), (Some(4), Some(0)));
+        let labels = vec![("signal", "traces".to_owned()), ("scope", "acme.web".to_owned())];
+        assert!(samples.contains(&sample("halod_filtered_total", labels, 3)));
     }
 }

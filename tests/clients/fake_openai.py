@@ -1,21 +1,32 @@
 """A fake of the OpenAI API on a free loopback port, which counts what it was asked.
 
-Serves chat completions (whole and streamed, with a tool call when tools are offered and none was
-answered yet) and embeddings. A user message that contains "fail 429" or "fail 500" is refused so.
+Serves chat completions and responses (whole and streamed) and embeddings. Offered tools that it
+knows, it asks for all of them, and answers once it has their results. A model whose name contains
+"fail-429" or a last message that contains "fail 429" is refused so; any other status likewise.
+
+Run as a program, it prints its address, serves until its standard input ends, and prints what it
+was asked, as JSON.
 """
 
 import json
 import re
+import sys
 import threading
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-USAGE = {"prompt_tokens": 117, "completion_tokens": 42, "total_tokens": 159}
+# What the tests look for in the chains, to find it nowhere.
+KEY = "sk-proj-FAKE0000aaaabbbbccccddddeeeeffff12345678"
+PASSWORD = "FAKE-Kx7vQ2mZ9pLw4tRb"
 ANSWER = "Order A-1042 for Zoë Müller (東京) is on its way."
-CALL = {
-    "id": "call_FAKE0001",
-    "type": "function",
-    "function": {"name": "lookup_order", "arguments": '{"order":"A-1042"}'},
+ARGUMENTS = {
+    "lookup_order": {"order": "A-1042"},
+    "issue_refund": {"order": "A-1042", "amount": 129.5, "api_key": KEY, "password": PASSWORD},
+}
+CHAT_USAGE = {"prompt_tokens": 117, "completion_tokens": 42, "total_tokens": 159}
+RESPONSE_USAGE = {
+    "input_tokens": 117, "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+    "output_tokens": 42, "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": 159,
 }
 
 
@@ -46,8 +57,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.number = "FAKE%04d" % sum(self.server.asked.values())
         if self.path.endswith("/chat/completions"):
             self.chat(asked)
+        elif self.path.endswith("/responses"):
+            self.respond(asked)
         elif self.path.endswith("/embeddings"):
             self.embeddings(asked)
         else:
@@ -55,31 +69,85 @@ class Handler(BaseHTTPRequestHandler):
 
     def chat(self, asked):
         kind = "stream" if asked.get("stream") else "chat"
-        messages = asked["messages"]
-        refusal = re.search(r"fail (\d+)", str(messages[-1].get("content")))
-        if refusal:
-            error = {"message": "refused as asked", "type": "server_error", "code": None}
-            return self.reply(kind, int(refusal[1]), {"error": error})
-        base = {"id": "chatcmpl-FAKE%04d" % sum(self.server.asked.values()), "created": 1760000000,
-                "model": asked["model"] + "-2024-07-18"}
-        calls = [CALL] if asked.get("tools") and messages[-1]["role"] != "tool" else None
+        last = asked["messages"][-1]
+        if self.refused(kind, asked["model"], last.get("content")):
+            return
+        base = {"id": "chatcmpl-" + self.number, "created": 1760000000, "model": answering(asked["model"])}
+        offered = [tool["function"]["name"] for tool in asked.get("tools") or ()]
+        calls = [] if last["role"] == "tool" else [
+            {"id": "call_%s_%d" % (self.number, i), "type": "function",
+             "function": {"name": name, "arguments": compact(ARGUMENTS[name])}}
+            for i, name in enumerate(offered) if name in ARGUMENTS]
+        finish = "tool_calls" if calls else "stop"
         if asked.get("stream"):
-            return self.stream(base)
+            return self.stream_chat(base, calls, finish)
         message = {"role": "assistant", "content": None if calls else ANSWER}
         if calls:
             message["tool_calls"] = calls
-        choice = {"index": 0, "message": message, "finish_reason": "tool_calls" if calls else "stop"}
-        self.reply(kind, 200, {**base, "object": "chat.completion", "choices": [choice], "usage": USAGE})
+        choice = {"index": 0, "message": message, "finish_reason": finish}
+        self.reply(kind, 200, {**base, "object": "chat.completion", "choices": [choice], "usage": CHAT_USAGE})
 
-    def stream(self, base):
+    def stream_chat(self, base, calls, finish):
         def chunk(choices, **more):
             return {**base, "object": "chat.completion.chunk", "choices": choices, **more}
 
-        events = [chunk([{"index": 0, "delta": {"content": word + " "}, "finish_reason": None}])
-                  for word in ANSWER.split()]
-        events.append(chunk([{"index": 0, "delta": {}, "finish_reason": "stop"}]))
-        events.append(chunk([], usage=USAGE))
+        if calls:
+            deltas = [{"role": "assistant", "tool_calls": [{"index": i, **call} for i, call in enumerate(calls)]}]
+        else:
+            deltas = [{"role": "assistant", "content": word + " "} for word in ANSWER.split()]
+        events = [chunk([{"index": 0, "delta": delta, "finish_reason": None}]) for delta in deltas]
+        events.append(chunk([{"index": 0, "delta": {}, "finish_reason": finish}]))
+        events.append(chunk([], usage=CHAT_USAGE))
         body = "".join("data: %s\n\n" % json.dumps(event) for event in events) + "data: [DONE]\n\n"
+        self.reply("stream", 200, body.encode(), "text/event-stream")
+
+    def respond(self, asked):
+        kind = "stream" if asked.get("stream") else "chat"
+        given = asked["input"] if isinstance(asked["input"], list) else [{"content": asked["input"]}]
+        if self.refused(kind, asked["model"], given[-1].get("content")):
+            return
+        offered = [tool.get("name") for tool in asked.get("tools") or ()]
+        calls = [] if given[-1].get("type") == "function_call_output" else [
+            {"type": "function_call", "id": "fc_%s_%d" % (self.number, i), "status": "completed",
+             "call_id": "call_%s_%d" % (self.number, i), "name": name, "arguments": compact(ARGUMENTS[name])}
+            for i, name in enumerate(offered) if name in ARGUMENTS]
+        text = {"type": "output_text", "text": ANSWER, "annotations": [], "logprobs": []}
+        message = {"type": "message", "id": "msg_" + self.number, "role": "assistant", "status": "completed",
+                   "content": [text]}
+        answer = {
+            "id": "resp_" + self.number, "object": "response", "created_at": 1760000000, "status": "completed",
+            "model": answering(asked["model"]), "output": calls or [message], "usage": RESPONSE_USAGE,
+            "error": None, "incomplete_details": None, "instructions": None, "metadata": {},
+            "parallel_tool_calls": True, "temperature": 1.0, "top_p": 1.0, "tool_choice": "auto", "tools": [],
+        }
+        if asked.get("stream"):
+            return self.stream_response(answer)
+        self.reply(kind, 200, answer)
+
+    def stream_response(self, answer):
+        begun = {**answer, "status": "in_progress", "output": [], "usage": None}
+        events = [{"type": "response.created", "response": begun}]
+        for i, item in enumerate(answer["output"]):
+            here = {"output_index": i, "item_id": item["id"]}
+            empty = {**item, "status": "in_progress", **({"content": []} if "content" in item else {"arguments": ""})}
+            events.append({"type": "response.output_item.added", "output_index": i, "item": empty})
+            if "content" in item:
+                part = item["content"][0]
+                here["content_index"] = 0
+                events.append({"type": "response.content_part.added", **here, "part": {**part, "text": ""}})
+                events += [{"type": "response.output_text.delta", **here, "delta": word + " ", "logprobs": []}
+                           for word in part["text"].split()]
+                events.append({"type": "response.output_text.done", **here, "text": part["text"], "logprobs": []})
+                events.append({"type": "response.content_part.done", **here, "part": part})
+            else:
+                arguments = {"arguments": item["arguments"]}
+                events.append({"type": "response.function_call_arguments.delta", **here, "delta": item["arguments"]})
+                events.append({"type": "response.function_call_arguments.done", **here, **arguments,
+                               "name": item["name"]})
+            events.append({"type": "response.output_item.done", "output_index": i, "item": item})
+        events.append({"type": "response.completed", "response": answer})
+        body = "".join("event: %s\ndata: %s\n\n" % (event["type"], json.dumps({**event, "sequence_number": n}))
+                       for n, event in enumerate(events))
         self.reply("stream", 200, body.encode(), "text/event-stream")
 
     def embeddings(self, asked):
@@ -87,6 +155,14 @@ class Handler(BaseHTTPRequestHandler):
                 for i in range(len(asked["input"]))]
         usage = {"prompt_tokens": 9, "total_tokens": 9}
         self.reply("embeddings", 200, {"object": "list", "data": data, "model": asked["model"], "usage": usage})
+
+    def refused(self, kind, model, content):
+        """Refuses the call, if its model or its last message asks for that."""
+        status = re.search(r"fail-(\d+)", model) or re.search(r"fail (\d+)", str(content))
+        if status:
+            error = {"message": "refused as asked", "type": "server_error", "code": None, "param": None}
+            self.reply(kind, int(status[1]), {"error": error})
+        return bool(status)
 
     def reply(self, kind, status, body, content_type="application/json"):
         self.server.asked["%s %d" % (kind, status)] += 1
@@ -96,3 +172,23 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(raw)))
         self.end_headers()
         self.wfile.write(raw)
+
+
+def answering(model):
+    """The name under which a model answers."""
+    return model + "-2024-07-18"
+
+
+def compact(value):
+    return json.dumps(value, separators=(",", ":"))
+
+
+def main():
+    with Fake() as fake:
+        print(fake.url, flush=True)
+        sys.stdin.read()
+        print(json.dumps(fake.asked))
+
+
+if __name__ == "__main__":
+    main()

@@ -7,7 +7,9 @@
 #![allow(unreachable_pub, missing_debug_implementations)]
 
 mod audit;
+mod clients;
 mod co_append;
+mod collector;
 mod crash;
 mod disk;
 mod examples;
@@ -15,6 +17,7 @@ mod garbage;
 mod hash_oracle;
 mod lineage;
 mod logs;
+mod protocol;
 mod record_oracle;
 mod redact_corpus;
 mod redact_oracle;

@@ -20,8 +20,6 @@ const CASES: u64 = 16_000;
 /// Cases that one process of the reference answers.
 const BATCH: usize = 8_000;
 
-/// Of this many cases one may be unequal without a known reason.
-const ODD_PER: usize = 5_000;
 const SEED: u64 = 1;
 /// Cases that a failure shows.
 const SHOWN: usize = 20;
@@ -81,13 +79,6 @@ fn never_less_masked_than_the_reference() {
         "{} cases, {} equal in all, deliberately different: {:?}",
         tally.cases, tally.equal, tally.deliberate
     );
-    // Two rounds of masks may come to another equal good end; that is rare, and never a leak.
-    let (leaks, odd): (Vec<String>, Vec<String>) = tally
-        .wrong
-        .into_iter()
-        .partition(|wrong| ["less", "not", "hash"].iter().any(|kind| wrong.starts_with(kind)));
-    println!("unequal without a known reason: {}", odd.len());
-    tally.wrong = if odd.len() * ODD_PER <= tally.cases { leaks } else { [leaks, odd].concat() };
     let short = |wrong: &String| wrong.chars().take(9000).collect::<String>();
     let shown: Vec<String> = tally.wrong.iter().take(SHOWN).map(short).collect();
     assert!(tally.wrong.is_empty(), "{} wrong:\n{}", tally.wrong.len(), shown.join("\n"));
@@ -243,6 +234,13 @@ fn unmasked(text: &str) -> String {
     text[..text.len() - cut(LABEL).max(cut(&mask)).max(cut(&rest))].to_owned()
 }
 
+/// A text without the single characters that separate its digits.
+fn digits_joined(text: &[char]) -> Vec<char> {
+    let digit = |at: usize| text.get(at).is_some_and(char::is_ascii_digit);
+    let between = |at: usize| at > 0 && !digit(at) && digit(at - 1) && digit(at + 1);
+    (0..text.len()).filter(|at| !between(*at)).map(|at| text[at]).collect()
+}
+
 /// Every three neighbouring characters of `text` stand in `ours` at most as often as in `theirs`.
 fn hidden(text: &str, ours: &str, theirs: &str, what: &str) -> Result<(), String> {
     // Both may leave out invisible characters, in different places.
@@ -258,9 +256,12 @@ fn hidden(text: &str, ours: &str, theirs: &str, what: &str) -> Result<(), String
         }
         counts
     };
+    // The last digits of a number stand side by side in a mask, and not in the number.
+    let joined = count(&digits_joined(&right));
     let (source, left, right) = (count(&source), count(&left), count(&right));
     for (gram, n) in left {
-        if source.contains_key(&gram) && n > right.get(&gram).copied().unwrap_or(0) {
+        let shown = |counts: &HashMap<[char; 3], usize>| counts.get(&gram).copied().unwrap_or(0);
+        if source.contains_key(&gram) && n > shown(&right).max(shown(&joined)) {
             return Err(format!(
                 "less masked ({what}, {gram:?}): {text:?}\n  ours:   {ours:?}\n  theirs: {theirs:?}"
             ));

@@ -1,5 +1,6 @@
 //! Attribute values as JSON, and the legacy forms of messages as the lists that they stand for.
 
+use super::table::Family;
 use crate::json::{self, Json, Text};
 use crate::otlp::model::{AnyValue, KeyValue, SpanEvent};
 
@@ -54,37 +55,68 @@ fn base64(bytes: &[u8]) -> String {
     out
 }
 
-/// One attribute of a message, from `gen_ai.prompt.<index>.<name>`.
+/// One attribute of an entry of a list, from `gen_ai.prompt.<index>.<name>` and its like.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Indexed<'a> {
+    /// Which list, where one span has it in two dialects.
+    family: u8,
     index: u32,
     pub(super) name: &'a str,
     pub(super) value: &'a AnyValue<'a>,
 }
 
 impl<'a> Indexed<'a> {
-    /// Reads `<index>.<name>`.
-    pub(super) fn read(rest: &'a str, value: &'a AnyValue<'a>) -> Option<Self> {
+    /// Reads `<index>.<item><name>`.
+    pub(super) fn read(family: &Family, place: u8, rest: &'a str, value: &'a AnyValue<'a>) -> Option<Self> {
         let (index, name) = rest.split_once('.')?;
         let index =
             if index.bytes().all(|byte| byte.is_ascii_digit()) { index.parse().ok()? } else { return None };
-        Some(Self { index, name, value })
+        let name = name.strip_prefix(family.item).unwrap_or(name);
+        (name != family.skip).then_some(Self { family: place, index, name, value })
     }
 }
 
 /// A list of messages in the order of their indices, each an object of what its names say.
-/// Deeper names stay flat: `tool_calls.0.name`.
+/// Deeper names stay flat: `tool_calls.0.name`. Of several families the first counts.
 pub(super) fn indexed<'a>(entries: &mut [Indexed<'a>]) -> Option<Json<'a>> {
     // Stable: of a name that appears twice the last still comes last.
-    entries.sort_by_key(|entry| entry.index);
+    entries.sort_by_key(|entry| (entry.family, entry.index));
+    let family = entries.first()?.family;
     let messages: Vec<_> = entries
-        .chunk_by(|a, b| a.index == b.index)
+        .chunk_by(|a, b| (a.family, a.index) == (b.family, b.index))
+        .take_while(|message| message.first().is_some_and(|entry| entry.family == family))
         .map(|message| {
             let entries = message.iter().map(|entry| (Text::from(entry.name), disclosed(entry.value)));
             Json::object(entries.collect())
         })
         .collect();
-    (!messages.is_empty()).then_some(Json::Array(messages))
+    Some(Json::Array(messages))
+}
+
+/// Arguments without what a caller puts around them: `{"args": [], "kwargs": {...}}` of decorated
+/// Python functions, and `{"tool_name": ..., "arguments": {...}}` of MCP requests.
+pub(super) fn unwrapped(arguments: Json<'_>) -> Json<'_> {
+    let Json::Object(mut entries) = arguments else { return arguments };
+    // A caller's own arguments never have so few and just these names.
+    let inner = match entries.len() {
+        0 | 4.. => None,
+        _ => entries.iter().position(|(key, value)| {
+            matches!(key.as_str(), Some("kwargs" | "arguments")) && matches!(value, Json::Object(_))
+        }),
+    };
+    let kwargs = inner.and_then(|at| entries.get(at)).is_some_and(|(key, _)| key.as_str() == Some("kwargs"));
+    let around = |(key, value): &(Text<'_>, Json<'_>)| match (key.as_str(), value) {
+        (Some("kwargs"), _) => kwargs,
+        (Some("args"), Json::Array(args)) => kwargs && args.is_empty(),
+        (Some("sanitize_inputs_outputs"), Json::Bool(_)) => kwargs,
+        (Some("arguments"), _) => !kwargs,
+        (Some("tool_name"), Json::Str(_)) => !kwargs,
+        _ => false,
+    };
+    match inner {
+        Some(at) if (kwargs || entries.len() == 2) && entries.iter().all(around) => entries.swap_remove(at).1,
+        _ => Json::Object(entries),
+    }
 }
 
 /// A list of legacy message events, each an object of its attributes and its role.
@@ -111,6 +143,7 @@ pub(super) fn body<'a>(events: &[&'a SpanEvent<'a>], key: &str) -> Option<Json<'
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -118,6 +151,24 @@ mod tests {
     fn base64_is_padded() {
         for (bytes, text) in [(&b""[..], ""), (b"\xfb", "+w=="), (b"\xfb\xff", "+/8="), (b"abc", "YWJj")] {
             assert_eq!(base64(bytes), text);
+        }
+    }
+
+    #[test]
+    fn only_what_callers_put_around_arguments_is_taken_off() {
+        for (text, inner) in [
+            (r#"{"args":[],"kwargs":{"a":1}}"#, r#"{"a":1}"#),
+            (r#"{"kwargs":{"a":1}}"#, r#"{"a":1}"#),
+            (r#"{"args":[],"sanitize_inputs_outputs":true,"kwargs":{"a":1}}"#, r#"{"a":1}"#),
+            (r#"{"tool_name":"t","arguments":{"a":1}}"#, r#"{"a":1}"#),
+            (r#"{"args":[2],"kwargs":{"a":1}}"#, r#"{"args":[2],"kwargs":{"a":1}}"#),
+            (r#"{"arguments":{"a":1}}"#, r#"{"arguments":{"a":1}}"#),
+            (r#"{"kwargs":{"a":1},"arguments":{}}"#, r#"{"kwargs":{"a":1},"arguments":{}}"#),
+            (r#"{"kwargs":{"a":1},"b":2}"#, r#"{"kwargs":{"a":1},"b":2}"#),
+            (r#"{"kwargs":1}"#, r#"{"kwargs":1}"#),
+            ("[1]", "[1]"),
+        ] {
+            assert_eq!(unwrapped(json::parse(text).unwrap()), json::parse(inner).unwrap(), "{text}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! A span that tells of no action itself, but that actions happened under.
 
-use super::{ERROR, MAPPING, Resource, with_resource};
+use super::outcome::ERROR;
+use super::{MAPPING, Resource, with_resource};
 use crate::event::{Action, Agent, Content, Event, Origin, Outcome, Source, Status, Usage};
 use crate::otlp::model::Span;
 use std::borrow::Cow;

@@ -1,38 +1,45 @@
-//! OpenTelemetry spans as agent actions: the current and legacy `gen_ai.*` names, and `mcp.*`.
+//! OpenTelemetry spans as agent actions, in every dialect that agents speak.
 //!
-//! `rows` is the table of names; `read` fills its slots in one pass; `action` says what kind of
-//! thing the span is. What a sender keeps to itself is [`Content::Undisclosed`], which is not
-//! the same as empty.
+//! `dialects` holds the tables of names; `read` fills slots from them in one pass; `action` decides
+//! what kind of thing a span is, and `outcome` and `usage` how it ended and what it cost. What a
+//! sender keeps to itself is [`Content::Undisclosed`], which is not the same as empty.
 
 mod action;
 mod content;
 mod context;
+mod dialects;
+mod explain;
 pub mod logs;
+mod loose;
+mod outcome;
 mod read;
-mod rows;
-
-use crate::event::{Action, Agent, Content, Event, Origin, Outcome, Source, Status, Usage};
-use crate::otlp::model::{KeyValue, Span};
-use read::Found;
-use rows::Field;
-use std::borrow::Cow;
+mod table;
+mod usage;
 
 pub use context::context;
+pub use explain::{Explanation, FieldSource, Reason, explain};
+
+use crate::event::{Action, Agent, Event, Origin, Source};
+use crate::otlp::model::{KeyValue, Span};
+use action::Decision;
+use read::Found;
+use std::borrow::Cow;
+use table::Field;
 
 /// Version of the mapping: raised whenever an event comes out differently.
-const MAPPING: &str = "1";
-
-/// `STATUS_CODE_UNSET` and `STATUS_CODE_ERROR` (`trace.proto`).
-const UNSET: i32 = 0;
-const ERROR: i32 = 2;
+const MAPPING: &str = "2";
 
 /// What a resource says about the spans under it. Read it once for all of them: a resource may have
 /// as many attributes as its sender likes.
 #[derive(Clone, Debug, Default)]
 pub struct Resource<'a> {
     agent: Agent<'a>,
+    /// The service, or the project where the service has no name.
     service_name: Option<Cow<'a, str>>,
     service_version: Option<Cow<'a, str>>,
+    session: Option<Cow<'a, str>>,
+    principal: Option<Cow<'a, str>>,
+    tenant: Option<Cow<'a, str>>,
 }
 
 impl<'a> Resource<'a> {
@@ -41,33 +48,55 @@ impl<'a> Resource<'a> {
         let found = Found::of_attributes(attributes);
         // SDKs call a service without a name `unknown_service:<process>`.
         let named = |name: &Cow<'_, str>| !name.starts_with("unknown_service");
+        let service = found.text(Field::ServiceName).filter(named);
         Self {
             agent: agent(&found),
-            service_name: found.text(Field::ServiceName).filter(named),
+            service_name: service.or_else(|| found.text(Field::Project)),
             service_version: found.text(Field::ServiceVersion),
+            session: found.text(Field::Session),
+            principal: found.text(Field::Principal),
+            tenant: found.text(Field::Tenant),
         }
     }
 }
 
 /// The agent action that `span` tells of; `None` when it tells of none.
 ///
-/// The event's `tenant` is left empty: see [`tenant_claim`].
+/// The event's `tenant` is what the span's dialect calls one, if it does; what an operator has
+/// chosen to go by is [`tenant_claim`].
 #[must_use]
 pub fn event<'a>(resource: &Resource<'a>, span: &'a Span<'a>) -> Option<Event<'a>> {
     let mut found = Found::of_span(span);
-    let action = action::of(&found, resource, span)?;
+    let decision = action::decide(&found, span);
+    event_of(&decision, &mut found, resource, span)
+}
+
+fn event_of<'a>(
+    decision: &Decision,
+    found: &mut Found<'a>,
+    resource: &Resource<'a>,
+    span: &'a Span<'a>,
+) -> Option<Event<'a>> {
+    let action = action::of(decision, found, resource, span)?;
     let (input, result) = match action {
-        Action::Tool { .. } => tool_content(&mut found),
+        Action::Tool { .. } => found.tool_content(),
+        Action::Boundary { .. } => found.boundary_content(),
         _ => (found.input(), found.output()),
     };
+    let mut agent = agent(found);
+    if agent.name.is_none() {
+        agent.name = action::agent(decision, found, span);
+    }
+    let usage = usage::of(found);
+    let outcome = outcome::of(decision, found, result, usage.finish_reason.as_deref(), span);
     Some(Event {
         action,
-        agent: with_resource(agent(&found), resource),
-        session: found.text(Field::Session),
-        principal: found.text(Field::Principal),
-        tenant: None,
+        agent: with_resource(agent, resource),
+        session: found.text(Field::Session).or_else(|| resource.session.clone()),
+        principal: found.text(Field::Principal).or_else(|| resource.principal.clone()),
+        tenant: tenant(found).or_else(|| resource.tenant.clone()),
         input,
-        outcome: outcome(&found, result, span),
+        outcome,
         authorization: None,
         origin: Origin::Span {
             trace: span.trace_id,
@@ -77,15 +106,25 @@ pub fn event<'a>(resource: &Resource<'a>, span: &'a Span<'a>) -> Option<Event<'a
         },
         started: Some(span.start_time_unix_nano).filter(|time| *time != 0),
         ended: Some(span.end_time_unix_nano).filter(|time| *time != 0),
-        usage: usage(&found),
+        usage,
         source: Source {
             adapter: "otel",
             via: "OpenTelemetry GenAI spans",
-            dialect: found.dialect(),
+            dialect: dialect(decision, found),
             mapping: MAPPING,
         },
         dropped: span.dropped,
     })
+}
+
+/// The tenant that the span's dialect names, by an attribute or among the sender's own particulars.
+fn tenant<'a>(found: &Found<'a>) -> Option<Cow<'a, str>> {
+    found.text(Field::Tenant).or_else(|| found.member(Field::Metadata, &["tenant", "tenant_id"]))
+}
+
+/// The dialect that an event is told in; `unknown` where no table explains it.
+fn dialect(decision: &Decision, found: &Found<'_>) -> &'static str {
+    if decision.is_other() && found.seen == 0 { "unknown" } else { found.dialect(decision.dialect) }
 }
 
 /// The tenant that `attributes` claim: the value of the first of `names` that is there and is a
@@ -126,46 +165,6 @@ fn with_resource<'a>(span: Agent<'a>, resource: &Resource<'a>) -> Agent<'a> {
     let name = resource.service_name.clone();
     let version = base.version.or_else(|| name.as_ref().and(resource.service_version.clone()));
     Agent { id: base.id, name, version }
-}
-
-/// A tool's arguments and result; in legacy events they are the bodies of two messages.
-fn tool_content<'a>(found: &mut Found<'a>) -> (Content<'a>, Content<'a>) {
-    let arguments = found.json(Field::Arguments).or_else(|| content::body(&found.messages, "content"));
-    let result = found.json(Field::Result).or_else(|| content::body(&found.choices, "message"));
-    let input = arguments.map_or_else(|| found.input(), Content::Value);
-    let output = result.map_or_else(|| found.output(), Content::Value);
-    (input, output)
-}
-
-fn outcome<'a>(found: &Found<'a>, result: Content<'a>, span: &'a Span<'a>) -> Outcome<'a> {
-    // An exception that the sender went on from has an explicit status of OK.
-    let failed = span.status_code == ERROR
-        || found.value(Field::ErrorType).is_some()
-        || found.exception && span.status_code == UNSET;
-    if !failed {
-        return Outcome { status: Status::Ok, result, error_type: None, error_text: None };
-    }
-    let message = Some(Cow::Borrowed(span.status_message.as_ref())).filter(|text| !text.is_empty());
-    Outcome {
-        status: Status::Error,
-        result,
-        error_type: [Field::ErrorType, Field::ExceptionType, Field::RpcStatus]
-            .into_iter()
-            .find_map(|field| found.text(field)),
-        error_text: message.or_else(|| found.text(Field::ExceptionMessage)),
-    }
-}
-
-fn usage<'a>(found: &Found<'a>) -> Usage<'a> {
-    Usage {
-        input_tokens: found.int(Field::InputTokens),
-        output_tokens: found.int(Field::OutputTokens),
-        total_tokens: found.int(Field::TotalTokens),
-        cache_read_tokens: found.int(Field::CacheReadTokens),
-        cache_write_tokens: found.int(Field::CacheWriteTokens),
-        reasoning_tokens: found.int(Field::ReasoningTokens),
-        finish_reason: found.finish_reason(),
-    }
 }
 
 #[cfg(test)]

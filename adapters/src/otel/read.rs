@@ -1,9 +1,10 @@
 //! One pass over a span's attributes and events into slots.
 
 use super::content::{self, Indexed};
-use super::rows::{self, Dialect, FIELDS, Field};
+use super::dialects::{self, CONVENTIONS, DIALECTS, Entry};
+use super::table::{FIELDS, Field, Side};
 use crate::event::Content;
-use crate::json::{Json, Text};
+use crate::json::{self, Json, Text};
 use crate::otlp::model::{AnyValue, KeyValue, Span, SpanEvent};
 use std::borrow::Cow;
 
@@ -13,16 +14,17 @@ use std::borrow::Cow;
 /// value that is not empty wins, whatever the order of the rest.
 #[derive(Debug)]
 pub(super) struct Found<'a> {
-    slots: [Option<(u8, &'a AnyValue<'a>)>; FIELDS],
-    prompts: Vec<Indexed<'a>>,
-    completions: Vec<Indexed<'a>>,
+    values: [Option<&'a AnyValue<'a>>; FIELDS],
+    /// Of each value, the place of its row.
+    places: [u16; FIELDS],
+    inputs: Vec<Indexed<'a>>,
+    outputs: Vec<Indexed<'a>>,
     /// Legacy message events: `gen_ai.user.message` and its like, and `gen_ai.choice`.
-    pub(super) messages: Vec<&'a SpanEvent<'a>>,
-    pub(super) choices: Vec<&'a SpanEvent<'a>>,
+    messages: Vec<&'a SpanEvent<'a>>,
+    choices: Vec<&'a SpanEvent<'a>>,
     pub(super) exception: bool,
-    current: bool,
-    legacy: bool,
-    mcp: bool,
+    /// One bit for each dialect that some attribute tells of.
+    pub(super) seen: u32,
     /// Some attribute was of a dialect that this adapter reads.
     pub(super) known: bool,
 }
@@ -38,15 +40,14 @@ impl<'a> Found<'a> {
 
     pub(super) fn of_attributes(attributes: &'a [KeyValue<'a>]) -> Self {
         let mut found = Self {
-            slots: [None; FIELDS],
-            prompts: Vec::new(),
-            completions: Vec::new(),
+            values: [None; FIELDS],
+            places: [0; FIELDS],
+            inputs: Vec::new(),
+            outputs: Vec::new(),
             messages: Vec::new(),
             choices: Vec::new(),
             exception: false,
-            current: false,
-            legacy: false,
-            mcp: false,
+            seen: 0,
             known: false,
         };
         found.attributes(attributes);
@@ -55,49 +56,48 @@ impl<'a> Found<'a> {
 
     fn attributes(&mut self, attributes: &'a [KeyValue<'a>]) {
         for KeyValue { key, value } in attributes {
-            match rows::find(key) {
-                Some(row) => self.put(row, value),
+            match dialects::find(key) {
+                Some(entry) => self.put(entry, value),
                 None => self.indexed(key, value),
             }
         }
     }
 
-    fn put(&mut self, row: &rows::Row, value: &'a AnyValue<'a>) {
-        let empty = match value {
-            AnyValue::Empty => true,
-            AnyValue::Str(text) => text.is_empty(),
-            _ => false,
+    fn put(&mut self, entry: &Entry, value: &'a AnyValue<'a>) {
+        let text = match value {
+            AnyValue::Empty => Some(""),
+            AnyValue::Str(text) => Some(text.as_ref()),
+            _ => None,
         };
-        if empty && !row.field.is_content() {
+        if text == Some("") && !entry.field.is_content() {
             return;
         }
-        match row.dialect {
-            Dialect::Shared => self.known |= row.key.starts_with("gen_ai."),
-            Dialect::GenAi => (self.known, self.current) = (true, true),
-            Dialect::Legacy => (self.known, self.legacy) = (true, true),
-            Dialect::Mcp => (self.known, self.mcp) = (true, true),
-        }
-        if let Some(slot) = self.slots.get_mut(row.field as usize)
-            && slot.is_none_or(|(rank, _)| row.rank <= rank)
+        self.known |= entry.known;
+        self.seen |= entry.tells;
+        let mut slot = entry.field as usize;
+        if entry.field == Field::Provider
+            && let Some(framework) = text.and_then(dialects::framework)
         {
-            *slot = Some((row.rank, value));
+            slot = Field::Framework as usize;
+            self.seen |= framework;
+        }
+        if let (Some(found), Some(place)) = (self.values.get_mut(slot), self.places.get_mut(slot))
+            && (found.is_none() || entry.place <= *place)
+        {
+            (*found, *place) = (Some(value), entry.place);
         }
     }
 
-    /// `gen_ai.prompt.<n>.<rest>` and `gen_ai.completion.<n>.<rest>`.
+    /// `<prefix><n>.<rest>` of the families.
     fn indexed(&mut self, key: &'a str, value: &'a AnyValue<'a>) {
-        let Some(rest) = key.strip_prefix("gen_ai.") else { return };
-        let list = if let Some(rest) = rest.strip_prefix("prompt.") {
-            (&mut self.prompts, rest)
-        } else if let Some(rest) = rest.strip_prefix("completion.") {
-            (&mut self.completions, rest)
-        } else {
-            return;
-        };
-        if let Some(entry) = Indexed::read(list.1, value) {
-            list.0.push(entry);
-            (self.known, self.legacy) = (true, true);
+        let Some((family, place, bit, rest)) = dialects::family(key) else { return };
+        let Some(entry) = Indexed::read(family, place, rest, value) else { return };
+        match family.side {
+            Side::Input => self.inputs.push(entry),
+            Side::Output => self.outputs.push(entry),
         }
+        self.known = true;
+        self.seen |= bit;
     }
 
     fn event(&mut self, event: &'a SpanEvent<'a>) {
@@ -123,19 +123,34 @@ impl<'a> Found<'a> {
         }
     }
 
-    /// Which dialect the event is told in. The legacy names are still common beside current ones.
-    pub(super) fn dialect(&self) -> &'static str {
-        match self {
-            Self { current: true, .. } => "gen_ai",
-            Self { legacy: true, .. } => "gen_ai.legacy",
-            Self { mcp: true, .. } => "mcp",
-            _ if !self.messages.is_empty() || !self.choices.is_empty() => "gen_ai.legacy",
-            _ => "gen_ai",
+    /// Which dialect the event is told in: that which decided what it is, unless that is one of the
+    /// conventions and some other was seen; else the current convention before those left behind.
+    pub(super) fn dialect(&self, decided: Option<&'static str>) -> &'static str {
+        const CONVENTIONAL: u32 = (1 << CONVENTIONS) - 1;
+        let convention = |name: &str| DIALECTS.iter().take(CONVENTIONS).any(|table| table.name == name);
+        if let Some(name) = decided.filter(|name| !convention(name)) {
+            return name;
         }
+        let legacy = !self.messages.is_empty() || !self.choices.is_empty();
+        let first = match self.seen & !CONVENTIONAL {
+            0 => self.seen | u32::from(legacy) << 1,
+            others => others,
+        };
+        DIALECTS.get(first.trailing_zeros() as usize).map_or("gen_ai", |table| table.name)
     }
 
     pub(super) fn value(&self, field: Field) -> Option<&'a AnyValue<'a>> {
-        self.slots.get(field as usize).copied().flatten().map(|(_, value)| value)
+        self.values.get(field as usize).copied().flatten()
+    }
+
+    pub(super) fn has(&self, field: Field) -> bool {
+        self.value(field).is_some()
+    }
+
+    /// The row that a field's value comes from.
+    pub(super) fn row(&self, field: Field) -> Option<&'static Entry> {
+        self.value(field)?;
+        dialects::at(*self.places.get(field as usize)?)
     }
 
     pub(super) fn text(&self, field: Field) -> Option<Cow<'a, str>> {
@@ -155,8 +170,30 @@ impl<'a> Found<'a> {
         }
     }
 
+    /// A disclosed value; JSON where its row or its mime type says so, or where it looks like it.
     pub(super) fn json(&self, field: Field) -> Option<Json<'a>> {
-        self.value(field).map(content::disclosed)
+        let value = self.value(field)?;
+        let mime = match field {
+            Field::Input => self.text(Field::InputMime),
+            Field::Output => self.text(Field::OutputMime),
+            _ => None,
+        };
+        let encoded = mime.is_some_and(|mime| mime.starts_with("application/json"))
+            || self.row(field).is_some_and(|row| row.encoded);
+        Some(match value {
+            AnyValue::Str(text) if encoded => json::parse(text).unwrap_or_else(|_| Json::str(text)),
+            value => content::disclosed(value),
+        })
+    }
+
+    /// The text under the first of `names` that is there, in a value that is a JSON object.
+    pub(super) fn member(&self, field: Field, names: &[&str]) -> Option<Cow<'a, str>> {
+        let Json::Object(entries) = self.json(field)? else { return None };
+        let place = |name: &&str| entries.iter().position(|(key, _)| key.as_str() == Some(name));
+        match entries.get(names.iter().find_map(place)?)?.1.clone() {
+            Json::Str(Text::Utf8(text)) if !text.is_empty() => Some(text),
+            _ => None,
+        }
     }
 
     /// The first finish reason: of a list, of a JSON list in a string, or of the legacy names.
@@ -179,7 +216,7 @@ impl<'a> Found<'a> {
     }
 
     fn legacy_finish_reason(&self) -> Option<Cow<'a, str>> {
-        let indexed = self.completions.iter().find(|entry| entry.name == "finish_reason");
+        let indexed = self.outputs.iter().find(|entry| entry.name == "finish_reason");
         let event = || {
             let mut attributes = self.choices.iter().flat_map(|choice| &choice.attributes);
             attributes.find(|pair| pair.key == "finish_reason").map(|pair| &pair.value)
@@ -187,10 +224,11 @@ impl<'a> Found<'a> {
         indexed.map(|entry| entry.value).or_else(event).and_then(text)
     }
 
-    /// The messages to a model, in whichever form they came.
+    /// The messages to a model, in whichever form they came, or what else went in.
     pub(super) fn input(&mut self) -> Content<'a> {
-        let messages = self.json(Field::InputMessages).or_else(|| content::indexed(&mut self.prompts));
+        let messages = self.json(Field::InputMessages).or_else(|| content::indexed(&mut self.inputs));
         let messages = messages.or_else(|| content::messages(&self.messages));
+        let messages = messages.or_else(|| self.json(Field::Input));
         match (self.json(Field::SystemInstructions), messages) {
             (None, None) => Content::Undisclosed,
             (None, Some(messages)) => Content::Value(messages),
@@ -202,19 +240,47 @@ impl<'a> Found<'a> {
         }
     }
 
-    /// What the model answered.
+    /// What went into and came out of what is around calls. Where that is said outright, messages
+    /// beside it are only an excerpt.
+    pub(super) fn boundary_content(&mut self) -> (Content<'a>, Content<'a>) {
+        let (input, output) = (self.json(Field::Input), self.json(Field::Output));
+        let input = input.map_or_else(|| self.input(), Content::Value);
+        (input, output.map_or_else(|| self.output(), Content::Value))
+    }
+
+    /// What the model answered, or what else came out.
     pub(super) fn output(&mut self) -> Content<'a> {
         self.json(Field::OutputMessages)
-            .or_else(|| content::indexed(&mut self.completions))
+            .or_else(|| content::indexed(&mut self.outputs))
             .or_else(|| content::messages(&self.choices))
+            .or_else(|| self.json(Field::Output))
             .map_or(Content::Undisclosed, Content::Value)
+    }
+
+    /// A tool's arguments and result; in legacy events they are the bodies of two messages.
+    pub(super) fn tool_content(&mut self) -> (Content<'a>, Content<'a>) {
+        let arguments = self.json(Field::Arguments).or_else(|| content::body(&self.messages, "content"));
+        let arguments = arguments.or_else(|| self.json(Field::Input));
+        let result = self.json(Field::Result).or_else(|| content::body(&self.choices, "message"));
+        let result = result.or_else(|| self.json(Field::Output));
+        let input = match arguments {
+            Some(arguments) => Content::Value(content::unwrapped(arguments)),
+            None => self.input(),
+        };
+        (input, result.map_or_else(|| self.output(), Content::Value))
     }
 }
 
-/// A value as a name or id; `None` for what cannot be one.
+/// A value as a name or id; `None` for what cannot be one. Some senders encode each value as JSON:
+/// of a string in quotes, what is between them.
 pub(super) fn text<'a>(value: &'a AnyValue<'a>) -> Option<Cow<'a, str>> {
     match value {
-        AnyValue::Str(text) if !text.is_empty() => Some(Cow::Borrowed(text)),
+        AnyValue::Str(text) if text.is_empty() => None,
+        AnyValue::Str(text) if text.starts_with('"') => match json::parse(text) {
+            Ok(Json::Str(Text::Utf8(inner))) => Some(inner).filter(|inner| !inner.is_empty()),
+            _ => Some(Cow::Borrowed(text)),
+        },
+        AnyValue::Str(text) => Some(Cow::Borrowed(text)),
         AnyValue::Int(int) => Some(Cow::Owned(int.to_string())),
         _ => None,
     }

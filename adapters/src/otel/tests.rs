@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
+use crate::event::Content;
 use crate::json::Json;
 use crate::otlp::model::AnyValue;
 
@@ -60,4 +61,117 @@ fn one_message_with_many_names_keeps_the_last_of_each() {
     let Json::Object(parts) = &messages[0] else { panic!("{:?}", messages[0]) };
     assert_eq!(parts.len(), 50_000);
     assert!(parts.iter().all(|(_, value)| value.as_str() == Some("last")));
+}
+
+/// Keys and values of every dialect, for spans that nobody sends.
+fn vocabulary() -> (Vec<&'static str>, Vec<&'static str>) {
+    let keys = (0..).map_while(dialects::at).map(|entry| entry.key).collect();
+    let kinds = dialects::MARKERS.iter().flat_map(|(marker, _)| marker.kinds);
+    let values = kinds.map(|(kind, _)| kind.trim_matches('*'));
+    let others =
+        ["", "\"", "\"x\"", "[", "{}", "[1]", r#"{"error":1,"model":2,"tenant":[]}"#, "é", "-1", "1e999"];
+    (keys, values.chain(others).collect())
+}
+
+#[test]
+fn any_value_in_any_place_is_taken() {
+    let (keys, values) = vocabulary();
+    assert!(keys.len() > 150 && values.len() > 80);
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut below = |end: usize| {
+        state ^= state >> 12;
+        state ^= state << 25;
+        state ^= state >> 27;
+        (state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % end
+    };
+    let names =
+        ["", " ", "execute_tool ", "*.mcp", "x.mcp", "é", "claude_code.x", "agent run", "chat é", "a.llm"];
+    for _ in 0..20_000 {
+        let mut attributes = Vec::new();
+        for _ in 0..below(12) {
+            let key = keys[below(keys.len())];
+            let text = values[below(values.len())];
+            let value = match below(12) {
+                0 => AnyValue::Empty,
+                1 => AnyValue::Bool(true),
+                2 => AnyValue::Int(i64::MIN),
+                3 => AnyValue::Double(f64::NAN),
+                4 => AnyValue::Bytes(b"\xff".to_vec().into()),
+                5 => AnyValue::Array(vec![AnyValue::Empty, AnyValue::Str(text.into())]),
+                6 => AnyValue::KvList(vec![KeyValue { key: "error".into(), value: AnyValue::Int(1) }]),
+                _ => AnyValue::Str(text.into()),
+            };
+            let key = match below(20) {
+                0 => format!("{key}.0.role").into(),
+                1 => format!("llm.input_messages.{}.message.", below(3)).into(),
+                _ => key.into(),
+            };
+            attributes.push(KeyValue { key, value });
+        }
+        let events =
+            vec![crate::otlp::model::SpanEvent { name: "exception".into(), ..Default::default() }; below(2)];
+        let name = names[below(names.len())].into();
+        let span =
+            Span { name, attributes, events, kind: 2, status_code: below(3) as i32, ..Span::default() };
+        let resource = Resource::new(&span.attributes);
+        let explanation = explain(&resource, &span);
+        assert_eq!(format!("{:?}", explanation.event), format!("{:?}", event(&resource, &span)));
+        assert_eq!(explanation.event.is_none(), explanation.kind == "nothing");
+    }
+}
+
+fn span(name: &'static str, attributes: &[(&'static str, &'static str)]) -> Span<'static> {
+    let attributes = attributes.iter().map(|(key, value)| pair((*key).to_owned(), value)).collect();
+    Span { name: name.into(), attributes, ..Span::default() }
+}
+
+#[test]
+fn a_span_is_explained_by_the_attributes_that_count() {
+    let span = span(
+        "openai.chat",
+        &[
+            ("gen_ai.system", "openai"),
+            ("gen_ai.request.model", "asked for"),
+            ("openinference.span.kind", "LLM"),
+            ("gen_ai.response.model", "answered"),
+            ("gen_ai.operation.name", "chat"),
+            ("llm.input_messages.0.message.role", "user"),
+            ("llm.input_messages.0.message.content", "x"),
+            ("server.port", "443"),
+        ],
+    );
+    let explanation = explain(&Resource::default(), &span);
+    assert_eq!((explanation.dialect, explanation.kind.as_ref()), ("openinference", "generate"));
+    let marker = Reason::Marker { key: "openinference.span.kind", value: "LLM".into() };
+    assert_eq!(explanation.reason, marker);
+    assert_eq!(explanation.unread, ["server.port"]);
+    let fields: Vec<_> = explanation
+        .fields
+        .iter()
+        .map(|source| (source.field.as_str(), source.key, source.beaten.as_slice()))
+        .collect();
+    let none: &[&str] = &[];
+    let expected = [
+        ("open_inference_kind", "openinference.span.kind", none),
+        ("operation", "gen_ai.operation.name", none),
+        ("model", "gen_ai.response.model", &["gen_ai.request.model"][..]),
+        ("provider", "gen_ai.system", none),
+        ("input", "llm.input_messages.", none),
+    ];
+    assert_eq!(fields, expected);
+}
+
+#[test]
+fn a_span_that_is_passed_over_is_explained_too() {
+    let reason = |name, attributes: &[(&'static str, &'static str)]| {
+        let span = span(name, attributes);
+        let explanation = explain(&Resource::default(), &span);
+        (explanation.event.is_some(), format!("{:?}", explanation.reason))
+    };
+    let unlisted = r#"UnlistedMarker { key: "mcp.method.name", value: "ping" }"#;
+    assert_eq!(reason("GET", &[("http.route", "/")]), (false, "Silent".to_owned()));
+    assert_eq!(reason("ping", &[("mcp.method.name", "ping")]), (false, unlisted.to_owned()));
+    assert_eq!(reason("x", &[("app.model", "m")]), (true, r#"Looks { key: "app.model" }"#.to_owned()));
+    let model = [("gen_ai.request.model", "m"), ("gen_ai.system", "openai")];
+    assert_eq!(reason("x", &model), (true, r#"Model { key: "gen_ai.request.model" }"#.to_owned()));
 }

@@ -5,8 +5,10 @@
 use super::Reading;
 use super::join::{Joined, Share};
 use super::lineage::Lineage;
+use super::scopes::ScopeCounts;
 use crate::net::gzip::gunzip;
 use crate::net::status::Fault;
+use crate::net::zstd::unzstd;
 use crate::pipeline::intake::Permit;
 use crate::receivers::tenancy::{TenantError, TenantRule};
 use crate::record::draft::{Draft, Scratch};
@@ -29,6 +31,7 @@ pub(super) enum Encoding {
 pub(super) enum Coding {
     Identity,
     Gzip,
+    Zstd,
 }
 
 /// What the request's headers say about the tenant.
@@ -58,6 +61,8 @@ pub(super) struct Decoded {
     /// Items in the request; each is filtered, rejected or one of `items`.
     pub(super) received: u64,
     pub(super) filtered: u64,
+    /// Of these, the ones whose scope was read.
+    pub(super) filtered_by: ScopeCounts,
     /// Items that cannot be used, by themselves.
     pub(super) invalid: u64,
     /// Items whose tenant cannot be used.
@@ -114,7 +119,7 @@ impl Arrival {
     pub(super) fn is_heavy(&self) -> bool {
         let threshold = match self.coding {
             Coding::Identity => 1 << 20,
-            Coding::Gzip => 64 << 10,
+            Coding::Gzip | Coding::Zstd => 64 << 10,
         };
         self.body.len() > threshold
     }
@@ -122,14 +127,16 @@ impl Arrival {
     /// The same without compression; `limit` bounds it, in bytes.
     ///
     /// # Errors
-    /// As [`gunzip`].
+    /// As [`gunzip`] and [`unzstd`].
     pub(super) fn inflate(mut self, limit: usize) -> Result<Self, Fault> {
-        if self.coding == Coding::Gzip {
-            let plain = gunzip(&self.body, limit, &mut self.permit)?;
-            self.permit.shrink_to(plain.capacity());
-            self.body = plain.into();
-            self.coding = Coding::Identity;
-        }
+        let plain = match self.coding {
+            Coding::Identity => return Ok(self),
+            Coding::Gzip => gunzip(&self.body, limit, &mut self.permit)?,
+            Coding::Zstd => unzstd(&self.body, limit, &mut self.permit)?,
+        };
+        self.permit.shrink_to(plain.capacity());
+        self.body = plain.into();
+        self.coding = Coding::Identity;
         Ok(self)
     }
 
@@ -168,6 +175,7 @@ impl Decoded {
         Self {
             received: 0,
             filtered: 0,
+            filtered_by: ScopeCounts::default(),
             invalid: 0,
             misplaced: 0,
             first_reason: None,
@@ -200,36 +208,41 @@ impl Decoded {
         for group in &traces.resource_spans {
             let resource = Resource::new(&group.resource);
             let claim = otel::tenant_claim(&placer.rule.attributes, &group.resource);
-            for span in group.scopes.iter().flat_map(|scope| &scope.spans) {
-                self.received += 1;
-                let key = (span.trace_id, span.span_id);
-                let event = otel::event(&resource, span);
-                let promised = if event.is_none() { reading.promised.id(key) } else { None };
-                if event.is_none() && promised.is_none() {
-                    self.filtered += 1;
-                    lineage.add(key, span.parent_span_id, None, span.start_time_unix_nano);
-                    continue;
-                }
-                let tenant = match placer.place(claim.as_deref(), &span.attributes) {
-                    Ok(tenant) => tenant,
-                    Err(reason) => {
-                        self.misplaced += 1;
-                        self.first_reason.get_or_insert_with(|| reason.to_string());
+            for scope in &group.scopes {
+                let before = self.filtered;
+                for span in &scope.spans {
+                    self.received += 1;
+                    let key = (span.trace_id, span.span_id);
+                    let event = otel::event(&resource, span);
+                    let promised = if event.is_none() { reading.promised.id(key) } else { None };
+                    if event.is_none() && promised.is_none() {
+                        self.filtered += 1;
+                        lineage.add(key, span.parent_span_id, None, span.start_time_unix_nano);
                         continue;
                     }
-                };
-                // Another tenant's record may have named a span of the same ids.
-                if promised.is_some_and(|id| id != RecordId::of_span(&tenant, &key.0, &key.1)) {
-                    self.filtered += 1;
-                    continue;
+                    let tenant = match placer.place(claim.as_deref(), &span.attributes) {
+                        Ok(tenant) => tenant,
+                        Err(reason) => {
+                            self.misplaced += 1;
+                            self.first_reason.get_or_insert_with(|| reason.to_string());
+                            continue;
+                        }
+                    };
+                    // Another tenant's record may have named a span of the same ids.
+                    if promised.is_some_and(|id| id != RecordId::of_span(&tenant, &key.0, &key.1)) {
+                        self.filtered += 1;
+                        continue;
+                    }
+                    let event = event.unwrap_or_else(|| otel::context(&resource, span));
+                    let at = Some(self.drafts.len());
+                    lineage.add(key, span.parent_span_id, at, span.start_time_unix_nano);
+                    let draft =
+                        self.joined.draft(&reading.joins, &reading.builder, event, &tenant, &mut scratch);
+                    bill.add(size_of::<Draft>() + draft.len());
+                    self.drafts.push(draft);
+                    bill.pay(&mut self.permit)?;
                 }
-                let event = event.unwrap_or_else(|| otel::context(&resource, span));
-                let at = Some(self.drafts.len());
-                lineage.add(key, span.parent_span_id, at, span.start_time_unix_nano);
-                let draft = self.joined.draft(&reading.joins, &reading.builder, event, &tenant, &mut scratch);
-                bill.add(size_of::<Draft>() + draft.len());
-                self.drafts.push(draft);
-                bill.pay(&mut self.permit)?;
+                self.filtered_by.add(&scope.scope_name, self.filtered - before);
             }
         }
         let (drafts, promised) = lineage.settle(std::mem::take(&mut self.drafts));

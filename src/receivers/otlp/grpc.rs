@@ -60,7 +60,7 @@ async fn call(shared: &Arc<Shared>, request: Request<Incoming>) -> Result<Vec<u8
     let message = read_message(&mut reader, &shared.intake, shared.limits.body).await?;
     let coding = match (message.compressed, declared) {
         (false, _) => Coding::Identity,
-        (true, Coding::Gzip) => Coding::Gzip,
+        (true, Coding::Gzip | Coding::Zstd) => declared,
         (true, Coding::Identity) => {
             return Err(Fault::Undecodable(
                 "the message is compressed, but no grpc-encoding is named".into(),
@@ -92,6 +92,7 @@ fn declared_coding(headers: &HeaderMap) -> Result<Coding, Fault> {
     match headers.get("grpc-encoding").map(|value| value.as_bytes()) {
         None | Some(b"identity") => Ok(Coding::Identity),
         Some(b"gzip") => Ok(Coding::Gzip),
+        Some(b"zstd") => Ok(Coding::Zstd),
         Some(_) => Err(Fault::Coding),
     }
 }

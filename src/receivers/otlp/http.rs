@@ -102,6 +102,8 @@ fn coding(headers: &HeaderMap) -> Result<Coding, Fault> {
         Err(Fault::Coding)
     } else if value.eq_ignore_ascii_case(b"gzip") || value.eq_ignore_ascii_case(b"x-gzip") {
         Ok(Coding::Gzip)
+    } else if value.eq_ignore_ascii_case(b"zstd") {
+        Ok(Coding::Zstd)
     } else if value.is_empty() || value.eq_ignore_ascii_case(b"identity") {
         Ok(Coding::Identity)
     } else {

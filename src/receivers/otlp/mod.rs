@@ -15,6 +15,7 @@ pub mod join;
 mod lineage;
 mod logs;
 mod response;
+pub mod scopes;
 pub mod stats;
 #[cfg(test)]
 mod tests;
@@ -106,6 +107,7 @@ impl Shared {
         let signal = arrival.signal;
         let decoded = self.decode(arrival).await?;
         let stats = self.stats.signal(transport, signal);
+        self.stats.filtered.add(signal, &decoded.filtered_by);
         let partial = tally(stats, signal, &decoded)?;
         let Decoded { mut drafts, items, shares, joined, permit, .. } = decoded;
         let pending = Pending::new(stats, items);

@@ -1,5 +1,6 @@
 //! What the OTLP receiver counts. Written by the requests, read by telemetry.
 
+use super::scopes::Filtered;
 use crate::net::status::Fault;
 use halo_adapters::otlp::Signal;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -33,6 +34,8 @@ pub struct OtlpStats {
     pub waiting: AtomicU64,
     signals: [[SignalStats; SIGNALS.len()]; Transport::ALL.len()],
     faults: [[AtomicU64; Fault::NAMES.len()]; Transport::ALL.len()],
+    /// Where what is filtered came from, over all transports.
+    pub filtered: Filtered,
 }
 
 /// Items are spans, log records or metric data points. Of those that were decoded,

@@ -25,7 +25,7 @@ fn clear(redactor: &Redactor, text: &str, mut end: usize) -> usize {
     let near = chars::first(text, MAX_TEXT + AHEAD);
     let seen = redactor.probe.look(near);
     let mut spans: Vec<Span> = Vec::new();
-    for row in redactor.probe.reference(&seen).chain(redactor.probe.additions(&seen)) {
+    for row in seen.reference().chain(seen.additions()) {
         (row.find)(near, &mut spans);
     }
     entropy::find(near, &mut spans);

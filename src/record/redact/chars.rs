@@ -33,20 +33,48 @@ fn word(c: Option<char>) -> bool {
     ascii_word(c) || c.is_some_and(|c| !c.is_ascii() && c.is_alphanumeric() && !mark(c))
 }
 
+/// The ASCII byte before `at`, or 0 at the start; `None` when another character ends there.
+fn left(text: &str, at: usize) -> Option<u8> {
+    let byte = if at == 0 { 0 } else { byte(text, at - 1) };
+    byte.is_ascii().then_some(byte)
+}
+
+fn word_byte(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b == b'_'
+}
+
 /// `\b`; a lenient one is a boundary by either reading.
+#[inline]
 pub(super) fn boundary<const LENIENT: Lenient>(text: &str, at: usize) -> bool {
+    if let (Some(left), right @ 0..=0x7F) = (left(text, at), byte(text, at)) {
+        return word_byte(left) != word_byte(right);
+    }
+    foreign_boundary::<LENIENT>(text, at)
+}
+
+/// [`boundary`] beside another script.
+#[cold]
+fn foreign_boundary<const LENIENT: Lenient>(text: &str, at: usize) -> bool {
     let (left, right) = (before(text, at), self::at(text, at));
     word(left) != word(right) || (LENIENT && ascii_word(left) != ascii_word(right))
 }
 
 /// Nothing that a word or number is made of stands before `at`.
+#[inline]
 pub(super) fn starts<const LENIENT: Lenient>(text: &str, at: usize) -> bool {
+    if let Some(left) = left(text, at) {
+        return !word_byte(left);
+    }
     let left = before(text, at);
     !(if LENIENT { ascii_word(left) } else { word(left) })
 }
 
 /// Nothing that continues a word or number starts at `at`.
+#[inline]
 pub(super) fn ends<const LENIENT: Lenient>(text: &str, at: usize) -> bool {
+    if let right @ 0..=0x7F = byte(text, at) {
+        return !word_byte(right);
+    }
     let right = self::at(text, at);
     !(if LENIENT { ascii_word(right) || right.is_some_and(digit) } else { word(right) })
 }
@@ -63,12 +91,19 @@ pub(super) fn space(c: char) -> bool {
 
 /// Where the run of characters of `class` that starts at `from` ends.
 pub(super) fn run(text: &str, from: usize, class: impl Fn(char) -> bool) -> usize {
-    let rest = text.get(from..).unwrap_or_default();
-    from + rest.find(|c| !class(c)).unwrap_or(rest.len())
+    let mut end = from;
+    while let Some(&b) = text.as_bytes().get(end) {
+        let c = if b.is_ascii() { Some(char::from(b)) } else { at(text, end) };
+        match c.filter(|c| class(*c)) {
+            Some(c) => end += c.len_utf8(),
+            None => break,
+        }
+    }
+    end
 }
 
 /// Where the run of bytes of `class` that starts at `from` ends, looking at no more than `most`.
-pub(super) fn byte_run(text: &str, from: usize, most: usize, class: fn(u8) -> bool) -> usize {
+pub(super) fn byte_run(text: &str, from: usize, most: usize, class: impl Fn(u8) -> bool) -> usize {
     let bytes = text.as_bytes().get(from..).unwrap_or_default();
     let bytes = bytes.get(..most.min(bytes.len())).unwrap_or_default();
     from + bytes.iter().position(|&b| !class(b)).unwrap_or(bytes.len())

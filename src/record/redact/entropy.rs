@@ -7,18 +7,23 @@ use super::text::Span;
 /// Bits per character from which a token counts as random.
 const THRESHOLD: f64 = 3.5;
 
-/// Finds runs of at least [`TOKEN_RUN`] characters of `[A-Za-z0-9+/=_-]` that look like a secret.
+/// Finds runs of at least [`TOKEN_RUN`] characters of `[A-Za-z0-9+/=_-]` that look like a secret. Each
+/// covers a place that is a multiple of its least length, so only those places are looked at.
 pub(super) fn find(text: &str, out: &mut Vec<Span>) {
     let bytes = text.as_bytes();
-    let mut at = 0;
-    while let Some(rest) = bytes.get(at..) {
-        let Some(start) = rest.iter().position(|&b| token(b)).map(|from| at + from) else { return };
-        let run = bytes.get(start..).unwrap_or_default();
-        let end = start + run.iter().position(|&b| !token(b)).unwrap_or(run.len());
+    let mut done = 0;
+    for at in (TOKEN_RUN - 1..bytes.len()).step_by(TOKEN_RUN) {
+        if at < done || !bytes.get(at).is_some_and(|&b| token(b)) {
+            continue;
+        }
+        let (head, tail) = bytes.split_at(at);
+        let head = head.get(done..).unwrap_or_default();
+        let start = at - head.iter().rev().take_while(|&&b| token(b)).count();
+        let end = at + tail.iter().position(|&b| !token(b)).unwrap_or(tail.len());
         if end - start >= TOKEN_RUN && bytes.get(start..end).is_some_and(secret) {
             out.push(Span { start, end });
         }
-        at = end;
+        done = end;
     }
 }
 
@@ -27,14 +32,41 @@ pub(super) fn mask(found: &str, out: &mut String) {
     out.push_str("****");
 }
 
+const DIGIT: u8 = 1;
+const LOWER: u8 = 2;
+const UPPER: u8 = 4;
+const NO_HEX: u8 = 8;
+
+static CLASS: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut at = 0;
+    while at < 256 {
+        let b = at as u8;
+        table[at] = if b.is_ascii_digit() { DIGIT } else { 0 }
+            | if b.is_ascii_lowercase() { LOWER } else { 0 }
+            | if b.is_ascii_uppercase() { UPPER } else { 0 }
+            | if b.is_ascii_hexdigit() { 0 } else { NO_HEX };
+        at += 1;
+    }
+    table
+};
+
 /// A hash, a UUID, a number or a word is no secret; what is left must be varied enough.
 fn secret(token: &[u8]) -> bool {
-    let digits = token.iter().any(u8::is_ascii_digit);
-    let cases = token.iter().any(u8::is_ascii_lowercase) && token.iter().any(u8::is_ascii_uppercase);
-    (digits || cases)
-        && !token.iter().all(u8::is_ascii_hexdigit)
-        && !starts_with_uuid(token)
-        && bits(token) >= THRESHOLD
+    let classes = token.iter().fold(0, |all, b| all | CLASS[usize::from(*b)]);
+    let has = |class: u8| classes & class == class;
+    (has(DIGIT) || has(LOWER | UPPER)) && has(NO_HEX) && !starts_with_uuid(token) && varied(token)
+}
+
+/// So many different characters are needed to reach [`THRESHOLD`]: 2 to the power of that is 11.3.
+const VARIETY: usize = 12;
+
+fn varied(token: &[u8]) -> bool {
+    let mut there = [false; 128];
+    for b in token {
+        there[usize::from(b & 0x7F)] = true;
+    }
+    there.iter().filter(|there| **there).count() >= VARIETY && bits(token) >= THRESHOLD
 }
 
 /// The first three groups decide, as they do for the reference.

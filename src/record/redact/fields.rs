@@ -2,6 +2,7 @@
 
 use super::invisible::invisible;
 use halo_adapters::json::{Json, Text};
+use std::sync::LazyLock;
 
 /// Endings of the reference's credential names.
 const ENDINGS: [&str; 11] = [
@@ -40,29 +41,50 @@ const MORE_ENDINGS: [&str; 12] = [
 /// Of these, a number is a secret too.
 const PASSWORDS: [&str; 4] = ["password", "passwd", "passphrase", "passcode"];
 
-/// Longer keys are normalised only from the end; no ending is longer.
+/// Last segments for which a number is a secret too.
+const PASSWORD_SEGMENTS: [&str; 2] = ["pass", "pwd"];
+
+/// Letters in lower case; blanks, dots and hyphens as `_`.
+static NORMAL: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut b = 0;
+    while b < 256 {
+        table[b] = if matches!(b as u8, b' ' | b'.' | b'-') { b'_' } else { (b as u8).to_ascii_lowercase() };
+        b += 1;
+    }
+    table
+};
+
+/// Whether `key` ends in `name` when written in the normal way; `segment`: as its last part.
+fn ends(key: &[u8], name: &str, segment: bool) -> bool {
+    let normal = |b: &u8| NORMAL[usize::from(*b)];
+    key.len().checked_sub(name.len()).is_some_and(|rest| {
+        let same = key.iter().rev().zip(name.bytes().rev()).all(|(b, expected)| normal(b) == expected);
+        same && (!segment || rest == 0 || key.get(rest - 1).is_some_and(|b| normal(b) == b'_'))
+    })
+}
+
+/// Longer keys than this are read only from the end; no name is longer.
 const LONGEST: usize = 64;
 
-/// Calls `f` with the end of a key: letters in lower case, blanks, dots and hyphens as `_`, nothing
-/// invisible.
-fn with_normal<T>(key: &str, f: impl Fn(&str) -> T) -> T {
+/// Calls `f` with the end of a key, without blanks at the end or anything invisible.
+fn with_visible<T>(key: &str, f: impl Fn(&[u8]) -> T) -> T {
     if key.is_ascii() {
-        let key = key.trim_end_matches(super::chars::space).as_bytes();
-        let end = key.get(key.len().saturating_sub(LONGEST)..).unwrap_or_default();
-        let mut buffer = [b'_'; LONGEST];
-        for (to, from) in buffer.iter_mut().zip(end) {
-            *to = if matches!(from, b' ' | b'.' | b'-') { b'_' } else { from.to_ascii_lowercase() };
-        }
-        let end = buffer.get(..end.len()).unwrap_or_default();
-        return f(std::str::from_utf8(end).unwrap_or_default());
+        return f(key.trim_end_matches(super::chars::space).as_bytes());
     }
     let visible = key.chars().rev().filter(|c| !invisible(*c));
     let mut end: Vec<char> = visible.skip_while(|c| super::chars::space(*c)).take(LONGEST).collect();
     end.reverse();
-    let lower = end.into_iter().flat_map(char::to_lowercase);
-    let joint = |c| if matches!(c, ' ' | '.' | '-') { '_' } else { c };
-    f(&lower.map(joint).collect::<String>())
+    f(end.into_iter().flat_map(char::to_lowercase).collect::<String>().as_bytes())
 }
+
+/// Names of credentials by their last byte, and whether they are segments.
+static NAMES: LazyLock<Vec<Vec<(&str, bool)>>> = LazyLock::new(|| {
+    let endings = ENDINGS.iter().chain(&MORE_ENDINGS).map(|name| (*name, false));
+    let all: Vec<_> = endings.chain(SEGMENTS.iter().map(|name| (*name, true))).collect();
+    let with = |b: u8| all.iter().copied().filter(|(name, _)| name.bytes().next_back() == Some(b)).collect();
+    (0..=255).map(with).collect()
+});
 
 /// Whether a field of this name holds a credential.
 pub(super) fn credential_key(key: &str) -> bool {
@@ -71,21 +93,17 @@ pub(super) fn credential_key(key: &str) -> bool {
     if end.is_ascii_alphanumeric() && !b"deghlnsty".contains(&(end | 0x20)) {
         return false;
     }
-    with_normal(key, |key| {
-        ENDINGS.iter().chain(&MORE_ENDINGS).any(|ending| key.ends_with(ending))
-            || SEGMENTS.contains(&last(key))
+    with_visible(key, |key| {
+        let names = key.last().and_then(|b| NAMES.get(usize::from(NORMAL[usize::from(*b)])));
+        names.is_some_and(|names| names.iter().any(|(name, segment)| ends(key, name, *segment)))
     })
-}
-
-/// The part after the last `_`.
-fn last(key: &str) -> &str {
-    key.rsplit('_').next().unwrap_or_default()
 }
 
 /// Whether a number in a field of this name is a credential.
 fn password_key(key: &str) -> bool {
-    with_normal(key, |key| {
-        PASSWORDS.iter().any(|ending| key.ends_with(ending)) || matches!(last(key), "pass" | "pwd")
+    with_visible(key, |key| {
+        PASSWORDS.iter().any(|name| ends(key, name, false))
+            || PASSWORD_SEGMENTS.iter().any(|name| ends(key, name, true))
     })
 }
 
@@ -146,20 +164,19 @@ pub(super) fn path_key(key: &Text<'_>) -> bool {
 
 /// Whether the value of a path's field is anchored as a path, and not a secret put there.
 pub(super) fn path_value(value: &str) -> bool {
-    !value.contains(['=', '?', '&', '%', '@'])
-        && (rooted(value) || scheme(value) || extension(value) || value.contains(['*', '[', '{']))
+    if value.contains(['=', '?', '&', '%', '@']) {
+        return false;
+    }
+    match value.strip_prefix(['/', '~']) {
+        // One segment may be any token after such a sign, also with a `*` in it.
+        Some(rest) => rest.contains(['/', '.']),
+        None => rooted(value) || scheme(value) || extension(value) || value.contains(['*', '[', '{']),
+    }
 }
 
 fn rooted(value: &str) -> bool {
-    if let Some(rest) = value.strip_prefix('/') {
-        // One segment may be any token that starts with a slash.
-        return rest.contains(['/', '.']);
-    }
-    if value.starts_with("./") || value.starts_with("../") || (value.starts_with('~') && value.contains('/'))
-    {
-        return true;
-    }
-    matches!(value.as_bytes(), [drive, b':', b'/' | b'\\', ..] if drive.is_ascii_alphanumeric())
+    let drive = matches!(value.as_bytes(), [drive, b':', b'/' | b'\\', ..] if drive.is_ascii_alphabetic());
+    drive || value.starts_with("./") || value.starts_with("../")
 }
 
 fn scheme(value: &str) -> bool {

@@ -21,15 +21,41 @@ const PATCH_FILES: [&str; 3] = ["*** Add File: ", "*** Update File: ", "*** Dele
 /// The characters of a key that a finding's sample shows.
 const KEY_SAMPLE: usize = 60;
 
-/// Whether a match of `sk-` is a part of a word such as `task-` in a name: a letter before it, and no
-/// digit or no capital in what follows. Keys have both.
+/// Whether a match of `sk-` is a part of a name such as `task-...`: a letter or digit before it, and
+/// nothing but words after it. Of 32 random characters, less than one in a million are words.
 pub(super) fn part_of_name(text: &str, span: Span) -> bool {
     let found = text.get(span.start..span.end).unwrap_or_default();
-    let word = |b: u8| b.is_ascii_alphanumeric();
-    found.starts_with("sk-")
-        && span.start > 0
-        && word(chars::byte(text, span.start - 1))
-        && !(found.bytes().any(|b| b.is_ascii_digit()) && found.bytes().any(|b| b.is_ascii_uppercase()))
+    span.start > 0
+        && chars::byte(text, span.start - 1).is_ascii_alphanumeric()
+        && found.strip_prefix("sk-").is_some_and(|rest| rest.split(['-', '_']).all(words))
+}
+
+/// The longest word, and the longest number.
+const WORD: usize = 16;
+const NUMBER: usize = 8;
+
+/// A word in lower case, or words run together each with a capital, or a number, with or without `v`.
+fn words(part: &str) -> bool {
+    let number = part.strip_prefix(['v', 'V']).unwrap_or(part);
+    if number.bytes().all(|b| b.is_ascii_digit()) {
+        return number.len() <= NUMBER;
+    }
+    let mut words = part.split_inclusive(|c: char| c.is_ascii_uppercase()).peekable();
+    // Each piece but the last ends in the capital of the next word.
+    let mut capital = false;
+    while let Some(piece) = words.next() {
+        let word = if words.peek().is_some() || piece.ends_with(|c: char| c.is_ascii_uppercase()) {
+            piece.get(..piece.len() - 1).unwrap_or_default()
+        } else {
+            piece
+        };
+        let least = if capital { 2 } else { 0 };
+        if !(least..=WORD).contains(&word.len()) || !word.bytes().all(|b| b.is_ascii_lowercase()) {
+            return false;
+        }
+        capital = word.len() < piece.len();
+    }
+    !capital
 }
 
 /// What a value's place says of it.
@@ -41,7 +67,7 @@ struct Place {
 }
 
 /// A string that is itself JSON, as tool arguments often are.
-fn nested(text: &str) -> Option<Json<'_>> {
+pub(super) fn nested(text: &str) -> Option<Json<'_>> {
     let trimmed = text.trim_ascii();
     let framed = (trimmed.starts_with('{') && trimmed.ends_with('}'))
         || (trimmed.starts_with('[') && trimmed.ends_with(']'));
@@ -49,6 +75,10 @@ fn nested(text: &str) -> Option<Json<'_>> {
         return None;
     }
     parse_with(trimmed, &Limits { depth: 64, ..Limits::PYTHON }).ok().map(|parsed| parsed.value)
+}
+
+fn is_patch(text: &str) -> bool {
+    memchr::memchr(b'*', text.as_bytes()).is_some() && text.contains(PATCH)
 }
 
 /// The parts of a patch: lines that name a file, and what is between them.
@@ -126,7 +156,7 @@ impl Redactor {
     }
 
     fn scan_leaf(&self, text: &str, place: Place, out: &mut Findings) {
-        if text.contains(PATCH) {
+        if is_patch(text) {
             for (header, part) in patch_parts(text) {
                 let Some(start) = header else { continue };
                 let path = part.get(start.len()..).unwrap_or_default();
@@ -234,7 +264,7 @@ impl Redactor {
 
     /// A string of a value, masked by what it is: a patch, a path, JSON or free text.
     pub(super) fn leaf<'t>(&self, text: &'t str, depth: usize, path: bool) -> Cow<'t, str> {
-        if text.contains(PATCH) {
+        if is_patch(text) {
             return Cow::Owned(self.patch(text));
         }
         if path && path_value(text) {

@@ -25,6 +25,7 @@ mod invisible;
 mod leaf;
 mod marks;
 mod names;
+mod numbers;
 mod pattern;
 mod probe;
 mod summary;
@@ -84,6 +85,35 @@ enum Rules {
     Person,
 }
 
+/// Lets each of `spans` cover all of a provider's token that it is a part of: the other parts may be
+/// too short, or look like a hash.
+fn with_whole_tokens(text: &str, spans: &mut Vec<Span>) {
+    let random = spans.len();
+    if random == 0 {
+        return;
+    }
+    pattern::extra::prefixed(text, spans);
+    if spans.len() == random {
+        return;
+    }
+    let tokens = spans.split_off(random);
+    let mut tokens = tokens.into_iter().peekable();
+    let mut whole: Vec<Span> = Vec::with_capacity(random);
+    for span in spans.iter() {
+        let mut span = *span;
+        while let Some(token) = tokens.next_if(|token| token.start < span.end) {
+            if token.end > span.start {
+                span = Span { start: span.start.min(token.start), end: span.end.max(token.end) };
+            }
+        }
+        match whole.last_mut().filter(|last| span.start < last.end) {
+            Some(last) => last.end = last.end.max(span.end),
+            None => whole.push(span),
+        }
+    }
+    *spans = whole;
+}
+
 impl Redactor {
     #[must_use]
     pub fn new() -> Self {
@@ -127,20 +157,24 @@ impl Redactor {
     /// One round; `None` when it changes nothing.
     fn pass(&self, text: &str, rules: Rules, spans: &mut Vec<Span>) -> Option<String> {
         let seen = self.probe.look(text);
+        if seen.no_rows() && !(seen.tokens && rules == Rules::Full) {
+            return None;
+        }
         let name = matches!(rules, Rules::Names | Rules::Person);
         let keep = |text: &str, span: Span| !name || !leaf::part_of_name(text, span);
         let wanted = |row: &&Row| rules != Rules::Person || !names::CONTACT.contains(&row.name);
-        let mut masked = text::apply(text, None, self.probe.reference(&seen).filter(wanted), spans, keep);
+        let mut masked = text::apply(text, None, seen.reference().filter(wanted), spans, keep);
         if rules == Rules::Full && seen.tokens {
             let left = masked.as_deref().unwrap_or(text);
             spans.clear();
             entropy::find(left, spans);
+            with_whole_tokens(left, spans);
             masked = text::replace(left, spans, entropy::mask).or(masked);
         }
         if rules == Rules::Reference {
             return masked;
         }
-        text::apply(text, masked, self.probe.additions(&seen), spans, keep)
+        text::apply(text, masked, seen.additions(), spans, keep)
     }
 
     /// Adds what a free text holds to `out`.
@@ -151,15 +185,18 @@ impl Redactor {
     fn find(&self, raw: &str, rules: Rules, out: &mut Findings) {
         let text = invisible::remove(raw);
         let seen = self.probe.look(&text);
+        if seen.no_rows() && !seen.tokens {
+            return;
+        }
         let mut spans = Vec::new();
-        self.find_rows(&text, self.probe.reference(&seen), &mut spans, out);
+        self.find_rows(&text, seen.reference(), &mut spans, out);
         // What only a mask leaves of a token is masked as well, but no finding of its own.
         spans.clear();
         if seen.tokens {
             entropy::find(&text, &mut spans);
         }
         if !spans.is_empty() {
-            let masked = text::apply(&text, None, self.probe.reference(&seen), &mut spans, |_, _| true);
+            let masked = text::apply(&text, None, seen.reference(), &mut spans, |_, _| true);
             let masked = masked.as_deref().unwrap_or(&text);
             let (kind, severity) = match rules {
                 Rules::Full => ("high_entropy_secret", Severity::High),
@@ -173,7 +210,7 @@ impl Redactor {
                 out.add(kind, severity, sample);
             }
         }
-        self.find_rows(&text, self.probe.additions(&seen), &mut spans, out);
+        self.find_rows(&text, seen.additions(), &mut spans, out);
     }
 
     fn find_rows(
@@ -183,21 +220,29 @@ impl Redactor {
         spans: &mut Vec<Span>,
         out: &mut Findings,
     ) {
+        let mut known: Vec<String> = Vec::new();
+        let mut sample = String::new();
         for row in rows {
             spans.clear();
+            known.clear();
             (row.find)(text, spans);
             for span in spans.iter() {
+                let found = text.get(span.start..span.end).unwrap_or_default();
+                sample.clear();
+                // The password of a connection string may lie beyond a sample's length.
+                let shown = if row.name == "db_conn" { found } else { chars::first(found, SAMPLE) };
+                (row.mask)(shown, &mut sample);
+                // The same again makes the same finding.
+                if known.contains(&sample) {
+                    continue;
+                }
                 if !out.room_for(row.name) {
                     break;
                 }
-                let found = text.get(span.start..span.end).unwrap_or_default();
-                let mut sample = String::new();
-                // The password of a connection string may lie beyond a sample's length.
-                (row.mask)(
-                    if row.name == "db_conn" { found } else { chars::first(found, SAMPLE) },
-                    &mut sample,
-                );
                 out.add(row.name, row.severity, self.sample(&sample));
+                if known.len() < MAX_PER_TYPE {
+                    known.push(sample.clone());
+                }
             }
         }
     }

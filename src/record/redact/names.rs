@@ -32,8 +32,8 @@ impl Redactor {
     pub fn scan_name(&self, name: &str, out: &mut Findings) {
         let seen = self.probe.look(name);
         let mut spans = Vec::new();
-        self.find_rows(name, self.probe.reference(&seen), &mut spans, out);
-        self.find_rows(name, self.probe.additions(&seen), &mut spans, out);
+        self.find_rows(name, seen.reference(), &mut spans, out);
+        self.find_rows(name, seen.additions(), &mut spans, out);
     }
 
     /// Puts a short hash in place of whatever in a name looks random: what the reference does where only

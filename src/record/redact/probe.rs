@@ -4,8 +4,8 @@
 //! its matches. Each key has a bit; per byte of the text three table look-ups, ANDed, tell which
 //! keys end there. No branches, so hostile text costs what prose costs.
 
+use super::numbers;
 use super::table::{REFERENCE_ROWS, ROWS, Row};
-use std::ops::Range;
 
 /// A key is three of these characters: an ASCII character means itself (in either case where the row
 /// folds case), the others mean a class. Bytes outside ASCII are in every class, because the other
@@ -43,62 +43,112 @@ static TOKEN: [bool; 256] = {
     table
 };
 
-/// What a text holds.
-#[derive(Clone, Copy, Debug, Default)]
+/// What a text can hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Seen {
-    keys: u64,
-    digits: usize,
+    /// The rows that may match, by their place in the table.
+    rows: u64,
+    /// There is a token for the entropy rule.
     pub(super) tokens: bool,
-    ascii: bool,
+}
+
+impl Seen {
+    /// No row can match; the entropy rule may.
+    pub(super) fn no_rows(self) -> bool {
+        self.rows == 0
+    }
+
+    /// The reference's rows that may match, in their order.
+    pub(super) fn reference(self) -> impl Iterator<Item = &'static Row> {
+        rows(self.rows & REFERENCE)
+    }
+
+    /// The same of the additions.
+    pub(super) fn additions(self) -> impl Iterator<Item = &'static Row> {
+        rows(self.rows & !REFERENCE)
+    }
+}
+
+/// The bits of the reference's rows.
+const REFERENCE: u64 = (1 << REFERENCE_ROWS) - 1;
+
+fn rows(mut set: u64) -> impl Iterator<Item = &'static Row> {
+    std::iter::from_fn(move || {
+        let row = ROWS.get(set.trailing_zeros() as usize)?;
+        set &= set - 1;
+        Some(row)
+    })
 }
 
 pub(super) struct Probe {
     /// For each byte value, the keys whose first, second and third place it fits.
     places: Box<[[u64; 256]; 3]>,
-    /// For each row, the keys of which one must be there.
-    needs: Vec<u64>,
+    /// For each key, the rows that want it or another.
+    by_key: [u64; 64],
+    /// The rows without keys.
+    keyless: u64,
+    /// The rows that want a long token.
+    long: u64,
+    /// The rows that are not for ASCII.
+    scripts: u64,
+    /// The rows that want numbers of a shape, by [`numbers`].
+    numbers: [u64; numbers::SHAPES],
 }
 
 impl Probe {
     pub(super) fn new() -> Self {
-        let mut places = Box::new([[0; 256]; 3]);
-        let mut bit = 1u64;
-        let mut add = |key: &str, fold: bool| {
-            let this = bit;
-            for (place, symbol) in places.iter_mut().zip(key.chars()) {
-                for (byte, keys) in (0u8..=255).zip(place.iter_mut()) {
-                    // FOLDS are given as bytes, written as the characters of those numbers.
-                    let raw = !symbol.is_ascii() && symbol <= '\u{ff}' && byte == symbol as u8;
-                    if raw || matches(symbol, byte, fold) {
-                        *keys |= this;
-                    }
-                }
-            }
-            bit = bit.wrapping_shl(1);
-            this
+        let mut probe = Self {
+            places: Box::new([[0; 256]; 3]),
+            by_key: [0; 64],
+            keyless: 0,
+            long: 0,
+            scripts: 0,
+            numbers: [0; numbers::SHAPES],
         };
-        let folds = FOLDS.iter().map(|key| add(key, false)).fold(0, |all, bit| all | bit);
-        let mut known: Vec<(&str, bool, u64)> = Vec::new();
-        let mut needs = Vec::with_capacity(ROWS.len());
-        for row in ROWS {
-            let mut need = if row.fold { folds } else { 0 };
-            for &key in row.keys {
-                let bit = match known.iter().find(|(k, fold, _)| (*k, *fold) == (key, row.fold)) {
-                    Some((_, _, bit)) => *bit,
-                    None => {
-                        let bit = add(key, row.fold);
-                        known.push((key, row.fold, bit));
-                        bit
-                    }
-                };
-                need |= bit;
-            }
-            needs.push(need);
+        let folds: Vec<usize> = (0..FOLDS.len()).collect();
+        for (key, name) in FOLDS.iter().enumerate() {
+            probe.add(key, name, false);
         }
-        Self { places, needs }
+        let mut known: Vec<(&str, bool)> = FOLDS.iter().map(|key| (*key, false)).collect();
+        for (at, row) in ROWS.iter().enumerate() {
+            let bit = 1 << at;
+            let set = |rows: &mut u64, wanted: bool| *rows |= if wanted { bit } else { 0 };
+            set(&mut probe.keyless, row.keys.is_empty());
+            set(&mut probe.long, row.long);
+            set(&mut probe.scripts, row.scripts);
+            for (shape, rows) in probe.numbers.iter_mut().enumerate() {
+                set(rows, row.numbers & (1 << shape) != 0);
+            }
+            let mut keys = if row.fold { folds.clone() } else { Vec::new() };
+            for &name in row.keys {
+                let place = known.iter().position(|known| *known == (name, row.fold)).unwrap_or_else(|| {
+                    known.push((name, row.fold));
+                    probe.add(known.len() - 1, name, row.fold);
+                    known.len() - 1
+                });
+                keys.push(place);
+            }
+            for key in keys {
+                set(&mut probe.by_key[key], true);
+            }
+        }
+        probe
     }
 
-    /// Looks once at every byte of `text`.
+    /// Gives `key` its bit wherever it fits.
+    fn add(&mut self, key: usize, name: &str, fold: bool) {
+        for (place, symbol) in self.places.iter_mut().zip(name.chars()) {
+            for (byte, keys) in (0u8..=255).zip(place.iter_mut()) {
+                // FOLDS are given as bytes, written as the characters of those numbers.
+                let raw = !symbol.is_ascii() && symbol <= '\u{ff}' && byte == symbol as u8;
+                if raw || matches(symbol, byte, fold) {
+                    *keys |= 1 << key;
+                }
+            }
+        }
+    }
+
+    /// Looks at every byte of `text`.
     pub(super) fn look(&self, text: &str) -> Seen {
         let bytes = text.as_bytes();
         let [first, second, third] = &*self.places;
@@ -108,29 +158,28 @@ impl Probe {
                 keys |= first[usize::from(*a)] & second[usize::from(*b)] & third[usize::from(*c)];
             }
         }
-        let digits = bytes.iter().filter(|b| b.is_ascii_digit()).count();
-        // Digits of other scripts are not counted: then their number decides nothing.
-        let ascii = text.is_ascii();
-        let digits = if ascii { digits } else { usize::MAX };
-        Seen { keys, digits, tokens: has_tokens(bytes), ascii }
-    }
-
-    /// The reference's rows that may match a text in which `seen` was seen, in their order.
-    pub(super) fn reference<'p>(&'p self, seen: &'p Seen) -> impl Iterator<Item = &'static Row> + 'p {
-        self.rows(seen, 0..REFERENCE_ROWS)
-    }
-
-    /// The same of the additions.
-    pub(super) fn additions<'p>(&'p self, seen: &'p Seen) -> impl Iterator<Item = &'static Row> + 'p {
-        self.rows(seen, REFERENCE_ROWS..ROWS.len())
-    }
-
-    fn rows<'p>(&'p self, seen: &'p Seen, which: Range<usize>) -> impl Iterator<Item = &'static Row> + 'p {
-        let can = |(row, need): &(&Row, &u64)| {
-            let key = row.keys.is_empty() || **need & seen.keys != 0;
-            key && !(row.scripts && seen.ascii) && row.digits <= seen.digits && (!row.long || seen.tokens)
-        };
-        ROWS.iter().zip(&self.needs).take(which.end).skip(which.start).filter(can).map(|(row, _)| row)
+        let tokens = has_tokens(bytes);
+        let mut rows = self.keyless;
+        while keys != 0 {
+            rows |= self.by_key[keys.trailing_zeros() as usize];
+            keys &= keys - 1;
+        }
+        if !tokens {
+            rows &= !self.long;
+        }
+        if rows != 0 && text.is_ascii() {
+            rows &= !self.scripts;
+            // Digits of other scripts are not looked at: then every shape is possible.
+            let wants = |shape: &usize| self.numbers.get(*shape).is_some_and(|rows_of| rows & rows_of != 0);
+            let wanted = (0..numbers::SHAPES).filter(wants).fold(0, |all, shape| all | 1 << shape);
+            if wanted != 0 {
+                let shapes = numbers::shapes(bytes, wanted);
+                for (shape, wanting) in self.numbers.iter().enumerate() {
+                    rows &= if shapes & (1 << shape) == 0 { !wanting } else { !0 };
+                }
+            }
+        }
+        Seen { rows, tokens }
     }
 }
 
@@ -162,7 +211,7 @@ mod tests {
         let mut keys: Vec<_> = ROWS.iter().flat_map(|row| row.keys.iter().map(|k| (*k, row.fold))).collect();
         keys.sort_unstable();
         keys.dedup();
-        assert!(keys.len() + FOLDS.len() <= 64, "{}", keys.len());
+        assert!(keys.len() + FOLDS.len() <= 64 && ROWS.len() <= 64, "{} {}", keys.len(), ROWS.len());
         assert!(keys.iter().all(|(key, _)| key.chars().count() == 3), "{keys:?}");
     }
 

@@ -1,6 +1,7 @@
 //! Summaries: what a reader of the record sees of the content.
 
 use super::fields::{MASK, credential_key, credential_value, path_key, path_value};
+use super::leaf::nested;
 use super::{Redactor, chars};
 use crate::record::hash::dumps_float;
 use halo_adapters::json::{Json, Text};
@@ -126,7 +127,7 @@ impl Redactor {
     /// The text of a string: as it is, unless it is JSON with credentials in it.
     fn inner<'t>(&self, text: &'t Text<'_>, depth: usize) -> Cow<'t, str> {
         let text = text.to_lossy();
-        if text.trim_ascii_start().starts_with(['{', '[']) {
+        if nested(&text).is_some() {
             return Cow::Owned(self.leaf(&text, depth, false).into_owned());
         }
         text

@@ -2,6 +2,7 @@
 //! each row works on what the rows before it left. Rows after [`REFERENCE_ROWS`] are additions; they
 //! work on what the reference's rows and the entropy rule left, so they can only mask more.
 
+use super::numbers;
 use super::pattern::{extra, number, pem, secret, token, url};
 use super::text::Span;
 
@@ -46,8 +47,8 @@ pub(super) struct Row {
     pub(super) keys: &'static [&'static str],
     /// Whether letters match in either case.
     pub(super) fold: bool,
-    /// Digits without which there is no match.
-    pub(super) digits: usize,
+    /// The shape of numbers without which there is no match.
+    pub(super) numbers: u8,
     /// A match holds a run of token characters as long as the entropy rule wants.
     pub(super) long: bool,
     /// Only what is glued to another script is left for it: not for ASCII.
@@ -62,7 +63,7 @@ const ROW: Row = Row {
     shape: "",
     keys: &[],
     fold: false,
-    digits: 0,
+    numbers: 0,
     long: false,
     scripts: false,
     find: |_, _| {},
@@ -170,7 +171,7 @@ pub(super) static ROWS: &[Row] = &[
         severity: Severity::High,
         shape: r"\b(4\d{3}|5[1-5]\d{2}|3[47]\d{2}|6011|65\d{2})(sep?\d){9,13}\b with a valid checksum",
         keys: &["δδδ"],
-        digits: 13,
+        numbers: numbers::CARD,
         find: number::credit_card::<false>,
         mask: |found, out| number::last_four("****", found, out),
         ..ROW
@@ -180,7 +181,7 @@ pub(super) static ROWS: &[Row] = &[
         severity: Severity::High,
         shape: r"\b\d{3}[- ]\d{2}[- ]\d{4}\b",
         keys: &["-δδ", " δδ"],
-        digits: 9,
+        numbers: numbers::SSN,
         find: number::ssn::<false>,
         mask: |found, out| number::last_four("***-**-", found, out),
         ..ROW
@@ -190,7 +191,7 @@ pub(super) static ROWS: &[Row] = &[
         severity: Severity::High,
         shape: r"(?<!\d)\d{8,10}:[A-Za-z0-9_-]{30,40}(?![A-Za-z0-9_-])",
         keys: &["δ:τ"],
-        digits: 8,
+        numbers: numbers::LONG,
         long: true,
         find: number::bot_token,
         mask: |_, out| out.push_str("****"),
@@ -219,7 +220,7 @@ pub(super) static ROWS: &[Row] = &[
         severity: Severity::Medium,
         shape: r"\b(10\.\d{1,3}|172\.(1[6-9]|2\d|3[01])|192\.168)\.\d{1,3}\.\d{1,3}\b",
         keys: &["10.", "72.", "92."],
-        digits: 4,
+        numbers: numbers::ADDRESS,
         find: number::ip_internal::<false>,
         mask: number::mask_ip,
         ..ROW
@@ -229,7 +230,7 @@ pub(super) static ROWS: &[Row] = &[
         severity: Severity::Medium,
         shape: r"\b(\+?1[-.\s])?\(?\d{3}\)?[-.\s]\d{3}[-.\s]\d{4}\b",
         keys: &["δσδ"],
-        digits: 10,
+        numbers: numbers::PHONE,
         find: number::phone::<false>,
         mask: |found, out| number::last_four("***-***-", found, out),
         ..ROW
@@ -250,7 +251,7 @@ pub(super) static ROWS: &[Row] = &[
         shape: "as above, glued to another script",
         scripts: true,
         keys: &["δδδ"],
-        digits: 13,
+        numbers: numbers::CARD,
         find: number::credit_card::<true>,
         mask: |found, out| number::last_four("****", found, out),
         ..ROW
@@ -261,7 +262,7 @@ pub(super) static ROWS: &[Row] = &[
         shape: "as above, glued to another script",
         scripts: true,
         keys: &["-δδ", " δδ"],
-        digits: 9,
+        numbers: numbers::SSN,
         find: number::ssn::<true>,
         mask: |found, out| number::last_four("***-**-", found, out),
         ..ROW
@@ -282,7 +283,7 @@ pub(super) static ROWS: &[Row] = &[
         shape: "as above, glued to another script",
         scripts: true,
         keys: &["10.", "72.", "92."],
-        digits: 4,
+        numbers: numbers::ADDRESS,
         find: number::ip_internal::<true>,
         mask: number::mask_ip,
         ..ROW
@@ -293,7 +294,7 @@ pub(super) static ROWS: &[Row] = &[
         shape: "as above, glued to another script",
         scripts: true,
         keys: &["δσδ"],
-        digits: 10,
+        numbers: numbers::PHONE,
         find: number::phone::<true>,
         mask: |found, out| number::last_four("***-***-", found, out),
         ..ROW

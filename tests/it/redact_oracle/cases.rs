@@ -402,7 +402,12 @@ fn path(random: &mut Random) -> String {
                 "s3://",
                 "a/b/",
                 "https://x.com/",
-                " /a/"
+                " /a/",
+                "~",
+                "1:/",
+                "/*",
+                "[",
+                "S3://"
             ]
         ),
         deep,

@@ -22,16 +22,19 @@ pub struct Npm {
 /// The Python clients and the reference verifier (`tests/clients/requirements.txt`).
 pub fn python() -> &'static Python {
     static PYTHON: OnceLock<Python> = OnceLock::new();
-    PYTHON.get_or_init(|| {
-        let pins = root().join("tests/clients/requirements.txt");
-        let dir = environment("python", &[&pins], |dir| {
-            run(Command::new("python3").args(["-m", "venv"]).arg(dir), "python3 and its venv module");
-            let mut pip = Command::new(dir.join("bin/pip"));
-            pip.args(["install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r"]).arg(&pins);
-            run(&mut pip, "a PyPI that pip can reach");
-        });
-        Python { dir }
-    })
+    PYTHON.get_or_init(|| Python::of("python", "requirements.txt"))
+}
+
+/// The agent frameworks and what watches them (`tests/clients/agents.txt`).
+pub fn agents() -> &'static Python {
+    static AGENTS: OnceLock<Python> = OnceLock::new();
+    AGENTS.get_or_init(|| Python::of("agents", "agents.txt"))
+}
+
+/// The OpenTelemetry Collector, as a Python package carries it (`tests/clients/collector.txt`).
+pub fn collector() -> &'static Python {
+    static COLLECTOR: OnceLock<Python> = OnceLock::new();
+    COLLECTOR.get_or_init(|| Python::of("collector", "collector.txt"))
 }
 
 /// The Node clients and the npm verifier (`tests/clients/package-lock.json`).
@@ -54,6 +57,23 @@ pub fn npm() -> &'static Npm {
 }
 
 impl Python {
+    /// The environment that a requirement file of `tests/clients` describes.
+    fn of(name: &str, requirements: &str) -> Self {
+        let pins = root().join("tests/clients").join(requirements);
+        let dir = environment(name, &[&pins], |dir| {
+            run(Command::new("python3").args(["-m", "venv"]).arg(dir), "python3 and its venv module");
+            let mut pip = Command::new(dir.join("bin/pip"));
+            pip.args(["install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r"]).arg(&pins);
+            run(&mut pip, "a PyPI that pip can reach");
+        });
+        Self { dir }
+    }
+
+    /// Where the environment is.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// A program of the environment.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.dir.join("bin").join(program));

@@ -54,7 +54,7 @@ impl Halod {
     }
 
     fn launch(mut command: Command, dir: &Path, arguments: &[&str]) -> Self {
-        run_arguments(&mut command, dir).args(arguments);
+        run_arguments_beside(&mut command, dir, arguments).args(arguments);
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -94,8 +94,10 @@ impl Halod {
         let Ok(status) = self.ask("/status") else { return false };
         let status: Value = serde_json::from_str(&status.1).expect("status is JSON");
         let door = |name: &str| {
-            let address = status["listening"][name].as_str().and_then(|a| a.parse().ok());
-            address.unwrap_or_else(|| panic!("no {name} in {status}"))
+            let address = status["listening"][name].as_str();
+            let address = address.unwrap_or_else(|| panic!("no {name} in {status}"));
+            // A Unix socket has no address of this kind; who asked for it knows where it is.
+            address.parse().unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)))
         };
         (self.grpc, self.http) = (door("otlp/grpc"), door("otlp/http"));
         true
@@ -215,8 +217,18 @@ pub fn configured(min_free_mib: u32, journal_mib: u32) -> (tempfile::TempDir, St
 
 /// `halod run` on `dir` and free ports.
 pub fn run_arguments<'a>(command: &'a mut Command, dir: &Path) -> &'a mut Command {
+    run_arguments_beside(command, dir, &[])
+}
+
+/// The same, where `arguments` do not choose the door themselves.
+fn run_arguments_beside<'a>(command: &'a mut Command, dir: &Path, arguments: &[&str]) -> &'a mut Command {
     command.arg("run").arg("--dir").arg(dir);
-    command.args(["--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
+    for door in ["--grpc", "--http", "--admin"] {
+        if !arguments.contains(&door) {
+            command.args([door, "127.0.0.1:0"]);
+        }
+    }
+    command
 }
 
 /// Any other verb, to its end.

@@ -3,7 +3,7 @@
 
 use super::super::content;
 use super::super::read::Found;
-use super::super::rows::Field;
+use super::super::table::Field;
 use super::read::{Log, failed};
 use super::{Item, Part, Piece, source};
 use crate::event::{Action, Content, Event};
@@ -68,7 +68,7 @@ fn details<'a>(log: &Log<'_, 'a>) -> Item<'a> {
         Some(class) => event.outcome = failed(outcome, Some(class), found.text(Field::ExceptionMessage)),
         None => event.outcome.result = outcome,
     }
-    event.usage = super::super::usage(&found);
+    event.usage = super::super::usage::of(&found);
     Item::Event(Box::new(event))
 }
 

@@ -4,7 +4,7 @@ use super::rig::{
     Answer, Call, IN_FLIGHT, LOGS, METRICS, Rig, TRACES, Verdict, connect_h2, count, has_bad_request,
     has_retry_info, wait_for,
 };
-use super::sender::{TOOL, field, frame, gzip, logs, metrics, span, tool_span, tool_span_with, traces};
+use super::sender::{TOOL, field, frame, gzip, logs, metrics, span, tool_span, tool_span_with, traces, zstd};
 use crate::pipeline::refusal::Refusal;
 use crate::receivers::otlp::stats::Transport::Grpc;
 use halo_adapters::otlp::Signal;
@@ -47,9 +47,9 @@ fn g1_three_services_answer_and_no_other() {
 }
 
 #[test]
-fn g2_gzip_and_identity_work_and_no_other_encoding() {
+fn g2_gzip_zstd_and_identity_work_and_no_other_encoding() {
     let rig = Rig::new();
-    let (plain, packed) = (one_tool(), gzip(&one_tool()));
+    let (plain, packed, packed_zstd) = (one_tool(), gzip(&one_tool()), zstd(&one_tool()));
     for (encoding, flag, message, status) in [
         (Some("identity"), 0, &plain, OK),
         (Some("gzip"), 1, &packed, OK),
@@ -57,13 +57,17 @@ fn g2_gzip_and_identity_work_and_no_other_encoding() {
         (None, 1, &packed, INVALID_ARGUMENT),
         (None, 2, &plain, INVALID_ARGUMENT),
         (Some("gzip"), 1, &plain, INVALID_ARGUMENT),
-        (Some("zstd"), 1, &plain, UNIMPLEMENTED),
+        (Some("zstd"), 1, &packed_zstd, OK),
+        (Some("zstd"), 0, &plain, OK),
+        (Some("zstd"), 1, &packed, INVALID_ARGUMENT),
+        (None, 1, &packed_zstd, INVALID_ARGUMENT),
+        (Some("snappy"), 1, &plain, UNIMPLEMENTED),
     ] {
         let headers = encoding.map(|encoding| ("grpc-encoding", encoding)).into_iter().collect();
         let answer = rig.grpc(Call { headers, body: frame(flag, message), ..Call::default() });
         assert_eq!(answer.grpc_status(), status, "{encoding:?} {flag}");
         let named = answer.header("grpc-accept-encoding");
-        assert_eq!(named, if status == UNIMPLEMENTED { "identity,gzip" } else { "" });
+        assert_eq!(named, if status == UNIMPLEMENTED { "identity,gzip,zstd" } else { "" });
     }
 }
 

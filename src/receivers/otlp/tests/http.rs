@@ -2,7 +2,7 @@
 
 use super::rig::{Answer, Call, Post, Rig, Verdict, connect_h2, count, small_limits};
 use super::rig::{has_bad_request, has_retry_info, wait_for};
-use super::sender::{JSON_SPAN, TOOL, frame, gzip, logs, metrics, span, tool_span, traces};
+use super::sender::{JSON_SPAN, TOOL, frame, gzip, logs, metrics, span, tool_span, traces, zstd};
 use crate::net::limits::Limits;
 use crate::pipeline::refusal::Refusal;
 use crate::receivers::otlp::stats::Transport::Http;
@@ -159,10 +159,11 @@ fn h7_transient_trouble_is_503_with_a_delay() {
 }
 
 #[test]
-fn h8_gzip_works_and_other_encodings_are_refused() {
+fn h8_gzip_and_zstd_work_and_other_encodings_are_refused() {
     let rig = Rig::new();
     let (packed, half) = (gzip(&one_tool()), one_tool().len() / 2);
     let members = [gzip(&one_tool()[..half]), gzip(&one_tool()[half..])].concat();
+    let frames = [zstd(&one_tool()[..half]), zstd(&one_tool()[half..])].concat();
     let encoded = |encoding: &'static str, body: &[u8]| {
         let mut post = Post::protobuf(body.to_vec());
         post.headers.push(("content-encoding", encoding.as_bytes()));
@@ -177,14 +178,18 @@ fn h8_gzip_works_and_other_encodings_are_refused() {
         (encoded("gzip", &one_tool()), 400),
         (encoded("gzip", b""), 400),
         (encoded("br", &one_tool()), 415),
-        (encoded("zstd", &one_tool()), 415),
+        (encoded("zstd", &zstd(&one_tool())), 200),
+        (encoded("Zstd", &frames), 200),
+        (encoded("zstd", &packed), 400),
+        (encoded("zstd", b""), 400),
+        (encoded("deflate", &one_tool()), 415),
         (encoded("gzip, gzip", &packed), 415),
         (encoded("gz\u{ef}p", &packed), 415),
         (encoded("gzip", &packed).gzip(), 415),
     ] {
         let answer = rig.http(request);
         assert_eq!(answer.status, status);
-        assert_eq!(answer.header("accept-encoding"), if status == 415 { "gzip" } else { "" });
+        assert_eq!(answer.header("accept-encoding"), if status == 415 { "gzip, zstd" } else { "" });
     }
     assert!(is_full_success(&rig.http(Post::of(JSON, gzip(JSON_SPAN.as_bytes())).gzip()), JSON));
 }

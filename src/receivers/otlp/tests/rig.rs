@@ -82,7 +82,7 @@ impl Rig {
             OtlpService::new(intake.clone(), Arc::new(reading), Arc::clone(&limits), Arc::clone(&stats));
         let socket = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let addr = socket.local_addr().unwrap();
-        let server = runtime.spawn(listener::serve(socket, service, limits, drained));
+        let server = runtime.spawn(listener::serve(socket.into(), service, limits, drained));
         let rig = Self {
             addr,
             intake,

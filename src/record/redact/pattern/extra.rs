@@ -5,132 +5,26 @@ use super::super::chars::{byte, byte_run, run, space};
 use super::super::fields::{MASK, credential_key};
 use super::super::leaf::DEEPER;
 use super::super::text::Span;
+use super::prefixes::{PREFIXES, Prefix};
 use super::token::base64url;
 use memchr::memmem::Finder;
 use memchr::{memchr_iter, memchr3_iter};
 use std::sync::LazyLock;
 
-/// Which characters a token's body has.
-#[derive(Clone, Copy)]
-enum Body {
-    /// `[A-Za-z0-9]`
-    Alnum,
-    /// `[0-9a-f]`
-    Hex,
-    /// `[A-Za-z0-9_-]`
-    Url,
-    /// `[A-Za-z0-9_.=+/-]`, for tokens in several parts
-    Parts,
-}
-
-impl Body {
-    fn has(self, b: u8) -> bool {
-        match self {
-            Self::Alnum => b.is_ascii_alphanumeric(),
-            Self::Hex => b.is_ascii_digit() || (b'a'..=b'f').contains(&b),
-            Self::Url => base64url(b),
-            Self::Parts => base64url(b) || matches!(b, b'.' | b'=' | b'+' | b'/'),
-        }
-    }
-}
-
-use Body::{Alnum, Hex, Parts, Url};
-
-/// Beginning, body and its least length, from the providers' documents (and, where those say nothing,
-/// from their published secret-scanning patterns).
-static PREFIXES: &[Prefix] = &[
-    ("sk-ant-", Url, 24),            // Anthropic
-    ("sk-proj-", Url, 24),           // OpenAI, of a project
-    ("AGE-SECRET-KEY-1", Alnum, 58), // age
-    ("ATATT3", Parts, 60),           // Atlassian
-    ("EAACEdEose0cBA", Alnum, 24),   // Facebook
-    ("GOCSPX-", Url, 28),            // Google OAuth client
-    ("NRAK-", Alnum, 27),            // New Relic
-    ("PMAK-", Parts, 59),            // Postman
-    ("SG.", Parts, 22),              // SendGrid
-    ("SK", Hex, 32),                 // Twilio
-    ("dapi", Hex, 32),               // Databricks
-    ("doo_v1_", Hex, 64),            // DigitalOcean
-    ("dop_v1_", Hex, 64),
-    ("dor_v1_", Hex, 64),
-    ("dp.pt.", Alnum, 40), // Doppler
-    ("e2b_", Alnum, 40),   // E2B
-    ("figd_", Url, 40),    // Figma
-    ("fw_", Alnum, 22),    // Fireworks
-    ("gho_", Url, 36),     // GitHub, also the longer tokens
-    ("ghp_", Url, 36),
-    ("ghr_", Url, 36),
-    ("ghs_", Parts, 36),
-    ("ghu_", Url, 36),
-    ("glagent-", Parts, 20), // GitLab
-    ("glc_", Parts, 32),     // Grafana Cloud
-    ("glcbt-", Parts, 20),
-    ("gldt-", Parts, 20),
-    ("glffct-", Parts, 20),
-    ("glft-", Parts, 20),
-    ("glimt-", Parts, 20),
-    ("gloas-", Parts, 20),
-    ("glpat-", Parts, 20),
-    ("glptt-", Parts, 20),
-    ("glrt-", Parts, 20),
-    ("glsa_", Url, 32), // Grafana
-    ("glsoat-", Parts, 20),
-    ("gsk_", Alnum, 40), // Groq
-    ("hf_", Alnum, 30),  // Hugging Face
-    ("hvb.", Url, 24),   // HashiCorp Vault
-    ("hvr.", Url, 24),
-    ("hvs.", Url, 24),
-    ("lin_api_", Alnum, 32), // Linear
-    ("lsv2_pt_", Url, 32),   // LangSmith
-    ("lsv2_sk_", Url, 32),
-    ("nfp_", Alnum, 36),    // Netlify
-    ("npm_", Alnum, 36),    // npm
-    ("ntn_", Alnum, 40),    // Notion
-    ("nvapi-", Url, 60),    // NVIDIA
-    ("pcsk_", Url, 40),     // Pinecone
-    ("pplx-", Alnum, 40),   // Perplexity
-    ("pul-", Hex, 40),      // Pulumi
-    ("pypi-", Url, 50),     // PyPI
-    ("r8_", Alnum, 37),     // Replicate
-    ("rubygems_", Hex, 48), // RubyGems
-    ("sbp_", Hex, 40),      // Supabase
-    ("secret_", Alnum, 43), // Notion, older
-    ("shpat_", Hex, 32),    // Shopify
-    ("shpca_", Hex, 32),
-    ("shppa_", Hex, 32),
-    ("shpss_", Hex, 32),
-    ("sntrys_", Parts, 40), // Sentry
-    ("tfp_", Url, 40),      // Typeform
-    ("tvly-", Url, 24),     // Tavily
-    ("vcp_", Alnum, 24),    // Vercel
-    ("whsec_", Parts, 24),  // Stripe and Svix webhooks
-    ("xai-", Alnum, 64),    // xAI
-    ("xapp-", Url, 24),     // Slack app
-    ("xoxc-", Url, 24),     // Slack session
-    ("xoxd-", Parts, 24),
-    ("xoxe-", Url, 24), // Slack refresh
-    ("xoxe.", Parts, 24),
-    ("ya29.", Parts, 24), // Google OAuth access
-];
-
 /// Tokens of [`PREFIXES`] that do not continue a word.
 pub(in super::super) fn prefixed(text: &str, out: &mut Vec<Span>) {
     let bytes = text.as_bytes();
+    let starts = &*STARTS;
     let mut done = 0;
-    let mut previous = b' ';
-    for (start, &b) in bytes.iter().enumerate() {
-        let glued = previous.is_ascii_alphanumeric() || previous == b'_';
-        previous = b;
-        if glued || start < done || !b.is_ascii_alphanumeric() {
+    let mut before = 0;
+    for (start, pair) in bytes.windows(2).enumerate() {
+        let [first, second] = pair else { continue };
+        let (Some(pairs), glued) = (starts.get(usize::from(first & 0x7F)), word(before)) else { continue };
+        before = *first;
+        if glued || pairs >> (second & 0x7F) & 1 == 0 || start < done {
             continue;
         }
-        let found = BY_BYTE.get(usize::from(b)).into_iter().flatten().find_map(|(prefix, body, least)| {
-            let from = start + prefix.len();
-            bytes.get(start..from).filter(|found| *found == prefix.as_bytes())?;
-            let end = from + bytes.get(from..)?.iter().take_while(|b| body.has(**b)).count();
-            (end - from >= *least).then_some(end)
-        });
-        let end = found.or_else(|| discord(text, start));
+        let end = token_at(text, start).or_else(|| airtable(text, start)).or_else(|| discord(text, start));
         if let Some(end) = end {
             out.push(Span { start, end });
             done = end;
@@ -138,7 +32,30 @@ pub(in super::super) fn prefixed(text: &str, out: &mut Vec<Span>) {
     }
 }
 
-type Prefix = (&'static str, Body, usize);
+fn word(b: u8) -> bool {
+    WORD[usize::from(b)]
+}
+
+static WORD: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut b = 0;
+    while b < 256 {
+        table[b] = (b as u8).is_ascii_alphanumeric() || b as u8 == b'_';
+        b += 1;
+    }
+    table
+};
+
+/// Where the token of [`PREFIXES`] that starts at `start` ends.
+fn token_at(text: &str, start: usize) -> Option<usize> {
+    let bytes = text.as_bytes().get(start..)?;
+    let known = BY_BYTE.get(usize::from(*bytes.first()?))?;
+    known.iter().find_map(|(prefix, body, least)| {
+        let rest = bytes.strip_prefix(prefix.as_bytes())?;
+        let length = rest.iter().position(|b| !body.has(*b)).unwrap_or(rest.len());
+        (length >= *least).then_some(start + prefix.len() + length)
+    })
+}
 
 /// [`PREFIXES`] by their first byte.
 static BY_BYTE: LazyLock<Vec<Vec<&'static Prefix>>> = LazyLock::new(|| {
@@ -146,9 +63,34 @@ static BY_BYTE: LazyLock<Vec<Vec<&'static Prefix>>> = LazyLock::new(|| {
     (0..=127).map(with).collect()
 });
 
+/// For each first byte, a bit for each second one with which some token starts.
+static STARTS: LazyLock<Box<[u128; 128]>> = LazyLock::new(|| {
+    let mut starts = Box::new([0; 128]);
+    for (at, seconds) in (0u8..).zip(starts.iter_mut()) {
+        for (prefix, ..) in PREFIXES.iter().filter(|(prefix, ..)| byte(prefix, 0) == at) {
+            *seconds |= 1u128 << byte(prefix, 1);
+        }
+        if DISCORD.contains(&at) {
+            *seconds = !0;
+        }
+    }
+    starts
+});
+
+/// Airtable's tokens: `pat`, 14 letters or digits, a dot and 64 hexadecimal digits.
+fn airtable(text: &str, start: usize) -> Option<usize> {
+    let id = text.get(start..)?.starts_with("pat").then_some(start + 3)?;
+    let dot = byte_run(text, id, 15, |b| b.is_ascii_alphanumeric());
+    let end = byte_run(text, dot + 1, 64, |b| b.is_ascii_hexdigit());
+    (dot - id == 14 && byte(text, dot) == b'.' && end - dot == 65).then_some(end)
+}
+
+/// The first letters of digits in base64, as far as ids start with them now.
+const DISCORD: [u8; 3] = *b"MNO";
+
 /// A Discord bot's token: three parts of base64url, of which the first is an id of 17 to 20 digits.
 fn discord(text: &str, start: usize) -> Option<usize> {
-    if !matches!(byte(text, start), b'M' | b'N' | b'O') {
+    if !DISCORD.contains(&byte(text, start)) {
         return None;
     }
     let part = |from: usize, least: usize, most: usize| {

@@ -5,6 +5,7 @@
 pub(super) mod extra;
 pub(super) mod number;
 pub(super) mod pem;
+mod prefixes;
 pub(super) mod secret;
 pub(super) mod token;
 pub(super) mod url;

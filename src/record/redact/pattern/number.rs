@@ -16,6 +16,9 @@ pub(in super::super) fn last_four(mask: &str, found: &str, out: &mut String) {
 
 /// The length of what may separate an IBAN's groups at `from`: at most two characters.
 fn iban_gap(text: &str, from: usize) -> usize {
+    if byte(text, from + 1).is_ascii_alphanumeric() || byte(text, from).is_ascii_alphanumeric() {
+        return usize::from(matches!(byte(text, from), b' ' | b'\t' | b'.' | b'-'));
+    }
     let rest = text.get(from..).unwrap_or_default();
     let gap = |c: &char| matches!(c, ' ' | '\t' | '.' | '-' | '\u{a0}' | '\u{2007}' | '\u{202f}');
     rest.chars().take(2).take_while(gap).map(char::len_utf8).sum()
@@ -26,7 +29,7 @@ fn alnum_run(text: &str, from: usize, most: usize) -> usize {
 }
 
 /// Where the longest shape of an IBAN that starts at `start` ends.
-fn iban_shape<const LENIENT: Lenient>(text: &str, start: usize) -> Option<usize> {
+fn iban_shape(text: &str, start: usize) -> Option<usize> {
     let mut groups = [start + 4; 8];
     let mut count = 0;
     for i in 1..8 {
@@ -41,14 +44,31 @@ fn iban_shape<const LENIENT: Lenient>(text: &str, start: usize) -> Option<usize>
     for &from in groups.get(2..=count)?.iter().rev() {
         let tail = from + iban_gap(text, from);
         let end = alnum_run(text, tail, 4);
-        if end > tail && boundary::<LENIENT>(text, end) {
+        if end > tail && boundary::<false>(text, end) {
             return Some(end);
         }
-        if boundary::<LENIENT>(text, from) {
+        if boundary::<false>(text, from) {
             return Some(from);
         }
     }
     None
+}
+
+/// Where the account number that starts at `start` ends, if it is as long as its country's are and its
+/// checksum is right.
+fn whole_iban(text: &str, start: usize) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let length = checks::iban_length(bytes.get(start..start + 2)?)?;
+    let mut sum = checks::Iban::new(bytes.get(start..start + 4)?);
+    let mut end = start + 4;
+    for count in 4..length {
+        if count % 4 == 0 {
+            end += iban_gap(text, end);
+        }
+        sum.add(*bytes.get(end).filter(|b| b.is_ascii_alphanumeric())?);
+        end += 1;
+    }
+    (sum.valid() && boundary::<true>(text, end)).then_some(end)
 }
 
 pub(in super::super) fn mask_iban(found: &str, out: &mut String) {
@@ -59,19 +79,42 @@ pub(in super::super) fn mask_iban(found: &str, out: &mut String) {
 /// As the reference finds them: what has the shape of an account number hides what starts inside it,
 /// also when its checksum is wrong.
 pub(in super::super) fn iban(text: &str, out: &mut Vec<Span>) {
-    folded_ibans::<false>(text, out, |end, _| end);
+    folded_ibans(text, out, |text, out| {
+        let mut done = 0;
+        for start in iban_starts(text) {
+            if start < done || !starts::<false>(text, start) {
+                continue;
+            }
+            let Some(end) = iban_shape(text, start) else { continue };
+            if let Some(length) = text.get(start..end).and_then(checks::iban) {
+                out.push(Span { start, end: start + length });
+            }
+            done = end;
+        }
+    });
 }
 
-/// All of them: words and numbers in a row often have that shape.
+/// All that are as long as their country's: words and numbers in a row often have the shape.
 pub(in super::super) fn hidden_iban(text: &str, out: &mut Vec<Span>) {
-    folded_ibans::<true>(text, out, |_, valid| valid);
+    folded_ibans(text, out, |text, out| {
+        let mut done = 0;
+        for start in iban_starts(text) {
+            if start >= done
+                && starts::<true>(text, start)
+                && let Some(end) = whole_iban(text, start)
+            {
+                out.push(Span { start, end });
+                done = end;
+            }
+        }
+    });
 }
 
 /// `(?i)` folds `ſ` to S and `ı` to I, here with the checksum: such a text, which is rare, is looked at
 /// in ASCII.
-fn folded_ibans<const LENIENT: Lenient>(text: &str, out: &mut Vec<Span>, next: fn(usize, usize) -> usize) {
+fn folded_ibans(text: &str, out: &mut Vec<Span>, find: fn(&str, &mut Vec<Span>)) {
     if text.is_ascii() || !text.contains(['ſ', 'ı']) {
-        return ibans::<LENIENT>(text, out, next);
+        return find(text, out);
     }
     let ascii = text.replace('ſ', "S").replace('ı', "I");
     // Where each byte of the copy stands in the text, and where both end.
@@ -81,40 +124,31 @@ fn folded_ibans<const LENIENT: Lenient>(text: &str, out: &mut Vec<Span>, next: f
     });
     let places: Vec<usize> = places.chain([text.len()]).collect();
     let first = out.len();
-    ibans::<LENIENT>(&ascii, out, next);
+    find(&ascii, out);
     for span in out.iter_mut().skip(first) {
         let place = |at: usize| places.get(at).copied().unwrap_or(text.len());
         *span = Span { start: place(span.start), end: place(span.end) };
     }
 }
 
-/// `next` says where to go on, given the end of the shape and of the valid number in it.
-fn ibans<const LENIENT: Lenient>(text: &str, out: &mut Vec<Span>, next: fn(usize, usize) -> usize) {
-    let bytes = text.as_bytes();
-    let mut done = 0;
-    for (at, four) in bytes.windows(4).enumerate() {
-        let [a, b, c, d] = four else { continue };
-        if !c.is_ascii_digit() || !d.is_ascii_digit() || !a.is_ascii_alphabetic() || !b.is_ascii_alphabetic()
-        {
-            continue;
+/// Two letters and two digits.
+fn iban_starts(text: &str) -> impl Iterator<Item = usize> {
+    text.as_bytes().windows(4).enumerate().filter_map(|(at, four)| match four {
+        [a, b, c, d] if c.is_ascii_digit() && d.is_ascii_digit() => {
+            (a.is_ascii_alphabetic() && b.is_ascii_alphabetic()).then_some(at)
         }
-        if at < done || !starts::<LENIENT>(text, at) {
-            continue;
-        }
-        let Some(end) = iban_shape::<LENIENT>(text, at) else { continue };
-        let valid = text.get(at..end).and_then(checks::iban).map_or(at, |length| at + length);
-        if valid > at {
-            out.push(Span { start: at, end: valid });
-        }
-        done = next(end, valid);
-    }
+        _ => None,
+    })
 }
 
 /// The length of what may stand between two digits of a card's number.
 fn card_gap(text: &str, from: usize) -> usize {
-    match at(text, from) {
-        Some(c @ (' ' | '.' | '-' | '\u{a0}' | '\u{2007}' | '\u{202f}')) => c.len_utf8(),
-        _ => 0,
+    match byte(text, from) {
+        b' ' | b'.' | b'-' => 1,
+        0..=0x7F => 0,
+        _ => at(text, from)
+            .filter(|c| matches!(c, '\u{a0}' | '\u{2007}' | '\u{202f}'))
+            .map_or(0, char::len_utf8),
     }
 }
 

@@ -36,6 +36,7 @@ fn label(text: &str, from: usize) -> Option<usize> {
 pub(in super::super) fn find(text: &str, out: &mut Vec<Span>) {
     let mut done = 0;
     let mut headers = Headers::default();
+    let (begin, end) = (Finder::new("-----BEGIN"), Finder::new(END));
     let mut begins = find_iter(text.as_bytes(), BEGIN).peekable();
     while let Some(start) = begins.next() {
         if start < done {
@@ -43,24 +44,24 @@ pub(in super::super) fn find(text: &str, out: &mut Vec<Span>) {
         }
         let Some(body) = label(text, start + BEGIN.len()) else { continue };
         // A body never reaches over the next beginning, of whatever kind.
-        let limit = next_begin(text, body, begins.peek().copied());
-        done = ending(text, body, limit).unwrap_or_else(|| truncated(text, body, &mut headers));
+        let limit = next_begin(text, body, begins.peek().copied(), &begin);
+        done = ending(text, body, limit, &end).unwrap_or_else(|| truncated(text, body, &mut headers));
         out.push(Span { start, end: done });
     }
 }
 
 /// Where the text from `body` on begins something again. `known` is the next full `-----BEGIN `; one
 /// without the space ends a body as well.
-fn next_begin(text: &str, body: usize, known: Option<usize>) -> usize {
+fn next_begin(text: &str, body: usize, known: Option<usize>, begin: &Finder<'_>) -> usize {
     let limit = known.unwrap_or(text.len());
     let part = text.as_bytes().get(body..limit).unwrap_or_default();
-    Finder::new("-----BEGIN").find(part).map_or(limit, |at| body + at)
+    begin.find(part).map_or(limit, |at| body + at)
 }
 
 /// Where the first END line of a private key between `from` and `limit` ends.
-fn ending(text: &str, from: usize, limit: usize) -> Option<usize> {
+fn ending(text: &str, from: usize, limit: usize, end: &Finder<'_>) -> Option<usize> {
     let part = text.as_bytes().get(from..limit)?;
-    find_iter(part, END).find_map(|at| label(text, from + at + END.len()))
+    end.find_iter(part).find_map(|at| label(text, from + at + END.len()))
 }
 
 fn base64(b: u8) -> bool {

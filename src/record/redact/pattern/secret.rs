@@ -8,6 +8,13 @@ use memchr::memchr2_iter;
 /// Where `label` (lower-case ASCII) ends if it stands at `from`, in any case. As Unicode folds case,
 /// `ſ` is an s and the Kelvin sign a k.
 fn label(text: &str, from: usize, label: &str) -> Option<usize> {
+    let plain = text.as_bytes().get(from..from + label.len());
+    if plain.is_some_and(|found| found.eq_ignore_ascii_case(label.as_bytes())) {
+        return Some(from + label.len());
+    }
+    if plain.is_some_and(<[u8]>::is_ascii) {
+        return None;
+    }
     let mut end = from;
     for expected in label.bytes() {
         let found = byte(text, end);
@@ -39,6 +46,10 @@ fn folded_alnum(c: char) -> bool {
 
 /// Where at most `most` blanks from `from` on end. What is invisible is a blank.
 fn blanks(text: &str, from: usize, most: usize) -> usize {
+    let ascii = byte_run(text, from, most, |b| matches!(b, b' ' | b'\t'));
+    if ascii == from + most || byte(text, ascii).is_ascii() {
+        return ascii;
+    }
     let rest = text.get(from..).unwrap_or_default();
     let blank = |c: &char| matches!(c, ' ' | '\t') || invisible(*c);
     from + rest.chars().take(most).take_while(blank).map(char::len_utf8).sum::<usize>()
@@ -55,7 +66,13 @@ pub(in super::super) fn password(text: &str, out: &mut Vec<Span>) {
 
 /// Also what a long one goes on with.
 pub(in super::super) fn long_password(text: &str, out: &mut Vec<Span>) {
-    passwords(text, usize::MAX, out);
+    // Such a password covers one of these places and the one before it.
+    let inside = |at: &usize| !PASSWORD_ENDS[usize::from(byte(text, *at))];
+    let mut places = (0..text.len()).step_by(PASSWORD / 2);
+    let mut before = false;
+    if places.any(|at| std::mem::replace(&mut before, inside(&at)) && before) {
+        passwords(text, usize::MAX, out);
+    }
 }
 
 /// By hand for its look-behind: the label must not continue a word.
@@ -78,21 +95,14 @@ fn passwords(text: &str, most: usize, out: &mut Vec<Span>) {
 
 /// Where the password of at most `most` characters that starts at `from` ends.
 fn password_end(text: &str, from: usize, most: usize) -> usize {
-    let bytes = text.as_bytes();
-    let mut end = from;
-    for _ in 0..most {
-        let Some(&b) = bytes.get(end) else { break };
-        if b.is_ascii() {
-            if PASSWORD_ENDS[usize::from(b)] {
-                break;
-            }
-            end += 1;
-        } else {
-            let Some(c) = at(text, end).filter(|c| !space(*c) && !invisible(*c)) else { break };
-            end += c.len_utf8();
-        }
+    let end = byte_run(text, from, most, |b| b.is_ascii() && !PASSWORD_ENDS[usize::from(b)]);
+    if byte(text, end).is_ascii() {
+        return end;
     }
-    end
+    let rest = text.get(end..).unwrap_or_default().chars().take(most - (end - from));
+    let ends =
+        |c: &char| space(*c) || invisible(*c) || PASSWORD_ENDS.get(*c as usize).is_some_and(|end| *end);
+    end + rest.take_while(|c| !ends(c)).map(char::len_utf8).sum::<usize>()
 }
 
 /// ASCII blanks, quotes and `,;<>`.

@@ -147,13 +147,14 @@ pub(in super::super) fn jwt(text: &str, out: &mut Vec<Span>) {
     let mut from = 0;
     while let Some(at) = text.as_bytes().get(from..).and_then(|rest| finder.find(rest)) {
         let start = from + at;
-        from = start + 3;
-        if start > 0 && base64url(byte(text, start - 1)) {
-            continue;
-        }
-        if let Some(end) = segments(text, start + 3) {
-            out.push(Span { start, end });
-            from = end;
+        let glued = start > 0 && base64url(byte(text, start - 1));
+        match if glued { None } else { segments(text, start + 3) } {
+            Some(end) => {
+                out.push(Span { start, end });
+                from = end;
+            }
+            // What starts later in the same run continues it.
+            None => from = byte_run(text, start + 3, ANY, base64url),
         }
     }
 }

@@ -1,0 +1,87 @@
+//! Frameworks that speak `gen_ai.*` with a few names of their own, or with none but their own name
+//! where that of the provider belongs.
+
+use crate::otel::read::Found;
+use crate::otel::table::Field::*;
+use crate::otel::table::{Kind, Name, Needs, Row, Table, own, shared};
+use crate::otlp::model::Span;
+
+#[rustfmt::skip]
+const ADK_ROWS: &[Row] = &[
+    own("gcp.vertex.agent.event_id", Mark),
+    own("gcp.vertex.agent.invocation_id", Mark),
+    own("gcp.vertex.agent.tool_call_args", Arguments),
+    own("gcp.vertex.agent.tool_response", Result),
+    own("gcp.vertex.agent.llm_request", Input),
+    own("gcp.vertex.agent.llm_response", Output),
+    own("gcp.vertex.agent.session_id", Session),
+];
+
+/// The agent development kit closes parallel tool calls with a span that is no call: they have
+/// spans of their own.
+fn merged_tools(kind: Kind, found: &Found<'_>, _: &Span<'_>) -> Kind {
+    match kind {
+        Kind::Tool if found.text(ToolName).as_deref() == Some("(merged tools)") => Kind::Nothing,
+        _ => kind,
+    }
+}
+
+pub(super) const GOOGLE_ADK: Table = Table {
+    name: "google_adk",
+    rows: ADK_ROWS,
+    frameworks: &["gcp.vertex.agent"],
+    adjust: Some(merged_tools),
+    ..Table::EMPTY
+};
+
+const STRANDS_ROWS: &[Row] = &[own("gen_ai.tool.status", Outcome), own("event_loop.cycle_id", Mark)];
+
+pub(super) const STRANDS: Table =
+    Table { name: "strands", rows: STRANDS_ROWS, frameworks: &["strands-agents"], ..Table::EMPTY };
+
+pub(super) const AUTOGEN: Table =
+    Table { name: "autogen", frameworks: &["autogen", "autogen-core"], ..Table::EMPTY };
+
+pub(super) const MS_AGENT_FRAMEWORK: Table = Table {
+    name: "ms_agent_framework",
+    frameworks: &["microsoft.agent_framework", "microsoft.agents"],
+    ..Table::EMPTY
+};
+
+#[rustfmt::skip]
+const CREWAI_ROWS: &[Row] = &[
+    own("crewai.agent.role", AgentName),
+    own("crewai.agent.id", AgentId),
+    own("crewai.task.description", Input),
+    own("crewai.crew.result", Output),
+];
+
+const CREWAI_NAMES: &[Name] = &[
+    Name { pattern: "crewai.workflow", kind: Kind::Boundary("workflow"), needs: Needs::Nothing },
+    Name { pattern: "*.llm", kind: Kind::Generate, needs: Needs::Model },
+];
+
+pub(super) const CREWAI: Table =
+    Table { name: "crewai", rows: CREWAI_ROWS, names: CREWAI_NAMES, frameworks: &["crewai"], ..Table::EMPTY };
+
+/// Of the OpenAI Agents SDK's instrumentations.
+#[rustfmt::skip]
+const OPENAI_AGENTS_ROWS: &[Row] = &[
+    own("gen_ai.guardrail.name", EntityName),
+    own("gen_ai.guardrail.triggered", Verdict),
+    own("gen_ai.handoff.from_agent", AgentName),
+];
+
+pub(super) const OPENAI_AGENTS: Table =
+    Table { name: "openai_agents", rows: OPENAI_AGENTS_ROWS, frameworks: &["openai_agents"], ..Table::EMPTY };
+
+/// Its second span of a call, `raw_gen_ai_request`, says nothing in words that are read here.
+const LITELLM_ROWS: &[Row] = &[
+    own("litellm.provider.model", QualifiedModel),
+    shared("metadata.user_api_key_end_user_id", Principal),
+    shared("metadata.user_api_key_user_id", Principal),
+    shared("metadata.user_api_key_org_id", Tenant),
+    shared("metadata.user_api_key_team_id", Tenant),
+];
+
+pub(super) const LITELLM: Table = Table { name: "litellm", rows: LITELLM_ROWS, ..Table::EMPTY };

@@ -1,0 +1,52 @@
+//! A door's socket, whatever it is made of.
+
+use std::any::Any;
+use std::io;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+
+/// A listening socket.
+#[derive(Debug)]
+pub enum Socket {
+    Tcp(TcpListener),
+    /// With what holds its file. That goes first: while the socket is open, the file can be told
+    /// from another one of that name.
+    Unix(Guard, UnixListener),
+}
+
+/// Anything that is to be dropped just before a socket is closed.
+pub type Guard = Box<dyn Any + Send + Sync>;
+
+/// One accepted connection. Dynamic, so that what is built upon it is built once.
+pub type Stream = Box<dyn Duplex>;
+
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+impl Socket {
+    /// The next connection. Safe to drop at any point.
+    ///
+    /// # Errors
+    /// As accept(2).
+    pub async fn accept(&self) -> io::Result<Stream> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, _) = listener.accept().await?;
+                // Answers are small and waited for: held back by Nagle's algorithm they would take
+                // a delayed acknowledgement, about 40 ms, more.
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "cannot set TCP_NODELAY");
+                }
+                Ok(Box::new(stream))
+            }
+            Self::Unix(_, listener) => Ok(Box::new(listener.accept().await?.0)),
+        }
+    }
+}
+
+impl From<TcpListener> for Socket {
+    fn from(listener: TcpListener) -> Self {
+        Self::Tcp(listener)
+    }
+}
