@@ -264,6 +264,39 @@ fn content_told_twice_is_sealed_once() {
     assert_eq!(counts(&all(&dir.path().join("records"))), expected(0));
 }
 
+/// Captures of which both signals are here, and the records of content beside those of the spans: of
+/// one that tells the same in the older form in its logs and in the newer one in its spans.
+const BOTH: [(&str, usize); 6] = [
+    ("genai-anthropic", 0),
+    ("genai-openai", 0),
+    ("google-adk", 0),
+    ("google-genai", 0),
+    ("ms-agent-framework", 4),
+    ("openai-v2-latest", 0),
+];
+
+#[test]
+fn what_both_signals_tell_is_told_once() {
+    for (case, content) in BOTH {
+        let dir = tempfile::tempdir().unwrap();
+        let halod = start(dir.path(), "8s");
+        let (spans, logs) =
+            (capture(&format!("adapters/golden/otel/{case}.pb")), logs_of(&format!("{case}.pb")));
+        let waiting = later(&halod, LOGS, &logs);
+        await_hold(&halod);
+        taken(&halod, "/v1/traces", PROTOBUF, &spans);
+        assert_eq!(waiting.join().unwrap().unwrap().status, 200);
+        taken(&halod, LOGS, PROTOBUF, &logs);
+        taken(&halod, "/v1/traces", PROTOBUF, &spans);
+        no_conflicts(&halod);
+        assert!(halod.terminate().success());
+        let records = all(&dir.path().join("records"));
+        let told = records.iter().filter(|r| r["action"]["tool"] == "agent.content").count();
+        assert_eq!(told, content, "{case}: {:?}", counts(&records));
+        assert_verified(&dir.path().join("records"));
+    }
+}
+
 #[test]
 fn messages_of_the_older_conventions_make_up_a_call() {
     let dir = tempfile::tempdir().unwrap();
