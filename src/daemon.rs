@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::SystemTime;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use self::directory::DirectoryError;
@@ -73,7 +73,7 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
             "fewer connections than configured: too few file descriptors; raise LimitNOFILE or ulimit -n"
         );
     }
-    let mut signals = process::signals().map_err(StartError::Signals)?;
+    let signals = process::signals().map_err(StartError::Signals)?;
     let bound = Doors::bind(&config).await?;
     let stats = Arc::new(Stats::default());
     let otlp = Arc::new(OtlpStats::default());
@@ -89,9 +89,25 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
     });
     let admin = tokio::spawn(admin::serve(bound.admin.socket, Arc::clone(&state)));
 
-    let (storage, pipeline, counts) = (config.storage.clone(), config.pipeline.clone(), Arc::clone(&stats));
-    let starting =
-        tokio::task::spawn_blocking(move || start_writer(storage, share.chains, &pipeline, counts));
+    let end = up(config, share.chains, [bound.grpc, bound.http], &state, &otlp, signals).await;
+    admin.abort();
+    // Its socket goes with it; were that left to the end of the process, a file might stay.
+    let _ = admin.await;
+    end
+}
+
+/// From the doors being bound to the end.
+async fn up(
+    config: Config,
+    chains: usize,
+    sockets: [Option<Bound>; 2],
+    state: &admin::State,
+    otlp: &Arc<OtlpStats>,
+    mut signals: mpsc::Receiver<&'static str>,
+) -> Result<End, StartError> {
+    let (storage, pipeline, counts) =
+        (config.storage.clone(), config.pipeline.clone(), Arc::clone(&state.stats));
+    let starting = tokio::task::spawn_blocking(move || start_writer(storage, chains, &pipeline, counts));
     let (intake, writer) = tokio::select! {
         started = starting => started.map_err(StartError::StorePanicked)??,
         Some(signal) = signals.recv() => {
@@ -106,17 +122,16 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
     let joins = Joins::new(config.join_wait, config.pipeline.max_in_flight / 4, draining.clone());
     let reading = Arc::new(Reading::new(config.tenant, Builder::new(config.records.hash_only), joins));
     let mut doors = JoinSet::new();
-    for (bound, settings) in [(bound.grpc, config.grpc), (bound.http, config.http)] {
+    for (bound, settings) in sockets.into_iter().zip([config.grpc, config.http]) {
         if let (Some(bound), Some(settings)) = (bound, settings) {
-            let door = open(bound, settings, intake.clone(), &reading, &otlp, draining.clone());
+            let door = open(bound, settings, intake.clone(), &reading, otlp, draining.clone());
             doors.spawn(door);
         }
     }
     drop(intake);
-    announce(&state);
+    announce(state);
     let running = Running { doors, drain, timeout: config.shutdown_timeout };
-    let end = drain::supervise(running, writer.finished(), signals, &stats).await;
-    admin.abort();
+    let end = drain::supervise(running, writer.finished(), signals, &state.stats).await;
     tracing::info!(?end, "halod ended");
     Ok(end)
 }

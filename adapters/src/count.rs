@@ -7,6 +7,9 @@
 //! 1. its nearest ancestor that is of the same kind, on the same tool or model;
 //! 2. a record with the same id of the provider's answer, or the same id of the tool call.
 //!
+//! Ids of tool calls are the sender's own, and some only count from one: give it the records of one
+//! trace, or of one conversation.
+//!
 //! A call failed when the record that counts says so, or for a tool any record under its call id.
 
 use crate::event::{Action, Event, Origin, Status};
@@ -179,6 +182,16 @@ mod tests {
         let (call, tool) = (Counted::Ok(Kind::Generate), Counted::Ok(Kind::Tool));
         // The last is below a tool: an agent of its own.
         assert_eq!(count(&items), [Counted::With(2), Counted::No, call, call, tool, call]);
+    }
+
+    #[test]
+    fn the_views_of_a_caller_a_client_and_a_server_are_one_call() {
+        let tool = |id, parent| item(id, parent, Some(Kind::Tool), "lookup_customer");
+        let called = Item { call_id: Some("c"), ..tool(1, 9) };
+        let again = Item { call_id: Some("d"), ..tool(5, 9) };
+        let counted = count(&[tool(4, 3), tool(3, 2), item(2, 1, None, ""), called, again]);
+        let one = Counted::Ok(Kind::Tool);
+        assert_eq!(counted, [Counted::With(3), Counted::With(3), Counted::No, one, one]);
     }
 
     #[test]

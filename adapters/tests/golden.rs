@@ -1,5 +1,9 @@
 //! Golden files: `golden/otel/<case>.{pb,json}` is a traces request, `<case>.events.json` is what
-//! the adapter makes of it. `UPDATE_EXPECT=1 cargo test -p halo-adapters` rewrites the latter.
+//! the adapter makes of it; `UPDATE_EXPECT=1 cargo test -p halo-adapters` rewrites the latter.
+//!
+//! The `.pb` files, `vercel-json`, `claude-code` and `gemini-cli` are what real clients sent, without
+//! the prompts and definitions that frameworks repeat on every span. The other requests are written
+//! from the sources of the projects that they are named after.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use halo_adapters::event::{Action, Content, Event, Origin};

@@ -1,7 +1,9 @@
 //! The command line: one file per verb, words in, exit code out.
 
+mod capture;
 mod demo;
 mod demo_client;
+mod explain;
 mod hash;
 mod output;
 mod run;
@@ -32,6 +34,7 @@ enum Verb {
     Verify(verify::Args),
     Validate(validate::Args),
     Hash(hash::Args),
+    Explain(explain::Args),
 }
 
 const EXIT_CODES: &str = "\
@@ -58,6 +61,7 @@ pub fn main() -> ExitCode {
         Some(Verb::Verify(args)) => args.run(),
         Some(Verb::Hash(args)) => args.run(),
         Some(Verb::Validate(args)) => args.run(),
+        Some(Verb::Explain(args)) => args.run(),
     }
 }
 

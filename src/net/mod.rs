@@ -7,6 +7,7 @@
 //! ```
 
 pub mod answer;
+mod authority;
 pub mod body;
 pub mod conn;
 pub mod gzip;

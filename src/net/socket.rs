@@ -1,5 +1,6 @@
 //! A door's socket, whatever it is made of.
 
+use super::authority::Allowed;
 use std::any::Any;
 use std::io;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -40,7 +41,7 @@ impl Socket {
                 }
                 Ok(Box::new(stream))
             }
-            Self::Unix(_, listener) => Ok(Box::new(listener.accept().await?.0)),
+            Self::Unix(_, listener) => Ok(Box::new(Allowed::new(listener.accept().await?.0))),
         }
     }
 }

@@ -7,12 +7,14 @@
 #![allow(unreachable_pub, missing_debug_implementations)]
 
 mod audit;
+mod captures;
 mod clients;
 mod co_append;
 mod collector;
 mod crash;
 mod disk;
 mod examples;
+mod explain;
 mod garbage;
 mod hash_oracle;
 mod lineage;

@@ -89,7 +89,8 @@ fn undisputed<'a>(found: &Found<'a>, span: &'a Span<'a>) -> Decision {
         return decision;
     }
     // Before 1.27 the conventions had no operation: a model and who provides it were a call.
-    if found.known && found.has(Field::Model) && found.has(Field::Provider) {
+    let provided = found.has(Field::Provider) || found.has(Field::Framework);
+    if found.known && provided && found.has(Field::Model) {
         return Decision::of(Kind::Generate, Why::Model);
     }
     match loose::place(&span.attributes) {
@@ -115,11 +116,9 @@ fn by_name(found: &Found<'_>, span: &Span<'_>) -> Option<Decision> {
         Needs::Model => found.known && found.has(Field::Model),
     };
     DIALECTS.iter().enumerate().find_map(|(bit, table)| {
-        let name = table.names.iter().find(|name| matches(name.pattern, &span.name))?;
-        counts(bit, name).then(|| Decision {
-            dialect: Some(table.name),
-            ..Decision::of(name.kind, Why::Name(name.pattern))
-        })
+        let named = |name: &&Name| matches(name.pattern, &span.name) && counts(bit, name);
+        let name = table.names.iter().find(named)?;
+        Some(Decision { dialect: Some(table.name), ..Decision::of(name.kind, Why::Name(name.pattern)) })
     })
 }
 
@@ -188,7 +187,9 @@ fn tool<'a>(
         .text(Field::ToolName)
         .or_else(|| found.text(Field::LooseToolName))
         .unwrap_or_else(|| named(decision, found, span, Field::EntityName));
-    Action::Tool { name, mcp_server, call_id: found.text(Field::ToolCallId) }
+    // What Google's kit writes for a call that the model gave no id.
+    let call_id = found.text(Field::ToolCallId).filter(|id| id != "<not specified>");
+    Action::Tool { name, mcp_server, call_id }
 }
 
 /// The server's name. Its own spans come from a resource named after it; a client's resource is
@@ -200,17 +201,26 @@ fn mcp_server<'a>(found: &Found<'a>, resource: &Resource<'a>, span: &Span<'_>) -
 
 fn model<'a>(found: &Found<'a>) -> Option<Cow<'a, str>> {
     let asked = || found.member(Field::Parameters, &["model", "model_name"]);
-    found.text(Field::Model).or_else(|| found.text(Field::LooseModel)).or_else(asked)
+    let model = found.text(Field::Model).or_else(|| found.text(Field::LooseModel));
+    model.or_else(asked).or_else(|| Some(qualified(found)?.1))
+}
+
+/// The provider and the model of `openai/gpt-4o`.
+fn qualified<'a>(found: &Found<'a>) -> Option<(Cow<'a, str>, Cow<'a, str>)> {
+    match found.text(Field::QualifiedModel)? {
+        Cow::Borrowed(text) => {
+            text.split_once('/').map(|(provider, model)| (Cow::Borrowed(provider), Cow::Borrowed(model)))
+        }
+        Cow::Owned(text) => text
+            .split_once('/')
+            .map(|(provider, model)| (Cow::Owned(provider.to_owned()), Cow::Owned(model.to_owned()))),
+    }
 }
 
 /// Who provides the model; a framework's name only where there is no better one.
 fn provider<'a>(found: &Found<'a>) -> Option<Cow<'a, str>> {
     let named = found.text(Field::Provider).map(service);
-    let qualified = || match found.text(Field::QualifiedModel)? {
-        Cow::Borrowed(text) => text.split_once('/').map(|(provider, _)| Cow::Borrowed(provider)),
-        Cow::Owned(text) => text.split_once('/').map(|(provider, _)| Cow::Owned(provider.to_owned())),
-    };
-    named.or_else(qualified).or_else(|| found.text(Field::Framework))
+    named.or_else(|| Some(qualified(found)?.0)).or_else(|| found.text(Field::Framework))
 }
 
 /// The Vercel AI SDK names the interface of a provider too: `openai.chat`, `anthropic.messages`.
@@ -218,6 +228,9 @@ fn provider<'a>(found: &Found<'a>) -> Option<Cow<'a, str>> {
 fn service(provider: Cow<'_, str>) -> Cow<'_, str> {
     const INTERFACES: [&str; 7] =
         [".chat", ".responses", ".messages", ".completion", ".embedding", ".textEmbedding", ".generative-ai"];
+    if !provider.contains('.') {
+        return provider;
+    }
     let Some(end) = INTERFACES.iter().find_map(|end| provider.strip_suffix(end)).map(str::len) else {
         return provider;
     };

@@ -97,7 +97,7 @@ fn event_of<'a>(
         tenant: tenant(found).or_else(|| resource.tenant.clone()),
         input,
         outcome,
-        authorization: None,
+        authorization: outcome::authorization(decision, found),
         origin: Origin::Span {
             trace: span.trace_id,
             span: span.span_id,
@@ -119,7 +119,9 @@ fn event_of<'a>(
 
 /// The tenant that the span's dialect names, by an attribute or among the sender's own particulars.
 fn tenant<'a>(found: &Found<'a>) -> Option<Cow<'a, str>> {
-    found.text(Field::Tenant).or_else(|| found.member(Field::Metadata, &["tenant", "tenant_id"]))
+    let particulars = || found.member(Field::Metadata, &["tenant", "tenant_id"]);
+    let named = found.text(Field::Tenant);
+    if named.is_none() && found.has(Field::Metadata) { particulars() } else { named }
 }
 
 /// The dialect that an event is told in; `unknown` where no table explains it.

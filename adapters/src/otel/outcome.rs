@@ -3,7 +3,7 @@
 use super::action::{Decision, Why};
 use super::read::Found;
 use super::table::{Field, Kind};
-use crate::event::{Content, Outcome, Status};
+use crate::event::{self, Authorization, Content, Outcome, Status};
 use crate::json::{self, Json};
 use crate::otlp::model::{AnyValue, Span};
 use std::borrow::Cow;
@@ -66,6 +66,26 @@ fn status<'a>(
 const FAILURES: [&str; 3] = ["error", "failure", "failed"];
 const DENIALS: [&str; 9] =
     ["deny", "denied", "reject", "rejected", "block", "blocked", "triggered", "refuse", "refused"];
+
+const APPROVALS: [&str; 7] = ["accept", "accepted", "approve", "approved", "confirm", "confirmed", "modify"];
+
+/// What was decided before an action, where the span is of the decision itself. A human decided
+/// where the sender says `user`, and in Haystack's hook of that name.
+pub(super) fn authorization<'a>(decision: &Decision, found: &Found<'a>) -> Option<Authorization<'a>> {
+    if decision.kind != Kind::Boundary("approval") {
+        return None;
+    }
+    let (word, approver) = (found.text(Field::Verdict)?, found.text(Field::Approver));
+    let human =
+        matches!(decision.why, Why::Name(_)) || approver.as_ref().is_some_and(|by| by.starts_with("user"));
+    let decision = match word.as_ref() {
+        word if is_one_of(&DENIALS, word) => event::Decision::Denied,
+        word if is_one_of(&APPROVALS, word) && human => event::Decision::HumanApproved,
+        word if is_one_of(&APPROVALS, word) => event::Decision::Allowed,
+        _ => return None,
+    };
+    Some(Authorization { decision, approver })
+}
 
 fn is_one_of(words: &[&str], word: &str) -> bool {
     words.iter().any(|known| known.eq_ignore_ascii_case(word))

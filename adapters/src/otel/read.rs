@@ -139,6 +139,7 @@ impl<'a> Found<'a> {
         DIALECTS.get(first.trailing_zeros() as usize).map_or("gen_ai", |table| table.name)
     }
 
+    #[inline]
     pub(super) fn value(&self, field: Field) -> Option<&'a AnyValue<'a>> {
         self.values.get(field as usize).copied().flatten()
     }
@@ -153,8 +154,12 @@ impl<'a> Found<'a> {
         dialects::at(*self.places.get(field as usize)?)
     }
 
+    #[inline(always)]
     pub(super) fn text(&self, field: Field) -> Option<Cow<'a, str>> {
-        self.value(field).and_then(text)
+        match self.value(field) {
+            Some(value) => text(value),
+            None => None,
+        }
     }
 
     /// An integer, however it was encoded.
@@ -271,17 +276,25 @@ impl<'a> Found<'a> {
     }
 }
 
-/// A value as a name or id; `None` for what cannot be one. Some senders encode each value as JSON:
-/// of a string in quotes, what is between them.
+/// A value as a name or id; `None` for what cannot be one.
+#[inline(always)]
 pub(super) fn text<'a>(value: &'a AnyValue<'a>) -> Option<Cow<'a, str>> {
     match value {
-        AnyValue::Str(text) if text.is_empty() => None,
-        AnyValue::Str(text) if text.starts_with('"') => match json::parse(text) {
-            Ok(Json::Str(Text::Utf8(inner))) => Some(inner).filter(|inner| !inner.is_empty()),
-            _ => Some(Cow::Borrowed(text)),
+        AnyValue::Str(text) => match text.as_bytes().first() {
+            None => None,
+            Some(b'"') => quoted(text),
+            Some(_) => Some(Cow::Borrowed(text)),
         },
-        AnyValue::Str(text) => Some(Cow::Borrowed(text)),
         AnyValue::Int(int) => Some(Cow::Owned(int.to_string())),
         _ => None,
+    }
+}
+
+/// Some senders encode each value as JSON: of a string in quotes, what is between them.
+#[cold]
+fn quoted(text: &str) -> Option<Cow<'_, str>> {
+    match json::parse(text) {
+        Ok(Json::Str(Text::Utf8(inner))) => Some(inner).filter(|inner| !inner.is_empty()),
+        _ => Some(Cow::Borrowed(text)),
     }
 }

@@ -22,6 +22,10 @@ pub(super) enum Field {
     ClaudeType,
     HaystackType,
     LogfireType,
+    GenkitType,
+    LaminarType,
+    SpringType,
+    RequestType,
     // What it happened to.
     ToolName,
     /// A tool's name under a key that others use for other things: read only where the kind of the
@@ -64,6 +68,8 @@ pub(super) enum Field {
     Success,
     /// What a guard or a human decided.
     Verdict,
+    /// Who decided, or what.
+    Approver,
     // Content: of a tool, of a model, of whatever the span is.
     Arguments,
     Result,

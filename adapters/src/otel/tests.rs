@@ -28,6 +28,8 @@ fn a_tenant_is_claimed_by_the_first_name_that_says_something() {
     assert_eq!(claim(&["halo.subject.id", "tenant.id"], &attributes).as_deref(), Some("second"));
     assert_eq!(claim(&["other"], &attributes), None);
     assert_eq!(claim(&[], &attributes), None);
+    attributes.push(pair("langfuse.trace.metadata.tenant".to_owned(), "\"acme-corp\""));
+    assert_eq!(claim(&["langfuse.trace.metadata.tenant"], &attributes).as_deref(), Some("acme-corp"));
     attributes.push(KeyValue { key: "number".into(), value: AnyValue::Int(42) });
     attributes.push(KeyValue { key: "flag".into(), value: AnyValue::Bool(true) });
     assert_eq!(claim(&["flag", "number"], &attributes).as_deref(), Some("42"));
@@ -174,4 +176,32 @@ fn a_span_that_is_passed_over_is_explained_too() {
     assert_eq!(reason("x", &[("app.model", "m")]), (true, r#"Looks { key: "app.model" }"#.to_owned()));
     let model = [("gen_ai.request.model", "m"), ("gen_ai.system", "openai")];
     assert_eq!(reason("x", &model), (true, r#"Model { key: "gen_ai.request.model" }"#.to_owned()));
+}
+
+#[test]
+fn a_decision_before_an_action_is_told_with_who_made_it() {
+    use crate::event::{Decision, Status};
+    let decided = |name, attributes: &[(&'static str, &'static str)]| {
+        let event = event(&Resource::default(), &span(name, attributes)).map(|event| {
+            let authorization = event.authorization.as_ref();
+            let by = authorization.and_then(|by| by.approver.as_deref()).map(str::to_owned);
+            (event.outcome.status, authorization.map(|authorization| authorization.decision), by)
+        });
+        event.unwrap()
+    };
+    let asked = |decision, source| {
+        let attributes = [("span.type", "tool.blocked_on_user"), ("decision", decision), ("source", source)];
+        decided("claude_code.tool.blocked_on_user", &attributes)
+    };
+    let by = |source: &str| Some(source.to_owned());
+    assert_eq!(
+        asked("accept", "user_temporary"),
+        (Status::Ok, Some(Decision::HumanApproved), by("user_temporary"))
+    );
+    assert_eq!(asked("accept", "config"), (Status::Ok, Some(Decision::Allowed), by("config")));
+    assert_eq!(asked("reject", "user_reject"), (Status::Denied, Some(Decision::Denied), by("user_reject")));
+    assert_eq!(asked("unknown", "unknown"), (Status::Ok, None, None));
+    let hook = "haystack.agent.hook.human_in_the_loop.strategy";
+    let verdict = "haystack.agent.hook.human_in_the_loop.strategy.decision";
+    assert_eq!(decided(hook, &[(verdict, "confirm")]), (Status::Ok, Some(Decision::HumanApproved), None));
 }

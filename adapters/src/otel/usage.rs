@@ -32,8 +32,11 @@ const COUNTS: [(&str, Field); 20] = [
 ];
 
 pub(super) fn of<'a>(found: &Found<'a>) -> Usage<'a> {
-    let object = found.has(Field::UsageObject).then(|| found.json(Field::UsageObject)).flatten();
-    let count = |field| found.int(field).or_else(|| counted(object.as_ref()?, field));
+    let object = if found.has(Field::UsageObject) { found.json(Field::UsageObject) } else { None };
+    let count = |field| match (found.int(field), &object) {
+        (None, Some(object)) => counted(object, field),
+        (count, _) => count,
+    };
     Usage {
         input_tokens: count(Field::InputTokens),
         output_tokens: count(Field::OutputTokens),

@@ -4,18 +4,16 @@
 
 use super::Reading;
 use super::join::{Joined, Share};
-use super::lineage::Lineage;
 use super::scopes::ScopeCounts;
 use crate::net::gzip::gunzip;
 use crate::net::status::Fault;
 use crate::net::zstd::unzstd;
 use crate::pipeline::intake::Permit;
 use crate::receivers::tenancy::{TenantError, TenantRule};
-use crate::record::draft::{Draft, Scratch};
-use crate::record::ids::RecordId;
+use crate::record::draft::Draft;
 use crate::record::tenant::Tenant;
 use bytes::Bytes;
-use halo_adapters::otel::{self, Resource};
+use halo_adapters::otel;
 use halo_adapters::otlp::model::{KeyValue, Logs, Traces};
 use halo_adapters::otlp::{DecodeError, Signal, json, protobuf};
 
@@ -152,7 +150,7 @@ impl Arrival {
         let held = match signal {
             Signal::Traces => {
                 let traces = traces(encoding, &body).map_err(undecodable)?;
-                decoded.drafts(&traces, &mut placer, reading, body.len())?
+                decoded.spans(&traces, &mut placer, reading, body.len())?
             }
             Signal::Logs => {
                 let logs = logs(encoding, &body).map_err(undecodable)?;
@@ -186,71 +184,6 @@ impl Decoded {
             permit,
         }
     }
-
-    /// Makes the drafts of all spans while `body` bytes are held as well. Returns how many bytes
-    /// the drafts hold.
-    fn drafts(
-        &mut self,
-        traces: &Traces<'_>,
-        placer: &mut Placer<'_>,
-        reading: &Reading,
-        body: usize,
-    ) -> Result<usize, Fault> {
-        self.invalid = traces.rejected.items;
-        self.received = traces.rejected.items;
-        self.first_reason.clone_from(&traces.rejected.first_reason);
-        let mut bill = Bill::new(body);
-        let mut scratch = Scratch::default();
-        let mut lineage = Lineage::default();
-        let spans =
-            traces.resource_spans.iter().flat_map(|group| &group.scopes).map(|scope| scope.spans.len());
-        self.drafts.reserve(spans.sum::<usize>().min(1024));
-        for group in &traces.resource_spans {
-            let resource = Resource::new(&group.resource);
-            let claim = otel::tenant_claim(&placer.rule.attributes, &group.resource);
-            for scope in &group.scopes {
-                let before = self.filtered;
-                for span in &scope.spans {
-                    self.received += 1;
-                    let key = (span.trace_id, span.span_id);
-                    let event = otel::event(&resource, span);
-                    let promised = if event.is_none() { reading.promised.id(key) } else { None };
-                    if event.is_none() && promised.is_none() {
-                        self.filtered += 1;
-                        lineage.add(key, span.parent_span_id, None, span.start_time_unix_nano);
-                        continue;
-                    }
-                    let tenant = match placer.place(claim.as_deref(), &span.attributes) {
-                        Ok(tenant) => tenant,
-                        Err(reason) => {
-                            self.misplaced += 1;
-                            self.first_reason.get_or_insert_with(|| reason.to_string());
-                            continue;
-                        }
-                    };
-                    // Another tenant's record may have named a span of the same ids.
-                    if promised.is_some_and(|id| id != RecordId::of_span(&tenant, &key.0, &key.1)) {
-                        self.filtered += 1;
-                        continue;
-                    }
-                    let event = event.unwrap_or_else(|| otel::context(&resource, span));
-                    let at = Some(self.drafts.len());
-                    lineage.add(key, span.parent_span_id, at, span.start_time_unix_nano);
-                    let draft =
-                        self.joined.draft(&reading.joins, &reading.builder, event, &tenant, &mut scratch);
-                    bill.add(size_of::<Draft>() + draft.len());
-                    self.drafts.push(draft);
-                    bill.pay(&mut self.permit)?;
-                }
-                self.filtered_by.add(&scope.scope_name, self.filtered - before);
-            }
-        }
-        let (drafts, promised) = lineage.settle(std::mem::take(&mut self.drafts));
-        self.drafts = drafts;
-        self.items = self.drafts.len() as u64;
-        reading.promised.add(promised);
-        Ok(bill.held())
-    }
 }
 
 /// Finds the tenant of each span or log record.
@@ -262,11 +195,13 @@ pub(super) struct Placer<'a> {
 }
 
 impl Placer<'_> {
-    /// The tenant that the resource claims, else the span or record, else the headers.
+    /// The tenant that the resource claims, else the span or record, else the headers, else what the
+    /// sender's dialect calls a tenant.
     pub(super) fn place(
         &mut self,
         resource: Option<&str>,
         span: &[KeyValue<'_>],
+        dialect: Option<&str>,
     ) -> Result<Tenant, TenantError> {
         if let Some(id) = resource {
             return self.tenant(id);
@@ -275,7 +210,7 @@ impl Placer<'_> {
             return self.tenant(&id);
         }
         match self.header {
-            HeaderClaim::Absent => Ok(Tenant::Local),
+            HeaderClaim::Absent => dialect.map_or(Ok(Tenant::Local), |id| self.tenant(id)),
             HeaderClaim::Tenant(id) => self.tenant(id),
             HeaderClaim::Unreadable => Err(TenantError::NotText),
         }

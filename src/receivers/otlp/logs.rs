@@ -54,13 +54,14 @@ impl Decoded {
             let resource = Resource::new(&group.resource);
             let claim = otel::tenant_claim(&placer.rule.attributes, &group.resource);
             for scope in &group.scopes {
+                let before = self.filtered;
                 for record in &scope.records {
                     self.received += 1;
                     let Some(item) = item(&resource, &scope.scope_name, record) else {
                         self.filtered += 1;
                         continue;
                     };
-                    let tenant = match placer.place(claim.as_deref(), &record.attributes) {
+                    let tenant = match placer.place(claim.as_deref(), &record.attributes, None) {
                         Ok(tenant) => tenant,
                         Err(reason) => {
                             self.misplaced += 1;
@@ -84,6 +85,7 @@ impl Decoded {
                     }
                     bill.pay(&mut self.permit)?;
                 }
+                self.filtered_by.add(&scope.scope_name, self.filtered - before);
             }
         }
         for (key, parts) in shares.parts {

@@ -14,8 +14,10 @@ mod http;
 pub mod join;
 mod lineage;
 mod logs;
+pub mod preview;
 mod response;
 pub mod scopes;
+mod spans;
 pub mod stats;
 #[cfg(test)]
 mod tests;
@@ -174,8 +176,13 @@ fn tally(stats: &SignalStats, signal: Signal, decoded: &Decoded) -> Result<Parti
     misplaced.fetch_add(decoded.misplaced, Relaxed);
     if rejected > 0 {
         let reason = decoded.first_reason.as_deref().unwrap_or("no reason is known");
+        let items = match signal {
+            Signal::Traces => "spans",
+            Signal::Logs => "log records",
+            Signal::Metrics => "data points",
+        };
         let message =
-            format!("{rejected} of {} {signal} cannot be used; the first: {reason}", decoded.received);
+            format!("{rejected} of {} {items} cannot be used; the first: {reason}", decoded.received);
         return if rejected == decoded.received {
             Err(Fault::Undecodable(message))
         } else {

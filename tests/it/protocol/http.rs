@@ -17,6 +17,7 @@ pub fn cases() -> Vec<Case> {
     let mut cases = paths_and_types();
     cases.extend(encodings_and_limits());
     cases.extend(connections());
+    cases.extend(abuses());
     cases
 }
 
@@ -214,6 +215,12 @@ fn connections() -> Vec<Case> {
             wire.read_to_end().map(|_| "200, then closed".to_owned())
         })
         .keeps(1),
+    ]
+}
+
+fn abuses() -> Vec<Case> {
+    use Expect::Full;
+    vec![
         steps("H11", "two lengths that contradict each other", |ctx, target| {
             refused_head(http1(target.http, &proto(ctx).with("content-length", "3").bytes())?)
         })

@@ -5,8 +5,10 @@ use super::Expect;
 use super::client::{H2, Outcome, PROTOBUF, grpc_request, whole};
 use super::grpc::TRACES;
 use crate::support::chains::{assert_exactly, assert_verified};
+use crate::support::clients::{python, text_of};
 use crate::support::grpc::frame;
 use crate::support::halod::{BINARY, Halod, halod};
+use crate::support::root;
 use crate::support::spans::{key, request, span};
 use crate::support::wait_until;
 use rustix::process::{Pid, Signal, kill_process};
@@ -110,6 +112,18 @@ fn both_protocols_on_both_sockets() {
     assert!(!grpc_socket.exists() && !http_socket.exists(), "they go with halod");
     assert_exactly(place.records.path(), (1..=4).map(|n| key(&span(0x80, n))));
     assert_verified(place.records.path());
+}
+
+/// Its library names the socket's path where HTTP/2 wants a host.
+#[test]
+fn the_python_sdk_reaches_it() {
+    let place = Place::new();
+    let halod = place.start();
+    let socket = place.path("grpc.sock").display().to_string();
+    let script = root().join("tests/clients/unix_sender.py");
+    let out = python().script(&script, &[&socket]).output().expect("run python");
+    text_of(out, "unix_sender.py");
+    assert_eq!(halod.sealed(), 2);
 }
 
 #[test]

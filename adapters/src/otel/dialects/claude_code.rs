@@ -24,6 +24,7 @@ const ROWS: &[Row] = &[
     shared("success", Success),
     shared("error", ErrorText),
     shared("decision", Verdict),
+    shared("source", Approver),
 ];
 
 #[rustfmt::skip]

@@ -17,6 +17,12 @@ const ADK_ROWS: &[Row] = &[
     own("gcp.vertex.agent.session_id", Session),
 ];
 
+/// Its spans before it had operations.
+const ADK_NAMES: &[Name] = &[
+    Name { pattern: "call_llm", kind: Kind::Generate, needs: Needs::Dialect },
+    Name { pattern: "agent_run [*", kind: Kind::Boundary("invoke"), needs: Needs::Nothing },
+];
+
 /// The agent development kit closes parallel tool calls with a span that is no call: they have
 /// spans of their own.
 fn merged_tools(kind: Kind, found: &Found<'_>, _: &Span<'_>) -> Kind {
@@ -29,6 +35,7 @@ fn merged_tools(kind: Kind, found: &Found<'_>, _: &Span<'_>) -> Kind {
 pub(super) const GOOGLE_ADK: Table = Table {
     name: "google_adk",
     rows: ADK_ROWS,
+    names: ADK_NAMES,
     frameworks: &["gcp.vertex.agent"],
     adjust: Some(merged_tools),
     ..Table::EMPTY

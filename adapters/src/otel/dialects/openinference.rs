@@ -67,7 +67,6 @@ pub(super) const MARKER: Marker = Marker {
 const FAMILIES: &[Family] = &[
     Family { prefix: "llm.input_messages.", item: "message.", skip: "", side: Side::Input },
     Family { prefix: "llm.output_messages.", item: "message.", skip: "", side: Side::Output },
-    Family { prefix: "llm.prompts.", item: "prompt.", skip: "", side: Side::Input },
     Family { prefix: "llm.choices.", item: "completion.", skip: "", side: Side::Output },
     Family { prefix: "embedding.embeddings.", item: "embedding.", skip: "vector", side: Side::Input },
     Family { prefix: "retrieval.documents.", item: "document.", skip: "", side: Side::Output },

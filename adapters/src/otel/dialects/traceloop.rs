@@ -1,7 +1,7 @@
 //! OpenLLMetry (Traceloop) and its decorators.
 
 use crate::otel::table::Field::*;
-use crate::otel::table::{Family, Kind, Marker, Name, Needs, Other, Row, Side, Table, encoded, own, shared};
+use crate::otel::table::{Kind, Marker, Name, Needs, Other, Row, Table, encoded, own, shared};
 
 /// Association properties and the workflow's name stand on every span under a workflow, also on
 /// those of other libraries, so they tell nothing of the dialect.
@@ -51,14 +51,5 @@ const NAMES: &[Name] = &[
     name("*.mcp", Kind::Nothing),
 ];
 
-const FAMILIES: &[Family] =
-    &[Family { prefix: "llm.completions.", item: "completion.", skip: "", side: Side::Output }];
-
-pub(super) const TABLE: Table = Table {
-    name: "traceloop",
-    rows: ROWS,
-    names: NAMES,
-    families: FAMILIES,
-    frameworks: &["langgraph"],
-    ..Table::EMPTY
-};
+pub(super) const TABLE: Table =
+    Table { name: "traceloop", rows: ROWS, names: NAMES, frameworks: &["langgraph"], ..Table::EMPTY };

@@ -173,7 +173,7 @@ fn g7_permanent_rejects_are_counted_exactly() {
     assert!(message.windows(4).any(|bytes| bytes == [0x08, 3, 0x12, message[5]]), "{message:?}");
     let wholly = rig.export(&traces(&[], &[bad(), bad()]));
     assert_eq!(wholly.grpc_status(), INVALID_ARGUMENT);
-    assert!(wholly.grpc_details().message.contains("2 of 2 traces"), "{:?}", wholly.grpc_details());
+    assert!(wholly.grpc_details().message.contains("2 of 2 spans"), "{:?}", wholly.grpc_details());
     let stats = rig.stats(Grpc, Signal::Traces);
     let [invalid, tenant] = &stats.rejected;
     assert_eq!((count(&stats.received), count(&stats.accepted)), (6, 1));

@@ -1,0 +1,250 @@
+//! `halod explain`: what becomes of a capture, span by span, and why.
+
+use super::capture::{self, Request};
+use super::output::{self, complain, line};
+use crate::config;
+use crate::receivers::otlp::preview::Preview;
+use crate::record::build::Builder;
+use crate::record::draft::{Draft, GENESIS};
+use crate::record::redact::Redactor;
+use crate::record::time;
+use halo_adapters::count::{Counted, Item, Kind, count};
+use halo_adapters::otel::{self, Explanation, Reason, Resource, logs};
+use halo_adapters::otlp::model::Span;
+use halo_adapters::otlp::{Signal, json, protobuf};
+use serde_json::Value;
+use std::collections::HashMap;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Show what becomes of captured telemetry, and why
+///
+/// FILE holds OTLP export requests for traces or logs: protobuf, JSON, or JSON lines as the Collector's
+/// file exporter writes them; gzip and zstd are undone. For each span: its dialect, what decided what
+/// kind of action it is, the attribute that won for each field, and the record that would be sealed, or
+/// why there is none. It uses the daemon's own reading, so what is shown is what is sealed; place in
+/// the chain and time apart. Nothing is sealed. Exit code: 0, or 2 if FILE can't be read as OTLP.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Captured export requests
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Tenants' names and what records say, as this configuration has it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Args {
+    pub(super) fn run(self) -> ExitCode {
+        let refuse = |what: String| {
+            complain(what);
+            ExitCode::from(output::USAGE)
+        };
+        let config = match config::load(self.config.as_deref()) {
+            Ok(config) => config,
+            Err(error) => return refuse(error.to_string()),
+        };
+        let requests = match capture::read(&self.file) {
+            Ok(requests) => requests,
+            Err(why) => return refuse(format!("{}: {why}", self.file.display())),
+        };
+        let mut shown = Shown {
+            preview: Preview::new(config.tenant, Builder::new(config.records.hash_only)),
+            redactor: Redactor::new(),
+            spans: 0,
+        };
+        for request in &requests {
+            match shown.request(request) {
+                Ok(Ok(())) => {}
+                Ok(Err(why)) => return refuse(format!("{}: {why}", self.file.display())),
+                Err(error) => return output::finish(Err(error)),
+            }
+        }
+        output::finish(Ok(output::OK))
+    }
+}
+
+struct Shown {
+    preview: Preview,
+    redactor: Redactor,
+    spans: usize,
+}
+
+/// Records by the trace and span id that they came from.
+type Records = HashMap<(String, String), Vec<Value>>;
+
+impl Shown {
+    /// Prints what becomes of one request. The inner error is the request's fault.
+    fn request(&mut self, request: &Request) -> io::Result<Result<(), String>> {
+        let drafts = match self.preview.drafts(request.signal, request.json, request.body.clone()) {
+            Ok(drafts) => drafts,
+            Err(why) => return Ok(Err(why)),
+        };
+        let mut records = Records::new();
+        for draft in &drafts {
+            let record = record(draft);
+            let id = |key: &str| record["data"][key].as_str().unwrap_or_default().to_owned();
+            records.entry((id("trace_id"), id("span_id"))).or_default().push(record);
+        }
+        match request.signal {
+            Signal::Traces => self.traces(request, &mut records),
+            Signal::Logs => self.logs(request, &drafts),
+            Signal::Metrics => line("metrics: accepted and not kept").map(Ok),
+        }
+    }
+
+    fn traces(&mut self, request: &Request, records: &mut Records) -> io::Result<Result<(), String>> {
+        let read = if request.json { json::traces(&request.body) } else { protobuf::traces(&request.body) };
+        let traces = match read {
+            Ok(traces) => traces,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        let mut events = Vec::new();
+        for group in &traces.resource_spans {
+            let resource = Resource::new(&group.resource);
+            for scope in &group.scopes {
+                for span in &scope.spans {
+                    self.spans += 1;
+                    let told = otel::explain(&resource, span);
+                    let key = (hex(&span.trace_id), hex(&span.span_id));
+                    let name = self.redactor.label(&span.name);
+                    line(format_args!(
+                        "span {}  {name}  ({}, scope {})",
+                        self.spans, key.1, scope.scope_name
+                    ))?;
+                    let sealed =
+                        records.get_mut(&key).and_then(|list| (!list.is_empty()).then(|| list.remove(0)));
+                    self.span(&told, span, sealed.as_ref())?;
+                    events.extend(told.event);
+                }
+            }
+        }
+        if traces.rejected.items > 0 {
+            let why = traces.rejected.first_reason.unwrap_or_default();
+            line(format_args!("rejected: {}; the first: {why}", traces.rejected.items))?;
+        }
+        totals(&count(&events.iter().filter_map(Item::of).collect::<Vec<_>>())).map(Ok)
+    }
+
+    fn span(&self, told: &Explanation<'_>, span: &Span<'_>, sealed: Option<&Value>) -> io::Result<()> {
+        line(format_args!("  kind     {}, because {}", told.kind, self.why(&told.reason)))?;
+        line(format_args!("  dialect  {}", told.dialect))?;
+        for (at, source) in told.fields.iter().enumerate() {
+            let label = if at == 0 { "fields" } else { "" };
+            let beaten = if source.beaten.is_empty() {
+                String::new()
+            } else {
+                format!("  (over {})", source.beaten.join(", "))
+            };
+            line(format_args!("  {label:<8} {:<20} {}{beaten}", source.field, source.key))?;
+        }
+        if !told.unread.is_empty() {
+            line(format_args!("  unread   {}", told.unread.join(", ")))?;
+        }
+        match sealed {
+            Some(record) if told.event.is_none() => {
+                line("  record   (as the boundary of the actions under it)")?;
+                pretty(record)
+            }
+            Some(record) => {
+                line("  record")?;
+                pretty(record)
+            }
+            None if told.event.is_some() => line("  rejected: its tenant can't be used"),
+            None => line(format_args!("  filtered: span kind {}, no agent's action", span.kind)),
+        }
+    }
+
+    fn why(&self, reason: &Reason<'_>) -> String {
+        match reason {
+            Reason::Marker { key, value } => format!("{key} is {:?}", self.redactor.label(value)),
+            Reason::UnlistedMarker { key, value } => {
+                format!("{key} is {:?}, which its dialect does not list", self.redactor.label(value))
+            }
+            Reason::SpanName { pattern } => format!("of the span's name ({pattern})"),
+            Reason::ToolName { key } => format!("{key} names a tool"),
+            Reason::Model { key } => format!("{key} names a model, and its provider is named"),
+            Reason::Looks { key } => format!("{key} looks like a model or a tool; no dialect has it"),
+            Reason::Silent => "no attribute speaks for an agent's action".to_owned(),
+        }
+    }
+
+    fn logs(&mut self, request: &Request, drafts: &[Draft]) -> io::Result<Result<(), String>> {
+        let read = if request.json { json::logs(&request.body) } else { protobuf::logs(&request.body) };
+        let read = match read {
+            Ok(logs) => logs,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        for group in &read.resource_logs {
+            let resource = logs::Resource::new(&group.resource);
+            for scope in &group.scopes {
+                for record in &scope.records {
+                    self.spans += 1;
+                    let what = match logs::item(&resource, &scope.scope_name, record) {
+                        Some(logs::Item::Event(event)) => {
+                            format!("an action, dialect {}", event.source.dialect)
+                        }
+                        Some(logs::Item::Part(part)) => {
+                            format!("content of span {}, dialect {}", hex(&part.span), part.source.dialect)
+                        }
+                        None => "filtered: no agent's action".to_owned(),
+                    };
+                    let name = self.redactor.label(&record.event_name);
+                    line(format_args!(
+                        "log record {}  {name}  (scope {}): {what}",
+                        self.spans, scope.scope_name
+                    ))?;
+                }
+            }
+        }
+        for draft in drafts {
+            line("record")?;
+            pretty(&record(draft))?;
+        }
+        Ok(Ok(()))
+    }
+}
+
+/// The record of a draft, without what only its place in a chain gives it.
+fn record(draft: &Draft) -> Value {
+    let mut sealed = Vec::new();
+    draft.seal(&GENESIS, &time::rfc3339(0), &mut sealed);
+    let mut record: Value = serde_json::from_slice(&sealed).unwrap_or_default();
+    if let Some(fields) = record.as_object_mut() {
+        fields.remove("integrity");
+        fields.remove("ts");
+    }
+    record
+}
+
+fn pretty(record: &Value) -> io::Result<()> {
+    let text = serde_json::to_string_pretty(record)?;
+    text.lines().try_for_each(|text| line(format_args!("    {text}")))
+}
+
+/// How many calls the spans tell of, each counted once.
+fn totals(counted: &[Counted]) -> io::Result<()> {
+    let many = |wanted: Counted| counted.iter().filter(|one| **one == wanted).count();
+    let told: Vec<String> = [
+        (Kind::Generate, "model calls"),
+        (Kind::Embed, "embeddings"),
+        (Kind::Tool, "tool calls"),
+        (Kind::Retrieve, "retrievals"),
+    ]
+    .into_iter()
+    .map(|(kind, name)| {
+        let failed = many(Counted::Failed(kind));
+        format!("{} {name} ({failed} failed)", many(Counted::Ok(kind)) + failed)
+    })
+    .collect();
+    let again = counted.iter().filter(|one| matches!(one, Counted::With(_))).count();
+    line(format_args!(
+        "in all: {}; {again} records tell of a call that another one tells of",
+        told.join(", ")
+    ))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

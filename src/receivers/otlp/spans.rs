@@ -1,0 +1,102 @@
+//! A traces request's spans as drafts.
+
+use super::Reading;
+use super::decode::{Bill, Decoded, Placer};
+use super::lineage::Lineage;
+use crate::net::status::Fault;
+use crate::record::draft::{Draft, Scratch};
+use crate::record::ids::RecordId;
+use crate::record::tenant::Tenant;
+use halo_adapters::event::Event;
+use halo_adapters::otel::{self, Resource};
+use halo_adapters::otlp::model::{Span, Traces};
+
+/// The resource that spans stand under.
+struct Group<'a> {
+    resource: Resource<'a>,
+    claim: Option<std::borrow::Cow<'a, str>>,
+}
+
+impl Decoded {
+    /// Makes the drafts of all spans while `body` bytes are held as well. Returns how many bytes
+    /// the drafts hold.
+    pub(super) fn spans(
+        &mut self,
+        traces: &Traces<'_>,
+        placer: &mut Placer<'_>,
+        reading: &Reading,
+        body: usize,
+    ) -> Result<usize, Fault> {
+        self.invalid = traces.rejected.items;
+        self.received = traces.rejected.items;
+        self.first_reason.clone_from(&traces.rejected.first_reason);
+        let mut bill = Bill::new(body);
+        let mut scratch = Scratch::default();
+        let mut lineage = Lineage::default();
+        let spans =
+            traces.resource_spans.iter().flat_map(|group| &group.scopes).map(|scope| scope.spans.len());
+        self.drafts.reserve(spans.sum::<usize>().min(1024));
+        for group in &traces.resource_spans {
+            let claim = otel::tenant_claim(&placer.rule.attributes, &group.resource);
+            let under = Group { resource: Resource::new(&group.resource), claim };
+            for scope in &group.scopes {
+                let before = self.filtered;
+                for span in &scope.spans {
+                    self.received += 1;
+                    let placed = self.placed(span, &under, placer, reading);
+                    let draft = placed.as_ref().map(|_| self.drafts.len());
+                    let key = (span.trace_id, span.span_id);
+                    lineage.add(key, span.parent_span_id, draft, span.start_time_unix_nano);
+                    let Some((event, tenant)) = placed else { continue };
+                    let draft =
+                        self.joined.draft(&reading.joins, &reading.builder, event, &tenant, &mut scratch);
+                    bill.add(size_of::<Draft>() + draft.len());
+                    self.drafts.push(draft);
+                    bill.pay(&mut self.permit)?;
+                }
+                self.filtered_by.add(&scope.scope_name, self.filtered - before);
+            }
+        }
+        let (drafts, promised) = lineage.settle(std::mem::take(&mut self.drafts));
+        self.drafts = drafts;
+        self.items = self.drafts.len() as u64;
+        reading.promised.add(promised);
+        Ok(bill.held())
+    }
+
+    /// What a span tells and whose it is; otherwise it is counted as filtered or misplaced.
+    fn placed<'a>(
+        &mut self,
+        span: &'a Span<'a>,
+        under: &Group<'a>,
+        placer: &mut Placer<'_>,
+        reading: &Reading,
+    ) -> Option<(Event<'a>, Tenant)> {
+        let event = otel::event(&under.resource, span);
+        // A span that tells of no action may be what a record names as its parent.
+        let named = match &event {
+            Some(_) => None,
+            None => reading.promised.id((span.trace_id, span.span_id)),
+        };
+        if event.is_none() && named.is_none() {
+            self.filtered += 1;
+            return None;
+        }
+        let event = event.unwrap_or_else(|| otel::context(&under.resource, span));
+        let placed = placer.place(under.claim.as_deref(), &span.attributes, event.tenant.as_deref());
+        let tenant = match placed {
+            Ok(tenant) => tenant,
+            Err(reason) => {
+                self.misplaced += 1;
+                self.first_reason.get_or_insert_with(|| reason.to_string());
+                return None;
+            }
+        };
+        // Another tenant's record may have named a span of the same ids.
+        if named.is_some_and(|id| id != RecordId::of_span(&tenant, &span.trace_id, &span.span_id)) {
+            self.filtered += 1;
+            return None;
+        }
+        Some((event, tenant))
+    }
+}
