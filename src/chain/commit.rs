@@ -213,6 +213,12 @@ impl Store {
         ts: &[u8; time::LEN],
     ) -> Result<Fate, ChainError> {
         let Some(line) = self.sealed_as(at, start, draft.id())? else {
+            if let Some(action) = draft.content_of()
+                && let Some(line) = self.sealed_as(at, start, action)?
+                && draft.is_told_in(&line)
+            {
+                return Ok(Fate::Duplicate);
+            }
             self.append(at, start, draft, ts);
             return Ok(Fate::Sealed);
         };

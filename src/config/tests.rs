@@ -159,6 +159,10 @@ fn each_mistake_has_its_place_and_its_remedy() {
         ),
         ("shutdown_timeout: 2h\n", "h.yaml:1:19: shutdown_timeout: must be at most 1h"),
         (
+            "receivers: { otlp: { join_wait: 9s } }\n",
+            "h.yaml:1:33: receivers.otlp.join_wait: must be at most 8s",
+        ),
+        (
             "log: { level: loud }\n",
             "h.yaml:1:15: log.level: must be one of error, warn, info, debug, trace, not `loud`",
         ),

@@ -17,12 +17,15 @@ pub(super) fn content(line: &[u8]) -> [Option<ContentHash>; 2] {
     })
 }
 
-/// Whether two lines say the same but for the action's content, and if so, whether `ours` has no
-/// content that `sealed` lacks. `None` when they differ elsewhere.
-pub(super) fn content_apart(ours: &[u8], sealed: &[u8]) -> Option<bool> {
-    let no_more =
-        content(ours).into_iter().zip(content(sealed)).all(|(ours, sealed)| ours.is_none() || ours == sealed);
-    (without_content(ours)? == without_content(sealed)?).then_some(no_more)
+/// Whether all the content that `ours` has is that of `sealed`.
+pub(super) fn has_content_of(ours: &[u8], sealed: &[u8]) -> bool {
+    content(ours).into_iter().zip(content(sealed)).all(|(ours, sealed)| ours.is_none() || ours == sealed)
+}
+
+/// Whether two lines say the same but for the action's content.
+pub(super) fn same_but_content(ours: &[u8], sealed: &[u8]) -> bool {
+    let ours = without_content(ours);
+    ours.is_some() && ours == without_content(sealed)
 }
 
 /// The record without its content and its place in a chain.
@@ -129,6 +132,19 @@ mod tests {
             assert_eq!(standing(with(None, None), joined, &failed), "conflict");
             assert_eq!(standing(failed.clone(), joined, &with(Some("a"), None)), "conflict");
         }
+    }
+
+    #[test]
+    fn joined_content_outlives_a_change_of_the_mapping() {
+        let older = |draft: &Draft| {
+            let text = String::from_utf8(line(draft)).unwrap();
+            text.replace(r#""mapping":""#, r#""mapping":"0."#).into_bytes()
+        };
+        let mut ours = with(Some("a"), None);
+        assert!(matches!(ours.standing(&older(&with(None, None))), Standing::Same));
+        ours.joined_from(vec![with(None, None)]);
+        assert!(matches!(ours.standing(&older(&with(None, None))), Standing::Apart(_)));
+        assert!(matches!(ours.standing(&older(&with(Some("a"), None))), Standing::Same));
     }
 
     #[test]

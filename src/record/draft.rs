@@ -48,6 +48,8 @@ pub struct Draft {
     /// Of a draft that content was joined to: that content by itself, for when the origin is sealed
     /// already without it.
     apart: Vec<Self>,
+    /// The record of the action whose content this draft tells by itself.
+    content_of: Option<RecordId>,
 }
 
 /// How a draft stands to the line that is sealed under its origin.
@@ -148,7 +150,15 @@ impl DraftWriter {
     pub(super) fn finish(mut self, tenant: Tenant, id: RecordId, scratch: &mut Scratch) -> Draft {
         self.line.push(b'\n');
         let head = Sha256::new_with_prefix(&self.line[..self.marks.hole]);
-        Draft { tenant, id, line: scratch.keep(self.line), marks: self.marks, head, apart: Vec::new() }
+        Draft {
+            tenant,
+            id,
+            line: scratch.keep(self.line),
+            marks: self.marks,
+            head,
+            apart: Vec::new(),
+            content_of: None,
+        }
     }
 }
 
@@ -174,6 +184,23 @@ impl Draft {
     /// sealed without it.
     pub fn joined_from(&mut self, apart: Vec<Self>) {
         self.apart = apart;
+    }
+
+    /// Tells that this draft only says the content of an action: nothing, if that action's record does.
+    pub fn tells_content_of(&mut self, action: RecordId) {
+        self.content_of = Some(action);
+    }
+
+    /// The action whose content this draft tells by itself.
+    #[must_use]
+    pub fn content_of(&self) -> Option<RecordId> {
+        self.content_of
+    }
+
+    /// Whether `line`, the record of that action, says the same content.
+    #[must_use]
+    pub fn is_told_in(&self, line: &[u8]) -> bool {
+        compare::has_content_of(&self.line, line)
     }
 
     /// The hashes of the action's input and of its outcome, as the line states them.
@@ -216,13 +243,18 @@ impl Draft {
     /// How this draft stands to `line`, which is sealed under the same origin.
     #[must_use]
     pub fn standing(&self, line: &[u8]) -> Standing<'_> {
-        if self.same_content(line) {
-            return Standing::Same;
-        }
-        match compare::content_apart(&self.line, line) {
-            Some(true) => Standing::Same,
-            Some(false) if !self.apart.is_empty() => Standing::Apart(&self.apart),
-            _ => Standing::Conflict,
+        let same = self.same_content(line);
+        let more = !compare::has_content_of(&self.line, line);
+        if same && (!more || self.apart.is_empty()) {
+            Standing::Same
+        } else if !same && !compare::same_but_content(&self.line, line) {
+            Standing::Conflict
+        } else if !more {
+            Standing::Same
+        } else if self.apart.is_empty() {
+            Standing::Conflict
+        } else {
+            Standing::Apart(&self.apart)
         }
     }
 
@@ -270,7 +302,15 @@ impl Draft {
         let marks = Marks { conflict, hole: hole + shift, parent, id: id_at + shift, ts: ts + shift };
         line[marks.id..marks.id + 36].copy_from_slice(&id.text());
         let head = Sha256::new_with_prefix(&line[..marks.hole]);
-        Self { tenant: self.tenant.clone(), id, line: line.into(), marks, head, apart: Vec::new() }
+        Self {
+            tenant: self.tenant.clone(),
+            id,
+            line: line.into(),
+            marks,
+            head,
+            apart: Vec::new(),
+            content_of: None,
+        }
     }
 
     /// Makes a draft again of a line that this module sealed, so that it can be linked elsewhere.
@@ -301,7 +341,7 @@ impl Draft {
         line[hole..hole + HOLE.len()].copy_from_slice(HOLE.as_bytes());
         let head = Sha256::new_with_prefix(&line[..hole]);
         let marks = Marks { conflict, hole, parent, id: id_at, ts: ts_at };
-        Some(Self { tenant, id, line: line.into(), marks, head, apart: Vec::new() })
+        Some(Self { tenant, id, line: line.into(), marks, head, apart: Vec::new(), content_of: None })
     }
 }
 

@@ -6,18 +6,17 @@
 //! its record, and the request is answered when that is on disk. What no span took when the hold ends,
 //! or what comes after its span, is sealed as a record of its own (`agent.content`) under the span's.
 //!
-//! Nothing depends on what is remembered here: content that is told again has the same record id, and
-//! a request that a crash interrupts was not answered. What is remembered spares waiting, and records
-//! that say nothing new.
+//! Nothing depends on what is remembered here. Content that is told again has the same record id, the
+//! writer looks whether the action's own record says it, and a request that a crash interrupts was not
+//! answered. That a span was seen is remembered to spare waiting for it.
 
 use super::lineage::SpanKey;
 use crate::record::build::Builder;
-use crate::record::draft::{ContentHash, Draft, Scratch};
-use crate::record::ids::RecordId;
+use crate::record::draft::{Draft, Scratch};
 use crate::record::tenant::Tenant;
 use halo_adapters::event::{Content, Event, Origin, Status};
 use halo_adapters::otel::logs::{Part, assemble};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -74,87 +73,46 @@ struct Table {
     recent: Recent,
 }
 
-/// What is sealed of a span's content, as far as it is known.
-#[derive(Clone, Debug, Default)]
-struct Known {
-    content: [Option<ContentHash>; 2],
-    /// The shares that were joined.
-    shares: Vec<RecordId>,
-}
-
 /// Spans that were seen lately: of the last [`Recent::MAX`] at least, and at most twice as many.
 #[derive(Debug, Default)]
-struct Recent([HashMap<Key, Known>; 2]);
+struct Recent([HashSet<Key>; 2]);
 
 impl Recent {
-    const MAX: usize = 20_000;
+    const MAX: usize = 50_000;
 
-    fn get(&self, key: &Key) -> Option<&Known> {
-        self.0.iter().find_map(|spans| spans.get(key))
+    fn has(&self, key: &Key) -> bool {
+        self.0.iter().any(|spans| spans.contains(key))
     }
 
-    /// The entry of a span, made if it is not there.
-    fn entry(&mut self, key: &Key) -> &mut Known {
+    fn add(&mut self, key: &Key) {
         let [young, old] = &mut self.0;
-        if !young.contains_key(key) {
-            let known = old.remove(key).unwrap_or_default();
-            if young.len() >= Self::MAX {
-                std::mem::swap(young, old);
-                young.clear();
-            }
-            young.insert(key.clone(), known);
+        if young.len() >= Self::MAX {
+            std::mem::swap(young, old);
+            young.clear();
         }
-        young.entry(key.clone()).or_default()
+        young.insert(key.clone());
     }
-}
-
-impl Known {
-    /// Shares of one span that are joined, and remembered: honest senders tell it in one or two.
-    const SHARES: usize = 8;
-
-    /// Whether the span's record says all that the share says.
-    fn covers(&self, share: &Share) -> bool {
-        self.shares.contains(&share.draft.id())
-            || share
-                .draft
-                .content()
-                .iter()
-                .zip(&self.content)
-                .all(|(told, known)| told.is_none() || told == known)
-    }
-}
-
-/// What is to be done with a share that has arrived.
-#[derive(Debug)]
-enum Offered {
-    Held,
-    /// Nothing: it is sealed.
-    Covered,
-    /// It is to be sealed by itself.
-    Alone(Box<Draft>),
 }
 
 impl Table {
-    fn offer(&mut self, share: Share, ticket: u64, fate: &mpsc::UnboundedSender<Fate>) -> Offered {
-        match self.recent.get(&share.key) {
-            Some(known) if known.covers(&share) => Offered::Covered,
-            Some(_) => Offered::Alone(Box::new(share.draft)),
-            None if self.held.get(&share.key).is_some_and(|held| held.len() >= Known::SHARES) => {
-                Offered::Alone(Box::new(share.draft))
-            }
-            None if self.bytes + share.bytes > self.room => Offered::Alone(Box::new(share.draft)),
-            None => {
-                self.bytes += share.bytes;
-                let held = Held { share, ticket, fate: fate.clone() };
-                self.held.entry(held.share.key.clone()).or_default().push(held);
-                Offered::Held
-            }
+    /// Shares of one span that may wait: honest senders tell its content in one or two.
+    const SHARES: usize = 8;
+
+    /// Has a share wait; gives back the draft of one that may not.
+    fn offer(&mut self, share: Share, ticket: u64, fate: &mpsc::UnboundedSender<Fate>) -> Option<Draft> {
+        let crowded = self.held.get(&share.key).is_some_and(|held| held.len() >= Self::SHARES);
+        if crowded || self.recent.has(&share.key) || self.bytes + share.bytes > self.room {
+            return Some(share.draft);
         }
+        self.bytes += share.bytes;
+        let held = Held { share, ticket, fate: fate.clone() };
+        self.held.entry(held.share.key.clone()).or_default().push(held);
+        None
     }
 
     /// The span is here: all that waited for it. From now on nothing waits for it.
     fn take(&mut self, key: &Key) -> Vec<Held> {
-        self.recent.entry(key);
+        self.recent.add(key);
         let taken = if self.held.is_empty() { Vec::new() } else { self.held.remove(key).unwrap_or_default() };
         self.bytes -= taken.iter().map(|held| held.share.bytes).sum::<usize>();
         taken
@@ -207,26 +165,14 @@ impl Joins {
         for share in shares {
             let key = share.key.clone();
             match table.offer(share, hold.ticket, &fate) {
-                Offered::Held => {
+                Some(draft) => hold.alone.push(draft),
+                None => {
                     hold.keys.push(key);
                     hold.open += 1;
                 }
-                Offered::Covered => {}
-                Offered::Alone(draft) => hold.alone.push(*draft),
             }
         }
         hold
-    }
-
-    /// Remembers what is sealed of spans' content.
-    fn learn(&self, learned: Vec<(Key, Known)>) {
-        let mut table = self.table();
-        for (key, mut new) in learned {
-            let known = table.recent.entry(&key);
-            known.content = new.content;
-            new.shares.truncate(Known::SHARES.saturating_sub(known.shares.len()));
-            known.shares.append(&mut new.shares);
-        }
     }
 }
 
@@ -291,11 +237,10 @@ impl Drop for Hold<'_> {
     }
 }
 
-/// The spans of one request, with the content that waited for them.
+/// The content that waited for the spans of one request.
 #[derive(Debug, Default)]
 pub(super) struct Joined {
     taken: Vec<Taken>,
-    learned: Vec<(Key, Known)>,
 }
 
 /// A share that a span's record has, once that is on disk. Dropped before, it goes back.
@@ -346,14 +291,13 @@ impl Joined {
             joins.table().take(&key).into_iter().map(|held| Taken(Some(held))).collect();
         let filled = fill(&mut event, &mut taken);
         let mut draft = builder.draft(&event, tenant, scratch);
-        let mut known = Known { content: draft.content(), shares: Vec::new() };
+        let says = draft.content();
         let mut apart = Vec::new();
         for mut taken in taken {
             let Some(share) = taken.share() else { continue };
             let told = share.draft.content();
-            let has = |at: usize| told[at].is_none() || filled[at] || told[at] == known.content[at];
+            let has = |at: usize| told[at].is_none() || filled[at] || told[at] == says[at];
             if has(0) && has(1) {
-                known.shares.push(share.draft.id());
                 apart.push(share.draft.clone());
                 self.taken.push(taken);
             } else {
@@ -363,15 +307,11 @@ impl Joined {
         if filled.contains(&true) {
             draft.joined_from(apart);
         }
-        self.learned.push((key, known));
         draft
     }
 
     /// The request's batch is on disk, or is not.
-    pub(super) fn settle(mut self, joins: &Joins, sealed: bool) {
-        if sealed && !self.learned.is_empty() {
-            joins.learn(std::mem::take(&mut self.learned));
-        }
+    pub(super) fn settle(mut self, sealed: bool) {
         for taken in &mut self.taken {
             taken.tell(sealed);
         }

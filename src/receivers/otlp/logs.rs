@@ -165,7 +165,8 @@ pub(super) fn share(
         dropped: 0,
         trace_flags: None,
     };
-    let draft = reading.builder.draft(&event, &key.tenant, scratch);
+    let mut draft = reading.builder.draft(&event, &key.tenant, scratch);
+    draft.tells_content_of(span_record);
     let bytes = parts.iter().map(weight).sum::<usize>() + draft.len();
     Some(Share { key, parts, draft, bytes })
 }

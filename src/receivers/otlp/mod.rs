@@ -123,7 +123,7 @@ impl Shared {
         } else {
             self.intake.submit(Batch { drafts, permit }).await.map(drop)
         };
-        joined.settle(&self.reading.joins, sealed.is_ok());
+        joined.settle(sealed.is_ok());
         pending.end(sealed.is_ok());
         sealed?;
         stats.requests.fetch_add(1, Relaxed);

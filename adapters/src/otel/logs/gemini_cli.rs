@@ -71,10 +71,9 @@ fn call<'a>(log: &Log<'_, 'a>) -> Item<'a> {
         output_tokens: log.int("output_token_count"),
         total_tokens: log.int("total_token_count"),
         cache_read_tokens: log.int("cached_content_token_count"),
-        cache_write_tokens: None,
         reasoning_tokens: log.int("thoughts_token_count"),
         finish_reason,
-        response_id: None,
+        ..Usage::default()
     };
     Item::Event(Box::new(event))
 }
