@@ -255,6 +255,7 @@ fn the_top_level_is_what_the_architecture_says() {
         "ARCHITECTURE.md",
         "LIMITS.md",
         "CHANGELOG.md",
+        "CONTRIBUTING.md",
         "SECURITY.md",
         "LICENSE",
         "target",
