@@ -31,7 +31,7 @@ const fn row(case: &'static str, truth: Counts, seen: Counts, agents: usize, why
 const NO_TOOL_SPANS: &str = "the client has no spans of tools";
 
 #[rustfmt::skip]
-const ROWS: [Row; 26] = [
+const ROWS: &[Row] = &[
     row("autogen.pb", [7, 1, 0, 2, 1], [0, 0, 0, 2, 1], 6, "the client has no spans of models"),
     row("claude-code.json", [8, 0, 0, 4, 3], [8, 0, 0, 4, 3], 1, ""),
     row("gemini-cli.json", [5, 0, 0, 2, 2], [5, 0, 0, 4, 0], 0, "a failed tool's span says that it came off"),
@@ -103,7 +103,7 @@ fn what_is_seen_is_what_was_done() {
         let events = events(&traces);
         let invoked = |event: &&Event<'_>| matches!(event.action, Action::Boundary { verb: "invoke" });
         let (counts, invoked) = (counts(&events), events.iter().filter(invoked).count());
-        if counts != seen || invoked != agents {
+        if counts != *seen || invoked != *agents {
             wrong.push(format!("{case}: {counts:?} and {invoked} agents"));
         }
         assert_eq!(truth != seen, !why.is_empty(), "{case}: a difference needs its reason");

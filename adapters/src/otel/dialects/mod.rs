@@ -28,7 +28,7 @@ use crate::otlp::model::Span;
 
 /// Where several names say the same thing, the first in the order of tables and rows wins. After
 /// the conventions come the dialects that describe a span fully, then those that only add to it.
-pub(super) const DIALECTS: [&Table; 23] = [
+pub(super) const DIALECTS: &[&Table] = &[
     &gen_ai::TABLE,
     &legacy::TABLE,
     &mcp::TABLE,
@@ -59,7 +59,7 @@ pub(super) const CONVENTIONS: usize = 3;
 
 /// In the order in which they are asked: what the sender states outright, then the conventions,
 /// then what is only the framework's.
-pub(super) const MARKERS: [(&Marker, &Table); 16] = [
+pub(super) const MARKERS: &[(&Marker, &Table)] = &[
     (&logfire::MARKER, &logfire::TABLE),
     (&langfuse::MARKER, &langfuse::TABLE),
     (&openinference::MARKER, &openinference::TABLE),
@@ -143,6 +143,7 @@ pub(super) fn at(place: u16) -> Option<&'static Entry> {
     ENTRIES.get(usize::from(place))
 }
 
+/// A power of two.
 const SLOTS: usize = 1024;
 /// Open addressing with linear probing, filled at compile time: a row's place plus one, or 0.
 static INDEX: [u16; SLOTS] = {
@@ -171,7 +172,7 @@ const fn hash(key: &[u8]) -> usize {
     };
     let mixed = (middle ^ (len as u64)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mixed = (mixed ^ tail).wrapping_mul(0xff51_afd7_ed55_8ccd);
-    (mixed >> 54) as usize % SLOTS
+    (mixed >> 32) as usize % SLOTS
 }
 
 /// The last bytes of a name that is too short for more.
