@@ -129,7 +129,9 @@ impl Shown {
 
     fn span(&self, told: &Explanation<'_>, span: &Span<'_>, sealed: Option<&Value>) -> io::Result<()> {
         line(format_args!("  kind     {}, because {}", told.kind, self.why(&told.reason)))?;
-        line(format_args!("  dialect  {}", told.dialect))?;
+        if told.event.is_some() {
+            line(format_args!("  dialect  {}", told.dialect))?;
+        }
         for (at, source) in told.fields.iter().enumerate() {
             let label = if at == 0 { "fields" } else { "" };
             let beaten = if source.beaten.is_empty() {
