@@ -26,8 +26,12 @@ pub(in super::super) fn prefixed(text: &str, out: &mut Vec<Span>) {
             continue;
         }
         let known = starts.prefixes.get(usize::from(group)).map_or(&[][..], Vec::as_slice);
-        let end =
-            token_at(text, start, known).or_else(|| airtable(text, start)).or_else(|| discord(text, start));
+        let third = byte(text, start + 2);
+        let mut known = known.iter().filter(|(prefix, ..)| prefix.len() < 3 || byte(prefix, 2) == third);
+        let end = known
+            .find_map(|prefix| token_at(text, start, prefix))
+            .or_else(|| if third == b't' { airtable(text, start) } else { None })
+            .or_else(|| discord(text, start));
         if let Some(end) = end {
             out.push(Span { start, end });
             done = end;
@@ -35,16 +39,11 @@ pub(in super::super) fn prefixed(text: &str, out: &mut Vec<Span>) {
     }
 }
 
-/// Where the token of one of `known` that starts at `start` ends.
-fn token_at(text: &str, start: usize, known: &[&Prefix]) -> Option<usize> {
-    let third = byte(text, start + 2);
-    known.iter().filter(|(prefix, ..)| prefix.len() < 3 || byte(prefix, 2) == third).find_map(
-        |(prefix, body, least)| {
-            let rest = text.as_bytes().get(start..)?.strip_prefix(prefix.as_bytes())?;
-            let length = rest.iter().position(|b| !body.has(*b)).unwrap_or(rest.len());
-            (length >= *least).then_some(start + prefix.len() + length)
-        },
-    )
+/// Where the token that starts at `start` ends if it begins with this prefix.
+fn token_at(text: &str, start: usize, (prefix, body, least): &Prefix) -> Option<usize> {
+    let rest = text.as_bytes().get(start..)?.strip_prefix(prefix.as_bytes())?;
+    let length = rest.iter().position(|b| !body.has(*b)).unwrap_or(rest.len());
+    (length >= *least).then_some(start + prefix.len() + length)
 }
 
 /// [`PREFIXES`] by their first two bytes.
@@ -196,7 +195,7 @@ pub(in super::super) fn quoted_credential(text: &str, out: &mut Vec<Span>) {
         if colon < done {
             continue;
         }
-        if let Some((start, end)) = quoted_pair(text, colon).filter(|(start, _)| *start >= done) {
+        if let Some((start, end)) = quoted_pair(text, done, colon) {
             out.push(Span { start, end });
             done = end;
         }
@@ -206,15 +205,20 @@ pub(in super::super) fn quoted_credential(text: &str, out: &mut Vec<Span>) {
 /// The longest key looked at.
 const KEY: usize = 64;
 
-/// From the opening quote of a credential's key to before the closing quote of its value.
-fn quoted_pair(text: &str, colon: usize) -> Option<(usize, usize)> {
+/// From a credential's key, which begins at `done` or later, to before the closing quote of its value.
+fn quoted_pair(text: &str, done: usize, colon: usize) -> Option<(usize, usize)> {
     let bytes = text.as_bytes();
     let head = bytes.get(..colon)?.trim_ascii_end();
     let (quote, head) = head.split_last().filter(|(quote, _)| matches!(quote, b'"' | b'\''))?;
     let escapes = head.iter().rev().take(8).take_while(|b| **b == b'\\').count();
     let head = head.get(..head.len() - escapes)?;
-    let length = head.iter().rev().take(KEY).position(|b| b == quote)?;
+    // Before `done`, only the key's opening quote matters.
+    let near = KEY.min((head.len() + 1).saturating_sub(done));
+    let length = head.iter().rev().take(near).position(|b| b == quote)?;
     let start = head.len() - length;
+    if start < done {
+        return None;
+    }
     // The key's two quotes are escaped alike, else they are no pair.
     let opening = head.get(..start - 1)?.iter().rev().take(8).take_while(|b| **b == b'\\').count();
     if opening != escapes {

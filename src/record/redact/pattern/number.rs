@@ -145,6 +145,7 @@ fn iban_starts(text: &str) -> impl Iterator<Item = usize> {
 /// The length of what may stand between two digits of a card's number.
 fn card_gap(text: &str, from: usize) -> usize {
     match byte(text, from) {
+        b'0'..=b'9' => 0,
         b' ' | b'.' | b'-' => 1,
         0..=0x7F => 0,
         _ => at(text, from)
@@ -161,22 +162,27 @@ fn card_prefix(four: &[u8]) -> bool {
     )
 }
 
-/// Where the longest shape of a card's number that starts at `start` ends.
-fn card_shape<const LENIENT: Lenient>(text: &str, start: usize) -> Option<usize> {
+/// Where the longest shape of a card's number that starts at `start` ends, and whether its checksum is
+/// right.
+fn card_shape<const LENIENT: Lenient>(text: &str, start: usize) -> Option<(usize, bool)> {
     let four = text.as_bytes().get(start..start + 4)?;
     if !four.iter().all(u8::is_ascii_digit) || !card_prefix(four) {
         return None;
     }
+    let mut sum = checks::Luhn::default();
+    four.iter().for_each(|digit| sum.add(*digit));
     let mut end = start + 4;
     let mut shape = None;
     for more in 1..=13 {
-        let digit = end + card_gap(text, end);
-        if !byte(text, digit).is_ascii_digit() {
+        let at = end + card_gap(text, end);
+        let digit = byte(text, at);
+        if !digit.is_ascii_digit() {
             break;
         }
-        end = digit + 1;
+        sum.add(digit);
+        end = at + 1;
         if more >= 9 && boundary::<LENIENT>(text, end) {
-            shape = Some(end);
+            shape = Some((end, sum.valid()));
         }
     }
     shape
@@ -188,8 +194,8 @@ pub(in super::super) fn credit_card<const LENIENT: Lenient>(text: &str, out: &mu
         if !starts::<LENIENT>(text, run.start) {
             continue;
         }
-        let Some(end) = card_shape::<LENIENT>(text, run.start) else { continue };
-        if text.get(run.start..end).is_some_and(checks::luhn) {
+        let Some((end, valid)) = card_shape::<LENIENT>(text, run.start) else { continue };
+        if valid {
             out.push(Span { start: run.start, end });
         }
         runs.skip_to(end);
@@ -330,7 +336,5 @@ fn phone_start(text: &str, area: usize, done: usize) -> usize {
 
 /// Whether a whole number, as its decimal digits, is a card's.
 pub(in super::super) fn card_number(digits: &str) -> bool {
-    digits.bytes().all(|b| b.is_ascii_digit())
-        && card_shape::<false>(digits, 0) == Some(digits.len())
-        && checks::luhn(digits)
+    digits.bytes().all(|b| b.is_ascii_digit()) && card_shape::<false>(digits, 0) == Some((digits.len(), true))
 }
