@@ -2,8 +2,8 @@
 
 use super::super::chars::{Lenient, at, boundary, byte, byte_run, first, space};
 use super::super::text::Span;
+use memchr::memchr_iter;
 use memchr::memmem::find_iter;
-use memchr::{memchr_iter, memrchr};
 
 const ANY: usize = usize::MAX;
 
@@ -125,6 +125,19 @@ const SCHEMES: [&str; 12] = [
     "amqp",
 ];
 
+/// The last four bytes of each.
+static SCHEME_ENDS: [u32; SCHEMES.len()] = {
+    let mut ends = [0; SCHEMES.len()];
+    let mut i = 0;
+    while i < ends.len() {
+        if let Some(last) = SCHEMES[i].as_bytes().last_chunk() {
+            ends[i] = u32::from_le_bytes(*last);
+        }
+        i += 1;
+    }
+    ends
+};
+
 /// Where `://` stands.
 fn signs(text: &str) -> impl Iterator<Item = usize> {
     let bytes = text.as_bytes();
@@ -135,9 +148,15 @@ pub(in super::super) fn db_conn(text: &str, out: &mut Vec<Span>) {
     let mut done = 0;
     for sign in signs(text) {
         let before = text.get(done..sign).unwrap_or_default();
-        let last = before.as_bytes().last_chunk::<2>();
-        let mut ending = SCHEMES.iter().filter(|scheme| scheme.as_bytes().last_chunk::<2>() == last);
-        let scheme = ending.find(|scheme| before.ends_with(**scheme)).map_or(0, |scheme| scheme.len());
+        if !before
+            .as_bytes()
+            .last_chunk()
+            .is_some_and(|last| SCHEME_ENDS.contains(&u32::from_le_bytes(*last)))
+        {
+            continue;
+        }
+        let scheme =
+            SCHEMES.iter().find(|scheme| before.ends_with(**scheme)).map_or(0, |scheme| scheme.len());
         let end = if scheme > 0 { until(text, sign + 3, &URL_ENDS) } else { 0 };
         if end > sign + 3 {
             out.push(Span { start: sign - scheme, end });
@@ -156,7 +175,7 @@ pub(in super::super) fn userinfo(text: &str, out: &mut Vec<Span>) {
         let authority = until(text, sign + 3, &AUTHORITY_ENDS);
         let Some(info) = text
             .get(sign + 3..authority)
-            .and_then(|a| memrchr(b'@', a.as_bytes()).and_then(|at| a.get(..at)))
+            .and_then(|a| a.bytes().rposition(|b| b == b'@').and_then(|at| a.get(..at)))
         else {
             continue;
         };
