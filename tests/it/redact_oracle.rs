@@ -8,6 +8,8 @@
 mod cases;
 #[path = "redact_oracle/differences.rs"]
 mod differences;
+#[path = "../fuzz/redact.rs"]
+mod fuzz;
 
 use crate::support::random::Random;
 use crate::support::reference;
@@ -84,6 +86,26 @@ fn never_less_masked_than_the_reference() {
     let short = |wrong: &String| wrong.chars().take(9000).collect::<String>();
     let shown: Vec<String> = tally.wrong.iter().take(SHOWN).map(short).collect();
     assert!(tally.wrong.is_empty(), "{} wrong:\n{}", tally.wrong.len(), shown.join("\n"));
+}
+
+/// What the fuzzer demands of any bytes, of made-up texts and of pieces of them stuck together.
+#[test]
+fn redaction_holds_for_whatever_a_fuzzer_may_try() {
+    let mut random = Random::new("redact_fuzz");
+    let mut last = Vec::new();
+    for _ in 0..5_000 {
+        let bytes = match cases::random(&mut random) {
+            Case::Text(text) => text.into_bytes(),
+            Case::Value(line) => line.into_bytes(),
+        };
+        fuzz::redact(&bytes);
+        let cut = |bytes: &[u8], at: usize| String::from_utf8_lossy(&bytes[..at]).into_owned();
+        let (head, tail) =
+            (random.between(0, last.len() as u64 + 1), random.between(0, bytes.len() as u64 + 1));
+        let joined = cut(&last, head as usize) + &cut(&bytes, tail as usize);
+        fuzz::redact(joined.as_bytes());
+        last = bytes;
+    }
 }
 
 fn compare_text(redactor: &Redactor, text: &str, theirs: &Value, tally: &mut Tally) -> Result<(), String> {
