@@ -9,7 +9,7 @@ use halod::record::tenant::Tenant;
 use halod::record::time;
 use serde_json::{Value, json};
 
-const KEY: &str = "sk-FAKEabcdefghijklmnopqrstuvwxyz0123456789";
+const KEY: &str = "sk-proj-FAKEabcdefghijklmnopqrstuvwxyz0123456789";
 const RANDOM: &str = "session_01HZX3Q9V7W2K8M4N6P0R5T1Y2";
 
 /// What is different from one case to the next; the rest is the same.
@@ -165,7 +165,7 @@ fn a_finding_is_said_once() {
     });
     let theirs: Value =
         serde_json::from_str(&reference::ask_python("records.py", &[], &format!("{case}\n"))).unwrap();
-    let one = json!({"type": "api_key", "severity": "CRITICAL", "sample": "sk-F****"});
+    let one = json!({"type": "api_key", "severity": "CRITICAL", "sample": "sk-p****"});
     assert_eq!(theirs["findings"], json!([one, one]));
     assert_eq!(ours(&case)["findings"], json!([one]));
 }

@@ -1,20 +1,25 @@
 //! Checksums: they tell a card or account number from other digits.
 
-/// The Luhn checksum (ISO/IEC 7812-1, annex B) over the ASCII digits of `text`, of which there must
-/// be 13 to 19.
-pub(super) fn luhn(text: &str) -> bool {
-    let digits = text.bytes().rev().filter(u8::is_ascii_digit).map(|b| u32::from(b - b'0'));
-    let (mut sum, mut count) = (0, 0usize);
-    for digit in digits {
-        let doubled = digit * 2;
-        sum += match count % 2 {
-            0 => digit,
-            _ if doubled > 9 => doubled - 9,
-            _ => doubled,
-        };
-        count += 1;
+/// The Luhn checksum (ISO/IEC 7812-1, annex B), digit by digit.
+#[derive(Default)]
+pub(super) struct Luhn {
+    /// The sum if the last digit so far is the number's last.
+    sum: u32,
+    /// The sum if one digit follows: then the last so far is doubled.
+    next: u32,
+}
+
+impl Luhn {
+    /// Adds an ASCII digit.
+    pub(super) fn add(&mut self, digit: u8) {
+        let digit = u32::from(digit & 0xF);
+        let doubled = if digit > 4 { digit * 2 - 9 } else { digit * 2 };
+        (self.sum, self.next) = (self.next + digit, self.sum + doubled);
     }
-    (13..=19).contains(&count) && sum % 10 == 0
+
+    pub(super) fn valid(&self) -> bool {
+        self.sum % 10 == 0
+    }
 }
 
 /// The checksum of an account number (ISO 13616, ISO/IEC 7064 MOD 97-10), character by character.
@@ -39,6 +44,45 @@ impl Iban {
 
     pub(super) fn valid(&self) -> bool {
         self.sum == self.expected
+    }
+}
+
+/// Powers of ten modulo 97, which repeat: ten to the power of 96 is one.
+static POWER: [u32; 193] = {
+    let mut table = [1; 193];
+    let mut at = 1;
+    while at < table.len() {
+        table[at] = table[at - 1] * 10 % 97;
+        at += 1;
+    }
+    table
+};
+
+/// A running sum over letters and digits, from which the checksum of any part between two of its
+/// states follows without reading that part again.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Running {
+    /// Each value divided by the power of ten of the digits up to it, modulo 97.
+    sum: u32,
+    /// Digits so far, modulo 96. A letter counts as two.
+    digits: usize,
+}
+
+impl Running {
+    /// With one group of letters and digits more.
+    pub(super) fn with(self, group: &[u8]) -> Self {
+        let Self { mut sum, mut digits } = self;
+        for &b in group {
+            let value = VALUE[usize::from(b)];
+            digits += if value < 10 { 1 } else { 2 };
+            sum += u32::from(value) * POWER[192 - digits];
+        }
+        Self { sum: sum % 97, digits: digits % 96 }
+    }
+
+    /// Whether the account number is valid that begins with `head` and whose rest was added since `from`.
+    pub(super) fn valid_since(&self, from: Self, head: &[u8]) -> bool {
+        (self.sum + 97 - from.sum) * POWER[self.digits] % 97 == u32::from(Iban::new(head).expected)
     }
 }
 
@@ -134,8 +178,36 @@ mod tests {
 
     #[test]
     fn cards_have_a_luhn_sum() {
-        assert!(luhn("4111 1111 1111 1111") && luhn("378282246310005"));
-        assert!(!luhn("4111111111111112") && !luhn("0000"));
+        let luhn = |number: &str| {
+            let mut sum = Luhn::default();
+            number.bytes().for_each(|digit| sum.add(digit));
+            sum.valid()
+        };
+        assert!(luhn("4111111111111111") && luhn("378282246310005") && luhn("4222222222222"));
+        assert!(!luhn("4111111111111112") && !luhn("378282246310050"));
+    }
+
+    #[test]
+    fn a_running_sum_tells_of_every_part() {
+        let text = b"GB82WEST12345698765432DE89370400440532013000";
+        let sums: Vec<Running> = std::iter::once(Running::default())
+            .chain(text.iter().scan(Running::default(), |sum, b| {
+                *sum = sum.with(&[*b]);
+                Some(*sum)
+            }))
+            .collect();
+        let mut valid = Vec::new();
+        for start in 0..text.len() - 4 {
+            for end in start + 4..=text.len() {
+                let mut one = Iban::new(&text[start..start + 4]);
+                text[start + 4..end].iter().for_each(|b| one.add(*b));
+                let head = &text[start..start + 4];
+                let known = sums[end].valid_since(sums[start + 4], head);
+                assert_eq!(known, one.valid(), "{start} {end}");
+                valid.extend(known.then_some((start, end)));
+            }
+        }
+        assert!(valid.contains(&(0, 22)) && valid.contains(&(22, 44)), "{valid:?}");
     }
 
     #[test]

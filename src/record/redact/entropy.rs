@@ -18,9 +18,19 @@ pub(super) fn find(text: &str, out: &mut Vec<Span>) {
         }
         let (head, tail) = bytes.split_at(at);
         let head = head.get(done..).unwrap_or_default();
-        let start = at - head.iter().rev().take_while(|&&b| token(b)).count();
-        let end = at + tail.iter().position(|&b| !token(b)).unwrap_or(tail.len());
-        if end - start >= TOKEN_RUN && bytes.get(start..end).is_some_and(secret) {
+        let mut chars = Chars::default();
+        let mut run = 0;
+        for &b in tail.iter().take_while(|&&b| token(b)) {
+            chars.add(b);
+            run += 1;
+        }
+        let end = at + run;
+        for &b in head.iter().rev().take_while(|&&b| token(b)) {
+            chars.add(b);
+            run += 1;
+        }
+        let start = end - run;
+        if run >= TOKEN_RUN && bytes.get(start..end).is_some_and(|token| secret(token, chars)) {
             out.push(Span { start, end });
         }
         done = end;
@@ -32,41 +42,70 @@ pub(super) fn mask(found: &str, out: &mut String) {
     out.push_str("****");
 }
 
-const DIGIT: u8 = 1;
-const LOWER: u8 = 2;
-const UPPER: u8 = 4;
-const NO_HEX: u8 = 8;
+/// A set of ASCII characters, a bit each: codes below 64, and the others.
+#[derive(Clone, Copy, Default)]
+struct Chars(u64, u64);
 
-static CLASS: [u8; 256] = {
-    let mut table = [0; 256];
-    let mut at = 0;
-    while at < 256 {
-        let b = at as u8;
-        table[at] = if b.is_ascii_digit() { DIGIT } else { 0 }
-            | if b.is_ascii_lowercase() { LOWER } else { 0 }
-            | if b.is_ascii_uppercase() { UPPER } else { 0 }
-            | if b.is_ascii_hexdigit() { 0 } else { NO_HEX };
-        at += 1;
+impl Chars {
+    const fn of(b: u8) -> Self {
+        match b {
+            0..64 => Self(1 << b, 0),
+            _ => Self(0, 1 << (b & 0x3F)),
+        }
+    }
+
+    fn add(&mut self, b: u8) {
+        let Self(low, high) = CHARS[usize::from(b)];
+        self.0 |= low;
+        self.1 |= high;
+    }
+
+    fn any(self, other: Self) -> bool {
+        self.0 & other.0 != 0 || self.1 & other.1 != 0
+    }
+
+    fn count(self) -> u32 {
+        self.0.count_ones() + self.1.count_ones()
+    }
+}
+
+static CHARS: [Chars; 256] = {
+    let mut table = [Chars(0, 0); 256];
+    let mut b = 0;
+    while b < 128 {
+        table[b] = Chars::of(b as u8);
+        b += 1;
     }
     table
 };
 
-/// A hash, a UUID, a number or a word is no secret; what is left must be varied enough.
-fn secret(token: &[u8]) -> bool {
-    let classes = token.iter().fold(0, |all, b| all | CLASS[usize::from(*b)]);
-    let has = |class: u8| classes & class == class;
-    (has(DIGIT) || has(LOWER | UPPER)) && has(NO_HEX) && !starts_with_uuid(token) && varied(token)
+/// The characters from `first` to `last`.
+const fn from_to(first: u8, last: u8) -> Chars {
+    let mut all = Chars(0, 0);
+    let mut b = first;
+    while b <= last {
+        let one = Chars::of(b);
+        all = Chars(all.0 | one.0, all.1 | one.1);
+        b += 1;
+    }
+    all
 }
 
-/// So many different characters are needed to reach [`THRESHOLD`]: 2 to the power of that is 11.3.
-const VARIETY: usize = 12;
+const DIGITS: Chars = from_to(b'0', b'9');
+const LOWER: Chars = from_to(b'a', b'z');
+const UPPER: Chars = from_to(b'A', b'Z');
+const HEX: Chars = Chars(DIGITS.0, from_to(b'a', b'f').1 | from_to(b'A', b'F').1);
 
-fn varied(token: &[u8]) -> bool {
-    let mut there = [false; 128];
-    for b in token {
-        there[usize::from(b & 0x7F)] = true;
-    }
-    there.iter().filter(|there| **there).count() >= VARIETY && bits(token) >= THRESHOLD
+/// So many different characters are needed to reach [`THRESHOLD`]: 2 to the power of that is 11.3.
+const VARIETY: u32 = 12;
+
+/// A hash, a UUID, a number or a word is no secret; what is left must be varied enough.
+fn secret(token: &[u8], chars: Chars) -> bool {
+    (chars.any(DIGITS) || (chars.any(LOWER) && chars.any(UPPER)))
+        && chars.any(Chars(!HEX.0, !HEX.1))
+        && chars.count() >= VARIETY
+        && !starts_with_uuid(token)
+        && bits(token) >= THRESHOLD
 }
 
 /// The first three groups decide, as they do for the reference.

@@ -70,6 +70,9 @@ const LONGEST: usize = 64;
 /// Calls `f` with the end of a key, without blanks at the end or anything invisible.
 fn with_visible<T>(key: &str, f: impl Fn(&[u8]) -> T) -> T {
     if key.is_ascii() {
+        if key.as_bytes().last().is_some_and(u8::is_ascii_alphanumeric) {
+            return f(key.as_bytes());
+        }
         return f(key.trim_end_matches(super::chars::space).as_bytes());
     }
     let visible = key.chars().rev().filter(|c| !invisible(*c));

@@ -262,8 +262,7 @@ impl Redactor {
             if out.len() > enough {
                 break;
             }
-            let shown = place.depth <= MAX_DEPTH;
-            if shown && credential.is_some_and(|key| fields::credential_value(key, item)) {
+            if credential.is_some_and(|key| fields::credential_value(key, item)) {
                 write_str(fields::MASK, out);
             } else {
                 let path = place.path && matches!(item, Json::Str(_));

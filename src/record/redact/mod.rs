@@ -38,7 +38,7 @@ pub use findings::{Finding, Findings, MAX_PER_TYPE};
 pub use summary::MAX_SUMMARY;
 pub use table::Severity;
 
-use probe::Probe;
+use probe::{Probe, Seen};
 use std::borrow::Cow;
 use table::Row;
 use text::Span;
@@ -188,8 +188,8 @@ impl Redactor {
         if seen.no_rows() && !seen.tokens {
             return;
         }
-        let mut spans = Vec::new();
-        self.find_rows(&text, seen.reference(), &mut spans, out);
+        let (mut spans, mut known) = (Vec::new(), Vec::new());
+        self.find_reference(&text, seen, &mut spans, &mut known, out);
         // What only a mask leaves of a token is masked as well, but no finding of its own.
         spans.clear();
         if seen.tokens {
@@ -210,7 +210,37 @@ impl Redactor {
                 out.add(kind, severity, sample);
             }
         }
-        self.find_rows(&text, seen.additions(), &mut spans, out);
+        self.find_additions(&text, seen, &mut spans, &known, out);
+    }
+
+    /// Adds what the reference's rows find, and lists in `known` where, for the additions.
+    fn find_reference(
+        &self,
+        text: &str,
+        seen: Seen,
+        spans: &mut Vec<Span>,
+        known: &mut Vec<Span>,
+        out: &mut Findings,
+    ) {
+        let additions = seen.additions().next().is_some();
+        self.find_rows(text, seen.reference(), spans, out, |spans| {
+            if additions {
+                known.extend_from_slice(spans);
+            }
+        });
+        text::join(known);
+    }
+
+    /// Adds what the additions find outside of `known`: a secret is one finding.
+    fn find_additions(
+        &self,
+        text: &str,
+        seen: Seen,
+        spans: &mut Vec<Span>,
+        known: &[Span],
+        out: &mut Findings,
+    ) {
+        self.find_rows(text, seen.additions(), spans, out, |spans| text::keep_outside(spans, known));
     }
 
     fn find_rows(
@@ -219,6 +249,7 @@ impl Redactor {
         rows: impl Iterator<Item = &'static Row>,
         spans: &mut Vec<Span>,
         out: &mut Findings,
+        mut found_by_row: impl FnMut(&mut Vec<Span>),
     ) {
         let mut known: Vec<String> = Vec::new();
         let mut sample = String::new();
@@ -226,8 +257,14 @@ impl Redactor {
             spans.clear();
             known.clear();
             (row.find)(text, spans);
+            found_by_row(spans);
+            let mut last = "";
             for span in spans.iter() {
                 let found = text.get(span.start..span.end).unwrap_or_default();
+                if found == last {
+                    continue;
+                }
+                last = found;
                 sample.clear();
                 // The password of a connection string may lie beyond a sample's length.
                 let shown = if row.name == "db_conn" { found } else { chars::first(found, SAMPLE) };

@@ -31,9 +31,9 @@ impl Redactor {
     /// Adds what a name holds to `out`, by its patterns alone.
     pub fn scan_name(&self, name: &str, out: &mut Findings) {
         let seen = self.probe.look(name);
-        let mut spans = Vec::new();
-        self.find_rows(name, seen.reference(), &mut spans, out);
-        self.find_rows(name, seen.additions(), &mut spans, out);
+        let (mut spans, mut known) = (Vec::new(), Vec::new());
+        self.find_reference(name, seen, &mut spans, &mut known, out);
+        self.find_additions(name, seen, &mut spans, &known, out);
     }
 
     /// Puts a short hash in place of whatever in a name looks random: what the reference does where only

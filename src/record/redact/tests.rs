@@ -73,6 +73,29 @@ fn a_connection_strings_sample_shows_no_other_secret() {
 }
 
 #[test]
+fn a_secret_is_one_finding() {
+    let token = "glpat-q7Wm2Zx9Lk4Tn8Vb3Yc6";
+    let kinds = |text: &str| types(text).into_iter().map(|(kind, _)| kind).collect::<Vec<_>>();
+    for (text, expected) in [
+        ("sk-proj-FAKEabcdefghijklmnopqrstuvwxyz0123456789", &["api_key"][..]),
+        ("postgres://u:hunter2@db.example.com/x", &["db_conn", "email"]),
+        (r#"{"password": "hunter2", "#, &["password"]),
+        ("https://a.example/?token=AKIAIOSFODNN7EXAMPLE&sig=abc", &["api_key", "url_query_secret"]),
+        // What the entropy rule finds as well is the reference's finding and ours.
+        (token, &["high_entropy_secret", "provider_token"]),
+        (
+            &format!("{token} sk-proj-FAKEabcdefghijklmnopqrstuvwxyz"),
+            &["api_key", "high_entropy_secret", "provider_token"],
+        ),
+    ] {
+        assert_eq!(kinds(text), expected, "{text}");
+    }
+    let mut findings = Findings::default();
+    Redactor::new().scan_name("sk-proj-FAKEabcdefghijklmnopqrstuvwxyz0123456789", &mut findings);
+    assert_eq!(findings.iter().map(|finding| finding.kind).collect::<Vec<_>>(), ["api_key"]);
+}
+
+#[test]
 fn json_in_a_string_is_looked_into() {
     let arguments = r#"{"args":"{\"password\":\"hunter2\",\"n\":1}"}"#;
     let summary = Redactor::new().summary_input(&parse(arguments).unwrap()).unwrap();

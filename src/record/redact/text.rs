@@ -43,3 +43,24 @@ pub(super) fn apply(
     }
     masked
 }
+
+/// Sorts `spans`, and makes one of those that overlap.
+pub(super) fn join(spans: &mut Vec<Span>) {
+    spans.sort_unstable_by_key(|span| span.start);
+    spans.dedup_by(|span, last| {
+        let overlap = span.start < last.end;
+        if overlap {
+            last.end = last.end.max(span.end);
+        }
+        overlap
+    });
+}
+
+/// Drops what overlaps one of `known`; both go from left to right.
+pub(super) fn keep_outside(spans: &mut Vec<Span>, known: &[Span]) {
+    let mut known = known.iter().peekable();
+    spans.retain(|span| {
+        while known.next_if(|known| known.end <= span.start).is_some() {}
+        known.peek().is_none_or(|known| known.start >= span.end)
+    });
+}

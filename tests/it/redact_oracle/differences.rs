@@ -126,7 +126,7 @@ fn secrets() -> Vec<Example> {
             Samples,
             "sqlserver://h;user=a;password=b",
             "sqlserver://h;user=a;password=b password=****",
-            "sqlserver://h;user=a;password=**** password=**** ;password=****",
+            "sqlserver://h;user=a;password=**** password=****",
         ),
     ]
 }

@@ -14,68 +14,85 @@ use std::sync::LazyLock;
 /// Tokens of [`PREFIXES`] that do not continue a word.
 pub(in super::super) fn prefixed(text: &str, out: &mut Vec<Span>) {
     let starts = &*STARTS;
-    let mut done = 0;
-    let mut before = b' ';
-    for (start, pair) in text.as_bytes().windows(2).enumerate() {
-        let [first, second] = *pair else { continue };
-        if WORD[usize::from(std::mem::replace(&mut before, first))] {
-            continue;
-        }
+    let mut start = 0;
+    while let Some([first, second, ..]) = text.as_bytes().get(start..) {
         let group = starts.groups[usize::from(first & 0x7F)][usize::from(second & 0x7F)];
-        if group == 0 || start < done {
-            continue;
-        }
-        let known = starts.prefixes.get(usize::from(group)).map_or(&[][..], Vec::as_slice);
-        let end =
-            token_at(text, start, known).or_else(|| airtable(text, start)).or_else(|| discord(text, start));
+        let end = if group == 0 { None } else { starts.token_at(text, start, usize::from(group)) };
         if let Some(end) = end {
             out.push(Span { start, end });
-            done = end;
+            start = end - 1;
         }
+        // After the word that a token must not continue.
+        start = byte_run(text, start, usize::MAX, |b| WORD[usize::from(b)]) + 1;
     }
 }
 
-/// Where the token of one of `known` that starts at `start` ends.
-fn token_at(text: &str, start: usize, known: &[&Prefix]) -> Option<usize> {
-    let third = byte(text, start + 2);
-    known.iter().filter(|(prefix, ..)| prefix.len() < 3 || byte(prefix, 2) == third).find_map(
-        |(prefix, body, least)| {
-            let rest = text.as_bytes().get(start..)?.strip_prefix(prefix.as_bytes())?;
-            let length = rest.iter().position(|b| !body.has(*b)).unwrap_or(rest.len());
-            (length >= *least).then_some(start + prefix.len() + length)
-        },
-    )
+/// Where the token that starts at `start` ends if it begins with this prefix.
+fn prefixed_at(text: &str, start: usize, (prefix, body, least): &Prefix) -> Option<usize> {
+    let rest = text.as_bytes().get(start..)?.strip_prefix(prefix.as_bytes())?;
+    let length = rest.iter().position(|b| !body.has(*b)).unwrap_or(rest.len());
+    (length >= *least).then_some(start + prefix.len() + length)
 }
 
 /// [`PREFIXES`] by their first two bytes.
 struct Starts {
     /// Which of `prefixes` start with these bytes; 0 stands for none.
     groups: Box<[[u8; 128]; 128]>,
-    prefixes: Vec<Vec<&'static Prefix>>,
+    prefixes: Vec<Group>,
+}
+
+#[derive(Default)]
+struct Group {
+    prefixes: Vec<&'static Prefix>,
+    /// A bit for each third byte that one of them may have, by its lower six bits.
+    thirds: u64,
+}
+
+fn third_bit(third: u8) -> u64 {
+    1 << (third & 0x3F)
+}
+
+impl Starts {
+    /// Where the token that starts at `start` with the bytes of this group ends.
+    fn token_at(&self, text: &str, start: usize, group: usize) -> Option<usize> {
+        let group = self.prefixes.get(group)?;
+        if group.thirds & third_bit(byte(text, start + 2)) == 0 {
+            return None;
+        }
+        let known = group.prefixes.iter().find_map(|prefix| prefixed_at(text, start, prefix));
+        known.or_else(|| airtable(text, start)).or_else(|| discord(text, start))
+    }
 }
 
 static STARTS: LazyLock<Starts> = LazyLock::new(|| {
-    let mut starts = Starts { groups: Box::new([[0; 128]; 128]), prefixes: vec![Vec::new(); 2] };
+    let any = Group { thirds: !0, ..Group::default() };
+    let mut starts = Starts { groups: Box::new([[0; 128]; 128]), prefixes: vec![Group::default(), any] };
     for first in DISCORD {
-        // The second group is empty.
         starts.groups[usize::from(first)] = [1; 128];
     }
     for prefix in PREFIXES {
-        let group = &mut starts.groups[usize::from(byte(prefix.0, 0))][usize::from(byte(prefix.0, 1))];
+        let start = prefix.0;
+        let group = &mut starts.groups[usize::from(byte(start, 0))][usize::from(byte(start, 1))];
         if *group < 2 {
+            let discord = *group == 1;
             *group = starts.prefixes.len() as u8;
-            starts.prefixes.push(Vec::new());
+            starts.prefixes.push(Group { thirds: if discord { !0 } else { 0 }, ..Group::default() });
         }
         if let Some(same) = starts.prefixes.get_mut(usize::from(*group)) {
-            same.push(prefix);
+            same.prefixes.push(prefix);
+            same.thirds |= if start.len() < 3 { !0 } else { third_bit(byte(start, 2)) };
+            same.thirds |=
+                if AIRTABLE.starts_with(&start[..2]) { third_bit(AIRTABLE.as_bytes()[2]) } else { 0 };
         }
     }
     starts
 });
 
+const AIRTABLE: &str = "pat";
+
 /// Airtable's tokens: `pat`, 14 letters or digits, a dot and 64 hexadecimal digits.
 fn airtable(text: &str, start: usize) -> Option<usize> {
-    let id = text.get(start..)?.starts_with("pat").then_some(start + 3)?;
+    let id = text.get(start..)?.starts_with(AIRTABLE).then_some(start + AIRTABLE.len())?;
     let dot = byte_run(text, id, 15, |b| b.is_ascii_alphanumeric());
     let end = byte_run(text, dot + 1, 64, |b| b.is_ascii_hexdigit());
     (dot - id == 14 && byte(text, dot) == b'.' && end - dot == 65).then_some(end)
@@ -193,10 +210,11 @@ fn names_a_user(encoded: &[u8]) -> bool {
 pub(in super::super) fn quoted_credential(text: &str, out: &mut Vec<Span>) {
     let mut done = 0;
     for colon in memchr_iter(b':', text.as_bytes()) {
-        if colon < done {
+        // A key, and the quote that closes it.
+        if colon < done + 2 {
             continue;
         }
-        if let Some((start, end)) = quoted_pair(text, colon).filter(|(start, _)| *start >= done) {
+        if let Some((start, end)) = quoted_pair(text, done, colon) {
             out.push(Span { start, end });
             done = end;
         }
@@ -206,22 +224,28 @@ pub(in super::super) fn quoted_credential(text: &str, out: &mut Vec<Span>) {
 /// The longest key looked at.
 const KEY: usize = 64;
 
-/// From the opening quote of a credential's key to before the closing quote of its value.
-fn quoted_pair(text: &str, colon: usize) -> Option<(usize, usize)> {
+/// From a credential's key, which begins at `done` or later, to before the closing quote of its value.
+fn quoted_pair(text: &str, done: usize, colon: usize) -> Option<(usize, usize)> {
     let bytes = text.as_bytes();
     let head = bytes.get(..colon)?.trim_ascii_end();
     let (quote, head) = head.split_last().filter(|(quote, _)| matches!(quote, b'"' | b'\''))?;
     let escapes = head.iter().rev().take(8).take_while(|b| **b == b'\\').count();
     let head = head.get(..head.len() - escapes)?;
-    let length = head.iter().rev().take(KEY).position(|b| b == quote)?;
+    // Before `done`, only the key's opening quote matters.
+    let near = KEY.min((head.len() + 1).saturating_sub(done));
+    // A key with a colon in it is none.
+    let length = head.iter().rev().take(near).position(|b| b == quote || *b == b':')?;
     let start = head.len() - length;
+    if start < done || head.get(start - 1) != Some(quote) {
+        return None;
+    }
     // The key's two quotes are escaped alike, else they are no pair.
     let opening = head.get(..start - 1)?.iter().rev().take(8).take_while(|b| **b == b'\\').count();
     if opening != escapes {
         return None;
     }
     let key = text.get(start..head.len())?;
-    if key.contains(':') || !credential_key(key) {
+    if !credential_key(key) {
         return None;
     }
     let mut value = byte_run(text, colon + 1, 8, |b| b == b' ' || b == b'\t' || b == b'\n');

@@ -35,7 +35,8 @@ fn iban_shape(text: &str, start: usize) -> Option<usize> {
     for i in 1..8 {
         let from = groups.get(i - 1)?;
         let group = from + iban_gap(text, *from);
-        if alnum_run(text, group, 4) - group < 4 {
+        let four = text.as_bytes().get(group..group + 4);
+        if !four.is_some_and(|four| four.iter().all(u8::is_ascii_alphanumeric)) {
             break;
         }
         *groups.get_mut(i)? = group + 4;
@@ -54,21 +55,64 @@ fn iban_shape(text: &str, start: usize) -> Option<usize> {
     None
 }
 
-/// Where the account number that starts at `start` ends, if it is as long as its country's are and its
-/// checksum is right.
-fn whole_iban(text: &str, start: usize) -> Option<usize> {
-    let bytes = text.as_bytes();
-    let length = checks::iban_length(bytes.get(start..start + 2)?)?;
-    let mut sum = checks::Iban::new(bytes.get(start..start + 4)?);
-    let mut end = start + 4;
-    for count in 4..length {
-        if count % 4 == 0 {
-            end += iban_gap(text, end);
-        }
-        sum.add(*bytes.get(end).filter(|b| b.is_ascii_alphanumeric())?);
-        end += 1;
+/// Where a group of an account number begins, and the sum of all before it.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    start: usize,
+    sum: checks::Running,
+}
+
+impl Place {
+    /// Reads `count` letters and digits; the gap after them isn't read.
+    fn after(&self, text: &str, count: usize) -> Option<Self> {
+        let group = text.as_bytes().get(self.start..self.start + count)?;
+        let whole = group.iter().all(u8::is_ascii_alphanumeric);
+        whole.then(|| Self { start: self.start + count, sum: self.sum.with(group) })
     }
-    (sum.valid() && boundary::<true>(text, end)).then_some(end)
+}
+
+/// Groups of four in a row. An account number may begin at each of them: then what was read for the one
+/// before is not read again.
+#[derive(Default)]
+struct Groups {
+    /// The last ones; the number of a group modulo 16 is its place here.
+    places: [Place; 16],
+    first: usize,
+    /// What comes after the last group: not read yet.
+    next: usize,
+}
+
+impl Groups {
+    fn place(&self, at: usize) -> Place {
+        self.places[at % 16]
+    }
+
+    /// Where the account number that starts at `start` ends, if it is as long as its country's are and
+    /// its checksum is right. Each `start` is after the one before.
+    fn iban(&mut self, text: &str, start: usize) -> Option<usize> {
+        let head = text.as_bytes().get(start..start + 4)?;
+        let length = checks::iban_length(head)?;
+        while self.first < self.next && self.place(self.first).start < start {
+            self.first += 1;
+        }
+        if self.place(self.first).start != start {
+            self.next = self.first;
+            self.places[self.first % 16] = Place { start, ..Place::default() };
+        }
+        let last = self.first + length / 4;
+        while self.next < last {
+            let mut after = self.place(self.next).after(text, 4)?;
+            after.start += iban_gap(text, after.start);
+            self.next += 1;
+            self.places[self.next % 16] = after;
+        }
+        let end = match length % 4 {
+            0 => Place { start: self.place(last - 1).start + 4, ..self.place(last) },
+            more => self.place(last).after(text, more)?,
+        };
+        let valid = || end.sum.valid_since(self.place(self.first + 1).sum, head);
+        (boundary::<true>(text, end.start) && valid()).then_some(end.start)
+    }
 }
 
 pub(in super::super) fn mask_iban(found: &str, out: &mut String) {
@@ -98,10 +142,11 @@ pub(in super::super) fn iban(text: &str, out: &mut Vec<Span>) {
 pub(in super::super) fn hidden_iban(text: &str, out: &mut Vec<Span>) {
     folded_ibans(text, out, |text, out| {
         let mut done = 0;
+        let mut groups = Groups::default();
         for start in iban_starts(text) {
             if start >= done
                 && starts::<true>(text, start)
-                && let Some(end) = whole_iban(text, start)
+                && let Some(end) = groups.iban(text, start)
             {
                 out.push(Span { start, end });
                 done = end;
@@ -133,18 +178,25 @@ fn folded_ibans(text: &str, out: &mut Vec<Span>, find: fn(&str, &mut Vec<Span>))
 
 /// Two letters and two digits that do not continue a word, as far as its ASCII tells.
 fn iban_starts(text: &str) -> impl Iterator<Item = usize> {
-    let mut before = b' ';
-    text.as_bytes().windows(4).enumerate().filter_map(move |(at, four)| {
-        let [a, b, c, d] = four else { return None };
-        let glued = WORD[usize::from(std::mem::replace(&mut before, *a))];
-        let shape = !glued && a.is_ascii_alphabetic() && b.is_ascii_alphabetic();
-        (shape && c.is_ascii_digit() && d.is_ascii_digit()).then_some(at)
+    let bytes = text.as_bytes();
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        while let Some([a, b, c, d]) = bytes.get(from..).and_then(<[u8]>::first_chunk) {
+            let start = from;
+            from = byte_run(text, start, usize::MAX, |b| WORD[usize::from(b)]) + 1;
+            let letters = a.is_ascii_alphabetic() && b.is_ascii_alphabetic();
+            if letters && c.is_ascii_digit() && d.is_ascii_digit() {
+                return Some(start);
+            }
+        }
+        None
     })
 }
 
 /// The length of what may stand between two digits of a card's number.
 fn card_gap(text: &str, from: usize) -> usize {
     match byte(text, from) {
+        b'0'..=b'9' => 0,
         b' ' | b'.' | b'-' => 1,
         0..=0x7F => 0,
         _ => at(text, from)
@@ -161,22 +213,27 @@ fn card_prefix(four: &[u8]) -> bool {
     )
 }
 
-/// Where the longest shape of a card's number that starts at `start` ends.
-fn card_shape<const LENIENT: Lenient>(text: &str, start: usize) -> Option<usize> {
+/// Where the longest shape of a card's number that starts at `start` ends, and whether its checksum is
+/// right.
+fn card_shape<const LENIENT: Lenient>(text: &str, start: usize) -> Option<(usize, bool)> {
     let four = text.as_bytes().get(start..start + 4)?;
     if !four.iter().all(u8::is_ascii_digit) || !card_prefix(four) {
         return None;
     }
+    let mut sum = checks::Luhn::default();
+    four.iter().for_each(|digit| sum.add(*digit));
     let mut end = start + 4;
     let mut shape = None;
     for more in 1..=13 {
-        let digit = end + card_gap(text, end);
-        if !byte(text, digit).is_ascii_digit() {
+        let at = end + card_gap(text, end);
+        let digit = byte(text, at);
+        if !digit.is_ascii_digit() {
             break;
         }
-        end = digit + 1;
+        sum.add(digit);
+        end = at + 1;
         if more >= 9 && boundary::<LENIENT>(text, end) {
-            shape = Some(end);
+            shape = Some((end, sum.valid()));
         }
     }
     shape
@@ -188,8 +245,8 @@ pub(in super::super) fn credit_card<const LENIENT: Lenient>(text: &str, out: &mu
         if !starts::<LENIENT>(text, run.start) {
             continue;
         }
-        let Some(end) = card_shape::<LENIENT>(text, run.start) else { continue };
-        if text.get(run.start..end).is_some_and(checks::luhn) {
+        let Some((end, valid)) = card_shape::<LENIENT>(text, run.start) else { continue };
+        if valid {
             out.push(Span { start: run.start, end });
         }
         runs.skip_to(end);
@@ -330,7 +387,5 @@ fn phone_start(text: &str, area: usize, done: usize) -> usize {
 
 /// Whether a whole number, as its decimal digits, is a card's.
 pub(in super::super) fn card_number(digits: &str) -> bool {
-    digits.bytes().all(|b| b.is_ascii_digit())
-        && card_shape::<false>(digits, 0) == Some(digits.len())
-        && checks::luhn(digits)
+    digits.bytes().all(|b| b.is_ascii_digit()) && card_shape::<false>(digits, 0) == Some((digits.len(), true))
 }

@@ -1,15 +1,38 @@
 //! URLs, connection strings and mail addresses.
 
-use super::super::chars::{Lenient, boundary, byte, byte_run, first, run, space};
+use super::super::chars::{Lenient, at, boundary, byte, byte_run, first, space};
 use super::super::text::Span;
+use memchr::memchr_iter;
 use memchr::memmem::find_iter;
-use memchr::{memchr_iter, memrchr};
 
 const ANY: usize = usize::MAX;
 
-/// What a URL in running text may go on with.
-fn url(c: char) -> bool {
-    !space(c) && !matches!(c, '"' | '\'' | '<' | '>')
+/// What ends a URL in running text, of ASCII: blanks, quotes and brackets.
+const URL_ENDS: [bool; 256] = set(b"\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f \"'<>");
+
+/// What ends its authority.
+const AUTHORITY_ENDS: [bool; 256] = set(b"\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f \"'<>/?#");
+
+const fn set(bytes: &[u8]) -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut i = 0;
+    while i < bytes.len() {
+        table[bytes[i] as usize] = true;
+        i += 1;
+    }
+    table
+}
+
+/// Where what starts at `from` ends: before one of `ends` or a blank of any script.
+fn until(text: &str, from: usize, ends: &'static [bool; 256]) -> usize {
+    let mut end = from;
+    loop {
+        end = byte_run(text, end, ANY, |b| b.is_ascii() && !ends[usize::from(b)]);
+        match at(text, end).filter(|c| !c.is_ascii() && !space(*c)) {
+            Some(c) => end += c.len_utf8(),
+            None => return end,
+        }
+    }
 }
 
 /// Calls `rest` with where the part after `https://` begins; it answers with where the secret part
@@ -21,7 +44,7 @@ fn webhooks(text: &str, out: &mut Vec<Span>, rest: fn(&str, usize) -> Option<usi
             continue;
         }
         let Some(secret) = rest(text, start + 8) else { continue };
-        let end = run(text, secret, url);
+        let end = until(text, secret, &URL_ENDS);
         if end > secret {
             out.push(Span { start, end });
             done = end;
@@ -102,6 +125,19 @@ const SCHEMES: [&str; 12] = [
     "amqp",
 ];
 
+/// The last four bytes of each.
+static SCHEME_ENDS: [u32; SCHEMES.len()] = {
+    let mut ends = [0; SCHEMES.len()];
+    let mut i = 0;
+    while i < ends.len() {
+        if let Some(last) = SCHEMES[i].as_bytes().last_chunk() {
+            ends[i] = u32::from_le_bytes(*last);
+        }
+        i += 1;
+    }
+    ends
+};
+
 /// Where `://` stands.
 fn signs(text: &str) -> impl Iterator<Item = usize> {
     let bytes = text.as_bytes();
@@ -112,10 +148,16 @@ pub(in super::super) fn db_conn(text: &str, out: &mut Vec<Span>) {
     let mut done = 0;
     for sign in signs(text) {
         let before = text.get(done..sign).unwrap_or_default();
-        let last = before.as_bytes().last();
-        let mut ending = SCHEMES.iter().filter(|scheme| scheme.as_bytes().last() == last);
-        let scheme = ending.find(|scheme| before.ends_with(**scheme)).map_or(0, |scheme| scheme.len());
-        let end = if scheme > 0 { run(text, sign + 3, url) } else { 0 };
+        if !before
+            .as_bytes()
+            .last_chunk()
+            .is_some_and(|last| SCHEME_ENDS.contains(&u32::from_le_bytes(*last)))
+        {
+            continue;
+        }
+        let scheme =
+            SCHEMES.iter().find(|scheme| before.ends_with(**scheme)).map_or(0, |scheme| scheme.len());
+        let end = if scheme > 0 { until(text, sign + 3, &URL_ENDS) } else { 0 };
         if end > sign + 3 {
             out.push(Span { start: sign - scheme, end });
             done = end;
@@ -130,16 +172,16 @@ pub(in super::super) fn userinfo(text: &str, out: &mut Vec<Span>) {
         if sign < done || sign == 0 {
             continue;
         }
-        let scheme = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'.' | b'-');
-        let before = text.as_bytes().get(done..sign).unwrap_or_default();
-        let start = sign - before.iter().rev().take(32).take_while(|b| scheme(b)).count();
-        let authority = run(text, sign + 3, |c| url(c) && !matches!(c, '/' | '?' | '#'));
+        let authority = until(text, sign + 3, &AUTHORITY_ENDS);
         let Some(info) = text
             .get(sign + 3..authority)
-            .and_then(|a| memrchr(b'@', a.as_bytes()).and_then(|at| a.get(..at)))
+            .and_then(|a| a.bytes().rposition(|b| b == b'@').and_then(|at| a.get(..at)))
         else {
             continue;
         };
+        let scheme = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'.' | b'-');
+        let before = text.as_bytes().get(done..sign).unwrap_or_default();
+        let start = sign - before.iter().rev().take(32).take_while(|b| scheme(b)).count();
         let password = info.split_once(':').map_or("", |(_, password)| password);
         if start < sign && !password.is_empty() && password != "****" {
             done = sign + 3 + info.len() + 1;
