@@ -23,6 +23,7 @@ mod fields;
 mod findings;
 mod invisible;
 mod leaf;
+mod letters;
 mod marks;
 mod names;
 mod numbers;

@@ -1,4 +1,4 @@
-//! Which shapes of numbers an ASCII text can hold: one scan over its runs of digits, so that the rows
+//! Which shapes of numbers a text can hold that is ASCII but for letters: one scan over its runs of digits, so that the rows
 //! for cards, phones and the like read only texts that may have one.
 
 /// Shapes, as bits. Each is what a row's numbers have at least; the row looks closer.

@@ -4,8 +4,8 @@
 //! its matches. Each key has a bit; per byte of the text three table look-ups, ANDed, tell which
 //! keys end there. No branches, so hostile text costs what prose costs.
 
-use super::numbers;
 use super::table::{REFERENCE_ROWS, ROWS, Row};
+use super::{letters, numbers};
 
 /// A key is three of these characters: an ASCII character means itself (in either case where the row
 /// folds case), the others mean a class. Bytes outside ASCII are in every class, because the other
@@ -83,6 +83,8 @@ fn rows(mut set: u64) -> impl Iterator<Item = &'static Row> {
 pub(super) struct Probe {
     /// For each byte value, the keys whose first, second and third place it fits.
     places: Box<[[u64; 256]; 3]>,
+    /// The same for text whose characters outside ASCII are only letters.
+    letters: Box<[[u64; 256]; 3]>,
     /// For each key, the rows that want it or another.
     by_key: [u64; 64],
     /// The rows without keys.
@@ -99,6 +101,7 @@ impl Probe {
     pub(super) fn new() -> Self {
         let mut probe = Self {
             places: Box::new([[0; 256]; 3]),
+            letters: Box::new([[0; 256]; 3]),
             by_key: [0; 64],
             keyless: 0,
             long: 0,
@@ -137,12 +140,15 @@ impl Probe {
 
     /// Gives `key` its bit wherever it fits.
     fn add(&mut self, key: usize, name: &str, fold: bool) {
-        for (place, symbol) in self.places.iter_mut().zip(name.chars()) {
-            for (byte, keys) in (0u8..=255).zip(place.iter_mut()) {
+        let places = self.places.iter_mut().zip(self.letters.iter_mut());
+        for ((place, letters), symbol) in places.zip(name.chars()) {
+            for (byte, (keys, in_letters)) in (0u8..=255).zip(place.iter_mut().zip(letters)) {
                 // FOLDS are given as bytes, written as the characters of those numbers.
                 let raw = !symbol.is_ascii() && symbol <= '\u{ff}' && byte == symbol as u8;
                 if raw || matches(symbol, byte, fold) {
                     *keys |= 1 << key;
+                    // No letter is a digit.
+                    *in_letters |= if symbol == 'δ' && !byte.is_ascii() { 0 } else { 1 << key };
                 }
             }
         }
@@ -151,7 +157,9 @@ impl Probe {
     /// Looks at every byte of `text`.
     pub(super) fn look(&self, text: &str) -> Seen {
         let bytes = text.as_bytes();
-        let [first, second, third] = &*self.places;
+        let ascii = text.is_ascii();
+        let letters = ascii || letters::only(text);
+        let [first, second, third] = if letters { &*self.letters } else { &*self.places };
         let mut keys = 0;
         for window in bytes.windows(3) {
             if let [a, b, c] = window {
@@ -167,9 +175,11 @@ impl Probe {
         if !tokens {
             rows &= !self.long;
         }
-        if rows != 0 && text.is_ascii() {
+        if ascii {
             rows &= !self.scripts;
-            // Digits of other scripts are not looked at: then every shape is possible.
+        }
+        if rows != 0 && letters {
+            // Digits and separators of other scripts are not looked at: with them every shape is possible.
             let wants = |shape: &usize| self.numbers.get(*shape).is_some_and(|rows_of| rows & rows_of != 0);
             let wanted = (0..numbers::SHAPES).filter(wants).fold(0, |all, shape| all | 1 << shape);
             if wanted != 0 {
