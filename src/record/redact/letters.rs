@@ -6,11 +6,9 @@
 pub(super) fn only(text: &str) -> bool {
     let bytes = text.as_bytes();
     let mut at = 0;
-    while let Some(&lead) = bytes.get(at) {
-        if lead.is_ascii() {
-            at += 1;
-            continue;
-        }
+    loop {
+        at += ascii_run(bytes.get(at..).unwrap_or_default());
+        let Some(&lead) = bytes.get(at) else { return true };
         let next = |by: usize| bytes.get(at + by).copied().unwrap_or(0);
         at += match (lead, next(1)) {
             // U+00C0 to U+027F, U+0400 to U+047F.
@@ -24,7 +22,15 @@ pub(super) fn only(text: &str) -> bool {
             _ => return false,
         };
     }
-    true
+}
+
+/// How many ASCII bytes `bytes` begin with: most text is little else.
+fn ascii_run(bytes: &[u8]) -> usize {
+    let (eights, _) = bytes.as_chunks::<8>();
+    let whole = eights.iter().take_while(|eight| u64::from_le_bytes(**eight) & 0x8080_8080_8080_8080 == 0);
+    let start = whole.count() * 8;
+    let rest = bytes.get(start..).unwrap_or_default();
+    start + rest.iter().take_while(|byte| byte.is_ascii()).count()
 }
 
 #[cfg(test)]
