@@ -1,7 +1,7 @@
 //! Redaction: what a record may say of an action's content.
 //!
 //! Whatever the reference (`halo-record` 0.2.46) masks is masked here; [`table`] has its patterns and
-//! the additions, `DIFFERENCES.md` every place where the outcome differs on purpose. A text goes
+//! the additions, `ARCHITECTURE.md` every place where the outcome differs on purpose. A text goes
 //! through these steps:
 //!
 //! 1. `cap`: at most [`MAX_TEXT`] characters, cut outside of anything that could be a secret;

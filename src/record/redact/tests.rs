@@ -17,7 +17,7 @@ fn found(json: &str) -> Vec<&'static str> {
     findings.iter().map(|finding| finding.kind).collect()
 }
 
-/// Rows of `DIFFERENCES.md`: what is given, what the reference makes of it, what halod makes of it.
+/// Rows of `ARCHITECTURE.md`: what is given, what the reference makes of it, what halod makes of it.
 #[test]
 fn deliberate_differences_mask_more() {
     let key = "b12aB/A+a11bA/2b+B1aA2b/a1B+2aB1/bA2a+1b".get(..39).unwrap();
