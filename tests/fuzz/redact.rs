@@ -25,7 +25,8 @@ pub(crate) fn redact(data: &[u8]) {
     assert!(once.chars().count() <= MAX_TEXT);
     assert_eq!(REDACTOR.text(&once), once);
     let at = text.char_indices().nth(text.len() / 7).map_or(0, |(at, _)| at);
-    for key in KEYS {
+    // A fuzzer that sees comparisons puts parts of a key into the text itself.
+    for key in KEYS.into_iter().filter(|key| !text.contains(&key[8..14])) {
         let with_key = format!("{} {key} {}", &text[..at], &text[at..]);
         assert!(!REDACTOR.text(&with_key).contains(&key[8..]));
     }

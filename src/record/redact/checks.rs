@@ -18,7 +18,7 @@ impl Luhn {
     }
 
     pub(super) fn valid(&self) -> bool {
-        self.sum % 10 == 0
+        self.sum.is_multiple_of(10)
     }
 }
 
