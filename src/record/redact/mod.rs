@@ -86,6 +86,9 @@ enum Rules {
     Person,
 }
 
+/// Rows whose matches may reach into a token, and cut off the prefix by which it is known.
+const NUMBERS: [&str; 4] = ["credit_card", "iban", "phone", "ssn"];
+
 /// Lets each of `spans` cover all of a provider's token that it is a part of: the other parts may be
 /// too short, or look like a hash.
 fn with_whole_tokens(text: &str, spans: &mut Vec<Span>) {
@@ -162,9 +165,14 @@ impl Redactor {
             return None;
         }
         let name = matches!(rules, Rules::Names | Rules::Person);
-        let keep = |text: &str, span: Span| !name || !leaf::part_of_name(text, span);
+        let adjust = |row: &Row, text: &str, spans: &mut Vec<Span>| {
+            spans.retain(|span| !name || !leaf::part_of_name(text, *span));
+            if NUMBERS.contains(&row.name) {
+                with_whole_tokens(text, spans);
+            }
+        };
         let wanted = |row: &&Row| rules != Rules::Person || !names::CONTACT.contains(&row.name);
-        let mut masked = text::apply(text, None, seen.reference().filter(wanted), spans, keep);
+        let mut masked = text::apply(text, None, seen.reference().filter(wanted), spans, adjust);
         if rules == Rules::Full && seen.tokens {
             let left = masked.as_deref().unwrap_or(text);
             spans.clear();
@@ -175,7 +183,7 @@ impl Redactor {
         if rules == Rules::Reference {
             return masked;
         }
-        text::apply(text, masked, seen.additions(), spans, keep)
+        text::apply(text, masked, seen.additions(), spans, adjust)
     }
 
     /// Adds what a free text holds to `out`.
@@ -197,7 +205,7 @@ impl Redactor {
             entropy::find(&text, &mut spans);
         }
         if !spans.is_empty() {
-            let masked = text::apply(&text, None, seen.reference(), &mut spans, |_, _| true);
+            let masked = text::apply(&text, None, seen.reference(), &mut spans, |_, _, _| ());
             let masked = masked.as_deref().unwrap_or(&text);
             let (kind, severity) = match rules {
                 Rules::Full => ("high_entropy_secret", Severity::High),
@@ -220,28 +228,33 @@ impl Redactor {
         text: &str,
         seen: Seen,
         spans: &mut Vec<Span>,
-        known: &mut Vec<Span>,
+        known: &mut Vec<(Severity, Span)>,
         out: &mut Findings,
     ) {
         let additions = seen.additions().next().is_some();
-        self.find_rows(text, seen.reference(), spans, out, |spans| {
+        self.find_rows(text, seen.reference(), spans, out, |row, spans| {
             if additions {
-                known.extend_from_slice(spans);
+                known.extend(spans.iter().map(|span| (row.severity, *span)));
             }
         });
-        text::join(known);
     }
 
-    /// Adds what the additions find outside of `known`: a secret is one finding.
+    /// Adds what the additions find outside of `known`: a secret is one finding, and a graver one is
+    /// not left out for a lesser.
     fn find_additions(
         &self,
         text: &str,
         seen: Seen,
         spans: &mut Vec<Span>,
-        known: &[Span],
+        known: &[(Severity, Span)],
         out: &mut Findings,
     ) {
-        self.find_rows(text, seen.additions(), spans, out, |spans| text::keep_outside(spans, known));
+        self.find_rows(text, seen.additions(), spans, out, |row, spans| {
+            let as_grave = known.iter().filter(|(severity, _)| *severity >= row.severity);
+            let mut known = as_grave.map(|(_, span)| *span).collect();
+            text::join(&mut known);
+            text::keep_outside(spans, &known);
+        });
     }
 
     fn find_rows(
@@ -250,7 +263,7 @@ impl Redactor {
         rows: impl Iterator<Item = &'static Row>,
         spans: &mut Vec<Span>,
         out: &mut Findings,
-        mut found_by_row: impl FnMut(&mut Vec<Span>),
+        mut found_by_row: impl FnMut(&'static Row, &mut Vec<Span>),
     ) {
         let mut known: Vec<String> = Vec::new();
         let mut sample = String::new();
@@ -258,7 +271,7 @@ impl Redactor {
             spans.clear();
             known.clear();
             (row.find)(text, spans);
-            found_by_row(spans);
+            found_by_row(row, spans);
             let mut last = "";
             for span in spans.iter() {
                 let found = text.get(span.start..span.end).unwrap_or_default();

@@ -81,6 +81,8 @@ fn a_secret_is_one_finding() {
         ("postgres://u:hunter2@db.example.com/x", &["db_conn", "email"]),
         (r#"{"password": "hunter2", "#, &["password"]),
         ("https://a.example/?token=AKIAIOSFODNN7EXAMPLE&sig=abc", &["api_key", "url_query_secret"]),
+        // A lesser finding inside a graver one does not stand for it.
+        (r#"{"secret_access_key": "for bob@example.com", "#, &["email", "credential_text"]),
         // What the entropy rule finds as well is the reference's finding and ours.
         (token, &["high_entropy_secret", "provider_token"]),
         (
@@ -93,6 +95,14 @@ fn a_secret_is_one_finding() {
     let mut findings = Findings::default();
     Redactor::new().scan_name("sk-proj-FAKEabcdefghijklmnopqrstuvwxyz0123456789", &mut findings);
     assert_eq!(findings.iter().map(|finding| finding.kind).collect::<Vec<_>>(), ["api_key"]);
+}
+
+#[test]
+fn a_number_that_reaches_into_a_token_leaves_none_of_it() {
+    // What looks like an account here ends in the token's prefix.
+    let text = r#"{"n"GB82f4Zx0Lps glpat-q7Wm2Zx9Lk4Tn8Vb3Yc6 and"#;
+    let masked = Redactor::new().text(text).into_owned();
+    assert_eq!(masked, r#"{"n"GB**** and"#);
 }
 
 #[test]

@@ -26,19 +26,19 @@ pub(super) fn replace(text: &str, spans: &[Span], mask: Mask) -> Option<String> 
 }
 
 /// Applies rows one after the other, each to what the one before left; `masked` is what is left of
-/// `text` so far. Matches that `keep` refuses stay.
+/// `text` so far. `adjust` says what of a row's matches is masked.
 pub(super) fn apply(
     text: &str,
     mut masked: Option<String>,
     rows: impl Iterator<Item = &'static Row>,
     spans: &mut Vec<Span>,
-    keep: impl Fn(&str, Span) -> bool,
+    adjust: impl Fn(&Row, &str, &mut Vec<Span>),
 ) -> Option<String> {
     for row in rows {
         let left = masked.as_deref().unwrap_or(text);
         spans.clear();
         (row.find)(left, spans);
-        spans.retain(|span| keep(left, *span));
+        adjust(row, left, spans);
         masked = replace(left, spans, row.mask).or(masked);
     }
     masked
