@@ -93,7 +93,7 @@ pub(super) fn ends<const LENIENT: Lenient>(text: &str, at: usize) -> bool {
 /// `\d`: digits of every script. Other numbers (`½`) count as well, which only masks more.
 pub(super) fn digit(c: char) -> bool {
     // The look-up is slow. Before U+0660 only superscripts and fractions of Latin-1 are numbers.
-    c.is_ascii_digit() || (!c.is_ascii() && (c >= '\u{660}' || c < '\u{c0}') && c.is_numeric())
+    c.is_ascii_digit() || (!c.is_ascii() && !('\u{c0}'..'\u{660}').contains(&c) && c.is_numeric())
 }
 
 /// `\s`, which in Python includes U+001C to U+001F.
