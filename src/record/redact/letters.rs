@@ -48,6 +48,8 @@ mod tests {
             passed += 1;
         }
         assert!(passed > 35_000, "{passed}");
+        // What `chars::digit` leaves out of the look-up.
+        assert!(('\u{c0}'..'\u{660}').all(|c| !c.is_numeric()));
         assert!(only("naïve café, 東京, “Привет”… 🚀 42"));
         assert!(!only("4111\u{a0}1111") && !only("٤") && !only("a\u{200b}b"));
     }
