@@ -66,3 +66,20 @@ fn every_capture_is_sealed_and_tells_no_secret() {
         assert!(!verdict.to_lowercase().contains("warning"), "{}: {verdict}", file.display());
     }
 }
+
+#[test]
+fn hash_only_keeps_no_text() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("halod.yaml");
+    std::fs::write(&config, "records:\n  hash_only: true\n").unwrap();
+    let chains = dir.path().join("records");
+    let halod = Halod::start_with(&chains, &["--config", config.to_str().unwrap()]);
+    send(&halod, "traces", &root().join("examples/captures/openai-agent.pb"));
+    assert!(halod.terminate().success());
+    assert_verified(&chains);
+    for file in files(&chains) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.contains(r#""input":{"hash":"sha256:"#) && text.contains(r#""type":"api_key""#));
+        assert!(!text.contains("\"summary\"") && !text.contains("\"sample\""), "{text}");
+    }
+}
