@@ -32,7 +32,8 @@ pub(super) struct Names<'e> {
 }
 
 impl<'e> Names<'e> {
-    /// What is found in `data` and `principal` is added to `findings`, as the reference does.
+    /// What is found in names that go into `data` is added to `findings`, and of no others, as the
+    /// reference does.
     pub(super) fn of(
         event: &'e Event<'e>,
         words: &'e Words<'e>,
@@ -41,21 +42,19 @@ impl<'e> Names<'e> {
         findings: &mut Findings,
     ) -> Self {
         let redactor = &builder.redactor;
-        // Of an agent and a session; `agent` has words of halod's own besides.
+        // Of an agent and a session.
         let id = |text: &'e str| {
             let masked = redactor.id(text);
             bounded(if builder.hash_only { redactor.pseudonym(masked) } else { masked })
         };
         let label = |text: &'e str| bounded(redactor.label(text));
-        let mut found = |raw: &str, masked: &str| {
-            if raw != masked {
-                redactor.scan_name(raw, findings);
-            }
-        };
-        let mut known = |text: Option<&'e str>, mask: &dyn Fn(&'e str) -> Cow<'e, str>| {
+        let person = |text: &'e str| bounded(redactor.person(text));
+        let mut datum = |text: Option<&'e str>, mask: &dyn Fn(&'e str) -> Cow<'e, str>| {
             text.map(|raw| {
                 let masked = mask(raw);
-                found(raw, &masked);
+                if masked != raw {
+                    redactor.scan_name(raw, findings);
+                }
                 bounded(masked)
             })
         };
@@ -64,20 +63,16 @@ impl<'e> Names<'e> {
         Self {
             tool: label(&words.tool),
             scope: words.scope.as_deref().map(label),
-            approver: event
-                .authorization
-                .as_ref()
-                .and_then(|by| by.approver.as_deref())
-                .map(|by| bounded(redactor.person(by))),
+            approver: event.authorization.as_ref().and_then(|by| by.approver.as_deref()).map(person),
             agent_id: id(agent.id.as_deref().unwrap_or(named)),
             agent: id(named),
             model: words.model.map(id),
             version: agent.version.as_deref().map(id),
-            call_id: known(words.call_id, &|raw| redactor.id(raw)),
-            error_type: known(event.outcome.error_type.as_deref(), &|raw| redactor.label(raw)),
-            finish_reason: known(event.usage.finish_reason.as_deref(), &|raw| redactor.label(raw)),
-            response_id: known(event.usage.response_id.as_deref(), &|raw| redactor.id(raw)),
-            principal: known(event.principal.as_deref(), &|raw| redactor.person(raw)),
+            call_id: datum(words.call_id, &|raw| redactor.id(raw)),
+            error_type: datum(event.outcome.error_type.as_deref(), &|raw| redactor.label(raw)),
+            finish_reason: datum(event.usage.finish_reason.as_deref(), &|raw| redactor.label(raw)),
+            response_id: datum(event.usage.response_id.as_deref(), &|raw| redactor.id(raw)),
+            principal: event.principal.as_deref().map(person),
             session: match (event.session.as_deref(), trace) {
                 (Some(session), _) => id(session),
                 (None, Some(trace)) => Cow::Owned(hex(trace)),

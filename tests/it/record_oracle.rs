@@ -69,7 +69,8 @@ fn ours(case: &Value) -> Value {
         action: Action::Tool { name: "lookup".into(), mcp_server: None, call_id: text("call_id") },
         agent: Agent { id: name("id"), name: name("name"), version: None },
         session: text("session"),
-        principal: None,
+        // It is masked, and no finding: the cases of the reference have none.
+        principal: Some("dan@example.com AKIAIOSFODNN7EXAMPLE".into()),
         tenant: None,
         input: Content::Value(parse(&input).unwrap()),
         outcome: Outcome {
@@ -151,6 +152,7 @@ fn records_say_what_the_references_say() {
         assert_eq!(summary(&ours).is_some(), summary(&theirs).is_some(), "{case}");
         summaries += usize::from(summary(&ours).is_some());
         assert!(!ours.to_string().contains(KEY), "{ours}");
+        assert_eq!(ours["principal"]["human_id"], "dan@example.com AKIA****");
     }
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
     assert!(summaries > cases.len() / 3, "{summaries} summaries");
