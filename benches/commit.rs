@@ -50,6 +50,7 @@ fn draft(tenant: usize, number: u64) -> Draft {
         source: Source { adapter: "otel", via: "OpenTelemetry GenAI spans", dialect: "gen_ai", mapping: "1" },
         dropped: 0,
         trace_flags: None,
+        facts: Vec::new(),
     };
     Builder::new(false).draft(
         &event,

@@ -49,9 +49,11 @@ impl<'a> Item<'a, ([u8; 16], [u8; 8])> {
             Action::Embed { model, .. } => (Some(Kind::Embed), model.as_deref(), None),
             Action::Tool { name, call_id, .. } => (Some(Kind::Tool), Some(name.as_ref()), call_id.as_deref()),
             Action::Retrieve { name } => (Some(Kind::Retrieve), Some(name.as_ref()), None),
-            Action::Boundary { .. } | Action::Guard { .. } | Action::Decide { .. } | Action::Other { .. } => {
-                (None, None, None)
-            }
+            Action::Boundary { .. }
+            | Action::Guard { .. }
+            | Action::Decide { .. }
+            | Action::Request { .. }
+            | Action::Other { .. } => (None, None, None),
         };
         Some(Self {
             id: (*trace, *span),

@@ -32,6 +32,22 @@ pub struct Event<'a> {
     pub dropped: u64,
     /// The W3C trace flags, where the sender says them: 1 is "sampled".
     pub trace_flags: Option<u8>,
+    /// What else goes into the record's `data`. A key that the record fills by itself is left alone.
+    pub facts: Vec<(&'static str, Fact<'a>)>,
+}
+
+/// One member of a record's `data`: an integer, a flag, or text by how it is masked.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fact<'a> {
+    Number(u64),
+    Flag(bool),
+    /// An id: kept when it looks like one.
+    Id(Cow<'a, str>),
+    /// A name from a fixed or chosen vocabulary: masked by the patterns of secrets.
+    Label(Cow<'a, str>),
+    Labels(Vec<Cow<'a, str>>),
+    /// Anything else: masked like content.
+    Text(Cow<'a, str>),
 }
 
 /// What kind of thing happened, and to what. Names as in the design's table of actions.
@@ -52,6 +68,9 @@ pub enum Action<'a> {
     /// A decision about a tool call, told apart from the call: `decide:<tool>`. The call itself has
     /// the same `call_id`.
     Decide { tool: Cow<'a, str>, call_id: Option<Cow<'a, str>> },
+    /// A request that a gateway logged. `tool` is the reference's: the row's own tool, else
+    /// `gen_ai:<model>`, else `http:<path>`.
+    Request { tool: Cow<'a, str>, model: Option<Cow<'a, str>> },
     /// Something with a model or a tool that no table explains: the sender's own name for it.
     Other { name: Cow<'a, str> },
 }
@@ -121,6 +140,18 @@ pub enum Origin<'a> {
         name: Cow<'a, str>,
         identity: Json<'a>,
     },
+    Keyed(Keyed<'a>),
+}
+
+/// Something that its sender gives an id of its own: a call, a run, an observation, a line of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keyed<'a> {
+    /// Whose ids they are, e.g. `langfuse`: ids of two kinds of sender never meet.
+    pub space: &'static str,
+    /// What tells it from every other one in that space.
+    pub id: Vec<Cow<'a, str>>,
+    /// The same of the action that it was a part of.
+    pub parent: Option<Vec<Cow<'a, str>>>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

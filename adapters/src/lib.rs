@@ -10,6 +10,7 @@
 
 pub mod count;
 pub mod event;
+pub mod fragment;
 pub mod json;
 pub mod otel;
 pub mod otlp;

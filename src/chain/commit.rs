@@ -3,7 +3,7 @@
 use super::error::{ChainError, ChainUnusable};
 use super::store::{Store, positions};
 use super::tail::is_sealed_as;
-use crate::record::build;
+use crate::record::build::{self, About};
 use crate::record::draft::{Draft, Standing};
 use crate::record::ids::RecordId;
 use crate::record::tenant::Tenant;
@@ -200,7 +200,11 @@ impl Store {
         let chain = &mut self.chains[at];
         let mut due = std::mem::take(&mut chain.notices);
         if let Some((offset, bytes)) = chain.torn.take() {
-            due.push(build::notice(&chain.tenant, "torn_tail", &[("bytes", bytes), ("offset", offset)]));
+            due.push(build::notice(
+                &chain.tenant,
+                "torn_tail",
+                &[("bytes", About::Number(bytes)), ("offset", About::Number(offset))],
+            ));
         }
         due
     }

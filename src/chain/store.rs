@@ -6,7 +6,7 @@ use super::index::{Index, Opened, Position};
 use super::journal::{Entry, Journal, Section};
 use super::scan::{Scan, scan};
 use super::tail::{Chain, Handles, file_id};
-use crate::record::build;
+use crate::record::build::{self, About};
 use crate::record::draft::{Draft, HexHash};
 use crate::record::hash;
 use crate::record::ids::RecordId;
@@ -226,7 +226,7 @@ impl Store {
             }
         }
         if known > 0 && !as_known && !only_grew {
-            let about = [("found_bytes", len), ("known_bytes", known)];
+            let about = [("found_bytes", About::Number(len)), ("known_bytes", About::Number(known))];
             chain.notices.push(build::notice(&chain.tenant, "chain_changed", &about));
         }
         self.chains[at] = chain;

@@ -45,6 +45,7 @@ fn draft_of(id: &str, span: u64, tool: &str) -> Draft {
         source: Source { adapter: "otel", via: "test", dialect: "gen_ai", mapping: "1" },
         dropped: 0,
         trace_flags: None,
+        facts: Vec::new(),
     };
     Builder::new(false).draft(&event, &tenant(id), &mut Scratch::default())
 }

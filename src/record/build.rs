@@ -4,16 +4,17 @@
 //! would cost more than everything else done here. Content is hashed and summarised in masked form,
 //! never stored; names and ids of the sender's are masked and bounded.
 
-use super::canon::{MAX_SAFE_INTEGER, write_str};
+use super::canon::write_str;
+use super::data::data;
 use super::draft::{Draft, DraftWriter, Scratch};
 use super::hash;
 use super::ids::{Origin as IdOrigin, RecordId};
+use super::members::{integer, key, text};
 use super::names::Names;
 use super::redact::{Findings, Redactor, Severity};
 use super::tenant::Tenant;
-use super::time;
 use super::vocabulary::{Class, Words};
-use halo_adapters::event::{Action, Content, Decision, Event, Origin, Outcome, Source, Status};
+use halo_adapters::event::{Content, Decision, Event, Keyed, Origin, Outcome, Source, Status};
 use halo_adapters::json::{Json, Text};
 use std::borrow::Cow;
 
@@ -120,6 +121,12 @@ impl<'a> Ids<'a> {
                 trace: Some(trace),
                 span: Some(span),
             },
+            Origin::Keyed(Keyed { space, id, parent }) => Self {
+                id: RecordId::of_key(tenant, space, id),
+                parent: parent.as_ref().map(|parent| RecordId::of_key(tenant, space, parent)),
+                trace: None,
+                span: None,
+            },
             Origin::Log { trace, span, identity, .. } => {
                 let digest = hash::input_hash_with(identity, &mut scratch.content).0;
                 Self {
@@ -133,13 +140,25 @@ impl<'a> Ids<'a> {
     }
 }
 
-/// What halod says of a chain's own state, sealed into that chain: damage it found, records it had
-/// to link again. `about` makes the notice one of a kind, so that it is said once.
+/// A member of a notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About<'a> {
+    Number(u64),
+    /// Written as it is: halod's own words and names of files that the operator chose.
+    Text(&'a str),
+}
+
+/// What halod says by itself, sealed into a chain: damage it found, records it had to link again, what
+/// it knows to be missing. `about`, whose keys are in order, makes the notice one of a kind, so that it
+/// is said once.
 #[must_use]
-pub fn notice(tenant: &Tenant, kind: &str, about: &[(&str, u64)]) -> Draft {
-    let numbers: Vec<[u8; 8]> = about.iter().map(|(_, n)| n.to_be_bytes()).collect();
-    let mut parts: Vec<&[u8]> = vec![kind.as_bytes()];
-    parts.extend(numbers.iter().map(<[u8; 8]>::as_slice));
+pub fn notice(tenant: &Tenant, kind: &str, about: &[(&str, About<'_>)]) -> Draft {
+    let mut parts = vec![kind.as_bytes().to_vec()];
+    parts.extend(about.iter().map(|(_, fact)| match fact {
+        About::Number(number) => number.to_be_bytes().to_vec(),
+        About::Text(text) => text.as_bytes().to_vec(),
+    }));
+    let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
     let id = RecordId::derive(IdOrigin::Notice, tenant, &parts);
     let mut scratch = Scratch::default();
     let mut w = DraftWriter::new(&mut scratch);
@@ -147,13 +166,17 @@ pub fn notice(tenant: &Tenant, kind: &str, about: &[(&str, u64)]) -> Draft {
     write_str(&format!("halod.{kind}"), &mut w.line);
     w.line.extend_from_slice(br#","type":"agent_message"},"agent":{"id":"halod","name":"halod"},"#);
     w.data();
-    for (i, (key, number)) in about.iter().enumerate() {
+    for (i, (name_of, fact)) in about.iter().enumerate() {
         if i > 0 {
             w.line.push(b',');
         }
-        write_str(key, &mut w.line);
-        w.line.push(b':');
-        integer(&mut w.line, *number);
+        key(&mut w.line, name_of);
+        match fact {
+            About::Number(number) => integer(&mut w.line, *number),
+            About::Text(text) => {
+                write_str(text, &mut w.line);
+            }
+        }
     }
     w.line.extend_from_slice(br#"},"findings":[],"integrity":{"#);
     w.integrity();
@@ -222,84 +245,6 @@ fn agent(line: &mut Vec<u8>, names: &Names<'_>) {
     text(line, "version", names.version.as_deref());
     line.pop();
     line.extend_from_slice(b"},");
-}
-
-/// The inside of `data`. Keys in order, each with a comma after it; the last one's is taken back.
-fn data(
-    line: &mut Vec<u8>,
-    event: &Event<'_>,
-    names: &Names<'_>,
-    (trace, span): (Option<&[u8; 16]>, Option<&[u8; 8]>),
-    findings: &Findings,
-) {
-    tokens(line, "cache_read_tokens", event.usage.cache_read_tokens);
-    tokens(line, "cache_write_tokens", event.usage.cache_write_tokens);
-    text(line, "call_id", names.call_id.as_deref());
-    if event.dropped > 0 {
-        key(line, "dropped_by_sender");
-        integer(line, event.dropped);
-        line.push(b',');
-    }
-    if let (Some(from), Some(to)) = (event.started, event.ended)
-        && to >= from
-    {
-        key(line, "duration_ms");
-        integer(line, (to - from) / 1_000_000);
-        line.push(b',');
-    }
-    instant(line, "ended_at", event.ended);
-    // A sender's clock may say so: kept as it is said, and pointed out.
-    if matches!((event.started, event.ended), (Some(from), Some(to)) if to < from) {
-        line.extend_from_slice(br#""ends_before_start":true,"#);
-    }
-    text(line, "error_type", names.error_type.as_deref());
-    text(line, "finish_reason", names.finish_reason.as_deref());
-    tokens(line, "input_tokens", event.usage.input_tokens);
-    tokens(line, "output_tokens", event.usage.output_tokens);
-    pii_types(line, findings);
-    tokens(line, "reasoning_tokens", event.usage.reasoning_tokens);
-    text(line, "response_id", names.response_id.as_deref());
-    id(line, "span_id", span.map(<[u8; 8]>::as_slice));
-    instant(line, "started_at", event.started);
-    tokens(line, "total_tokens", event.usage.total_tokens);
-    if let Some(flags) = event.trace_flags {
-        key(line, "trace_flags");
-        integer(line, u64::from(flags));
-        line.push(b',');
-    }
-    id(line, "trace_id", trace.map(<[u8; 16]>::as_slice));
-    undisclosed(line, event);
-    if line.last() == Some(&b',') {
-        line.pop();
-    }
-}
-
-fn pii_types(line: &mut Vec<u8>, findings: &Findings) {
-    let start = line.len();
-    for kind in findings.pii_types() {
-        line.extend_from_slice(if line.len() == start { b"\"pii_types\":[\"" } else { b",\"" });
-        line.extend_from_slice(kind.as_bytes());
-        line.push(b'"');
-    }
-    if line.len() > start {
-        line.extend_from_slice(b"],");
-    }
-}
-
-/// Says which content the sender kept to itself, so that its absence is not read as emptiness.
-fn undisclosed(line: &mut Vec<u8>, event: &Event<'_>) {
-    if matches!(event.action, Action::Boundary { .. } | Action::Decide { .. }) {
-        return;
-    }
-    let input = event.input == Content::Undisclosed;
-    let result = event.outcome.result == Content::Undisclosed && event.outcome.status == Status::Ok;
-    let said: &[u8] = match (input, result) {
-        (true, true) => br#""undisclosed":["input","outcome"]"#,
-        (true, false) => br#""undisclosed":["input"]"#,
-        (false, true) => br#""undisclosed":["outcome"]"#,
-        (false, false) => b"",
-    };
-    line.extend_from_slice(said);
 }
 
 /// What an outcome is hashed and summarised from: as in the reference, an error wins over a result.
@@ -376,62 +321,6 @@ fn ending(w: &mut DraftWriter, tenant: &Tenant) {
     w.line.extend_from_slice(br#","ts":""#);
     w.ts();
     w.line.extend_from_slice(br#""}"#);
-}
-
-fn key(line: &mut Vec<u8>, key: &str) {
-    line.push(b'"');
-    line.extend_from_slice(key.as_bytes());
-    line.extend_from_slice(b"\":");
-}
-
-fn text(line: &mut Vec<u8>, name_of: &str, value: Option<&str>) {
-    if let Some(value) = value {
-        key(line, name_of);
-        write_str(value, line);
-        line.push(b',');
-    }
-}
-
-fn tokens(line: &mut Vec<u8>, name_of: &str, count: Option<i64>) {
-    if let Some(count) = count.and_then(|n| u64::try_from(n).ok()) {
-        key(line, name_of);
-        integer(line, count);
-        line.push(b',');
-    }
-}
-
-/// An integer, capped at the largest one that the canonical form can hold.
-fn integer(line: &mut Vec<u8>, value: u64) {
-    let mut digits = [0u8; 20];
-    let mut at = digits.len();
-    let mut rest = value.min(MAX_SAFE_INTEGER.unsigned_abs());
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    line.extend_from_slice(&digits[at..]);
-}
-
-fn instant(line: &mut Vec<u8>, name_of: &str, nanos: Option<u64>) {
-    if let Some(nanos) = nanos {
-        key(line, name_of);
-        line.push(b'"');
-        line.extend_from_slice(&time::rfc3339(nanos));
-        line.extend_from_slice(b"\",");
-    }
-}
-
-fn id(line: &mut Vec<u8>, name_of: &str, bytes: Option<&[u8]>) {
-    if let Some(bytes) = bytes {
-        key(line, name_of);
-        line.push(b'"');
-        hash::write_hex(bytes, line);
-        line.extend_from_slice(b"\",");
-    }
 }
 
 fn content_hash(line: &mut Vec<u8>, value: &Json<'_>, scratch: &mut Vec<u8>) {

@@ -18,6 +18,8 @@ pub enum Origin {
     Span,
     /// The hash of what tells a log record from every other one.
     Log,
+    /// The space and the parts of an id that the sender gave.
+    Keyed,
     /// The id of the record that is contradicted, the hash of the contradicting content.
     Conflict,
     /// What halod says of itself: the notice's kind and the facts that make it one of a kind.
@@ -33,6 +35,7 @@ impl RecordId {
         let domain: &[u8] = match origin {
             Origin::Span => b"halod/record-id/1 span\0",
             Origin::Log => b"halod/record-id/1 log\0",
+            Origin::Keyed => b"halod/record-id/1 keyed\0",
             Origin::Conflict => b"halod/record-id/1 conflict\0",
             Origin::Notice => b"halod/record-id/1 notice\0",
         };
@@ -54,6 +57,14 @@ impl RecordId {
     #[must_use]
     pub fn of_span(tenant: &Tenant, trace: &[u8; 16], span: &[u8; 8]) -> Self {
         Self::derive(Origin::Span, tenant, &[trace, span])
+    }
+
+    /// The id of the record of something that its sender gave an id of its own.
+    #[must_use]
+    pub fn of_key(tenant: &Tenant, space: &str, id: &[impl AsRef<str>]) -> Self {
+        let parts: Vec<&[u8]> =
+            std::iter::once(space.as_bytes()).chain(id.iter().map(|part| part.as_ref().as_bytes())).collect();
+        Self::derive(Origin::Keyed, tenant, &parts)
     }
 
     /// The 36 characters of the UUID, lower case.

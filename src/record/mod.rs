@@ -6,9 +6,11 @@
 pub mod build;
 pub mod canon;
 mod compare;
+mod data;
 pub mod draft;
 pub mod hash;
 pub mod ids;
+mod members;
 mod names;
 pub mod parse;
 pub mod redact;

@@ -6,9 +6,9 @@
 
 use super::build::Builder;
 use super::hash;
-use super::redact::Findings;
+use super::redact::{Findings, Redactor};
 use super::vocabulary::Words;
-use halo_adapters::event::Event;
+use halo_adapters::event::{Event, Fact};
 use std::borrow::Cow;
 
 /// Characters (code points) kept of any name or id that a sender chose.
@@ -29,6 +29,8 @@ pub(super) struct Names<'e> {
     pub(super) response_id: Option<Cow<'e, str>>,
     pub(super) principal: Option<Cow<'e, str>>,
     pub(super) session: Cow<'e, str>,
+    /// The event's facts, masked, in the order of their keys.
+    pub(super) facts: Vec<(&'static str, Fact<'e>)>,
 }
 
 impl<'e> Names<'e> {
@@ -42,6 +44,7 @@ impl<'e> Names<'e> {
         findings: &mut Findings,
     ) -> Self {
         let redactor = &builder.redactor;
+        let facts = facts(event, redactor, findings);
         // Of an agent and a session.
         let id = |text: &'e str| {
             let masked = redactor.id(text);
@@ -61,6 +64,7 @@ impl<'e> Names<'e> {
         let agent = &event.agent;
         let named = agent.name.as_deref().or(agent.id.as_deref()).unwrap_or("unknown");
         Self {
+            facts,
             tool: label(&words.tool),
             scope: words.scope.as_deref().map(label),
             approver: event.authorization.as_ref().and_then(|by| by.approver.as_deref()).map(person),
@@ -80,6 +84,41 @@ impl<'e> Names<'e> {
             },
         }
     }
+}
+
+/// The event's facts, masked and bounded; of a repeated key the first. What is found in them is added to
+/// `findings`: they go into `data`.
+fn facts<'e>(
+    event: &'e Event<'e>,
+    redactor: &Redactor,
+    findings: &mut Findings,
+) -> Vec<(&'static str, Fact<'e>)> {
+    let mut named = |raw: &'e str, masked: Cow<'e, str>| {
+        if masked != raw {
+            redactor.scan_name(raw, findings);
+        }
+        bounded(masked)
+    };
+    let mut facts: Vec<_> = event
+        .facts
+        .iter()
+        .map(|(key, fact)| {
+            let fact = match fact {
+                Fact::Number(number) => Fact::Number(*number),
+                Fact::Flag(flag) => Fact::Flag(*flag),
+                Fact::Id(raw) => Fact::Id(named(raw, redactor.id(raw))),
+                Fact::Label(raw) => Fact::Label(named(raw, redactor.label(raw))),
+                Fact::Labels(all) => {
+                    Fact::Labels(all.iter().map(|raw| named(raw, redactor.label(raw))).collect())
+                }
+                Fact::Text(raw) => Fact::Text(named(raw, redactor.text(raw))),
+            };
+            (*key, fact)
+        })
+        .collect();
+    facts.sort_by_key(|(key, _)| *key);
+    facts.dedup_by_key(|(key, _)| *key);
+    facts
 }
 
 /// Cuts a name to [`MAX_NAME`] characters; `…~` and the start of the whole one's SHA-256 then keep two

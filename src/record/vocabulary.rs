@@ -71,6 +71,18 @@ impl<'a> Words<'a> {
                 model: None,
                 call_id: call_id.as_deref(),
             },
+            Action::Request { tool, model } => {
+                let (class, scope) = classify(tool);
+                let server = tool.strip_prefix("mcp__").map(|rest| rest.split("__").next().unwrap_or(rest));
+                let scope = server.map_or(Cow::Borrowed(scope), |server| ["mcp:", server].concat().into());
+                Self {
+                    tool: Cow::Borrowed(tool),
+                    class,
+                    scope: Some(scope),
+                    model: model.as_deref(),
+                    call_id: None,
+                }
+            }
             Action::Other { name } => Self::plain(name, CONNECTOR.0),
         }
     }

@@ -89,6 +89,7 @@ fn ours(case: &Value) -> Value {
         source: Source { adapter: "otel", via: "test", dialect: "gen_ai", mapping: "1" },
         dropped: 0,
         trace_flags: None,
+        facts: Vec::new(),
     };
     let builder = Builder::new(case["summaries"] == false);
     let draft = builder.draft(&event, &Tenant::Local, &mut Scratch::default());

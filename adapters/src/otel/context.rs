@@ -36,5 +36,6 @@ pub fn context<'a>(resource: &Resource<'a>, span: &'a Span<'a>) -> Event<'a> {
         source: Source { adapter: "otel", via: "OpenTelemetry spans", dialect: "otel", mapping: MAPPING },
         dropped: span.dropped,
         trace_flags: trace_flags(span.flags),
+        facts: Vec::new(),
     }
 }

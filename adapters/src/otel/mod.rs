@@ -115,6 +115,7 @@ fn event_of<'a>(
         },
         dropped: span.dropped,
         trace_flags: trace_flags(span.flags),
+        facts: Vec::new(),
     })
 }
 

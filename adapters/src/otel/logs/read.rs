@@ -109,6 +109,7 @@ impl<'a> Log<'_, 'a> {
             source: source(dialect),
             dropped: self.record.dropped,
             trace_flags: trace_flags(self.record.flags),
+            facts: Vec::new(),
         }
     }
 

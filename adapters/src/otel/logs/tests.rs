@@ -45,7 +45,7 @@ fn identity(record: &str) -> String {
     match only(&logs) {
         Some(Item::Event(event)) => match event.origin {
             Origin::Log { identity, .. } => format!("{identity:?}"),
-            Origin::Span { .. } => panic!("of a span"),
+            Origin::Span { .. } | Origin::Keyed(_) => panic!("of no log record"),
         },
         other => panic!("{other:?}"),
     }
