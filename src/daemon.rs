@@ -36,9 +36,10 @@ use crate::net::listener;
 use crate::pipeline::intake::Intake;
 use crate::pipeline::stats::Stats;
 use crate::pipeline::writer::{self, WriterHandle};
+use crate::receivers::door::{Door, Receivers};
 use crate::receivers::otlp::join::Joins;
-use crate::receivers::otlp::stats::OtlpStats;
 use crate::receivers::otlp::{OtlpService, Reading};
+use crate::receivers::stats::Counters;
 use crate::record::build::Builder;
 use crate::telemetry::{admin, receivers};
 
@@ -76,8 +77,8 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
     let signals = process::signals().map_err(StartError::Signals)?;
     let bound = Doors::bind(&config).await?;
     let stats = Arc::new(Stats::default());
-    let otlp = Arc::new(OtlpStats::default());
-    let counters = Arc::clone(&otlp);
+    let counters = Arc::new(Counters::default());
+    let counted = Arc::clone(&counters);
     let state = Arc::new(admin::State {
         doors: bound.addresses(),
         directory: std::path::absolute(&config.storage.directory)
@@ -85,11 +86,11 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
         started,
         starting: true.into(),
         stats: Arc::clone(&stats),
-        receivers: Box::new(move || receivers::otlp(&counters)),
+        receivers: Box::new(move || receivers::all(&counted)),
     });
     let admin = tokio::spawn(admin::serve(bound.admin.socket, Arc::clone(&state)));
 
-    let end = up(config, share.chains, [bound.grpc, bound.http], &state, &otlp, signals).await;
+    let end = up(config, share.chains, [bound.grpc, bound.http], &state, &counters, signals).await;
     admin.abort();
     // Its socket goes with it; were that left to the end of the process, a file might stay.
     let _ = admin.await;
@@ -102,7 +103,7 @@ async fn up(
     chains: usize,
     sockets: [Option<Bound>; 2],
     state: &admin::State,
-    otlp: &Arc<OtlpStats>,
+    counters: &Arc<Counters>,
     mut signals: mpsc::Receiver<&'static str>,
 ) -> Result<End, StartError> {
     let (storage, pipeline, counts) =
@@ -120,11 +121,12 @@ async fn up(
     let (drain, draining) = watch::channel(false);
     // Content that waits must leave room for the spans that it waits for.
     let joins = Joins::new(config.join_wait, config.pipeline.max_in_flight / 4, draining.clone());
-    let reading = Arc::new(Reading::new(config.tenant, Builder::new(config.records.hash_only), joins));
+    let builder = Arc::new(Builder::new(config.records.hash_only));
+    let reading = Arc::new(Reading::new(config.tenant, builder, joins));
     let mut doors = JoinSet::new();
     for (bound, settings) in sockets.into_iter().zip([config.grpc, config.http]) {
         if let (Some(bound), Some(settings)) = (bound, settings) {
-            let door = open(bound, settings, intake.clone(), &reading, otlp, draining.clone());
+            let door = open(bound, settings, intake.clone(), &reading, counters, draining.clone());
             doors.spawn(door);
         }
     }
@@ -176,18 +178,18 @@ fn announce(state: &admin::State) {
     );
 }
 
-/// Serves OTLP at one door until it is drained.
+/// Serves every receiver at one door until it is drained.
 fn open(
     bound: Bound,
     settings: DoorSettings,
     intake: Intake,
     reading: &Arc<Reading>,
-    stats: &Arc<OtlpStats>,
+    counters: &Arc<Counters>,
     draining: watch::Receiver<bool>,
 ) -> impl Future<Output = ()> + use<> {
     let limits = Arc::new(settings.limits);
-    let service = OtlpService::new(intake, Arc::clone(reading), Arc::clone(&limits), Arc::clone(stats));
-    listener::serve(bound.socket, service, limits, draining)
+    let otlp = OtlpService::new(intake, Arc::clone(reading), Arc::clone(&limits), Arc::clone(counters));
+    listener::serve(bound.socket, Door::new(Receivers { otlp }), limits, draining)
 }
 
 /// Opens the store, completes what a crash interrupted, and starts the writer thread. Blocks for as

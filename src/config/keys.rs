@@ -9,9 +9,11 @@ pub enum Kind {
     Section,
     Value,
     List,
+    /// Keys that the operator chooses, each with a single value.
+    Map,
 }
 
-use Kind::{List, Section, Value as Single};
+use Kind::{List, Map, Section, Value as Single};
 
 /// The whole vocabulary. `config/halod.yaml` explains each; a test holds the two together.
 pub const KEYS: &[(&str, Kind)] = &[
@@ -139,7 +141,21 @@ fn shape(node: &Node, kind: Kind, path: &str, problems: &mut Vec<Problem>) {
                 }
             }
         }
+        (Map, Value::Section(entries)) => map(entries, path, problems),
+        (Map, _) => problems.push(problem(node.place, path, "must be a mapping, like { a: b }".into())),
         (List, _) => problems.push(problem(node.place, path, "must be a list, like [a, b]".into())),
+    }
+}
+
+fn map(entries: &[(Key, Node)], path: &str, problems: &mut Vec<Problem>) {
+    let mut seen: std::collections::BTreeMap<&str, Place> = std::collections::BTreeMap::new();
+    for (key, node) in entries {
+        if let Some(first) = seen.insert(&key.name, key.place) {
+            let what = format!("given twice; the first is at line {}", first.line);
+            problems.push(problem(key.place, path, what));
+        } else if !matches!(node.value, Value::Scalar(_)) {
+            problems.push(problem(node.place, path, "each value must be a single one".into()));
+        }
     }
 }
 

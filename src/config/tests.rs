@@ -259,6 +259,7 @@ fn every_key_is_checked() {
         let wrong = match (kind, *key) {
             (keys::Kind::Section, _) => "[]".to_owned(),
             (keys::Kind::List, _) => "['']".to_owned(),
+            (keys::Kind::Map, _) => "[]".to_owned(),
             (keys::Kind::Value, _) => "''".to_owned(),
         };
         let depth = key.matches('.').count();

@@ -4,10 +4,10 @@ use super::rpc_status::{Any, BadRequest, RetryInfo, Status};
 use super::status::{Fault, Row};
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, HeaderName, HeaderValue, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use prost::Message;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -77,6 +77,18 @@ pub fn http_ok(form: Form, message: impl Into<Bytes>) -> Response<Reply> {
     let mut response =
         Response::new(Reply { data: Some(message).filter(|data| !data.is_empty()), trailers: None });
     response.headers_mut().insert(CONTENT_TYPE, form.content_type());
+    response
+}
+
+/// An answer in JSON, as receivers with error bodies of their own give it. `retry_after` goes with what
+/// sending again may cure.
+#[must_use]
+pub fn json(status: StatusCode, body: &Value, retry_after: Option<Duration>) -> Response<Reply> {
+    let mut response = http_ok(Form::Json, body.to_string());
+    *response.status_mut() = status;
+    if let Some(delay) = retry_after {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(whole_seconds(delay)));
+    }
     response
 }
 

@@ -9,6 +9,7 @@
 pub mod answer;
 mod authority;
 pub mod body;
+pub mod coding;
 pub mod conn;
 pub mod gzip;
 pub mod limits;

@@ -26,6 +26,8 @@ pub enum Fault {
     Method,
     #[error("nothing is received here: {0}")]
     Unserved(&'static str),
+    #[error("who sends this is not known here: {0}")]
+    Unauthenticated(&'static str),
     #[error("gRPC needs HTTP/2")]
     NeedsHttp2,
     #[error("halod failed on this request, and none of it was sealed; send it again")]
@@ -40,6 +42,7 @@ pub enum Code {
     ResourceExhausted = 8,
     Unimplemented = 12,
     Unavailable = 14,
+    Unauthenticated = 16,
 }
 
 /// One row of the table.
@@ -81,6 +84,7 @@ impl Fault {
             Self::Coding => permanent(Http::UNSUPPORTED_MEDIA_TYPE, Code::Unimplemented),
             Self::Method => permanent(Http::METHOD_NOT_ALLOWED, Code::Unimplemented),
             Self::Unserved(_) => permanent(Http::NOT_FOUND, Code::Unimplemented),
+            Self::Unauthenticated(_) => permanent(Http::UNAUTHORIZED, Code::Unauthenticated),
             Self::NeedsHttp2 => permanent(Http::HTTP_VERSION_NOT_SUPPORTED, Code::Unimplemented),
         }
     }
@@ -92,7 +96,7 @@ impl Fault {
     }
 
     /// Every [`Self::name`], in the order of [`Self::index`].
-    pub const NAMES: [&'static str; 14] = [
+    pub const NAMES: [&'static str; 15] = [
         "full",
         "too_large",
         "stopping",
@@ -107,6 +111,7 @@ impl Fault {
         "unserved",
         "needs_http2",
         "crashed",
+        "unauthenticated",
     ];
 
     /// Where this fault is counted.
@@ -127,6 +132,7 @@ impl Fault {
             Self::Unserved(_) => 11,
             Self::NeedsHttp2 => 12,
             Self::Crashed => 13,
+            Self::Unauthenticated(_) => 14,
         }
     }
 }
@@ -136,7 +142,7 @@ mod tests {
     use super::*;
 
     fn every_fault() -> Vec<(Fault, u16, Code, Option<u64>)> {
-        use Code::{InvalidArgument, ResourceExhausted, Unavailable, Unimplemented};
+        use Code::{InvalidArgument, ResourceExhausted, Unauthenticated, Unavailable, Unimplemented};
         let full = Refusal::Full { limit: 1, retry_after: Duration::from_secs(3) };
         vec![
             (full.into(), 503, Unavailable, Some(3)),
@@ -153,6 +159,7 @@ mod tests {
             (Fault::Unserved("here"), 404, Unimplemented, None),
             (Fault::NeedsHttp2, 505, Unimplemented, None),
             (Fault::Crashed, 503, Unavailable, Some(1)),
+            (Fault::Unauthenticated("send a token"), 401, Unauthenticated, None),
         ]
     }
 

@@ -1,6 +1,7 @@
 //! Which tenant an event belongs to.
 
-use crate::record::tenant::IdTooLong;
+use crate::record::tenant::{IdTooLong, Tenant};
+use http::HeaderMap;
 use thiserror::Error;
 
 /// Where a tenant claim is looked for: resource attributes first, then the span's own, then
@@ -11,6 +12,42 @@ pub struct TenantRule {
     pub attributes: Vec<String>,
     /// Names of request headers, lower case.
     pub headers: Vec<String>,
+}
+
+/// What the request's headers say about the tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HeaderClaim {
+    Absent,
+    Tenant(String),
+    /// A value that is not UTF-8: no span that depends on it can be placed.
+    Unreadable,
+}
+
+impl TenantRule {
+    /// The first non-empty value among the configured headers.
+    #[must_use]
+    pub fn header_claim(&self, headers: &HeaderMap) -> HeaderClaim {
+        let value = self.headers.iter().filter_map(|name| headers.get(name)).find(|v| !v.is_empty());
+        match value.map(|value| std::str::from_utf8(value.as_bytes())) {
+            None => HeaderClaim::Absent,
+            Some(Ok(tenant)) => HeaderClaim::Tenant(tenant.to_owned()),
+            Some(Err(_)) => HeaderClaim::Unreadable,
+        }
+    }
+}
+
+impl HeaderClaim {
+    /// The tenant that the headers claim, else the one that the event does.
+    ///
+    /// # Errors
+    /// The claim that decides cannot be used.
+    pub fn tenant(&self, event: Option<&str>) -> Result<Tenant, TenantError> {
+        Ok(match self {
+            Self::Absent => event.map_or(Ok(Tenant::Local), Tenant::claimed)?,
+            Self::Tenant(id) => Tenant::claimed(id)?,
+            Self::Unreadable => return Err(TenantError::NotText),
+        })
+    }
 }
 
 /// Why a tenant id cannot be used. The spans that it is claimed for are rejected for good.

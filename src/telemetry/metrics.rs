@@ -66,6 +66,11 @@ pub const FAMILIES: &[(&str, Kind, &str)] = &[
         "Log records in requests that could be decoded, by outcome.",
     ),
     (
+        "halod_receiver_items_total",
+        Counter,
+        "What came to the other receivers (calls, events, runs, lines), by outcome; received is the sum of the others.",
+    ),
+    (
         "halod_receiver_waiting_requests",
         Gauge,
         "Logs requests that are not answered yet because the spans of their content may still come.",

@@ -7,10 +7,18 @@ use halo_adapters::otlp::Signal;
 use super::metrics::Sample;
 use crate::net::status::Fault;
 use crate::receivers::otlp::stats::{OtlpStats, SIGNALS, SignalStats, Transport};
+use crate::receivers::stats::{Counters, ReceiverStats};
+
+/// Everything the receivers count.
+#[must_use]
+pub fn all(counters: &Counters) -> Vec<Sample> {
+    let mut samples = otlp(&counters.otlp);
+    samples.extend(counters.others().into_iter().flat_map(other));
+    samples
+}
 
 /// Everything the OTLP receiver counts.
-#[must_use]
-pub fn otlp(stats: &OtlpStats) -> Vec<Sample> {
+fn otlp(stats: &OtlpStats) -> Vec<Sample> {
     let labels = vec![("receiver", "otlp".to_owned())];
     let mut samples = vec![sample("halod_receiver_waiting_requests", labels, stats.waiting.load(Relaxed))];
     for transport in Transport::ALL {
@@ -35,6 +43,24 @@ pub fn otlp(stats: &OtlpStats) -> Vec<Sample> {
             let labels = vec![("signal", signal.to_string()), ("scope", scope)];
             samples.push(sample("halod_filtered_total", labels, items));
         }
+    }
+    samples
+}
+
+/// Everything another receiver counts.
+fn other(stats: &ReceiverStats) -> Vec<Sample> {
+    let labels = vec![("receiver", stats.name.to_owned())];
+    let mut samples =
+        vec![sample("halod_receiver_requests_total", labels.clone(), stats.requests.load(Relaxed))];
+    for (outcome, count) in stats.outcomes() {
+        samples.push(sample("halod_receiver_items_total", with(&labels, "outcome", outcome), count));
+    }
+    for (reason, count) in Fault::NAMES.iter().zip(&stats.faults) {
+        samples.push(sample(
+            "halod_receiver_faults_total",
+            with(&labels, "reason", reason),
+            count.load(Relaxed),
+        ));
     }
     samples
 }
@@ -98,7 +124,7 @@ mod tests {
         filtered.add("acme.web", 3);
         stats.filtered.add(Signal::Traces, &filtered);
         let samples = otlp(&stats);
-        for sample in &samples {
+        for sample in samples.iter().chain(&other(&ReceiverStats::new("litellm"))) {
             assert!(FAMILIES.iter().any(|(name, ..)| *name == sample.name), "{}", sample.name);
         }
         let accepted = |transport: &str| {

@@ -5,11 +5,10 @@
 use super::Reading;
 use super::join::{Joined, Share};
 use super::scopes::ScopeCounts;
-use crate::net::gzip::gunzip;
+use crate::net::coding::Coding;
 use crate::net::status::Fault;
-use crate::net::zstd::unzstd;
 use crate::pipeline::intake::Permit;
-use crate::receivers::tenancy::{TenantError, TenantRule};
+use crate::receivers::tenancy::{HeaderClaim, TenantError, TenantRule};
 use crate::record::draft::Draft;
 use crate::record::tenant::Tenant;
 use bytes::Bytes;
@@ -22,23 +21,6 @@ use halo_adapters::otlp::{DecodeError, Signal, json, protobuf};
 pub(super) enum Encoding {
     Protobuf,
     Json,
-}
-
-/// How the message is compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Coding {
-    Identity,
-    Gzip,
-    Zstd,
-}
-
-/// What the request's headers say about the tenant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum HeaderClaim {
-    Absent,
-    Tenant(String),
-    /// A value that is not UTF-8: no span that depends on it can be placed.
-    Unreadable,
 }
 
 /// A request that has arrived whole.
@@ -78,62 +60,18 @@ pub(super) struct Decoded {
     pub(super) permit: Permit,
 }
 
-/// The room that a growing set of drafts is paid for in.
-const STEP: usize = 64 << 10;
-
-/// What is held beside a request's body, paid for in steps.
-pub(super) struct Bill {
-    body: usize,
-    held: usize,
-    paid: usize,
-}
-
-impl Bill {
-    pub(super) fn new(body: usize) -> Self {
-        Self { body, held: 0, paid: body }
-    }
-
-    pub(super) fn add(&mut self, bytes: usize) {
-        self.held = self.held.saturating_add(bytes);
-    }
-
-    pub(super) fn held(&self) -> usize {
-        self.held
-    }
-
-    pub(super) fn pay(&mut self, permit: &mut Permit) -> Result<(), Fault> {
-        let due = self.body.saturating_add(self.held);
-        if due > self.paid {
-            self.paid = due.saturating_add(STEP);
-            permit.grow_to(self.paid)?;
-        }
-        Ok(())
-    }
-}
-
 impl Arrival {
-    /// Whether what is left to do takes long enough, about a millisecond, to keep other requests of
-    /// the same worker waiting. Compressed telemetry grows ten to twenty times.
+    /// Whether what is left to do takes so long that it is not for a worker.
     pub(super) fn is_heavy(&self) -> bool {
-        let threshold = match self.coding {
-            Coding::Identity => 1 << 20,
-            Coding::Gzip | Coding::Zstd => 64 << 10,
-        };
-        self.body.len() > threshold
+        self.coding.is_heavy(self.body.len())
     }
 
     /// The same without compression; `limit` bounds it, in bytes.
     ///
     /// # Errors
-    /// As [`gunzip`] and [`unzstd`].
+    /// As [`Coding::decode`].
     pub(super) fn inflate(mut self, limit: usize) -> Result<Self, Fault> {
-        let plain = match self.coding {
-            Coding::Identity => return Ok(self),
-            Coding::Gzip => gunzip(&self.body, limit, &mut self.permit)?,
-            Coding::Zstd => unzstd(&self.body, limit, &mut self.permit)?,
-        };
-        self.permit.shrink_to(plain.capacity());
-        self.body = plain.into();
+        self.body = self.coding.decode(self.body, limit, &mut self.permit)?;
         self.coding = Coding::Identity;
         Ok(self)
     }
@@ -212,7 +150,7 @@ impl Placer<'_> {
         match self.header {
             HeaderClaim::Absent => dialect.map_or(Ok(Tenant::Local), |id| self.tenant(id)),
             HeaderClaim::Tenant(id) => self.tenant(id),
-            HeaderClaim::Unreadable => Err(TenantError::NotText),
+            HeaderClaim::Unreadable => self.header.tenant(None),
         }
     }
 

@@ -4,10 +4,11 @@
 //! and so many bytes. Nothing of a message is read before its length is admitted.
 
 use super::Shared;
-use super::decode::{Arrival, Coding, Encoding};
+use super::decode::{Arrival, Encoding};
 use super::stats::Transport;
 use crate::net::answer::{Form, Reply, grpc_error, grpc_ok, http_error};
 use crate::net::body::Reader;
+use crate::net::coding::Coding;
 use crate::net::status::Fault;
 use crate::pipeline::intake::{Intake, Permit};
 use crate::pipeline::refusal::Refusal;
@@ -36,7 +37,7 @@ pub(super) async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> 
         Ok(message) => return grpc_ok(&message),
         Err(fault) => fault,
     };
-    shared.stats.count(Transport::Grpc, &fault);
+    shared.stats().count(Transport::Grpc, &fault);
     tracing::debug!(transport = "grpc", fault = fault.name(), "request refused");
     match fault {
         // Without HTTP/2 there are no trailers to say it in.
@@ -73,7 +74,7 @@ async fn call(shared: &Arc<Shared>, request: Request<Incoming>) -> Result<Vec<u8
         coding,
         body: message.body,
         permit: message.permit,
-        claim: shared.header_claim(&head.headers),
+        claim: shared.reading.tenant.header_claim(&head.headers),
     };
     let partial = shared.export(Transport::Grpc, arrival).await?;
     Ok(partial.encode(Form::Protobuf, signal))

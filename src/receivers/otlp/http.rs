@@ -1,13 +1,14 @@
 //! OTLP/HTTP: protobuf and JSON, posted to one path per signal.
 
 use super::Shared;
-use super::decode::{Arrival, Coding, Encoding};
+use super::decode::{Arrival, Encoding};
 use super::stats::Transport;
 use crate::net::answer::{Form, Reply, http_error, http_ok};
 use crate::net::body::Reader;
+use crate::net::coding::Coding;
 use crate::net::status::Fault;
 use halo_adapters::otlp::Signal;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, EXPECT};
+use http::header::{CONTENT_TYPE, EXPECT};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, Version};
 use hyper::body::Incoming;
@@ -37,7 +38,7 @@ pub(super) async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> 
             Err(fault) => (fault, !reader.has_begun()),
         },
     };
-    shared.stats.count(Transport::Http, &fault);
+    shared.stats().count(Transport::Http, &fault);
     tracing::debug!(transport = "http", fault = fault.name(), "request refused");
     // An HTTP/1 connection that is closed on unread data is reset, and the answer lost with it.
     // Who waits for "100 Continue" has sent nothing; HTTP/2 resets one stream only.
@@ -56,7 +57,7 @@ async fn export(
 ) -> Result<Vec<u8>, Fault> {
     let (body, permit) = reader.collect(&shared.intake).await?;
     let &Wanted { signal, encoding, coding } = wanted;
-    let claim = shared.header_claim(&head.headers);
+    let claim = shared.reading.tenant.header_claim(&head.headers);
     let arrival = Arrival { signal, encoding, coding, body, permit, claim };
     let partial = shared.export(Transport::Http, arrival).await?;
     let form = match encoding {
@@ -77,7 +78,7 @@ fn wanted(head: &Parts, encoding: Option<Encoding>) -> Result<Wanted, Fault> {
         return Err(Fault::Method);
     }
     let encoding = encoding.ok_or(Fault::MediaType)?;
-    Ok(Wanted { signal, encoding, coding: coding(&head.headers)? })
+    Ok(Wanted { signal, encoding, coding: Coding::of(&head.headers)? })
 }
 
 /// The encoding named by the content type, whose case and parameters do not matter (RFC 9110,
@@ -91,22 +92,5 @@ fn encoding(headers: &HeaderMap) -> Option<Encoding> {
         Some(Encoding::Json)
     } else {
         None
-    }
-}
-
-fn coding(headers: &HeaderMap) -> Result<Coding, Fault> {
-    let mut values = headers.get_all(CONTENT_ENCODING).iter();
-    let Some(value) = values.next() else { return Ok(Coding::Identity) };
-    let value = value.as_bytes().trim_ascii();
-    if values.next().is_some() {
-        Err(Fault::Coding)
-    } else if value.eq_ignore_ascii_case(b"gzip") || value.eq_ignore_ascii_case(b"x-gzip") {
-        Ok(Coding::Gzip)
-    } else if value.eq_ignore_ascii_case(b"zstd") {
-        Ok(Coding::Zstd)
-    } else if value.is_empty() || value.eq_ignore_ascii_case(b"identity") {
-        Ok(Coding::Identity)
-    } else {
-        Err(Fault::Coding)
     }
 }

@@ -1,9 +1,10 @@
 //! A logs request's records as drafts, and as shares of spans' content.
 
 use super::Reading;
-use super::decode::{Bill, Decoded, Placer};
+use super::decode::{Decoded, Placer};
 use super::join::{Key, Share};
 use crate::net::status::Fault;
+use crate::receivers::bill::Bill;
 use crate::record::draft::{Draft, Scratch};
 use crate::record::ids::RecordId;
 use crate::record::tenant::Tenant;
@@ -164,6 +165,7 @@ pub(super) fn share(
         source: last.source,
         dropped: 0,
         trace_flags: None,
+        facts: Vec::new(),
     };
     let mut draft = reading.builder.draft(&event, &key.tenant, scratch);
     draft.tells_content_of(span_record);

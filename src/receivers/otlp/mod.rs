@@ -22,11 +22,13 @@ pub mod stats;
 #[cfg(test)]
 mod tests;
 
-use self::decode::{Arrival, Decoded, HeaderClaim};
+use self::decode::{Arrival, Decoded};
 use self::join::Joins;
 use self::lineage::Promised;
 use self::response::Partial;
-use self::stats::{OtlpStats, Pending, SignalStats, Transport, Waiting};
+use self::stats::{OtlpStats, SignalStats, Transport, Waiting};
+use super::contain;
+use super::stats::{Counters, Pending};
 use super::tenancy::TenantRule;
 use crate::net::answer::Reply;
 use crate::net::limits::Limits;
@@ -34,13 +36,9 @@ use crate::net::status::Fault;
 use crate::pipeline::batch::Batch;
 use crate::pipeline::intake::Intake;
 use crate::record::build::Builder;
-use ::http::{HeaderMap, Request, Response};
+use ::http::{Request, Response};
 use halo_adapters::otlp::Signal;
 use hyper::body::Incoming;
-use hyper::service::Service;
-use std::convert::Infallible;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -59,14 +57,14 @@ pub struct OtlpService {
 #[derive(Debug)]
 pub struct Reading {
     tenant: TenantRule,
-    builder: Builder,
+    builder: Arc<Builder>,
     promised: Promised,
     joins: Joins,
 }
 
 impl Reading {
     #[must_use]
-    pub fn new(tenant: TenantRule, builder: Builder, joins: Joins) -> Self {
+    pub fn new(tenant: TenantRule, builder: Arc<Builder>, joins: Joins) -> Self {
         Self { tenant, builder, promised: Promised::default(), joins }
     }
 }
@@ -76,46 +74,44 @@ struct Shared {
     intake: Intake,
     reading: Arc<Reading>,
     limits: Arc<Limits>,
-    stats: Arc<OtlpStats>,
+    counters: Arc<Counters>,
 }
 
 impl OtlpService {
     #[must_use]
-    pub fn new(intake: Intake, reading: Arc<Reading>, limits: Arc<Limits>, stats: Arc<OtlpStats>) -> Self {
-        Self { shared: Arc::new(Shared { intake, reading, limits, stats }) }
+    pub fn new(intake: Intake, reading: Arc<Reading>, limits: Arc<Limits>, counters: Arc<Counters>) -> Self {
+        Self { shared: Arc::new(Shared { intake, reading, limits, counters }) }
     }
 }
 
-impl Service<Request<Incoming>> for OtlpService {
-    type Response = Response<Reply>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Reply>, Infallible>> + Send>>;
-
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let shared = Arc::clone(&self.shared);
-        Box::pin(async move {
-            Ok(if grpc::is_grpc(request.headers()) {
-                grpc::answer(&shared, request).await
-            } else {
-                http::answer(&shared, request).await
-            })
-        })
+impl OtlpService {
+    /// Answers one request.
+    pub async fn answer(&self, request: Request<Incoming>) -> Response<Reply> {
+        if grpc::is_grpc(request.headers()) {
+            grpc::answer(&self.shared, request).await
+        } else {
+            http::answer(&self.shared, request).await
+        }
     }
 }
 
 impl Shared {
+    fn stats(&self) -> &OtlpStats {
+        &self.counters.otlp
+    }
+
     /// Takes a request that has arrived: decodes it and has it sealed.
     async fn export(self: &Arc<Self>, transport: Transport, arrival: Arrival) -> Result<Partial, Fault> {
         let signal = arrival.signal;
         let decoded = self.decode(arrival).await?;
-        let stats = self.stats.signal(transport, signal);
-        self.stats.filtered.add(signal, &decoded.filtered_by);
+        let stats = self.stats().signal(transport, signal);
+        self.stats().filtered.add(signal, &decoded.filtered_by);
         let partial = tally(stats, signal, &decoded)?;
         let Decoded { mut drafts, items, shares, joined, permit, .. } = decoded;
-        let pending = Pending::new(stats, items);
+        let pending = Pending::new([&stats.accepted, &stats.refused, &stats.abandoned], items);
         if !shares.is_empty() {
             let hold = self.reading.joins.hold(shares);
-            let _waiting = Waiting::new(&self.stats);
+            let _waiting = Waiting::new(self.stats());
             drafts.extend(hold.end().await);
         }
         let sealed = if drafts.is_empty() {
@@ -144,23 +140,6 @@ impl Shared {
             .await
             .unwrap_or(Err(Fault::Crashed))
     }
-
-    /// The first non-empty value among the configured headers.
-    fn header_claim(&self, headers: &HeaderMap) -> HeaderClaim {
-        let value =
-            self.reading.tenant.headers.iter().filter_map(|name| headers.get(name)).find(|v| !v.is_empty());
-        match value.map(|value| std::str::from_utf8(value.as_bytes())) {
-            None => HeaderClaim::Absent,
-            Some(Ok(tenant)) => HeaderClaim::Tenant(tenant.to_owned()),
-            Some(Err(_)) => HeaderClaim::Unreadable,
-        }
-    }
-}
-
-/// Turns a panic into a fault of this one request. It is reported as transient: a fault of halod's
-/// own must not make a sender throw its data away.
-fn contain<T>(work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Fault::Crashed))
 }
 
 /// Counts what a request came to, and says what of it was not taken.

@@ -1,10 +1,11 @@
 //! What a request would be sealed as, for who wants to see it without sealing it.
 
 use super::Reading;
-use super::decode::{Arrival, Coding, Encoding, HeaderClaim};
+use super::decode::{Arrival, Encoding};
 use super::join::Joins;
+use crate::net::coding::Coding;
 use crate::pipeline::intake::Intake;
-use crate::receivers::tenancy::TenantRule;
+use crate::receivers::tenancy::{HeaderClaim, TenantRule};
 use crate::record::build::Builder;
 use crate::record::draft::Draft;
 use bytes::Bytes;
@@ -26,7 +27,7 @@ impl Preview {
         let joins = Joins::new(Duration::ZERO, 0, never);
         // Nothing is submitted, so the writer's end may go.
         let intake = Intake::new(mpsc::channel().0, usize::MAX, Arc::default());
-        Self { reading: Reading::new(tenant, builder, joins), intake }
+        Self { reading: Reading::new(tenant, Arc::new(builder), joins), intake }
     }
 
     /// The drafts of one export request without compression, parents first.

@@ -1,9 +1,10 @@
 //! A traces request's spans as drafts.
 
 use super::Reading;
-use super::decode::{Bill, Decoded, Placer};
+use super::decode::{Decoded, Placer};
 use super::lineage::Lineage;
 use crate::net::status::Fault;
+use crate::receivers::bill::Bill;
 use crate::record::draft::{Draft, Scratch};
 use crate::record::ids::RecordId;
 use crate::record::tenant::Tenant;

@@ -111,30 +111,3 @@ impl Drop for Waiting<'_> {
         self.0.waiting.fetch_sub(1, Relaxed);
     }
 }
-
-/// Items handed to the writer, until their outcome is known. Dropped without one, the request was
-/// abandoned.
-#[derive(Debug)]
-pub(super) struct Pending<'a> {
-    stats: &'a SignalStats,
-    items: u64,
-}
-
-impl<'a> Pending<'a> {
-    pub(super) fn new(stats: &'a SignalStats, items: u64) -> Self {
-        Self { stats, items }
-    }
-
-    pub(super) fn end(mut self, accepted: bool) {
-        let counter = if accepted { &self.stats.accepted } else { &self.stats.refused };
-        counter.fetch_add(std::mem::take(&mut self.items), Relaxed);
-    }
-}
-
-impl Drop for Pending<'_> {
-    fn drop(&mut self) {
-        if self.items > 0 {
-            self.stats.abandoned.fetch_add(self.items, Relaxed);
-        }
-    }
-}

@@ -23,7 +23,10 @@ struct Bench {
 fn bench(wait: Duration, room: usize) -> Bench {
     let (drain, draining) = watch::channel(false);
     let joins = Joins::new(wait, room, draining);
-    Bench { reading: Reading::new(TenantRule::default(), Builder::new(false), joins), drain }
+    Bench {
+        reading: Reading::new(TenantRule::default(), std::sync::Arc::new(Builder::new(false)), joins),
+        drain,
+    }
 }
 
 fn key(span: u8, tenant: Option<&str>) -> Key {

@@ -6,9 +6,11 @@ use crate::net::rpc_status::{Any, BadRequest, RetryInfo, Status};
 use crate::pipeline::batch::Receipt;
 use crate::pipeline::intake::{Intake, Job};
 use crate::pipeline::refusal::Refusal;
+use crate::receivers::door::{Door, Receivers};
 use crate::receivers::otlp::join::Joins;
-use crate::receivers::otlp::stats::{OtlpStats, SignalStats, Transport};
+use crate::receivers::otlp::stats::{SignalStats, Transport};
 use crate::receivers::otlp::{OtlpService, Reading};
+use crate::receivers::stats::Counters;
 use crate::receivers::tenancy::TenantRule;
 use crate::record::build::Builder;
 use bytes::Bytes;
@@ -43,7 +45,7 @@ pub(super) enum Verdict {
 pub(super) struct Rig {
     pub(super) addr: SocketAddr,
     pub(super) intake: Intake,
-    pub(super) stats: Arc<OtlpStats>,
+    pub(super) counters: Arc<Counters>,
     pub(super) drain: watch::Sender<bool>,
     pub(super) server: Option<JoinHandle<()>>,
     pub(super) runtime: Runtime,
@@ -73,20 +75,25 @@ impl Rig {
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (jobs, queue) = mpsc::channel();
         let intake = Intake::with_writer(jobs, IN_FLIGHT);
-        let stats = Arc::new(OtlpStats::default());
+        let counters = Arc::new(Counters::default());
         let (drain, drained) = watch::channel(false);
         let limits = Arc::new(limits);
         let joins = Joins::new(JOIN_WAIT, IN_FLIGHT / 4, drained.clone());
-        let reading = Reading::new(TenantRule::default(), Builder::new(false), joins);
+        let reading = Reading::new(TenantRule::default(), Arc::new(Builder::new(false)), joins);
         let service =
-            OtlpService::new(intake.clone(), Arc::new(reading), Arc::clone(&limits), Arc::clone(&stats));
+            OtlpService::new(intake.clone(), Arc::new(reading), Arc::clone(&limits), Arc::clone(&counters));
         let socket = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let addr = socket.local_addr().unwrap();
-        let server = runtime.spawn(listener::serve(socket.into(), service, limits, drained));
+        let server = runtime.spawn(listener::serve(
+            socket.into(),
+            Door::new(Receivers { otlp: service }),
+            limits,
+            drained,
+        ));
         let rig = Self {
             addr,
             intake,
-            stats,
+            counters,
             drain,
             server: Some(server),
             runtime,
@@ -134,7 +141,7 @@ impl Rig {
     }
 
     pub(super) fn stats(&self, transport: Transport, signal: Signal) -> &SignalStats {
-        self.stats.signal(transport, signal)
+        self.counters.otlp.signal(transport, signal)
     }
 
     /// One gRPC call on a connection of its own.

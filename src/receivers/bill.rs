@@ -1,0 +1,38 @@
+//! Paying for what a request grows to while it is decoded.
+
+use crate::net::status::Fault;
+use crate::pipeline::intake::Permit;
+
+/// The room that a growing set of drafts is paid for in.
+const STEP: usize = 64 << 10;
+
+/// What is held beside a request's body, paid for in steps.
+#[derive(Debug)]
+pub(crate) struct Bill {
+    body: usize,
+    held: usize,
+    paid: usize,
+}
+
+impl Bill {
+    pub(crate) fn new(body: usize) -> Self {
+        Self { body, held: 0, paid: body }
+    }
+
+    pub(crate) fn add(&mut self, bytes: usize) {
+        self.held = self.held.saturating_add(bytes);
+    }
+
+    pub(crate) fn held(&self) -> usize {
+        self.held
+    }
+
+    pub(crate) fn pay(&mut self, permit: &mut Permit) -> Result<(), Fault> {
+        let due = self.body.saturating_add(self.held);
+        if due > self.paid {
+            self.paid = due.saturating_add(STEP);
+            permit.grow_to(self.paid)?;
+        }
+        Ok(())
+    }
+}

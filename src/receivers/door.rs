@@ -1,0 +1,57 @@
+//! One address for everything: tells whose request it is, by content type and path.
+
+use super::otlp::OtlpService;
+use crate::net::answer::Reply;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::Service;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// Answers every request at one door. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Door {
+    receivers: Arc<Receivers>,
+}
+
+/// What can be reached at a door.
+#[derive(Debug)]
+pub struct Receivers {
+    pub otlp: OtlpService,
+}
+
+/// Whose request it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Room {
+    Otlp,
+}
+
+impl Room {
+    /// OTLP answers what nobody else knows: its answers tell which paths there are.
+    fn of<B>(_request: &Request<B>) -> Self {
+        Self::Otlp
+    }
+}
+
+impl Door {
+    #[must_use]
+    pub fn new(receivers: Receivers) -> Self {
+        Self { receivers: Arc::new(receivers) }
+    }
+}
+
+impl Service<Request<Incoming>> for Door {
+    type Response = Response<Reply>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Reply>, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let receivers = Arc::clone(&self.receivers);
+        Box::pin(async move {
+            Ok(match Room::of(&request) {
+                Room::Otlp => receivers.otlp.answer(request).await,
+            })
+        })
+    }
+}
