@@ -14,3 +14,4 @@ pub mod fragment;
 pub mod json;
 pub mod otel;
 pub mod otlp;
+pub mod unusable;
