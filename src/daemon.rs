@@ -31,16 +31,18 @@ use crate::chain::disk::OsDisk;
 use crate::chain::error::{ChainError, with_causes};
 use crate::chain::store::{self, Store};
 use crate::config::descriptors::{self, TooFew};
-use crate::config::{Config, DoorSettings, PipelineSettings, StorageSettings};
+use crate::config::{Config, DoorSettings};
+use crate::hold::{self, Hold, HoldHandle, sweep};
 use crate::net::listener;
 use crate::pipeline::intake::Intake;
 use crate::pipeline::stats::Stats;
-use crate::pipeline::writer::{self, WriterHandle};
+use crate::pipeline::writer::{self, WriterEnd, WriterHandle};
 use crate::receivers::door::{Door, Receivers};
 use crate::receivers::otlp::join::Joins;
 use crate::receivers::otlp::{OtlpService, Reading};
 use crate::receivers::stats::Counters;
-use crate::record::build::Builder;
+use crate::record::build::{self, About, Builder};
+use crate::record::tenant::Tenant;
 use crate::telemetry::{admin, receivers};
 
 /// Why the daemon did not start. Nothing was taken from anyone.
@@ -106,10 +108,9 @@ async fn up(
     counters: &Arc<Counters>,
     mut signals: mpsc::Receiver<&'static str>,
 ) -> Result<End, StartError> {
-    let (storage, pipeline, counts) =
-        (config.storage.clone(), config.pipeline.clone(), Arc::clone(&state.stats));
-    let starting = tokio::task::spawn_blocking(move || start_writer(storage, chains, &pipeline, counts));
-    let (intake, writer) = tokio::select! {
+    let (parts, counts) = (config.clone(), Arc::clone(&state.stats));
+    let starting = tokio::task::spawn_blocking(move || start_writer(&parts, chains, counts));
+    let Started { intake, writer, hold, held } = tokio::select! {
         started = starting => started.map_err(StartError::StorePanicked)??,
         Some(signal) = signals.recv() => {
             tracing::info!(signal, "asked to stop before anything was accepted");
@@ -122,7 +123,7 @@ async fn up(
     // Content that waits must leave room for the spans that it waits for.
     let joins = Joins::new(config.join_wait, config.pipeline.max_in_flight / 4, draining.clone());
     let builder = Arc::new(Builder::new(config.records.hash_only));
-    let reading = Arc::new(Reading::new(config.tenant, builder, joins));
+    let reading = Arc::new(Reading::new(config.tenant, Arc::clone(&builder), joins));
     let mut doors = JoinSet::new();
     for (bound, settings) in sockets.into_iter().zip([config.grpc, config.http]) {
         if let (Some(bound), Some(settings)) = (bound, settings) {
@@ -130,10 +131,17 @@ async fn up(
             doors.spawn(door);
         }
     }
-    drop(intake);
+    doors.spawn(sweep(hold, builder, intake, draining));
     announce(state);
     let running = Running { doors, drain, timeout: config.shutdown_timeout };
-    let end = drain::supervise(running, writer.finished(), signals, &state.stats).await;
+    let writer = async {
+        // The hold ends after every door and the sweep, unless it fails.
+        tokio::select! {
+            end = writer.finished() => end,
+            Some(error) = held.finished() => WriterEnd::Failed(error),
+        }
+    };
+    let end = drain::supervise(running, writer, signals, &state.stats).await;
     tracing::info!(?end, "halod ended");
     Ok(end)
 }
@@ -194,19 +202,15 @@ fn open(
 
 /// Opens the store, completes what a crash interrupted, and starts the writer thread. Blocks for as
 /// long as recovery takes.
-fn start_writer(
-    storage: StorageSettings,
-    open_chains: usize,
-    pipeline: &PipelineSettings,
-    stats: Arc<Stats>,
-) -> Result<(Intake, WriterHandle), ChainError> {
+fn start_writer(config: &Config, open_chains: usize, stats: Arc<Stats>) -> Result<Started, ChainError> {
+    let Config { storage, pipeline, .. } = config;
     let settings = store::Settings {
         directory: storage.directory.clone(),
         open_chains,
         max_tenants: storage.max_tenants,
         journal_size: storage.journal_size,
     };
-    let (store, recovered) = Store::open(settings, Arc::new(OsDisk))?;
+    let (store, mut recovered) = Store::open(settings, Arc::new(OsDisk))?;
     if let Some(why) = &recovered.index_rebuilt {
         tracing::warn!(%why, "the exactly-once index is made anew from the chains");
     }
@@ -214,10 +218,37 @@ fn start_writer(
         let (completed, orphans) = (recovered.completed, recovered.orphans.len());
         tracing::warn!(completed, orphans, "the last halod ended abruptly; its journal was applied");
     }
+    let settings = hold::Settings {
+        directory: storage.directory.clone(),
+        wait: config.hold.wait,
+        bytes: config.hold.bytes,
+    };
+    let (hold, held, damage) = Hold::open(settings)?;
+    if damage.lines > 0 {
+        let hold::Damage { lines, bytes, offset } = damage;
+        tracing::error!(
+            lines,
+            bytes,
+            offset,
+            "the log of held messages was damaged; what is lost is disclosed"
+        );
+        let about = [("bytes", bytes), ("lines", lines), ("offset", offset)];
+        let about = about.map(|(key, number)| (key, About::Number(number)));
+        recovered.orphans.push(build::notice(&Tenant::Local, "hold_damaged", &about));
+    }
     let settings = writer::Settings {
         max_in_flight: pipeline.max_in_flight,
-        directory: storage.directory,
+        directory: storage.directory.clone(),
         min_free_disk: storage.min_free_disk,
     };
-    writer::spawn(store, recovered.orphans, settings, stats)
+    let (intake, writer) = writer::spawn(store, recovered.orphans, settings, stats)?;
+    Ok(Started { intake, writer, hold, held })
+}
+
+/// What owns files, once it runs.
+struct Started {
+    intake: Intake,
+    writer: WriterHandle,
+    hold: Hold,
+    held: HoldHandle,
 }

@@ -32,6 +32,8 @@ pub struct Config {
     pub http: Option<DoorSettings>,
     /// How long content in logs may wait for its span.
     pub join_wait: Duration,
+    /// How long, and how much of, what is told in several messages may wait for the rest.
+    pub hold: HoldSettings,
     pub tenant: TenantRule,
     pub storage: StorageSettings,
     pub pipeline: PipelineSettings,
@@ -48,6 +50,20 @@ pub struct Config {
 pub struct DoorSettings {
     pub endpoint: Endpoint,
     pub limits: Limits,
+}
+
+/// How actions that are told in several messages are put together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HoldSettings {
+    pub wait: Duration,
+    /// Bytes of messages beyond which the oldest are sealed early.
+    pub bytes: usize,
+}
+
+impl Default for HoldSettings {
+    fn default() -> Self {
+        Self { wait: Duration::from_secs(600), bytes: 64 << 20 }
+    }
 }
 
 /// Where chains are kept, and how many.
@@ -108,6 +124,7 @@ impl Default for Config {
             grpc: Some(DoorSettings::grpc()),
             http: Some(DoorSettings::http()),
             join_wait: Duration::from_secs(1),
+            hold: HoldSettings::default(),
             tenant: TenantRule::default(),
             storage: StorageSettings::default(),
             pipeline: PipelineSettings::default(),
