@@ -204,7 +204,10 @@ mod tests {
     #[test]
     fn arrays_single_values_and_lines_are_told_apart() {
         assert_eq!(listed(" [ ] "), (Listing::Array, vec![]));
-        assert_eq!(listed("[{\"a\":[1,2]}, null ,\"]\\\"\"]"), (Listing::Array, vec!["{\"a\":[1,2]}", "null", "\"]\\\"\""]));
+        assert_eq!(
+            listed("[{\"a\":[1,2]}, null ,\"]\\\"\"]"),
+            (Listing::Array, vec!["{\"a\":[1,2]}", "null", "\"]\\\"\""])
+        );
         assert_eq!(listed("{\"a\":\n1}\n"), (Listing::Single, vec!["{\"a\":\n1}"]));
         assert_eq!(listed("{\"a\":1}\n\r\n{oops\n"), (Listing::Lines, vec!["{\"a\":1}", "{oops"]));
         assert_eq!(listed("{oops\n{}"), (Listing::Lines, vec!["{oops", "{}"]));
@@ -219,7 +222,9 @@ mod tests {
 
     #[test]
     fn long_lists_are_refused_before_they_are_parsed() {
-        let long = |text: &str| matches!(split(text, &MOST), Err(ParseError { problem: Problem::TooMany { .. }, .. }));
+        let long = |text: &str| {
+            matches!(split(text, &MOST), Err(ParseError { problem: Problem::TooMany { .. }, .. }))
+        };
         assert!(long("[1,2,3,4,5]") && long("1\n2\n3\n4\n5"));
         assert!(long("[[1,2,3,4,5,6,7,8,9,10,11,12]]") && long("{\"a\":[1,2,3,4,5,6,7,8,9,10,11,12]}\n{}"));
         assert_eq!(values_in("{\"a,[\":[1,2]}"), 4);

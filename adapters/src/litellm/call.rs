@@ -91,9 +91,9 @@ impl<'a> Call<'a, '_> {
         let response = structure(row.get("response"));
         let (input, result) = self.content(kind, &mcp, response.as_ref());
         let (outcome, authorization) = self.outcome(result, &mcp);
-        let usage = self.usage(response.as_ref(), outcome.status);
-        let (started, ended) =
-            (millis(instant(row.get("startTime"))), millis(instant(row.get("endTime"))));
+        let counts = outcome.status == Status::Ok && matches!(kind, Kind::Generate | Kind::Embed);
+        let usage = self.usage(response.as_ref(), outcome.status, counts);
+        let (started, ended) = (millis(instant(row.get("startTime"))), millis(instant(row.get("endTime"))));
         Event {
             action: self.action(kind, operation.as_ref(), &mcp),
             agent: Agent { id: text(row, "agent_id"), ..Agent::default() },
@@ -201,7 +201,8 @@ impl<'a> Call<'a, '_> {
                 Content::Value(messages)
             }
             _ => {
-                let asked = asked().as_ref().and_then(|asked| asked.get("messages").or(asked.get("input"))).cloned();
+                let asked =
+                    asked().as_ref().and_then(|asked| asked.get("messages").or(asked.get("input"))).cloned();
                 content(asked.filter(|asked| !is_redacted(asked)).as_ref())
             }
         };
@@ -265,12 +266,12 @@ impl<'a> Call<'a, '_> {
         u64::try_from(code).ok().filter(|code| (100..=599).contains(code))
     }
 
-    fn usage(&self, response: Option<&Json<'a>>, status: Status) -> Usage<'a> {
+    fn usage(&self, response: Option<&Json<'a>>, status: Status, counts: bool) -> Usage<'a> {
         let none = Json::Null;
         let usage = self.usage.as_ref().unwrap_or(&none);
         let within = |outer: &str, inner: &str| usage.get(outer).and_then(|details| count(details, inner));
-        // A call that failed before it was answered has zeros for these.
-        let told = |key: &str| count(self.row, key).filter(|tokens| *tokens > 0 || status == Status::Ok);
+        // What no model answered has zeros for these.
+        let told = |key: &str| count(self.row, key).filter(|tokens| *tokens > 0 || counts);
         let first = response.and_then(|response| match response.get("choices") {
             Some(Json::Array(choices)) => choices.first(),
             _ => None,
@@ -310,8 +311,14 @@ impl<'a> Call<'a, '_> {
         put("guardrails", labels(self.guards().iter().filter_map(verdict).collect()));
         put("http_status", self.http_status().map(Fact::Number));
         put("key_alias", text(metadata, "user_api_key_alias").map(Fact::Label));
-        put("key_user", self.key_user().filter(|user| Some(user) != self.principal().as_ref()).map(Fact::Label));
-        put("model_group", self.group().filter(|group| Some(group) != self.model().as_ref()).map(Fact::Label));
+        put(
+            "key_user",
+            self.key_user().filter(|user| Some(user) != self.principal().as_ref()).map(Fact::Label),
+        );
+        put(
+            "model_group",
+            self.group().filter(|group| Some(group) != self.model().as_ref()).map(Fact::Label),
+        );
         put("operation", operation.map(Fact::Label));
         put("organization", self.organization().map(Fact::Label));
         put("project", text(metadata, "user_api_key_project_id").map(Fact::Label));

@@ -4,7 +4,10 @@ use crate::json::parse;
 fn payload(members: &str) -> Event<'static> {
     let text = format!(r#"{{"id":"c-1","litellm_call_id":"l-1","status":"success",{members}}}"#);
     let text: &'static str = Box::leak(text.into_boxed_str());
-    event(&parse(text).unwrap_or_else(|error| panic!("{error}: {text}"))).ok().flatten().unwrap_or_else(|| panic!("{text}"))
+    event(&parse(text).unwrap_or_else(|error| panic!("{error}: {text}")))
+        .ok()
+        .flatten()
+        .unwrap_or_else(|| panic!("{text}"))
 }
 
 fn fact<'e>(event: &'e Event<'_>, key: &str) -> Option<&'e Fact<'e>> {
@@ -50,7 +53,9 @@ fn an_mcp_call_is_the_tool() {
 
 #[test]
 fn who_was_refused_is_told_from_what_failed() {
-    let failed = |error: &str| payload(&format!(r#""status":"failure","error_str":"no","call_type":"completion",{error}"#));
+    let failed = |error: &str| {
+        payload(&format!(r#""status":"failure","error_str":"no","call_type":"completion",{error}"#))
+    };
     for (error, status) in [
         (r#""error_information":{"error_code":"429","error_class":"RateLimitError"}"#, Status::Error),
         (r#""error_information":{"error_code":"401","error_class":"AuthenticationError"}"#, Status::Denied),
@@ -79,7 +84,11 @@ fn content_that_litellm_kept_back_is_undisclosed() {
         r#""model":"m""#,
     ] {
         let event = payload(members);
-        assert_eq!((event.input, event.outcome.result), (Content::Undisclosed, Content::Undisclosed), "{members}");
+        assert_eq!(
+            (event.input, event.outcome.result),
+            (Content::Undisclosed, Content::Undisclosed),
+            "{members}"
+        );
     }
     let hidden = payload(r#""messages":[{"content":"redacted-by-litellm"},{"content":"the plan"}]"#);
     assert_ne!(hidden.input, Content::Undisclosed, "a caller can't hide content by saying that it is");
@@ -95,7 +104,9 @@ fn the_key_says_whose_call_it_is() {
     assert_eq!((event.principal.as_deref(), event.session.as_deref()), (Some("user-1"), Some("s-1")));
     assert_eq!(fact(&event, "key_user"), Some(&Fact::Label("dev-1".into())));
     assert_eq!(fact(&event, "trace_id"), Some(&Fact::Id("t-1".into())));
-    let event = payload(r#""metadata":{"user_api_key_user_id":"default_user_id","requester_metadata":{"tenant":"x"}}"#);
+    let event = payload(
+        r#""metadata":{"user_api_key_user_id":"default_user_id","requester_metadata":{"tenant":"x"}}"#,
+    );
     assert_eq!((event.tenant, event.principal), (None, None));
 }
 
@@ -117,7 +128,8 @@ fn a_row_is_the_payloads_call() {
     let text = r#"{"request_id":"c-1","call_type":"acompletion","startTime":"2026-11-22T08:38:06.549Z","spend":0.5,
         "endTime":"2026-11-22T08:38:11.512000+00:00","status":"success","team_id":"t","end_user":"u",
         "metadata":"{\"status\":\"success\"}","messages":"{}","response":"{}","request_tags":"[\"prod\"]"}"#;
-    let row = spend_row(&parse(text).unwrap_or(Json::Null)).ok().flatten().unwrap_or_else(|| panic!("{text}"));
+    let row =
+        spend_row(&parse(text).unwrap_or(Json::Null)).ok().flatten().unwrap_or_else(|| panic!("{text}"));
     assert_eq!((&row.origin, row.started, row.ended), (&event.origin, event.started, event.ended));
     assert_eq!((&row.tenant, &row.principal), (&event.tenant, &event.principal));
     assert_eq!((row.outcome.status, fact(&row, "cost")), (event.outcome.status, fact(&event, "cost")));

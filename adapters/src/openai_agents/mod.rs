@@ -16,9 +16,7 @@
 //! as often as not, and a record must not depend on that. A trace's own session is its group. The
 //! tenant is the trace's to claim, by its metadata; the receiver remembers it for the spans.
 
-use crate::event::{
-    Action, Agent, Content, Event, Fact, Keyed, Origin, Outcome, Source, Status, Usage,
-};
+use crate::event::{Action, Agent, Content, Event, Fact, Keyed, Origin, Outcome, Source, Status, Usage};
 use crate::fields::{content, count, instant, is_true, structure, text};
 use crate::json::{Json, Text};
 use crate::unusable::Unusable;
@@ -43,7 +41,8 @@ pub fn item<'a>(item: &Json<'a>) -> Result<Option<Event<'a>>, Unusable> {
     if !matches!(item, Json::Object(_)) {
         return Err(Unusable::new("", "must be an object, a trace or a span"));
     }
-    let object = text(item, "object").ok_or_else(|| Unusable::new("object", "must be trace or trace.span"))?;
+    let object =
+        text(item, "object").ok_or_else(|| Unusable::new("object", "must be trace or trace.span"))?;
     match object.as_ref() {
         "trace" => trace(item).map(Some),
         "trace.span" => span(item).map(Some),
@@ -67,7 +66,12 @@ fn base<'a>(action: Action<'a>, keyed: Keyed<'a>, metadata: Option<&Json<'a>>) -
         principal: first_of(metadata, USER),
         tenant: first_of(metadata, TENANT),
         input: Content::Undisclosed,
-        outcome: Outcome { status: Status::Ok, result: Content::Undisclosed, error_type: None, error_text: None },
+        outcome: Outcome {
+            status: Status::Ok,
+            result: Content::Undisclosed,
+            error_type: None,
+            error_text: None,
+        },
         authorization: None,
         origin: Origin::Keyed(keyed),
         started: None,
@@ -96,11 +100,11 @@ fn span<'a>(item: &Json<'a>) -> Result<Event<'a>, Unusable> {
     let (trace, span) = (id(item, "trace_id")?, id(item, "id")?);
     let data = item.get("span_data").filter(|data| matches!(data, Json::Object(_)));
     let data = data.ok_or_else(|| Unusable::new("span_data", "must be an object"))?;
-    let kind = text(data, "type").ok_or_else(|| Unusable::new("span_data.type", "must say what the span is of"))?;
+    let kind =
+        text(data, "type").ok_or_else(|| Unusable::new("span_data.type", "must say what the span is of"))?;
     // A span without a parent is a part of the trace itself.
     let parent = text(item, "parent_id").map_or_else(|| vec![trace.clone()], |id| vec![trace.clone(), id]);
-    let keyed =
-        Keyed { space: "openai_agents", id: vec![trace.clone(), span.clone()], parent: Some(parent) };
+    let keyed = Keyed { space: "openai_agents", id: vec![trace.clone(), span.clone()], parent: Some(parent) };
     let mut event = base(action(&kind, data), keyed, item.get("metadata"));
     event.facts.push(("trace_id", Fact::Id(trace.clone())));
     event.facts.push(("span_id", Fact::Id(span)));
@@ -128,7 +132,9 @@ fn action<'a>(kind: &Cow<'a, str>, data: &Json<'a>) -> Action<'a> {
             Action::Tool { name: name(), mcp_server: server, call_id: None }
         }
         // What asks for a response is OpenAI's API, or speaks it.
-        "response" => Action::Generate { provider: Some(Cow::Borrowed("openai")), model: text(data, "model") },
+        "response" => {
+            Action::Generate { provider: Some(Cow::Borrowed("openai")), model: text(data, "model") }
+        }
         "generation" | "transcription" | "speech" => {
             Action::Generate { provider: provider(data), model: text(data, "model") }
         }
@@ -219,7 +225,9 @@ fn tell<'a>(kind: &str, data: &Json<'a>, event: &mut Event<'a>) {
             let inner = data.get("data").unwrap_or(data);
             event.agent.name = text(inner, "agent_name");
             label("step", sdk_type(data).or_else(|| text(data, "name")));
-            event.facts.extend(count(inner, "turn").and_then(|n| u64::try_from(n).ok()).map(|n| ("turn", Fact::Number(n))));
+            event.facts.extend(
+                count(inner, "turn").and_then(|n| u64::try_from(n).ok()).map(|n| ("turn", Fact::Number(n))),
+            );
             if sdk_type(data).is_none() {
                 event.input = content(data.get("data"));
             }
@@ -255,15 +263,22 @@ mod tests {
     fn a_guardrail_that_was_triggered_denies() {
         let passed = of(r#""span_data":{"type":"guardrail","name":"pii","triggered":false}"#);
         assert_eq!(passed.outcome.status, Status::Ok);
-        let tripped = of(r#""span_data":{"type":"guardrail","name":"pii","triggered":true},"error":{"message":"tripped"}"#);
+        let tripped = of(
+            r#""span_data":{"type":"guardrail","name":"pii","triggered":true},"error":{"message":"tripped"}"#,
+        );
         assert_eq!(tripped.outcome.status, Status::Denied);
         assert_eq!(tripped.action, Action::Guard { name: "pii".into() });
     }
 
     #[test]
     fn an_mcp_tool_is_named_by_its_server() {
-        let event = of(r#""span_data":{"type":"function","name":"search","input":"{\"q\":1}","output":"x","mcp_data":{"server":"kb"}}"#);
-        assert_eq!(event.action, Action::Tool { name: "search".into(), mcp_server: Some("kb".into()), call_id: None });
+        let event = of(
+            r#""span_data":{"type":"function","name":"search","input":"{\"q\":1}","output":"x","mcp_data":{"server":"kb"}}"#,
+        );
+        assert_eq!(
+            event.action,
+            Action::Tool { name: "search".into(), mcp_server: Some("kb".into()), call_id: None }
+        );
         assert!(matches!(event.input, Content::Value(Json::Object(_))));
     }
 
