@@ -9,7 +9,7 @@
 //! | 1 | [`record`] | pure: what a record is; canonical form, hash, draft |
 //! | 2 | [`chain`] | blocking file I/O: chains on disk, the commit, the verifier |
 //! | 3 | [`pipeline`] | the bounded hand-over to the one writer |
-//! | 4 | [`net`], [`receivers`] | bytes in |
+//! | 4 | [`net`], [`receivers`], [`tee`] | bytes in, and on to where they went before |
 //! | 5 | [`config`], [`telemetry`], [`daemon`] | assembly and operation |
 //! | 6 | [`cli`] | one file per verb |
 
@@ -21,4 +21,5 @@ pub mod net;
 pub mod pipeline;
 pub mod receivers;
 pub mod record;
+pub mod tee;
 pub mod telemetry;
