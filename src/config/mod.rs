@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use crate::net::limits::Limits;
 use crate::receivers::tenancy::TenantRule;
+use crate::tee;
 pub use error::{ConfigError, Place, Problem};
 pub use value::Endpoint;
 
@@ -32,6 +33,8 @@ pub struct Config {
     pub http: Option<DoorSettings>,
     /// How long content in logs may wait for its span.
     pub join_wait: Duration,
+    /// Where requests are passed on to, by the door that takes them in.
+    pub tees: Vec<(tee::Door, tee::Settings)>,
     pub tenant: TenantRule,
     pub storage: StorageSettings,
     pub pipeline: PipelineSettings,
@@ -108,6 +111,7 @@ impl Default for Config {
             grpc: Some(DoorSettings::grpc()),
             http: Some(DoorSettings::http()),
             join_wait: Duration::from_secs(1),
+            tees: Vec::new(),
             tenant: TenantRule::default(),
             storage: StorageSettings::default(),
             pipeline: PipelineSettings::default(),
