@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use crate::net::limits::Limits;
 use crate::receivers::tenancy::TenantRule;
+use crate::tee;
 pub use error::{ConfigError, Place, Problem};
 pub use value::Endpoint;
 
@@ -34,6 +35,8 @@ pub struct Config {
     pub join_wait: Duration,
     /// How long, and how much of, what is told in several messages may wait for the rest.
     pub hold: HoldSettings,
+    /// Where requests are passed on to, by the door that takes them in.
+    pub tees: Vec<(tee::Door, tee::Settings)>,
     pub tenant: TenantRule,
     pub storage: StorageSettings,
     pub pipeline: PipelineSettings,
@@ -125,6 +128,7 @@ impl Default for Config {
             http: Some(DoorSettings::http()),
             join_wait: Duration::from_secs(1),
             hold: HoldSettings::default(),
+            tees: Vec::new(),
             tenant: TenantRule::default(),
             storage: StorageSettings::default(),
             pipeline: PipelineSettings::default(),

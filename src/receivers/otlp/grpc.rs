@@ -12,10 +12,11 @@ use crate::net::coding::Coding;
 use crate::net::status::Fault;
 use crate::pipeline::intake::{Intake, Permit};
 use crate::pipeline::refusal::Refusal;
+use crate::tee::{Kept, Tee};
 use bytes::{Buf, Bytes};
 use halo_adapters::otlp::Signal;
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, Method, Request, Response, Version};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use std::sync::Arc;
@@ -68,6 +69,7 @@ async fn call(shared: &Arc<Shared>, request: Request<Incoming>) -> Result<Vec<u8
             ));
         }
     };
+    let kept = keep(&shared.reading.tee, signal, coding, &head.headers, &message.body);
     let arrival = Arrival {
         signal,
         encoding: Encoding::Protobuf,
@@ -77,6 +79,7 @@ async fn call(shared: &Arc<Shared>, request: Request<Incoming>) -> Result<Vec<u8
         claim: shared.reading.tenant.header_claim(&head.headers),
     };
     let partial = shared.export(Transport::Grpc, arrival).await?;
+    kept.forward();
     Ok(partial.encode(Form::Protobuf, signal))
 }
 
@@ -87,6 +90,31 @@ fn signal(path: &str) -> Result<Signal, Fault> {
         "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export" => Ok(Signal::Metrics),
         _ => Err(Fault::Unserved("the gRPC methods are Export of OTLP's trace, logs and metrics services")),
     }
+}
+
+/// Keeps the message for the tee as the OTLP/HTTP request that says the same. Metadata are its headers,
+/// but for those that are gRPC's own, or in base64 as HTTP knows it not.
+fn keep(tee: &Tee, signal: Signal, coding: Coding, metadata: &HeaderMap, message: &Bytes) -> Kept {
+    if !tee.is_on() {
+        return Kept::default();
+    }
+    let is_http = |name: &HeaderName| !name.as_str().starts_with("grpc-") && !name.as_str().ends_with("-bin");
+    let mut headers: HeaderMap = metadata
+        .iter()
+        .filter(|(name, _)| is_http(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    headers.insert(CONTENT_TYPE, Form::Protobuf.content_type());
+    headers.remove(CONTENT_ENCODING);
+    if let Some(name) = coding.name() {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(name));
+    }
+    let path = Uri::from_static(match signal {
+        Signal::Traces => "/v1/traces",
+        Signal::Logs => "/v1/logs",
+        Signal::Metrics => "/v1/metrics",
+    });
+    tee.keep_as(&Method::POST, &path, &headers, message)
 }
 
 fn declared_coding(headers: &HeaderMap) -> Result<Coding, Fault> {

@@ -36,6 +36,7 @@ use crate::net::status::Fault;
 use crate::pipeline::batch::Batch;
 use crate::pipeline::intake::Intake;
 use crate::record::build::Builder;
+use crate::tee::Tee;
 use ::http::{Request, Response};
 use halo_adapters::otlp::Signal;
 use hyper::body::Incoming;
@@ -60,12 +61,19 @@ pub struct Reading {
     builder: Arc<Builder>,
     promised: Promised,
     joins: Joins,
+    tee: Tee,
 }
 
 impl Reading {
     #[must_use]
     pub fn new(tenant: TenantRule, builder: Arc<Builder>, joins: Joins) -> Self {
-        Self { tenant, builder, promised: Promised::default(), joins }
+        Self { tenant, builder, promised: Promised::default(), joins, tee: Tee::default() }
+    }
+
+    /// The same, with what was sealed being passed on.
+    #[must_use]
+    pub fn with_tee(self, tee: Tee) -> Self {
+        Self { tee, ..self }
     }
 }
 
