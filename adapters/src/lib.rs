@@ -14,4 +14,5 @@ pub mod fragment;
 pub mod json;
 pub mod otel;
 pub mod otlp;
+pub mod spelling;
 pub mod unusable;
