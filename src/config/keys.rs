@@ -2,6 +2,7 @@
 
 use super::error::{Place, Problem};
 use super::raw::{Key, Node, Value};
+use halo_adapters::spelling::nearest;
 
 /// What stands under a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -220,12 +221,7 @@ fn foreign(full: &str) -> Option<&'static str> {
 /// siblings.
 fn suggestion(path: &str, name: &str) -> String {
     let siblings = children(path);
-    let near = siblings
-        .iter()
-        .map(|sibling| (distance(name, sibling), *sibling))
-        .filter(|(distance, sibling)| *distance <= (sibling.len() / 3).max(1))
-        .min();
-    if let Some((_, sibling)) = near {
+    if let Some(sibling) = nearest(name, &siblings) {
         return format!("did you mean `{sibling}`?");
     }
     let elsewhere = all().find(|(key, _)| key.rsplit('.').next() == Some(name));
@@ -269,39 +265,9 @@ fn problem(place: Place, key: &str, what: String) -> Problem {
     Problem { place: Some(place), key: key.to_owned(), what }
 }
 
-/// Edits between two names; anything longer than a name ever is counts as far away.
-fn distance(a: &str, b: &str) -> usize {
-    if a.len() > 64 {
-        return usize::MAX;
-    }
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (cell, y) in row.iter_mut().skip(1).zip(b.bytes()) {
-            let above = *cell;
-            left = (diagonal + usize::from(x != y)).min(left + 1).min(above + 1);
-            diagonal = above;
-            *cell = left;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-    }
-    row.last().copied().unwrap_or(usize::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn distances() {
-        assert_eq!(distance("endpoint", "endpoint"), 0);
-        assert_eq!(distance("endpint", "endpoint"), 1);
-        assert_eq!(distance("", "log"), 3);
-        assert_eq!(distance("kitten", "sitting"), 3);
-    }
 
     #[test]
     fn every_key_has_its_section() {

@@ -31,6 +31,7 @@ use super::contain;
 use super::stats::{Counters, Pending};
 use super::tenancy::TenantRule;
 use crate::net::answer::Reply;
+use crate::net::grpc::is_grpc;
 use crate::net::limits::Limits;
 use crate::net::status::Fault;
 use crate::pipeline::batch::Batch;
@@ -95,7 +96,7 @@ impl OtlpService {
 impl OtlpService {
     /// Answers one request.
     pub async fn answer(&self, request: Request<Incoming>) -> Response<Reply> {
-        if grpc::is_grpc(request.headers()) {
+        if is_grpc(request.headers()) {
             grpc::answer(&self.shared, request).await
         } else {
             http::answer(&self.shared, request).await
