@@ -16,6 +16,7 @@ pub mod process;
 mod socket;
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::SystemTime;
@@ -32,6 +33,10 @@ use crate::chain::error::{ChainError, with_causes};
 use crate::chain::store::{self, Store};
 use crate::config::descriptors::{self, TooFew};
 use crate::config::{Config, DoorSettings, PipelineSettings, StorageSettings};
+use crate::import::desk::Desk;
+use crate::import::door::ImportDoor;
+use crate::import::folder::{Folders, Watch};
+use crate::import::{SOCKET, STATE};
 use crate::net::listener;
 use crate::pipeline::intake::Intake;
 use crate::pipeline::stats::Stats;
@@ -124,6 +129,10 @@ async fn up(
     let builder = Arc::new(Builder::new(config.records.hash_only));
     let reading = Arc::new(Reading::new(config.tenant, builder, joins));
     let mut doors = JoinSet::new();
+    let desk = Arc::new(Desk::new(intake.clone(), Arc::clone(&reading), Arc::clone(counters)));
+    imports(&config.storage.directory, config.import, &desk, &intake, &draining, &mut doors).await;
+    // It holds an intake: the writer ends when nobody does.
+    drop(desk);
     for (bound, settings) in sockets.into_iter().zip([config.grpc, config.http]) {
         if let (Some(bound), Some(settings)) = (bound, settings) {
             let door = open(bound, settings, intake.clone(), &reading, counters, draining.clone());
@@ -190,6 +199,45 @@ fn open(
     let limits = Arc::new(settings.limits);
     let otlp = OtlpService::new(intake, Arc::clone(reading), Arc::clone(&limits), Arc::clone(counters));
     listener::serve(bound.socket, Door::new(Receivers { otlp }), limits, draining)
+}
+
+/// Takes imports: those of the command, on a socket of halod's own, and what is dropped into folders.
+/// Without either the daemon does all else.
+async fn imports(
+    directory: &Path,
+    folders: Option<Folders>,
+    desk: &Arc<Desk>,
+    intake: &Intake,
+    draining: &watch::Receiver<bool>,
+    doors: &mut JoinSet<()>,
+) {
+    match socket::bind(&directory.join(SOCKET), socket::PRIVATE).await {
+        Ok(socket) => {
+            let door = ImportDoor::new(Arc::clone(desk), intake.clone());
+            let limits = door.limits();
+            doors.spawn(listener::serve(socket, door, limits, draining.clone()));
+        }
+        Err(error) => {
+            tracing::warn!(%error, "halod import can't reach this daemon: its socket can't be opened");
+        }
+    }
+    let Some(folders) = folders else { return };
+    match Watch::new(folders, Arc::clone(desk), intake.clone(), &directory.join(STATE)) {
+        Ok(watch) => drop(doors.spawn(watch.run(draining.clone()))),
+        Err(error) => tracing::error!(%error, "folders are not watched: .halod/import can't be used"),
+    }
+}
+
+/// The writer of a directory that no daemon runs on, for as long as the lock is held.
+///
+/// # Errors
+/// The directory is another's, or can't be used.
+pub fn writer_of(config: &mut Config) -> Result<(directory::Lock, Intake, WriterHandle), StartError> {
+    let lock = directory::open(&config.storage.directory)?;
+    let share = descriptors::share(config, process::raise_descriptors())?;
+    let started =
+        start_writer(config.storage.clone(), share.chains, &config.pipeline, Arc::new(Stats::default()));
+    started.map(|(intake, writer)| (lock, intake, writer)).map_err(StartError::Store)
 }
 
 /// Opens the store, completes what a crash interrupted, and starts the writer thread. Blocks for as

@@ -10,13 +10,15 @@
 //! | 2 | [`chain`] | blocking file I/O: chains on disk, the commit, the verifier |
 //! | 3 | [`pipeline`] | the bounded hand-over to the one writer |
 //! | 4 | [`net`], [`receivers`] | bytes in |
-//! | 5 | [`config`], [`telemetry`], [`daemon`] | assembly and operation |
-//! | 6 | [`cli`] | one file per verb |
+//! | 5 | [`import`] | files in |
+//! | 6 | [`config`], [`telemetry`], [`daemon`] | assembly and operation |
+//! | 7 | [`cli`] | one file per verb |
 
 pub mod chain;
 pub mod cli;
 pub mod config;
 pub mod daemon;
+pub mod import;
 pub mod net;
 pub mod pipeline;
 pub mod receivers;

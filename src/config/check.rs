@@ -1,5 +1,7 @@
 //! From the written tree to a [`Config`]: each value read, bounded and compared, all problems kept.
 
+mod import;
+
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
@@ -24,6 +26,7 @@ pub(super) fn config(root: &Node, env: Lookup<'_>) -> Result<Config, ConfigError
     let mut reader = Reader { root, env, problems: keys::compare(root) };
     let mut config = Config::default();
     reader.doors(&mut config);
+    reader.import(&mut config);
     reader.tenant(&mut config);
     reader.storage(&mut config);
     reader.mebibytes("pipeline.max_in_flight_mib", 1..=65_536, |bytes| {

@@ -18,6 +18,7 @@ pub mod value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::import::folder::Folders;
 use crate::net::limits::Limits;
 use crate::receivers::tenancy::TenantRule;
 pub use error::{ConfigError, Place, Problem};
@@ -32,6 +33,8 @@ pub struct Config {
     pub http: Option<DoorSettings>,
     /// How long content in logs may wait for its span.
     pub join_wait: Duration,
+    /// Folders whose files are imported.
+    pub import: Option<Folders>,
     pub tenant: TenantRule,
     pub storage: StorageSettings,
     pub pipeline: PipelineSettings,
@@ -108,6 +111,7 @@ impl Default for Config {
             grpc: Some(DoorSettings::grpc()),
             http: Some(DoorSettings::http()),
             join_wait: Duration::from_secs(1),
+            import: None,
             tenant: TenantRule::default(),
             storage: StorageSettings::default(),
             pipeline: PipelineSettings::default(),
