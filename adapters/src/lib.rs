@@ -12,6 +12,7 @@ pub mod count;
 pub mod event;
 mod fields;
 pub mod fragment;
+pub mod gateway;
 pub mod json;
 pub mod litellm;
 pub mod openai_agents;
