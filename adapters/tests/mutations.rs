@@ -95,3 +95,8 @@ fn otel_log() {
 fn json() {
     exercise(&["../tests/fuzz/seeds/json", "golden/otel"], targets::json_value);
 }
+
+#[test]
+fn langsmith() {
+    exercise(&["../tests/fuzz/seeds/langsmith", "golden/langsmith"], targets::langsmith);
+}
