@@ -30,9 +30,10 @@ pub use self::drain::End;
 use self::drain::Running;
 use crate::chain::disk::OsDisk;
 use crate::chain::error::{ChainError, with_causes};
-use crate::chain::store::{self, Store};
+use crate::chain::store::{self, Recovered, Store};
 use crate::config::descriptors::{self, TooFew};
-use crate::config::{Config, DoorSettings, PipelineSettings, StorageSettings};
+use crate::config::{Config, DoorSettings};
+use crate::hold::{self, Hold, HoldHandle, sweep};
 use crate::import::desk::Desk;
 use crate::import::door::ImportDoor;
 use crate::import::folder::{Folders, Watch};
@@ -40,12 +41,14 @@ use crate::import::{SOCKET, STATE};
 use crate::net::listener;
 use crate::pipeline::intake::Intake;
 use crate::pipeline::stats::Stats;
-use crate::pipeline::writer::{self, WriterHandle};
+use crate::pipeline::writer::{self, WriterEnd, WriterHandle};
 use crate::receivers::door::{Door, Receivers};
 use crate::receivers::otlp::join::Joins;
 use crate::receivers::otlp::{OtlpService, Reading};
 use crate::receivers::stats::Counters;
-use crate::record::build::Builder;
+use crate::record::build::{self, About, Builder};
+use crate::record::draft::Draft;
+use crate::record::tenant::Tenant;
 use crate::telemetry::{admin, receivers};
 
 /// Why the daemon did not start. Nothing was taken from anyone.
@@ -111,10 +114,9 @@ async fn up(
     counters: &Arc<Counters>,
     mut signals: mpsc::Receiver<&'static str>,
 ) -> Result<End, StartError> {
-    let (storage, pipeline, counts) =
-        (config.storage.clone(), config.pipeline.clone(), Arc::clone(&state.stats));
-    let starting = tokio::task::spawn_blocking(move || start_writer(storage, chains, &pipeline, counts));
-    let (intake, writer) = tokio::select! {
+    let (parts, counts) = (config.clone(), Arc::clone(&state.stats));
+    let starting = tokio::task::spawn_blocking(move || start_writer(&parts, chains, counts));
+    let Started { intake, writer, hold, held } = tokio::select! {
         started = starting => started.map_err(StartError::StorePanicked)??,
         Some(signal) = signals.recv() => {
             tracing::info!(signal, "asked to stop before anything was accepted");
@@ -127,7 +129,7 @@ async fn up(
     // Content that waits must leave room for the spans that it waits for.
     let joins = Joins::new(config.join_wait, config.pipeline.max_in_flight / 4, draining.clone());
     let builder = Arc::new(Builder::new(config.records.hash_only));
-    let reading = Arc::new(Reading::new(config.tenant, builder, joins));
+    let reading = Arc::new(Reading::new(config.tenant, Arc::clone(&builder), joins));
     let mut doors = JoinSet::new();
     let desk = Arc::new(Desk::new(intake.clone(), Arc::clone(&reading), Arc::clone(counters)));
     imports(&config.storage.directory, config.import, &desk, &intake, &draining, &mut doors).await;
@@ -139,10 +141,17 @@ async fn up(
             doors.spawn(door);
         }
     }
-    drop(intake);
+    doors.spawn(sweep(hold, builder, intake, draining));
     announce(state);
     let running = Running { doors, drain, timeout: config.shutdown_timeout };
-    let end = drain::supervise(running, writer.finished(), signals, &state.stats).await;
+    let writer = async {
+        // The hold ends after every door and the sweep, unless it fails.
+        tokio::select! {
+            end = writer.finished() => end,
+            Some(error) = held.finished() => WriterEnd::Failed(error),
+        }
+    };
+    let end = drain::supervise(running, writer, signals, &state.stats).await;
     tracing::info!(?end, "halod ended");
     Ok(end)
 }
@@ -235,19 +244,39 @@ async fn imports(
 pub fn writer_of(config: &mut Config) -> Result<(directory::Lock, Intake, WriterHandle), StartError> {
     let lock = directory::open(&config.storage.directory)?;
     let share = descriptors::share(config, process::raise_descriptors())?;
-    let started =
-        start_writer(config.storage.clone(), share.chains, &config.pipeline, Arc::new(Stats::default()));
+    let started = recover(config, share.chains)
+        .and_then(|(store, recovered)| start(config, store, recovered.orphans, Arc::default()));
     started.map(|(intake, writer)| (lock, intake, writer)).map_err(StartError::Store)
 }
 
 /// Opens the store, completes what a crash interrupted, and starts the writer thread. Blocks for as
 /// long as recovery takes.
-fn start_writer(
-    storage: StorageSettings,
-    open_chains: usize,
-    pipeline: &PipelineSettings,
-    stats: Arc<Stats>,
-) -> Result<(Intake, WriterHandle), ChainError> {
+fn start_writer(config: &Config, open_chains: usize, stats: Arc<Stats>) -> Result<Started, ChainError> {
+    let (store, mut recovered) = recover(config, open_chains)?;
+    let settings = hold::Settings {
+        directory: config.storage.directory.clone(),
+        wait: config.hold.wait,
+        bytes: config.hold.bytes,
+    };
+    let (hold, held, damage) = Hold::open(settings)?;
+    if damage.lines > 0 {
+        let hold::Damage { lines, bytes, offset } = damage;
+        tracing::error!(
+            lines,
+            bytes,
+            offset,
+            "the log of held messages was damaged; what is lost is disclosed"
+        );
+        let about = [("bytes", bytes), ("lines", lines), ("offset", offset)];
+        let about = about.map(|(key, number)| (key, About::Number(number)));
+        recovered.orphans.push(build::notice(&Tenant::Local, "hold_damaged", &about));
+    }
+    let (intake, writer) = start(config, store, recovered.orphans, stats)?;
+    Ok(Started { intake, writer, hold, held })
+}
+
+fn recover(config: &Config, open_chains: usize) -> Result<(Store, Recovered), ChainError> {
+    let storage = &config.storage;
     let settings = store::Settings {
         directory: storage.directory.clone(),
         open_chains,
@@ -262,10 +291,27 @@ fn start_writer(
         let (completed, orphans) = (recovered.completed, recovered.orphans.len());
         tracing::warn!(completed, orphans, "the last halod ended abruptly; its journal was applied");
     }
+    Ok((store, recovered))
+}
+
+fn start(
+    config: &Config,
+    store: Store,
+    orphans: Vec<Draft>,
+    stats: Arc<Stats>,
+) -> Result<(Intake, WriterHandle), ChainError> {
     let settings = writer::Settings {
-        max_in_flight: pipeline.max_in_flight,
-        directory: storage.directory,
-        min_free_disk: storage.min_free_disk,
+        max_in_flight: config.pipeline.max_in_flight,
+        directory: config.storage.directory.clone(),
+        min_free_disk: config.storage.min_free_disk,
     };
-    writer::spawn(store, recovered.orphans, settings, stats)
+    writer::spawn(store, orphans, settings, stats)
+}
+
+/// What owns files, once it runs.
+struct Started {
+    intake: Intake,
+    writer: WriterHandle,
+    hold: Hold,
+    held: HoldHandle,
 }

@@ -9,6 +9,7 @@
 //! | 1 | [`record`] | pure: what a record is; canonical form, hash, draft |
 //! | 2 | [`chain`] | blocking file I/O: chains on disk, the commit, the verifier |
 //! | 3 | [`pipeline`] | the bounded hand-over to the one writer |
+//! | 3 | [`hold`] | blocking file I/O on a thread of its own: actions told in several messages |
 //! | 4 | [`net`], [`receivers`] | bytes in |
 //! | 5 | [`import`] | files in |
 //! | 6 | [`config`], [`telemetry`], [`daemon`] | assembly and operation |
@@ -19,6 +20,7 @@ pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod import;
+pub mod hold;
 pub mod net;
 pub mod pipeline;
 pub mod receivers;

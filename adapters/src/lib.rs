@@ -16,6 +16,7 @@ pub mod gateway;
 pub mod json;
 pub mod litellm;
 pub mod openai_agents;
+pub mod langsmith;
 pub mod otel;
 pub mod otlp;
 pub mod unusable;

@@ -18,6 +18,9 @@ use Kind::{List, Map, Section, Value as Single};
 /// The whole vocabulary. `config/halod.yaml` explains each; a test holds the two together.
 pub const KEYS: &[(&str, Kind)] = &[
     ("receivers", Section),
+    ("receivers.hold", Section),
+    ("receivers.hold.wait", Single),
+    ("receivers.hold.max_mib", Single),
     ("receivers.otlp", Section),
     ("receivers.otlp.join_wait", Single),
     ("receivers.otlp.protocols", Section),

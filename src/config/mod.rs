@@ -35,6 +35,8 @@ pub struct Config {
     pub join_wait: Duration,
     /// Folders whose files are imported.
     pub import: Option<Folders>,
+    /// How long, and how much of, what is told in several messages may wait for the rest.
+    pub hold: HoldSettings,
     pub tenant: TenantRule,
     pub storage: StorageSettings,
     pub pipeline: PipelineSettings,
@@ -51,6 +53,20 @@ pub struct Config {
 pub struct DoorSettings {
     pub endpoint: Endpoint,
     pub limits: Limits,
+}
+
+/// How actions that are told in several messages are put together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HoldSettings {
+    pub wait: Duration,
+    /// Bytes of messages beyond which the oldest are sealed early.
+    pub bytes: usize,
+}
+
+impl Default for HoldSettings {
+    fn default() -> Self {
+        Self { wait: Duration::from_secs(600), bytes: 64 << 20 }
+    }
 }
 
 /// Where chains are kept, and how many.
@@ -112,6 +128,7 @@ impl Default for Config {
             http: Some(DoorSettings::http()),
             join_wait: Duration::from_secs(1),
             import: None,
+            hold: HoldSettings::default(),
             tenant: TenantRule::default(),
             storage: StorageSettings::default(),
             pipeline: PipelineSettings::default(),

@@ -6,6 +6,7 @@
 //! what was found in both.
 
 use super::draft::ContentHash;
+use super::told::Mark;
 use halo_adapters::json::{Json, Text, parse};
 
 /// The hashes of input and outcome in a line in canonical form. Only the record's own keys can look
@@ -20,6 +21,49 @@ pub(super) fn content(line: &[u8]) -> [Option<ContentHash>; 2] {
 /// Whether all the content that `ours` has is that of `sealed`.
 pub(super) fn has_content_of(ours: &[u8], sealed: &[u8]) -> bool {
     content(ours).into_iter().zip(content(sealed)).all(|(ours, sealed)| ours.is_none() || ours == sealed)
+}
+
+/// Whether two lines of different readings of one thing agree in how long it lived and how it ended.
+/// Another version of the mapping is another reading, and so is another form of the same telemetry;
+/// those that stores export are cut to milliseconds.
+pub(super) fn lived_as_long(ours: &[u8], sealed: &[u8]) -> bool {
+    let other = |key: &[u8]| string_after(ours, key) != string_after(sealed, key);
+    let mapping = other(b"\"mapping\":\"");
+    let form = other(b"\"dialect\":\"") || other(b"\"adapter\":\"");
+    let instant = |line, key| {
+        let text: Option<&[u8]> = string_after(line, key);
+        if form { text.map(|text| text.get(..MILLISECONDS).unwrap_or(text)) } else { text }
+    };
+    (mapping || form)
+        && [&b"\"started_at\":\""[..], b"\"ended_at\":\""]
+            .iter()
+            .all(|key| instant(ours, key) == instant(sealed, key))
+        && string_after(ours, STATUS) == string_after(sealed, STATUS)
+}
+
+/// Of `2026-11-25T00:00:00.123456Z`.
+const MILLISECONDS: usize = 23;
+const STATUS: &[u8] = b"\"status\":\"";
+
+/// The messages that a line was made of.
+pub(super) fn told(line: &[u8]) -> Vec<Mark> {
+    let key = br#""told":["#;
+    let Some(at) = memchr::memmem::find(line, key) else { return Vec::new() };
+    let list = line.get(at + key.len()..).unwrap_or_default();
+    let end = memchr::memchr(b']', list).unwrap_or(0);
+    list.get(..end)
+        .unwrap_or_default()
+        .split(|byte| *byte == b',')
+        .filter_map(|mark| mark.get(1..17)?.try_into().ok())
+        .collect()
+}
+
+/// The string value that follows `key` (which ends in `":"`) for the first time. Only for canonical
+/// lines and values without escapes; good enough to compare two lines by, not to read one.
+fn string_after<'a>(line: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
+    let at = memchr::memmem::find(line, key)? + key.len();
+    let end = memchr::memchr(b'"', line.get(at..)?)?;
+    line.get(at..at + end)
 }
 
 /// Whether two lines say the same but for the action's content.
