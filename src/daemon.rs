@@ -16,6 +16,7 @@ pub mod process;
 mod socket;
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::SystemTime;
@@ -29,10 +30,14 @@ pub use self::drain::End;
 use self::drain::Running;
 use crate::chain::disk::OsDisk;
 use crate::chain::error::{ChainError, with_causes};
-use crate::chain::store::{self, Store};
+use crate::chain::store::{self, Recovered, Store};
 use crate::config::descriptors::{self, TooFew};
 use crate::config::{Config, DoorSettings};
 use crate::hold::{self, Hold, HoldHandle, sweep};
+use crate::import::desk::Desk;
+use crate::import::door::ImportDoor;
+use crate::import::folder::{Folders, Watch};
+use crate::import::{SOCKET, STATE};
 use crate::net::listener;
 use crate::pipeline::intake::Intake;
 use crate::pipeline::stats::Stats;
@@ -42,6 +47,7 @@ use crate::receivers::otlp::join::Joins;
 use crate::receivers::otlp::{OtlpService, Reading};
 use crate::receivers::stats::Counters;
 use crate::record::build::{self, About, Builder};
+use crate::record::draft::Draft;
 use crate::record::tenant::Tenant;
 use crate::tee::{self, TeeError, Tees};
 use crate::telemetry::{admin, receivers};
@@ -137,6 +143,10 @@ async fn up(
     let reading = Reading::new(config.tenant, Arc::clone(&builder), joins).with_tee(tees.of(tee::Door::Otlp));
     let reading = Arc::new(reading);
     let mut doors = JoinSet::new();
+    let desk = Arc::new(Desk::new(intake.clone(), Arc::clone(&reading), Arc::clone(counters)));
+    imports(&config.storage.directory, config.import, &desk, &intake, &draining, &mut doors).await;
+    // It holds an intake: the writer ends when nobody does.
+    drop(desk);
     for (bound, settings) in sockets.into_iter().zip([config.grpc, config.http]) {
         if let (Some(bound), Some(settings)) = (bound, settings) {
             let door = open(bound, settings, intake.clone(), &reading, counters, draining.clone());
@@ -212,26 +222,51 @@ fn open(
     listener::serve(bound.socket, Door::new(Receivers { otlp }), limits, draining)
 }
 
+/// Takes imports: those of the command, on a socket of halod's own, and what is dropped into folders.
+/// Without either the daemon does all else.
+async fn imports(
+    directory: &Path,
+    folders: Option<Folders>,
+    desk: &Arc<Desk>,
+    intake: &Intake,
+    draining: &watch::Receiver<bool>,
+    doors: &mut JoinSet<()>,
+) {
+    match socket::bind(&directory.join(SOCKET), socket::PRIVATE).await {
+        Ok(socket) => {
+            let door = ImportDoor::new(Arc::clone(desk), intake.clone());
+            let limits = door.limits();
+            doors.spawn(listener::serve(socket, door, limits, draining.clone()));
+        }
+        Err(error) => {
+            tracing::warn!(%error, "halod import can't reach this daemon: its socket can't be opened");
+        }
+    }
+    let Some(folders) = folders else { return };
+    match Watch::new(folders, Arc::clone(desk), intake.clone(), &directory.join(STATE)) {
+        Ok(watch) => drop(doors.spawn(watch.run(draining.clone()))),
+        Err(error) => tracing::error!(%error, "folders are not watched: .halod/import can't be used"),
+    }
+}
+
+/// The writer of a directory that no daemon runs on, for as long as the lock is held.
+///
+/// # Errors
+/// The directory is another's, or can't be used.
+pub fn writer_of(config: &mut Config) -> Result<(directory::Lock, Intake, WriterHandle), StartError> {
+    let lock = directory::open(&config.storage.directory)?;
+    let share = descriptors::share(config, process::raise_descriptors())?;
+    let started = recover(config, share.chains)
+        .and_then(|(store, recovered)| start(config, store, recovered.orphans, Arc::default()));
+    started.map(|(intake, writer)| (lock, intake, writer)).map_err(StartError::Store)
+}
+
 /// Opens the store, completes what a crash interrupted, and starts the writer thread. Blocks for as
 /// long as recovery takes.
 fn start_writer(config: &Config, open_chains: usize, stats: Arc<Stats>) -> Result<Started, ChainError> {
-    let Config { storage, pipeline, .. } = config;
-    let settings = store::Settings {
-        directory: storage.directory.clone(),
-        open_chains,
-        max_tenants: storage.max_tenants,
-        journal_size: storage.journal_size,
-    };
-    let (store, mut recovered) = Store::open(settings, Arc::new(OsDisk))?;
-    if let Some(why) = &recovered.index_rebuilt {
-        tracing::warn!(%why, "the exactly-once index is made anew from the chains");
-    }
-    if recovered.completed > 0 || !recovered.orphans.is_empty() {
-        let (completed, orphans) = (recovered.completed, recovered.orphans.len());
-        tracing::warn!(completed, orphans, "the last halod ended abruptly; its journal was applied");
-    }
+    let (store, mut recovered) = recover(config, open_chains)?;
     let settings = hold::Settings {
-        directory: storage.directory.clone(),
+        directory: config.storage.directory.clone(),
         wait: config.hold.wait,
         bytes: config.hold.bytes,
     };
@@ -248,13 +283,41 @@ fn start_writer(config: &Config, open_chains: usize, stats: Arc<Stats>) -> Resul
         let about = about.map(|(key, number)| (key, About::Number(number)));
         recovered.orphans.push(build::notice(&Tenant::Local, "hold_damaged", &about));
     }
-    let settings = writer::Settings {
-        max_in_flight: pipeline.max_in_flight,
-        directory: storage.directory.clone(),
-        min_free_disk: storage.min_free_disk,
-    };
-    let (intake, writer) = writer::spawn(store, recovered.orphans, settings, stats)?;
+    let (intake, writer) = start(config, store, recovered.orphans, stats)?;
     Ok(Started { intake, writer, hold, held })
+}
+
+fn recover(config: &Config, open_chains: usize) -> Result<(Store, Recovered), ChainError> {
+    let storage = &config.storage;
+    let settings = store::Settings {
+        directory: storage.directory.clone(),
+        open_chains,
+        max_tenants: storage.max_tenants,
+        journal_size: storage.journal_size,
+    };
+    let (store, recovered) = Store::open(settings, Arc::new(OsDisk))?;
+    if let Some(why) = &recovered.index_rebuilt {
+        tracing::warn!(%why, "the exactly-once index is made anew from the chains");
+    }
+    if recovered.completed > 0 || !recovered.orphans.is_empty() {
+        let (completed, orphans) = (recovered.completed, recovered.orphans.len());
+        tracing::warn!(completed, orphans, "the last halod ended abruptly; its journal was applied");
+    }
+    Ok((store, recovered))
+}
+
+fn start(
+    config: &Config,
+    store: Store,
+    orphans: Vec<Draft>,
+    stats: Arc<Stats>,
+) -> Result<(Intake, WriterHandle), ChainError> {
+    let settings = writer::Settings {
+        max_in_flight: config.pipeline.max_in_flight,
+        directory: config.storage.directory.clone(),
+        min_free_disk: config.storage.min_free_disk,
+    };
+    writer::spawn(store, orphans, settings, stats)
 }
 
 /// What owns files, once it runs.

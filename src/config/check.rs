@@ -1,5 +1,6 @@
 //! From the written tree to a [`Config`]: each value read, bounded and compared, all problems kept.
 
+mod import;
 mod tees;
 
 use std::ops::RangeInclusive;
@@ -27,6 +28,7 @@ pub(super) fn config(root: &Node, env: Lookup<'_>) -> Result<Config, ConfigError
     let mut config = Config::default();
     reader.doors(&mut config);
     reader.tees(&mut config);
+    reader.import(&mut config);
     reader.tenant(&mut config);
     reader.storage(&mut config);
     reader.mebibytes("pipeline.max_in_flight_mib", 1..=65_536, |bytes| {

@@ -18,6 +18,7 @@ pub mod value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::import::folder::Folders;
 use crate::net::limits::Limits;
 use crate::receivers::tenancy::TenantRule;
 use crate::tee;
@@ -33,6 +34,8 @@ pub struct Config {
     pub http: Option<DoorSettings>,
     /// How long content in logs may wait for its span.
     pub join_wait: Duration,
+    /// Folders whose files are imported.
+    pub import: Option<Folders>,
     /// How long, and how much of, what is told in several messages may wait for the rest.
     pub hold: HoldSettings,
     /// Where requests are passed on to, by the door that takes them in.
@@ -127,6 +130,7 @@ impl Default for Config {
             grpc: Some(DoorSettings::grpc()),
             http: Some(DoorSettings::http()),
             join_wait: Duration::from_secs(1),
+            import: None,
             hold: HoldSettings::default(),
             tees: Vec::new(),
             tenant: TenantRule::default(),

@@ -179,6 +179,24 @@ impl Draft {
         self.id
     }
 
+    /// What `action.tool` says, as it is escaped in the line.
+    #[must_use]
+    pub fn tool(&self) -> &str {
+        // Nothing before it can hold this key: its quotes would be escaped inside a string.
+        let key = br#""tool":""#;
+        let start = memchr::memmem::find(&self.line, key).map_or(self.line.len(), |at| at + key.len());
+        let rest = self.line.get(start..).unwrap_or_default();
+        let mut end = 0;
+        while let Some(at) = memchr::memchr2(b'"', b'\\', rest.get(end..).unwrap_or_default()) {
+            end += at;
+            if rest.get(end) == Some(&b'"') {
+                break;
+            }
+            end += 2;
+        }
+        rest.get(..end).and_then(|tool| std::str::from_utf8(tool).ok()).unwrap_or_default()
+    }
+
     /// Bytes of the lines this draft may become, their newlines included.
     #[must_use]
     #[allow(clippy::len_without_is_empty)]

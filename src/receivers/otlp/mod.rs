@@ -9,6 +9,7 @@
 //! HTTP/2; `proto/` holds the messages. An answer of success means: linked and on disk.
 
 mod decode;
+pub mod file;
 mod grpc;
 mod http;
 pub mod join;
