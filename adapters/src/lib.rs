@@ -10,8 +10,11 @@
 
 pub mod count;
 pub mod event;
+mod fields;
 pub mod fragment;
 pub mod json;
+pub mod litellm;
+pub mod openai_agents;
 pub mod otel;
 pub mod otlp;
 pub mod unusable;
