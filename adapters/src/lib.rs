@@ -13,6 +13,7 @@ pub mod event;
 mod fields;
 pub mod fragment;
 pub mod json;
+pub mod langfuse;
 pub mod litellm;
 pub mod openai_agents;
 pub mod otel;

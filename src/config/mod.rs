@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::net::limits::Limits;
+use crate::receivers::langfuse::Keys;
 use crate::receivers::tenancy::TenantRule;
 pub use error::{ConfigError, Place, Problem};
 pub use value::Endpoint;
@@ -34,6 +35,7 @@ pub struct Config {
     pub join_wait: Duration,
     /// How long, and how much of, what is told in several messages may wait for the rest.
     pub hold: HoldSettings,
+    pub langfuse: Keys,
     pub tenant: TenantRule,
     pub storage: StorageSettings,
     pub pipeline: PipelineSettings,
@@ -125,6 +127,7 @@ impl Default for Config {
             http: Some(DoorSettings::http()),
             join_wait: Duration::from_secs(1),
             hold: HoldSettings::default(),
+            langfuse: Keys::default(),
             tenant: TenantRule::default(),
             storage: StorageSettings::default(),
             pipeline: PipelineSettings::default(),
