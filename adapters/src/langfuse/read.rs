@@ -209,11 +209,14 @@ impl<'a> Body<'a> {
         if models || self.form == Form::Live {
             let objects =
                 [details.as_ref(), usage.as_ref(), Some(self.json).filter(|_| self.form == Form::Row)];
+            // Nobody counts nothing; a server fills it in.
+            let least = i64::from(self.form == Form::Row);
             let told = |names: &[&str]| {
                 objects
                     .into_iter()
                     .flatten()
                     .find_map(|object| names.iter().find_map(|name| counted(object, name)))
+                    .filter(|count| *count >= least)
             };
             fragment.usage = Usage {
                 input_tokens: told(&[

@@ -67,20 +67,27 @@ impl Batch {
     }
 }
 
-/// Reads one score and puts it on the sheet; returns its id.
+/// Reads a score, or a list of them, and puts them on the sheet; returns the id of the first.
 ///
 /// # Errors
-/// It is no score, or does not fit in flight.
-pub(super) fn score(bytes: &Bytes, sender: &Sender, sheet: &mut Sheet) -> Result<String, Fault> {
-    let body = parse(bytes)?;
-    let own = id(&body);
-    let event = Json::Object(vec![("type".into(), Json::str("score-create")), ("body".into(), body)]);
+/// One is no score, or they do not fit in flight.
+pub(super) fn scores(bytes: &Bytes, sender: &Sender, sheet: &mut Sheet) -> Result<String, Fault> {
+    let scores = match parse(bytes)? {
+        Json::Array(scores) => scores,
+        score => vec![score],
+    };
+    let first = scores.first().map(id).unwrap_or_default();
     let unusable = |reason: Unusable| Fault::Undecodable(reason.to_string());
-    if let Some(fragment) = langfuse::fragment(&event).map_err(unusable)? {
-        let (fragment, tenant) = sender.placed(fragment).map_err(unusable)?;
-        sheet.fragment(fragment, tenant)?;
+    let event =
+        |score| Json::Object(vec![("type".into(), Json::str("score-create")), ("body".into(), score)]);
+    let events: Vec<Json<'_>> = scores.into_iter().map(event).collect();
+    for event in &events {
+        if let Some(fragment) = langfuse::fragment(event).map_err(unusable)? {
+            let (fragment, tenant) = sender.placed(fragment).map_err(unusable)?;
+            sheet.fragment(fragment, tenant)?;
+        }
     }
-    Ok(own)
+    Ok(first)
 }
 
 fn parse(bytes: &Bytes) -> Result<Json<'_>, Fault> {

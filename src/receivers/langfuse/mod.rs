@@ -143,7 +143,7 @@ impl LangfuseService {
     }
 
     async fn score(&self, body: super::delivery::Body, sender: Sender) -> Result<(StatusCode, Value), Fault> {
-        let read = move |bytes: &bytes::Bytes, sheet: &mut Sheet| ingest::score(bytes, &sender, sheet);
+        let read = move |bytes: &bytes::Bytes, sheet: &mut Sheet| ingest::scores(bytes, &sender, sheet);
         let (sheet, id) = self.delivery.work(body, read).await?;
         self.delivery.submit_to(&self.hold, sheet).await?;
         Ok((StatusCode::OK, json!({ "id": id })))
