@@ -1,6 +1,6 @@
 //! The common and combined text of nginx and Apache, Traefik's, and what operators append to them.
 
-use super::fields::{Field, MILLI, usual};
+use super::fields::{Field, MILLI, SECOND, usual};
 use super::format::Format;
 use super::row::{Row, Value};
 use super::text::{Piece, Rest, said, unescape};
@@ -102,7 +102,7 @@ fn more<'a>(mut rest: Rest<'a>, format: Format, row: &mut Row<'a>) {
     while let Some(piece) = rest.piece() {
         match piece {
             Piece::Pair(key, value) => {
-                if let Some(field) = usual(key) {
+                if let Some(field) = appended(key).or_else(|| usual(key)) {
                     let value = escaped(value, &mut row.damaged);
                     row.put(field, value);
                 }
@@ -114,6 +114,17 @@ fn more<'a>(mut rest: Rest<'a>, format: Format, row: &mut Row<'a>) {
             _ => {}
         }
     }
+}
+
+/// What the short names stand for that nginx's and others' documentation gives to appended fields.
+fn appended(key: &str) -> Option<Field> {
+    Some(match key {
+        "ua" => Field::Upstream,
+        "us" => Field::UpstreamStatus,
+        "ut" => Field::Latency(SECOND),
+        "rl" => Field::BytesIn,
+        _ => return None,
+    })
 }
 
 /// `<requests so far> "<router>" "<server>" <ms>ms`.

@@ -136,7 +136,8 @@ fn outcome<'a>(row: &Row<'a>) -> Outcome<'a> {
     };
     let ok = status == Status::Ok;
     let error_type = row.error_type.clone().filter(|_| !ok).or_else(|| match code {
-        Some(0 | 499) => Some(Cow::Borrowed("client_closed_request")),
+        // 460 is that of AWS.
+        Some(0 | 460 | 499) => Some(Cow::Borrowed("client_closed_request")),
         Some(code) if code >= 400 => Some(Cow::Owned(code.to_string())),
         _ => row.aborted.map(Cow::Borrowed),
     });
