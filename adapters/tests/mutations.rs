@@ -95,3 +95,13 @@ fn otel_log() {
 fn json() {
     exercise(&["../tests/fuzz/seeds/json", "golden/otel"], targets::json_value);
 }
+
+#[test]
+fn gateway_text() {
+    exercise(&["golden/gateway"], targets::gateway_text);
+}
+
+#[test]
+fn gateway_json() {
+    exercise(&["golden/gateway"], targets::gateway_json);
+}

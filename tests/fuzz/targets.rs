@@ -1,10 +1,13 @@
 //! What each fuzz target does with its bytes. The stable tests of `adapters` run the same functions
 //! over the seeds and their mutations.
 
+use halo_adapters::event::{Content, Event, Status};
+use halo_adapters::gateway::{self, Format, Line, Place, Reader, Rules, Spec};
 use halo_adapters::otlp::model::{Logs, Traces};
 use halo_adapters::otlp::{Signal, json, protobuf};
 use halo_adapters::{json as value, otel};
 use std::hint::black_box;
+use std::sync::LazyLock;
 
 const SIGNALS: [Signal; 3] = [Signal::Traces, Signal::Logs, Signal::Metrics];
 
@@ -90,4 +93,54 @@ pub(crate) fn json_value(data: &[u8]) {
         Ok(parsed) => drop(black_box(parsed.clone())),
         Err(error) => assert!(error.offset <= text.len() && error.line >= 1 && error.column >= 1),
     }
+}
+
+/// Made once: an expression takes longer to compile than to meet a line.
+static TEXT_READERS: LazyLock<Vec<Reader>> = LazyLock::new(|| {
+    let texts =
+        [Format::Combined, Format::Traefik, Format::Haproxy, Format::Envoy, Format::Alb, Format::Litellm];
+    let regex = Spec::regex(r#"^(?P<client>\S+) .*\[(?P<time>[^\]]+)\] "(?P<request>.*)" (?P<status>\S+)"#);
+    let specs = texts.map(Spec::from).into_iter().chain(regex);
+    specs.map(|spec| Reader::new(spec, Rules::all())).collect()
+});
+
+static JSON_READERS: LazyLock<Vec<Reader>> = LazyLock::new(|| {
+    let map = [("path", "request.uri"), ("status", "response.status"), ("duration_ms", "latencies.request")];
+    let specs = Format::ALL.map(Spec::from).into_iter().chain(Spec::json(map));
+    specs.map(|spec| Reader::new(spec, Rules::default())).collect()
+});
+
+/// Every line comes to something in every format of text.
+pub(crate) fn gateway_text(data: &[u8]) {
+    gateway_lines(data, &TEXT_READERS);
+}
+
+/// The same of JSON.
+pub(crate) fn gateway_json(data: &[u8]) {
+    gateway_lines(data, &JSON_READERS);
+}
+
+fn gateway_lines(data: &[u8], readers: &[Reader]) {
+    let lines: Vec<&[u8]> = data.split(|b| *b == b'\n').collect();
+    let _ = black_box(gateway::detect(&lines));
+    for (at, line) in lines.iter().enumerate() {
+        let place = Place { file: "a.log", identity: &["1", "2"], offset: at as u64 };
+        for reader in readers {
+            if let Ok(Line::Event(event)) = reader.line(line, &place) {
+                gateway_event(&event);
+            }
+        }
+    }
+}
+
+/// What a record is made of can be read.
+fn gateway_event(event: &Event<'_>) {
+    assert_eq!(event.source.adapter, "gateway");
+    assert!(event.facts.iter().any(|(key, _)| *key == "offset"));
+    assert_ne!(event.input, Content::Undisclosed);
+    assert!(
+        event.outcome.status == Status::Ok
+            || event.outcome.error_text.is_some()
+            || event.outcome.error_type.is_some()
+    );
 }

@@ -41,6 +41,9 @@ pub(super) fn row<'a>(line: &'a str, format: Format) -> Result<Row<'a>, Unusable
 fn around_the_time(line: &str) -> Option<(&str, time::Time, &str)> {
     memchr_iter(b'[', line.as_bytes()).find_map(|at| {
         let text = &line[at + 1..];
+        if !text.as_bytes().first().is_some_and(u8::is_ascii_digit) {
+            return None;
+        }
         // The longest form has 35 bytes.
         let end = text.bytes().take(40).position(|b| b == b']')?;
         let rest = text[end..].strip_prefix("] ").filter(|rest| rest.starts_with('"'))?;

@@ -24,6 +24,8 @@ mod path;
 mod row;
 mod rules;
 mod spec;
+#[cfg(test)]
+mod tests;
 mod text;
 mod time;
 

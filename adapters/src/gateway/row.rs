@@ -190,7 +190,11 @@ impl<'a> Row<'a> {
         let code = match value {
             Value::Text(text) => match text.as_ref() {
                 "-1" | "-" => Some(0),
-                text => number::whole(text),
+                // Of more digits than any number has too.
+                text if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) => {
+                    Some(number::whole(text).unwrap_or(u64::MAX))
+                }
+                _ => None,
             },
             Value::Whole(-1) => Some(0),
             Value::Whole(code) => Some(u64::try_from(*code).unwrap_or(u64::MAX)),
