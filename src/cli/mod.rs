@@ -7,6 +7,7 @@ mod explain;
 mod hash;
 mod output;
 mod run;
+mod tail;
 mod validate;
 mod verify;
 
@@ -35,6 +36,7 @@ enum Verb {
     Validate(validate::Args),
     Hash(hash::Args),
     Explain(explain::Args),
+    Tail(tail::Args),
 }
 
 const EXIT_CODES: &str = "\
@@ -62,6 +64,7 @@ pub fn main() -> ExitCode {
         Some(Verb::Hash(args)) => args.run(),
         Some(Verb::Validate(args)) => args.run(),
         Some(Verb::Explain(args)) => args.run(),
+        Some(Verb::Tail(args)) => args.run(),
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) fn event<'a>(
     facts.push(("offset", Fact::Number(place.offset)));
     facts.extend(number("http_status", row.status.map(u64::from)));
     facts.extend(label("method", method));
-    facts.extend(target.shown.map(|path| ("path", Fact::Text(path))));
+    facts.extend(target.shown.map(|path| ("path", Fact::Label(path))));
     facts.extend(label("host", target.host));
     facts.extend(number("duration_ms", row.duration.map(to_millis)));
     facts.extend(number("upstream_ms", row.latency.map(to_millis)));
