@@ -5,6 +5,8 @@ mod demo;
 mod demo_client;
 mod explain;
 mod hash;
+mod import;
+mod import_view;
 mod output;
 mod run;
 mod tail;
@@ -37,6 +39,7 @@ enum Verb {
     Hash(hash::Args),
     Explain(explain::Args),
     Tail(tail::Args),
+    Import(import::Args),
 }
 
 const EXIT_CODES: &str = "\
@@ -65,6 +68,7 @@ pub fn main() -> ExitCode {
         Some(Verb::Validate(args)) => args.run(),
         Some(Verb::Explain(args)) => args.run(),
         Some(Verb::Tail(args)) => args.run(),
+        Some(Verb::Import(args)) => args.run(),
     }
 }
 

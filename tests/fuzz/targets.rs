@@ -1,13 +1,12 @@
 //! What each fuzz target does with its bytes. The stable tests of `adapters` run the same functions
 //! over the seeds and their mutations.
 
-use halo_adapters::event::{Content, Event, Status};
-use halo_adapters::gateway::{self, Format, Line, Place, Reader, Rules, Spec};
+use halo_adapters::event::{Event, Keyed, Origin};
 use halo_adapters::otlp::model::{Logs, Traces};
 use halo_adapters::otlp::{Signal, json, protobuf};
-use halo_adapters::{json as value, otel};
+use halo_adapters::unusable::Unusable;
+use halo_adapters::{json as value, langsmith, litellm, openai_agents, otel};
 use std::hint::black_box;
-use std::sync::LazyLock;
 
 const SIGNALS: [Signal; 3] = [Signal::Traces, Signal::Logs, Signal::Metrics];
 
@@ -95,52 +94,79 @@ pub(crate) fn json_value(data: &[u8]) {
     }
 }
 
-/// Made once: an expression takes longer to compile than to meet a line.
-static TEXT_READERS: LazyLock<Vec<Reader>> = LazyLock::new(|| {
-    let texts =
-        [Format::Combined, Format::Traefik, Format::Haproxy, Format::Envoy, Format::Alb, Format::Litellm];
-    let regex = Spec::regex(r#"^(?P<client>\S+) .*\[(?P<time>[^\]]+)\] "(?P<request>.*)" (?P<status>\S+)"#);
-    let specs = texts.map(Spec::from).into_iter().chain(regex);
-    specs.map(|spec| Reader::new(spec, Rules::all())).collect()
-});
-
-static JSON_READERS: LazyLock<Vec<Reader>> = LazyLock::new(|| {
-    let map = [("path", "request.uri"), ("status", "response.status"), ("duration_ms", "latencies.request")];
-    let specs = Format::ALL.map(Spec::from).into_iter().chain(Spec::json(map));
-    specs.map(|spec| Reader::new(spec, Rules::default())).collect()
-});
-
-/// Every line comes to something in every format of text.
-pub(crate) fn gateway_text(data: &[u8]) {
-    gateway_lines(data, &TEXT_READERS);
-}
-
-/// The same of JSON.
-pub(crate) fn gateway_json(data: &[u8]) {
-    gateway_lines(data, &JSON_READERS);
-}
-
-fn gateway_lines(data: &[u8], readers: &[Reader]) {
-    let lines: Vec<&[u8]> = data.split(|b| *b == b'\n').collect();
-    let _ = black_box(gateway::detect(&lines));
-    for (at, line) in lines.iter().enumerate() {
-        let place = Place { file: "a.log", identity: &["1", "2"], offset: at as u64 };
-        for reader in readers {
-            if let Ok(Line::Event(event)) = reader.line(line, &place) {
-                gateway_event(&event);
+/// However a text lists its items, those that are JSON are mapped or refused, the same each time.
+fn items(data: &[u8], adapter: &str, reads: for<'a> fn(&value::Json<'a>) -> Read<'a>) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let most = value::Most { items: 1000, values: 100_000 };
+    let mut texts = value::split(text, &most).map(|(_, items)| items).unwrap_or_default();
+    // What the SDK of OpenAI wraps its items in.
+    texts.extend(
+        text.find('[')
+            .and_then(|at| text.get(at..))
+            .and_then(|rest| value::split(rest, &most).ok())
+            .map_or(vec![], |(_, items)| items),
+    );
+    for item in texts {
+        let Ok(item) = value::parse(item) else { continue };
+        match reads(&item) {
+            Ok(Some(event)) => {
+                assert_eq!(event.source.adapter, adapter);
+                assert!(
+                    matches!(&event.origin, Origin::Keyed(Keyed { id, .. }) if !id.iter().any(|part| part.is_empty()))
+                );
             }
+            Ok(None) => {}
+            Err(unusable) => assert!(unusable.to_string().len() < 200),
         }
     }
 }
 
-/// What a record is made of can be read.
-fn gateway_event(event: &Event<'_>) {
-    assert_eq!(event.source.adapter, "gateway");
-    assert!(event.facts.iter().any(|(key, _)| *key == "offset"));
-    assert_ne!(event.input, Content::Undisclosed);
-    assert!(
-        event.outcome.status == Status::Ok
-            || event.outcome.error_text.is_some()
-            || event.outcome.error_type.is_some()
-    );
+/// The first line is the boundary. Parts lie in the body, in its order, and what they hold can be read.
+pub(crate) fn langsmith(data: &[u8]) {
+    if let Some(row) = std::str::from_utf8(data).ok().and_then(|text| value::parse(text).ok()) {
+        langsmith_row(&row);
+    }
+    let Some(boundary) = data.split(|byte| *byte == b'\r').next().and_then(|line| line.strip_prefix(b"--"))
+    else {
+        return;
+    };
+    let content_type = [b"multipart/form-data; boundary=\"", boundary, b"\""].concat();
+    let Some(boundary) = langsmith::multipart::boundary(&content_type) else { return };
+    let Ok(parts) = langsmith::multipart::parts(data, &boundary) else { return };
+    let held: usize = parts.iter().map(|part| part.content.len() + boundary.len()).sum();
+    assert!(held <= data.len());
+    for told in langsmith::form::told(&parts) {
+        let parse = |bytes| value::parse(langsmith::form::text(bytes)?).map_err(|error| error.to_string());
+        match told {
+            langsmith::form::Told::Run(run) => {
+                if let Ok(whole) = run.assemble(parse) {
+                    langsmith_row(&whole);
+                }
+            }
+            langsmith::form::Told::Feedback(content) => drop(black_box(parse(content))),
+            langsmith::form::Told::Unknown(place) => assert!(place < parts.len()),
+        }
+    }
+}
+
+type Read<'a> = Result<Option<Event<'a>>, Unusable>;
+
+pub(crate) fn litellm(data: &[u8]) {
+    items(data, "litellm", litellm::event);
+    items(data, "litellm", litellm::spend_row);
+}
+
+pub(crate) fn openai_agents(data: &[u8]) {
+    items(data, "openai_agents_traces", openai_agents::item);
+}
+
+fn langsmith_row(row: &value::Json<'_>) {
+    let _ = black_box(langsmith::feedback(row));
+    let _ = black_box(langsmith::run(row));
+    for op in [langsmith::Op::Post, langsmith::Op::Patch] {
+        if let Ok(fragment) = langsmith::fragment(op, row) {
+            assert_eq!(fragment.space, langsmith::SPACE);
+            drop(black_box(fragment.event(false)));
+        }
+    }
 }

@@ -1,7 +1,7 @@
 #![no_main]
 
 #[allow(dead_code)]
-#[path = "../targets.rs"]
-mod targets;
+#[path = "../gateway.rs"]
+mod gateway;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::gateway_json(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| gateway::json(data));
