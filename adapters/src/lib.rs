@@ -12,6 +12,7 @@ pub mod count;
 pub mod event;
 pub mod fragment;
 pub mod json;
+pub mod native;
 pub mod otel;
 pub mod otlp;
 pub mod spelling;

@@ -5,6 +5,7 @@
 //! never stored; names and ids of the sender's are masked and bounded.
 
 use super::canon::write_str;
+use super::content::{self, OutcomeContent};
 use super::data::data;
 use super::draft::{Draft, DraftWriter, Scratch};
 use super::hash;
@@ -15,8 +16,6 @@ use super::redact::{Findings, Redactor, Severity};
 use super::tenant::Tenant;
 use super::vocabulary::{Class, Words};
 use halo_adapters::event::{Content, Decision, Event, Keyed, Origin, Outcome, Source, Status};
-use halo_adapters::json::{Json, Text};
-use std::borrow::Cow;
 
 /// Builds drafts: the rules that are the same for all of them. One for the process, shared by its
 /// threads.
@@ -42,8 +41,8 @@ impl Builder {
         let said = Said::of(event, self, &mut findings);
         let names = Names::of(event, &words, trace, self, &mut findings);
         let mut w = DraftWriter::new(scratch);
-        let content = &mut scratch.content;
-        action(&mut w.line, words.class, &names, event, said.input.as_deref(), content);
+        let buffer = &mut scratch.content;
+        action(&mut w.line, words.class, &names, event, said.input.as_deref(), buffer);
         agent(&mut w.line, &names);
         w.data();
         data(&mut w.line, event, &names, (trace, span), &findings);
@@ -52,7 +51,8 @@ impl Builder {
         w.line.extend_from_slice(br#","integrity":{"#);
         w.integrity();
         w.line.push(b'}');
-        outcome(&mut w.line, &event.outcome, said.outcome.as_deref(), content);
+        let how = outcome_content(&event.outcome);
+        content::outcome(&mut w.line, event.outcome.status, how, said.outcome.as_deref(), buffer);
         if let Some(parent) = parent {
             w.parent(parent);
         }
@@ -79,26 +79,12 @@ struct Said {
 impl Said {
     /// Findings of the input come first, as in the reference.
     fn of(event: &Event<'_>, builder: &Builder, findings: &mut Findings) -> Self {
-        let redactor = &builder.redactor;
-        let mut input = None;
-        match &event.input {
-            Content::Value(value) if builder.hash_only => redactor.scan(value, findings),
-            Content::Value(value) => {
-                input = Some(redactor.scan_and_summarise(value, findings).unwrap_or_default());
-            }
-            Content::Undisclosed => {}
-        }
-        let outcome = match outcome_content(&event.outcome) {
-            Some(OutcomeContent::Result(result)) => {
-                redactor.scan(result, findings);
-                if builder.hash_only { None } else { redactor.summary_outcome(result) }
-            }
-            Some(OutcomeContent::Error(error)) => {
-                redactor.scan_text(error, findings);
-                if builder.hash_only { None } else { redactor.summary_text(error) }
-            }
-            None => None,
+        let input = match &event.input {
+            Content::Value(value) => builder.input_summary(value, findings),
+            Content::Undisclosed => None,
         };
+        let outcome =
+            outcome_content(&event.outcome).and_then(|said| builder.outcome_summary(said, findings));
         Self { input, outcome }
     }
 }
@@ -201,13 +187,7 @@ fn action(
     line.extend_from_slice(category.as_bytes());
     line.extend_from_slice(br#"","#);
     if let Content::Value(value) = &event.input {
-        line.extend_from_slice(br#""input":{"hash":"#);
-        content_hash(line, value, scratch);
-        if let Some(summary) = summary {
-            line.extend_from_slice(br#","summary":"#);
-            write_str(summary, line);
-        }
-        line.extend_from_slice(b"},");
+        content::input(line, value, summary, scratch);
     }
     line.extend_from_slice(br#""tool":"#);
     write_str(&names.tool, line);
@@ -247,13 +227,6 @@ fn agent(line: &mut Vec<u8>, names: &Names<'_>) {
     line.extend_from_slice(b"},");
 }
 
-/// What an outcome is hashed and summarised from: as in the reference, an error wins over a result.
-#[derive(Clone, Copy)]
-enum OutcomeContent<'e> {
-    Result(&'e Json<'e>),
-    Error(&'e str),
-}
-
 fn outcome_content<'e>(outcome: &'e Outcome<'_>) -> Option<OutcomeContent<'e>> {
     match (outcome.status, &outcome.result) {
         (Status::Ok, Content::Value(result)) => Some(OutcomeContent::Result(result)),
@@ -262,35 +235,7 @@ fn outcome_content<'e>(outcome: &'e Outcome<'_>) -> Option<OutcomeContent<'e>> {
     }
 }
 
-/// As the reference derives it: an error is hashed as `{"error": text}`.
-fn outcome(line: &mut Vec<u8>, outcome: &Outcome<'_>, summary: Option<&str>, scratch: &mut Vec<u8>) {
-    line.extend_from_slice(br#","outcome":{"#);
-    if let Some(content) = outcome_content(outcome) {
-        line.extend_from_slice(br#""hash":"#);
-        match content {
-            OutcomeContent::Result(result) => content_hash(line, result, scratch),
-            OutcomeContent::Error(error) => {
-                let error = Json::Str(Text::Utf8(Cow::Borrowed(error)));
-                content_hash(line, &Json::Object(vec![("error".into(), error)]), scratch);
-            }
-        }
-        line.push(b',');
-    }
-    line.extend_from_slice(br#""status":""#);
-    line.extend_from_slice(match outcome.status {
-        Status::Ok => b"ok",
-        Status::Error => b"error",
-        Status::Denied => b"denied",
-    });
-    line.push(b'"');
-    if let Some(summary) = summary {
-        line.extend_from_slice(br#","summary":"#);
-        write_str(summary, line);
-    }
-    line.push(b'}');
-}
-
-fn identity(w: &mut DraftWriter, id: RecordId, session: &str, severity: Severity) {
+pub(super) fn identity(w: &mut DraftWriter, id: RecordId, session: &str, severity: Severity) {
     w.line.extend_from_slice(br#","record_id":""#);
     w.id(id);
     w.line.extend_from_slice(br#"","schema_version":"0.1","session_id":"#);
@@ -321,10 +266,4 @@ fn ending(w: &mut DraftWriter, tenant: &Tenant) {
     w.line.extend_from_slice(br#","ts":""#);
     w.ts();
     w.line.extend_from_slice(br#""}"#);
-}
-
-fn content_hash(line: &mut Vec<u8>, value: &Json<'_>, scratch: &mut Vec<u8>) {
-    line.extend_from_slice(b"\"sha256:");
-    hash::write_hex(&hash::input_hash_with(value, scratch).0, line);
-    line.push(b'"');
 }

@@ -123,7 +123,7 @@ fn facts<'e>(
 
 /// Cuts a name to [`MAX_NAME`] characters; `…~` and the start of the whole one's SHA-256 then keep two
 /// long ones apart. What is cut and hashed is masked already.
-fn bounded(name: Cow<'_, str>) -> Cow<'_, str> {
+pub(super) fn bounded(name: Cow<'_, str>) -> Cow<'_, str> {
     // No string of at most MAX_NAME bytes has more characters than that.
     if name.len() <= MAX_NAME {
         return name;
