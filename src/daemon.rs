@@ -36,7 +36,9 @@ use crate::net::listener;
 use crate::pipeline::intake::Intake;
 use crate::pipeline::stats::Stats;
 use crate::pipeline::writer::{self, WriterHandle};
+use crate::receivers::delivery::Delivery;
 use crate::receivers::door::{Door, Receivers};
+use crate::receivers::native::{NativeService, Senders};
 use crate::receivers::otlp::join::Joins;
 use crate::receivers::otlp::{OtlpService, Reading};
 use crate::receivers::stats::Counters;
@@ -122,15 +124,17 @@ async fn up(
     // Content that waits must leave room for the spans that it waits for.
     let joins = Joins::new(config.join_wait, config.pipeline.max_in_flight / 4, draining.clone());
     let builder = Arc::new(Builder::new(config.records.hash_only));
-    let reading = Arc::new(Reading::new(config.tenant, builder, joins));
+    let senders = Arc::new(Senders { tenant: config.tenant.clone(), tokens: config.native });
+    let reading = Arc::new(Reading::new(config.tenant, Arc::clone(&builder), joins));
+    let shared = Shared { intake, builder, reading, senders, counters: Arc::clone(counters) };
     let mut doors = JoinSet::new();
     for (bound, settings) in sockets.into_iter().zip([config.grpc, config.http]) {
         if let (Some(bound), Some(settings)) = (bound, settings) {
-            let door = open(bound, settings, intake.clone(), &reading, counters, draining.clone());
+            let door = open(bound, settings, &shared, draining.clone());
             doors.spawn(door);
         }
     }
-    drop(intake);
+    drop(shared);
     announce(state);
     let running = Running { doors, drain, timeout: config.shutdown_timeout };
     let end = drain::supervise(running, writer.finished(), signals, &state.stats).await;
@@ -178,18 +182,35 @@ fn announce(state: &admin::State) {
     );
 }
 
+/// What the receivers of all doors share.
+struct Shared {
+    intake: Intake,
+    builder: Arc<Builder>,
+    reading: Arc<Reading>,
+    senders: Arc<Senders>,
+    counters: Arc<Counters>,
+}
+
 /// Serves every receiver at one door until it is drained.
 fn open(
     bound: Bound,
     settings: DoorSettings,
-    intake: Intake,
-    reading: &Arc<Reading>,
-    counters: &Arc<Counters>,
+    shared: &Shared,
     draining: watch::Receiver<bool>,
 ) -> impl Future<Output = ()> + use<> {
     let limits = Arc::new(settings.limits);
-    let otlp = OtlpService::new(intake, Arc::clone(reading), Arc::clone(&limits), Arc::clone(counters));
-    listener::serve(bound.socket, Door::new(Receivers { otlp }), limits, draining)
+    let (intake, counters) = (shared.intake.clone(), Arc::clone(&shared.counters));
+    let reading = Arc::clone(&shared.reading);
+    let otlp = OtlpService::new(intake.clone(), reading, Arc::clone(&limits), Arc::clone(&counters));
+    let delivery = Delivery {
+        intake,
+        builder: Arc::clone(&shared.builder),
+        limits: Arc::clone(&limits),
+        counters,
+        stats: |counters| &counters.native,
+    };
+    let native = NativeService::new(delivery, Arc::clone(&shared.senders));
+    listener::serve(bound.socket, Door::new(Receivers { otlp, native }), limits, draining)
 }
 
 /// Opens the store, completes what a crash interrupted, and starts the writer thread. Blocks for as

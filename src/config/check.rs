@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::env::{self, Lookup};
 use super::error::{ConfigError, Place, Problem};
-use super::raw::{Node, Value};
+use super::raw::{Key, Node, Value};
 use super::value::{Endpoint, duration};
-use super::{Config, DoorSettings, LogFormat, LogLevel, keys};
+use super::{Config, DoorSettings, LogFormat, LogLevel, keys, tokens};
 
 const MIB: u64 = 1 << 20;
 const GRPC: &str = "receivers.otlp.protocols.grpc";
@@ -24,6 +24,7 @@ pub(super) fn config(root: &Node, env: Lookup<'_>) -> Result<Config, ConfigError
     let mut reader = Reader { root, env, problems: keys::compare(root) };
     let mut config = Config::default();
     reader.doors(&mut config);
+    config.native = tokens::read(&mut reader);
     reader.tenant(&mut config);
     reader.storage(&mut config);
     reader.mebibytes("pipeline.max_in_flight_mib", 1..=65_536, |bytes| {
@@ -40,22 +41,22 @@ pub(super) fn config(root: &Node, env: Lookup<'_>) -> Result<Config, ConfigError
     if reader.problems.is_empty() { Ok(config) } else { Err(ConfigError::new(reader.problems)) }
 }
 
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     root: &'a Node,
     env: Lookup<'a>,
     problems: Vec<Problem>,
 }
 
 /// A value that is written in the file.
-struct Written {
-    place: Place,
+pub(super) struct Written {
+    pub(super) place: Place,
     /// After expansion.
-    text: String,
+    pub(super) text: String,
     /// As it may be repeated in a message: before expansion, because a variable may be a secret.
     shown: String,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     fn doors(&mut self, config: &mut Config) {
         if self.node("receivers.otlp.protocols").is_some_and(|node| !matches!(node.value, Value::Null)) {
             // As in a Collector: only the protocols that are named are started.
@@ -254,6 +255,13 @@ impl Reader<'_> {
         Some(items.iter().filter_map(|item| self.scalar(key, item.place, &item.value)).collect())
     }
 
+    /// The entries of a mapping whose keys the operator chose.
+    pub(super) fn map(&mut self, key: &str) -> Vec<(&'a Key, Written)> {
+        let Some(Node { value: Value::Section(entries), .. }) = self.node(key) else { return Vec::new() };
+        let expand = |(name, node): &'a (Key, Node)| Some((name, self.scalar(key, node.place, &node.value)?));
+        entries.iter().filter_map(expand).collect()
+    }
+
     fn scalar(&mut self, key: &str, place: Place, value: &Value) -> Option<Written> {
         let Value::Scalar(shown) = value else { return None };
         match env::expand(shown, self.env) {
@@ -266,7 +274,7 @@ impl Reader<'_> {
         }
     }
 
-    fn report(&mut self, place: Place, key: &str, what: String) {
+    pub(super) fn report(&mut self, place: Place, key: &str, what: String) {
         self.problems.push(Problem { place: Some(place), key: key.to_owned(), what });
     }
 }

@@ -31,6 +31,8 @@ pub const KEYS: &[(&str, Kind)] = &[
     ("receivers.otlp.protocols.http.endpoint", Single),
     ("receivers.otlp.protocols.http.max_request_body_size", Single),
     ("receivers.otlp.protocols.http.max_connections", Single),
+    ("receivers.native", Section),
+    ("receivers.native.tokens", Map),
     ("tenant", Section),
     ("tenant.attributes", List),
     ("tenant.headers", List),

@@ -13,12 +13,14 @@ pub mod keys;
 pub mod raw;
 #[cfg(test)]
 mod tests;
+mod tokens;
 pub mod value;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::net::limits::Limits;
+use crate::receivers::native::tokens::Tokens;
 use crate::receivers::tenancy::TenantRule;
 pub use error::{ConfigError, Place, Problem};
 pub use value::Endpoint;
@@ -32,6 +34,8 @@ pub struct Config {
     pub http: Option<DoorSettings>,
     /// How long content in logs may wait for its span.
     pub join_wait: Duration,
+    /// Who may send records of its own making.
+    pub native: Tokens,
     pub tenant: TenantRule,
     pub storage: StorageSettings,
     pub pipeline: PipelineSettings,
@@ -108,6 +112,7 @@ impl Default for Config {
             grpc: Some(DoorSettings::grpc()),
             http: Some(DoorSettings::http()),
             join_wait: Duration::from_secs(1),
+            native: Tokens::default(),
             tenant: TenantRule::default(),
             storage: StorageSettings::default(),
             pipeline: PipelineSettings::default(),

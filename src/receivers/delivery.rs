@@ -72,7 +72,15 @@ impl Delivery {
     /// As [`Reader::collect`] and [`Coding::decode`].
     pub async fn read(&self, headers: &HeaderMap, reader: &mut Reader<'_, Incoming>) -> Result<Body, Fault> {
         let coding = Coding::of(headers)?;
-        let (bytes, mut permit) = reader.collect(&self.intake).await?;
+        let (bytes, permit) = reader.collect(&self.intake).await?;
+        self.unpack(coding, bytes, permit).await
+    }
+
+    /// Decompresses a body that has arrived.
+    ///
+    /// # Errors
+    /// As [`Coding::decode`].
+    pub async fn unpack(&self, coding: Coding, bytes: Bytes, mut permit: Permit) -> Result<Body, Fault> {
         let limit = self.limits.body;
         if !coding.is_heavy(bytes.len()) {
             let bytes = contain(|| coding.decode(bytes, limit, &mut permit))?;
@@ -112,6 +120,18 @@ impl Delivery {
     /// # Errors
     /// A retryable refusal: none of it, or only parts that may be sent again without harm, is sealed.
     pub async fn submit(&self, sheet: Sheet) -> Result<Receipt, Fault> {
+        self.seal(sheet, false).await
+    }
+
+    /// The same, for a receipt that tells of each draft.
+    ///
+    /// # Errors
+    /// As [`Self::submit`].
+    pub async fn submit_for_detail(&self, sheet: Sheet) -> Result<Receipt, Fault> {
+        self.seal(sheet, true).await
+    }
+
+    async fn seal(&self, sheet: Sheet, detailed: bool) -> Result<Receipt, Fault> {
         let Sheet { drafts, items, filtered, rejected, permit, .. } = sheet;
         let stats = self.stats();
         stats.received.fetch_add(items + filtered + rejected, Relaxed);
@@ -120,6 +140,8 @@ impl Delivery {
         let pending = Pending::new([&stats.accepted, &stats.refused, &stats.abandoned], items);
         let receipt = if drafts.is_empty() {
             Ok(Receipt::default())
+        } else if detailed {
+            self.intake.submit_for_detail(Batch { drafts, permit }).await
         } else {
             self.intake.submit(Batch { drafts, permit }).await
         };

@@ -1,5 +1,6 @@
 //! One address for everything: tells whose request it is, by content type and path.
 
+use super::native::NativeService;
 use super::otlp::OtlpService;
 use crate::net::answer::Reply;
 use http::{Request, Response};
@@ -19,18 +20,23 @@ pub struct Door {
 #[derive(Debug)]
 pub struct Receivers {
     pub otlp: OtlpService,
+    pub native: NativeService,
 }
 
 /// Whose request it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Room {
     Otlp,
+    Native,
 }
 
 impl Room {
     /// OTLP answers what nobody else knows: its answers tell which paths there are.
-    fn of<B>(_request: &Request<B>) -> Self {
-        Self::Otlp
+    fn of<B>(request: &Request<B>) -> Self {
+        match request.uri().path() {
+            path if NativeService::serves(path) => Self::Native,
+            _ => Self::Otlp,
+        }
     }
 }
 
@@ -51,6 +57,7 @@ impl Service<Request<Incoming>> for Door {
         Box::pin(async move {
             Ok(match Room::of(&request) {
                 Room::Otlp => receivers.otlp.answer(request).await,
+                Room::Native => receivers.native.answer(request).await,
             })
         })
     }

@@ -6,7 +6,9 @@ use crate::net::rpc_status::{Any, BadRequest, RetryInfo, Status};
 use crate::pipeline::batch::Receipt;
 use crate::pipeline::intake::{Intake, Job};
 use crate::pipeline::refusal::Refusal;
+use crate::receivers::delivery::Delivery;
 use crate::receivers::door::{Door, Receivers};
+use crate::receivers::native::{NativeService, Senders};
 use crate::receivers::otlp::join::Joins;
 use crate::receivers::otlp::stats::{SignalStats, Transport};
 use crate::receivers::otlp::{OtlpService, Reading};
@@ -79,14 +81,23 @@ impl Rig {
         let (drain, drained) = watch::channel(false);
         let limits = Arc::new(limits);
         let joins = Joins::new(JOIN_WAIT, IN_FLIGHT / 4, drained.clone());
-        let reading = Reading::new(TenantRule::default(), Arc::new(Builder::new(false)), joins);
+        let builder = Arc::new(Builder::new(false));
+        let reading = Reading::new(TenantRule::default(), Arc::clone(&builder), joins);
+        let delivery = Delivery {
+            intake: intake.clone(),
+            builder,
+            limits: Arc::clone(&limits),
+            counters: Arc::clone(&counters),
+            stats: |counters| &counters.native,
+        };
+        let native = NativeService::new(delivery, Arc::new(Senders::default()));
         let service =
             OtlpService::new(intake.clone(), Arc::new(reading), Arc::clone(&limits), Arc::clone(&counters));
         let socket = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let addr = socket.local_addr().unwrap();
         let server = runtime.spawn(listener::serve(
             socket.into(),
-            Door::new(Receivers { otlp: service }),
+            Door::new(Receivers { otlp: service, native }),
             limits,
             drained,
         ));
