@@ -12,9 +12,12 @@
 //! | 4 | [`net`], [`receivers`] | bytes in |
 //! | 5 | [`config`], [`telemetry`], [`daemon`] | assembly and operation |
 //! | 6 | [`cli`] | one file per verb |
+//!
+//! Beside them, [`client`] is for those who send.
 
 pub mod chain;
 pub mod cli;
+pub mod client;
 pub mod config;
 pub mod daemon;
 pub mod net;

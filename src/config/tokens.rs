@@ -44,7 +44,9 @@ fn grant(text: &str) -> Result<Grant, String> {
     };
     let tenant = match tenant.trim() {
         "" => {
-            return Err("must name the token's tenant, or `*` for any, like `acme` or `acme, captured`".into());
+            return Err(
+                "must name the token's tenant, or `*` for any, like `acme` or `acme, captured`".into()
+            );
         }
         "*" => None,
         id => Some(Tenant::claimed(id).map_err(|error| error.to_string())?),

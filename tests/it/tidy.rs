@@ -11,7 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["record"],
     &["chain"],
     &["pipeline"],
-    &["net", "receivers"],
+    &["net", "receivers", "client"],
     &["config", "telemetry", "daemon"],
     &["cli"],
 ];
