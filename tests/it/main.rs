@@ -19,6 +19,8 @@ mod garbage;
 mod hash_oracle;
 mod lineage;
 mod logs;
+mod native;
+mod native_oracle;
 mod protocol;
 mod record_oracle;
 mod redact_corpus;
