@@ -10,8 +10,14 @@
 
 pub mod count;
 pub mod event;
+mod fields;
 pub mod fragment;
+pub mod gateway;
 pub mod json;
+pub mod langsmith;
+pub mod litellm;
+pub mod openai_agents;
 pub mod otel;
 pub mod otlp;
+pub mod spelling;
 pub mod unusable;

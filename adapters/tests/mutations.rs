@@ -95,3 +95,18 @@ fn otel_log() {
 fn json() {
     exercise(&["../tests/fuzz/seeds/json", "golden/otel"], targets::json_value);
 }
+
+#[test]
+fn litellm() {
+    exercise(&["golden/litellm"], targets::litellm);
+}
+
+#[test]
+fn openai_agents() {
+    exercise(&["golden/openai_agents"], targets::openai_agents);
+}
+
+#[test]
+fn langsmith() {
+    exercise(&["../tests/fuzz/seeds/langsmith", "golden/langsmith"], targets::langsmith);
+}

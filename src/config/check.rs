@@ -1,5 +1,6 @@
 //! From the written tree to a [`Config`]: each value read, bounded and compared, all problems kept.
 
+mod import;
 mod tees;
 
 use std::ops::RangeInclusive;
@@ -27,6 +28,7 @@ pub(super) fn config(root: &Node, env: Lookup<'_>) -> Result<Config, ConfigError
     let mut config = Config::default();
     reader.doors(&mut config);
     reader.tees(&mut config);
+    reader.import(&mut config);
     reader.tenant(&mut config);
     reader.storage(&mut config);
     reader.mebibytes("pipeline.max_in_flight_mib", 1..=65_536, |bytes| {
@@ -37,6 +39,7 @@ pub(super) fn config(root: &Node, env: Lookup<'_>) -> Result<Config, ConfigError
     reader.endpoint("admin.endpoint", &mut config.admin);
     // Exporters give a request up after ten seconds.
     reader.duration("receivers.otlp.join_wait", (Duration::from_secs(8), "8s"), &mut config.join_wait);
+    reader.hold(&mut config);
     reader.duration("shutdown_timeout", (Duration::from_secs(3600), "1h"), &mut config.shutdown_timeout);
     reader.log(&mut config);
     reader.together(&config);
@@ -145,6 +148,19 @@ impl Reader<'_> {
                 self.report(place, path, what);
             }
         }
+    }
+
+    fn hold(&mut self, config: &mut Config) {
+        let key = "receivers.hold.wait";
+        self.duration(key, (Duration::from_secs(86_400), "24h"), &mut config.hold.wait);
+        if config.hold.wait < Duration::from_secs(1)
+            && let Some(place) = self.node(key).map(|node| node.place)
+        {
+            self.report(place, key, "must be at least 1s: senders tell the end apart from the start".into());
+        }
+        self.mebibytes("receivers.hold.max_mib", 1..=4096, |bytes| {
+            config.hold.bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        });
     }
 
     fn log(&mut self, config: &mut Config) {

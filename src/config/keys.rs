@@ -2,6 +2,7 @@
 
 use super::error::{Place, Problem};
 use super::raw::{Key, Node, Value};
+use halo_adapters::spelling::nearest;
 
 /// What stands under a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +19,9 @@ use Kind::{List, Map, Section, Value as Single};
 /// The vocabulary, but for the tees. `config/halod.yaml` explains each key; a test holds the two together.
 const KEYS: &[(&str, Kind)] = &[
     ("receivers", Section),
+    ("receivers.hold", Section),
+    ("receivers.hold.wait", Single),
+    ("receivers.hold.max_mib", Single),
     ("receivers.otlp", Section),
     ("receivers.otlp.join_wait", Single),
     ("receivers.otlp.protocols", Section),
@@ -30,6 +34,10 @@ const KEYS: &[(&str, Kind)] = &[
     ("receivers.otlp.protocols.http.endpoint", Single),
     ("receivers.otlp.protocols.http.max_request_body_size", Single),
     ("receivers.otlp.protocols.http.max_connections", Single),
+    ("receivers.import", Section),
+    ("receivers.import.include", List),
+    ("receivers.import.formats", Map),
+    ("receivers.import.tenant", Single),
     ("tenant", Section),
     ("tenant.attributes", List),
     ("tenant.headers", List),
@@ -217,12 +225,7 @@ fn foreign(full: &str) -> Option<&'static str> {
 /// siblings.
 fn suggestion(path: &str, name: &str) -> String {
     let siblings = children(path);
-    let near = siblings
-        .iter()
-        .map(|sibling| (distance(name, sibling), *sibling))
-        .filter(|(distance, sibling)| *distance <= (sibling.len() / 3).max(1))
-        .min();
-    if let Some((_, sibling)) = near {
+    if let Some(sibling) = nearest(name, &siblings) {
         return format!("did you mean `{sibling}`?");
     }
     let elsewhere = all().find(|(key, _)| key.rsplit('.').next() == Some(name));
@@ -266,39 +269,9 @@ fn problem(place: Place, key: &str, what: String) -> Problem {
     Problem { place: Some(place), key: key.to_owned(), what }
 }
 
-/// Edits between two names; anything longer than a name ever is counts as far away.
-fn distance(a: &str, b: &str) -> usize {
-    if a.len() > 64 {
-        return usize::MAX;
-    }
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (cell, y) in row.iter_mut().skip(1).zip(b.bytes()) {
-            let above = *cell;
-            left = (diagonal + usize::from(x != y)).min(left + 1).min(above + 1);
-            diagonal = above;
-            *cell = left;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-    }
-    row.last().copied().unwrap_or(usize::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn distances() {
-        assert_eq!(distance("endpoint", "endpoint"), 0);
-        assert_eq!(distance("endpint", "endpoint"), 1);
-        assert_eq!(distance("", "log"), 3);
-        assert_eq!(distance("kitten", "sitting"), 3);
-    }
 
     #[test]
     fn every_key_has_its_section() {

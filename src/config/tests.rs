@@ -33,6 +33,7 @@ fn nothing_written_is_the_default() {
 fn every_value_is_read() {
     let text = "
 receivers:
+  hold: { wait: 1h, max_mib: 7 }
   otlp:
     protocols:
       grpc: { endpoint: '[::1]:1', max_recv_msg_size_mib: 2, max_concurrent_streams: 3, max_connections: 4 }
@@ -56,6 +57,7 @@ log: { level: debug, format: json }
     assert_eq!(grpc.endpoint.to_string(), "[::1]:1");
     assert_eq!((grpc.limits.body, grpc.limits.concurrent_streams, grpc.limits.connections), (2 << 20, 3, 4));
     assert_eq!(http.endpoint.to_string(), "localhost:0");
+    assert_eq!(config.hold, HoldSettings { wait: Duration::from_secs(3600), bytes: 7 << 20 });
     assert_eq!((http.limits.body, http.limits.connections), (5000, 6));
     assert_eq!(config.tenant, TenantRule { attributes: vec!["a.b".into()], headers: vec!["x-org".into()] });
     let storage = StorageSettings {

@@ -8,6 +8,7 @@
 use super::bill::Bill;
 use super::contain;
 use super::stats::{Counters, Pending, ReceiverStats};
+use crate::hold::{Hold, Item};
 use crate::net::body::Reader;
 use crate::net::coding::Coding;
 use crate::net::limits::Limits;
@@ -20,6 +21,7 @@ use crate::record::tenant::Tenant;
 use crate::tee::{Kept, Tee};
 use bytes::Bytes;
 use halo_adapters::event::Event;
+use halo_adapters::fragment::Fragment;
 use http::HeaderMap;
 use http::request::Parts;
 use hyper::body::Incoming;
@@ -57,6 +59,8 @@ pub struct Sheet {
     pub rejected: u64,
     /// Why the first of the rejected ones was.
     pub first_reason: Option<String>,
+    /// Messages that tell an action in parts, for the hold.
+    fragments: Vec<Item>,
     /// The request itself, to be passed on when it has its receipt.
     pub kept: Kept,
     builder: Arc<Builder>,
@@ -142,21 +146,79 @@ impl Delivery {
     /// # Errors
     /// A retryable refusal: none of it, or only parts that may be sent again without harm, is sealed.
     pub async fn submit(&self, sheet: Sheet) -> Result<Receipt, Fault> {
-        let Sheet { drafts, items, filtered, rejected, kept, permit, .. } = sheet;
+        let pending = self.count(&sheet);
+        let Sheet { drafts, kept, permit, .. } = sheet;
+        let receipt = self.seal(drafts, permit).await;
+        self.end(pending, receipt, kept)
+    }
+
+    /// As [`Self::submit`]; actions that are told in parts are sealed when they are whole, and kept on
+    /// disk by `hold` until then.
+    ///
+    /// # Errors
+    /// As [`Self::submit`].
+    pub async fn submit_to(&self, hold: &Hold, mut sheet: Sheet) -> Result<Receipt, Fault> {
+        let pending = self.count(&sheet);
+        let kept = std::mem::take(&mut sheet.kept);
+        let receipt = self.seal_whole(hold, sheet).await;
+        self.end(pending, receipt, kept)
+    }
+
+    async fn seal_whole(&self, hold: &Hold, sheet: Sheet) -> Result<Receipt, Fault> {
+        let Sheet { mut drafts, fragments, mut permit, mut scratch, .. } = sheet;
+        if fragments.is_empty() {
+            return self.seal(drafts, permit).await;
+        }
+        let mut ready = hold.put(fragments).await?;
+        let ready_len = ready.len();
+        let builder = Arc::clone(&self.builder);
+        let draft = move || {
+            contain(|| {
+                let whole = ready.drafts(&builder, &mut scratch);
+                Ok((ready, whole))
+            })
+        };
+        // Drafting takes some ten microseconds a message.
+        let many = ready_len > 100;
+        let drafted = if many {
+            tokio::task::spawn_blocking(draft).await.unwrap_or(Err(Fault::Crashed))
+        } else {
+            draft()
+        };
+        let (ready, whole) = drafted?;
+        drafts.extend(whole);
+        permit.grow_to(drafts.iter().map(|draft| size_of::<Draft>() + draft.len()).sum())?;
+        let receipt = self.seal(drafts, permit).await?;
+        ready.sealed();
+        Ok(receipt)
+    }
+
+    async fn seal(&self, drafts: Vec<Draft>, permit: Permit) -> Result<Receipt, Fault> {
+        if drafts.is_empty() {
+            return Ok(Receipt::default());
+        }
+        Ok(self.intake.submit(Batch { drafts, permit }).await?)
+    }
+
+    fn count(&self, sheet: &Sheet) -> Pending<'_> {
+        let Sheet { items, filtered, rejected, .. } = sheet;
         let stats = self.stats();
         stats.received.fetch_add(items + filtered + rejected, Relaxed);
-        stats.filtered.fetch_add(filtered, Relaxed);
-        stats.rejected.fetch_add(rejected, Relaxed);
-        let pending = Pending::new([&stats.accepted, &stats.refused, &stats.abandoned], items);
-        let receipt = if drafts.is_empty() {
-            Ok(Receipt::default())
-        } else {
-            self.intake.submit(Batch { drafts, permit }).await
-        };
+        stats.filtered.fetch_add(*filtered, Relaxed);
+        stats.rejected.fetch_add(*rejected, Relaxed);
+        Pending::new([&stats.accepted, &stats.refused, &stats.abandoned], *items)
+    }
+
+    fn end(
+        &self,
+        pending: Pending<'_>,
+        receipt: Result<Receipt, Fault>,
+        kept: Kept,
+    ) -> Result<Receipt, Fault> {
         pending.end(receipt.is_ok());
         let receipt = receipt?;
         kept.forward();
-        stats.requests.fetch_add(1, Relaxed);
+        self.stats().requests.fetch_add(1, Relaxed);
         Ok(receipt)
     }
 }
@@ -171,6 +233,7 @@ impl Sheet {
             filtered: 0,
             rejected: 0,
             first_reason: None,
+            fragments: Vec::new(),
             kept: Kept::default(),
             builder,
             scratch: Scratch::default(),
@@ -196,6 +259,19 @@ impl Sheet {
         self.items += 1;
         self.bill.add(size_of::<Draft>() + draft.len());
         self.drafts.push(draft);
+        self.bill.pay(&mut self.permit)
+    }
+
+    /// Takes a message that tells an action in parts, as one item. `tenant` is whose it is where the
+    /// sender's credentials or headers tell; else the messages themselves do.
+    ///
+    /// # Errors
+    /// As [`Self::event`].
+    pub fn fragment(&mut self, fragment: Fragment<'_>, tenant: Option<Tenant>) -> Result<(), Fault> {
+        let message = self.builder.reduce(fragment, &mut self.scratch);
+        self.items += 1;
+        self.bill.add(size_of::<Item>() + message.weight());
+        self.fragments.push(Item { tenant, message });
         self.bill.pay(&mut self.permit)
     }
 

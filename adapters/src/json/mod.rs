@@ -6,11 +6,13 @@
 
 mod error;
 mod parse;
+mod split;
 #[cfg(test)]
 mod tests;
 
 pub use error::{ParseError, Problem};
 pub use parse::{Limits, Parsed, find_special, parse, parse_with};
+pub use split::{Listing, Most, split, values_in};
 
 use std::borrow::Cow;
 use std::cmp::Ordering;

@@ -9,6 +9,7 @@
 //! HTTP/2; `proto/` holds the messages. An answer of success means: linked and on disk.
 
 mod decode;
+pub mod file;
 mod grpc;
 mod http;
 pub mod join;
@@ -31,6 +32,7 @@ use super::contain;
 use super::stats::{Counters, Pending};
 use super::tenancy::TenantRule;
 use crate::net::answer::Reply;
+use crate::net::grpc::is_grpc;
 use crate::net::limits::Limits;
 use crate::net::status::Fault;
 use crate::pipeline::batch::Batch;
@@ -95,7 +97,7 @@ impl OtlpService {
 impl OtlpService {
     /// Answers one request.
     pub async fn answer(&self, request: Request<Incoming>) -> Response<Reply> {
-        if grpc::is_grpc(request.headers()) {
+        if is_grpc(request.headers()) {
             grpc::answer(&self.shared, request).await
         } else {
             http::answer(&self.shared, request).await
