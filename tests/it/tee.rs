@@ -1,6 +1,9 @@
 //! The tee: what was sealed is passed on as it came, and a backend that is down, slow or wrong costs
 //! neither records nor answers.
 
+#[path = "../fuzz/tee.rs"]
+mod reader;
+
 use crate::support::backend::{Backend, Got, Says};
 use crate::support::chains::{assert_exactly, assert_verified, files, records, spans};
 use crate::support::clients::{python, text_of};
@@ -220,7 +223,7 @@ fn assert_nowhere(place: &Place, said: &str) {
     while let Some(path) = open.pop() {
         if path.is_dir() {
             open.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
-        } else {
+        } else if path.is_file() {
             let held = fs::read(&path).unwrap();
             assert!(!String::from_utf8_lossy(&held).contains("hunter2"), "{}", path.display());
         }
@@ -449,6 +452,22 @@ fn a_tee_that_cannot_work_keeps_halod_from_starting() {
     assert_eq!(out.status.code(), Some(2), "{}", String::from_utf8_lossy(&out.stderr));
 }
 
+#[test]
+fn what_waits_for_a_tee_that_is_gone_is_told() {
+    let backend = Backend::start(10);
+    let endpoint = to(&backend);
+    drop(backend);
+    let place = Place::new(&endpoint, "");
+    let first = place.start();
+    let (_, key) = send(&first, 0);
+    wait_until("it is queued", LONG, || first.metric("halod_tee_queue_requests", "") == 1);
+    assert!(first.log().contains("what is sealed is passed on"), "{}", first.log());
+    assert!(first.terminate().success());
+    let without = Halod::start(&place.records());
+    assert!(without.log().contains("a tee that is no longer configured"), "{}", without.log());
+    assert_sealed(&place, without, vec![key]);
+}
+
 /// What a reader finds in a chain, whichever halod sealed it.
 fn told(dir: &Path) -> BTreeSet<String> {
     let told = |record: &Value| {
@@ -491,4 +510,29 @@ fn a_second_halod_as_backend_has_the_same_chains() {
     }
     assert_verified(&place.records());
     assert_verified(behind.path());
+}
+
+/// The fuzz target on a stable compiler: its seeds, and mutations of them.
+#[test]
+fn whatever_stands_in_a_segment_can_be_read() {
+    let seeds = fs::read_dir(root().join("tests/fuzz/seeds/tee")).unwrap();
+    let seeds: Vec<Vec<u8>> = seeds.map(|entry| fs::read(entry.unwrap().path()).unwrap()).collect();
+    assert!(seeds.len() >= 3);
+    let mut random = Random::new("whatever_stands_in_a_segment_can_be_read");
+    for seed in &seeds {
+        reader::tee(seed);
+        for _ in 0..5_000 {
+            let mut bytes = seed.clone();
+            for _ in 0..random.between(1, 4) {
+                let at = random.between(0, bytes.len() as u64) as usize;
+                match random.between(0, 4) {
+                    0 => bytes[at] = random.next() as u8,
+                    1 => bytes[at] ^= 1 << random.between(0, 8),
+                    2 => bytes.insert(at, random.next() as u8),
+                    _ => bytes.truncate(at.max(1)),
+                }
+            }
+            reader::tee(&bytes);
+        }
+    }
 }
