@@ -212,7 +212,9 @@ impl Kept {
     pub fn forward(self) {
         let Some((request, inner)) = self.request else { return };
         inner.stats.offered.fetch_add(1, Relaxed);
+        inner.stats.in_memory.fetch_add(1, Relaxed);
         if inner.messages.send(Message::Forward(request)).is_err() {
+            inner.stats.in_memory.fetch_sub(1, Relaxed);
             inner.stats.drop_one(Dropped::Disk);
         }
     }

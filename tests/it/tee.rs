@@ -85,7 +85,14 @@ fn send(halod: &Halod, n: u64) -> (Vec<u8>, SpanKey) {
 }
 
 fn drained(halod: &Halod) {
-    wait_until("the queue is empty", LONG, || halod.metric("halod_tee_queue_requests", "otlp") == 0);
+    wait_until("the queue is empty", LONG, || {
+        halod.metric("halod_tee_queue_requests", "receiver=\"otlp\"") == 0
+    });
+}
+
+/// Requests that wait on disk.
+fn queued(halod: &Halod) -> u64 {
+    halod.metric("halod_tee_queue_requests", "place=\"disk\"")
 }
 
 fn dropped(halod: &Halod, why: &str) -> u64 {
@@ -185,7 +192,7 @@ fn what_a_backend_missed_while_it_was_down_it_gets_as_it_came() {
     // All of it was answered and is sealed, and the backend is still down.
     assert_exactly(&place.records(), keys.clone());
     wait_until("an attempt", LONG, || retried(&halod, "unreachable") > 0);
-    assert_eq!(halod.metric("halod_tee_queue_requests", "otlp"), expected.len() as u64);
+    wait_until("all is queued", LONG, || queued(&halod) == expected.len() as u64);
     let held = fs::read(&place.segments()[0]).unwrap();
     assert!(String::from_utf8_lossy(&held).contains(SECRET), "the one place where it may be");
 
@@ -350,7 +357,7 @@ fn a_backlog_outlives_restarts_and_kills() {
             backend.otherwise(*says);
         }
         let halod = place.start();
-        let before = halod.metric("halod_tee_queue_requests", "");
+        let before = queued(&halod);
         for n in 0..20 {
             let (body, key) = send(&halod, round as u64 * 100 + n);
             sent.push(body);
@@ -359,7 +366,7 @@ fn a_backlog_outlives_restarts_and_kills() {
         // Answered a moment before: what is promised is what has reached the queue.
         wait_until("all is queued", LONG, || {
             let forwarded = halod.metric("halod_tee_forwarded_total", "");
-            halod.metric("halod_tee_queue_requests", "") + forwarded == before + 20
+            queued(&halod) + forwarded == before + 20
         });
         match round % 2 {
             0 => halod.kill9(),
@@ -390,7 +397,7 @@ fn a_damaged_queue_costs_what_is_damaged() {
     let place = Place::new(&endpoint, "");
     let halod = place.start();
     let (sent, mut keys): (Vec<_>, Vec<_>) = (0..10).map(|n| send(&halod, n)).unzip();
-    wait_until("all is queued", LONG, || halod.metric("halod_tee_queue_requests", "") == 10);
+    wait_until("all is queued", LONG, || queued(&halod) == 10);
     halod.kill9();
     let [segment] = &place.segments()[..] else { panic!("{:?}", place.segments()) };
     let mut bytes = fs::read(segment).unwrap();
@@ -460,7 +467,7 @@ fn what_waits_for_a_tee_that_is_gone_is_told() {
     let place = Place::new(&endpoint, "");
     let first = place.start();
     let (_, key) = send(&first, 0);
-    wait_until("it is queued", LONG, || first.metric("halod_tee_queue_requests", "") == 1);
+    wait_until("it is queued", LONG, || queued(&first) == 1);
     assert!(first.log().contains("what is sealed is passed on"), "{}", first.log());
     assert!(first.terminate().success());
     let without = Halod::start(&place.records());
