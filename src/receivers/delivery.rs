@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! read: admit, take in, decompress ─▶ work: parse, adapt, draft on a Sheet ─▶ submit ─▶ Receipt
-//!   └─ read_for: and kept, as it came ────────────────────────────────────────────────────┴─▶ tee
+//!   └─ kept as it came ───────────────────────────────────────────────────────────────────┴─▶ tee
 //! ```
 
 use super::bill::Bill;
@@ -22,7 +22,6 @@ use crate::tee::{Kept, Tee};
 use bytes::Bytes;
 use halo_adapters::event::Event;
 use halo_adapters::fragment::Fragment;
-use http::HeaderMap;
 use http::request::Parts;
 use hyper::body::Incoming;
 use std::sync::Arc;
@@ -37,6 +36,8 @@ pub struct Delivery {
     pub counters: Arc<Counters>,
     /// Whose of the counters.
     pub stats: fn(&Counters) -> &ReceiverStats,
+    /// Where its requests are passed on to, if anywhere.
+    pub tee: Tee,
 }
 
 /// A body that has arrived whole, without compression.
@@ -76,30 +77,15 @@ impl Delivery {
         (self.stats)(&self.counters)
     }
 
-    /// Reads a request's body and decompresses it.
+    /// Reads a request's body and decompresses it. The request is kept as it came, for the tee:
+    /// [`Self::submit`] passes it on when it has a receipt.
     ///
     /// # Errors
     /// As [`Reader::collect`] and [`Coding::decode`].
-    pub async fn read(&self, headers: &HeaderMap, reader: &mut Reader<'_, Incoming>) -> Result<Body, Fault> {
-        let coding = Coding::of(headers)?;
-        let (bytes, permit) = reader.collect(&self.intake).await?;
-        self.inflate(coding, bytes, permit).await
-    }
-
-    /// The same, and keeps the request as it came, for `tee`: [`Self::submit`] passes it on when it has
-    /// a receipt.
-    ///
-    /// # Errors
-    /// As [`Self::read`].
-    pub async fn read_for(
-        &self,
-        tee: &Tee,
-        head: &Parts,
-        reader: &mut Reader<'_, Incoming>,
-    ) -> Result<Body, Fault> {
+    pub async fn read(&self, head: &Parts, reader: &mut Reader<'_, Incoming>) -> Result<Body, Fault> {
         let coding = Coding::of(&head.headers)?;
         let (bytes, permit) = reader.collect(&self.intake).await?;
-        let kept = tee.keep(head, &bytes);
+        let kept = self.tee.keep(head, &bytes);
         let body = self.inflate(coding, bytes, permit).await?;
         Ok(Body { kept, ..body })
     }

@@ -26,6 +26,7 @@ mod redact_oracle;
 mod senders;
 mod shutdown;
 mod support;
+mod tail_check;
 mod tee;
 mod tenant_names;
 mod tenants;

@@ -38,8 +38,9 @@ use crate::net::status::Fault;
 use crate::pipeline::batch::Batch;
 use crate::pipeline::intake::Intake;
 use crate::record::build::Builder;
+use crate::record::tenant::Tenant;
 use crate::tee::Tee;
-use ::http::{Request, Response};
+use ::http::{Request, Response, Uri};
 use halo_adapters::otlp::Signal;
 use hyper::body::Incoming;
 use std::sync::Arc;
@@ -54,6 +55,16 @@ const METRICS_WARNING: &str =
 #[derive(Clone, Debug)]
 pub struct OtlpService {
     shared: Arc<Shared>,
+}
+
+/// Goes with a request that another receiver took in, at a path of its own.
+#[derive(Clone, Debug)]
+pub struct Guest {
+    /// The tenant that its sender is known to be, whatever the request claims.
+    pub tenant: Option<Tenant>,
+    /// Where it is passed on to, and as what it came.
+    pub tee: Tee,
+    pub uri: Uri,
 }
 
 /// How requests are read, at whichever door they arrive.
