@@ -94,7 +94,11 @@ pub const FAMILIES: &[(&str, Kind, &str)] = &[
     ),
     ("halod_tee_retried_total", Counter, "Attempts to pass a request on that failed, by reason."),
     ("halod_tee_queue_bytes", Gauge, "Disk space that a tee's queue takes."),
-    ("halod_tee_queue_requests", Gauge, "Requests in a tee's queue."),
+    (
+        "halod_tee_queue_requests",
+        Gauge,
+        "Requests that wait to be passed on: in the queue on disk, or in memory on their way to it.",
+    ),
     ("halod_records_sealed_total", Counter, "Records linked into a chain and synced to disk."),
     ("halod_records_duplicate_total", Counter, "Records that were sealed before; nothing was written."),
     (

@@ -27,11 +27,13 @@ fn tee(receiver: &str, stats: &TeeStats) -> Vec<Sample> {
         ("halod_tee_offered_total", &stats.offered),
         ("halod_tee_forwarded_total", &stats.forwarded),
         ("halod_tee_queue_bytes", &stats.bytes),
-        ("halod_tee_queue_requests", &stats.entries),
     ]
     .into_iter()
     .map(|(name, count)| sample(name, labels.clone(), count.load(Relaxed)))
     .collect();
+    for (place, count) in [("memory", &stats.in_memory), ("disk", &stats.entries)] {
+        samples.push(sample("halod_tee_queue_requests", with(&labels, "place", place), count.load(Relaxed)));
+    }
     let dropped = stats.dropped().map(|(reason, count)| ("halod_tee_dropped_total", reason, count));
     let retried = stats.retried().map(|(reason, count)| ("halod_tee_retried_total", reason, count));
     for (name, reason, count) in dropped.chain(retried) {

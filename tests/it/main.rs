@@ -29,6 +29,7 @@ mod senders;
 mod shutdown;
 mod support;
 mod tail_check;
+mod tee;
 mod tenant_names;
 mod tenants;
 mod tidy;
