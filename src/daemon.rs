@@ -131,7 +131,8 @@ async fn up(
     let builder = Arc::new(Builder::new(config.records.hash_only));
     let reading = Arc::new(Reading::new(config.tenant, Arc::clone(&builder), joins));
     let mut doors = JoinSet::new();
-    let desk = Arc::new(Desk::new(intake.clone(), Arc::clone(&reading), Arc::clone(counters)));
+    let desk =
+        Arc::new(Desk::new(intake.clone(), Arc::clone(&reading), Arc::clone(&builder), Arc::clone(counters)));
     imports(&config.storage.directory, config.import, &desk, &intake, &draining, &mut doors).await;
     // It holds an intake: the writer ends when nobody does.
     drop(desk);

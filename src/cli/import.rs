@@ -214,8 +214,8 @@ fn here(config: &Config, intake: Intake) -> Sink {
     let (_, never) = watch::channel(false);
     let joins = Joins::new(config.join_wait, config.pipeline.max_in_flight / 4, never);
     let builder = Arc::new(Builder::new(config.records.hash_only));
-    let reading = Arc::new(Reading::new(config.tenant.clone(), builder, joins));
-    Sink::Here(Arc::new(Desk::new(intake, reading, Arc::new(Counters::default()))))
+    let reading = Arc::new(Reading::new(config.tenant.clone(), Arc::clone(&builder), joins));
+    Sink::Here(Arc::new(Desk::new(intake, reading, builder, Arc::new(Counters::default()))))
 }
 
 /// The first signal stops the import, the second the process: the chains are consistent all the same.

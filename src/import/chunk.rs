@@ -14,6 +14,8 @@ pub struct Sheet {
     pub shape: Shape,
     /// What tells the file from every other one, for rows that have no id of their own.
     pub identity: String,
+    /// What records call the file, where they name it: the path of the log that it belongs to.
+    pub log: String,
     /// The names of a CSV file's columns.
     pub columns: Vec<String>,
     /// Whose records these are, whatever the rows claim.
@@ -34,6 +36,9 @@ pub struct Row {
     pub start: usize,
     pub end: usize,
     pub place: Place,
+    /// Of a line of a log: what stands for all of the log up to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<[u8; 16]>,
 }
 
 /// Where a row begins in its file, after decompression.
@@ -120,7 +125,7 @@ impl Chunk {
     fn part(&self, rows: &[Row]) -> Self {
         let start = rows.first().map_or(0, |row| row.start);
         let end = rows.last().map_or(start, |row| row.end);
-        let moved = |row: &Row| Row { start: row.start - start, end: row.end - start, place: row.place };
+        let moved = |row: &Row| Row { start: row.start - start, end: row.end - start, ..*row };
         Self {
             sheet: Arc::clone(&self.sheet),
             bytes: self.bytes.slice(start..end),
@@ -176,13 +181,14 @@ mod tests {
             let start = bytes.len();
             bytes.extend_from_slice(row.as_bytes());
             let place = Place { line: at as u64 + 1, offset: start as u64 };
-            found.push(Row { start, end: bytes.len(), place });
+            found.push(Row { start, end: bytes.len(), place, chain: None });
             bytes.push(b'\n');
         }
         let sheet = Sheet {
             format: Format::Otlp,
             shape: Shape::Lines,
             identity: "f".into(),
+            log: String::new(),
             columns: vec![],
             tenant: None,
         };

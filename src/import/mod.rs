@@ -22,6 +22,7 @@ pub mod format;
 pub mod outlook;
 pub mod position;
 mod remote;
+mod rows;
 pub mod run;
 mod scan;
 pub mod sink;

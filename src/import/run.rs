@@ -1,6 +1,7 @@
 //! An import from its first file to its last: chunks side by side, settled in the order of the files.
 
 use super::chunk::{Chunk, Reason, Sheet, Taken};
+use super::desk::Turn;
 use super::position::{Mark, Position, Positions};
 use super::sink::{Halt, Sink};
 use super::source::{Input, Manner, Source, SourceError};
@@ -91,6 +92,7 @@ pub async fn run(import: Import, observer: &mut dyn Observer, stop: watch::Recei
         return ledger.summary;
     }
     let mut under_way = JoinSet::new();
+    let mut last = None;
     let (mut bytes, mut reading, mut seq) = (0, true, 0_u64);
     let mut stopping = stop.clone();
     let mut tick = tokio::time::interval(TELL);
@@ -131,10 +133,11 @@ pub async fn run(import: Import, observer: &mut dyn Observer, stop: watch::Recei
                         let size = chunk.bytes.len();
                         bytes += size;
                         let (sink, stop, waits) = (sink.clone(), stop.clone(), waits.clone());
+                        let turn = Turn::next(&mut last);
                         under_way.spawn(async move {
                             // Who is told has been told already when there is no room.
                             let waits = move |why: &str| drop(waits.try_send(why.to_owned()));
-                            (seq, size, sink.take(chunk, stop, &waits).await)
+                            (seq, size, sink.take(chunk, turn, stop, &waits).await)
                         });
                         seq += 1;
                     }

@@ -20,15 +20,8 @@ const LAYERS: &[&[&str]] = &[
 
 /// Where files are read and written. The hold keeps what was acknowledged and is not whole, on a thread of
 /// its own; imports are of files; the metrics read the process's own size, and nothing else.
-const MAY_USE_FILES: &[&str] = &[
-    "src/chain",
-    "src/hold",
-    "src/import",
-    "src/config",
-    "src/cli",
-    "src/daemon",
-    "src/telemetry/metrics",
-];
+const MAY_USE_FILES: &[&str] =
+    &["src/chain", "src/hold", "src/import", "src/config", "src/cli", "src/daemon", "src/telemetry/metrics"];
 
 /// Where nothing is asynchronous.
 const NO_TOKIO: &[&str] = &["adapters/src", "src/record", "src/chain"];

@@ -1,0 +1,112 @@
+//! From one row to the events that it tells, for the formats whose rows are JSON, CSV or lines of a log.
+
+use super::chunk::{Chunk, Row, Sheet};
+use super::csv;
+use super::format::Format;
+use super::scan::Shape;
+use crate::net::status::Fault;
+use halo_adapters::event::Event;
+use halo_adapters::gateway::{Line, Place, Reader, Rules, Spec};
+use halo_adapters::json::{Json, parse};
+use halo_adapters::unusable::Unusable;
+use halo_adapters::{langsmith, litellm, openai_agents};
+
+/// What one item of a row is: an event, nothing that an agent did, or nothing that can be used.
+pub(super) type Item<'e> = Result<Option<Event<'e>>, Unusable>;
+
+/// Who is told of items; a fault ends the chunk.
+pub(super) type Each<'t> = dyn FnMut(Item<'_>) -> Result<(), Fault> + 't;
+
+/// Reads the rows of one chunk.
+pub(super) struct Rows<'c> {
+    chunk: &'c Chunk,
+    log: Option<Reader>,
+}
+
+impl<'c> Rows<'c> {
+    pub(super) fn new(chunk: &'c Chunk) -> Self {
+        let log = match chunk.sheet.format {
+            Format::Gateway(Some(log)) => Some(Reader::new(Spec::from(log), Rules::default())),
+            _ => None,
+        };
+        Self { chunk, log }
+    }
+
+    /// Tells `each` of a row's items. The outer error is of the whole row.
+    pub(super) fn row(&self, row: &Row, each: &mut Each<'_>) -> Result<Result<(), String>, Fault> {
+        let bytes = self.chunk.row(row);
+        if let Some(reader) = &self.log {
+            return self.line(reader, row, bytes, each).map(Ok);
+        }
+        let text = match std::str::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => return Ok(Err(format!("not UTF-8 at byte {} of the row", error.valid_up_to()))),
+        };
+        let Sheet { shape, columns, format, .. } = &*self.chunk.sheet;
+        if *shape == Shape::Csv {
+            let fields = match csv::fields(text) {
+                Ok(fields) => fields,
+                Err(why) => return Ok(Err(why.to_owned())),
+            };
+            return match csv::object(columns, &fields) {
+                Ok(object) => items(*format, &object, each).map(Ok),
+                Err(why) => Ok(Err(why)),
+            };
+        }
+        match parse(text) {
+            Ok(value) => items(*format, &value, each).map(Ok),
+            Err(error) => Ok(Err(format!("not JSON: {} at byte {} of the row", error.problem, error.offset))),
+        }
+    }
+
+    fn line(&self, reader: &Reader, row: &Row, bytes: &[u8], each: &mut Each<'_>) -> Result<(), Fault> {
+        let Sheet { log, .. } = &*self.chunk.sheet;
+        let chain = row.chain.map(|chain| hex(&chain)).unwrap_or_default();
+        let place = Place { file: log, identity: &[log, &chain], offset: row.place.offset };
+        match reader.line(bytes, &place) {
+            Ok(Line::Event(event)) => each(Ok(Some(*event))),
+            Ok(Line::Filtered) => each(Ok(None)),
+            Ok(Line::Preamble) => Ok(()),
+            Err(unusable) => each(Err(unusable)),
+        }
+    }
+}
+
+/// The items of a value: of a list each, and of an answer of an API those in it.
+fn items(format: Format, value: &Json<'_>, each: &mut Each<'_>) -> Result<(), Fault> {
+    let listed = match (format, value) {
+        (_, Json::Array(items)) => Some(items),
+        (Format::Langsmith, _) => list(value, "runs"),
+        (Format::OpenaiAgents, _) => list(value, "data"),
+        _ => None,
+    };
+    match listed {
+        Some(items) => items.iter().try_for_each(|item| each(self::item(format, item))),
+        None => each(item(format, value)),
+    }
+}
+
+fn list<'v, 'j>(value: &'v Json<'j>, key: &str) -> Option<&'v Vec<Json<'j>>> {
+    match value.get(key) {
+        Some(Json::Array(items)) => Some(items),
+        _ => None,
+    }
+}
+
+fn item<'j>(format: Format, item: &'j Json<'j>) -> Item<'j> {
+    let has = |key: &str| !matches!(item.get(key), None | Some(Json::Null));
+    match format {
+        // A payload has the id of its call under another name.
+        Format::Litellm if has("request_id") && !has("id") => litellm::spend_row(item),
+        Format::Litellm => litellm::event(item),
+        Format::Langsmith if !has("run_type") && has("key") => langsmith::feedback(item),
+        Format::Langsmith => langsmith::run(item),
+        Format::OpenaiAgents => openai_agents::item(item),
+        // These are read elsewhere.
+        Format::Otlp | Format::Gateway(_) => Ok(None),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
