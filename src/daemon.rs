@@ -1,9 +1,9 @@
 //! The daemon: the only place where the parts meet, and the order in which they start and stop.
 //!
 //! ```text
-//! directory lock ─▶ descriptors shared out ─▶ every door bound ─▶ admin served: starting
+//! directory lock ─▶ descriptors shared out ─▶ every door bound, tees opened ─▶ admin served: starting
 //!   ─▶ store opened, writer started ─▶ doors served: ready ─▶ signal or writer's end
-//!   ─▶ not ready ─▶ doors finish what they began ─▶ writer ends ─▶ lock given back
+//!   ─▶ not ready ─▶ doors finish what they began ─▶ writer ends ─▶ tees end ─▶ lock given back
 //! ```
 //!
 //! What can fail fails before the first request is taken; what fails later is the writer's, and
@@ -49,6 +49,7 @@ use crate::receivers::stats::Counters;
 use crate::record::build::{self, About, Builder};
 use crate::record::draft::Draft;
 use crate::record::tenant::Tenant;
+use crate::tee::{self, TeeError, Tees};
 use crate::telemetry::{admin, receivers};
 
 /// Why the daemon did not start. Nothing was taken from anyone.
@@ -60,6 +61,8 @@ pub enum StartError {
     Descriptors(#[from] TooFew),
     #[error(transparent)]
     Bind(#[from] BindError),
+    #[error(transparent)]
+    Tee(#[from] TeeError),
     #[error("the chains can't be opened: {}", with_causes(.0))]
     Store(#[from] ChainError),
     #[error("opening the chains failed, which is a bug: {0}")]
@@ -87,6 +90,10 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
     let stats = Arc::new(Stats::default());
     let counters = Arc::new(Counters::default());
     let counted = Arc::clone(&counters);
+    let bounds =
+        tee::Bounds { memory: config.pipeline.max_in_flight, min_free_disk: config.storage.min_free_disk };
+    let tees = Tees::open(&config.tees, &config.storage.directory, bounds)?;
+    let teed = tees.stats();
     let state = Arc::new(admin::State {
         doors: bound.addresses(),
         directory: std::path::absolute(&config.storage.directory)
@@ -94,11 +101,14 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
         started,
         starting: true.into(),
         stats: Arc::clone(&stats),
-        receivers: Box::new(move || receivers::all(&counted)),
+        receivers: Box::new(move || receivers::all(&counted, &teed)),
     });
     let admin = tokio::spawn(admin::serve(bound.admin.socket, Arc::clone(&state)));
 
-    let end = up(config, share.chains, [bound.grpc, bound.http], &state, &counters, signals).await;
+    let end = up(config, share.chains, [bound.grpc, bound.http], &state, &counters, &tees, signals).await;
+    if matches!(end, Ok(End::Drained)) {
+        tees.finish().await;
+    }
     admin.abort();
     // Its socket goes with it; were that left to the end of the process, a file might stay.
     let _ = admin.await;
@@ -112,6 +122,7 @@ async fn up(
     sockets: [Option<Bound>; 2],
     state: &admin::State,
     counters: &Arc<Counters>,
+    tees: &Tees,
     mut signals: mpsc::Receiver<&'static str>,
 ) -> Result<End, StartError> {
     let (parts, counts) = (config.clone(), Arc::clone(&state.stats));
@@ -129,7 +140,8 @@ async fn up(
     // Content that waits must leave room for the spans that it waits for.
     let joins = Joins::new(config.join_wait, config.pipeline.max_in_flight / 4, draining.clone());
     let builder = Arc::new(Builder::new(config.records.hash_only));
-    let reading = Arc::new(Reading::new(config.tenant, Arc::clone(&builder), joins));
+    let reading = Reading::new(config.tenant, Arc::clone(&builder), joins).with_tee(tees.of(tee::Door::Otlp));
+    let reading = Arc::new(reading);
     let mut doors = JoinSet::new();
     let desk =
         Arc::new(Desk::new(intake.clone(), Arc::clone(&reading), Arc::clone(&builder), Arc::clone(counters)));

@@ -10,7 +10,7 @@
 //! | 2 | [`chain`] | blocking file I/O: chains on disk, the commit, the verifier |
 //! | 3 | [`pipeline`] | the bounded hand-over to the one writer |
 //! | 3 | [`hold`] | blocking file I/O on a thread of its own: actions told in several messages |
-//! | 4 | [`net`], [`receivers`] | bytes in |
+//! | 4 | [`net`], [`receivers`], [`tee`] | bytes in, and on to where they went before |
 //! | 5 | [`import`] | files in |
 //! | 6 | [`config`], [`telemetry`], [`daemon`] | assembly and operation |
 //! | 7 | [`cli`] | one file per verb |
@@ -25,4 +25,5 @@ pub mod net;
 pub mod pipeline;
 pub mod receivers;
 pub mod record;
+pub mod tee;
 pub mod telemetry;

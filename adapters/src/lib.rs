@@ -19,4 +19,5 @@ pub mod litellm;
 pub mod openai_agents;
 pub mod otel;
 pub mod otlp;
+pub mod spelling;
 pub mod unusable;

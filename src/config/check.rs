@@ -1,6 +1,7 @@
 //! From the written tree to a [`Config`]: each value read, bounded and compared, all problems kept.
 
 mod import;
+mod tees;
 
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -26,6 +27,7 @@ pub(super) fn config(root: &Node, env: Lookup<'_>) -> Result<Config, ConfigError
     let mut reader = Reader { root, env, problems: keys::compare(root) };
     let mut config = Config::default();
     reader.doors(&mut config);
+    reader.tees(&mut config);
     reader.import(&mut config);
     reader.tenant(&mut config);
     reader.storage(&mut config);
@@ -269,6 +271,18 @@ impl Reader<'_> {
             return None;
         }
         Some(items.iter().filter_map(|item| self.scalar(key, item.place, &item.value)).collect())
+    }
+
+    /// The entries of a mapping: each name, where it stands, and its value.
+    fn map(&mut self, key: &str) -> Vec<(String, Place, Written)> {
+        let Some(Value::Section(entries)) = self.node(key).map(|node| &node.value) else { return Vec::new() };
+        let mut found = Vec::new();
+        for (name, node) in entries {
+            if let Some(written) = self.scalar(key, node.place, &node.value) {
+                found.push((name.name.clone(), name.place, written));
+            }
+        }
+        found
     }
 
     fn scalar(&mut self, key: &str, place: Place, value: &Value) -> Option<Written> {

@@ -21,6 +21,7 @@ use std::time::Duration;
 use crate::import::folder::Folders;
 use crate::net::limits::Limits;
 use crate::receivers::tenancy::TenantRule;
+use crate::tee;
 pub use error::{ConfigError, Place, Problem};
 pub use value::Endpoint;
 
@@ -37,6 +38,8 @@ pub struct Config {
     pub import: Option<Folders>,
     /// How long, and how much of, what is told in several messages may wait for the rest.
     pub hold: HoldSettings,
+    /// Where requests are passed on to, by the door that takes them in.
+    pub tees: Vec<(tee::Door, tee::Settings)>,
     pub tenant: TenantRule,
     pub storage: StorageSettings,
     pub pipeline: PipelineSettings,
@@ -129,6 +132,7 @@ impl Default for Config {
             join_wait: Duration::from_secs(1),
             import: None,
             hold: HoldSettings::default(),
+            tees: Vec::new(),
             tenant: TenantRule::default(),
             storage: StorageSettings::default(),
             pipeline: PipelineSettings::default(),

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! read: admit, take in, decompress ─▶ work: parse, adapt, draft on a Sheet ─▶ submit ─▶ Receipt
+//!   └─ read_for: and kept, as it came ────────────────────────────────────────────────────┴─▶ tee
 //! ```
 
 use super::bill::Bill;
@@ -17,10 +18,12 @@ use crate::pipeline::intake::{Intake, Permit};
 use crate::record::build::Builder;
 use crate::record::draft::{Draft, Scratch};
 use crate::record::tenant::Tenant;
+use crate::tee::{Kept, Tee};
 use bytes::Bytes;
 use halo_adapters::event::Event;
 use halo_adapters::fragment::Fragment;
 use http::HeaderMap;
+use http::request::Parts;
 use hyper::body::Incoming;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -42,6 +45,7 @@ pub struct Body {
     pub bytes: Bytes,
     /// Covers `bytes`.
     pub permit: Permit,
+    kept: Kept,
     heavy: bool,
 }
 
@@ -57,6 +61,8 @@ pub struct Sheet {
     pub first_reason: Option<String>,
     /// Messages that tell an action in parts, for the hold.
     fragments: Vec<Item>,
+    /// The request itself, to be passed on when it has its receipt.
+    pub kept: Kept,
     builder: Arc<Builder>,
     scratch: Scratch,
     bill: Bill,
@@ -76,17 +82,40 @@ impl Delivery {
     /// As [`Reader::collect`] and [`Coding::decode`].
     pub async fn read(&self, headers: &HeaderMap, reader: &mut Reader<'_, Incoming>) -> Result<Body, Fault> {
         let coding = Coding::of(headers)?;
-        let (bytes, mut permit) = reader.collect(&self.intake).await?;
+        let (bytes, permit) = reader.collect(&self.intake).await?;
+        self.inflate(coding, bytes, permit).await
+    }
+
+    /// The same, and keeps the request as it came, for `tee`: [`Self::submit`] passes it on when it has
+    /// a receipt.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn read_for(
+        &self,
+        tee: &Tee,
+        head: &Parts,
+        reader: &mut Reader<'_, Incoming>,
+    ) -> Result<Body, Fault> {
+        let coding = Coding::of(&head.headers)?;
+        let (bytes, permit) = reader.collect(&self.intake).await?;
+        let kept = tee.keep(head, &bytes);
+        let body = self.inflate(coding, bytes, permit).await?;
+        Ok(Body { kept, ..body })
+    }
+
+    async fn inflate(&self, coding: Coding, bytes: Bytes, mut permit: Permit) -> Result<Body, Fault> {
+        let kept = Kept::default();
         let limit = self.limits.body;
         if !coding.is_heavy(bytes.len()) {
             let bytes = contain(|| coding.decode(bytes, limit, &mut permit))?;
             // A little may hold a lot.
-            return Ok(Body { heavy: Coding::Identity.is_heavy(bytes.len()), bytes, permit });
+            return Ok(Body { heavy: Coding::Identity.is_heavy(bytes.len()), bytes, permit, kept });
         }
         let inflate =
             move || contain(|| coding.decode(bytes, limit, &mut permit)).map(|bytes| (bytes, permit));
         let (bytes, permit) = tokio::task::spawn_blocking(inflate).await.unwrap_or(Err(Fault::Crashed))?;
-        Ok(Body { bytes, permit, heavy: true })
+        Ok(Body { bytes, permit, kept, heavy: true })
     }
 
     /// Runs `work` on the body, off the workers when it is large. A panic is a fault of this request.
@@ -98,8 +127,9 @@ impl Delivery {
         T: Send + 'static,
         F: FnOnce(&Bytes, &mut Sheet) -> Result<T, Fault> + Send + 'static,
     {
-        let Body { bytes, permit, heavy } = body;
+        let Body { bytes, permit, kept, heavy } = body;
         let mut sheet = Sheet::new(Arc::clone(&self.builder), permit, bytes.len());
+        sheet.kept = kept;
         let run = move || {
             contain(|| {
                 let done = work(&bytes, &mut sheet)?;
@@ -117,9 +147,9 @@ impl Delivery {
     /// A retryable refusal: none of it, or only parts that may be sent again without harm, is sealed.
     pub async fn submit(&self, sheet: Sheet) -> Result<Receipt, Fault> {
         let pending = self.count(&sheet);
-        let Sheet { drafts, permit, .. } = sheet;
+        let Sheet { drafts, kept, permit, .. } = sheet;
         let receipt = self.seal(drafts, permit).await;
-        self.end(pending, receipt)
+        self.end(pending, receipt, kept)
     }
 
     /// As [`Self::submit`]; actions that are told in parts are sealed when they are whole, and kept on
@@ -127,10 +157,11 @@ impl Delivery {
     ///
     /// # Errors
     /// As [`Self::submit`].
-    pub async fn submit_to(&self, hold: &Hold, sheet: Sheet) -> Result<Receipt, Fault> {
+    pub async fn submit_to(&self, hold: &Hold, mut sheet: Sheet) -> Result<Receipt, Fault> {
         let pending = self.count(&sheet);
+        let kept = std::mem::take(&mut sheet.kept);
         let receipt = self.seal_whole(hold, sheet).await;
-        self.end(pending, receipt)
+        self.end(pending, receipt, kept)
     }
 
     async fn seal_whole(&self, hold: &Hold, sheet: Sheet) -> Result<Receipt, Fault> {
@@ -178,9 +209,15 @@ impl Delivery {
         Pending::new([&stats.accepted, &stats.refused, &stats.abandoned], *items)
     }
 
-    fn end(&self, pending: Pending<'_>, receipt: Result<Receipt, Fault>) -> Result<Receipt, Fault> {
+    fn end(
+        &self,
+        pending: Pending<'_>,
+        receipt: Result<Receipt, Fault>,
+        kept: Kept,
+    ) -> Result<Receipt, Fault> {
         pending.end(receipt.is_ok());
         let receipt = receipt?;
+        kept.forward();
         self.stats().requests.fetch_add(1, Relaxed);
         Ok(receipt)
     }
@@ -197,6 +234,7 @@ impl Sheet {
             rejected: 0,
             first_reason: None,
             fragments: Vec::new(),
+            kept: Kept::default(),
             builder,
             scratch: Scratch::default(),
             bill: Bill::new(body),

@@ -27,23 +27,30 @@ pub(super) fn has_content_of(ours: &[u8], sealed: &[u8]) -> bool {
 /// Another version of the mapping is another reading, and so is another form of the same telemetry;
 /// those that stores export are cut to milliseconds.
 pub(super) fn lived_as_long(ours: &[u8], sealed: &[u8]) -> bool {
-    let other = |key: &[u8]| string_after(ours, key) != string_after(sealed, key);
-    let mapping = other(b"\"mapping\":\"");
-    let form = other(b"\"dialect\":\"") || other(b"\"adapter\":\"");
-    let instant = |line, key| {
-        let text: Option<&[u8]> = string_after(line, key);
-        if form { text.map(|text| text.get(..MILLISECONDS).unwrap_or(text)) } else { text }
+    let read = |line| parse(std::str::from_utf8(line).ok()?).ok();
+    let (Some(ours), Some(sealed)) = (read(ours), read(sealed)) else { return false };
+    let both = |section: &str, key: &str| {
+        [&ours, &sealed].map(|record| record.get(section).and_then(|section| section.get(key)))
     };
-    (mapping || form)
-        && [&b"\"started_at\":\""[..], b"\"ended_at\":\""]
-            .iter()
-            .all(|key| instant(ours, key) == instant(sealed, key))
-        && string_after(ours, STATUS) == string_after(sealed, STATUS)
+    let same = |section, key| matches!(both(section, key), [ours, sealed] if ours == sealed);
+    let form = !same("source", "dialect") || !same("source", "adapter");
+    let same_instant = |key| {
+        let text = both("data", key).map(|instant| instant.and_then(Json::as_str));
+        let [ours, sealed] = if form {
+            text.map(|text| text.map(|text| text.get(..MILLISECONDS).unwrap_or(text)))
+        } else {
+            text
+        };
+        ours == sealed
+    };
+    (form || !same("source", "mapping"))
+        && same_instant("started_at")
+        && same_instant("ended_at")
+        && same("outcome", "status")
 }
 
 /// Of `2026-11-25T00:00:00.123456Z`.
 const MILLISECONDS: usize = 23;
-const STATUS: &[u8] = b"\"status\":\"";
 
 /// The messages that a line was made of.
 pub(super) fn told(line: &[u8]) -> Vec<Mark> {
@@ -56,14 +63,6 @@ pub(super) fn told(line: &[u8]) -> Vec<Mark> {
         .split(|byte| *byte == b',')
         .filter_map(|mark| mark.get(1..17)?.try_into().ok())
         .collect()
-}
-
-/// The string value that follows `key` (which ends in `":"`) for the first time. Only for canonical
-/// lines and values without escapes; good enough to compare two lines by, not to read one.
-fn string_after<'a>(line: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
-    let at = memchr::memmem::find(line, key)? + key.len();
-    let end = memchr::memchr(b'"', line.get(at..)?)?;
-    line.get(at..at + end)
 }
 
 /// Whether two lines say the same but for the action's content.

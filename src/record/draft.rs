@@ -363,7 +363,8 @@ impl Draft {
         let find = |needle: &[u8], from: usize| Some(memchr::memmem::find(line.get(from..)?, needle)? + from);
         let line_end = line.len().checked_sub(1).filter(|&end| line[end] == b'\n')?;
         let opening = br#""integrity":{"alg":"sha-256","canon":"rfc8785","#;
-        let hole = find(opening, 0)? + opening.len();
+        // The last one: nothing of a sender's choice that could look like it comes after it.
+        let hole = memchr::memmem::rfind(line, opening)? + opening.len();
         let parent = find(PARENT.as_bytes(), hole);
         let id_key = br#""record_id":""#;
         let id_at = find(id_key, hole)? + id_key.len();

@@ -32,11 +32,13 @@ use super::contain;
 use super::stats::{Counters, Pending};
 use super::tenancy::TenantRule;
 use crate::net::answer::Reply;
+use crate::net::grpc::is_grpc;
 use crate::net::limits::Limits;
 use crate::net::status::Fault;
 use crate::pipeline::batch::Batch;
 use crate::pipeline::intake::Intake;
 use crate::record::build::Builder;
+use crate::tee::Tee;
 use ::http::{Request, Response};
 use halo_adapters::otlp::Signal;
 use hyper::body::Incoming;
@@ -61,12 +63,19 @@ pub struct Reading {
     builder: Arc<Builder>,
     promised: Promised,
     joins: Joins,
+    tee: Tee,
 }
 
 impl Reading {
     #[must_use]
     pub fn new(tenant: TenantRule, builder: Arc<Builder>, joins: Joins) -> Self {
-        Self { tenant, builder, promised: Promised::default(), joins }
+        Self { tenant, builder, promised: Promised::default(), joins, tee: Tee::default() }
+    }
+
+    /// The same, with what was sealed being passed on.
+    #[must_use]
+    pub fn with_tee(self, tee: Tee) -> Self {
+        Self { tee, ..self }
     }
 }
 
@@ -88,7 +97,7 @@ impl OtlpService {
 impl OtlpService {
     /// Answers one request.
     pub async fn answer(&self, request: Request<Incoming>) -> Response<Reply> {
-        if grpc::is_grpc(request.headers()) {
+        if is_grpc(request.headers()) {
             grpc::answer(&self.shared, request).await
         } else {
             http::answer(&self.shared, request).await
