@@ -42,10 +42,13 @@ use crate::net::listener;
 use crate::pipeline::intake::Intake;
 use crate::pipeline::stats::Stats;
 use crate::pipeline::writer::{self, WriterEnd, WriterHandle};
+use crate::receivers::delivery::Delivery;
 use crate::receivers::door::{Door, Receivers};
+use crate::receivers::langfuse::{Keys, LangfuseService};
 use crate::receivers::otlp::join::Joins;
 use crate::receivers::otlp::{OtlpService, Reading};
 use crate::receivers::stats::Counters;
+use crate::receivers::tenancy::TenantRule;
 use crate::record::build::{self, About, Builder};
 use crate::record::draft::Draft;
 use crate::record::tenant::Tenant;
@@ -140,20 +143,33 @@ async fn up(
     // Content that waits must leave room for the spans that it waits for.
     let joins = Joins::new(config.join_wait, config.pipeline.max_in_flight / 4, draining.clone());
     let builder = Arc::new(Builder::new(config.records.hash_only));
-    let reading = Reading::new(config.tenant, Arc::clone(&builder), joins).with_tee(tees.of(tee::Door::Otlp));
-    let reading = Arc::new(reading);
+    let reading =
+        Reading::new(config.tenant.clone(), Arc::clone(&builder), joins).with_tee(tees.of(tee::Door::Otlp));
+    let receiving = Receiving {
+        reading: Arc::new(reading),
+        builder: Arc::clone(&builder),
+        counters: Arc::clone(counters),
+        hold: hold.clone(),
+        tenant: Arc::new(config.tenant),
+        langfuse: Arc::new(config.langfuse),
+    };
     let mut doors = JoinSet::new();
-    let desk =
-        Arc::new(Desk::new(intake.clone(), Arc::clone(&reading), Arc::clone(&builder), Arc::clone(counters)));
+    let desk = Arc::new(Desk::new(
+        intake.clone(),
+        Arc::clone(&receiving.reading),
+        Arc::clone(&builder),
+        Arc::clone(counters),
+    ));
     imports(&config.storage.directory, config.import, &desk, &intake, &draining, &mut doors).await;
     // It holds an intake: the writer ends when nobody does.
     drop(desk);
     for (bound, settings) in sockets.into_iter().zip([config.grpc, config.http]) {
         if let (Some(bound), Some(settings)) = (bound, settings) {
-            let door = open(bound, settings, intake.clone(), &reading, counters, draining.clone());
+            let door = open(bound, settings, intake.clone(), &receiving, draining.clone());
             doors.spawn(door);
         }
     }
+    drop(receiving);
     doors.spawn(sweep(hold, builder, intake, draining));
     announce(state);
     let running = Running { doors, drain, timeout: config.shutdown_timeout };
@@ -209,18 +225,44 @@ fn announce(state: &admin::State) {
     );
 }
 
+/// What the receivers of every door share.
+struct Receiving {
+    reading: Arc<Reading>,
+    builder: Arc<Builder>,
+    counters: Arc<Counters>,
+    hold: Hold,
+    tenant: Arc<TenantRule>,
+    langfuse: Arc<Keys>,
+}
+
 /// Serves every receiver at one door until it is drained.
 fn open(
     bound: Bound,
     settings: DoorSettings,
     intake: Intake,
-    reading: &Arc<Reading>,
-    counters: &Arc<Counters>,
+    receiving: &Receiving,
     draining: watch::Receiver<bool>,
 ) -> impl Future<Output = ()> + use<> {
+    let Receiving { reading, builder, counters, hold, tenant, langfuse } = receiving;
     let limits = Arc::new(settings.limits);
-    let otlp = OtlpService::new(intake, Arc::clone(reading), Arc::clone(&limits), Arc::clone(counters));
-    listener::serve(bound.socket, Door::new(Receivers { otlp }), limits, draining)
+    let delivery = |stats| Delivery {
+        intake: intake.clone(),
+        builder: Arc::clone(builder),
+        limits: Arc::clone(&limits),
+        counters: Arc::clone(counters),
+        stats,
+    };
+    let otlp =
+        OtlpService::new(intake.clone(), Arc::clone(reading), Arc::clone(&limits), Arc::clone(counters));
+    let langfuse = LangfuseService {
+        delivery: delivery(|counters| &counters.langfuse),
+        hold: hold.clone(),
+        otlp: otlp.clone(),
+        tenant: Arc::clone(tenant),
+        keys: Arc::clone(langfuse),
+    };
+    let receivers = Receivers { otlp, langfuse: Some(langfuse) };
+    listener::serve(bound.socket, Door::new(receivers), limits, draining)
 }
 
 /// Takes imports: those of the command, on a socket of halod's own, and what is dropped into folders.

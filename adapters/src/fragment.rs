@@ -74,7 +74,7 @@ pub enum Kind {
     /// A step of which the sender does not say what it is: a tool call, if it has the name of a function
     /// and was told an input, and nothing was told to have happened within it; else `agent.step`.
     Step,
-    /// Something that never closes, like a trace: `agent.invoke` under its own name, whole when nothing
+    /// Something that never closes, like a trace: `agent.invoke` of its agent, whole when nothing
     /// more is said of it for as long as a hold lasts. Others may be `within` it.
     Trace,
 }
@@ -185,12 +185,13 @@ impl<'a> Fragment<'a> {
                 Content::Value(_) | Content::Undisclosed => {}
             }
         }
-        let name = self.name.filter(|_| matches!(self.kind, Some(Kind::Trace)));
-        let mut agent = self.agent;
-        agent.name = agent.name.or(name);
+        let mut facts = self.facts;
+        if matches!(action, Action::Boundary { .. }) {
+            facts.extend(self.name.map(|name| ("name", Fact::Label(name))));
+        }
         Event {
             action,
-            agent,
+            agent: self.agent,
             session: self.session,
             principal: self.principal,
             tenant: self.tenant,
@@ -204,7 +205,7 @@ impl<'a> Fragment<'a> {
             source: self.source,
             dropped: 0,
             trace_flags: None,
-            facts: self.facts,
+            facts,
         }
     }
 
@@ -265,6 +266,15 @@ fn names_a_function(name: &str) -> bool {
     let mut chars = name.chars();
     chars.next().is_some_and(|first| first.is_alphabetic() || first == '_')
         && chars.all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ':' | '/'))
+}
+
+/// The trace that an action stands in, as its facts say: its session, where the sender names none.
+#[must_use]
+pub fn trace_of<'a>(event: &Event<'a>) -> Option<Cow<'a, str>> {
+    event.facts.iter().find_map(|(key, fact)| match fact {
+        Fact::Id(id) if *key == "trace_id" => Some(id.clone()),
+        _ => None,
+    })
 }
 
 /// Whether a tool's result tells that it failed, as the reference derives it.

@@ -14,6 +14,7 @@ mod fields;
 pub mod fragment;
 pub mod gateway;
 pub mod json;
+pub mod langfuse;
 pub mod langsmith;
 pub mod litellm;
 pub mod openai_agents;

@@ -12,6 +12,7 @@ use super::error::{ConfigError, Place, Problem};
 use super::raw::{Node, Value};
 use super::value::{Endpoint, duration};
 use super::{Config, DoorSettings, LogFormat, LogLevel, keys};
+use crate::record::tenant::Tenant;
 
 const MIB: u64 = 1 << 20;
 const GRPC: &str = "receivers.otlp.protocols.grpc";
@@ -40,6 +41,7 @@ pub(super) fn config(root: &Node, env: Lookup<'_>) -> Result<Config, ConfigError
     // Exporters give a request up after ten seconds.
     reader.duration("receivers.otlp.join_wait", (Duration::from_secs(8), "8s"), &mut config.join_wait);
     reader.hold(&mut config);
+    reader.langfuse(&mut config);
     reader.duration("shutdown_timeout", (Duration::from_secs(3600), "1h"), &mut config.shutdown_timeout);
     reader.log(&mut config);
     reader.together(&config);
@@ -161,6 +163,37 @@ impl Reader<'_> {
         self.mebibytes("receivers.hold.max_mib", 1..=4096, |bytes| {
             config.hold.bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
         });
+    }
+
+    fn langfuse(&mut self, config: &mut Config) {
+        let keys = &mut config.langfuse;
+        let (tenants, secrets) = ("receivers.langfuse.keys", "receivers.langfuse.secrets");
+        for (path, into) in [(tenants, &mut keys.tenants), (secrets, &mut keys.secrets)] {
+            for (public, _, Written { place, text, .. }) in self.map(path) {
+                if public.is_empty() || public.contains(':') {
+                    self.report(place, path, "a public key is not empty and has no colon".into());
+                }
+                if path == tenants
+                    && let Err(error) = Tenant::claimed(&text)
+                {
+                    self.report(place, path, error.to_string());
+                }
+                if path == secrets && text.is_empty() {
+                    self.report(place, path, "a secret key is not empty; leave the key out instead".into());
+                }
+                into.insert(public, text);
+            }
+        }
+        self.choice(
+            "receivers.langfuse.require_key",
+            &[("true", true), ("false", false)],
+            &mut keys.required,
+        );
+        if keys.required && keys.tenants.is_empty() && keys.secrets.is_empty() {
+            let place = self.node("receivers.langfuse.require_key").map(|node| node.place);
+            let what = "nobody could send: list public keys in receivers.langfuse.keys or .secrets".into();
+            self.problems.push(Problem { place, key: "receivers.langfuse.require_key".into(), what });
+        }
     }
 
     fn log(&mut self, config: &mut Config) {

@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use crate::import::folder::Folders;
 use crate::net::limits::Limits;
+use crate::receivers::langfuse::Keys;
 use crate::receivers::tenancy::TenantRule;
 use crate::tee;
 pub use error::{ConfigError, Place, Problem};
@@ -40,6 +41,7 @@ pub struct Config {
     pub hold: HoldSettings,
     /// Where requests are passed on to, by the door that takes them in.
     pub tees: Vec<(tee::Door, tee::Settings)>,
+    pub langfuse: Keys,
     pub tenant: TenantRule,
     pub storage: StorageSettings,
     pub pipeline: PipelineSettings,
@@ -133,6 +135,7 @@ impl Default for Config {
             import: None,
             hold: HoldSettings::default(),
             tees: Vec::new(),
+            langfuse: Keys::default(),
             tenant: TenantRule::default(),
             storage: StorageSettings::default(),
             pipeline: PipelineSettings::default(),

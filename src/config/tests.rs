@@ -34,6 +34,7 @@ fn every_value_is_read() {
     let text = "
 receivers:
   hold: { wait: 1h, max_mib: 7 }
+  langfuse: { keys: { pk-lf-1: acme }, secrets: { pk-lf-1: '${env:SECRET}' }, require_key: true }
   otlp:
     protocols:
       grpc: { endpoint: '[::1]:1', max_recv_msg_size_mib: 2, max_concurrent_streams: 3, max_connections: 4 }
@@ -56,6 +57,9 @@ log: { level: debug, format: json }
     let (grpc, http) = (config.grpc.unwrap(), config.http.unwrap());
     assert_eq!(grpc.endpoint.to_string(), "[::1]:1");
     assert_eq!((grpc.limits.body, grpc.limits.concurrent_streams, grpc.limits.connections), (2 << 20, 3, 4));
+    let pair = |value: &str| [("pk-lf-1".to_owned(), value.to_owned())].into();
+    let keys = Keys { tenants: pair("acme"), secrets: pair("hunter2"), required: true };
+    assert_eq!(config.langfuse, keys);
     assert_eq!(http.endpoint.to_string(), "localhost:0");
     assert_eq!(config.hold, HoldSettings { wait: Duration::from_secs(3600), bytes: 7 << 20 });
     assert_eq!((http.limits.body, http.limits.connections), (5000, 6));

@@ -1,9 +1,12 @@
 //! What is worked on at a time: some rows of one file, with their places.
 
 use super::format::Format;
+use super::rows;
 use super::scan::Shape;
+use super::traces::Traces;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -28,6 +31,8 @@ pub struct Chunk {
     pub sheet: Arc<Sheet>,
     pub bytes: Bytes,
     pub rows: Vec<Row>,
+    /// What is known of traces, for rows that leave it to another file.
+    pub traces: Option<Arc<Traces>>,
 }
 
 /// One row: its bytes in the chunk, and its place in the file.
@@ -130,6 +135,7 @@ impl Chunk {
             sheet: Arc::clone(&self.sheet),
             bytes: self.bytes.slice(start..end),
             rows: rows.iter().map(moved).collect(),
+            traces: self.traces.clone(),
         }
     }
 }
@@ -139,11 +145,18 @@ impl Chunk {
 pub(super) struct Head {
     pub(super) sheet: Sheet,
     pub(super) rows: Vec<Row>,
+    #[serde(default, skip_serializing_if = "HashMap::is_empty")]
+    pub(super) traces: HashMap<String, String>,
 }
 
 impl Chunk {
     pub(super) fn encode(&self) -> Vec<u8> {
-        let head = Head { sheet: (*self.sheet).clone(), rows: self.rows.clone() };
+        let traces = self.traces.as_ref().map(|traces| traces.of(rows::traces(self)));
+        let head = Head {
+            sheet: (*self.sheet).clone(),
+            rows: self.rows.clone(),
+            traces: traces.unwrap_or_default(),
+        };
         // Plain data under string keys: there is nothing that could fail.
         let mut out = serde_json::to_vec(&head).unwrap_or_default();
         out.push(b'\n');
@@ -165,7 +178,8 @@ impl Chunk {
             }
             before = row.end;
         }
-        Ok(Self { sheet: Arc::new(head.sheet), bytes, rows: head.rows })
+        let traces = (!head.traces.is_empty()).then(|| Arc::new(Traces::from(head.traces)));
+        Ok(Self { sheet: Arc::new(head.sheet), bytes, rows: head.rows, traces })
     }
 }
 
@@ -192,7 +206,7 @@ mod tests {
             columns: vec![],
             tenant: None,
         };
-        Chunk { sheet: Arc::new(sheet), bytes: bytes.into(), rows: found }
+        Chunk { sheet: Arc::new(sheet), bytes: bytes.into(), rows: found, traces: None }
     }
 
     fn texts(chunk: &Chunk) -> Vec<(u64, String)> {

@@ -1,5 +1,6 @@
 //! The formats there are, and telling them by a file's first row.
 
+use super::traces::{is_observation, is_trace};
 use halo_adapters::gateway;
 use halo_adapters::json::Json;
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,8 @@ pub enum Format {
     Otlp,
     /// Payloads of LiteLLM's callbacks, and rows of its spend logs.
     Litellm,
+    /// Traces, observations and scores of Langfuse.
+    Langfuse,
     /// Runs and feedback of LangSmith.
     Langsmith,
     /// Traces and spans of the OpenAI Agents SDK.
@@ -23,7 +26,7 @@ pub enum Format {
 }
 
 /// What formats are called; a gateway's may go on with `:` and the log's own format.
-pub const NAMES: &str = "otlp, litellm, langsmith, openai_agents, gateway";
+pub const NAMES: &str = "otlp, litellm, langfuse, langsmith, openai_agents, gateway";
 
 impl Format {
     /// The format of a file that has this row; `None` when it is of none that rows tell.
@@ -43,6 +46,8 @@ impl Format {
             Some(Self::OpenaiAgents)
         } else if all(&["run_type", "id"]) {
             Some(Self::Langsmith)
+        } else if is_observation(row) || (is_trace(row) && TRACE.iter().any(|key| has(key))) {
+            Some(Self::Langfuse)
         } else if has("call_type") && (has("litellm_call_id") || has("request_id") || has("model_group")) {
             Some(Self::Litellm)
         } else {
@@ -51,11 +56,15 @@ impl Format {
     }
 }
 
+/// What traces of Langfuse have, in either spelling.
+const TRACE: [&str; 4] = ["sessionId", "session_id", "userId", "user_id"];
+
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Otlp => f.write_str("otlp"),
             Self::Litellm => f.write_str("litellm"),
+            Self::Langfuse => f.write_str("langfuse"),
             Self::Langsmith => f.write_str("langsmith"),
             Self::OpenaiAgents => f.write_str("openai_agents"),
             Self::Gateway(None) => f.write_str("gateway"),
@@ -91,6 +100,7 @@ impl FromStr for Format {
         Ok(match name {
             "otlp" => Self::Otlp,
             "litellm" => Self::Litellm,
+            "langfuse" => Self::Langfuse,
             "langsmith" => Self::Langsmith,
             "openai_agents" => Self::OpenaiAgents,
             "gateway" => Self::Gateway(None),
@@ -138,6 +148,8 @@ mod tests {
         assert_eq!(of(r#"{"id":"r","run_type":"llm","trace_id":"t"}"#), Some(Format::Langsmith));
         assert_eq!(of(r#"{"runs":[{"id":"r","run_type":"llm"}],"cursors":{}}"#), Some(Format::Langsmith));
         assert_eq!(of(r#"{"data":[{"object":"trace","id":"t"}]}"#), Some(Format::OpenaiAgents));
+        assert_eq!(of(r#"{"data":[{"id":"o","traceId":"t","type":"SPAN"}]}"#), Some(Format::Langfuse));
+        assert_eq!(of(r#"{"id":"t","timestamp":"2026","user_id":null}"#), Some(Format::Langfuse));
         assert_eq!(of(r#"{"request_id":"r","call_type":"acompletion","spend":0}"#), Some(Format::Litellm));
         for row in ["{}", "[]", "1", r#"{"id":"x","type":"y"}"#, r#"{"data":[]}"#] {
             assert_eq!(of(row), None, "{row}");

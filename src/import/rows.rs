@@ -4,12 +4,13 @@ use super::chunk::{Chunk, Row, Sheet};
 use super::csv;
 use super::format::Format;
 use super::scan::Shape;
+use super::traces::{is_observation, is_trace, trace_of};
 use crate::net::status::Fault;
 use halo_adapters::event::Event;
 use halo_adapters::gateway::{Line, Place, Reader, Rules, Spec};
 use halo_adapters::json::{Json, parse};
 use halo_adapters::unusable::Unusable;
-use halo_adapters::{langsmith, litellm, openai_agents};
+use halo_adapters::{langfuse, langsmith, litellm, openai_agents};
 
 /// What one item of a row is: an event, nothing that an agent did, or nothing that can be used.
 pub(super) type Item<'e> = Result<Option<Event<'e>>, Unusable>;
@@ -49,12 +50,12 @@ impl<'c> Rows<'c> {
                 Err(why) => return Ok(Err(why.to_owned())),
             };
             return match csv::object(columns, &fields) {
-                Ok(object) => items(*format, &object, each).map(Ok),
+                Ok(object) => self.items(*format, &object, each).map(Ok),
                 Err(why) => Ok(Err(why)),
             };
         }
         match parse(text) {
-            Ok(value) => items(*format, &value, each).map(Ok),
+            Ok(value) => self.items(*format, &value, each).map(Ok),
             Err(error) => Ok(Err(format!("not JSON: {} at byte {} of the row", error.problem, error.offset))),
         }
     }
@@ -70,20 +71,57 @@ impl<'c> Rows<'c> {
             Err(unusable) => each(Err(unusable)),
         }
     }
+
+    /// The items of a value: of a list each, and of an answer of an API those in it.
+    fn items(&self, format: Format, value: &Json<'_>, each: &mut Each<'_>) -> Result<(), Fault> {
+        let listed = match (format, value) {
+            (_, Json::Array(items)) => Some(items),
+            (Format::Langsmith, _) => list(value, "runs"),
+            (Format::Langfuse | Format::OpenaiAgents, _) => list(value, "data"),
+            _ => None,
+        };
+        let mut one = |value: &Json<'_>| match format {
+            Format::Langfuse => self.langfuse(value, each),
+            _ => each(item(format, value)),
+        };
+        match listed {
+            Some(items) => items.iter().try_for_each(one),
+            None => one(value),
+        }
+    }
+
+    /// A trace with all that is in it, or a row of any kind.
+    fn langfuse(&self, row: &Json<'_>, each: &mut Each<'_>) -> Result<(), Fault> {
+        if is_observation(row) {
+            let known = self.chunk.traces.as_ref().zip(trace_of(row));
+            let known = known.and_then(|(traces, id)| parse(traces.get(id)?).ok());
+            return each(langfuse::observation(row, known.as_ref()));
+        }
+        if !is_trace(row) {
+            return each(langfuse::score(row));
+        }
+        each(langfuse::trace(row))?;
+        // A list of traces names its observations by their ids alone.
+        let within =
+            |key| list(row, key).into_iter().flatten().filter(|item| matches!(item, Json::Object(_)));
+        within("observations")
+            .try_for_each(|observation| each(langfuse::observation(observation, Some(row))))?;
+        within("scores").try_for_each(|score| each(langfuse::score(score)))
+    }
 }
 
-/// The items of a value: of a list each, and of an answer of an API those in it.
-fn items(format: Format, value: &Json<'_>, each: &mut Each<'_>) -> Result<(), Fault> {
-    let listed = match (format, value) {
-        (_, Json::Array(items)) => Some(items),
-        (Format::Langsmith, _) => list(value, "runs"),
-        (Format::OpenaiAgents, _) => list(value, "data"),
-        _ => None,
+/// The traces that a chunk's rows are parts of.
+pub(super) fn traces(chunk: &Chunk) -> impl Iterator<Item = String> {
+    let of = |row: &Row| {
+        let text = std::str::from_utf8(chunk.row(row)).ok()?;
+        if chunk.sheet.shape == Shape::Csv {
+            let fields = csv::fields(text).ok()?;
+            let object = csv::object(&chunk.sheet.columns, &fields).ok()?;
+            return trace_of(&object).map(str::to_owned);
+        }
+        trace_of(&parse(text).ok()?).map(str::to_owned)
     };
-    match listed {
-        Some(items) => items.iter().try_for_each(|item| each(self::item(format, item))),
-        None => each(item(format, value)),
-    }
+    chunk.rows.iter().filter_map(of)
 }
 
 fn list<'v, 'j>(value: &'v Json<'j>, key: &str) -> Option<&'v Vec<Json<'j>>> {
@@ -103,7 +141,7 @@ fn item<'j>(format: Format, item: &'j Json<'j>) -> Item<'j> {
         Format::Langsmith => langsmith::run(item),
         Format::OpenaiAgents => openai_agents::item(item),
         // These are read elsewhere.
-        Format::Otlp | Format::Gateway(_) => Ok(None),
+        Format::Otlp | Format::Langfuse | Format::Gateway(_) => Ok(None),
     }
 }
 

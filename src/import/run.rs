@@ -5,6 +5,7 @@ use super::desk::Turn;
 use super::position::{Mark, Position, Positions};
 use super::sink::{Halt, Sink};
 use super::source::{Input, Manner, Source, SourceError};
+use super::traces::Traces;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -32,6 +33,8 @@ pub struct Import {
     pub sink: Sink,
     /// Where interrupted imports go on; `None` for one that seals nothing.
     pub positions: Option<Positions>,
+    /// What is known of traces, for rows that leave it to another file.
+    pub traces: Option<Arc<Traces>>,
 }
 
 /// Who is told what happens.
@@ -78,7 +81,7 @@ enum Settled {
 
 /// Runs an import. When `stop` turns true, what is under way is finished and nothing more begun.
 pub async fn run(import: Import, observer: &mut dyn Observer, stop: watch::Receiver<bool>) -> Summary {
-    let Import { inputs, sink, positions } = import;
+    let Import { inputs, sink, positions, traces } = import;
     let read = Arc::new(AtomicU64::new(0));
     let (to, mut steps) = mpsc::channel(AHEAD);
     let (waits, mut waiting) = mpsc::channel::<String>(1);
@@ -128,7 +131,8 @@ pub async fn run(import: Import, observer: &mut dyn Observer, stop: watch::Recei
                         ledger.taken(seq, Ok(Taken::default()), observer);
                         seq += 1;
                     }
-                    Some(Step::Read { chunk: Some(chunk), oversized, mark }) => {
+                    Some(Step::Read { chunk: Some(mut chunk), oversized, mark }) => {
+                        chunk.traces.clone_from(&traces);
                         ledger.begun.insert(seq, (oversized, mark));
                         let size = chunk.bytes.len();
                         bytes += size;

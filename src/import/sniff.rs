@@ -1,5 +1,6 @@
 //! What kind of file it is, by its first bytes.
 
+use super::csv;
 use super::format::{Format, NAMES};
 use super::scan::{Scanner, Shape, Window};
 use halo_adapters::gateway;
@@ -46,11 +47,19 @@ pub(super) fn kind(name: &Path, head: &[u8], whole: bool, format: Option<Format>
     let (format, shape) = match (format, binary) {
         (Format::Otlp, Some(shape)) => (format, shape),
         (Format::Gateway(log), _) => (Format::Gateway(Some(log_format(log, head)?)), Shape::Lines),
-        (Format::Otlp | Format::Litellm | Format::Langsmith | Format::OpenaiAgents, _) => {
+        (Format::Langfuse | Format::Litellm | Format::Langsmith, _) if begins_with_text(head) => {
+            (format, Shape::Csv)
+        }
+        (Format::Langfuse | Format::Otlp | Format::Litellm | Format::Langsmith | Format::OpenaiAgents, _) => {
             (format, json_shape(name, head, whole))
         }
     };
     Ok(Kind { format, shape, skip })
+}
+
+/// Neither an object nor a list, so it can only be a table.
+fn begins_with_text(head: &[u8]) -> bool {
+    head.trim_ascii_start().first().is_some_and(|first| !matches!(first, b'{' | b'['))
 }
 
 /// OTLP in protobuf: one message, or messages with their lengths.
@@ -114,6 +123,14 @@ fn has_ending(name: &Path, endings: &[&str]) -> bool {
     endings.iter().any(|ending| plain.strip_suffix(ending).is_some_and(|rest| rest.ends_with('.')))
 }
 
+/// Whether the first line names columns of Langfuse's.
+fn is_table(head: &[u8]) -> bool {
+    let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let columns = std::str::from_utf8(line).ok().and_then(|line| csv::fields(line).ok()).unwrap_or_default();
+    let has = |name: &str| columns.iter().any(|column| column == name);
+    has("id") && (has("traceId") || has("trace_id") || has("sessionId") || has("session_id"))
+}
+
 /// The format, by the first row that tells it.
 fn detect(name: &Path, head: &[u8], whole: bool) -> Result<Format, String> {
     let shape = json_shape(name, head, whole);
@@ -124,6 +141,9 @@ fn detect(name: &Path, head: &[u8], whole: bool) -> Result<Format, String> {
         if let Some(format) = parse(text).ok().as_ref().and_then(Format::of) {
             return Ok(format);
         }
+    }
+    if is_table(head) {
+        return Ok(Format::Langfuse);
     }
     log_format(None, head)
         .map(|log| Format::Gateway(Some(log)))
@@ -162,6 +182,7 @@ mod tests {
         let line =
             "203.0.113.9 - - [22/Nov/2026:08:11:00 +0000] \"POST /v1/chat/completions HTTP/1.1\" 200 512\n";
         assert_eq!(detect(line), Ok(Format::Gateway(Some(gateway::Format::Combined))));
+        assert_eq!(detect("\"id\",\"traceId\",\"type\"\n"), Ok(Format::Langfuse));
         for text in ["", "{}", "hello", "[[]]", "\u{1}\u{2}"] {
             assert!(detect(text).unwrap_err().contains("name one of otlp"), "{text}");
         }

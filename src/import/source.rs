@@ -324,7 +324,8 @@ impl Source {
         let rest = self.buffer.split_off(taken);
         let bytes = Bytes::from(std::mem::replace(&mut self.buffer, rest));
         self.base = from;
-        let chunk = (!rows.is_empty()).then(|| Chunk { sheet: Arc::clone(&self.sheet), bytes, rows });
+        let chunk =
+            (!rows.is_empty()).then(|| Chunk { sheet: Arc::clone(&self.sheet), bytes, rows, traces: None });
         Piece { chunk, oversized, mark }
     }
 

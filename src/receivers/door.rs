@@ -1,5 +1,6 @@
 //! One address for everything: tells whose request it is, by content type and path.
 
+use super::langfuse::{self, LangfuseService};
 use super::otlp::OtlpService;
 use crate::net::answer::Reply;
 use http::{Request, Response};
@@ -19,17 +20,24 @@ pub struct Door {
 #[derive(Debug)]
 pub struct Receivers {
     pub otlp: OtlpService,
+    /// `None` where that is not served.
+    pub langfuse: Option<LangfuseService>,
 }
 
 /// Whose request it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Room {
     Otlp,
+    Langfuse,
 }
 
 impl Room {
     /// OTLP answers what nobody else knows: its answers tell which paths there are.
-    fn of<B>(_request: &Request<B>) -> Self {
+    fn of<B>(request: &Request<B>) -> Self {
+        let path = request.uri().path();
+        if path.starts_with(langfuse::PREFIX) {
+            return Self::Langfuse;
+        }
         Self::Otlp
     }
 }
@@ -51,6 +59,10 @@ impl Service<Request<Incoming>> for Door {
         Box::pin(async move {
             Ok(match Room::of(&request) {
                 Room::Otlp => receivers.otlp.answer(request).await,
+                Room::Langfuse => match &receivers.langfuse {
+                    Some(langfuse) => langfuse.answer(request).await,
+                    None => receivers.otlp.answer(request).await,
+                },
             })
         })
     }

@@ -23,27 +23,26 @@ pub(super) fn has_content_of(ours: &[u8], sealed: &[u8]) -> bool {
     content(ours).into_iter().zip(content(sealed)).all(|(ours, sealed)| ours.is_none() || ours == sealed)
 }
 
-/// Whether two lines of different readings of one thing agree in how long it lived and how it ended.
-/// Another version of the mapping is another reading, and so is another form of the same telemetry;
-/// those that stores export are cut to milliseconds.
-pub(super) fn lived_as_long(ours: &[u8], sealed: &[u8]) -> bool {
+/// Whether two lines were made by different versions of the mapping, or of different forms of the same
+/// telemetry, of something that began, ended and came off alike. What stores export is cut to
+/// milliseconds.
+pub(super) fn same_life_in_other_words(ours: &[u8], sealed: &[u8]) -> bool {
     let read = |line| parse(std::str::from_utf8(line).ok()?).ok();
     let (Some(ours), Some(sealed)) = (read(ours), read(sealed)) else { return false };
     let both = |section: &str, key: &str| {
-        [&ours, &sealed].map(|record| record.get(section).and_then(|section| section.get(key)))
+        [&ours, &sealed].map(|record| record.get(section).and_then(|section| section.get(key)?.as_str()))
     };
-    let same = |section, key| matches!(both(section, key), [ours, sealed] if ours == sealed);
-    let form = !same("source", "dialect") || !same("source", "adapter");
-    let same_instant = |key| {
-        let text = both("data", key).map(|instant| instant.and_then(Json::as_str));
-        let [ours, sealed] = if form {
-            text.map(|text| text.map(|text| text.get(..MILLISECONDS).unwrap_or(text)))
-        } else {
-            text
-        };
+    let same = |section: &str, key: &str| {
+        let [ours, sealed] = both(section, key);
         ours == sealed
     };
-    (form || !same("source", "mapping"))
+    let other_form = !same("source", "dialect") || !same("source", "adapter");
+    let same_instant = |key: &str| {
+        let [ours, sealed] = both("data", key);
+        let cut = |text: Option<&str>| text.map(|text| text.get(..MILLISECONDS).unwrap_or(text).to_owned());
+        ours == sealed || other_form && cut(ours) == cut(sealed)
+    };
+    (other_form || !same("source", "mapping"))
         && same_instant("started_at")
         && same_instant("ended_at")
         && same("outcome", "status")
@@ -54,15 +53,14 @@ const MILLISECONDS: usize = 23;
 
 /// The messages that a line was made of.
 pub(super) fn told(line: &[u8]) -> Vec<Mark> {
-    let key = br#""told":["#;
-    let Some(at) = memchr::memmem::find(line, key) else { return Vec::new() };
-    let list = line.get(at + key.len()..).unwrap_or_default();
-    let end = memchr::memchr(b']', list).unwrap_or(0);
-    list.get(..end)
-        .unwrap_or_default()
-        .split(|byte| *byte == b',')
-        .filter_map(|mark| mark.get(1..17)?.try_into().ok())
-        .collect()
+    let read = |line| parse(std::str::from_utf8(line).ok()?).ok();
+    let Some(record) = read(line) else { return Vec::new() };
+    match record.get("data").and_then(|data| data.get("told")) {
+        Some(Json::Array(marks)) => {
+            marks.iter().filter_map(|mark| mark.as_str()?.as_bytes().try_into().ok()).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// Whether two lines say the same but for the action's content.

@@ -296,7 +296,7 @@ impl Draft {
         let known = compare::told(line);
         let new: Vec<&Self> =
             self.told.iter().filter(|(mark, _)| !known.contains(mark)).map(|(_, draft)| draft).collect();
-        if new.is_empty() || compare::lived_as_long(&self.line, line) {
+        if new.is_empty() || compare::same_life_in_other_words(&self.line, line) {
             Standing::Same
         } else {
             Standing::Apart(new)
@@ -322,7 +322,7 @@ impl Draft {
                 return true;
             }
         }
-        compare::lived_as_long(&self.line, line)
+        compare::same_life_in_other_words(&self.line, line)
     }
 
     /// The record that is sealed instead when another content is already sealed under this

@@ -41,6 +41,7 @@ async fn call(shared: &Arc<Shared>, request: Request<Incoming>) -> Result<Vec<u8
         body: message.body,
         permit: message.permit,
         claim: shared.reading.tenant.header_claim(&head.headers),
+        mapped: None,
     };
     let partial = shared.export(Transport::Grpc, arrival).await?;
     kept.forward();

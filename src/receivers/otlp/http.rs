@@ -1,8 +1,8 @@
 //! OTLP/HTTP: protobuf and JSON, posted to one path per signal.
 
-use super::Shared;
 use super::decode::{Arrival, Encoding};
 use super::stats::Transport;
+use super::{Mapped, Shared};
 use crate::net::answer::{Form, Reply, http_error, http_ok};
 use crate::net::body::Reader;
 use crate::net::coding::Coding;
@@ -59,7 +59,8 @@ async fn export(
     let kept = shared.reading.tee.keep(head, &body);
     let &Wanted { signal, encoding, coding } = wanted;
     let claim = shared.reading.tenant.header_claim(&head.headers);
-    let arrival = Arrival { signal, encoding, coding, body, permit, claim };
+    let mapped = head.extensions.get::<Mapped>().map(|mapped| mapped.0.clone());
+    let arrival = Arrival { signal, encoding, coding, body, permit, claim, mapped };
     let partial = shared.export(Transport::Http, arrival).await?;
     kept.forward();
     let form = match encoding {

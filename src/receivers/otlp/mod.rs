@@ -38,6 +38,7 @@ use crate::net::status::Fault;
 use crate::pipeline::batch::Batch;
 use crate::pipeline::intake::Intake;
 use crate::record::build::Builder;
+use crate::record::tenant::Tenant;
 use crate::tee::Tee;
 use ::http::{Request, Response};
 use halo_adapters::otlp::Signal;
@@ -55,6 +56,11 @@ const METRICS_WARNING: &str =
 pub struct OtlpService {
     shared: Arc<Shared>,
 }
+
+/// Put among a request's extensions by who knows the sender by its key: whose its spans are, whatever
+/// they claim.
+#[derive(Clone, Debug)]
+pub struct Mapped(pub Tenant);
 
 /// How requests are read, at whichever door they arrive.
 #[derive(Debug)]

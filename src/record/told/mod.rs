@@ -13,8 +13,8 @@ use super::draft::{Draft, Scratch};
 use super::hash;
 use super::ids::RecordId;
 use super::tenant::Tenant;
-use halo_adapters::event::{Action, Content, Event, Fact};
-use halo_adapters::fragment::{Fragment, Kind};
+use halo_adapters::event::{Action, Content, Fact};
+use halo_adapters::fragment::{Fragment, Kind, trace_of};
 use std::borrow::Cow;
 
 /// Tells one message from every other one of its action, as it stands in `data.told`: 16 letters, which
@@ -107,7 +107,7 @@ impl Builder {
         let found = std::mem::take(&mut all.found);
         let trace = matches!(all.kind, Some(Kind::Trace));
         let mut event = all.event(whole.inner);
-        let within = || whole.context.session.clone().or_else(|| trace_id(&event));
+        let within = || whole.context.session.clone().or_else(|| trace_of(&event));
         event.session = event.session.clone().or_else(within);
         event.principal = event.principal.or_else(|| whole.context.principal.clone());
         let marks = order.iter().map(|message| text(&message.mark).into()).collect();
@@ -128,11 +128,12 @@ impl Builder {
         fragment.parent = Some(fragment.id.clone());
         fragment.id.push("update".into());
         fragment.id.push(text(&message.mark).into());
-        let (name, model) = (fragment.name.clone(), fragment.model.clone());
+        let model = fragment.model.clone();
+        let name = fragment.name.take();
         let closes = fragment.closes;
         let mut event = fragment.event(false);
         event.action = Action::Boundary { verb: "update" };
-        event.session = event.session.clone().or_else(|| trace_id(&event));
+        event.session = event.session.clone().or_else(|| trace_of(&event));
         event.facts.push(("amends", Fact::Id(of.to_string().into())));
         event.facts.extend(name.map(|name| ("name", Fact::Label(name))));
         event.facts.extend(model.map(|model| ("model", Fact::Id(model))));
@@ -143,14 +144,6 @@ impl Builder {
     }
 }
 
-/// The trace that an action stands in, where its sender names no session.
-fn trace_id(event: &Event<'static>) -> Option<Cow<'static, str>> {
-    event.facts.iter().find_map(|(key, fact)| match fact {
-        Fact::Id(id) if *key == "trace_id" => Some(id.clone()),
-        _ => None,
-    })
-}
-
 fn text(mark: &Mark) -> String {
     String::from_utf8_lossy(mark).into_owned()
 }
@@ -159,7 +152,14 @@ fn text(mark: &Mark) -> String {
 #[must_use]
 pub fn says_something(fragment: &Fragment<'_>) -> bool {
     let contents = [&fragment.input, &fragment.result, &fragment.error];
-    let texts = [&fragment.name, &fragment.session, &fragment.principal, &fragment.tenant, &fragment.model];
+    let texts = [
+        &fragment.agent.name,
+        &fragment.name,
+        &fragment.session,
+        &fragment.principal,
+        &fragment.tenant,
+        &fragment.model,
+    ];
     contents.iter().any(|content| **content != Content::Undisclosed)
         || texts.iter().any(|text| text.is_some())
         || fragment.closes

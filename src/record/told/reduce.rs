@@ -7,7 +7,7 @@ use crate::record::ids::kept_part;
 use crate::record::names::bounded;
 use crate::record::redact::Findings;
 use halo_adapters::event::{Agent, Content, Digest, Fact, Found, Told, Usage};
-use halo_adapters::fragment::{Fragment, Id, Kind, says_no, tells_of_failure};
+use halo_adapters::fragment::{Fragment, Id, says_no, tells_of_failure};
 use halo_adapters::json::Json;
 use std::borrow::Cow;
 
@@ -23,7 +23,6 @@ pub(super) fn fragment(
     let counts = numbers(&fragment.usage);
     let finish_reason = fragment.usage.finish_reason.map(|raw| names.datum(raw, Mask::Label));
     let response_id = fragment.usage.response_id.map(|raw| names.datum(raw, Mask::Id));
-    let trace = matches!(fragment.kind, Some(Kind::Trace));
     let error = match fragment.error {
         Content::Undisclosed => error_type
             .as_ref()
@@ -39,8 +38,6 @@ pub(super) fn fragment(
         }
         Content::Digest(digest) => Content::Digest(digest),
     };
-    let name =
-        |raw: Cow<'_, str>| if trace { names.name(raw, Mask::Id) } else { names.name(raw, Mask::Label) };
     let label = |raw: Cow<'_, str>| names.name(raw, Mask::Label);
     let id = |raw: Cow<'_, str>| names.name(raw, Mask::Id);
     Fragment {
@@ -52,7 +49,7 @@ pub(super) fn fragment(
         opens: fragment.opens,
         closes: fragment.closes,
         kind: fragment.kind,
-        name: fragment.name.map(name),
+        name: fragment.name.map(label),
         model: fragment.model.map(id),
         provider: fragment.provider.map(label),
         mcp_server: fragment.mcp_server.map(label),

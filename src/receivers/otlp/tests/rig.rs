@@ -86,7 +86,7 @@ impl Rig {
         let addr = socket.local_addr().unwrap();
         let server = runtime.spawn(listener::serve(
             socket.into(),
-            Door::new(Receivers { otlp: service }),
+            Door::new(Receivers { otlp: service, langfuse: None }),
             limits,
             drained,
         ));
