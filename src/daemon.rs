@@ -145,10 +145,9 @@ async fn up(
     let builder = Arc::new(Builder::new(config.records.hash_only));
     let reading =
         Reading::new(config.tenant.clone(), Arc::clone(&builder), joins).with_tee(tees.of(tee::Door::Otlp));
-    let reading = Arc::new(reading);
     let receiving = Receiving {
         intake: intake.clone(),
-        reading: Arc::clone(&reading),
+        reading: Arc::new(reading),
         builder: Arc::clone(&builder),
         counters: Arc::clone(counters),
         hold: hold.clone(),
@@ -158,7 +157,12 @@ async fn up(
         tees,
     };
     let mut doors = JoinSet::new();
-    let desk = Arc::new(Desk::new(intake.clone(), Arc::clone(&reading), Arc::clone(counters)));
+    let desk = Arc::new(Desk::new(
+        intake.clone(),
+        Arc::clone(&receiving.reading),
+        Arc::clone(&builder),
+        Arc::clone(counters),
+    ));
     imports(&config.storage.directory, config.import, &desk, &intake, &draining, &mut doors).await;
     // It holds an intake: the writer ends when nobody does.
     drop(desk);

@@ -17,6 +17,7 @@ mod examples;
 mod explain;
 mod garbage;
 mod hash_oracle;
+mod import;
 mod lineage;
 mod logs;
 mod native;
