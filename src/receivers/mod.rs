@@ -8,6 +8,7 @@ pub mod delivery;
 pub mod door;
 pub mod otlp;
 pub mod stats;
+pub mod tail;
 pub mod tenancy;
 
 use crate::net::status::Fault;

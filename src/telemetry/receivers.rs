@@ -8,12 +8,14 @@ use super::metrics::Sample;
 use crate::net::status::Fault;
 use crate::receivers::otlp::stats::{OtlpStats, SIGNALS, SignalStats, Transport};
 use crate::receivers::stats::{Counters, ReceiverStats};
+use crate::receivers::tail::TailStats;
 
 /// Everything the receivers count.
 #[must_use]
 pub fn all(counters: &Counters) -> Vec<Sample> {
     let mut samples = otlp(&counters.otlp);
     samples.extend(counters.others().into_iter().flat_map(other));
+    samples.extend(tail(&counters.tail));
     samples
 }
 
@@ -63,6 +65,18 @@ fn other(stats: &ReceiverStats) -> Vec<Sample> {
         ));
     }
     samples
+}
+
+/// What is known of the logs that are followed.
+fn tail(stats: &TailStats) -> Vec<Sample> {
+    [
+        ("halod_tail_files", &stats.files),
+        ("halod_tail_lag_bytes", &stats.lag_bytes),
+        ("halod_tail_gaps_total", &stats.gaps),
+        ("halod_tail_gap_bytes_total", &stats.gap_bytes),
+    ]
+    .map(|(name, value)| sample(name, Vec::new(), value.load(Relaxed)))
+    .into()
 }
 
 fn spans(counts: &SignalStats, labels: &Labels, samples: &mut Vec<Sample>) {
@@ -124,7 +138,8 @@ mod tests {
         filtered.add("acme.web", 3);
         stats.filtered.add(Signal::Traces, &filtered);
         let samples = otlp(&stats);
-        for sample in samples.iter().chain(&other(&ReceiverStats::new("litellm"))) {
+        let others = [other(&ReceiverStats::new("litellm")), tail(&TailStats::default())].concat();
+        for sample in samples.iter().chain(&others) {
             assert!(FAMILIES.iter().any(|(name, ..)| *name == sample.name), "{}", sample.name);
         }
         let accepted = |transport: &str| {
