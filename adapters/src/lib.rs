@@ -11,6 +11,7 @@
 pub mod count;
 pub mod event;
 pub mod fragment;
+pub mod gateway;
 pub mod json;
 pub mod otel;
 pub mod otlp;
