@@ -16,6 +16,7 @@ pub mod process;
 mod socket;
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::SystemTime;
@@ -30,16 +31,18 @@ use self::drain::Running;
 use crate::chain::disk::OsDisk;
 use crate::chain::error::{ChainError, with_causes};
 use crate::chain::store::{self, Store};
-use crate::config::descriptors::{self, TooFew};
+use crate::config::descriptors::{self, Share, TooFew};
 use crate::config::{Config, DoorSettings, PipelineSettings, StorageSettings};
 use crate::net::listener;
 use crate::pipeline::intake::Intake;
 use crate::pipeline::stats::Stats;
 use crate::pipeline::writer::{self, WriterHandle};
+use crate::receivers::delivery::Delivery;
 use crate::receivers::door::{Door, Receivers};
 use crate::receivers::otlp::join::Joins;
 use crate::receivers::otlp::{OtlpService, Reading};
 use crate::receivers::stats::Counters;
+use crate::receivers::tail::{self, Tail};
 use crate::record::build::Builder;
 use crate::telemetry::{admin, receivers};
 
@@ -56,6 +59,8 @@ pub enum StartError {
     Store(#[from] ChainError),
     #[error("opening the chains failed, which is a bug: {0}")]
     StorePanicked(#[source] tokio::task::JoinError),
+    #[error("logs can't be followed: {0}")]
+    Logs(#[source] io::Error),
     #[error("signals can't be handled: {0}")]
     Signals(#[source] io::Error),
 }
@@ -90,7 +95,7 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
     });
     let admin = tokio::spawn(admin::serve(bound.admin.socket, Arc::clone(&state)));
 
-    let end = up(config, share.chains, [bound.grpc, bound.http], &state, &counters, signals).await;
+    let end = up(config, share, [bound.grpc, bound.http], &state, &counters, signals).await;
     admin.abort();
     // Its socket goes with it; were that left to the end of the process, a file might stay.
     let _ = admin.await;
@@ -100,7 +105,7 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
 /// From the doors being bound to the end.
 async fn up(
     config: Config,
-    chains: usize,
+    share: Share,
     sockets: [Option<Bound>; 2],
     state: &admin::State,
     counters: &Arc<Counters>,
@@ -108,7 +113,8 @@ async fn up(
 ) -> Result<End, StartError> {
     let (storage, pipeline, counts) =
         (config.storage.clone(), config.pipeline.clone(), Arc::clone(&state.stats));
-    let starting = tokio::task::spawn_blocking(move || start_writer(storage, chains, &pipeline, counts));
+    let starting =
+        tokio::task::spawn_blocking(move || start_writer(storage, share.chains, &pipeline, counts));
     let (intake, writer) = tokio::select! {
         started = starting => started.map_err(StartError::StorePanicked)??,
         Some(signal) = signals.recv() => {
@@ -122,13 +128,26 @@ async fn up(
     // Content that waits must leave room for the spans that it waits for.
     let joins = Joins::new(config.join_wait, config.pipeline.max_in_flight / 4, draining.clone());
     let builder = Arc::new(Builder::new(config.records.hash_only));
-    let reading = Arc::new(Reading::new(config.tenant, builder, joins));
+    let reading = Arc::new(Reading::new(config.tenant, Arc::clone(&builder), joins));
     let mut doors = JoinSet::new();
     for (bound, settings) in sockets.into_iter().zip([config.grpc, config.http]) {
         if let (Some(bound), Some(settings)) = (bound, settings) {
             let door = open(bound, settings, intake.clone(), &reading, counters, draining.clone());
             doors.spawn(door);
         }
+    }
+    if !config.file_logs.is_empty() {
+        let delivery = Delivery {
+            intake: intake.clone(),
+            builder,
+            limits: Arc::default(),
+            counters: Arc::clone(counters),
+            stats: |counters| &counters.file_log,
+        };
+        let directory = config.storage.directory.join(".halod/tail");
+        let bounds = (share.logs, config.pipeline.max_in_flight);
+        let followed = follow(config.file_logs, delivery, directory, bounds, draining);
+        doors.spawn(followed.map_err(StartError::Logs)?);
     }
     drop(intake);
     announce(state);
@@ -190,6 +209,31 @@ fn open(
     let limits = Arc::new(settings.limits);
     let otlp = OtlpService::new(intake, Arc::clone(reading), Arc::clone(&limits), Arc::clone(counters));
     listener::serve(bound.socket, Door::new(Receivers { otlp }), limits, draining)
+}
+
+/// Follows the configured logs until it is drained.
+fn follow(
+    logs: Vec<tail::Settings>,
+    delivery: Delivery,
+    directory: PathBuf,
+    (max_open, max_in_flight): (usize, usize),
+    draining: watch::Receiver<bool>,
+) -> io::Result<impl Future<Output = ()> + use<>> {
+    let instance = |settings: tail::Settings| {
+        let formats = tail::Formats::new(&settings);
+        // The configuration has been checked.
+        let formats =
+            formats.map_err(|(key, what)| io::Error::other(format!("{}.{key}: {what}", settings.name)))?;
+        Ok((settings, formats))
+    };
+    tail::start(Tail {
+        instances: logs.into_iter().map(instance).collect::<io::Result<_>>()?,
+        delivery,
+        directory,
+        max_open: max_open,
+        max_in_flight,
+        draining,
+    })
 }
 
 /// Opens the store, completes what a crash interrupted, and starts the writer thread. Blocks for as

@@ -89,6 +89,9 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 fn exit_code(error: &StartError) -> u8 {
     match error {
         StartError::Directory(_) | StartError::Descriptors(_) | StartError::Bind(_) => USAGE,
-        StartError::Store(_) | StartError::StorePanicked(_) | StartError::Signals(_) => FAILED,
+        StartError::Store(_)
+        | StartError::StorePanicked(_)
+        | StartError::Signals(_)
+        | StartError::Logs(_) => FAILED,
     }
 }

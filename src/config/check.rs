@@ -24,6 +24,7 @@ pub(super) fn config(root: &Node, env: Lookup<'_>) -> Result<Config, ConfigError
     let mut reader = Reader { root, env, problems: keys::compare(root) };
     let mut config = Config::default();
     reader.doors(&mut config);
+    reader.file_logs(&mut config);
     reader.tenant(&mut config);
     reader.storage(&mut config);
     reader.mebibytes("pipeline.max_in_flight_mib", 1..=65_536, |bytes| {
@@ -40,19 +41,19 @@ pub(super) fn config(root: &Node, env: Lookup<'_>) -> Result<Config, ConfigError
     if reader.problems.is_empty() { Ok(config) } else { Err(ConfigError::new(reader.problems)) }
 }
 
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     root: &'a Node,
     env: Lookup<'a>,
     problems: Vec<Problem>,
 }
 
 /// A value that is written in the file.
-struct Written {
-    place: Place,
+pub(super) struct Written {
+    pub(super) place: Place,
     /// After expansion.
-    text: String,
+    pub(super) text: String,
     /// As it may be repeated in a message: before expansion, because a variable may be a secret.
-    shown: String,
+    pub(super) shown: String,
 }
 
 impl Reader<'_> {
@@ -132,7 +133,7 @@ impl Reader<'_> {
         self.mebibytes("storage.journal_size_mib", 1..=4096, |bytes| storage.journal_size = bytes);
     }
 
-    fn duration(&mut self, path: &str, (most, said): (Duration, &str), setting: &mut Duration) {
+    pub(super) fn duration(&mut self, path: &str, (most, said): (Duration, &str), setting: &mut Duration) {
         let Some(Written { place, text, shown }) = self.value(path) else { return };
         match duration(&text) {
             Some(given) if given <= most => *setting = given,
@@ -198,7 +199,7 @@ impl Reader<'_> {
         }
     }
 
-    fn count(&mut self, key: &str, range: RangeInclusive<u64>, into: &mut usize) {
+    pub(super) fn count(&mut self, key: &str, range: RangeInclusive<u64>, into: &mut usize) {
         self.number(key, range, |n| *into = usize::try_from(n).unwrap_or(usize::MAX));
     }
 
@@ -226,7 +227,7 @@ impl Reader<'_> {
         }
     }
 
-    fn choice<T: Copy>(&mut self, key: &str, choices: &[(&str, T)], into: &mut T) {
+    pub(super) fn choice<T: Copy>(&mut self, key: &str, choices: &[(&str, T)], into: &mut T) {
         let Some(Written { place, text, shown }) = self.value(key) else { return };
         match choices.iter().find(|(name, _)| *name == text) {
             Some((_, choice)) => *into = *choice,
@@ -239,12 +240,12 @@ impl Reader<'_> {
 
     /// The expanded scalar under a key, unless it is absent, null or can't be expanded; what is not
     /// a scalar has been reported by the comparison of shapes.
-    fn value(&mut self, key: &str) -> Option<Written> {
+    pub(super) fn value(&mut self, key: &str) -> Option<Written> {
         let node = self.node(key)?;
         self.scalar(key, node.place, &node.value)
     }
 
-    fn list(&mut self, key: &str) -> Option<Vec<Written>> {
+    pub(super) fn list(&mut self, key: &str) -> Option<Vec<Written>> {
         let node = self.node(key)?;
         let Value::List(items) = &node.value else { return None };
         if items.len() > MAX_NAMES {
@@ -254,7 +255,7 @@ impl Reader<'_> {
         Some(items.iter().filter_map(|item| self.scalar(key, item.place, &item.value)).collect())
     }
 
-    fn scalar(&mut self, key: &str, place: Place, value: &Value) -> Option<Written> {
+    pub(super) fn scalar(&mut self, key: &str, place: Place, value: &Value) -> Option<Written> {
         let Value::Scalar(shown) = value else { return None };
         match env::expand(shown, self.env) {
             Ok(text) => Some(Written { place, text, shown: shown.clone() }),
@@ -266,14 +267,14 @@ impl Reader<'_> {
         }
     }
 
-    fn report(&mut self, place: Place, key: &str, what: String) {
+    pub(super) fn report(&mut self, place: Place, key: &str, what: String) {
         self.problems.push(Problem { place: Some(place), key: key.to_owned(), what });
     }
 }
 
 impl<'a> Reader<'a> {
     /// The node under a dotted key; the first one where a key repeats.
-    fn node(&self, key: &str) -> Option<&'a Node> {
+    pub(super) fn node(&self, key: &str) -> Option<&'a Node> {
         key.split('.').try_fold(self.root, |node, name| child(node, name))
     }
 

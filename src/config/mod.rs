@@ -9,6 +9,7 @@ mod check;
 pub mod descriptors;
 pub mod env;
 pub mod error;
+mod file_log;
 pub mod keys;
 pub mod raw;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::net::limits::Limits;
+use crate::receivers::tail;
 use crate::receivers::tenancy::TenantRule;
 pub use error::{ConfigError, Place, Problem};
 pub use value::Endpoint;
@@ -32,6 +34,8 @@ pub struct Config {
     pub http: Option<DoorSettings>,
     /// How long content in logs may wait for its span.
     pub join_wait: Duration,
+    /// The logs that are followed.
+    pub file_logs: Vec<tail::Settings>,
     pub tenant: TenantRule,
     pub storage: StorageSettings,
     pub pipeline: PipelineSettings,
@@ -108,6 +112,7 @@ impl Default for Config {
             grpc: Some(DoorSettings::grpc()),
             http: Some(DoorSettings::http()),
             join_wait: Duration::from_secs(1),
+            file_logs: Vec::new(),
             tenant: TenantRule::default(),
             storage: StorageSettings::default(),
             pipeline: PipelineSettings::default(),

@@ -39,7 +39,8 @@ impl Counters {
     /// All but OTLP's.
     #[must_use]
     pub fn others(&self) -> [&ReceiverStats; 7] {
-        let Self { otlp: _, tail: _, litellm, langfuse, langsmith, openai_agents, native, file_log, import } = self;
+        let Self { otlp: _, tail: _, litellm, langfuse, langsmith, openai_agents, native, file_log, import } =
+            self;
         [litellm, langfuse, langsmith, openai_agents, native, file_log, import]
     }
 }

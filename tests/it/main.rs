@@ -26,6 +26,7 @@ mod redact_oracle;
 mod senders;
 mod shutdown;
 mod support;
+mod tail;
 mod tenant_names;
 mod tenants;
 mod tidy;

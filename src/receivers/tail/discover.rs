@@ -7,11 +7,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The files of one receiver that are followed at most; of more, the first by name.
-pub const MAX_FILES: usize = 100_000;
+pub(super) const MAX_FILES: usize = 100_000;
 
 /// One regular file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub(super) struct Found {
     pub path: PathBuf,
     pub facts: Facts,
     pub packed: bool,
@@ -19,7 +19,7 @@ pub struct Found {
 
 /// What one look brought.
 #[derive(Debug, Default)]
-pub struct Look {
+pub(super) struct Look {
     /// One path for each file, oldest content first.
     pub files: Vec<Found>,
     /// Directories in which something may appear.
@@ -28,7 +28,7 @@ pub struct Look {
 
 /// Patterns, ready to be used again and again.
 #[derive(Debug)]
-pub struct Finder {
+pub(super) struct Finder {
     include: Vec<String>,
     exclude: Vec<glob::Pattern>,
     packed: bool,
@@ -43,7 +43,7 @@ const MATCHING: glob::MatchOptions = glob::MatchOptions {
 impl Finder {
     /// Patterns that are none match nothing; the configuration has been checked.
     #[must_use]
-    pub fn new(include: &[String], exclude: &[String], packed: bool) -> Self {
+    pub(super) fn new(include: &[String], exclude: &[String], packed: bool) -> Self {
         let absolute = |pattern: &String| {
             expand(pattern).into_iter().map(|one| match std::path::absolute(&one) {
                 Ok(path) => path.to_str().map_or(one, str::to_owned),
@@ -56,7 +56,7 @@ impl Finder {
 
     /// Looks now.
     #[must_use]
-    pub fn look(&self) -> Look {
+    pub(super) fn look(&self) -> Look {
         let mut directories = BTreeSet::new();
         let mut files = BTreeMap::new();
         for pattern in &self.include {
@@ -98,7 +98,7 @@ fn found(path: PathBuf, packed: bool) -> Option<Found> {
 
 /// The files of a directory that belong to the log called `name`.
 #[must_use]
-pub fn siblings(directory: &Path, name: &str, packed: bool) -> Vec<Found> {
+pub(super) fn siblings(directory: &Path, name: &str, packed: bool) -> Vec<Found> {
     let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
     let ours = |path: &PathBuf| path.file_name().is_some_and(|own| log_name(&shown(own)) == name);
     entries
@@ -110,7 +110,7 @@ pub fn siblings(directory: &Path, name: &str, packed: bool) -> Vec<Found> {
 
 /// The file with this inode, wherever it is in the directory.
 #[must_use]
-pub fn by_inode(directory: &Path, inode: super::source::Inode) -> Option<PathBuf> {
+pub(super) fn by_inode(directory: &Path, inode: super::source::Inode) -> Option<PathBuf> {
     use std::os::unix::fs::DirEntryExt;
     let entries = fs::read_dir(directory).ok()?;
     let mut paths = entries.filter_map(Result::ok).filter(|e| e.ino() == inode.number).map(|e| e.path());
@@ -119,7 +119,7 @@ pub fn by_inode(directory: &Path, inode: super::source::Inode) -> Option<PathBuf
 
 /// `{a,b}` written out, as the Collector's patterns have it.
 #[must_use]
-pub fn expand(pattern: &str) -> Vec<String> {
+pub(super) fn expand(pattern: &str) -> Vec<String> {
     let Some((before, rest)) = pattern.split_once('{') else { return vec![pattern.to_owned()] };
     let mut depth = 1;
     let closing = rest.char_indices().find(|(_, c)| {

@@ -6,7 +6,7 @@ use super::lines::Lines;
 use super::notice;
 use super::position::Positions;
 use super::probe::Probe;
-use super::seal::{Block, Instance, Report, Shop};
+use super::seal::{Block, Instance, Report, Shop, Told};
 use super::source::Inode;
 use super::watch::Watch;
 use crate::record::draft::Draft;
@@ -118,9 +118,8 @@ impl Engine {
     }
 
     fn look_due(&self) -> bool {
-        let due = |part: &Part| {
-            part.looked.is_none_or(|at| at.elapsed() >= part.instance.settings.poll_interval)
-        };
+        let due =
+            |part: &Part| part.looked.is_none_or(|at| at.elapsed() >= part.instance.settings.poll_interval);
         self.rescan || self.parts.iter().any(due)
     }
 
@@ -217,6 +216,7 @@ impl Engine {
         // Without room in the pipeline nothing is read; the rest of the files are asked next time.
         let Ok(permit) = self.shop.delivery.intake.admit(news) else {
             self.blocked = true;
+            file.measure()?;
             return Ok(false);
         };
         let mut lines = Lines::default();
@@ -286,15 +286,21 @@ impl Engine {
             self.unsaved |= file.answered(serial);
             return;
         }
-        // Little enough to go without, and never lost: the position stays until it is sealed.
-        let permit = permit.or_else(|| self.shop.delivery.intake.admit(0).ok());
+        let permit = permit.map(|mut permit| {
+            // They are in memory by now, with room or without.
+            let _ = permit.grow_to(lines.held());
+            permit
+        });
         let (before, next) = oneshot::channel();
+        let told = Told::by(file.format, &self.parts[file.instance].instance, &lines);
+        file.format = told.format;
         let block = Block {
             follower: id,
             serial,
             instance: Arc::clone(&self.parts[file.instance].instance),
             log: Arc::clone(&file.log),
             lines,
+            told,
             notices,
             permit,
             after: file.turn.replace(next),
@@ -373,12 +379,15 @@ impl Engine {
             }
         }
         self.saved = Instant::now();
-        let lag = self.files.values().filter(|file| !file.packed).map(|file| {
-            file.size.saturating_sub(file.sealed().offset)
-        });
+        let lag = self
+            .files
+            .values()
+            .filter(|file| !file.packed)
+            .map(|file| file.size.saturating_sub(file.sealed().offset));
         let stats = &self.shop.delivery.counters.tail;
         stats.lag_bytes.store(lag.sum(), Relaxed);
-        let followed = self.files.values().filter(|file| matches!(file.life, Life::Followed | Life::Probing(_)));
+        let followed =
+            self.files.values().filter(|file| matches!(file.life, Life::Followed | Life::Probing(_)));
         stats.files.store(followed.count() as u64, Relaxed);
     }
 

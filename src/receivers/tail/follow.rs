@@ -4,6 +4,7 @@
 use super::lines::{Lines, Mark, Splitter};
 use super::position::{Entry, Fate, Print, Rejected, hex};
 use super::source::{Facts, Inode, Source};
+use halo_adapters::gateway::Format;
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,13 +12,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Bytes that are read at a time.
-pub const BLOCK: usize = 256 << 10;
+pub(super) const BLOCK: usize = 256 << 10;
 /// Bytes before the reading position that are compared at each turn.
 const TAIL: usize = 128;
 
 /// Why the rest of a content has to be looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
+pub(super) enum Why {
     /// The file became shorter than what was read of it.
     Truncated,
     /// Other bytes stand where read ones stood.
@@ -30,7 +31,7 @@ pub enum Why {
 
 /// What is done with a content now.
 #[derive(Debug)]
-pub enum Life {
+pub(super) enum Life {
     /// Its beginning is compared with what is known.
     Probing(Box<super::probe::Probe>),
     Followed,
@@ -55,7 +56,7 @@ struct Pending {
 
 /// One content.
 #[derive(Debug)]
-pub struct Follower {
+pub(super) struct Follower {
     /// Index of the instance that it belongs to.
     pub instance: usize,
     /// The log's path: the first part of its lines' identities.
@@ -103,6 +104,8 @@ pub struct Follower {
     /// There may be something to read.
     pub due: bool,
     pub rejected: Option<Rejected>,
+    /// As the content's lines have told it.
+    pub format: Option<Format>,
     /// Of a content that was taken over: up to where it was seen.
     pub expected: u64,
     /// The last trouble with the file, so that it is told once.
@@ -111,7 +114,7 @@ pub struct Follower {
 
 /// What a turn of reading came to.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Turn {
+pub(super) enum Turn {
     /// Nothing new.
     Idle,
     /// Bytes were read; there may be more.
@@ -124,7 +127,14 @@ pub enum Turn {
 
 impl Follower {
     #[must_use]
-    pub fn new(instance: usize, log: Arc<str>, path: &Path, inode: Inode, packed: bool, bounds: (usize, usize)) -> Self {
+    pub(super) fn new(
+        instance: usize,
+        log: Arc<str>,
+        path: &Path,
+        inode: Inode,
+        packed: bool,
+        bounds: (usize, usize),
+    ) -> Self {
         let (fingerprint, max) = bounds;
         Self {
             instance,
@@ -157,6 +167,7 @@ impl Follower {
             quiet: false,
             due: true,
             rejected: None,
+            format: None,
             expected: 0,
             trouble: None,
         }
@@ -164,12 +175,14 @@ impl Follower {
 
     /// What an earlier run remembered.
     #[must_use]
-    pub fn restored(entry: &Entry, instance: usize, bounds: (usize, usize)) -> Self {
-        let mut own = Self::new(instance, entry.log.as_str().into(), &entry.path, entry.file(), entry.packed, bounds);
+    pub(super) fn restored(entry: &Entry, instance: usize, bounds: (usize, usize)) -> Self {
+        let mut own =
+            Self::new(instance, entry.log.as_str().into(), &entry.path, entry.file(), entry.packed, bounds);
         own.splitter = Splitter::new(entry.mark(), bounds.1);
         own.sealed = (entry.mark(), entry.tail);
         own.size = entry.size.max(entry.offset);
         own.known = entry.head;
+        own.format = entry.format.as_deref().and_then(|name| name.parse().ok());
         own.modified = entry.modified;
         own.unproven = true;
         own.quiet = entry.quiet;
@@ -179,7 +192,7 @@ impl Follower {
 
     /// As it is remembered.
     #[must_use]
-    pub fn entry(&self, receiver: &str) -> Entry {
+    pub(super) fn entry(&self, receiver: &str) -> Entry {
         let (mark, tail) = self.sealed;
         let fate = match self.life {
             Life::Probing(_) | Life::Followed => Fate::Followed,
@@ -201,13 +214,14 @@ impl Follower {
             head: self.head(),
             tail,
             quiet: self.quiet,
+            format: self.format.map(|format| format.name().to_owned()),
             rejected: self.rejected.clone(),
         }
     }
 
     /// The print of the beginning, as far as it is sealed.
     #[must_use]
-    pub fn head(&self) -> Print {
+    pub(super) fn head(&self) -> Print {
         if self.head.is_empty() {
             return self.known;
         }
@@ -217,35 +231,35 @@ impl Follower {
 
     /// Whether the content that was read begins with what `head` was made of.
     #[must_use]
-    pub fn head_begins_with(&self, head: &Print) -> bool {
+    pub(super) fn head_begins_with(&self, head: &Print) -> bool {
         if self.head.is_empty() { self.known == *head } else { head.begins(&self.head) }
     }
 
     /// Whether a file in this state was compared with what was read.
     #[must_use]
-    pub fn is_compared(&self, facts: &Facts) -> bool {
+    pub(super) fn is_compared(&self, facts: &Facts) -> bool {
         self.compared == Some((facts.size, facts.modified, facts.changed))
     }
 
     /// Up to where everything is on disk.
     #[must_use]
-    pub fn sealed(&self) -> Mark {
+    pub(super) fn sealed(&self) -> Mark {
         self.sealed.0
     }
 
     #[must_use]
-    pub fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         self.source.is_some()
     }
 
     /// Lets the file go; it is opened again when there is something to read.
-    pub fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         self.source = None;
     }
 
     /// Handed over and not answered.
     #[must_use]
-    pub fn in_flight(&self) -> usize {
+    pub(super) fn in_flight(&self) -> usize {
         self.pending.len()
     }
 
@@ -253,7 +267,7 @@ impl Follower {
     ///
     /// # Errors
     /// What the system says; `NotFound` when another file is there.
-    pub fn open(&mut self) -> io::Result<Facts> {
+    pub(super) fn open(&mut self) -> io::Result<Facts> {
         if let Some(source) = &self.source {
             return source.facts();
         }
@@ -269,7 +283,7 @@ impl Follower {
     ///
     /// # Errors
     /// What the system says.
-    pub fn resume(&mut self) -> io::Result<bool> {
+    pub(super) fn resume(&mut self) -> io::Result<bool> {
         let facts = self.open()?;
         let (head, tail, offset) = (self.known, self.sealed.1, self.sealed.0.offset);
         if self.packed {
@@ -295,7 +309,8 @@ impl Follower {
     }
 
     /// Goes on behind what another content's reader had: everything before is sealed.
-    pub fn go_on(&mut self, mark: Mark, head: Vec<u8>, max: usize) {
+    pub(super) fn go_on(&mut self, mark: Mark, format: Option<Format>, head: Vec<u8>, max: usize) {
+        self.format = format;
         self.splitter = Splitter::new(mark, max);
         self.sealed = (mark, Print::default());
         self.size = self.size.max(mark.offset);
@@ -308,7 +323,7 @@ impl Follower {
     ///
     /// # Errors
     /// What the system says.
-    pub fn look(&mut self) -> io::Result<Result<usize, Turn>> {
+    pub(super) fn look(&mut self) -> io::Result<Result<usize, Turn>> {
         let facts = self.open()?;
         if self.packed {
             return Ok(Ok(BLOCK));
@@ -330,11 +345,24 @@ impl Follower {
         Ok(Ok(news.min(BLOCK)))
     }
 
+    /// Notes how large the content is, although it can't be read now: should it be lost, that is known.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn measure(&mut self) -> io::Result<()> {
+        if self.packed || !self.is_there()? {
+            return Ok(());
+        }
+        let facts = self.open()?;
+        self.size = self.size.max(facts.size);
+        Ok(())
+    }
+
     /// Reads at most `buffer`'s length of what is new into `out`.
     ///
     /// # Errors
     /// What the system says.
-    pub fn read(&mut self, buffer: &mut [u8], out: &mut Lines) -> io::Result<Turn> {
+    pub(super) fn read(&mut self, buffer: &mut [u8], out: &mut Lines) -> io::Result<Turn> {
         let position = self.splitter.position();
         let Some(source) = &mut self.source else { return Ok(Turn::Idle) };
         let read = source.read(position, buffer)?;
@@ -411,12 +439,12 @@ impl Follower {
     }
 
     /// What is in the file by now is passed over, with the line that it ends in.
-    pub fn pass(&mut self, to: u64) {
+    pub(super) fn pass(&mut self, to: u64) {
         self.pass_to = to;
     }
 
     /// Notes that what was read so far is handed over; returns its number.
-    pub fn hand_over(&mut self) -> u64 {
+    pub(super) fn hand_over(&mut self) -> u64 {
         self.serial += 1;
         let mark = self.splitter.mark();
         // Of a line that is not whole the end is known, too; the print is of what lies before it.
@@ -427,7 +455,7 @@ impl Follower {
     }
 
     /// Notes an answer; whether the sealed part grew.
-    pub fn answered(&mut self, serial: u64) -> bool {
+    pub(super) fn answered(&mut self, serial: u64) -> bool {
         if let Some(own) = self.pending.iter_mut().find(|own| own.serial == serial) {
             own.done = true;
         }
@@ -440,7 +468,7 @@ impl Follower {
     }
 
     /// Nothing is kept but what a content is recognised by.
-    pub fn finish(&mut self) {
+    pub(super) fn finish(&mut self) {
         self.source = None;
         self.known = self.head();
         (self.head, self.tail) = (Vec::new(), Vec::new());

@@ -9,18 +9,18 @@ use memchr::memchr;
 use sha2::{Digest, Sha256};
 
 /// What stands for a content up to the end of a line.
-pub type Chain = [u8; 16];
+pub(super) type Chain = [u8; 16];
 
 /// The place behind a line: how many bytes of content lie before it, and their chain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Mark {
+pub(super) struct Mark {
     pub offset: u64,
     pub chain: Chain,
 }
 
 /// One line of a [`Lines`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Line {
+pub(super) struct Line {
     /// Where it begins in the content.
     pub offset: u64,
     /// Of the content up to its end.
@@ -38,37 +38,37 @@ pub struct Line {
 
 /// Whole lines, one after the other.
 #[derive(Debug, Default)]
-pub struct Lines {
+pub(super) struct Lines {
     bytes: Vec<u8>,
     lines: Vec<Line>,
 }
 
 impl Lines {
     /// Some of them, by their numbers.
-    pub fn range(&self, range: std::ops::Range<usize>) -> impl Iterator<Item = (&Line, &[u8])> {
+    pub(super) fn range(&self, range: std::ops::Range<usize>) -> impl Iterator<Item = (&Line, &[u8])> {
         self.lines.get(range).unwrap_or_default().iter().map(|line| (line, &self.bytes[line.start..line.end]))
     }
 
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
 
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.lines.len()
     }
 
     /// Bytes that these lines take in memory.
     #[must_use]
-    pub fn held(&self) -> usize {
+    pub(super) fn held(&self) -> usize {
         self.bytes.len() + self.lines.len() * size_of::<Line>()
     }
 }
 
 /// Cuts a content into lines as its bytes come.
 #[derive(Clone, Debug)]
-pub struct Splitter {
+pub(super) struct Splitter {
     /// Behind the last whole line.
     mark: Mark,
     /// Of the chain before and what there is of the next line.
@@ -84,36 +84,30 @@ pub struct Splitter {
 impl Splitter {
     /// Goes on behind `mark`; of a line at most `max` bytes are kept.
     #[must_use]
-    pub fn new(mark: Mark, max: usize) -> Self {
+    pub(super) fn new(mark: Mark, max: usize) -> Self {
         Self { mark, state: begin(&mark.chain), held: Vec::new(), read: 0, nuls: 0, max }
     }
 
     /// Behind the last whole line.
     #[must_use]
-    pub fn mark(&self) -> Mark {
+    pub(super) fn mark(&self) -> Mark {
         self.mark
     }
 
     /// Where the next byte is expected.
     #[must_use]
-    pub fn position(&self) -> u64 {
+    pub(super) fn position(&self) -> u64 {
         self.mark.offset + self.read
     }
 
     /// Whether the content, as far as it came, ends within a line.
     #[must_use]
-    pub fn within_line(&self) -> bool {
+    pub(super) fn within_line(&self) -> bool {
         self.read > 0
     }
 
-    /// Bytes held of a line that is not whole.
-    #[must_use]
-    pub fn held(&self) -> usize {
-        self.held.capacity()
-    }
-
     /// Takes the next bytes, and adds the lines that they complete to `out`.
-    pub fn push(&mut self, mut block: &[u8], out: &mut Lines) {
+    pub(super) fn push(&mut self, mut block: &[u8], out: &mut Lines) {
         while let Some(at) = memchr(b'\n', block) {
             let (line, rest) = block.split_at(at + 1);
             self.take(line);
@@ -126,7 +120,7 @@ impl Splitter {
     }
 
     /// The same without keeping anything: only the mark moves.
-    pub fn skip(&mut self, mut block: &[u8]) {
+    pub(super) fn skip(&mut self, mut block: &[u8]) {
         while let Some(at) = memchr(b'\n', block) {
             let (line, rest) = block.split_at(at + 1);
             self.take(line);
@@ -137,7 +131,7 @@ impl Splitter {
     }
 
     /// Goes through `block` up to `to`, without keeping anything; returns how much of it that was.
-    pub fn skip_to(&mut self, block: &[u8], to: u64) -> usize {
+    pub(super) fn skip_to(&mut self, block: &[u8], to: u64) -> usize {
         let wanted = usize::try_from(to.saturating_sub(self.position())).unwrap_or(usize::MAX);
         let taken = wanted.min(block.len());
         self.skip(&block[..taken]);
@@ -145,7 +139,7 @@ impl Splitter {
     }
 
     /// Takes what there is of a line as a whole one: nothing more will come.
-    pub fn finish(&mut self, out: &mut Lines) {
+    pub(super) fn finish(&mut self, out: &mut Lines) {
         if self.within_line() {
             let start = out.bytes.len();
             out.bytes.extend_from_slice(&self.held);
@@ -228,7 +222,10 @@ mod tests {
             splitter.push(block, &mut out);
         }
         splitter.finish(&mut out);
-        (out.range(0..out.len()).map(|(l, t)| (l.offset, t.to_vec(), l.cut, l.nuls, l.open)).collect(), splitter.mark())
+        (
+            out.range(0..out.len()).map(|(l, t)| (l.offset, t.to_vec(), l.cut, l.nuls, l.open)).collect(),
+            splitter.mark(),
+        )
     }
 
     #[test]

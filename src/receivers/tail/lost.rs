@@ -156,7 +156,8 @@ impl Engine {
         let read = file.splitter.position();
         file.splitter.finish(&mut lines);
         let (log, mark, size) = (Arc::clone(&file.log), file.splitter.mark(), file.size);
-        let tenant = self.files.get(&id).map(|file| self.tenant(file)).unwrap_or(crate::record::tenant::Tenant::Local);
+        let tenant =
+            self.files.get(&id).map(|file| self.tenant(file)).unwrap_or(crate::record::tenant::Tenant::Local);
         let mut said = Vec::new();
         if size > read || why == Why::GoneWhileDown {
             said.push(self.gap(&tenant, &log, read, size.saturating_sub(read), &mark, notice::how(why)));
@@ -218,7 +219,8 @@ impl Engine {
         let expected = std::mem::take(&mut file.expected);
         file.quiet = true;
         let over = file.packed || file.deleted;
-        let tenant = self.files.get(&id).map(|file| self.tenant(file)).unwrap_or(crate::record::tenant::Tenant::Local);
+        let tenant =
+            self.files.get(&id).map(|file| self.tenant(file)).unwrap_or(crate::record::tenant::Tenant::Local);
         let mut said = Vec::new();
         if expected > read {
             let how = notice::how(Why::Truncated);
@@ -254,7 +256,9 @@ impl Engine {
                 let bound = file.packed && self.inodes.get(&(file.instance, file.inode)) == Some(id);
                 let count = counts.entry((file.instance, Arc::clone(&file.log))).or_insert(0);
                 *count += 1;
-                if *count > REMEMBERED && !(bound && file.path.exists()) || file.sealed().offset == 0 && !bound {
+                if *count > REMEMBERED && !(bound && file.path.exists())
+                    || file.sealed().offset == 0 && !bound
+                {
                     over.push(*id);
                 }
             }

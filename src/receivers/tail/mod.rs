@@ -36,7 +36,7 @@ mod source;
 mod stats;
 mod watch;
 
-pub use format::Reader;
+pub use format::Formats;
 pub use names::PathTenant;
 pub use settings::Settings;
 pub use stats::TailStats;
@@ -56,7 +56,7 @@ use tokio::sync::{oneshot, watch as signal};
 /// What all instances share.
 #[derive(Debug)]
 pub struct Tail {
-    pub instances: Vec<(Settings, Reader)>,
+    pub instances: Vec<(Settings, Formats)>,
     pub delivery: Delivery,
     /// Where positions are kept.
     pub directory: PathBuf,
@@ -78,9 +78,9 @@ pub fn start(tail: Tail) -> io::Result<impl Future<Output = ()> + use<>> {
     let (reports, reported) = mpsc::channel();
     let notify = instances.iter().any(|(settings, _)| settings.notify);
     let shop = Shop { delivery, reports, wake: wake.clone(), draining: draining.clone() };
-    let part = |(settings, reader): (Settings, Reader)| Part {
+    let part = |(settings, formats): (Settings, Formats)| Part {
         finder: discover::Finder::new(&settings.include, &settings.exclude, settings.packed),
-        instance: Arc::new(Instance { settings, reader }),
+        instance: Arc::new(Instance { settings, formats }),
         looked: None,
     };
     let engine = Engine {

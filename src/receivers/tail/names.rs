@@ -11,7 +11,7 @@ const ENDINGS: &[&str] = &[".gz", ".bz2", ".xz", ".zst", ".old", ".bak", "~"];
 /// (`access.log.2.gz`, `access.log-20261125`, `access-2026-11-25.log`, `0.log.20261125-101500`).
 /// Files of one log share the identities of equal content; files of two logs never do.
 #[must_use]
-pub fn log_name(name: &str) -> String {
+pub(super) fn log_name(name: &str) -> String {
     let mut rest = name;
     while let Some(shorter) = without_ending(rest).or_else(|| without_stamp(rest)) {
         rest = shorter;
@@ -29,7 +29,7 @@ pub fn log_name(name: &str) -> String {
 
 /// The path of the log that a file belongs to, as text: an identity's first part.
 #[must_use]
-pub fn log_path(path: &Path) -> String {
+pub(super) fn log_path(path: &Path) -> String {
     let name = path.file_name().map(shown).unwrap_or_default();
     let parent = path.parent().map(|parent| shown(parent.as_os_str())).unwrap_or_default();
     format!("{}/{}", parent.trim_end_matches('/'), log_name(&name))
@@ -37,7 +37,7 @@ pub fn log_path(path: &Path) -> String {
 
 /// A path as text; bytes that are not UTF-8 as `\xHH`, so that two names never become one.
 #[must_use]
-pub fn shown(path: &OsStr) -> String {
+pub(super) fn shown(path: &OsStr) -> String {
     let mut text = String::new();
     for chunk in path.as_bytes().utf8_chunks() {
         text.push_str(chunk.valid());

@@ -14,7 +14,7 @@ use crate::record::draft::Draft;
 use crate::record::tenant::Tenant;
 
 /// Bytes of a log are missing from `from` on; `known` of them are known to have been there.
-pub fn gap(tenant: &Tenant, log: &str, from: u64, known: u64, after: &Mark, how: &str) -> Draft {
+pub(super) fn gap(tenant: &Tenant, log: &str, from: u64, known: u64, after: &Mark, how: &str) -> Draft {
     let about = [
         ("after", About::Text(&hex(&after.chain))),
         ("bytes", About::Number(known)),
@@ -26,7 +26,7 @@ pub fn gap(tenant: &Tenant, log: &str, from: u64, known: u64, after: &Mark, how:
 }
 
 /// The words for how a content was lost.
-pub fn how(why: Why) -> &'static str {
+pub(super) fn how(why: Why) -> &'static str {
     match why {
         Why::Truncated => "the file was truncated before it was read to its end",
         Why::Rewritten => "the file was written anew before it was read to its end",
@@ -35,16 +35,13 @@ pub fn how(why: Why) -> &'static str {
     }
 }
 
-pub fn rewritten(tenant: &Tenant, log: &str, read: u64, at: &Mark) -> Draft {
-    let about = [
-        ("after", About::Text(&hex(&at.chain))),
-        ("bytes", About::Number(read)),
-        ("file", About::Text(log)),
-    ];
+pub(super) fn rewritten(tenant: &Tenant, log: &str, read: u64, at: &Mark) -> Draft {
+    let about =
+        [("after", About::Text(&hex(&at.chain))), ("bytes", About::Number(read)), ("file", About::Text(log))];
     notice(tenant, "log_rewritten", &about)
 }
 
-pub fn rejected(tenant: &Tenant, log: &str, rejected: &Rejected, at: &Mark) -> Draft {
+pub(super) fn rejected(tenant: &Tenant, log: &str, rejected: &Rejected, at: &Mark) -> Draft {
     let about = [
         ("before", About::Text(&hex(&at.chain))),
         ("file", About::Text(log)),

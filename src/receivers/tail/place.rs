@@ -212,11 +212,11 @@ impl Engine {
             return;
         };
         let sought = matches!(known.life, Life::Sought { .. });
-        let (log, size) = (known.log.clone(), known.size);
+        let (log, size, format) = (known.log.clone(), known.size, known.format);
         let Some(file) = self.files.get_mut(&id) else { return };
         let max = self.parts[file.instance].instance.settings.max_line;
         file.log = log;
-        file.go_on(mark, head, max);
+        file.go_on(mark, format, head, max);
         file.due = true;
         if sought {
             file.expected = size;

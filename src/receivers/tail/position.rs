@@ -14,14 +14,14 @@ const VERSION: u32 = 1;
 
 /// The beginning and the end of what was read, as hashes over so many bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Print {
+pub(super) struct Print {
     pub length: u32,
     pub hash: u64,
 }
 
 impl Print {
     #[must_use]
-    pub fn of(bytes: &[u8]) -> Self {
+    pub(super) fn of(bytes: &[u8]) -> Self {
         use sha2::{Digest, Sha256};
         let digest = Sha256::digest(bytes);
         let hash = digest.first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes));
@@ -30,7 +30,7 @@ impl Print {
 
     /// Whether `bytes` begin with what this was made of.
     #[must_use]
-    pub fn begins(&self, bytes: &[u8]) -> bool {
+    pub(super) fn begins(&self, bytes: &[u8]) -> bool {
         bytes.get(..self.length as usize).is_some_and(|own| Self::of(own) == *self)
     }
 }
@@ -38,7 +38,7 @@ impl Print {
 /// What became of a content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Fate {
+pub(super) enum Fate {
     /// In a file that is followed.
     Followed,
     /// The rest of it is looked for.
@@ -49,7 +49,7 @@ pub enum Fate {
 
 /// One content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub(super) struct Entry {
     pub receiver: String,
     pub log: String,
     pub path: PathBuf,
@@ -69,6 +69,9 @@ pub struct Entry {
     pub tail: Print,
     /// Nothing more was expected in it.
     pub quiet: bool,
+    /// The format that the content's lines have told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
     /// Lines that became no record and are not told yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejected: Option<Rejected>,
@@ -76,7 +79,7 @@ pub struct Entry {
 
 /// Lines that could not become records.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rejected {
+pub(super) struct Rejected {
     pub lines: u64,
     pub first: u64,
     pub last: u64,
@@ -87,13 +90,11 @@ pub struct Rejected {
 impl Rejected {
     /// What there was before, and what came after it.
     #[must_use]
-    pub fn join(before: Option<Self>, after: Option<Self>) -> Option<Self> {
+    pub(super) fn join(before: Option<Self>, after: Option<Self>) -> Option<Self> {
         match (before, after) {
-            (Some(before), Some(after)) => Some(Self {
-                lines: before.lines + after.lines,
-                last: after.last.max(before.last),
-                ..before
-            }),
+            (Some(before), Some(after)) => {
+                Some(Self { lines: before.lines + after.lines, last: after.last.max(before.last), ..before })
+            }
             (before, after) => before.or(after),
         }
     }
@@ -107,23 +108,24 @@ struct Stored {
 
 impl Entry {
     #[must_use]
-    pub fn mark(&self) -> Mark {
+    pub(super) fn mark(&self) -> Mark {
         let mut chain = Chain::default();
         for (byte, digits) in chain.iter_mut().zip(self.chain.as_bytes().chunks(2)) {
-            *byte = std::str::from_utf8(digits).ok().and_then(|d| u8::from_str_radix(d, 16).ok()).unwrap_or(0);
+            *byte =
+                std::str::from_utf8(digits).ok().and_then(|d| u8::from_str_radix(d, 16).ok()).unwrap_or(0);
         }
         Mark { offset: self.offset, chain }
     }
 
     #[must_use]
-    pub fn file(&self) -> Inode {
+    pub(super) fn file(&self) -> Inode {
         Inode { device: self.device, number: self.inode }
     }
 }
 
 /// A chain in hex.
 #[must_use]
-pub fn hex(chain: &Chain) -> String {
+pub(super) fn hex(chain: &Chain) -> String {
     let mut text = Vec::with_capacity(32);
     crate::record::hash::write_hex(chain, &mut text);
     String::from_utf8(text).unwrap_or_default()
@@ -131,7 +133,7 @@ pub fn hex(chain: &Chain) -> String {
 
 /// The file of positions.
 #[derive(Debug)]
-pub struct Positions {
+pub(super) struct Positions {
     directory: PathBuf,
     path: PathBuf,
 }
@@ -141,7 +143,7 @@ impl Positions {
     ///
     /// # Errors
     /// It can't be made.
-    pub fn open(directory: &Path) -> io::Result<Self> {
+    pub(super) fn open(directory: &Path) -> io::Result<Self> {
         fs::create_dir_all(directory)?;
         Ok(Self { path: directory.join("positions.json"), directory: directory.to_owned() })
     }
@@ -151,7 +153,7 @@ impl Positions {
     ///
     /// # Errors
     /// The file is damaged, or can't be read.
-    pub fn load(&self) -> io::Result<Option<Vec<Entry>>> {
+    pub(super) fn load(&self) -> io::Result<Option<Vec<Entry>>> {
         let bytes = match fs::read(&self.path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -178,7 +180,7 @@ impl Positions {
     ///
     /// # Errors
     /// What the system says; then the former state stands.
-    pub fn save(&self, entries: Vec<Entry>) -> io::Result<()> {
+    pub(super) fn save(&self, entries: Vec<Entry>) -> io::Result<()> {
         let json = serde_json::to_vec(&Stored { version: VERSION, entries })?;
         let temporary = self.directory.join("positions.new");
         let mut file = File::create(&temporary)?;
@@ -213,6 +215,7 @@ mod tests {
             head: Print::of(b"abc"),
             tail: Print::of(b"c"),
             quiet: false,
+            format: Some("nginx".into()),
             rejected: Some(Rejected { lines: 1, first: 2, last: 2, reason: "x".into() }),
         }
     }

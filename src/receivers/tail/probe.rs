@@ -7,14 +7,14 @@ use std::path::Path;
 
 /// A place that may be met: the content of `owner` up to `mark`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Target {
+pub(super) struct Target {
     pub owner: u64,
     pub mark: Mark,
 }
 
 /// Reads one file from its beginning.
 #[derive(Debug)]
-pub struct Probe {
+pub(super) struct Probe {
     source: Source,
     splitter: Splitter,
     /// In the order of their places.
@@ -27,7 +27,12 @@ pub struct Probe {
 impl Probe {
     /// # Errors
     /// The file can't be opened.
-    pub fn new(path: &Path, packed: bool, fingerprint: usize, mut targets: Vec<Target>) -> io::Result<Self> {
+    pub(super) fn new(
+        path: &Path,
+        packed: bool,
+        fingerprint: usize,
+        mut targets: Vec<Target>,
+    ) -> io::Result<Self> {
         let (source, _) = Source::open(path, packed)?;
         targets.sort_by_key(|target| target.mark.offset);
         let splitter = Splitter::new(Mark::default(), 0);
@@ -39,7 +44,7 @@ impl Probe {
     /// # Errors
     /// What the system says.
     #[allow(clippy::type_complexity)]
-    pub fn go_on(&mut self, buffer: &mut [u8]) -> io::Result<Option<(Option<Target>, Vec<u8>)>> {
+    pub(super) fn go_on(&mut self, buffer: &mut [u8]) -> io::Result<Option<(Option<Target>, Vec<u8>)>> {
         let read = self.source.read(self.splitter.position(), buffer)?;
         let mut block = &buffer[..read];
         if self.head.len() < self.fingerprint {
@@ -63,7 +68,8 @@ impl Probe {
 
     /// Whether the content of `owner` is looked for here.
     #[must_use]
-    pub fn seeks(&self, owner: u64) -> bool {
-        self.targets.iter().any(|target| target.owner == owner) || self.met.is_some_and(|met| met.owner == owner)
+    pub(super) fn seeks(&self, owner: u64) -> bool {
+        self.targets.iter().any(|target| target.owner == owner)
+            || self.met.is_some_and(|met| met.owner == owner)
     }
 }

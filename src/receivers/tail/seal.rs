@@ -1,6 +1,6 @@
 //! From lines to records on disk.
 
-use super::format::{Line, Place, Reader};
+use super::format::{Formats, tells};
 use super::lines::{Line as Cut, Lines};
 use super::position::{Rejected, hex};
 use super::settings::{Encoding, Settings, TenantOf};
@@ -13,6 +13,7 @@ use crate::receivers::tenancy::TenantError;
 use crate::record::draft::Draft;
 use crate::record::tenant::Tenant;
 use halo_adapters::event::Fact;
+use halo_adapters::gateway::{Format, Line, Place};
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
@@ -27,9 +28,9 @@ const PATIENCE: Duration = Duration::from_millis(100);
 
 /// One instance: what its lines are, and whose.
 #[derive(Debug)]
-pub struct Instance {
+pub(super) struct Instance {
     pub settings: Settings,
-    pub reader: Reader,
+    pub formats: Formats,
 }
 
 impl Instance {
@@ -37,23 +38,32 @@ impl Instance {
     ///
     /// # Errors
     /// The name is too long.
-    pub fn tenant(&self, log: &str) -> Result<Option<Tenant>, TenantError> {
+    pub(super) fn tenant(&self, log: &str) -> Result<Option<Tenant>, TenantError> {
         Ok(match &self.settings.tenant {
             TenantOf::Line => None,
             TenantOf::Fixed(id) => Some(Tenant::claimed(id)?),
             TenantOf::Path(rule) => Some(rule.find(log).map_or(Ok(Tenant::Local), Tenant::claimed)?),
         })
     }
+
+    /// A line in UTF-8, as far as its encoding is known.
+    fn text<'l>(&self, line: &'l [u8]) -> Cow<'l, [u8]> {
+        match self.settings.encoding {
+            Encoding::Utf8 => Cow::Borrowed(line),
+            Encoding::Latin1 => latin1(line),
+        }
+    }
 }
 
 /// Lines of one content that were read together.
 #[derive(Debug)]
-pub struct Block {
+pub(super) struct Block {
     pub follower: u64,
     pub serial: u64,
     pub instance: Arc<Instance>,
     pub log: Arc<str>,
     pub lines: Lines,
+    pub told: Told,
     /// What halod has to say of the content.
     pub notices: Vec<Draft>,
     /// Covers the lines.
@@ -63,9 +73,34 @@ pub struct Block {
     pub before: oneshot::Sender<()>,
 }
 
+/// What the lines of a content have told of its format, and from which line of a block on they have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Told {
+    pub format: Option<Format>,
+    from: usize,
+}
+
+impl Told {
+    /// What is known behind a block's lines, if this was known before.
+    #[must_use]
+    pub(super) fn by(format: Option<Format>, instance: &Instance, lines: &Lines) -> Self {
+        if format.is_some() || !instance.formats.is_auto() {
+            return Self { format, from: 0 };
+        }
+        let told = lines.range(0..lines.len()).enumerate().find_map(|(from, (_, line))| {
+            tells(&instance.text(line)).map(|format| Self { format: Some(format), from })
+        });
+        told.unwrap_or_default()
+    }
+
+    fn at(&self, line: usize) -> Option<Format> {
+        self.format.filter(|_| line >= self.from)
+    }
+}
+
 /// What became of a block.
 #[derive(Debug)]
-pub struct Report {
+pub(super) struct Report {
     pub follower: u64,
     pub serial: u64,
     /// Not so when halod stops.
@@ -75,7 +110,7 @@ pub struct Report {
 
 /// The way from blocks to the chain. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Shop {
+pub(super) struct Shop {
     pub delivery: Delivery,
     pub reports: Sender<Report>,
     pub wake: SyncSender<()>,
@@ -84,13 +119,14 @@ pub struct Shop {
 
 impl Shop {
     /// Seals a block, however long it takes, and reports.
-    pub async fn seal(self, block: Block) {
-        let Block { follower, serial, instance, log, lines, mut notices, permit, after, before } = block;
+    pub(super) async fn seal(self, block: Block) {
+        let Block { follower, serial, instance, log, lines, told, mut notices, permit, after, before } =
+            block;
         if let Some(after) = after {
             // A block before it that is gone was never handed over: halod stops.
             let _ = after.await;
         }
-        let (work, mut before) = (Arc::new(Work { instance, log, lines }), Some(before));
+        let (work, mut before) = (Arc::new(Work { instance, log, lines, told }), Some(before));
         let (mut rejected, mut at, mut most) = (None, 0, PART);
         let sealed = loop {
             let end = work.lines.len().min(at + most);
@@ -163,22 +199,20 @@ struct Work {
     instance: Arc<Instance>,
     log: Arc<str>,
     lines: Lines,
+    told: Told,
 }
 
 /// Drafts the lines of a part. Returns what had to be left out, and why.
 fn draft(work: &Work, range: Range<usize>, sheet: &mut Sheet) -> Result<Option<Rejected>, Fault> {
-    let Work { instance, log, lines } = work;
+    let Work { instance, log, lines, told } = work;
     let of_log = instance.tenant(log);
     let mut rejected: Option<Rejected> = None;
-    for (cut, bytes) in lines.range(range) {
-        let text = match instance.settings.encoding {
-            Encoding::Utf8 => Cow::Borrowed(bytes),
-            Encoding::Latin1 => latin1(bytes),
-        };
+    for (at, (cut, bytes)) in range.clone().zip(lines.range(range)) {
+        let text = instance.text(bytes);
         let chain = hex(&cut.chain);
         let identity = [&**log, &*chain];
         let place = Place { file: log, identity: &identity, offset: cut.offset };
-        let reason = match (instance.reader.line(&text, &place), &of_log) {
+        let reason = match (instance.formats.line(told.at(at), &text, &place), &of_log) {
             (Ok(Line::Filtered | Line::Preamble), _) => {
                 sheet.filtered += 1;
                 continue;

@@ -1,6 +1,7 @@
 //! How one instance of the receiver is configured.
 
 use super::names::PathTenant;
+use halo_adapters::gateway::Format;
 use std::time::Duration;
 
 /// One `file_log` of the configuration.
@@ -25,6 +26,30 @@ pub struct Settings {
     pub packed: bool,
     pub encoding: Encoding,
     pub tenant: TenantOf,
+    pub format: FormatOf,
+    pub requests: Requests,
+}
+
+/// How the lines are read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FormatOf {
+    /// As the log's own lines tell.
+    Auto,
+    Known(Format),
+    /// Objects: which key has which field.
+    Json(Vec<(String, String)>),
+    /// An expression whose named groups are the fields.
+    Regex(String),
+}
+
+/// Which requests become records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Requests {
+    /// Those to known model APIs and MCP endpoints.
+    Known,
+    /// Those to these paths.
+    Paths(Vec<String>),
+    All,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +82,8 @@ impl Default for Settings {
             packed: true,
             encoding: Encoding::Utf8,
             tenant: TenantOf::Line,
+            format: FormatOf::Auto,
+            requests: Requests::Known,
         }
     }
 }

@@ -9,14 +9,14 @@ use std::path::Path;
 
 /// Which file it is, as long as it exists.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Inode {
+pub(super) struct Inode {
     pub device: u64,
     pub number: u64,
 }
 
 /// What the file system says of a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Facts {
+pub(super) struct Facts {
     pub inode: Inode,
     pub size: u64,
     /// Nanoseconds since 1970 of the last change of content, and of anything.
@@ -43,14 +43,14 @@ impl From<&Metadata> for Facts {
 
 /// An open file.
 #[derive(Debug)]
-pub enum Source {
+pub(super) enum Source {
     Plain(File),
     Packed(Box<Packed>),
 }
 
 /// A gzip file, read from its beginning on.
 #[derive(Debug)]
-pub struct Packed {
+pub(super) struct Packed {
     file: File,
     decoder: MultiGzDecoder<BufReader<File>>,
     position: u64,
@@ -61,7 +61,7 @@ impl Source {
     ///
     /// # Errors
     /// What the system says, or that it is no regular file.
-    pub fn open(path: &Path, packed: bool) -> Result<(Self, Facts)> {
+    pub(super) fn open(path: &Path, packed: bool) -> Result<(Self, Facts)> {
         let flags = i32::try_from((OFlags::NONBLOCK | OFlags::NOCTTY).bits()).unwrap_or(0);
         let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
         let facts = Facts::from(&file.metadata()?);
@@ -77,7 +77,7 @@ impl Source {
 
     /// # Errors
     /// What the system says.
-    pub fn facts(&self) -> Result<Facts> {
+    pub(super) fn facts(&self) -> Result<Facts> {
         let file = match self {
             Self::Plain(file) => file,
             Self::Packed(packed) => &packed.file,
@@ -85,17 +85,12 @@ impl Source {
         Ok(Facts::from(&file.metadata()?))
     }
 
-    #[must_use]
-    pub fn is_packed(&self) -> bool {
-        matches!(self, Self::Packed(_))
-    }
-
     /// Fills `buffer` with the content from `offset` on, as far as there is some. A packed content can
     /// only be read forwards.
     ///
     /// # Errors
     /// What the system says; `UnexpectedEof` where a packed file is not complete (yet).
-    pub fn read(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize> {
+    pub(super) fn read(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize> {
         match self {
             Self::Plain(file) => fill(buffer, |at, rest| file.read_at(rest, offset + at)),
             Self::Packed(packed) => {
@@ -144,6 +139,6 @@ fn fill(buffer: &mut [u8], mut read: impl FnMut(u64, &mut [u8]) -> Result<usize>
 
 /// Whether a name says that the file is packed.
 #[must_use]
-pub fn is_packed(path: &Path) -> bool {
+pub(super) fn is_packed(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "gz")
 }

@@ -13,7 +13,7 @@ const MAX_PATHS: usize = 4096;
 
 /// What was told since it was asked for the last time.
 #[derive(Debug, Default)]
-pub struct Told {
+pub(super) struct Told {
     /// Files whose content grew or changed.
     pub touched: HashSet<PathBuf>,
     /// Names came or went, or something may have been missed.
@@ -22,7 +22,7 @@ pub struct Told {
 
 /// Watches directories, each by itself.
 #[derive(Debug)]
-pub struct Watch {
+pub(super) struct Watch {
     watcher: Option<RecommendedWatcher>,
     told: Arc<Mutex<Told>>,
     watched: BTreeSet<PathBuf>,
@@ -30,7 +30,7 @@ pub struct Watch {
 
 impl Watch {
     /// Tells through `wake`, which may be full: then somebody was woken already.
-    pub fn new(wake: SyncSender<()>) -> Self {
+    pub(super) fn new(wake: SyncSender<()>) -> Self {
         let told = Arc::new(Mutex::new(Told::default()));
         let heard = Arc::clone(&told);
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
@@ -46,12 +46,12 @@ impl Watch {
 
     /// Nothing is watched.
     #[must_use]
-    pub fn none() -> Self {
+    pub(super) fn none() -> Self {
         Self { watcher: None, told: Arc::default(), watched: BTreeSet::new() }
     }
 
     /// Watches exactly these directories from now on. One that can't be watched is left to looking.
-    pub fn set(&mut self, directories: &BTreeSet<PathBuf>) {
+    pub(super) fn set(&mut self, directories: &BTreeSet<PathBuf>) {
         let Some(watcher) = &mut self.watcher else { return };
         for gone in self.watched.difference(directories) {
             let _ = watcher.unwatch(gone);
@@ -73,7 +73,7 @@ impl Watch {
 
     /// What was told since the last time.
     #[must_use]
-    pub fn take(&self) -> Told {
+    pub(super) fn take(&self) -> Told {
         std::mem::take(&mut self.told.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
