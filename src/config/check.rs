@@ -1,7 +1,9 @@
 //! From the written tree to a [`Config`]: each value read, bounded and compared, all problems kept.
 
+mod file_log;
 mod import;
 mod tees;
+mod tokens;
 
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -11,7 +13,7 @@ use super::env::{self, Lookup};
 use super::error::{ConfigError, Place, Problem};
 use super::raw::{Key, Node, Value};
 use super::value::{Endpoint, duration};
-use super::{Config, DoorSettings, LogFormat, LogLevel, keys, tokens};
+use super::{Config, DoorSettings, LogFormat, LogLevel, keys};
 use crate::record::tenant::Tenant;
 
 const MIB: u64 = 1 << 20;
@@ -31,6 +33,7 @@ pub(super) fn config(root: &Node, env: Lookup<'_>) -> Result<Config, ConfigError
     reader.tees(&mut config);
     reader.import(&mut config);
     config.native = tokens::read(&mut reader);
+    reader.file_logs(&mut config);
     reader.tenant(&mut config);
     reader.storage(&mut config);
     reader.mebibytes("pipeline.max_in_flight_mib", 1..=65_536, |bytes| {
@@ -61,7 +64,7 @@ pub(super) struct Written {
     /// After expansion.
     pub(super) text: String,
     /// As it may be repeated in a message: before expansion, because a variable may be a secret.
-    shown: String,
+    pub(super) shown: String,
 }
 
 impl<'a> Reader<'a> {
@@ -141,7 +144,7 @@ impl<'a> Reader<'a> {
         self.mebibytes("storage.journal_size_mib", 1..=4096, |bytes| storage.journal_size = bytes);
     }
 
-    fn duration(&mut self, path: &str, (most, said): (Duration, &str), setting: &mut Duration) {
+    pub(super) fn duration(&mut self, path: &str, (most, said): (Duration, &str), setting: &mut Duration) {
         let Some(Written { place, text, shown }) = self.value(path) else { return };
         match duration(&text) {
             Some(given) if given <= most => *setting = given,
@@ -252,7 +255,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn count(&mut self, key: &str, range: RangeInclusive<u64>, into: &mut usize) {
+    pub(super) fn count(&mut self, key: &str, range: RangeInclusive<u64>, into: &mut usize) {
         self.number(key, range, |n| *into = usize::try_from(n).unwrap_or(usize::MAX));
     }
 
@@ -280,7 +283,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn choice<T: Copy>(&mut self, key: &str, choices: &[(&str, T)], into: &mut T) {
+    pub(super) fn choice<T: Copy>(&mut self, key: &str, choices: &[(&str, T)], into: &mut T) {
         let Some(Written { place, text, shown }) = self.value(key) else { return };
         match choices.iter().find(|(name, _)| *name == text) {
             Some((_, choice)) => *into = *choice,
@@ -293,12 +296,12 @@ impl<'a> Reader<'a> {
 
     /// The expanded scalar under a key, unless it is absent, null or can't be expanded; what is not
     /// a scalar has been reported by the comparison of shapes.
-    fn value(&mut self, key: &str) -> Option<Written> {
+    pub(super) fn value(&mut self, key: &str) -> Option<Written> {
         let node = self.node(key)?;
         self.scalar(key, node.place, &node.value)
     }
 
-    fn list(&mut self, key: &str) -> Option<Vec<Written>> {
+    pub(super) fn list(&mut self, key: &str) -> Option<Vec<Written>> {
         let node = self.node(key)?;
         let Value::List(items) = &node.value else { return None };
         if items.len() > MAX_NAMES {
@@ -315,7 +318,7 @@ impl<'a> Reader<'a> {
         entries.iter().filter_map(expand).collect()
     }
 
-    fn scalar(&mut self, key: &str, place: Place, value: &Value) -> Option<Written> {
+    pub(super) fn scalar(&mut self, key: &str, place: Place, value: &Value) -> Option<Written> {
         let Value::Scalar(shown) = value else { return None };
         match env::expand(shown, self.env) {
             Ok(text) => Some(Written { place, text, shown: shown.clone() }),
@@ -334,7 +337,7 @@ impl<'a> Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// The node under a dotted key; the first one where a key repeats.
-    fn node(&self, key: &str) -> Option<&'a Node> {
+    pub(super) fn node(&self, key: &str) -> Option<&'a Node> {
         key.split('.').try_fold(self.root, |node, name| child(node, name))
     }
 

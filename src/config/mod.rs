@@ -13,7 +13,6 @@ pub mod keys;
 pub mod raw;
 #[cfg(test)]
 mod tests;
-mod tokens;
 pub mod value;
 
 use std::path::{Path, PathBuf};
@@ -23,6 +22,7 @@ use crate::import::folder::Folders;
 use crate::net::limits::Limits;
 use crate::receivers::langfuse::Keys;
 use crate::receivers::native::tokens::Tokens;
+use crate::receivers::tail;
 use crate::receivers::tenancy::TenantRule;
 use crate::tee;
 pub use error::{ConfigError, Place, Problem};
@@ -46,6 +46,8 @@ pub struct Config {
     pub langfuse: Keys,
     /// Who may send records of its own making.
     pub native: Tokens,
+    /// The logs that are followed.
+    pub file_logs: Vec<tail::Settings>,
     pub tenant: TenantRule,
     pub storage: StorageSettings,
     pub pipeline: PipelineSettings,
@@ -141,6 +143,7 @@ impl Default for Config {
             tees: Vec::new(),
             langfuse: Keys::default(),
             native: Tokens::default(),
+            file_logs: Vec::new(),
             tenant: TenantRule::default(),
             storage: StorageSettings::default(),
             pipeline: PipelineSettings::default(),

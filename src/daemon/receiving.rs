@@ -28,16 +28,25 @@ pub(super) struct Receiving<'a> {
 }
 
 impl Receiving<'_> {
-    /// Those of one door, which has `limits`.
-    pub(super) fn receivers(&self, limits: &Arc<Limits>) -> Receivers {
-        let delivery = |stats: fn(&Counters) -> &ReceiverStats, tee: Tee| Delivery {
+    fn delivery(&self, limits: &Arc<Limits>, stats: fn(&Counters) -> &ReceiverStats, tee: Tee) -> Delivery {
+        Delivery {
             intake: self.intake.clone(),
             builder: Arc::clone(&self.builder),
             limits: Arc::clone(limits),
             counters: Arc::clone(&self.counters),
             stats,
             tee,
-        };
+        }
+    }
+
+    /// The way of followed logs, which come through no door.
+    pub(super) fn delivery_of_logs(&self) -> Delivery {
+        self.delivery(&Arc::default(), |all| &all.file_log, Tee::default())
+    }
+
+    /// Those of one door, which has `limits`.
+    pub(super) fn receivers(&self, limits: &Arc<Limits>) -> Receivers {
+        let delivery = |stats, tee| self.delivery(limits, stats, tee);
         let otlp = OtlpService::new(
             self.intake.clone(),
             Arc::clone(&self.reading),

@@ -10,6 +10,7 @@ pub mod langfuse;
 pub mod native;
 pub mod otlp;
 pub mod stats;
+pub mod tail;
 pub mod tenancy;
 
 use crate::net::status::Fault;

@@ -80,6 +80,10 @@ pub const FAMILIES: &[(&str, Kind, &str)] = &[
         Counter,
         "Metric data points in requests that could be decoded, by outcome.",
     ),
+    ("halod_tail_files", Gauge, "Log files that are followed."),
+    ("halod_tail_lag_bytes", Gauge, "Bytes in followed log files that are not sealed yet."),
+    ("halod_tail_gaps_total", Counter, "Losses of log content that were found and disclosed."),
+    ("halod_tail_gap_bytes_total", Counter, "Bytes of log content that are known to be lost."),
     (
         "halod_requests_refused_total",
         Counter,

@@ -29,6 +29,7 @@ mod redact_oracle;
 mod senders;
 mod shutdown;
 mod support;
+mod tail;
 mod tail_check;
 mod tee;
 mod tenant_names;

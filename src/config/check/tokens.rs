@@ -1,6 +1,6 @@
 //! `receivers.native.tokens`: from the SHA-256 of a token to what its sender may do.
 
-use super::check::Reader;
+use super::Reader;
 use crate::receivers::native::tokens::{Grant, Sender, Tokens};
 use crate::record::hash::parse_hex;
 use crate::record::native::Capture;
