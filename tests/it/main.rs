@@ -17,6 +17,7 @@ mod examples;
 mod explain;
 mod garbage;
 mod hash_oracle;
+mod langfuse;
 mod lineage;
 mod logs;
 mod protocol;

@@ -2,6 +2,7 @@
 
 pub mod chains;
 pub mod clients;
+pub mod flaky;
 pub mod grpc;
 pub mod halod;
 pub mod http;
