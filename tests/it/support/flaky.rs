@@ -55,7 +55,7 @@ fn relay(stream: TcpStream, to: SocketAddr, fates: &Mutex<VecDeque<Fate>>) -> st
     reader.read_line(&mut first)?;
     let mut parts = first.split(' ');
     let (method, path) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default().to_owned());
-    let (mut headers, mut length) = (Vec::new(), 0);
+    let (mut headers, mut length, mut chunked) = (Vec::new(), 0, false);
     loop {
         let mut line = String::new();
         reader.read_line(&mut line)?;
@@ -64,12 +64,21 @@ fn relay(stream: TcpStream, to: SocketAddr, fates: &Mutex<VecDeque<Fate>>) -> st
         match name.as_str() {
             "content-length" => length = value.parse().unwrap(),
             "content-type" | "content-encoding" | "authorization" => headers.push((name, value)),
-            "transfer-encoding" => panic!("this relay wants a declared length"),
+            "transfer-encoding" => chunked = true,
             _ => {}
         }
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
+    while chunked {
+        let mut size = String::new();
+        reader.read_line(&mut size)?;
+        let size = usize::from_str_radix(size.trim(), 16).unwrap();
+        let mut chunk = vec![0; size + 2];
+        reader.read_exact(&mut chunk)?;
+        body.extend_from_slice(&chunk[..size]);
+        chunked = size > 0;
+    }
     let mut stream = reader.into_inner();
     let fate = if method == "POST" { fates.lock().unwrap().pop_front() } else { None };
     match fate {
