@@ -18,6 +18,7 @@ mod explain;
 mod garbage;
 mod hash_oracle;
 mod import;
+mod langfuse;
 mod lineage;
 mod logs;
 mod native;

@@ -23,7 +23,7 @@ use crate::record::tenant::Tenant;
 use http::header::EXPECT;
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
-use ingest::Batch;
+use ingest::{Batch, Scores};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -141,10 +141,10 @@ impl LangfuseService {
     }
 
     async fn score(&self, body: super::delivery::Body, sender: Sender) -> Result<(StatusCode, Value), Fault> {
-        let read = move |bytes: &bytes::Bytes, sheet: &mut Sheet| ingest::scores(bytes, &sender, sheet);
-        let (sheet, id) = self.delivery.work(body, read).await?;
+        let read = move |bytes: &bytes::Bytes, sheet: &mut Sheet| Scores::read(bytes, &sender, sheet);
+        let (sheet, scores) = self.delivery.work(body, read).await?;
         self.delivery.submit_to(&self.hold, sheet).await?;
-        Ok((StatusCode::OK, json!({ "id": id })))
+        Ok(scores.answer())
     }
 
     async fn refuse(&self, request: Request<Incoming>, fault: &Fault) -> Response<Reply> {

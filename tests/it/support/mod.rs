@@ -3,6 +3,7 @@
 pub mod backend;
 pub mod chains;
 pub mod clients;
+pub mod flaky;
 pub mod grpc;
 pub mod halod;
 pub mod http;
