@@ -10,9 +10,15 @@
 
 pub mod count;
 pub mod event;
+mod fields;
 pub mod fragment;
+pub mod gateway;
 pub mod json;
+pub mod langfuse;
+pub mod langsmith;
+pub mod litellm;
 pub mod native;
+pub mod openai_agents;
 pub mod otel;
 pub mod otlp;
 pub mod spelling;

@@ -2,6 +2,8 @@
 //! mutations of them that are the same in every run.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[path = "../../tests/fuzz/gateway.rs"]
+mod gateway;
 #[path = "../../tests/fuzz/targets.rs"]
 mod targets;
 
@@ -94,4 +96,29 @@ fn otel_log() {
 #[test]
 fn json() {
     exercise(&["../tests/fuzz/seeds/json", "golden/otel"], targets::json_value);
+}
+
+#[test]
+fn litellm() {
+    exercise(&["golden/litellm"], targets::litellm);
+}
+
+#[test]
+fn openai_agents() {
+    exercise(&["golden/openai_agents"], targets::openai_agents);
+}
+
+#[test]
+fn langsmith() {
+    exercise(&["../tests/fuzz/seeds/langsmith", "golden/langsmith"], targets::langsmith);
+}
+
+#[test]
+fn gateway_text() {
+    exercise(&["golden/gateway"], gateway::text);
+}
+
+#[test]
+fn gateway_json() {
+    exercise(&["golden/gateway"], gateway::json);
 }

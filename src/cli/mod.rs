@@ -5,8 +5,11 @@ mod demo;
 mod demo_client;
 mod explain;
 mod hash;
+mod import;
+mod import_view;
 mod output;
 mod run;
+mod tail;
 mod validate;
 mod verify;
 
@@ -35,6 +38,8 @@ enum Verb {
     Validate(validate::Args),
     Hash(hash::Args),
     Explain(explain::Args),
+    Tail(tail::Args),
+    Import(import::Args),
 }
 
 const EXIT_CODES: &str = "\
@@ -62,6 +67,8 @@ pub fn main() -> ExitCode {
         Some(Verb::Hash(args)) => args.run(),
         Some(Verb::Validate(args)) => args.run(),
         Some(Verb::Explain(args)) => args.run(),
+        Some(Verb::Tail(args)) => args.run(),
+        Some(Verb::Import(args)) => args.run(),
     }
 }
 

@@ -1,5 +1,8 @@
 //! From the written tree to a [`Config`]: each value read, bounded and compared, all problems kept.
 
+mod import;
+mod tees;
+
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
@@ -9,6 +12,7 @@ use super::error::{ConfigError, Place, Problem};
 use super::raw::{Key, Node, Value};
 use super::value::{Endpoint, duration};
 use super::{Config, DoorSettings, LogFormat, LogLevel, keys, tokens};
+use crate::record::tenant::Tenant;
 
 const MIB: u64 = 1 << 20;
 const GRPC: &str = "receivers.otlp.protocols.grpc";
@@ -24,6 +28,8 @@ pub(super) fn config(root: &Node, env: Lookup<'_>) -> Result<Config, ConfigError
     let mut reader = Reader { root, env, problems: keys::compare(root) };
     let mut config = Config::default();
     reader.doors(&mut config);
+    reader.tees(&mut config);
+    reader.import(&mut config);
     config.native = tokens::read(&mut reader);
     reader.tenant(&mut config);
     reader.storage(&mut config);
@@ -35,6 +41,8 @@ pub(super) fn config(root: &Node, env: Lookup<'_>) -> Result<Config, ConfigError
     reader.endpoint("admin.endpoint", &mut config.admin);
     // Exporters give a request up after ten seconds.
     reader.duration("receivers.otlp.join_wait", (Duration::from_secs(8), "8s"), &mut config.join_wait);
+    reader.hold(&mut config);
+    reader.langfuse(&mut config);
     reader.duration("shutdown_timeout", (Duration::from_secs(3600), "1h"), &mut config.shutdown_timeout);
     reader.log(&mut config);
     reader.together(&config);
@@ -142,6 +150,51 @@ impl<'a> Reader<'a> {
                 let what = format!("must be a duration like 30s or 1m30s, not `{shown}`");
                 self.report(place, path, what);
             }
+        }
+    }
+
+    fn hold(&mut self, config: &mut Config) {
+        let key = "receivers.hold.wait";
+        self.duration(key, (Duration::from_secs(86_400), "24h"), &mut config.hold.wait);
+        if config.hold.wait < Duration::from_secs(1)
+            && let Some(place) = self.node(key).map(|node| node.place)
+        {
+            self.report(place, key, "must be at least 1s: senders tell the end apart from the start".into());
+        }
+        self.mebibytes("receivers.hold.max_mib", 1..=4096, |bytes| {
+            config.hold.bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        });
+    }
+
+    fn langfuse(&mut self, config: &mut Config) {
+        let keys = &mut config.langfuse;
+        let (tenants, secrets) = ("receivers.langfuse.keys", "receivers.langfuse.secrets");
+        for (path, into) in [(tenants, &mut keys.tenants), (secrets, &mut keys.secrets)] {
+            for (key, Written { place, text, .. }) in self.map(path) {
+                let public = key.name.clone();
+                if public.is_empty() || public.contains(':') {
+                    self.report(place, path, "a public key is not empty and has no colon".into());
+                }
+                if path == tenants
+                    && let Err(error) = Tenant::claimed(&text)
+                {
+                    self.report(place, path, error.to_string());
+                }
+                if path == secrets && text.is_empty() {
+                    self.report(place, path, "a secret key is not empty; leave the key out instead".into());
+                }
+                into.insert(public, text);
+            }
+        }
+        self.choice(
+            "receivers.langfuse.require_key",
+            &[("true", true), ("false", false)],
+            &mut keys.required,
+        );
+        if keys.required && keys.tenants.is_empty() && keys.secrets.is_empty() {
+            let place = self.node("receivers.langfuse.require_key").map(|node| node.place);
+            let what = "nobody could send: list public keys in receivers.langfuse.keys or .secrets".into();
+            self.problems.push(Problem { place, key: "receivers.langfuse.require_key".into(), what });
         }
     }
 

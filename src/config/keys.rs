@@ -16,9 +16,16 @@ pub enum Kind {
 
 use Kind::{List, Map, Section, Value as Single};
 
-/// The whole vocabulary. `config/halod.yaml` explains each; a test holds the two together.
-pub const KEYS: &[(&str, Kind)] = &[
+/// The vocabulary, but for the tees. `config/halod.yaml` explains each key; a test holds the two together.
+const KEYS: &[(&str, Kind)] = &[
     ("receivers", Section),
+    ("receivers.hold", Section),
+    ("receivers.hold.wait", Single),
+    ("receivers.hold.max_mib", Single),
+    ("receivers.langfuse", Section),
+    ("receivers.langfuse.keys", Map),
+    ("receivers.langfuse.secrets", Map),
+    ("receivers.langfuse.require_key", Single),
     ("receivers.otlp", Section),
     ("receivers.otlp.join_wait", Single),
     ("receivers.otlp.protocols", Section),
@@ -31,6 +38,10 @@ pub const KEYS: &[(&str, Kind)] = &[
     ("receivers.otlp.protocols.http.endpoint", Single),
     ("receivers.otlp.protocols.http.max_request_body_size", Single),
     ("receivers.otlp.protocols.http.max_connections", Single),
+    ("receivers.import", Section),
+    ("receivers.import.include", List),
+    ("receivers.import.formats", Map),
+    ("receivers.import.tenant", Single),
     ("receivers.native", Section),
     ("receivers.native.tokens", Map),
     ("tenant", Section),
@@ -54,6 +65,30 @@ pub const KEYS: &[(&str, Kind)] = &[
     ("log.format", Single),
 ];
 
+/// The same keys under each door that can have a tee.
+macro_rules! tees {
+    ($($door:literal),* $(,)?) => {
+        &[$(&[
+            (concat!("receivers.", $door), Section),
+            (concat!("receivers.", $door, ".tee"), Section),
+            (concat!("receivers.", $door, ".tee.endpoint"), Single),
+            (concat!("receivers.", $door, ".tee.headers"), Map),
+            (concat!("receivers.", $door, ".tee.queue_size_mib"), Single),
+            (concat!("receivers.", $door, ".tee.max_age"), Single),
+            (concat!("receivers.", $door, ".tee.max_attempts"), Single),
+            (concat!("receivers.", $door, ".tee.timeout"), Single),
+            (concat!("receivers.", $door, ".tee.ca_file"), Single),
+        ]),*]
+    };
+}
+
+const TEES: &[&[(&str, Kind)]] = tees!["otlp", "litellm", "langfuse", "langsmith", "openai_agents"];
+
+/// Every key with its kind; a section of a door with a tee may be there twice.
+pub fn all() -> impl Iterator<Item = (&'static str, Kind)> {
+    KEYS.iter().chain(TEES.iter().copied().flatten()).copied()
+}
+
 /// Keys a Collector configuration has and halod does not, with the reason. The longest match wins.
 const FOREIGN: &[(&str, &str)] = &[
     (
@@ -67,7 +102,7 @@ const FOREIGN: &[(&str, &str)] = &[
     (
         "exporters",
         "halod has no exporters: every receiver feeds the one chain of its tenant, under \
-         storage.directory",
+         storage.directory; receivers.otlp.tee passes requests on as they came",
     ),
     ("extensions.health_check", "health is served at admin.endpoint, paths /healthz and /readyz"),
     ("extensions", "halod has no extensions; health and metrics are served at admin.endpoint"),
@@ -199,7 +234,7 @@ fn suggestion(path: &str, name: &str) -> String {
     if let Some(sibling) = nearest(name, &siblings) {
         return format!("did you mean `{sibling}`?");
     }
-    let elsewhere = KEYS.iter().find(|(key, _)| key.rsplit('.').next() == Some(name));
+    let elsewhere = all().find(|(key, _)| key.rsplit('.').next() == Some(name));
     if let Some((key, _)) = elsewhere {
         return format!("did you mean `{key}`?");
     }
@@ -208,7 +243,7 @@ fn suggestion(path: &str, name: &str) -> String {
 }
 
 fn kind(path: &str) -> Option<Kind> {
-    KEYS.iter().find(|(key, _)| *key == path).map(|(_, kind)| *kind)
+    all().find(|(key, _)| *key == path).map(|(_, kind)| kind)
 }
 
 fn children(path: &str) -> Vec<&'static str> {
@@ -219,7 +254,13 @@ fn children(path: &str) -> Vec<&'static str> {
             key.strip_prefix(path).and_then(|rest| rest.strip_prefix('.'))
         }
     };
-    KEYS.iter().filter_map(|(key, _)| under(key)).filter(|rest| !rest.contains('.')).collect()
+    let mut names = Vec::new();
+    for name in all().filter_map(|(key, _)| under(key)).filter(|rest| !rest.contains('.')) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
 }
 
 fn names(names: &[&str]) -> String {
@@ -240,7 +281,7 @@ mod tests {
 
     #[test]
     fn every_key_has_its_section() {
-        for (key, _) in KEYS {
+        for (key, _) in all() {
             if let Some((parent, _)) = key.rsplit_once('.') {
                 assert_eq!(kind(parent), Some(Section), "{key}");
             }

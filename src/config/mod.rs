@@ -19,9 +19,12 @@ pub mod value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::import::folder::Folders;
 use crate::net::limits::Limits;
+use crate::receivers::langfuse::Keys;
 use crate::receivers::native::tokens::Tokens;
 use crate::receivers::tenancy::TenantRule;
+use crate::tee;
 pub use error::{ConfigError, Place, Problem};
 pub use value::Endpoint;
 
@@ -34,6 +37,13 @@ pub struct Config {
     pub http: Option<DoorSettings>,
     /// How long content in logs may wait for its span.
     pub join_wait: Duration,
+    /// Folders whose files are imported.
+    pub import: Option<Folders>,
+    /// How long, and how much of, what is told in several messages may wait for the rest.
+    pub hold: HoldSettings,
+    /// Where requests are passed on to, by the door that takes them in.
+    pub tees: Vec<(tee::Door, tee::Settings)>,
+    pub langfuse: Keys,
     /// Who may send records of its own making.
     pub native: Tokens,
     pub tenant: TenantRule,
@@ -52,6 +62,20 @@ pub struct Config {
 pub struct DoorSettings {
     pub endpoint: Endpoint,
     pub limits: Limits,
+}
+
+/// How actions that are told in several messages are put together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HoldSettings {
+    pub wait: Duration,
+    /// Bytes of messages beyond which the oldest are sealed early.
+    pub bytes: usize,
+}
+
+impl Default for HoldSettings {
+    fn default() -> Self {
+        Self { wait: Duration::from_secs(600), bytes: 64 << 20 }
+    }
 }
 
 /// Where chains are kept, and how many.
@@ -112,6 +136,10 @@ impl Default for Config {
             grpc: Some(DoorSettings::grpc()),
             http: Some(DoorSettings::http()),
             join_wait: Duration::from_secs(1),
+            import: None,
+            hold: HoldSettings::default(),
+            tees: Vec::new(),
+            langfuse: Keys::default(),
             native: Tokens::default(),
             tenant: TenantRule::default(),
             storage: StorageSettings::default(),

@@ -2,11 +2,13 @@
 //!
 //! ```text
 //! read: admit, take in, decompress ─▶ work: parse, adapt, draft on a Sheet ─▶ submit ─▶ Receipt
+//!   └─ kept as it came ───────────────────────────────────────────────────────────────────┴─▶ tee
 //! ```
 
 use super::bill::Bill;
 use super::contain;
 use super::stats::{Counters, Pending, ReceiverStats};
+use crate::hold::{Hold, Item};
 use crate::net::body::Reader;
 use crate::net::coding::Coding;
 use crate::net::limits::Limits;
@@ -16,9 +18,11 @@ use crate::pipeline::intake::{Intake, Permit};
 use crate::record::build::Builder;
 use crate::record::draft::{Draft, Scratch};
 use crate::record::tenant::Tenant;
+use crate::tee::{Kept, Tee};
 use bytes::Bytes;
 use halo_adapters::event::Event;
-use http::HeaderMap;
+use halo_adapters::fragment::Fragment;
+use http::request::Parts;
 use hyper::body::Incoming;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -32,6 +36,8 @@ pub struct Delivery {
     pub counters: Arc<Counters>,
     /// Whose of the counters.
     pub stats: fn(&Counters) -> &ReceiverStats,
+    /// Where its requests are passed on to, if anywhere.
+    pub tee: Tee,
 }
 
 /// A body that has arrived whole, without compression.
@@ -40,6 +46,7 @@ pub struct Body {
     pub bytes: Bytes,
     /// Covers `bytes`.
     pub permit: Permit,
+    kept: Kept,
     heavy: bool,
 }
 
@@ -53,6 +60,10 @@ pub struct Sheet {
     pub rejected: u64,
     /// Why the first of the rejected ones was.
     pub first_reason: Option<String>,
+    /// Messages that tell an action in parts, for the hold.
+    fragments: Vec<Item>,
+    /// The request itself, to be passed on when it has its receipt.
+    pub kept: Kept,
     builder: Arc<Builder>,
     scratch: Scratch,
     bill: Bill,
@@ -66,14 +77,17 @@ impl Delivery {
         (self.stats)(&self.counters)
     }
 
-    /// Reads a request's body and decompresses it.
+    /// Reads a request's body and decompresses it. The request is kept as it came, for the tee:
+    /// [`Self::submit`] passes it on when it has a receipt.
     ///
     /// # Errors
     /// As [`Reader::collect`] and [`Coding::decode`].
-    pub async fn read(&self, headers: &HeaderMap, reader: &mut Reader<'_, Incoming>) -> Result<Body, Fault> {
-        let coding = Coding::of(headers)?;
+    pub async fn read(&self, head: &Parts, reader: &mut Reader<'_, Incoming>) -> Result<Body, Fault> {
+        let coding = Coding::of(&head.headers)?;
         let (bytes, permit) = reader.collect(&self.intake).await?;
-        self.unpack(coding, bytes, permit).await
+        let kept = self.tee.keep(head, &bytes);
+        let body = self.unpack(coding, bytes, permit).await?;
+        Ok(Body { kept, ..body })
     }
 
     /// Decompresses a body that has arrived.
@@ -81,16 +95,17 @@ impl Delivery {
     /// # Errors
     /// As [`Coding::decode`].
     pub async fn unpack(&self, coding: Coding, bytes: Bytes, mut permit: Permit) -> Result<Body, Fault> {
+        let kept = Kept::default();
         let limit = self.limits.body;
         if !coding.is_heavy(bytes.len()) {
             let bytes = contain(|| coding.decode(bytes, limit, &mut permit))?;
             // A little may hold a lot.
-            return Ok(Body { heavy: Coding::Identity.is_heavy(bytes.len()), bytes, permit });
+            return Ok(Body { heavy: Coding::Identity.is_heavy(bytes.len()), bytes, permit, kept });
         }
         let inflate =
             move || contain(|| coding.decode(bytes, limit, &mut permit)).map(|bytes| (bytes, permit));
         let (bytes, permit) = tokio::task::spawn_blocking(inflate).await.unwrap_or(Err(Fault::Crashed))?;
-        Ok(Body { bytes, permit, heavy: true })
+        Ok(Body { bytes, permit, kept, heavy: true })
     }
 
     /// Runs `work` on the body, off the workers when it is large. A panic is a fault of this request.
@@ -102,8 +117,9 @@ impl Delivery {
         T: Send + 'static,
         F: FnOnce(&Bytes, &mut Sheet) -> Result<T, Fault> + Send + 'static,
     {
-        let Body { bytes, permit, heavy } = body;
+        let Body { bytes, permit, kept, heavy } = body;
         let mut sheet = Sheet::new(Arc::clone(&self.builder), permit, bytes.len());
+        sheet.kept = kept;
         let run = move || {
             contain(|| {
                 let done = work(&bytes, &mut sheet)?;
@@ -120,7 +136,10 @@ impl Delivery {
     /// # Errors
     /// A retryable refusal: none of it, or only parts that may be sent again without harm, is sealed.
     pub async fn submit(&self, sheet: Sheet) -> Result<Receipt, Fault> {
-        self.seal(sheet, false).await
+        let pending = self.count(&sheet);
+        let Sheet { drafts, kept, permit, .. } = sheet;
+        let receipt = self.seal(drafts, permit, false).await;
+        self.end(pending, receipt, kept)
     }
 
     /// The same, for a receipt that tells of each draft.
@@ -128,26 +147,84 @@ impl Delivery {
     /// # Errors
     /// As [`Self::submit`].
     pub async fn submit_for_detail(&self, sheet: Sheet) -> Result<Receipt, Fault> {
-        self.seal(sheet, true).await
+        let pending = self.count(&sheet);
+        let Sheet { drafts, kept, permit, .. } = sheet;
+        let receipt = self.seal(drafts, permit, true).await;
+        self.end(pending, receipt, kept)
     }
 
-    async fn seal(&self, sheet: Sheet, detailed: bool) -> Result<Receipt, Fault> {
-        let Sheet { drafts, items, filtered, rejected, permit, .. } = sheet;
+    /// As [`Self::submit`]; actions that are told in parts are sealed when they are whole, and kept on
+    /// disk by `hold` until then.
+    ///
+    /// # Errors
+    /// As [`Self::submit`].
+    pub async fn submit_to(&self, hold: &Hold, mut sheet: Sheet) -> Result<Receipt, Fault> {
+        let pending = self.count(&sheet);
+        let kept = std::mem::take(&mut sheet.kept);
+        let receipt = self.seal_whole(hold, sheet).await;
+        self.end(pending, receipt, kept)
+    }
+
+    async fn seal_whole(&self, hold: &Hold, sheet: Sheet) -> Result<Receipt, Fault> {
+        let Sheet { mut drafts, fragments, mut permit, mut scratch, .. } = sheet;
+        if fragments.is_empty() {
+            return self.seal(drafts, permit, false).await;
+        }
+        let mut ready = hold.put(fragments).await?;
+        let ready_len = ready.len();
+        let builder = Arc::clone(&self.builder);
+        let draft = move || {
+            contain(|| {
+                let whole = ready.drafts(&builder, &mut scratch);
+                Ok((ready, whole))
+            })
+        };
+        // Drafting takes some ten microseconds a message.
+        let many = ready_len > 100;
+        let drafted = if many {
+            tokio::task::spawn_blocking(draft).await.unwrap_or(Err(Fault::Crashed))
+        } else {
+            draft()
+        };
+        let (ready, whole) = drafted?;
+        drafts.extend(whole);
+        permit.grow_to(drafts.iter().map(|draft| size_of::<Draft>() + draft.len()).sum())?;
+        let receipt = self.seal(drafts, permit, false).await?;
+        ready.sealed();
+        Ok(receipt)
+    }
+
+    async fn seal(&self, drafts: Vec<Draft>, permit: Permit, detailed: bool) -> Result<Receipt, Fault> {
+        if drafts.is_empty() {
+            return Ok(Receipt::default());
+        }
+        let batch = Batch { drafts, permit };
+        Ok(if detailed {
+            self.intake.submit_for_detail(batch).await?
+        } else {
+            self.intake.submit(batch).await?
+        })
+    }
+
+    fn count(&self, sheet: &Sheet) -> Pending<'_> {
+        let Sheet { items, filtered, rejected, .. } = sheet;
         let stats = self.stats();
         stats.received.fetch_add(items + filtered + rejected, Relaxed);
-        stats.filtered.fetch_add(filtered, Relaxed);
-        stats.rejected.fetch_add(rejected, Relaxed);
-        let pending = Pending::new([&stats.accepted, &stats.refused, &stats.abandoned], items);
-        let receipt = if drafts.is_empty() {
-            Ok(Receipt::default())
-        } else if detailed {
-            self.intake.submit_for_detail(Batch { drafts, permit }).await
-        } else {
-            self.intake.submit(Batch { drafts, permit }).await
-        };
+        stats.filtered.fetch_add(*filtered, Relaxed);
+        stats.rejected.fetch_add(*rejected, Relaxed);
+        Pending::new([&stats.accepted, &stats.refused, &stats.abandoned], *items)
+    }
+
+    fn end(
+        &self,
+        pending: Pending<'_>,
+        receipt: Result<Receipt, Fault>,
+        kept: Kept,
+    ) -> Result<Receipt, Fault> {
         pending.end(receipt.is_ok());
         let receipt = receipt?;
-        stats.requests.fetch_add(1, Relaxed);
+        kept.forward();
+        self.stats().requests.fetch_add(1, Relaxed);
         Ok(receipt)
     }
 }
@@ -162,6 +239,8 @@ impl Sheet {
             filtered: 0,
             rejected: 0,
             first_reason: None,
+            fragments: Vec::new(),
+            kept: Kept::default(),
             builder,
             scratch: Scratch::default(),
             bill: Bill::new(body),
@@ -186,6 +265,19 @@ impl Sheet {
         self.items += 1;
         self.bill.add(size_of::<Draft>() + draft.len());
         self.drafts.push(draft);
+        self.bill.pay(&mut self.permit)
+    }
+
+    /// Takes a message that tells an action in parts, as one item. `tenant` is whose it is where the
+    /// sender's credentials or headers tell; else the messages themselves do.
+    ///
+    /// # Errors
+    /// As [`Self::event`].
+    pub fn fragment(&mut self, fragment: Fragment<'_>, tenant: Option<Tenant>) -> Result<(), Fault> {
+        let message = self.builder.reduce(fragment, &mut self.scratch);
+        self.items += 1;
+        self.bill.add(size_of::<Item>() + message.weight());
+        self.fragments.push(Item { tenant, message });
         self.bill.pay(&mut self.permit)
     }
 

@@ -1,5 +1,6 @@
 //! One address for everything: tells whose request it is, by content type and path.
 
+use super::langfuse::{self, LangfuseService};
 use super::native::NativeService;
 use super::otlp::OtlpService;
 use crate::net::answer::Reply;
@@ -21,6 +22,7 @@ pub struct Door {
 pub struct Receivers {
     pub otlp: OtlpService,
     pub native: NativeService,
+    pub langfuse: LangfuseService,
 }
 
 /// Whose request it is.
@@ -28,6 +30,7 @@ pub struct Receivers {
 enum Room {
     Otlp,
     Native,
+    Langfuse,
 }
 
 impl Room {
@@ -35,6 +38,7 @@ impl Room {
     fn of<B>(request: &Request<B>) -> Self {
         match request.uri().path() {
             path if NativeService::serves(path) => Self::Native,
+            path if path.starts_with(langfuse::PREFIX) => Self::Langfuse,
             _ => Self::Otlp,
         }
     }
@@ -58,6 +62,7 @@ impl Service<Request<Incoming>> for Door {
             Ok(match Room::of(&request) {
                 Room::Otlp => receivers.otlp.answer(request).await,
                 Room::Native => receivers.native.answer(request).await,
+                Room::Langfuse => receivers.langfuse.answer(request).await,
             })
         })
     }

@@ -15,7 +15,7 @@ use super::names::Names;
 use super::redact::{Findings, Redactor, Severity};
 use super::tenant::Tenant;
 use super::vocabulary::{Class, Words};
-use halo_adapters::event::{Content, Decision, Event, Keyed, Origin, Outcome, Source, Status};
+use halo_adapters::event::{Content, Decision, Event, Found, Keyed, Origin, Outcome, Source, Status, Told};
 
 /// Builds drafts: the rules that are the same for all of them. One for the process, shared by its
 /// threads.
@@ -35,11 +35,23 @@ impl Builder {
     /// Builds the draft of one event for `tenant`. `scratch` is reused between calls.
     #[must_use]
     pub fn draft(&self, event: &Event<'_>, tenant: &Tenant, scratch: &mut Scratch) -> Draft {
+        self.draft_with(event, tenant, &[], scratch)
+    }
+
+    /// As [`Self::draft`]; `found` is what was found in names that were masked before.
+    pub(super) fn draft_with(
+        &self,
+        event: &Event<'_>,
+        tenant: &Tenant,
+        found: &[Found],
+        scratch: &mut Scratch,
+    ) -> Draft {
         let Ids { id, parent, trace, span } = Ids::of(&event.origin, tenant, scratch);
         let words = Words::of(&event.action);
         let mut findings = std::mem::take(&mut scratch.findings);
         let said = Said::of(event, self, &mut findings);
         let names = Names::of(event, &words, trace, self, &mut findings);
+        found.iter().for_each(|found| findings.add_known(&found.kind, found.sample.clone()));
         let mut w = DraftWriter::new(scratch);
         let buffer = &mut scratch.content;
         action(&mut w.line, words.class, &names, event, said.input.as_deref(), buffer);
@@ -81,6 +93,10 @@ impl Said {
     fn of(event: &Event<'_>, builder: &Builder, findings: &mut Findings) -> Self {
         let input = match &event.input {
             Content::Value(value) => builder.input_summary(value, findings),
+            Content::Digest(digest) => {
+                let summary = builder.digested(digest, findings);
+                if builder.hash_only { None } else { Some(summary.unwrap_or_default()) }
+            }
             Content::Undisclosed => None,
         };
         let outcome =
@@ -186,8 +202,10 @@ fn action(
     line.extend_from_slice(br#""category":""#);
     line.extend_from_slice(category.as_bytes());
     line.extend_from_slice(br#"","#);
-    if let Content::Value(value) = &event.input {
-        content::input(line, value, summary, scratch);
+    match &event.input {
+        Content::Value(value) => content::input(line, &hash::input_hash_with(value, scratch).0, summary),
+        Content::Digest(digest) => content::input(line, &digest.hash, summary),
+        Content::Undisclosed => {}
     }
     line.extend_from_slice(br#""tool":"#);
     write_str(&names.tool, line);
@@ -230,7 +248,11 @@ fn agent(line: &mut Vec<u8>, names: &Names<'_>) {
 fn outcome_content<'e>(outcome: &'e Outcome<'_>) -> Option<OutcomeContent<'e>> {
     match (outcome.status, &outcome.result) {
         (Status::Ok, Content::Value(result)) => Some(OutcomeContent::Result(result)),
+        (Status::Ok, Content::Digest(digest)) => Some(OutcomeContent::Digest(digest)),
         (Status::Ok, Content::Undisclosed) => None,
+        (_, Content::Digest(digest)) if matches!(digest.of, Told::Error | Told::ErrorType) => {
+            Some(OutcomeContent::Digest(digest))
+        }
         _ => outcome.error_text.as_deref().or(outcome.error_type.as_deref()).map(OutcomeContent::Error),
     }
 }

@@ -6,6 +6,7 @@
 //! what was found in both.
 
 use super::draft::ContentHash;
+use super::told::Mark;
 use halo_adapters::json::{Json, Text, parse};
 
 /// The hashes of input and outcome in a line in canonical form. Only the record's own keys can look
@@ -22,25 +23,50 @@ pub(super) fn has_content_of(ours: &[u8], sealed: &[u8]) -> bool {
     content(ours).into_iter().zip(content(sealed)).all(|(ours, sealed)| ours.is_none() || ours == sealed)
 }
 
+/// Whether two lines were made by different versions of the mapping, or of different forms of the same
+/// telemetry, of something that began, ended and came off alike. What stores export is cut to
+/// milliseconds.
+pub(super) fn same_life_in_other_words(ours: &[u8], sealed: &[u8]) -> bool {
+    let read = |line| parse(std::str::from_utf8(line).ok()?).ok();
+    let (Some(ours), Some(sealed)) = (read(ours), read(sealed)) else { return false };
+    let both = |section: &str, key: &str| {
+        [&ours, &sealed].map(|record| record.get(section).and_then(|section| section.get(key)?.as_str()))
+    };
+    let same = |section: &str, key: &str| {
+        let [ours, sealed] = both(section, key);
+        ours == sealed
+    };
+    let other_form = !same("source", "dialect") || !same("source", "adapter");
+    let same_instant = |key: &str| {
+        let [ours, sealed] = both("data", key);
+        let cut = |text: Option<&str>| text.map(|text| text.get(..MILLISECONDS).unwrap_or(text).to_owned());
+        ours == sealed || other_form && cut(ours) == cut(sealed)
+    };
+    (other_form || !same("source", "mapping"))
+        && same_instant("started_at")
+        && same_instant("ended_at")
+        && same("outcome", "status")
+}
+
+/// Of `2026-11-25T00:00:00.123456Z`.
+const MILLISECONDS: usize = 23;
+
+/// The messages that a line was made of.
+pub(super) fn told(line: &[u8]) -> Vec<Mark> {
+    let read = |line| parse(std::str::from_utf8(line).ok()?).ok();
+    let Some(record) = read(line) else { return Vec::new() };
+    match record.get("data").and_then(|data| data.get("told")) {
+        Some(Json::Array(marks)) => {
+            marks.iter().filter_map(|mark| mark.as_str()?.as_bytes().try_into().ok()).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
 /// Whether two lines say the same but for the action's content.
 pub(super) fn same_but_content(ours: &[u8], sealed: &[u8]) -> bool {
     let ours = without_content(ours);
     ours.is_some() && ours == without_content(sealed)
-}
-
-/// Whether two lines were made by different versions of the mapping, of something that began, ended and
-/// came off alike.
-pub(super) fn same_life_in_other_words(ours: &[u8], sealed: &[u8]) -> bool {
-    let read = |line| parse(std::str::from_utf8(line).ok()?).ok();
-    let (Some(ours), Some(sealed)) = (read(ours), read(sealed)) else { return false };
-    let same = |section: &str, key: &str| {
-        let [ours, sealed] = [&ours, &sealed].map(|record| record.get(section)?.get(key));
-        ours == sealed
-    };
-    !same("source", "mapping")
-        && same("data", "started_at")
-        && same("data", "ended_at")
-        && same("outcome", "status")
 }
 
 /// The record without its content and its place in a chain.

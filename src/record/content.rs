@@ -4,7 +4,7 @@ use super::build::Builder;
 use super::canon::write_str;
 use super::hash;
 use super::redact::Findings;
-use halo_adapters::event::Status;
+use halo_adapters::event::{Digest, Status};
 use halo_adapters::json::{Json, Text};
 use std::borrow::Cow;
 
@@ -12,6 +12,7 @@ use std::borrow::Cow;
 #[derive(Clone, Copy)]
 pub(super) enum OutcomeContent<'e> {
     Result(&'e Json<'e>),
+    Digest(&'e Digest),
     Error(&'e str),
 }
 
@@ -25,6 +26,12 @@ impl Builder {
         Some(self.redactor.scan_and_summarise(value, findings).unwrap_or_default())
     }
 
+    /// The same of a value that is known by its digest.
+    pub(super) fn digested(&self, digest: &Digest, findings: &mut Findings) -> Option<String> {
+        digest.findings.iter().for_each(|found| findings.add_known(&found.kind, found.sample.clone()));
+        digest.summary.clone().filter(|_| !self.hash_only)
+    }
+
     /// The same of an outcome.
     pub(super) fn outcome_summary(
         &self,
@@ -36,6 +43,7 @@ impl Builder {
                 self.redactor.scan(result, findings);
                 if self.hash_only { None } else { self.redactor.summary_outcome(result) }
             }
+            OutcomeContent::Digest(digest) => self.digested(digest, findings),
             OutcomeContent::Error(error) => {
                 self.redactor.scan_text(error, findings);
                 if self.hash_only { None } else { self.redactor.summary_text(error) }
@@ -45,9 +53,9 @@ impl Builder {
 }
 
 /// `action.input`, and a comma.
-pub(super) fn input(line: &mut Vec<u8>, value: &Json<'_>, summary: Option<&str>, scratch: &mut Vec<u8>) {
+pub(super) fn input(line: &mut Vec<u8>, hash: &[u8; 32], summary: Option<&str>) {
     line.extend_from_slice(br#""input":{"hash":"#);
-    content_hash(line, value, scratch);
+    hash_of(line, hash);
     if let Some(summary) = summary {
         line.extend_from_slice(br#","summary":"#);
         write_str(summary, line);
@@ -55,7 +63,7 @@ pub(super) fn input(line: &mut Vec<u8>, value: &Json<'_>, summary: Option<&str>,
     line.extend_from_slice(b"},");
 }
 
-/// `outcome`, after a comma. As the reference derives it: an error is hashed as `{"error": text}`.
+/// `outcome`, after a comma.
 pub(super) fn outcome(
     line: &mut Vec<u8>,
     status: Status,
@@ -68,10 +76,8 @@ pub(super) fn outcome(
         line.extend_from_slice(br#""hash":"#);
         match content {
             OutcomeContent::Result(result) => content_hash(line, result, scratch),
-            OutcomeContent::Error(error) => {
-                let error = Json::Str(Text::Utf8(Cow::Borrowed(error)));
-                content_hash(line, &Json::Object(vec![("error".into(), error)]), scratch);
-            }
+            OutcomeContent::Digest(digest) => hash_of(line, &digest.hash),
+            OutcomeContent::Error(error) => hash_of(line, &error_hash(error, scratch)),
         }
         line.push(b',');
     }
@@ -89,8 +95,18 @@ pub(super) fn outcome(
     line.push(b'}');
 }
 
+/// As the reference derives it: an error is hashed as `{"error": text}`.
+pub(super) fn error_hash(error: &str, scratch: &mut Vec<u8>) -> [u8; 32] {
+    let error = Json::Str(Text::Utf8(Cow::Borrowed(error)));
+    hash::input_hash_with(&Json::Object(vec![("error".into(), error)]), scratch).0
+}
+
 fn content_hash(line: &mut Vec<u8>, value: &Json<'_>, scratch: &mut Vec<u8>) {
+    hash_of(line, &hash::input_hash_with(value, scratch).0);
+}
+
+fn hash_of(line: &mut Vec<u8>, hash: &[u8; 32]) {
     line.extend_from_slice(b"\"sha256:");
-    hash::write_hex(&hash::input_hash_with(value, scratch).0, line);
+    hash::write_hex(hash, line);
     line.push(b'"');
 }

@@ -27,6 +27,7 @@ pub enum Problem {
     ExtraData,
     TooDeep { limit: usize },
     IntegerTooLong { limit: usize },
+    TooMany { limit: usize },
 }
 
 impl fmt::Display for Problem {
@@ -42,6 +43,7 @@ impl fmt::Display for Problem {
             Self::ExtraData => f.write_str("unexpected text after the value"),
             Self::TooDeep { limit } => write!(f, "nested more than {limit} levels deep"),
             Self::IntegerTooLong { limit } => write!(f, "an integer of more than {limit} digits"),
+            Self::TooMany { limit } => write!(f, "more than {limit} items or values"),
         }
     }
 }

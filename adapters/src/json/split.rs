@@ -1,214 +1,232 @@
-//! A body of several values, taken apart without reading them: the items of one array, or the values
-//! that stand one after the other, such as one a line.
+//! Taking a text apart into the values that it lists, before any of them is parsed.
 //!
-//! So a receiver holds one item's tree at a time, however many there are.
+//! Nothing is built, so a list's length and the number of values in it are known before memory is spent
+//! on them, and one value that is no JSON spoils no other.
 
-use super::{ParseError, Problem};
+use super::error::{ParseError, Problem};
 
-/// The values of a body, each as its text, from the first to the last or the first fault. What they
-/// are is left to the parser; here only strings and brackets are told apart.
-#[derive(Clone, Debug)]
-pub struct Items<'a> {
+/// How a text lists its values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listing {
+    /// A JSON array of them.
+    Array,
+    /// One value, which is no array.
+    Single,
+    /// One value a line.
+    Lines,
+}
+
+/// What bounds a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Most {
+    pub items: usize,
+    /// Values over all items, at every depth.
+    pub values: usize,
+}
+
+/// The values that `text` lists, each as its own text. An array has to be whole; what a line holds is not
+/// looked at.
+///
+/// # Errors
+/// Brackets or quotes that are not closed, or more than `most`.
+pub fn split<'a>(text: &'a str, most: &Most) -> Result<(Listing, Vec<&'a str>), ParseError> {
+    let start = text.len() - text.trim_ascii_start().len();
+    let mut scan = Scan { text, at: start, values: 0, most };
+    if text.as_bytes().get(start) == Some(&b'[') {
+        return scan.array().map(|items| (Listing::Array, items));
+    }
+    let one = scan.value();
+    let rest = text.get(scan.at..).unwrap_or_default();
+    if let Ok(one) = one
+        && rest.trim_ascii().is_empty()
+    {
+        return Ok((Listing::Single, vec![one]));
+    }
+    let whole = text.trim_ascii();
+    if !whole.contains('\n') {
+        return one.and_then(|_| Err(scan.error(Problem::ExtraData)));
+    }
+    let lines: Vec<_> = whole.lines().map(str::trim_ascii).filter(|line| !line.is_empty()).collect();
+    if lines.len() > most.items {
+        return Err(ParseError::new(Problem::TooMany { limit: most.items }, text, text.len()));
+    }
+    let mut values = 0;
+    for line in &lines {
+        values += values_in(line);
+    }
+    if values > most.values {
+        return Err(ParseError::new(Problem::TooMany { limit: most.values }, text, text.len()));
+    }
+    Ok((Listing::Lines, lines))
+}
+
+/// At least as many as there are values in `text`, at every depth, as far as it is JSON.
+#[must_use]
+pub fn values_in(text: &str) -> usize {
+    let mut scan = Scan { text, at: 0, values: 1, most: &Most { items: usize::MAX, values: usize::MAX } };
+    while let Some(byte) = scan.peek() {
+        if byte == b'"' && scan.string().is_err() {
+            break;
+        } else if byte != b'"' {
+            scan.at += 1;
+            scan.values += usize::from(matches!(byte, b',' | b'[' | b'{'));
+        }
+    }
+    scan.values
+}
+
+struct Scan<'a, 'm> {
     text: &'a str,
     at: usize,
-    state: State,
-    /// Containers, members and items passed so far.
-    elements: usize,
+    values: usize,
+    most: &'m Most,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Start,
-    /// In the array: before its first item, or after another one.
-    Array {
-        first: bool,
-    },
-    Sequence,
-    Done,
-}
-
-/// The values of `text`.
-#[must_use]
-pub fn items(text: &str) -> Items<'_> {
-    Items { text, at: 0, state: State::Start, elements: 0 }
-}
-
-impl<'a> Items<'a> {
-    /// At most how many values the items so far hold: what their trees would take.
-    #[must_use]
-    pub fn elements(&self) -> usize {
-        self.elements
-    }
-
-    fn peek(&mut self) -> Option<u8> {
-        let rest = self.text.as_bytes().get(self.at..)?;
-        self.at += rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count();
+impl<'a> Scan<'a, '_> {
+    fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    fn fault(&mut self, problem: Problem) -> Option<Result<&'a str, ParseError>> {
-        self.state = State::Done;
-        Some(Err(ParseError::new(problem, self.text, self.at)))
+    fn error(&self, problem: Problem) -> ParseError {
+        ParseError::new(problem, self.text, self.at)
     }
 
-    /// The array is at its end: nothing may follow.
-    fn end(&mut self) -> Option<Result<&'a str, ParseError>> {
-        self.at += 1;
-        self.state = State::Done;
-        if self.peek().is_some() { self.fault(Problem::ExtraData) } else { None }
-    }
-
-    fn value(&mut self) -> &'a str {
-        let start = self.at;
-        let bytes = self.text.as_bytes();
-        let mut depth = 0usize;
-        while let Some(&byte) = bytes.get(self.at) {
-            match byte {
-                b'"' => self.string(),
-                b'{' | b'[' => {
-                    depth += 1;
-                    self.elements += 1;
-                    self.at += 1;
-                    continue;
-                }
-                b'}' | b']' if depth > 0 => {
-                    depth -= 1;
-                    self.at += 1;
-                }
-                b',' | b':' if depth > 0 => {
-                    self.elements += 1;
-                    self.at += 1;
-                    continue;
-                }
-                b' ' | b'\t' | b'\n' | b'\r' | b',' | b']' | b'}' if depth == 0 => break,
-                _ => {
-                    self.at += 1;
-                    continue;
-                }
-            }
-            if depth == 0 {
-                break;
-            }
-        }
-        // What belongs nowhere is still something, for the parser to refuse.
-        if self.at == start {
-            self.at = self.text.ceil_char_boundary(start + 1);
-        }
-        self.text.get(start..self.at).unwrap_or_default()
-    }
-
-    /// To the end of the string that begins here.
-    fn string(&mut self) {
-        self.at += 1;
-        let bytes = self.text.as_bytes();
-        while let Some(more) = bytes.get(self.at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
-            self.at += more + 1;
-            if bytes.get(self.at - 1) == Some(&b'"') {
-                return;
-            }
+    fn blank(&mut self) {
+        while self.peek().is_some_and(|byte| byte.is_ascii_whitespace()) {
             self.at += 1;
         }
-        self.at = self.text.len();
     }
-}
 
-impl<'a> Iterator for Items<'a> {
-    type Item = Result<&'a str, ParseError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.state == State::Done {
-            return None;
+    fn array(&mut self) -> Result<Vec<&'a str>, ParseError> {
+        let mut items = Vec::new();
+        self.at += 1;
+        self.blank();
+        if self.peek() == Some(b']') {
+            self.at += 1;
+            return self.end(items);
         }
-        let next = self.peek();
-        match (self.state, next) {
-            (State::Start, None) => return self.fault(Problem::ExpectedValue),
-            (State::Start, Some(b'[')) => {
-                self.at += 1;
-                self.state = State::Array { first: true };
-                return self.next();
+        loop {
+            if items.len() == self.most.items {
+                return Err(self.error(Problem::TooMany { limit: self.most.items }));
             }
-            (State::Start, Some(_)) => self.state = State::Sequence,
-            (State::Array { .. }, Some(b']')) => return self.end(),
-            (State::Array { first: true }, Some(_)) => self.state = State::Array { first: false },
-            (State::Array { first: false }, Some(b',')) => {
-                self.at += 1;
-                if self.peek().is_none() {
-                    return self.fault(Problem::ExpectedValue);
+            items.push(self.value()?);
+            match self.peek() {
+                Some(b',') => self.at += 1,
+                Some(b']') => {
+                    self.at += 1;
+                    return self.end(items);
                 }
+                _ => return Err(self.error(Problem::ExpectedCommaOrEnd)),
             }
-            (State::Array { .. }, _) => return self.fault(Problem::ExpectedCommaOrEnd),
-            (State::Sequence, None) => return None,
-            (State::Sequence | State::Done, _) => {}
         }
-        self.elements += 1;
-        Some(Ok(self.value()))
+    }
+
+    fn end(&mut self, items: Vec<&'a str>) -> Result<Vec<&'a str>, ParseError> {
+        self.blank();
+        if self.at == self.text.len() { Ok(items) } else { Err(self.error(Problem::ExtraData)) }
+    }
+
+    /// What stands up to the next comma, bracket or line's end that is outside every bracket of its own.
+    fn value(&mut self) -> Result<&'a str, ParseError> {
+        self.blank();
+        let start = self.at;
+        let mut open = 0usize;
+        self.values += 1;
+        while let Some(byte) = self.peek() {
+            match byte {
+                b'"' => {
+                    self.string()?;
+                    continue;
+                }
+                b'[' | b'{' => {
+                    open += 1;
+                    self.values += 1;
+                }
+                b']' | b'}' if open == 0 => break,
+                b']' | b'}' => {
+                    open -= 1;
+                    if open == 0 {
+                        self.at += 1;
+                        break;
+                    }
+                }
+                b',' if open == 0 => break,
+                b',' => self.values += 1,
+                b'\n' if open == 0 => break,
+                _ => {}
+            }
+            self.at += 1;
+            if self.values > self.most.values {
+                return Err(self.error(Problem::TooMany { limit: self.most.values }));
+            }
+        }
+        let value = self.text.get(start..self.at).unwrap_or_default().trim_ascii();
+        if open > 0 {
+            return Err(self.error(Problem::ExpectedCommaOrEnd));
+        }
+        if value.is_empty() {
+            return Err(self.error(Problem::ExpectedValue));
+        }
+        self.blank();
+        Ok(value)
+    }
+
+    fn string(&mut self) -> Result<(), ParseError> {
+        let start = self.at;
+        self.at += 1;
+        loop {
+            let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+            let Some(found) = memchr::memchr2(b'"', b'\\', rest) else {
+                self.at = start;
+                return Err(self.error(Problem::UnterminatedString));
+            };
+            self.at += found + 1;
+            if rest.get(found) == Some(&b'"') {
+                return Ok(());
+            }
+            // Whatever is escaped: if it is more than one byte, the others are no quotes.
+            self.at += 1;
+        }
     }
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::super::parse;
     use super::*;
-    use proptest::prelude::*;
 
-    fn split(text: &str) -> Result<Vec<&str>, Problem> {
-        items(text).map(|item| item.map_err(|error| error.problem)).collect()
+    const MOST: Most = Most { items: 4, values: 12 };
+
+    fn listed(text: &str) -> (Listing, Vec<&str>) {
+        split(text, &MOST).unwrap_or_else(|error| panic!("{text}: {error}"))
     }
 
     #[test]
-    fn one_array_and_one_a_line() {
-        for (text, expected) in [
-            (r#"{"a":1}"#, vec![r#"{"a":1}"#]),
-            (r#" [ {"a":[1,"]"]} , {} ] "#, vec![r#"{"a":[1,"]"]}"#, "{}"]),
-            ("{\"a\":\n1}\n{\"b\":\"\\\"}\"}\r\n\n", vec!["{\"a\":\n1}", r#"{"b":"\"}"}"#]),
-            ("[]", vec![]),
-            ("[[1],2]", vec!["[1]", "2"]),
-            ("1 2", vec!["1", "2"]),
-            (r#"{"a":"unfinished"#, vec![r#"{"a":"unfinished"#]),
-            ("[{}", vec!["{}"]),
-        ] {
-            let got: Vec<_> = items(text).map_while(Result::ok).collect();
-            assert_eq!(got, expected, "{text}");
-        }
+    fn arrays_single_values_and_lines_are_told_apart() {
+        assert_eq!(listed(" [ ] "), (Listing::Array, vec![]));
+        assert_eq!(
+            listed("[{\"a\":[1,2]}, null ,\"]\\\"\"]"),
+            (Listing::Array, vec!["{\"a\":[1,2]}", "null", "\"]\\\"\""])
+        );
+        assert_eq!(listed("{\"a\":\n1}\n"), (Listing::Single, vec!["{\"a\":\n1}"]));
+        assert_eq!(listed("{\"a\":1}\n\r\n{oops\n"), (Listing::Lines, vec!["{\"a\":1}", "{oops"]));
+        assert_eq!(listed("{oops\n{}"), (Listing::Lines, vec!["{oops", "{}"]));
     }
 
     #[test]
-    fn what_is_between_values_is_looked_at() {
-        for (text, problem) in [
-            ("", Problem::ExpectedValue),
-            ("  \n", Problem::ExpectedValue),
-            ("[{} {}]", Problem::ExpectedCommaOrEnd),
-            ("[{}", Problem::ExpectedCommaOrEnd),
-            ("[{},", Problem::ExpectedValue),
-            ("[", Problem::ExpectedCommaOrEnd),
-            ("[] []", Problem::ExtraData),
-        ] {
-            assert_eq!(split(text), Err(problem), "{text}");
-        }
-        // Here the values say it.
-        for text in ["{},{}", "[{},]", "}", "[,]", "{}x", "\u{feff}{}"] {
-            let broken = split(text).is_ok_and(|items| items.into_iter().any(|item| parse(item).is_err()));
-            assert!(broken || split(text).is_err(), "{text}");
+    fn what_is_not_closed_is_refused() {
+        for text in ["", " ", "[", "[1", "[1,", "[1,]", "[\"a]", "[1]x", "{\"a\":1", "{}{}", "[{]"] {
+            assert!(split(text, &MOST).is_err(), "{text}");
         }
     }
 
     #[test]
-    fn elements_bound_what_a_tree_takes() {
-        let mut all = items("[[1,2,3],{\"a\":1,\"b\":2},\",,,,\"]");
-        assert_eq!(all.by_ref().count(), 3);
-        assert_eq!(all.elements(), 3 + (1 + 2) + (1 + 3));
-    }
-
-    proptest! {
-        /// Whatever is in an array is found in it, and nothing makes the iterator run for ever.
-        #[test]
-        fn items_are_what_the_parser_sees(values in proptest::collection::vec("(\\{\"[a-z\\\\\\\\]{0,4}\":[0-9]\\}|\"[^\\x00-\\x1f\"\\\\\\\\]{0,8}\"|-?[1-9][0-9]{0,5}|\\[\\]|null)", 0..8), noise in any::<String>()) {
-            let whole = format!("[{}]", values.join(" ,\n"));
-            if parse(&whole).is_ok() {
-                prop_assert_eq!(split(&whole).unwrap(), values);
-            }
-            prop_assert!(items(&noise).count() <= noise.len() + 1);
-        }
+    fn long_lists_are_refused_before_they_are_parsed() {
+        let long = |text: &str| {
+            matches!(split(text, &MOST), Err(ParseError { problem: Problem::TooMany { .. }, .. }))
+        };
+        assert!(long("[1,2,3,4,5]") && long("1\n2\n3\n4\n5"));
+        assert!(long("[[1,2,3,4,5,6,7,8,9,10,11,12]]") && long("{\"a\":[1,2,3,4,5,6,7,8,9,10,11,12]}\n{}"));
+        assert_eq!(values_in("{\"a,[\":[1,2]}"), 4);
     }
 }

@@ -52,7 +52,7 @@ async fn write(
         return Err(Fault::MediaType);
     }
     let caller = service.caller(&head.headers)?;
-    let body = service.delivery.read(&head.headers, reader).await?;
+    let body = service.delivery.read(head, reader).await?;
     let answer = service.write(body, caller, Encoding::Json).await?;
     Ok(json(answer.status(), &answer.json(), None))
 }

@@ -33,6 +33,8 @@ pub(super) struct Arrival {
     /// Covers `body`.
     pub(super) permit: Permit,
     pub(super) claim: HeaderClaim,
+    /// Whose everything in it is.
+    pub(super) mapped: Option<Tenant>,
 }
 
 /// What a request comes to.
@@ -83,7 +85,8 @@ impl Arrival {
     pub(super) fn decode(self, reading: &Reading, limit: usize) -> Result<Decoded, Fault> {
         let this = self.inflate(limit)?;
         let Self { signal, encoding, body, .. } = this;
-        let mut placer = Placer { rule: &reading.tenant, header: &this.claim, last: None };
+        let mapped = this.mapped.as_ref();
+        let mut placer = Placer { rule: &reading.tenant, header: &this.claim, mapped, last: None };
         let mut decoded = Decoded::new(this.permit);
         let held = match signal {
             Signal::Traces => {
@@ -128,11 +131,28 @@ impl Decoded {
 pub(super) struct Placer<'a> {
     pub(super) rule: &'a TenantRule,
     header: &'a HeaderClaim,
+    /// Whose everything is, whatever it claims.
+    mapped: Option<&'a Tenant>,
     /// Most requests come from one tenant: its id is checked and copied once.
     last: Option<Tenant>,
 }
 
 impl Placer<'_> {
+    /// As [`Self::place`], unless the sender's key tells whose it is; then a claim that differs is given
+    /// back as well.
+    pub(super) fn place_mapped(
+        &mut self,
+        resource: Option<&str>,
+        span: &[KeyValue<'_>],
+        dialect: Option<&str>,
+    ) -> Result<(Tenant, Option<String>), TenantError> {
+        let claimed = self.place(resource, span, dialect);
+        let Some(mapped) = self.mapped else { return Ok((claimed?, None)) };
+        // A claim that can't be used is no reason to refuse what is known to be whose.
+        let claim = claimed.ok().filter(|claimed| claimed != mapped);
+        Ok((mapped.clone(), claim.and_then(|claimed| claimed.subject().map(str::to_owned))))
+    }
+
     /// The tenant that the resource claims, else the span or record, else the headers, else what the
     /// sender's dialect calls a tenant.
     pub(super) fn place(
@@ -141,6 +161,9 @@ impl Placer<'_> {
         span: &[KeyValue<'_>],
         dialect: Option<&str>,
     ) -> Result<Tenant, TenantError> {
+        if let HeaderClaim::Assigned(tenant) = self.header {
+            return Ok(tenant.clone());
+        }
         if let Some(id) = resource {
             return self.tenant(id);
         }
@@ -150,7 +173,7 @@ impl Placer<'_> {
         match self.header {
             HeaderClaim::Absent => dialect.map_or(Ok(Tenant::Local), |id| self.tenant(id)),
             HeaderClaim::Tenant(id) => self.tenant(id),
-            HeaderClaim::Unreadable => self.header.tenant(None),
+            HeaderClaim::Unreadable | HeaderClaim::Assigned(_) => self.header.tenant(None),
         }
     }
 

@@ -5,10 +5,14 @@ use super::decode::{Arrival, Encoding};
 use super::stats::Transport;
 use crate::net::answer::{Form, Reply, grpc_ok};
 use crate::net::body::Reader;
+use crate::net::coding::Coding;
 use crate::net::grpc;
 use crate::net::status::Fault;
+use crate::tee::{Kept, Tee};
+use bytes::Bytes;
 use halo_adapters::otlp::Signal;
-use http::{Request, Response};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
 use hyper::body::Incoming;
 use std::sync::Arc;
 
@@ -29,6 +33,7 @@ async fn call(shared: &Arc<Shared>, request: Request<Incoming>) -> Result<Vec<u8
     let signal = signal(head.uri.path())?;
     let mut reader = Reader::new(body, &shared.limits);
     let message = grpc::read(&head.headers, &mut reader, &shared.intake, shared.limits.body).await?;
+    let kept = keep(&shared.reading.tee, signal, message.coding, &head.headers, &message.body);
     let arrival = Arrival {
         signal,
         encoding: Encoding::Protobuf,
@@ -36,8 +41,10 @@ async fn call(shared: &Arc<Shared>, request: Request<Incoming>) -> Result<Vec<u8
         body: message.body,
         permit: message.permit,
         claim: shared.reading.tenant.header_claim(&head.headers),
+        mapped: None,
     };
     let partial = shared.export(Transport::Grpc, arrival).await?;
+    kept.forward();
     Ok(partial.encode(Form::Protobuf, signal))
 }
 
@@ -48,4 +55,29 @@ fn signal(path: &str) -> Result<Signal, Fault> {
         "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export" => Ok(Signal::Metrics),
         _ => Err(Fault::Unserved("the gRPC methods are Export of OTLP's trace, logs and metrics services")),
     }
+}
+
+/// Keeps the message for the tee as the OTLP/HTTP request that says the same. Metadata are its headers,
+/// but for those that are gRPC's own, or in base64 as HTTP knows it not.
+fn keep(tee: &Tee, signal: Signal, coding: Coding, metadata: &HeaderMap, message: &Bytes) -> Kept {
+    if !tee.is_on() {
+        return Kept::default();
+    }
+    let is_http = |name: &HeaderName| !name.as_str().starts_with("grpc-") && !name.as_str().ends_with("-bin");
+    let mut headers: HeaderMap = metadata
+        .iter()
+        .filter(|(name, _)| is_http(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    headers.insert(CONTENT_TYPE, Form::Protobuf.content_type());
+    headers.remove(CONTENT_ENCODING);
+    if let Some(name) = coding.name() {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(name));
+    }
+    let path = Uri::from_static(match signal {
+        Signal::Traces => "/v1/traces",
+        Signal::Logs => "/v1/logs",
+        Signal::Metrics => "/v1/metrics",
+    });
+    tee.keep_as(&Method::POST, &path, &headers, message)
 }

@@ -1,8 +1,8 @@
 //! OTLP/HTTP: protobuf and JSON, posted to one path per signal.
 
-use super::Shared;
 use super::decode::{Arrival, Encoding};
 use super::stats::Transport;
+use super::{Guest, Shared};
 use crate::net::answer::{Form, Reply, http_error, http_ok};
 use crate::net::body::Reader;
 use crate::net::coding::Coding;
@@ -56,10 +56,17 @@ async fn export(
     reader: &mut Reader<'_, Incoming>,
 ) -> Result<Vec<u8>, Fault> {
     let (body, permit) = reader.collect(&shared.intake).await?;
+    let guest = head.extensions.get::<Guest>();
+    let kept = match guest {
+        Some(Guest { tee, uri, .. }) => tee.keep_as(&head.method, uri, &head.headers, &body),
+        None => shared.reading.tee.keep(head, &body),
+    };
     let &Wanted { signal, encoding, coding } = wanted;
     let claim = shared.reading.tenant.header_claim(&head.headers);
-    let arrival = Arrival { signal, encoding, coding, body, permit, claim };
+    let mapped = guest.and_then(|guest| guest.tenant.clone());
+    let arrival = Arrival { signal, encoding, coding, body, permit, claim, mapped };
     let partial = shared.export(Transport::Http, arrival).await?;
+    kept.forward();
     let form = match encoding {
         Encoding::Protobuf => Form::Protobuf,
         Encoding::Json => Form::Json,

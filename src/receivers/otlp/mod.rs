@@ -9,6 +9,7 @@
 //! HTTP/2; `proto/` holds the messages. An answer of success means: linked and on disk.
 
 mod decode;
+pub mod file;
 mod grpc;
 mod http;
 pub mod join;
@@ -37,7 +38,9 @@ use crate::net::status::Fault;
 use crate::pipeline::batch::Batch;
 use crate::pipeline::intake::Intake;
 use crate::record::build::Builder;
-use ::http::{Request, Response};
+use crate::record::tenant::Tenant;
+use crate::tee::Tee;
+use ::http::{Request, Response, Uri};
 use halo_adapters::otlp::Signal;
 use hyper::body::Incoming;
 use std::sync::Arc;
@@ -54,6 +57,16 @@ pub struct OtlpService {
     shared: Arc<Shared>,
 }
 
+/// Goes with a request that another receiver took in, at a path of its own.
+#[derive(Clone, Debug)]
+pub struct Guest {
+    /// The tenant that its sender is known to be, whatever the request claims.
+    pub tenant: Option<Tenant>,
+    /// Where it is passed on to, and as what it came.
+    pub tee: Tee,
+    pub uri: Uri,
+}
+
 /// How requests are read, at whichever door they arrive.
 #[derive(Debug)]
 pub struct Reading {
@@ -61,12 +74,19 @@ pub struct Reading {
     builder: Arc<Builder>,
     promised: Promised,
     joins: Joins,
+    tee: Tee,
 }
 
 impl Reading {
     #[must_use]
     pub fn new(tenant: TenantRule, builder: Arc<Builder>, joins: Joins) -> Self {
-        Self { tenant, builder, promised: Promised::default(), joins }
+        Self { tenant, builder, promised: Promised::default(), joins, tee: Tee::default() }
+    }
+
+    /// The same, with what was sealed being passed on.
+    #[must_use]
+    pub fn with_tee(self, tee: Tee) -> Self {
+        Self { tee, ..self }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::receivers::bill::Bill;
 use crate::record::draft::{Draft, Scratch};
 use crate::record::ids::RecordId;
 use crate::record::tenant::Tenant;
-use halo_adapters::event::Event;
+use halo_adapters::event::{Event, Fact};
 use halo_adapters::otel::{self, Resource};
 use halo_adapters::otlp::model::{Span, Traces};
 
@@ -83,10 +83,13 @@ impl Decoded {
             self.filtered += 1;
             return None;
         }
-        let event = event.unwrap_or_else(|| otel::context(&under.resource, span));
-        let placed = placer.place(under.claim.as_deref(), &span.attributes, event.tenant.as_deref());
+        let mut event = event.unwrap_or_else(|| otel::context(&under.resource, span));
+        let placed = placer.place_mapped(under.claim.as_deref(), &span.attributes, event.tenant.as_deref());
         let tenant = match placed {
-            Ok(tenant) => tenant,
+            Ok((tenant, claim)) => {
+                event.facts.extend(claim.map(|claim| ("claimed_tenant", Fact::Label(claim.into()))));
+                tenant
+            }
             Err(reason) => {
                 self.misplaced += 1;
                 self.first_reason.get_or_insert_with(|| reason.to_string());

@@ -4,6 +4,7 @@ use super::super::build::{Builder, identity};
 use super::super::canon::write_str;
 use super::super::content::{self, OutcomeContent};
 use super::super::draft::{Draft, DraftWriter, Scratch};
+use super::super::hash;
 use super::super::ids::RecordId;
 use super::super::members::{integer, key, text};
 use super::super::names::bounded;
@@ -144,7 +145,7 @@ fn action(
     }
     text(line, "category", Some(action.category));
     if let Some(input) = &action.input {
-        content::input(line, input, summary, scratch);
+        content::input(line, &hash::input_hash_with(input, scratch).0, summary);
     }
     text(line, "tool", action.tool.as_deref().map(|tool| names.label(tool)).as_deref());
     text(line, "type", Some(action.kind));

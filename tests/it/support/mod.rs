@@ -1,5 +1,6 @@
 //! What every scenario needs: a real halod, real clients, and a reader of the chains they leave.
 
+pub mod backend;
 pub mod chains;
 pub mod clients;
 pub mod grpc;

@@ -1,0 +1,206 @@
+//! Reading the fields of a JSON object that a sender fills as its types say, or leaves empty.
+//!
+//! What is taken out of a value lives as long as the text that the value was read from, not as long as
+//! the value.
+
+use crate::event::Content;
+use crate::json::{self, Json, Text};
+use std::borrow::Cow;
+
+/// A text that is not empty.
+pub(crate) fn text<'a>(object: &Json<'a>, key: &str) -> Option<Cow<'a, str>> {
+    object.get(key).and_then(text_of)
+}
+
+pub(crate) fn text_of<'a>(value: &Json<'a>) -> Option<Cow<'a, str>> {
+    let text = match value {
+        Json::Str(Text::Utf8(text)) => text.clone(),
+        Json::Str(text @ Text::Wtf8(_)) => Cow::Owned(text.to_lossy().into_owned()),
+        _ => return None,
+    };
+    (!text.trim().is_empty()).then_some(text)
+}
+
+/// A text, or a number as its digits.
+pub(crate) fn name<'a>(object: &Json<'a>, key: &str) -> Option<Cow<'a, str>> {
+    match object.get(key)? {
+        Json::Int(int) => Some(int.to_string().into()),
+        value => text_of(value),
+    }
+}
+
+/// A count: an integer, written as a number (or, in a database's export, as text).
+pub(crate) fn count(object: &Json<'_>, key: &str) -> Option<i64> {
+    match object.get(key)? {
+        Json::Int(int) => Some(*int),
+        // Python's `json` writes a float that is whole as `12.0`.
+        Json::Float(float) if float.fract() == 0.0 && (0.0..9e15).contains(float) => Some(*float as i64),
+        Json::Str(text) => text.as_str()?.parse().ok(),
+        _ => None,
+    }
+}
+
+/// Whether the field is true, as JSON or in Python's or JSON's spelling of it.
+pub(crate) fn is_true(object: &Json<'_>, key: &str) -> bool {
+    match object.get(key) {
+        Some(Json::Bool(flag)) => *flag,
+        Some(Json::Str(text)) => text.as_str().is_some_and(|text| text.eq_ignore_ascii_case("true")),
+        _ => false,
+    }
+}
+
+/// A decimal that is not zero, as the shortest text for it.
+pub(crate) fn decimal<'a>(object: &Json<'a>, key: &str) -> Option<Cow<'a, str>> {
+    match object.get(key)? {
+        Json::Float(float) if float.is_finite() && *float != 0.0 => Some(float.to_string().into()),
+        Json::Int(int) if *int != 0 => Some(int.to_string().into()),
+        Json::Str(text) => {
+            let float: f64 = text.as_str()?.parse().ok()?;
+            (float.is_finite() && float != 0.0).then(|| float.to_string().into())
+        }
+        _ => None,
+    }
+}
+
+/// The texts of a list.
+pub(crate) fn texts<'a>(value: Option<&Json<'a>>) -> Vec<Cow<'a, str>> {
+    match value {
+        Some(Json::Array(items)) => items.iter().filter_map(text_of).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// A structure that some senders put into a string.
+pub(crate) fn structure<'a>(value: Option<&Json<'a>>) -> Option<Json<'a>> {
+    match value? {
+        Json::Null => None,
+        Json::Str(Text::Utf8(Cow::Borrowed(text))) => json::parse(text).ok().filter(is_structure),
+        Json::Str(text) => json::parse(text.as_str()?).ok().filter(is_structure).map(Json::into_owned),
+        value => is_structure(value).then(|| value.clone()),
+    }
+}
+
+fn is_structure(value: &Json<'_>) -> bool {
+    matches!(value, Json::Object(_) | Json::Array(_))
+}
+
+/// A disclosed value: text that is a JSON object or array becomes what it says, so that senders of one
+/// call agree whether they encode it or not. Nothing and null are undisclosed.
+pub(crate) fn content<'a>(value: Option<&Json<'a>>) -> Content<'a> {
+    match value {
+        None | Some(Json::Null) => Content::Undisclosed,
+        Some(value @ Json::Str(text)) => {
+            let starts = text.as_str().is_some_and(|text| text.trim_start().starts_with(['{', '[']));
+            let inner = if starts { structure(Some(value)) } else { None };
+            Content::Value(inner.unwrap_or_else(|| value.clone()))
+        }
+        Some(value) => Content::Value(value.clone()),
+    }
+}
+
+/// An instant in Unix microseconds: seconds since the epoch as a number, or a date and time as ISO 8601
+/// and Python's `str` write it; without an offset it is UTC.
+pub(crate) fn instant(value: Option<&Json<'_>>) -> Option<u64> {
+    match value? {
+        Json::Int(seconds) => u64::try_from(*seconds).ok()?.checked_mul(1_000_000),
+        // A double tells microseconds of this century exactly when rounded to them.
+        Json::Float(seconds) if (0.0..4e9).contains(seconds) => Some((seconds * 1e6).round() as u64),
+        Json::Str(text) => date_time(text.as_str()?.trim()),
+        _ => None,
+    }
+    .filter(|micros| *micros > 0)
+}
+
+fn date_time(text: &str) -> Option<u64> {
+    let (date, rest) = text.split_at_checked(10)?;
+    let time = rest.strip_prefix(['T', 't', ' '])?;
+    let number = |text: &str| -> Option<i64> {
+        (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok())?
+    };
+    let mut parts = date.split('-').map(number);
+    let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
+    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    let at = time.find(['Z', 'z', '+', '-']).unwrap_or(time.len());
+    let (clock, zone) = time.split_at_checked(at)?;
+    let (clock, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
+    let mut parts = clock.split(':').map(number);
+    let (hour, minute) = (parts.next()??, parts.next()??);
+    let second = parts.next().unwrap_or(Some(0))?;
+    let digits = fraction.get(..fraction.len().min(6))?;
+    let micros = number(digits)? * 10_i64.pow(6 - u32::try_from(digits.len()).ok()?);
+    let offset = match zone.trim() {
+        "" | "Z" | "z" => 0,
+        zone => {
+            let sign = if zone.starts_with('-') { -1 } else { 1 };
+            let zone = zone.get(1..)?.replace(':', "");
+            let (hours, minutes) = zone.split_at_checked(2)?;
+            sign * (number(hours)? * 60 + if minutes.is_empty() { 0 } else { number(minutes)? })
+        }
+    };
+    if hour > 24 || minute > 59 || second > 60 {
+        return None;
+    }
+    let seconds = days(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second - offset * 60;
+    u64::try_from(seconds.checked_mul(1_000_000)? + micros).ok()
+}
+
+/// Days from 1970-01-01 to a date of the Gregorian calendar, counted in years that begin in March.
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_in_every_spelling() {
+        for (text, micros) in [
+            ("1795336686.549854", Some(1_795_336_686_549_854)),
+            ("1795336686.55", Some(1_795_336_686_550_000)),
+            ("1795336686", Some(1_795_336_686_000_000)),
+            (r#""1970-01-01T00:00:01Z""#, Some(1_000_000)),
+            (r#""2026-11-22T08:09:42.716420+00:00""#, Some(1_795_334_982_716_420)),
+            (r#""2026-11-22T10:09:42.716420123+02:00""#, Some(1_795_334_982_716_420)),
+            (r#""2026-11-22 08:09:42.7""#, Some(1_795_334_982_700_000)),
+            (r#""2000-02-29T00:00:00-0130""#, Some(951_787_800_000_000)),
+            ("0", None),
+            ("-1.5", None),
+            ("1e300", None),
+            (r#""2026-13-22T08:09:42Z""#, None),
+            (r#""2026-11-22""#, None),
+            (r#""2026-11-22T08:xx:42Z""#, None),
+            (r#""é026-11-22T08:09:42Z""#, None),
+            ("null", None),
+        ] {
+            assert_eq!(instant(Some(&json::parse(text).unwrap())), micros, "{text}");
+        }
+    }
+
+    #[test]
+    fn decimals_are_written_without_an_exponent() {
+        let object = json::parse(r#"{"a":4.034e-05,"b":0.0,"c":"1e-7","d":2,"e":"x"}"#).unwrap();
+        assert_eq!(decimal(&object, "a").unwrap(), "0.00004034");
+        assert_eq!(decimal(&object, "c").unwrap(), "0.0000001");
+        assert_eq!(decimal(&object, "d").unwrap(), "2");
+        assert_eq!((decimal(&object, "b"), decimal(&object, "e")), (None, None));
+    }
+
+    #[test]
+    fn structures_in_strings_are_read() {
+        let object = json::parse(r#"{"a":"{\"b\":1}","c":"plain","d":{"e":1},"f":"[1,","g":null}"#).unwrap();
+        assert!(structure(object.get("a")).unwrap().get("b").is_some());
+        assert!(structure(object.get("d")).is_some() && structure(object.get("c")).is_none());
+        assert!(matches!(content(object.get("a")), Content::Value(Json::Object(_))));
+        for key in ["c", "f"] {
+            assert_eq!(content(object.get(key)), Content::Value(object.get(key).unwrap().clone()));
+        }
+        assert_eq!(content(object.get("g")), Content::Undisclosed);
+    }
+}

@@ -1,0 +1,368 @@
+//! What the bodies of events and the rows of exports say; they have the same fields.
+
+use super::{SPACE, source};
+use crate::event::{Content, Fact, Status, Usage};
+use crate::fields::{content, count, decimal, instant, structure, text, text_of, texts};
+use crate::fragment::{Fragment, Id, Kind};
+use crate::json::{Json, Text};
+use crate::unusable::Unusable;
+use std::borrow::Cow;
+
+/// Tags of a trace that are kept.
+const TAGS: usize = 32;
+
+/// Where a body comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// From an SDK.
+    Live,
+    /// From the API or an export. Some of these encode content as JSON in a string, and fill in counts
+    /// of zero.
+    Row,
+}
+
+/// The fields of a trace, an observation or a score.
+#[derive(Clone, Debug)]
+pub(super) struct Body<'a> {
+    pub(super) json: &'a Json<'a>,
+    pub(super) form: Form,
+    /// The id of the event that the body came in: some senders leave its own to the server.
+    pub(super) envelope: Option<Cow<'a, str>>,
+}
+
+/// A field's name in the API, and in exports.
+type Names = [&'static str; 2];
+
+const TRACE_ID: Names = ["traceId", "trace_id"];
+const PARENT: Names = ["parentObservationId", "parent_observation_id"];
+const OBSERVATION_ID: Names = ["observationId", "observation_id"];
+const START: Names = ["startTime", "start_time"];
+const END: Names = ["endTime", "end_time"];
+const MESSAGE: Names = ["statusMessage", "status_message"];
+const SESSION: Names = ["sessionId", "session_id"];
+const USER: Names = ["userId", "user_id"];
+const USAGE: Names = ["usageDetails", "usage_details"];
+const COSTS: Names = ["costDetails", "cost_details"];
+const PROMPT: Names = ["promptName", "prompt_name"];
+const PROMPT_VERSION: Names = ["promptVersion", "prompt_version"];
+const DATA_TYPE: Names = ["dataType", "data_type"];
+const MODEL: Names = ["model", "provided_model_name"];
+
+impl<'a> Body<'a> {
+    fn field(&self, names: Names) -> Option<&'a Json<'a>> {
+        let [camel, snake] = names;
+        self.json.get(camel).or_else(|| self.json.get(snake)).filter(|value| **value != Json::Null)
+    }
+
+    pub(super) fn text(&self, names: Names) -> Option<Cow<'a, str>> {
+        self.field(names).and_then(text_of)
+    }
+
+    /// The id, or the event's own.
+    fn id(&self) -> Result<Cow<'a, str>, Unusable> {
+        text(self.json, "id").or_else(|| self.envelope.clone()).ok_or_else(|| {
+            Unusable::new("body.id", "expected an id: without one it can't be told from others")
+        })
+    }
+
+    pub(super) fn instant(&self, names: Names) -> Option<u64> {
+        instant(self.field(names)).map(|micros| micros.saturating_mul(1000))
+    }
+
+    /// Content as it is told; of a row, decoded where it is JSON in a string.
+    fn content(&self, key: &str) -> Content<'a> {
+        match (self.json.get(key), self.form) {
+            (None | Some(Json::Null), _) => Content::Undisclosed,
+            (Some(value), Form::Live) => Content::Value(value.clone()),
+            (value @ Some(Json::Str(text)), Form::Row) => {
+                // The string of a string is how the second version of the API tells a text.
+                let quoted = text.as_str().filter(|text| text.starts_with('"'));
+                match quoted.and_then(|text| crate::json::parse(text).ok()) {
+                    Some(Json::Str(inner)) => {
+                        Content::Value(Json::Str(Text::from(inner.to_lossy().into_owned())))
+                    }
+                    _ => content(value),
+                }
+            }
+            (value, Form::Row) => content(value),
+        }
+    }
+
+    fn metadata(&self) -> Option<Json<'a>> {
+        structure(self.json.get("metadata"))
+    }
+
+    fn facts(&self, fragment: &mut Fragment<'a>) {
+        let label = |key: &str| text(self.json, key);
+        let environment = label("environment").filter(|name| name != "default");
+        let all =
+            [("version", label("version")), ("release", label("release")), ("environment", environment)];
+        let told = all.into_iter().filter_map(|(key, value)| Some((key, Fact::Label(value?))));
+        fragment.facts.extend(told);
+        let mut tags = texts(self.json.get("tags"));
+        tags.truncate(TAGS);
+        if !tags.is_empty() {
+            fragment.facts.push(("tags", Fact::Labels(tags)));
+        }
+    }
+
+    /// Whose it is, as the sender's own particulars say.
+    fn tenant(&self, metadata: Option<&Json<'a>>) -> Option<Cow<'a, str>> {
+        let metadata = metadata?;
+        ["tenant", "tenant_id", "tenantId"].iter().find_map(|key| text(metadata, key))
+    }
+
+    pub(super) fn trace(&self) -> Result<Fragment<'a>, Unusable> {
+        let id = self.id()?;
+        let mut fragment = Fragment::new(SPACE, trace_id(id.clone()), source("langfuse"));
+        fragment.opens = true;
+        fragment.kind = Some(Kind::Trace);
+        fragment.agent.name = text(self.json, "name");
+        fragment.session = self.text(SESSION);
+        fragment.principal = self.text(USER);
+        fragment.tenant = self.tenant(self.metadata().as_ref());
+        fragment.input = self.content("input");
+        fragment.result = self.content("output");
+        // The SDKs repeat the time of the message here; only the first says when the trace began.
+        let says = fragment.agent.name.is_some() || fragment.input != Content::Undisclosed;
+        fragment.started = self.instant(["timestamp", "timestamp"]).filter(|_| says);
+        self.facts(&mut fragment);
+        fragment.facts.push(("trace_id", Fact::Id(id)));
+        Ok(fragment)
+    }
+
+    /// What an observation says. It opens the action or not: its event tells.
+    pub(super) fn observation(&self, kind: Option<Kind>) -> Result<Fragment<'a>, Unusable> {
+        let id = self.id()?;
+        let trace = self.text(TRACE_ID);
+        let metadata = self.metadata();
+        let mut fragment = Fragment::new(SPACE, observation_id(id.clone()), source("langfuse"));
+        fragment.parent = self.text(PARENT).map(observation_id).or_else(|| trace.clone().map(trace_id));
+        fragment.within = trace.clone().map(trace_id);
+        fragment.started = self.instant(START);
+        fragment.ended = self.instant(END);
+        fragment.closes = fragment.ended.is_some();
+        fragment.model = self.text(MODEL);
+        fragment.provider = metadata.as_ref().and_then(|metadata| text(metadata, "ls_provider"));
+        fragment.kind = match kind {
+            Some(Kind::Step) if fragment.model.is_some() => Some(Kind::Generate),
+            kind => kind,
+        };
+        self.name(&mut fragment);
+        fragment.session = self.text(SESSION);
+        fragment.principal = self.text(USER);
+        fragment.tenant = self.tenant(metadata.as_ref());
+        fragment.input = self.content("input");
+        fragment.result = self.content("output");
+        self.level(&mut fragment);
+        self.usage(&mut fragment);
+        self.facts(&mut fragment);
+        if let Some(prompt) = self.text(PROMPT) {
+            fragment.facts.push(("prompt", Fact::Label(prompt)));
+        }
+        if let Some(Json::Int(version)) = self.field(PROMPT_VERSION) {
+            fragment.facts.extend(u64::try_from(*version).ok().map(|n| ("prompt_version", Fact::Number(n))));
+        }
+        fragment.facts.push(("observation_id", Fact::Id(id)));
+        fragment.facts.extend(trace.map(|trace| ("trace_id", Fact::Id(trace))));
+        Ok(fragment)
+    }
+
+    fn name(&self, fragment: &mut Fragment<'a>) {
+        let Some(name) = text(self.json, "name") else { return };
+        if fragment.kind == Some(Kind::Boundary("invoke")) {
+            fragment.agent.name = Some(name);
+            return;
+        }
+        if matches!(fragment.kind, Some(Kind::Step | Kind::Tool))
+            && let Some((server, tool)) = mcp(&name)
+        {
+            (fragment.kind, fragment.mcp_server) = (Some(Kind::Tool), Some(server));
+            fragment.name = Some(tool);
+            return;
+        }
+        fragment.name = Some(name);
+    }
+
+    fn level(&self, fragment: &mut Fragment<'a>) {
+        let message = self.text(MESSAGE);
+        match text(self.json, "level").as_deref() {
+            Some("ERROR") => {
+                fragment.status = Some(Status::Error);
+                if let Some(message) = message {
+                    fragment.error = Content::Value(Json::Str(Text::Utf8(message)));
+                }
+                return;
+            }
+            Some(level @ ("WARNING" | "DEBUG")) => {
+                fragment.facts.push(("level", Fact::Label(level.to_owned().into())));
+            }
+            _ => {}
+        }
+        fragment.facts.extend(message.map(|message| ("status_message", Fact::Text(message))));
+    }
+
+    fn usage(&self, fragment: &mut Fragment<'a>) {
+        let models = matches!(fragment.kind, None | Some(Kind::Generate | Kind::Embed));
+        let details = structure(self.field(USAGE));
+        let usage = structure(self.json.get("usage"));
+        if models || self.form == Form::Live {
+            let objects =
+                [details.as_ref(), usage.as_ref(), Some(self.json).filter(|_| self.form == Form::Row)];
+            // Nobody counts nothing; a server fills it in.
+            let least = i64::from(self.form == Form::Row);
+            let told = |names: &[&str]| {
+                objects
+                    .into_iter()
+                    .flatten()
+                    .find_map(|object| names.iter().find_map(|name| counted(object, name)))
+                    .filter(|count| *count >= least)
+            };
+            fragment.usage = Usage {
+                input_tokens: told(&[
+                    "input",
+                    "prompt_tokens",
+                    "input_tokens",
+                    "promptTokens",
+                    "inputTokens",
+                ]),
+                output_tokens: told(&[
+                    "output",
+                    "completion_tokens",
+                    "output_tokens",
+                    "completionTokens",
+                    "outputTokens",
+                ]),
+                total_tokens: told(&["total", "total_tokens", "totalTokens"]),
+                cache_read_tokens: told(&[
+                    "cache_read_input_tokens",
+                    "input_cached_tokens",
+                    "input_cache_read",
+                    "prompt_tokens_details.cached_tokens",
+                    "input_token_details.cache_read",
+                ]),
+                cache_write_tokens: told(&[
+                    "cache_creation_input_tokens",
+                    "input_cache_creation",
+                    "input_token_details.cache_creation",
+                ]),
+                reasoning_tokens: told(&[
+                    "output_reasoning_tokens",
+                    "output_reasoning",
+                    "completion_tokens_details.reasoning_tokens",
+                    "output_token_details.reasoning",
+                ]),
+                ..Usage::default()
+            };
+        }
+        let costs = structure(self.field(COSTS));
+        let cost = costs.as_ref().and_then(|costs| decimal(costs, "total"));
+        let cost = cost.or_else(|| usage.as_ref().and_then(|usage| decimal(usage, "totalCost")));
+        let cost = cost.or_else(|| {
+            ["calculatedTotalCost", "totalPrice", "total_price", "total_cost"]
+                .iter()
+                .find_map(|key| decimal(self.json, key))
+        });
+        if let Some(cost) = cost {
+            fragment.facts.push(("cost", Fact::Label(cost.into_owned().into())));
+        }
+    }
+
+    pub(super) fn score(&self) -> Result<Fragment<'a>, Unusable> {
+        let name = text(self.json, "name")
+            .ok_or_else(|| Unusable::new("body.name", "expected the name of what is scored"))?;
+        let value = match self.json.get("value") {
+            None | Some(Json::Null) => self.field(["stringValue", "string_value"]),
+            value => value,
+        };
+        let value = value.ok_or_else(|| Unusable::new("body.value", "expected a number or a text"))?;
+        let (trace, observation) = (self.text(TRACE_ID), self.text(OBSERVATION_ID));
+        let session = self.text(SESSION);
+        let mut fragment = Fragment::new(SPACE, self.score_id(), source("langfuse"));
+        (fragment.opens, fragment.closes) = (true, true);
+        fragment.kind = Some(Kind::Guard);
+        fragment.name = Some(name);
+        fragment.parent = observation.clone().map(observation_id).or_else(|| trace.clone().map(trace_id));
+        fragment.within = trace.clone().map(trace_id);
+        fragment.ended = self.instant(["timestamp", "timestamp"]);
+        fragment.tenant = self.tenant(self.metadata().as_ref());
+        fragment.session = session;
+        let mut verdict = vec![("value".into(), value.clone())];
+        if let Some(comment) = self.json.get("comment").filter(|comment| **comment != Json::Null) {
+            verdict.push(("comment".into(), comment.clone()));
+        }
+        fragment.result = Content::Value(Json::Object(verdict));
+        fragment.facts.push(("score", scored(value)));
+        if let Some(kind) = self.text(DATA_TYPE) {
+            fragment.facts.push(("score_type", Fact::Label(kind)));
+        }
+        self.facts(&mut fragment);
+        fragment.facts.extend(observation.map(|id| ("observation_id", Fact::Id(id))));
+        fragment.facts.extend(trace.map(|id| ("trace_id", Fact::Id(id))));
+        Ok(fragment)
+    }
+
+    /// The sender's own id; without one, all that tells one score from another.
+    fn score_id(&self) -> Id<'a> {
+        let mut id: Id<'a> = vec!["score".into()];
+        match text(self.json, "id").or_else(|| self.envelope.clone()) {
+            Some(own) => id.push(own),
+            None => {
+                let parts = [TRACE_ID, OBSERVATION_ID, SESSION, ["name", "name"], ["timestamp", "timestamp"]];
+                id.extend(parts.map(|part| self.text(part).unwrap_or_default()));
+                id.push(match self.json.get("value") {
+                    Some(Json::Str(text)) => text.to_lossy().into_owned().into(),
+                    Some(value) => format!("{value:?}").into(),
+                    None => Cow::Borrowed(""),
+                });
+            }
+        }
+        id
+    }
+}
+
+pub(super) fn trace_id(id: Cow<'_, str>) -> Id<'_> {
+    vec!["trace".into(), id]
+}
+
+pub(super) fn observation_id(id: Cow<'_, str>) -> Id<'_> {
+    vec!["observation".into(), id]
+}
+
+/// A whole number as one, anything else as text.
+fn scored<'a>(value: &Json<'a>) -> Fact<'a> {
+    match value {
+        Json::Int(int) if *int >= 0 => Fact::Number(int.unsigned_abs()),
+        Json::Int(int) => Fact::Label(int.to_string().into()),
+        Json::Float(float) if float.is_finite() => Fact::Label(float.to_string().into()),
+        Json::Bool(flag) => Fact::Flag(*flag),
+        Json::Str(text) => Fact::Text(text.to_lossy().into_owned().into()),
+        _ => Fact::Label("structure".into()),
+    }
+}
+
+/// A count under a name, or within another object.
+fn counted(object: &Json<'_>, name: &str) -> Option<i64> {
+    match name.split_once('.') {
+        Some((outer, inner)) => {
+            object.get(outer).and_then(|inside| count(inside, inner)).or_else(|| count(object, name))
+        }
+        None => count(object, name),
+    }
+    .filter(|count| *count >= 0)
+}
+
+/// The server and the tool of `mcp__<server>__<tool>`.
+fn mcp<'a>(name: &Cow<'a, str>) -> Option<(Cow<'a, str>, Cow<'a, str>)> {
+    match name {
+        Cow::Borrowed(name) => {
+            let (server, tool) = name.strip_prefix("mcp__")?.split_once("__")?;
+            Some((server.into(), tool.into()))
+        }
+        Cow::Owned(name) => {
+            let (server, tool) = name.strip_prefix("mcp__")?.split_once("__")?;
+            Some((server.to_owned().into(), tool.to_owned().into()))
+        }
+    }
+    .filter(|(server, tool): &(Cow<'_, str>, Cow<'_, str>)| !server.is_empty() && !tool.is_empty())
+}

@@ -1,0 +1,98 @@
+//! Rows of the public API and of exports: whole actions.
+
+use super::kind_of;
+use super::read::{Body, Form};
+use super::source;
+use crate::event::{Event, Origin};
+use crate::fields::text;
+use crate::fragment::Fragment;
+use crate::json::Json;
+use crate::unusable::Unusable;
+
+/// A row of a list of observations, in either spelling; `trace` is the row of its trace, where it is
+/// known. `None` means that it is nothing that an agent did.
+///
+/// # Errors
+/// It is no observation.
+pub fn observation<'a>(
+    row: &'a Json<'a>,
+    trace: Option<&'a Json<'a>>,
+) -> Result<Option<Event<'a>>, Unusable> {
+    let body = body(row)?;
+    let name =
+        text(row, "type").ok_or_else(|| Unusable::new("type", "expected the type of an observation"))?;
+    let kind = kind_of(&name).ok_or_else(|| Unusable::new("type", "not a type of observation"))?;
+    let mut fragment = body.observation(Some(kind))?;
+    let mut inner = false;
+    if let Some(trace) = trace {
+        let told = Body { json: trace, form: Form::Row, envelope: None }.trace()?;
+        fragment.session = fragment.session.or(told.session);
+        fragment.principal = fragment.principal.or(told.principal);
+        fragment.tenant = fragment.tenant.or(told.tenant);
+        inner = has_children(row, trace);
+    }
+    let (trace, id) = (body.text(["traceId", "trace_id"]), text(row, "id"));
+    let parent = body.text(["parentObservationId", "parent_observation_id"]);
+    let name = text(row, "name").unwrap_or_default();
+    let mut event = whole(fragment, inner);
+    // What came as a span of OpenTelemetry has kept its ids.
+    if let (Some(trace), Some(span)) = (trace.as_deref().and_then(bytes), id.as_deref().and_then(bytes)) {
+        event.origin = Origin::Span { trace, span, parent: parent.as_deref().and_then(bytes), name };
+    }
+    Ok(Some(event))
+}
+
+/// A row of a list of traces, or a trace with its observations.
+///
+/// # Errors
+/// It is no trace.
+pub fn trace<'a>(row: &'a Json<'a>) -> Result<Option<Event<'a>>, Unusable> {
+    let fragment = body(row)?.trace()?;
+    // The trace of spans is no span: what began it has a record.
+    let spans = text(row, "id").as_deref().and_then(bytes::<16>).is_some();
+    Ok((!spans).then(|| whole(fragment, true)))
+}
+
+/// A row of a list of scores.
+///
+/// # Errors
+/// It is no score.
+pub fn score<'a>(row: &'a Json<'a>) -> Result<Option<Event<'a>>, Unusable> {
+    Ok(Some(whole(body(row)?.score()?, false)))
+}
+
+fn body<'a>(row: &'a Json<'a>) -> Result<Body<'a>, Unusable> {
+    match row {
+        Json::Object(_) => Ok(Body { json: row, form: Form::Row, envelope: None }),
+        _ => Err(Unusable::new("", "expected an object")),
+    }
+}
+
+fn whole(fragment: Fragment<'_>, inner: bool) -> Event<'_> {
+    let mut event = fragment.event(inner);
+    event.source = source("langfuse.export");
+    event.session = event.session.clone().or_else(|| crate::fragment::trace_of(&event));
+    event
+}
+
+/// Whether one of the trace's observations names this one as its parent.
+fn has_children(row: &Json<'_>, trace: &Json<'_>) -> bool {
+    let id = text(row, "id");
+    let (Some(Json::Array(all)), Some(id)) = (trace.get("observations"), id) else { return false };
+    all.iter().any(|other| {
+        let parent = text(other, "parentObservationId").or_else(|| text(other, "parent_observation_id"));
+        parent.is_some_and(|parent| parent == id)
+    })
+}
+
+/// An id of OpenTelemetry's: so many bytes in hexadecimal, not all of them zero.
+fn bytes<const N: usize>(id: &str) -> Option<[u8; N]> {
+    if id.len() != 2 * N || !id.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)) {
+        return None;
+    }
+    let mut out = [0; N];
+    for (at, byte) in out.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(id.get(2 * at..2 * at + 2)?, 16).ok()?;
+    }
+    (out != [0; N]).then_some(out)
+}

@@ -1,0 +1,107 @@
+//! LiteLLM, a gateway and a library for calling models: its `StandardLoggingPayload`, as the
+//! `generic_api` callback posts it, and rows of its `LiteLLM_SpendLogs` table.
+//!
+//! | `call_type` | becomes |
+//! |---|---|
+//! | completions, responses, messages, images, audio, video, OCR, pass-through, unknown ones | `model.generate`; `data.operation` says which |
+//! | embeddings | `model.embed` |
+//! | `call_mcp_tool` | the tool, `mcp__<server>__<tool>` |
+//! | rerank, search, `list_mcp_tools` | `retrieve:<name>` |
+//! | moderation | a guard |
+//! | A2A messages | `agent.invoke` |
+//! | files, batches, threads, stores, containers, fine-tuning | the call type as it is |
+//!
+//! The tenant is what the virtual key belongs to: its organization, else its team. What a caller writes
+//! into a request's metadata is no claim: whoever may use a key could choose any tenant. The principal is
+//! the end user, else the key's user. The session is `session_id`, else `trace_id`, which LiteLLM fills
+//! with the session's id where it knows one.
+//!
+//! Times are kept to the millisecond, as the database keeps them: so a row that is imported is
+//! recognised as the call that came live.
+
+mod call;
+#[cfg(test)]
+mod tests;
+
+use self::call::Call;
+use crate::event::{
+    Action, Agent, Authorization, Content, Decision, Event, Fact, Keyed, Origin, Outcome, Source, Status,
+    Usage,
+};
+use crate::fields::{content, count, decimal, instant, is_true, name, structure, text, texts};
+use crate::json::Json;
+use crate::unusable::Unusable;
+use std::borrow::Cow;
+
+/// What a record made from a payload says of its source.
+const PAYLOAD: Source =
+    Source { adapter: "litellm", via: "LiteLLM gateway", dialect: "litellm.payload", mapping: "1" };
+
+/// A row says less than the payload of the same call. Its mapping has a version of its own, so that only
+/// times and status are compared.
+const ROW: Source =
+    Source { adapter: "litellm", via: "LiteLLM gateway", dialect: "litellm.spend_log", mapping: "1.row" };
+
+/// What LiteLLM writes in place of content that it was told to keep to itself.
+const REDACTED: &str = "redacted-by-litellm";
+
+/// What a payload tells.
+///
+/// # Errors
+/// It is no object, or has no id.
+pub fn event<'a>(payload: &Json<'a>) -> Result<Option<Event<'a>>, Unusable> {
+    let metadata = structure(payload.get("metadata")).unwrap_or(Json::Null);
+    let id = id(payload, "id")?;
+    let call = Call {
+        error: structure(payload.get("error_information")).unwrap_or(Json::Null),
+        guardrails: structure(payload.get("guardrail_information")),
+        guardrail_status: payload.get("status_fields").and_then(|fields| text(fields, "guardrail_status")),
+        cost: decimal(payload, "response_cost"),
+        user: None,
+        team: None,
+        organization: None,
+        usage: structure(metadata.get("usage_object"))
+            .or_else(|| structure(payload.get("response").and_then(|response| response.get("usage")))),
+        source: PAYLOAD,
+        row: payload,
+        metadata,
+        id,
+    };
+    Ok(Some(call.event()))
+}
+
+/// What a row of `LiteLLM_SpendLogs` tells, as the API answers it or a database exports it: structures
+/// may be in strings.
+///
+/// # Errors
+/// It is no object, or has no id.
+pub fn spend_row<'a>(row: &Json<'a>) -> Result<Option<Event<'a>>, Unusable> {
+    let metadata = structure(row.get("metadata")).unwrap_or(Json::Null);
+    let id = id(row, "request_id")?;
+    let call = Call {
+        error: structure(metadata.get("error_information")).unwrap_or(Json::Null),
+        guardrails: structure(metadata.get("guardrail_information")),
+        guardrail_status: None,
+        cost: decimal(row, "spend"),
+        user: text(row, "user"),
+        team: text(row, "team_id"),
+        organization: text(row, "organization_id"),
+        usage: structure(metadata.get("usage_object")),
+        source: ROW,
+        row,
+        metadata,
+        id,
+    };
+    Ok(Some(call.event()))
+}
+
+/// The call's id in this space. What LiteLLM appends for an answer from its cache is a part of it.
+fn id<'a>(row: &Json<'a>, key: &'static str) -> Result<Cow<'a, str>, Unusable> {
+    match row {
+        Json::Object(_) => name(row, key)
+            .or_else(|| text(row, "litellm_call_id"))
+            .ok_or_else(|| Unusable::new(key, "must be the call's id, and there is none")),
+        Json::Null => Err(Unusable::new("", "is null: LiteLLM made no payload of this call")),
+        _ => Err(Unusable::new("", "must be an object, a StandardLoggingPayload")),
+    }
+}

@@ -1,0 +1,131 @@
+//! A batch of the ingestion API: each event on its own, answered on its own.
+
+use super::Sender;
+use crate::net::status::Fault;
+use crate::receivers::delivery::Sheet;
+use crate::record::tenant::Tenant;
+use bytes::Bytes;
+use halo_adapters::event::Fact;
+use halo_adapters::fragment::Fragment;
+use halo_adapters::json::{self, Json, Text};
+use halo_adapters::langfuse;
+use halo_adapters::unusable::Unusable;
+use serde_json::{Value, json};
+
+/// Bytes of an event's id that are given back.
+const ID: usize = 256;
+
+/// What became of the events of a batch, each by its id.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    taken: Vec<String>,
+    refused: Vec<(String, String)>,
+}
+
+impl Batch {
+    /// Reads a body and puts what its events tell on the sheet.
+    ///
+    /// # Errors
+    /// It is no batch, or does not fit in flight.
+    pub(super) fn read(bytes: &Bytes, sender: &Sender, sheet: &mut Sheet) -> Result<Self, Fault> {
+        let body = parse(bytes)?;
+        let Some(Json::Array(events)) = body.get("batch") else {
+            return Err(Fault::Undecodable("batch: expected a list of events".into()));
+        };
+        let mut batch = Self::default();
+        for event in events {
+            let id = id(event);
+            match langfuse::fragment(event) {
+                Ok(None) => {
+                    sheet.filtered += 1;
+                    batch.taken.push(id);
+                }
+                Ok(Some(fragment)) => match sender.placed(fragment) {
+                    Ok((fragment, tenant)) => {
+                        sheet.fragment(fragment, tenant)?;
+                        batch.taken.push(id);
+                    }
+                    Err(reason) => batch.refuse(id, &reason, sheet),
+                },
+                Err(reason) => batch.refuse(id, &reason, sheet),
+            }
+        }
+        Ok(batch)
+    }
+
+    fn refuse(&mut self, id: String, reason: &Unusable, sheet: &mut Sheet) {
+        sheet.reject(reason.to_string());
+        self.refused.push((id, reason.to_string()));
+    }
+
+    /// As Langfuse answers.
+    pub(super) fn answer(&self) -> Value {
+        let successes: Vec<Value> = self.taken.iter().map(|id| json!({ "id": id, "status": 201 })).collect();
+        let refused = |(id, message): &(String, String)| json!({ "id": id, "status": 400, "message": message, "error": "InvalidRequestError" });
+        let errors: Vec<Value> = self.refused.iter().map(refused).collect();
+        json!({ "successes": successes, "errors": errors })
+    }
+}
+
+/// Reads a score, or a list of them, and puts them on the sheet; returns the id of the first.
+///
+/// # Errors
+/// One is no score, or they do not fit in flight.
+pub(super) fn scores(bytes: &Bytes, sender: &Sender, sheet: &mut Sheet) -> Result<String, Fault> {
+    let scores = match parse(bytes)? {
+        Json::Array(scores) => scores,
+        score => vec![score],
+    };
+    let first = scores.first().map(id).unwrap_or_default();
+    let unusable = |reason: Unusable| Fault::Undecodable(reason.to_string());
+    let event =
+        |score| Json::Object(vec![("type".into(), Json::str("score-create")), ("body".into(), score)]);
+    let events: Vec<Json<'_>> = scores.into_iter().map(event).collect();
+    for event in &events {
+        if let Some(fragment) = langfuse::fragment(event).map_err(unusable)? {
+            let (fragment, tenant) = sender.placed(fragment).map_err(unusable)?;
+            sheet.fragment(fragment, tenant)?;
+        }
+    }
+    Ok(first)
+}
+
+fn parse(bytes: &Bytes) -> Result<Json<'_>, Fault> {
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| Fault::Undecodable(format!("not UTF-8 at byte {}", error.valid_up_to())))?;
+    json::parse(text).map_err(|error| Fault::Undecodable(error.to_string()))
+}
+
+fn id(event: &Json<'_>) -> String {
+    let id = match event.get("id") {
+        Some(Json::Str(id)) => Text::to_lossy(id).into_owned(),
+        _ => String::new(),
+    };
+    let end = id.floor_char_boundary(ID);
+    id.get(..end).unwrap_or_default().to_owned()
+}
+
+impl Sender {
+    /// Whose a fragment is, where key or headers tell; a claim of its own that differs is kept as a fact.
+    fn placed<'a>(&self, mut fragment: Fragment<'a>) -> Result<(Fragment<'a>, Option<Tenant>), Unusable> {
+        let unusable = |error: crate::receivers::tenancy::TenantError| {
+            Unusable::new("body.metadata.tenant", error.to_string())
+        };
+        let tenant = match (&self.tenant, &self.header) {
+            (Some(tenant), _) => Some(tenant.clone()),
+            (None, super::HeaderClaim::Absent) => {
+                // Looked at now, as later nobody could be told.
+                self.header.tenant(fragment.tenant.as_deref()).map_err(unusable)?;
+                None
+            }
+            (None, header) => Some(header.tenant(None).map_err(unusable)?),
+        };
+        if let Some(tenant) = &tenant
+            && let Some(claim) = fragment.tenant.take()
+            && tenant.subject() != Some(&claim)
+        {
+            fragment.facts.push(("claimed_tenant", Fact::Label(claim)));
+        }
+        Ok((fragment, tenant))
+    }
+}

@@ -1,0 +1,180 @@
+//! Langfuse: what its SDKs send when `LANGFUSE_HOST` or `LANGFUSE_BASE_URL` points at halod.
+//!
+//! The older SDKs send batches of events to `/api/public/ingestion`, create and update of one
+//! observation apart: [`crate::hold`] puts them together. The current ones send spans over OTLP to
+//! `/api/public/otel/v1/traces`: those go to that receiver. What else they ask for is answered in
+//! Langfuse's own words, and what halod does not keep is not found.
+
+mod ingest;
+mod keys;
+#[cfg(test)]
+mod tests;
+
+pub use self::keys::Keys;
+
+use super::delivery::{Delivery, Sheet};
+use super::otlp::{Guest, OtlpService};
+use super::tenancy::{HeaderClaim, TenantRule};
+use crate::hold::Hold;
+use crate::net::answer::{self, Reply};
+use crate::net::body::Reader;
+use crate::net::status::Fault;
+use crate::record::tenant::Tenant;
+use http::header::EXPECT;
+use http::{Method, Request, Response, StatusCode, Uri, Version};
+use hyper::body::Incoming;
+use ingest::Batch;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// Answers requests of Langfuse's SDKs. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct LangfuseService {
+    pub delivery: Delivery,
+    pub hold: Hold,
+    pub otlp: OtlpService,
+    pub tenant: Arc<TenantRule>,
+    pub keys: Arc<Keys>,
+}
+
+/// The paths of Langfuse's public API.
+pub const PREFIX: &str = "/api/public/";
+
+/// Whose the request is, as far as it says so itself.
+#[derive(Clone, Debug)]
+struct Sender {
+    /// By its key.
+    tenant: Option<Tenant>,
+    header: HeaderClaim,
+}
+
+/// What a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    Traces,
+    Ingestion,
+    Score,
+    Health,
+    Projects,
+    /// With what would have been right.
+    Method(&'static str),
+    Unknown,
+}
+
+impl Wanted {
+    fn of(method: &Method, path: &str) -> Self {
+        let path = path.strip_prefix(PREFIX).unwrap_or_default().trim_end_matches('/');
+        let (wanted, allowed) = match path {
+            "otel/v1/traces" => (Self::Traces, "POST"),
+            "ingestion" => (Self::Ingestion, "POST"),
+            "scores" | "v2/scores" | "v3/scores" if method == Method::POST => (Self::Score, "POST"),
+            "health" | "ready" => (Self::Health, "GET"),
+            "projects" => (Self::Projects, "GET"),
+            _ => return Self::Unknown,
+        };
+        if method.as_str() == allowed { wanted } else { Self::Method(allowed) }
+    }
+}
+
+impl LangfuseService {
+    /// Answers one request.
+    pub async fn answer(&self, mut request: Request<Incoming>) -> Response<Reply> {
+        let wanted = Wanted::of(request.method(), request.uri().path());
+        let known = self.keys.tenant(request.headers());
+        match (wanted, known) {
+            (Wanted::Health, _) => {
+                let body = json!({ "status": "OK", "version": env!("CARGO_PKG_VERSION") });
+                answer::json(StatusCode::OK, &body, None)
+            }
+            (_, Err(fault)) => self.refuse(request, &fault).await,
+            (Wanted::Traces, Ok(tenant)) => {
+                let uri = std::mem::replace(request.uri_mut(), Uri::from_static("/v1/traces"));
+                request.extensions_mut().insert(Guest { tenant, tee: self.delivery.tee.clone(), uri });
+                self.otlp.answer(request).await
+            }
+            (Wanted::Ingestion | Wanted::Score, Ok(tenant)) => {
+                let header = self.tenant.header_claim(request.headers());
+                self.take(request, wanted, Sender { tenant, header }).await
+            }
+            (Wanted::Projects, Ok(_)) => answer::json(StatusCode::OK, &projects(), None),
+            (Wanted::Method(allowed), Ok(_)) => {
+                let what = format!("only {allowed} is answered here");
+                answer::json(StatusCode::METHOD_NOT_ALLOWED, &error(&what, "MethodNotAllowedError"), None)
+            }
+            (Wanted::Unknown, Ok(_)) => {
+                let what = "halod keeps no prompts, datasets, media or the like, and gives nothing out: it makes \
+                            records of what agents do";
+                answer::json(StatusCode::NOT_FOUND, &error(what, "LangfuseNotFoundError"), None)
+            }
+        }
+    }
+
+    async fn take(&self, request: Request<Incoming>, wanted: Wanted, sender: Sender) -> Response<Reply> {
+        let (head, body) = request.into_parts();
+        let mut reader = Reader::new(body, &self.delivery.limits);
+        let taken = match self.delivery.read(&head, &mut reader).await {
+            Ok(body) if wanted == Wanted::Score => self.score(body, sender).await,
+            Ok(body) => self.ingest(body, sender).await,
+            Err(fault) => Err(fault),
+        };
+        match taken {
+            Ok((status, answer)) => answer::json(status, &answer, None),
+            Err(fault) => {
+                let untouched = !reader.has_begun() && head.headers.contains_key(EXPECT);
+                if head.version < Version::HTTP_2 && !untouched {
+                    reader.discard().await;
+                }
+                self.refused(&fault)
+            }
+        }
+    }
+
+    async fn ingest(
+        &self,
+        body: super::delivery::Body,
+        sender: Sender,
+    ) -> Result<(StatusCode, Value), Fault> {
+        let read = move |bytes: &bytes::Bytes, sheet: &mut Sheet| Batch::read(bytes, &sender, sheet);
+        let (sheet, batch) = self.delivery.work(body, read).await?;
+        self.delivery.submit_to(&self.hold, sheet).await?;
+        Ok((StatusCode::MULTI_STATUS, batch.answer()))
+    }
+
+    async fn score(&self, body: super::delivery::Body, sender: Sender) -> Result<(StatusCode, Value), Fault> {
+        let read = move |bytes: &bytes::Bytes, sheet: &mut Sheet| ingest::scores(bytes, &sender, sheet);
+        let (sheet, id) = self.delivery.work(body, read).await?;
+        self.delivery.submit_to(&self.hold, sheet).await?;
+        Ok((StatusCode::OK, json!({ "id": id })))
+    }
+
+    async fn refuse(&self, request: Request<Incoming>, fault: &Fault) -> Response<Reply> {
+        let (head, body) = request.into_parts();
+        if head.version < Version::HTTP_2 && !head.headers.contains_key(EXPECT) {
+            Reader::new(body, &self.delivery.limits).discard().await;
+        }
+        self.refused(fault)
+    }
+
+    fn refused(&self, fault: &Fault) -> Response<Reply> {
+        self.delivery.stats().count(fault);
+        tracing::debug!(receiver = "langfuse", fault = fault.name(), "request refused");
+        let row = fault.row();
+        let name = match row.http {
+            StatusCode::BAD_REQUEST => "InvalidRequestError",
+            StatusCode::UNAUTHORIZED => "UnauthorizedError",
+            StatusCode::PAYLOAD_TOO_LARGE => "PayloadTooLargeError",
+            _ => "ServiceUnavailableError",
+        };
+        answer::json(row.http, &error(&answer::shorten(fault.to_string()), name), row.retry_after)
+    }
+}
+
+/// As Langfuse words its errors.
+fn error(message: &str, name: &str) -> Value {
+    json!({ "message": message, "error": name })
+}
+
+/// What the SDKs ask for to see whether their keys are right.
+fn projects() -> Value {
+    json!({ "data": [{ "id": "halod", "name": "halod", "metadata": {}, "organization": { "id": "halod", "name": "halod" } }] })
+}
