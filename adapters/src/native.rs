@@ -367,8 +367,7 @@ mod tests {
         ];
         for table in tables {
             let (_, name) = table.name.split_once(' ').unwrap();
-            let (_, body) =
-                proto.split_once(&format!("\nmessage {name} {{\n")).unwrap_or_else(|| panic!("{name}"));
+            let (_, body) = proto.split_once(&format!("\nmessage {name} {{\n")).unwrap();
             let body = body.split("\n}").next().unwrap();
             let fields: Vec<&str> = body
                 .lines()

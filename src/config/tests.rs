@@ -4,6 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
+use crate::receivers::native::tokens::{Grant, Sender, Tokens};
+use crate::record::hash::parse_hex;
+use crate::record::native::Capture;
+use crate::record::tenant::Tenant;
 
 fn read(text: &str) -> Result<Config, ConfigError> {
     parse(text, &|name| match name {
@@ -76,6 +80,51 @@ log: { level: debug, format: json }
     assert_eq!(config.admin.to_string(), "0.0.0.0:13");
     assert_eq!(config.shutdown_timeout, Duration::from_secs(60));
     assert_eq!(config.log, LogSettings { level: LogLevel::Debug, format: LogFormat::Json });
+}
+
+#[test]
+fn tokens_are_known_by_their_hash_and_never_repeated() {
+    let digest = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
+    let with = |entries: &str| format!("receivers:\n  native:\n    tokens:\n{entries}");
+    let sender = |digest: &str, tenant: Option<&str>, capture| Sender {
+        digest: parse_hex(digest.as_bytes()).unwrap(),
+        grant: Grant { tenant: tenant.map(|id| Tenant::claimed(id).unwrap()), capture },
+    };
+    let (zeros, ones) = ("0".repeat(64), "1".repeat(64));
+    let text = with(&format!(
+        "      {}: acme\n      \"{zeros}\": \"a, b , captured\"\n      \"{ones}\": \"*,captured\"\n",
+        digest.to_uppercase()
+    ));
+    let expected = Tokens::new(vec![
+        sender(digest, Some("acme"), Capture::Ingested),
+        sender(&zeros, Some("a, b"), Capture::Captured),
+        sender(&ones, None, Capture::Captured),
+    ]);
+    assert_eq!(read(&text).unwrap().native, expected);
+    for (entries, said) in [
+        (
+            "      hunter2hunter2: acme\n".to_owned(),
+            "h.yaml:4:7: receivers.native.tokens: must be the SHA-256 of a token, 64 hex digits: printf %s \"$TOKEN\" | \
+             sha256sum",
+        ),
+        (
+            format!("      {digest}: acme\n      {}: initech\n", digest.to_uppercase()),
+            "h.yaml:5:7: receivers.native.tokens: the same token twice",
+        ),
+        (
+            format!("      {digest}: \", captured\"\n"),
+            "h.yaml:4:73: receivers.native.tokens: must name the token's tenant, or `*` for any, like `acme` or `acme, \
+             captured`",
+        ),
+        (
+            format!("      {digest}: [acme]\n"),
+            "h.yaml:4:73: receivers.native.tokens: each value must be a single one",
+        ),
+    ] {
+        assert_eq!(messages(&with(&entries)), [said]);
+    }
+    // A token by mistake in the place of its hash is not shown.
+    assert!(!messages(&with("      hunter2hunter2: acme\n"))[0].contains("hunter2"));
 }
 
 #[test]

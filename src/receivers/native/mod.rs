@@ -13,8 +13,6 @@ mod answer;
 mod grpc;
 mod http;
 mod take;
-#[cfg(test)]
-mod tests;
 pub mod tokens;
 
 use self::answer::Answer;

@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::super::build::Builder;
 use super::super::draft::{Draft, GENESIS, Scratch, Standing};

@@ -6,9 +6,10 @@ mod tokens;
 
 use crate::support::chains::{assert_verified, files, of_tenant, records};
 use crate::support::clients::{python, text_of};
+use crate::support::grpc::{Grpc, frame};
 use crate::support::halod::{Halod, halod_verify};
 use crate::support::http::{Answer, Http};
-use crate::support::root;
+use crate::support::{root, wait_until};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use halod::client::{Client, ClientError, Fate};
@@ -256,7 +257,7 @@ fn many_senders_seal_everything_once() {
                 let tenant = ["acme", "initech", ""][batch % 3];
                 let shared = record(&format!("shared-{batch}"), tenant);
                 let records = [shared, record(&format!("{id}-{batch}"), tenant)];
-                let receipt = if id % 2 == 0 {
+                let receipt = if id.is_multiple_of(2) {
                     client.record(&records)
                 } else {
                     runtime.block_on(client.record_async(&records))
@@ -321,13 +322,27 @@ fn the_client_waits_where_it_is_asked_to_and_gives_up_where_nothing_helps() {
 #[test]
 fn a_full_halod_asks_to_come_back() {
     let dir = tempfile::tempdir().unwrap();
-    let (_config, file) = crate::support::halod::configured(1 << 30, 8);
-    let halod = Halod::start_with(dir.path(), &["--config", &file]);
-    crate::support::wait_until("the disk is low", Duration::from_secs(30), || halod.ready() == 503);
-    let answer = post(&halod, JSON, &[], record("k-1", "acme").to_string().as_bytes());
-    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("10")), "{}", answer.text());
+    let settings = tempfile::tempdir().unwrap();
+    let file = settings.path().join("halod.yaml");
+    std::fs::write(&file, "pipeline:\n  max_in_flight_mib: 64\n").unwrap();
+    let halod = Halod::start_with(dir.path(), &["--config", file.to_str().unwrap()]);
+    // Somebody's body takes all the room, and does not come.
+    let mut slow = halod.connect();
+    slow.begin("/v1/records", &[("content-type", JSON)], 64 << 20).unwrap();
+    let taken = || halod.metric("halod_in_flight_bytes", "") == 64 << 20;
+    wait_until("the room is taken", Duration::from_secs(30), taken);
+    let body = record("k-1", "acme").to_string();
+    let answer = post(&halod, JSON, &[], body.as_bytes());
+    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")), "{}", answer.text());
+    let mut grpc = Grpc::connect(halod.grpc).unwrap();
+    let refused = grpc.send("/halo.ingest.v1.RecordService/Write", &[], &frame(0, &[0x0a, 0])).unwrap();
+    assert_eq!(refused.code, 14, "{}", refused.message);
+    drop(slow);
+    wait_until("there is room again", Duration::from_secs(30), || {
+        post(&halod, JSON, &[], body.as_bytes()).status == 200
+    });
     assert!(halod.terminate().success());
-    assert!(files(dir.path()).is_empty());
+    assert_eq!(of_tenant(dir.path(), Some("acme")).len(), 1);
 }
 
 #[test]
