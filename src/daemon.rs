@@ -18,7 +18,7 @@ mod socket;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -32,14 +32,20 @@ use crate::chain::error::{ChainError, with_causes};
 use crate::chain::store::{self, Store};
 use crate::config::descriptors::{self, TooFew};
 use crate::config::{Config, DoorSettings, PipelineSettings, StorageSettings};
+use crate::net::limits::Limits;
 use crate::net::listener;
 use crate::pipeline::intake::Intake;
 use crate::pipeline::stats::Stats;
 use crate::pipeline::writer::{self, WriterHandle};
+use crate::receivers::delivery::Delivery;
 use crate::receivers::door::{Door, Receivers};
+use crate::receivers::gaps::{self, Gaps};
+use crate::receivers::litellm::LiteLlm;
+use crate::receivers::openai_agents::{OpenAiAgents, Traces};
 use crate::receivers::otlp::join::Joins;
 use crate::receivers::otlp::{OtlpService, Reading};
 use crate::receivers::stats::Counters;
+use crate::receivers::tenancy::TenantRule;
 use crate::record::build::Builder;
 use crate::telemetry::{admin, receivers};
 
@@ -122,15 +128,26 @@ async fn up(
     // Content that waits must leave room for the spans that it waits for.
     let joins = Joins::new(config.join_wait, config.pipeline.max_in_flight / 4, draining.clone());
     let builder = Arc::new(Builder::new(config.records.hash_only));
-    let reading = Arc::new(Reading::new(config.tenant, builder, joins));
+    let (gaps, sealer) = gaps::gaps();
+    let shared = Shared {
+        intake: intake.clone(),
+        reading: Arc::new(Reading::new(config.tenant.clone(), Arc::clone(&builder), joins)),
+        builder,
+        tenant: Arc::new(config.tenant),
+        counters: Arc::clone(counters),
+        gaps,
+        litellm_wait: config.litellm_wait,
+        traces: Arc::default(),
+    };
     let mut doors = JoinSet::new();
     for (bound, settings) in sockets.into_iter().zip([config.grpc, config.http]) {
         if let (Some(bound), Some(settings)) = (bound, settings) {
-            let door = open(bound, settings, intake.clone(), &reading, counters, draining.clone());
-            doors.spawn(door);
+            doors.spawn(shared.open(bound, settings, draining.clone()));
         }
     }
-    drop(intake);
+    // Ends when every door has, and nobody can tell it of another gap.
+    doors.spawn(sealer.run(intake, config.gap_interval));
+    drop(shared);
     announce(state);
     let running = Running { doors, drain, timeout: config.shutdown_timeout };
     let end = drain::supervise(running, writer.finished(), signals, &state.stats).await;
@@ -178,18 +195,61 @@ fn announce(state: &admin::State) {
     );
 }
 
-/// Serves every receiver at one door until it is drained.
-fn open(
-    bound: Bound,
-    settings: DoorSettings,
+/// What the receivers of all doors have in common.
+struct Shared {
     intake: Intake,
-    reading: &Arc<Reading>,
-    counters: &Arc<Counters>,
-    draining: watch::Receiver<bool>,
-) -> impl Future<Output = ()> + use<> {
-    let limits = Arc::new(settings.limits);
-    let otlp = OtlpService::new(intake, Arc::clone(reading), Arc::clone(&limits), Arc::clone(counters));
-    listener::serve(bound.socket, Door::new(Receivers { otlp }), limits, draining)
+    builder: Arc<Builder>,
+    tenant: Arc<TenantRule>,
+    counters: Arc<Counters>,
+    gaps: Gaps,
+    reading: Arc<Reading>,
+    litellm_wait: Duration,
+    traces: Arc<Traces>,
+}
+
+impl Shared {
+    /// Serves every receiver at one door until it is drained.
+    fn open(
+        &self,
+        bound: Bound,
+        settings: DoorSettings,
+        draining: watch::Receiver<bool>,
+    ) -> impl Future<Output = ()> + use<> {
+        let limits = Arc::new(settings.limits);
+        let receivers = self.receivers(&limits);
+        listener::serve(bound.socket, Door::new(receivers), limits, draining)
+    }
+
+    fn receivers(&self, limits: &Arc<Limits>) -> Receivers {
+        let delivery = |stats| Delivery {
+            intake: self.intake.clone(),
+            builder: Arc::clone(&self.builder),
+            limits: Arc::clone(limits),
+            counters: Arc::clone(&self.counters),
+            stats,
+        };
+        Receivers {
+            otlp: OtlpService::new(
+                self.intake.clone(),
+                Arc::clone(&self.reading),
+                Arc::clone(limits),
+                Arc::clone(&self.counters),
+                self.gaps.clone(),
+            ),
+            litellm: LiteLlm {
+                delivery: delivery(|counters| &counters.litellm),
+                tenant: Arc::clone(&self.tenant),
+                gaps: self.gaps.clone(),
+                wait: self.litellm_wait,
+            },
+            openai_agents: OpenAiAgents {
+                delivery: delivery(|counters| &counters.openai_agents),
+                tenant: Arc::clone(&self.tenant),
+                gaps: self.gaps.clone(),
+                traces: Arc::clone(&self.traces),
+            },
+        }
+    }
 }
 
 /// Opens the store, completes what a crash interrupted, and starts the writer thread. Blocks for as

@@ -32,6 +32,10 @@ pub struct Config {
     pub http: Option<DoorSettings>,
     /// How long content in logs may wait for its span.
     pub join_wait: Duration,
+    /// How long a request of LiteLLM's may wait for room before it is refused.
+    pub litellm_wait: Duration,
+    /// How often what was refused is told in the chains.
+    pub gap_interval: Duration,
     pub tenant: TenantRule,
     pub storage: StorageSettings,
     pub pipeline: PipelineSettings,
@@ -108,6 +112,8 @@ impl Default for Config {
             grpc: Some(DoorSettings::grpc()),
             http: Some(DoorSettings::http()),
             join_wait: Duration::from_secs(1),
+            litellm_wait: Duration::from_secs(5),
+            gap_interval: Duration::from_secs(60),
             tenant: TenantRule::default(),
             storage: StorageSettings::default(),
             pipeline: PipelineSettings::default(),

@@ -72,7 +72,26 @@ impl Delivery {
     /// As [`Reader::collect`] and [`Coding::decode`].
     pub async fn read(&self, headers: &HeaderMap, reader: &mut Reader<'_, Incoming>) -> Result<Body, Fault> {
         let coding = Coding::of(headers)?;
-        let (bytes, mut permit) = reader.collect(&self.intake).await?;
+        let (bytes, permit) = reader.collect(&self.intake).await?;
+        self.plain(coding, bytes, permit).await
+    }
+
+    /// The same under a permit that was given for it, which may cover more than the body.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn read_under(
+        &self,
+        permit: Permit,
+        headers: &HeaderMap,
+        reader: &mut Reader<'_, Incoming>,
+    ) -> Result<Body, Fault> {
+        let coding = Coding::of(headers)?;
+        let (bytes, permit) = reader.collect_under(permit).await?;
+        self.plain(coding, bytes, permit).await
+    }
+
+    async fn plain(&self, coding: Coding, bytes: Bytes, mut permit: Permit) -> Result<Body, Fault> {
         let limit = self.limits.body;
         if !coding.is_heavy(bytes.len()) {
             let bytes = contain(|| coding.decode(bytes, limit, &mut permit))?;

@@ -1,5 +1,7 @@
 //! One address for everything: tells whose request it is, by content type and path.
 
+use super::litellm::{self, LiteLlm};
+use super::openai_agents::{self, OpenAiAgents};
 use super::otlp::OtlpService;
 use crate::net::answer::Reply;
 use http::{Request, Response};
@@ -19,18 +21,26 @@ pub struct Door {
 #[derive(Debug)]
 pub struct Receivers {
     pub otlp: OtlpService,
+    pub litellm: LiteLlm,
+    pub openai_agents: OpenAiAgents,
 }
 
 /// Whose request it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Room {
     Otlp,
+    LiteLlm,
+    OpenAiAgents,
 }
 
 impl Room {
     /// OTLP answers what nobody else knows: its answers tell which paths there are.
-    fn of<B>(_request: &Request<B>) -> Self {
-        Self::Otlp
+    fn of<B>(request: &Request<B>) -> Self {
+        match request.uri().path() {
+            path if litellm::PATHS.contains(&path) => Self::LiteLlm,
+            openai_agents::PATH => Self::OpenAiAgents,
+            _ => Self::Otlp,
+        }
     }
 }
 
@@ -51,6 +61,8 @@ impl Service<Request<Incoming>> for Door {
         Box::pin(async move {
             Ok(match Room::of(&request) {
                 Room::Otlp => receivers.otlp.answer(request).await,
+                Room::LiteLlm => receivers.litellm.answer(request).await,
+                Room::OpenAiAgents => receivers.openai_agents.answer(request).await,
             })
         })
     }

@@ -6,7 +6,11 @@
 pub mod bill;
 pub mod delivery;
 pub mod door;
+pub mod gaps;
+pub mod litellm;
+pub mod openai_agents;
 pub mod otlp;
+pub mod rejected;
 pub mod stats;
 pub mod tenancy;
 

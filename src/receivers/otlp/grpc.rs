@@ -15,6 +15,7 @@ use crate::pipeline::refusal::Refusal;
 use bytes::{Buf, Bytes};
 use halo_adapters::otlp::Signal;
 use http::header::CONTENT_TYPE;
+use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, Version};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -33,11 +34,14 @@ pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
 
 /// Answers one gRPC request.
 pub(super) async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Reply> {
-    let fault = match call(shared, request).await {
+    let (head, body) = request.into_parts();
+    let mut reader = Reader::new(body, &shared.limits);
+    let fault = match call(shared, &head, &mut reader).await {
         Ok(message) => return grpc_ok(&message),
         Err(fault) => fault,
     };
     shared.stats().count(Transport::Grpc, &fault);
+    shared.lost(&fault, &head.headers, &reader);
     tracing::debug!(transport = "grpc", fault = fault.name(), "request refused");
     match fault {
         // Without HTTP/2 there are no trailers to say it in.
@@ -47,8 +51,11 @@ pub(super) async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> 
     }
 }
 
-async fn call(shared: &Arc<Shared>, request: Request<Incoming>) -> Result<Vec<u8>, Fault> {
-    let (head, body) = request.into_parts();
+async fn call(
+    shared: &Arc<Shared>,
+    head: &Parts,
+    reader: &mut Reader<'_, Incoming>,
+) -> Result<Vec<u8>, Fault> {
     if head.version != Version::HTTP_2 {
         return Err(Fault::NeedsHttp2);
     }
@@ -57,8 +64,7 @@ async fn call(shared: &Arc<Shared>, request: Request<Incoming>) -> Result<Vec<u8
     }
     let signal = signal(head.uri.path())?;
     let declared = declared_coding(&head.headers)?;
-    let mut reader = Reader::new(body, &shared.limits);
-    let message = read_message(&mut reader, &shared.intake, shared.limits.body).await?;
+    let message = read_message(reader, &shared.intake, shared.limits.body).await?;
     let coding = match (message.compressed, declared) {
         (false, _) => Coding::Identity,
         (true, Coding::Gzip | Coding::Zstd) => declared,

@@ -6,7 +6,11 @@ use crate::net::rpc_status::{Any, BadRequest, RetryInfo, Status};
 use crate::pipeline::batch::Receipt;
 use crate::pipeline::intake::{Intake, Job};
 use crate::pipeline::refusal::Refusal;
+use crate::receivers::delivery::Delivery;
 use crate::receivers::door::{Door, Receivers};
+use crate::receivers::gaps::gaps;
+use crate::receivers::litellm::LiteLlm;
+use crate::receivers::openai_agents::OpenAiAgents;
 use crate::receivers::otlp::join::Joins;
 use crate::receivers::otlp::stats::{SignalStats, Transport};
 use crate::receivers::otlp::{OtlpService, Reading};
@@ -79,17 +83,40 @@ impl Rig {
         let (drain, drained) = watch::channel(false);
         let limits = Arc::new(limits);
         let joins = Joins::new(JOIN_WAIT, IN_FLIGHT / 4, drained.clone());
-        let reading = Reading::new(TenantRule::default(), Arc::new(Builder::new(false)), joins);
-        let service =
-            OtlpService::new(intake.clone(), Arc::new(reading), Arc::clone(&limits), Arc::clone(&counters));
+        let builder = Arc::new(Builder::new(false));
+        let reading = Reading::new(TenantRule::default(), Arc::clone(&builder), joins);
+        let (gaps, _sealer) = gaps();
+        let delivery = |stats| Delivery {
+            intake: intake.clone(),
+            builder: Arc::clone(&builder),
+            limits: Arc::clone(&limits),
+            counters: Arc::clone(&counters),
+            stats,
+        };
+        let receivers = Receivers {
+            litellm: LiteLlm {
+                delivery: delivery(|counters| &counters.litellm),
+                tenant: Arc::default(),
+                gaps: gaps.clone(),
+                wait: Duration::ZERO,
+            },
+            openai_agents: OpenAiAgents {
+                delivery: delivery(|counters| &counters.openai_agents),
+                tenant: Arc::default(),
+                gaps: gaps.clone(),
+                traces: Arc::default(),
+            },
+            otlp: OtlpService::new(
+                intake.clone(),
+                Arc::new(reading),
+                Arc::clone(&limits),
+                Arc::clone(&counters),
+                gaps,
+            ),
+        };
         let socket = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let addr = socket.local_addr().unwrap();
-        let server = runtime.spawn(listener::serve(
-            socket.into(),
-            Door::new(Receivers { otlp: service }),
-            limits,
-            drained,
-        ));
+        let server = runtime.spawn(listener::serve(socket.into(), Door::new(receivers), limits, drained));
         let rig = Self {
             addr,
             intake,
