@@ -1,9 +1,9 @@
 //! The daemon: the only place where the parts meet, and the order in which they start and stop.
 //!
 //! ```text
-//! directory lock ─▶ descriptors shared out ─▶ every door bound ─▶ admin served: starting
+//! directory lock ─▶ descriptors shared out ─▶ every door bound, tees opened ─▶ admin served: starting
 //!   ─▶ store opened, writer started ─▶ doors served: ready ─▶ signal or writer's end
-//!   ─▶ not ready ─▶ doors finish what they began ─▶ writer ends ─▶ lock given back
+//!   ─▶ not ready ─▶ doors finish what they began ─▶ writer ends ─▶ tees end ─▶ lock given back
 //! ```
 //!
 //! What can fail fails before the first request is taken; what fails later is the writer's, and
@@ -16,6 +16,7 @@ pub mod process;
 mod socket;
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime};
@@ -29,14 +30,19 @@ pub use self::drain::End;
 use self::drain::Running;
 use crate::chain::disk::OsDisk;
 use crate::chain::error::{ChainError, with_causes};
-use crate::chain::store::{self, Store};
+use crate::chain::store::{self, Recovered, Store};
 use crate::config::descriptors::{self, TooFew};
-use crate::config::{Config, DoorSettings, PipelineSettings, StorageSettings};
+use crate::config::{Config, DoorSettings};
+use crate::hold::{self, Hold, HoldHandle, sweep};
+use crate::import::desk::Desk;
+use crate::import::door::ImportDoor;
+use crate::import::folder::{Folders, Watch};
+use crate::import::{SOCKET, STATE};
 use crate::net::limits::Limits;
 use crate::net::listener;
 use crate::pipeline::intake::Intake;
 use crate::pipeline::stats::Stats;
-use crate::pipeline::writer::{self, WriterHandle};
+use crate::pipeline::writer::{self, WriterEnd, WriterHandle};
 use crate::receivers::delivery::Delivery;
 use crate::receivers::door::{Door, Receivers};
 use crate::receivers::gaps::{self, Gaps};
@@ -46,7 +52,10 @@ use crate::receivers::otlp::join::Joins;
 use crate::receivers::otlp::{OtlpService, Reading};
 use crate::receivers::stats::Counters;
 use crate::receivers::tenancy::TenantRule;
-use crate::record::build::Builder;
+use crate::record::build::{self, About, Builder};
+use crate::record::draft::Draft;
+use crate::record::tenant::Tenant;
+use crate::tee::{self, Tee, TeeError, Tees};
 use crate::telemetry::{admin, receivers};
 
 /// Why the daemon did not start. Nothing was taken from anyone.
@@ -58,6 +67,8 @@ pub enum StartError {
     Descriptors(#[from] TooFew),
     #[error(transparent)]
     Bind(#[from] BindError),
+    #[error(transparent)]
+    Tee(#[from] TeeError),
     #[error("the chains can't be opened: {}", with_causes(.0))]
     Store(#[from] ChainError),
     #[error("opening the chains failed, which is a bug: {0}")]
@@ -85,6 +96,10 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
     let stats = Arc::new(Stats::default());
     let counters = Arc::new(Counters::default());
     let counted = Arc::clone(&counters);
+    let bounds =
+        tee::Bounds { memory: config.pipeline.max_in_flight, min_free_disk: config.storage.min_free_disk };
+    let tees = Tees::open(&config.tees, &config.storage.directory, bounds)?;
+    let teed = tees.stats();
     let state = Arc::new(admin::State {
         doors: bound.addresses(),
         directory: std::path::absolute(&config.storage.directory)
@@ -92,11 +107,14 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
         started,
         starting: true.into(),
         stats: Arc::clone(&stats),
-        receivers: Box::new(move || receivers::all(&counted)),
+        receivers: Box::new(move || receivers::all(&counted, &teed)),
     });
     let admin = tokio::spawn(admin::serve(bound.admin.socket, Arc::clone(&state)));
 
-    let end = up(config, share.chains, [bound.grpc, bound.http], &state, &counters, signals).await;
+    let end = up(config, share.chains, [bound.grpc, bound.http], &state, &counters, &tees, signals).await;
+    if matches!(end, Ok(End::Drained)) {
+        tees.finish().await;
+    }
     admin.abort();
     // Its socket goes with it; were that left to the end of the process, a file might stay.
     let _ = admin.await;
@@ -110,12 +128,12 @@ async fn up(
     sockets: [Option<Bound>; 2],
     state: &admin::State,
     counters: &Arc<Counters>,
+    tees: &Tees,
     mut signals: mpsc::Receiver<&'static str>,
 ) -> Result<End, StartError> {
-    let (storage, pipeline, counts) =
-        (config.storage.clone(), config.pipeline.clone(), Arc::clone(&state.stats));
-    let starting = tokio::task::spawn_blocking(move || start_writer(storage, chains, &pipeline, counts));
-    let (intake, writer) = tokio::select! {
+    let (parts, counts) = (config.clone(), Arc::clone(&state.stats));
+    let starting = tokio::task::spawn_blocking(move || start_writer(&parts, chains, counts));
+    let Started { intake, writer, hold, held } = tokio::select! {
         started = starting => started.map_err(StartError::StorePanicked)??,
         Some(signal) = signals.recv() => {
             tracing::info!(signal, "asked to stop before anything was accepted");
@@ -129,28 +147,43 @@ async fn up(
     let joins = Joins::new(config.join_wait, config.pipeline.max_in_flight / 4, draining.clone());
     let builder = Arc::new(Builder::new(config.records.hash_only));
     let (gaps, sealer) = gaps::gaps();
+    let reading =
+        Reading::new(config.tenant.clone(), Arc::clone(&builder), joins).with_tee(tees.of(tee::Door::Otlp));
     let shared = Shared {
         intake: intake.clone(),
-        reading: Arc::new(Reading::new(config.tenant.clone(), Arc::clone(&builder), joins)),
-        builder,
+        reading: Arc::new(reading),
+        builder: Arc::clone(&builder),
         tenant: Arc::new(config.tenant),
         counters: Arc::clone(counters),
         gaps,
         litellm_wait: config.litellm_wait,
         traces: Arc::default(),
+        tees: [tee::Door::Litellm, tee::Door::OpenaiAgents].map(|door| tees.of(door)),
     };
     let mut doors = JoinSet::new();
+    let desk = Arc::new(Desk::new(intake.clone(), Arc::clone(&shared.reading), Arc::clone(counters)));
+    imports(&config.storage.directory, config.import, &desk, &intake, &draining, &mut doors).await;
+    // It holds an intake: the writer ends when nobody does.
+    drop(desk);
     for (bound, settings) in sockets.into_iter().zip([config.grpc, config.http]) {
         if let (Some(bound), Some(settings)) = (bound, settings) {
             doors.spawn(shared.open(bound, settings, draining.clone()));
         }
     }
+    doors.spawn(sweep(hold, builder, intake.clone(), draining));
     // Ends when every door has, and nobody can tell it of another gap.
     doors.spawn(sealer.run(intake, config.gap_interval));
     drop(shared);
     announce(state);
     let running = Running { doors, drain, timeout: config.shutdown_timeout };
-    let end = drain::supervise(running, writer.finished(), signals, &state.stats).await;
+    let writer = async {
+        // The hold ends after every door and the sweep, unless it fails.
+        tokio::select! {
+            end = writer.finished() => end,
+            Some(error) = held.finished() => WriterEnd::Failed(error),
+        }
+    };
+    let end = drain::supervise(running, writer, signals, &state.stats).await;
     tracing::info!(?end, "halod ended");
     Ok(end)
 }
@@ -205,6 +238,8 @@ struct Shared {
     reading: Arc<Reading>,
     litellm_wait: Duration,
     traces: Arc<Traces>,
+    /// LiteLLM's and the Agents SDK's.
+    tees: [Tee; 2],
 }
 
 impl Shared {
@@ -228,6 +263,7 @@ impl Shared {
             counters: Arc::clone(&self.counters),
             stats,
         };
+        let [litellm, openai_agents] = self.tees.clone();
         Receivers {
             otlp: OtlpService::new(
                 self.intake.clone(),
@@ -241,25 +277,86 @@ impl Shared {
                 tenant: Arc::clone(&self.tenant),
                 gaps: self.gaps.clone(),
                 wait: self.litellm_wait,
+                tee: litellm,
             },
             openai_agents: OpenAiAgents {
                 delivery: delivery(|counters| &counters.openai_agents),
                 tenant: Arc::clone(&self.tenant),
                 gaps: self.gaps.clone(),
                 traces: Arc::clone(&self.traces),
+                tee: openai_agents,
             },
         }
     }
 }
 
+/// Takes imports: those of the command, on a socket of halod's own, and what is dropped into folders.
+/// Without either the daemon does all else.
+async fn imports(
+    directory: &Path,
+    folders: Option<Folders>,
+    desk: &Arc<Desk>,
+    intake: &Intake,
+    draining: &watch::Receiver<bool>,
+    doors: &mut JoinSet<()>,
+) {
+    match socket::bind(&directory.join(SOCKET), socket::PRIVATE).await {
+        Ok(socket) => {
+            let door = ImportDoor::new(Arc::clone(desk), intake.clone());
+            let limits = door.limits();
+            doors.spawn(listener::serve(socket, door, limits, draining.clone()));
+        }
+        Err(error) => {
+            tracing::warn!(%error, "halod import can't reach this daemon: its socket can't be opened");
+        }
+    }
+    let Some(folders) = folders else { return };
+    match Watch::new(folders, Arc::clone(desk), intake.clone(), &directory.join(STATE)) {
+        Ok(watch) => drop(doors.spawn(watch.run(draining.clone()))),
+        Err(error) => tracing::error!(%error, "folders are not watched: .halod/import can't be used"),
+    }
+}
+
+/// The writer of a directory that no daemon runs on, for as long as the lock is held.
+///
+/// # Errors
+/// The directory is another's, or can't be used.
+pub fn writer_of(config: &mut Config) -> Result<(directory::Lock, Intake, WriterHandle), StartError> {
+    let lock = directory::open(&config.storage.directory)?;
+    let share = descriptors::share(config, process::raise_descriptors())?;
+    let started = recover(config, share.chains)
+        .and_then(|(store, recovered)| start(config, store, recovered.orphans, Arc::default()));
+    started.map(|(intake, writer)| (lock, intake, writer)).map_err(StartError::Store)
+}
+
 /// Opens the store, completes what a crash interrupted, and starts the writer thread. Blocks for as
 /// long as recovery takes.
-fn start_writer(
-    storage: StorageSettings,
-    open_chains: usize,
-    pipeline: &PipelineSettings,
-    stats: Arc<Stats>,
-) -> Result<(Intake, WriterHandle), ChainError> {
+fn start_writer(config: &Config, open_chains: usize, stats: Arc<Stats>) -> Result<Started, ChainError> {
+    let (store, mut recovered) = recover(config, open_chains)?;
+    let settings = hold::Settings {
+        directory: config.storage.directory.clone(),
+        wait: config.hold.wait,
+        bytes: config.hold.bytes,
+    };
+    let (hold, held, damage) = Hold::open(settings)?;
+    if damage.lines > 0 {
+        let hold::Damage { lines, bytes, offset } = damage;
+        tracing::error!(
+            lines,
+            bytes,
+            offset,
+            "the log of held messages was damaged; what is lost is disclosed"
+        );
+        let about = [("bytes", bytes), ("lines", lines), ("offset", offset)];
+        let about = about.map(|(key, number)| (key, About::Number(number)));
+        recovered.orphans.push(build::notice(&Tenant::Local, "hold_damaged", &about));
+    }
+    let (intake, writer) = start(config, store, recovered.orphans, stats)?;
+    Ok(Started { intake, writer, hold, held })
+}
+
+fn recover(config: &Config, open_chains: usize) -> Result<(Store, Recovered), ChainError> {
+    let storage = &config.storage;
     let settings = store::Settings {
         directory: storage.directory.clone(),
         open_chains,
@@ -274,10 +371,27 @@ fn start_writer(
         let (completed, orphans) = (recovered.completed, recovered.orphans.len());
         tracing::warn!(completed, orphans, "the last halod ended abruptly; its journal was applied");
     }
+    Ok((store, recovered))
+}
+
+fn start(
+    config: &Config,
+    store: Store,
+    orphans: Vec<Draft>,
+    stats: Arc<Stats>,
+) -> Result<(Intake, WriterHandle), ChainError> {
     let settings = writer::Settings {
-        max_in_flight: pipeline.max_in_flight,
-        directory: storage.directory,
-        min_free_disk: storage.min_free_disk,
+        max_in_flight: config.pipeline.max_in_flight,
+        directory: config.storage.directory.clone(),
+        min_free_disk: config.storage.min_free_disk,
     };
-    writer::spawn(store, recovered.orphans, settings, stats)
+    writer::spawn(store, orphans, settings, stats)
+}
+
+/// What owns files, once it runs.
+struct Started {
+    intake: Intake,
+    writer: WriterHandle,
+    hold: Hold,
+    held: HoldHandle,
 }

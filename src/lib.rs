@@ -9,16 +9,21 @@
 //! | 1 | [`record`] | pure: what a record is; canonical form, hash, draft |
 //! | 2 | [`chain`] | blocking file I/O: chains on disk, the commit, the verifier |
 //! | 3 | [`pipeline`] | the bounded hand-over to the one writer |
-//! | 4 | [`net`], [`receivers`] | bytes in |
-//! | 5 | [`config`], [`telemetry`], [`daemon`] | assembly and operation |
-//! | 6 | [`cli`] | one file per verb |
+//! | 3 | [`hold`] | blocking file I/O on a thread of its own: actions told in several messages |
+//! | 4 | [`net`], [`receivers`], [`tee`] | bytes in, and on to where they went before |
+//! | 5 | [`import`] | files in |
+//! | 6 | [`config`], [`telemetry`], [`daemon`] | assembly and operation |
+//! | 7 | [`cli`] | one file per verb |
 
 pub mod chain;
 pub mod cli;
 pub mod config;
 pub mod daemon;
+pub mod hold;
+pub mod import;
 pub mod net;
 pub mod pipeline;
 pub mod receivers;
 pub mod record;
+pub mod tee;
 pub mod telemetry;

@@ -103,6 +103,43 @@ pub enum Content<'a> {
     #[default]
     Undisclosed,
     Value(Json<'a>),
+    /// What a record says of a value that is kept nowhere: see [`crate::fragment`].
+    Digest(Box<Digest>),
+}
+
+/// All that a record says of a value, without the value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Digest {
+    pub of: Told,
+    /// As a record states it: SHA-256.
+    pub hash: [u8; 32],
+    /// Masked; `None` where there is nothing to say, or no text is kept.
+    pub summary: Option<String>,
+    pub findings: Vec<Found>,
+}
+
+/// What a digested value was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    Input,
+    /// A result, and what it says of how the action ended.
+    Result {
+        failed: bool,
+        denied: bool,
+    },
+    /// An error's text.
+    Error,
+    /// An error's class, where there is no text.
+    ErrorType,
+}
+
+/// Something that redaction found in a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// `findings[].type` of a record.
+    pub kind: String,
+    /// Masked.
+    pub sample: String,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -143,7 +143,7 @@ fn present(value: Value) -> Value {
 /// The beginning of a content: the whole is in the case beside.
 fn content(content: &Content<'_>) -> Value {
     match content {
-        Content::Undisclosed => Value::Null,
+        Content::Undisclosed | Content::Digest(_) => Value::Null,
         Content::Value(json) => {
             let text = format!("{json:?}");
             let mut short: String = text.chars().take(160).collect();

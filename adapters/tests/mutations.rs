@@ -105,3 +105,8 @@ fn litellm() {
 fn openai_agents() {
     exercise(&["golden/openai_agents"], targets::openai_agents);
 }
+
+#[test]
+fn langsmith() {
+    exercise(&["../tests/fuzz/seeds/langsmith", "golden/langsmith"], targets::langsmith);
+}

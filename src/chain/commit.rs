@@ -4,7 +4,7 @@ use super::error::{ChainError, ChainUnusable};
 use super::store::{Store, positions};
 use super::tail::is_sealed_as;
 use crate::record::build::{self, About};
-use crate::record::draft::{Draft, Standing};
+use crate::record::draft::{Draft, HexHash, Standing};
 use crate::record::ids::RecordId;
 use crate::record::tenant::Tenant;
 use crate::record::time;
@@ -24,6 +24,38 @@ pub struct Work {
     pub conflict: u32,
     /// Why some drafts could not be sealed and should be sent again.
     pub failed: Option<Arc<ChainUnusable>>,
+    /// Filled where it is there: most requests don't ask.
+    pub detail: Option<Box<Detail>>,
+}
+
+/// What became of each draft of a request, and where that leaves the chains.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Detail {
+    /// The drafts of one id in the order of the request.
+    pub fates: Vec<Told>,
+    /// Of every chain that the request touched, also where it found all of it there.
+    pub heads: Vec<Head>,
+    /// The same chains, until their heads are known.
+    chains: Vec<usize>,
+}
+
+/// What became of one draft.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The draft's id.
+    pub asked: RecordId,
+    /// The record that says it: another one than asked for where that one says something else.
+    pub record: RecordId,
+    pub fate: Fate,
+}
+
+/// Where a chain ends once a commit is on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    pub tenant: Tenant,
+    /// Of the last record: `integrity.hash`.
+    pub hash: HexHash,
+    pub records: u64,
 }
 
 /// What a commit did. Everything it names is durable.
@@ -100,6 +132,7 @@ impl Store {
             self.journal.sync()?;
             committed.synced = Some(start.elapsed());
         }
+        self.tell_heads(works);
         for chain in grown {
             let chain = &self.chains[chain];
             committed.heads.push((Arc::clone(&chain.stem), chain.records));
@@ -115,6 +148,19 @@ impl Store {
             });
         }
         Ok(committed)
+    }
+
+    /// What is told is on disk: this comes after the sync.
+    fn tell_heads(&self, works: &mut [Work]) {
+        for detail in works.iter_mut().filter_map(|work| work.detail.as_deref_mut()) {
+            for at in std::mem::take(&mut detail.chains) {
+                let chain = &self.chains[at];
+                let head = Head { tenant: chain.tenant.clone(), hash: chain.head, records: chain.records };
+                // A request that waited for another chain's lock may come to this one twice.
+                detail.heads.retain(|known| known.tenant != head.tenant);
+                detail.heads.push(head);
+            }
+        }
     }
 
     fn flush_index(&mut self) -> Result<(), ChainError> {
@@ -180,8 +226,15 @@ impl Store {
             if next > from && self.entry_is_full(draft.len()) {
                 break;
             }
-            let fate = self.seal_one(at, start, draft, &ts)?;
+            let asked = draft.id();
+            let (fate, record) = self.seal_one(at, start, draft, &ts)?;
             let work = &mut works[w];
+            if let Some(detail) = work.detail.as_deref_mut() {
+                detail.fates.push(Told { asked, record, fate });
+                if detail.chains.last() != Some(&at) {
+                    detail.chains.push(at);
+                }
+            }
             work.sealed += u32::from(fate != Fate::Duplicate);
             work.duplicate += u32::from(fate == Fate::Duplicate);
             work.conflict += u32::from(fate == Fate::Conflict);
@@ -215,36 +268,37 @@ impl Store {
         start: usize,
         draft: &Draft,
         ts: &[u8; time::LEN],
-    ) -> Result<Fate, ChainError> {
-        let Some(line) = self.sealed_as(at, start, draft.id())? else {
+    ) -> Result<(Fate, RecordId), ChainError> {
+        let id = draft.id();
+        let Some(line) = self.sealed_as(at, start, id)? else {
             if let Some(action) = draft.content_of()
                 && let Some(line) = self.sealed_as(at, start, action)?
                 && draft.is_told_in(&line)
             {
-                return Ok(Fate::Duplicate);
+                return Ok((Fate::Duplicate, action));
             }
             self.append(at, start, draft, ts);
-            return Ok(Fate::Sealed);
+            return Ok((Fate::Sealed, id));
         };
         match draft.standing(&line) {
-            Standing::Same => return Ok(Fate::Duplicate),
+            Standing::Same => return Ok((Fate::Duplicate, id)),
             Standing::Apart(content) => {
                 let mut fate = Fate::Duplicate;
                 for draft in content {
-                    if self.seal_one(at, start, draft, ts)? != Fate::Duplicate {
+                    if self.seal_one(at, start, draft, ts)?.0 != Fate::Duplicate {
                         fate = Fate::Sealed;
                     }
                 }
-                return Ok(fate);
+                return Ok((fate, id));
             }
             Standing::Conflict => {}
         }
-        let draft = draft.conflicting_with(draft.id());
-        if self.sealed_as(at, start, draft.id())?.is_some() {
-            return Ok(Fate::Duplicate);
+        let draft = draft.conflicting_with(id);
+        let known = self.sealed_as(at, start, draft.id())?.is_some();
+        if !known {
+            self.append(at, start, &draft, ts);
         }
-        self.append(at, start, &draft, ts);
-        Ok(Fate::Conflict)
+        Ok((if known { Fate::Duplicate } else { Fate::Conflict }, draft.id()))
     }
 
     fn append(&mut self, at: usize, start: usize, draft: &Draft, ts: &[u8; time::LEN]) {
@@ -312,11 +366,13 @@ impl Store {
     }
 }
 
-/// What became of one draft.
+/// How a draft came off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
+pub enum Fate {
     Sealed,
+    /// Sealed before.
     Duplicate,
+    /// Sealed beside an earlier record of the same origin that says something else.
     Conflict,
 }
 

@@ -1,7 +1,7 @@
 //! The store against crashes, foreign writers and failing disks.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use super::commit::Work;
+use super::commit::{Fate, Work};
 use super::disk::{Disk, OsDisk};
 use super::error::ChainError;
 use super::store::{Settings, Store};
@@ -116,6 +116,42 @@ fn drafts_are_linked_per_tenant_and_resends_seal_nothing() {
     std::fs::remove_dir_all(dir.path().join(".halod")).unwrap();
     let (mut store, _) = open(dir.path());
     assert_eq!(commit(&mut store, drafts()).duplicate, 20, "the index is rebuilt from the chains");
+}
+
+#[test]
+fn who_asks_is_told_of_each_draft_and_of_the_heads() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, _) = open(dir.path());
+    commit(&mut store, vec![draft_of("a", 1, "t"), draft_of("b", 1, "t")]);
+    let drafts = vec![
+        draft_of("a", 1, "t"),
+        draft_of("b", 1, "t"),
+        draft_of("b", 1, "other"),
+        draft_of("b", 2, "t"),
+        draft_of("b", 1, "other"),
+    ];
+    let asked: Vec<_> = drafts.iter().map(Draft::id).collect();
+    let mut works = [
+        Work { drafts, detail: Some(Box::default()), ..Work::default() },
+        Work { drafts: vec![draft_of("b", 3, "t")], ..Work::default() },
+    ];
+    store.commit(&mut works, NOW).unwrap();
+    assert!(works[1].detail.is_none(), "who does not ask is not told");
+    let detail = works[0].detail.take().unwrap();
+    let fates: Vec<_> = detail.fates.iter().map(|told| told.fate).collect();
+    assert_eq!(fates, [Fate::Duplicate, Fate::Duplicate, Fate::Conflict, Fate::Sealed, Fate::Duplicate]);
+    assert_eq!(detail.fates.iter().map(|told| told.asked).collect::<Vec<_>>(), asked);
+    let (conflict, again) = (detail.fates[2].record, detail.fates[4].record);
+    assert!(conflict != asked[2] && conflict == again, "the conflict has an id of its own, and keeps it");
+    // Of the chain that only held duplicates too, and after all of the commit.
+    for (head, stem) in detail.heads.iter().zip(["a", "b"]) {
+        let lines = chain(dir.path(), stem);
+        assert_eq!(head.tenant, tenant(stem));
+        assert_eq!(head.records, lines.len() as u64);
+        let last = scan_line(lines.last().unwrap().as_bytes()).unwrap().hash.into_owned();
+        assert_eq!(last.as_bytes(), head.hash);
+    }
+    assert_eq!((detail.heads.len(), detail.heads[1].records), (2, 4));
 }
 
 #[test]

@@ -5,6 +5,8 @@ mod demo;
 mod demo_client;
 mod explain;
 mod hash;
+mod import;
+mod import_view;
 mod output;
 mod run;
 mod validate;
@@ -35,6 +37,7 @@ enum Verb {
     Validate(validate::Args),
     Hash(hash::Args),
     Explain(explain::Args),
+    Import(import::Args),
 }
 
 const EXIT_CODES: &str = "\
@@ -62,6 +65,7 @@ pub fn main() -> ExitCode {
         Some(Verb::Hash(args)) => args.run(),
         Some(Verb::Validate(args)) => args.run(),
         Some(Verb::Explain(args)) => args.run(),
+        Some(Verb::Import(args)) => args.run(),
     }
 }
 

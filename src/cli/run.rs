@@ -88,7 +88,9 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 /// What the operator has to put right is usage, whichever way it was said.
 fn exit_code(error: &StartError) -> u8 {
     match error {
-        StartError::Directory(_) | StartError::Descriptors(_) | StartError::Bind(_) => USAGE,
+        StartError::Directory(_) | StartError::Descriptors(_) | StartError::Bind(_) | StartError::Tee(_) => {
+            USAGE
+        }
         StartError::Store(_) | StartError::StorePanicked(_) | StartError::Signals(_) => FAILED,
     }
 }

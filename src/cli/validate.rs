@@ -9,6 +9,7 @@ use super::run;
 use crate::config::descriptors;
 use crate::config::{Config, ConfigError, Problem};
 use crate::daemon::{directory, doors, process};
+use crate::tee;
 use crate::telemetry::log;
 
 /// Check a configuration without running it.
@@ -60,6 +61,13 @@ fn surroundings(config: &Config) -> Vec<Problem> {
     if let Err(error) = descriptors::share(&mut config.clone(), process::descriptors()) {
         said.push(error.to_string());
     }
+    said.extend(
+        config
+            .tees
+            .iter()
+            .filter_map(|(door, settings)| tee::check(*door, settings).err())
+            .map(|error| error.to_string()),
+    );
     // All at once, so that two doors on one address are noticed.
     let mut bound = Vec::new();
     match tokio::runtime::Builder::new_current_thread().enable_io().build() {

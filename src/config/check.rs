@@ -1,5 +1,8 @@
 //! From the written tree to a [`Config`]: each value read, bounded and compared, all problems kept.
 
+mod import;
+mod tees;
+
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
@@ -24,6 +27,8 @@ pub(super) fn config(root: &Node, env: Lookup<'_>) -> Result<Config, ConfigError
     let mut reader = Reader { root, env, problems: keys::compare(root) };
     let mut config = Config::default();
     reader.doors(&mut config);
+    reader.tees(&mut config);
+    reader.import(&mut config);
     reader.tenant(&mut config);
     reader.storage(&mut config);
     reader.mebibytes("pipeline.max_in_flight_mib", 1..=65_536, |bytes| {
@@ -37,6 +42,7 @@ pub(super) fn config(root: &Node, env: Lookup<'_>) -> Result<Config, ConfigError
     // LiteLLM gives a request up after ten minutes.
     reader.duration("receivers.litellm.wait", (Duration::from_secs(300), "5m"), &mut config.litellm_wait);
     reader.gap_interval(&mut config);
+    reader.hold(&mut config);
     reader.duration("shutdown_timeout", (Duration::from_secs(3600), "1h"), &mut config.shutdown_timeout);
     reader.log(&mut config);
     reader.together(&config);
@@ -157,6 +163,19 @@ impl Reader<'_> {
         }
     }
 
+    fn hold(&mut self, config: &mut Config) {
+        let key = "receivers.hold.wait";
+        self.duration(key, (Duration::from_secs(86_400), "24h"), &mut config.hold.wait);
+        if config.hold.wait < Duration::from_secs(1)
+            && let Some(place) = self.node(key).map(|node| node.place)
+        {
+            self.report(place, key, "must be at least 1s: senders tell the end apart from the start".into());
+        }
+        self.mebibytes("receivers.hold.max_mib", 1..=4096, |bytes| {
+            config.hold.bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        });
+    }
+
     fn log(&mut self, config: &mut Config) {
         let levels = [
             ("error", LogLevel::Error),
@@ -265,6 +284,18 @@ impl Reader<'_> {
             return None;
         }
         Some(items.iter().filter_map(|item| self.scalar(key, item.place, &item.value)).collect())
+    }
+
+    /// The entries of a mapping: each name, where it stands, and its value.
+    fn map(&mut self, key: &str) -> Vec<(String, Place, Written)> {
+        let Some(Value::Section(entries)) = self.node(key).map(|node| &node.value) else { return Vec::new() };
+        let mut found = Vec::new();
+        for (name, node) in entries {
+            if let Some(written) = self.scalar(key, node.place, &node.value) {
+                found.push((name.name.clone(), name.place, written));
+            }
+        }
+        found
     }
 
     fn scalar(&mut self, key: &str, place: Place, value: &Value) -> Option<Written> {

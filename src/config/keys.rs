@@ -2,6 +2,7 @@
 
 use super::error::{Place, Problem};
 use super::raw::{Key, Node, Value};
+use halo_adapters::spelling::nearest;
 
 /// What stands under a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,9 +16,12 @@ pub enum Kind {
 
 use Kind::{List, Map, Section, Value as Single};
 
-/// The whole vocabulary. `config/halod.yaml` explains each; a test holds the two together.
-pub const KEYS: &[(&str, Kind)] = &[
+/// The vocabulary, but for the tees. `config/halod.yaml` explains each key; a test holds the two together.
+const KEYS: &[(&str, Kind)] = &[
     ("receivers", Section),
+    ("receivers.hold", Section),
+    ("receivers.hold.wait", Single),
+    ("receivers.hold.max_mib", Single),
     ("receivers.otlp", Section),
     ("receivers.otlp.join_wait", Single),
     ("receivers.otlp.protocols", Section),
@@ -30,9 +34,12 @@ pub const KEYS: &[(&str, Kind)] = &[
     ("receivers.otlp.protocols.http.endpoint", Single),
     ("receivers.otlp.protocols.http.max_request_body_size", Single),
     ("receivers.otlp.protocols.http.max_connections", Single),
-    ("receivers.litellm", Section),
     ("receivers.litellm.wait", Single),
     ("receivers.gap_interval", Single),
+    ("receivers.import", Section),
+    ("receivers.import.include", List),
+    ("receivers.import.formats", Map),
+    ("receivers.import.tenant", Single),
     ("tenant", Section),
     ("tenant.attributes", List),
     ("tenant.headers", List),
@@ -54,6 +61,30 @@ pub const KEYS: &[(&str, Kind)] = &[
     ("log.format", Single),
 ];
 
+/// The same keys under each door that can have a tee.
+macro_rules! tees {
+    ($($door:literal),* $(,)?) => {
+        &[$(&[
+            (concat!("receivers.", $door), Section),
+            (concat!("receivers.", $door, ".tee"), Section),
+            (concat!("receivers.", $door, ".tee.endpoint"), Single),
+            (concat!("receivers.", $door, ".tee.headers"), Map),
+            (concat!("receivers.", $door, ".tee.queue_size_mib"), Single),
+            (concat!("receivers.", $door, ".tee.max_age"), Single),
+            (concat!("receivers.", $door, ".tee.max_attempts"), Single),
+            (concat!("receivers.", $door, ".tee.timeout"), Single),
+            (concat!("receivers.", $door, ".tee.ca_file"), Single),
+        ]),*]
+    };
+}
+
+const TEES: &[&[(&str, Kind)]] = tees!["otlp", "litellm", "langfuse", "langsmith", "openai_agents"];
+
+/// Every key with its kind; a section of a door with a tee may be there twice.
+pub fn all() -> impl Iterator<Item = (&'static str, Kind)> {
+    KEYS.iter().chain(TEES.iter().copied().flatten()).copied()
+}
+
 /// Keys a Collector configuration has and halod does not, with the reason. The longest match wins.
 const FOREIGN: &[(&str, &str)] = &[
     (
@@ -67,7 +98,7 @@ const FOREIGN: &[(&str, &str)] = &[
     (
         "exporters",
         "halod has no exporters: every receiver feeds the one chain of its tenant, under \
-         storage.directory",
+         storage.directory; receivers.otlp.tee passes requests on as they came",
     ),
     ("extensions.health_check", "health is served at admin.endpoint, paths /healthz and /readyz"),
     ("extensions", "halod has no extensions; health and metrics are served at admin.endpoint"),
@@ -196,15 +227,10 @@ fn foreign(full: &str) -> Option<&'static str> {
 /// siblings.
 fn suggestion(path: &str, name: &str) -> String {
     let siblings = children(path);
-    let near = siblings
-        .iter()
-        .map(|sibling| (distance(name, sibling), *sibling))
-        .filter(|(distance, sibling)| *distance <= (sibling.len() / 3).max(1))
-        .min();
-    if let Some((_, sibling)) = near {
+    if let Some(sibling) = nearest(name, &siblings) {
         return format!("did you mean `{sibling}`?");
     }
-    let elsewhere = KEYS.iter().find(|(key, _)| key.rsplit('.').next() == Some(name));
+    let elsewhere = all().find(|(key, _)| key.rsplit('.').next() == Some(name));
     if let Some((key, _)) = elsewhere {
         return format!("did you mean `{key}`?");
     }
@@ -213,7 +239,7 @@ fn suggestion(path: &str, name: &str) -> String {
 }
 
 fn kind(path: &str) -> Option<Kind> {
-    KEYS.iter().find(|(key, _)| *key == path).map(|(_, kind)| *kind)
+    all().find(|(key, _)| *key == path).map(|(_, kind)| kind)
 }
 
 fn children(path: &str) -> Vec<&'static str> {
@@ -224,7 +250,13 @@ fn children(path: &str) -> Vec<&'static str> {
             key.strip_prefix(path).and_then(|rest| rest.strip_prefix('.'))
         }
     };
-    KEYS.iter().filter_map(|(key, _)| under(key)).filter(|rest| !rest.contains('.')).collect()
+    let mut names = Vec::new();
+    for name in all().filter_map(|(key, _)| under(key)).filter(|rest| !rest.contains('.')) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
 }
 
 fn names(names: &[&str]) -> String {
@@ -239,43 +271,13 @@ fn problem(place: Place, key: &str, what: String) -> Problem {
     Problem { place: Some(place), key: key.to_owned(), what }
 }
 
-/// Edits between two names; anything longer than a name ever is counts as far away.
-fn distance(a: &str, b: &str) -> usize {
-    if a.len() > 64 {
-        return usize::MAX;
-    }
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (cell, y) in row.iter_mut().skip(1).zip(b.bytes()) {
-            let above = *cell;
-            left = (diagonal + usize::from(x != y)).min(left + 1).min(above + 1);
-            diagonal = above;
-            *cell = left;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-    }
-    row.last().copied().unwrap_or(usize::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn distances() {
-        assert_eq!(distance("endpoint", "endpoint"), 0);
-        assert_eq!(distance("endpint", "endpoint"), 1);
-        assert_eq!(distance("", "log"), 3);
-        assert_eq!(distance("kitten", "sitting"), 3);
-    }
-
-    #[test]
     fn every_key_has_its_section() {
-        for (key, _) in KEYS {
+        for (key, _) in all() {
             if let Some((parent, _)) = key.rsplit_once('.') {
                 assert_eq!(kind(parent), Some(Section), "{key}");
             }

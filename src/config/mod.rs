@@ -18,8 +18,10 @@ pub mod value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::import::folder::Folders;
 use crate::net::limits::Limits;
 use crate::receivers::tenancy::TenantRule;
+use crate::tee;
 pub use error::{ConfigError, Place, Problem};
 pub use value::Endpoint;
 
@@ -36,6 +38,12 @@ pub struct Config {
     pub litellm_wait: Duration,
     /// How often what was refused is told in the chains.
     pub gap_interval: Duration,
+    /// Folders whose files are imported.
+    pub import: Option<Folders>,
+    /// How long, and how much of, what is told in several messages may wait for the rest.
+    pub hold: HoldSettings,
+    /// Where requests are passed on to, by the door that takes them in.
+    pub tees: Vec<(tee::Door, tee::Settings)>,
     pub tenant: TenantRule,
     pub storage: StorageSettings,
     pub pipeline: PipelineSettings,
@@ -52,6 +60,20 @@ pub struct Config {
 pub struct DoorSettings {
     pub endpoint: Endpoint,
     pub limits: Limits,
+}
+
+/// How actions that are told in several messages are put together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HoldSettings {
+    pub wait: Duration,
+    /// Bytes of messages beyond which the oldest are sealed early.
+    pub bytes: usize,
+}
+
+impl Default for HoldSettings {
+    fn default() -> Self {
+        Self { wait: Duration::from_secs(600), bytes: 64 << 20 }
+    }
 }
 
 /// Where chains are kept, and how many.
@@ -114,6 +136,9 @@ impl Default for Config {
             join_wait: Duration::from_secs(1),
             litellm_wait: Duration::from_secs(5),
             gap_interval: Duration::from_secs(60),
+            import: None,
+            hold: HoldSettings::default(),
+            tees: Vec::new(),
             tenant: TenantRule::default(),
             storage: StorageSettings::default(),
             pipeline: PipelineSettings::default(),

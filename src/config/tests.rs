@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::Path;
 use std::time::Duration;
@@ -33,6 +33,7 @@ fn nothing_written_is_the_default() {
 fn every_value_is_read() {
     let text = "
 receivers:
+  hold: { wait: 1h, max_mib: 7 }
   otlp:
     protocols:
       grpc: { endpoint: '[::1]:1', max_recv_msg_size_mib: 2, max_concurrent_streams: 3, max_connections: 4 }
@@ -58,6 +59,7 @@ log: { level: debug, format: json }
     assert_eq!(grpc.endpoint.to_string(), "[::1]:1");
     assert_eq!((grpc.limits.body, grpc.limits.concurrent_streams, grpc.limits.connections), (2 << 20, 3, 4));
     assert_eq!(http.endpoint.to_string(), "localhost:0");
+    assert_eq!(config.hold, HoldSettings { wait: Duration::from_secs(3600), bytes: 7 << 20 });
     assert_eq!((http.limits.body, http.limits.connections), (5000, 6));
     assert_eq!(config.tenant, TenantRule { attributes: vec!["a.b".into()], headers: vec!["x-org".into()] });
     let storage = StorageSettings {
@@ -74,6 +76,28 @@ log: { level: debug, format: json }
     assert_eq!(config.litellm_wait, Duration::from_secs(90));
     assert_eq!(config.gap_interval, Duration::from_secs(300));
     assert_eq!(config.log, LogSettings { level: LogLevel::Debug, format: LogFormat::Json });
+}
+
+#[test]
+fn a_tee_is_read_and_prints_no_secret() {
+    let text = "
+receivers:
+  langsmith:
+    tee: { endpoint: 'https://api.smith.langchain.com/', headers: { X-API-Key: '${env:SECRET}', x-tenant-id: '' } }
+  otlp:
+    tee: { endpoint: 'http://x:4318/otel', queue_size_mib: 2, max_age: 3h, max_attempts: 4, timeout: 5s }
+";
+    let config = read(text).unwrap();
+    assert!(!format!("{config:?}").contains("hunter2"));
+    let [(tee::Door::Otlp, otlp), (tee::Door::Langsmith, langsmith)] = &config.tees[..] else {
+        panic!("{:?}", config.tees)
+    };
+    assert_eq!(otlp.endpoint.to_string(), "http://x:4318/otel");
+    let limits = (otlp.queue_size, otlp.max_age, otlp.max_attempts, otlp.timeout);
+    assert_eq!(limits, (2 << 20, Duration::from_secs(3 * 3600), 4, Duration::from_secs(5)));
+    assert_eq!(langsmith.headers["x-api-key"], "hunter2");
+    assert_eq!(langsmith.headers["x-tenant-id"], "");
+    assert_eq!(read("receivers: { otlp: { tee: { timeout: 5s } } }").unwrap(), Config::default());
 }
 
 #[test]
@@ -205,6 +229,28 @@ fn each_mistake_has_its_place_and_its_remedy() {
             "h.yaml:1:21: not YAML: while parsing a flow mapping, did not find expected ',' or '}'; inside { } or \
              [ ] a value with ${...} must be quoted",
         ),
+        (
+            "receivers: { otlp: { tee: { endpoint: 'https://pk:${env:SECRET}@x' } } }\n",
+            "h.yaml:1:39: receivers.otlp.tee.endpoint: must not carry a user or password; put credentials of the \
+             tee's own under `headers`",
+        ),
+        (
+            "receivers: { langfuse: { tee: { headers: { host: a } } } }\n",
+            "h.yaml:1:44: receivers.langfuse.tee.headers: `host` is set by halod",
+        ),
+        (
+            "receivers: { langfuse: { tee: { headers: { x-key: \"a\\nb${env:SECRET}\" } } } }\n",
+            "h.yaml:1:51: receivers.langfuse.tee.headers: the value of `x-key` has characters that a header can't \
+             carry",
+        ),
+        (
+            "receivers: { litellm: { tee: { timeout: 0s } } }\n",
+            "h.yaml:1:41: receivers.litellm.tee.timeout: must be more than 0s",
+        ),
+        (
+            "receivers: { otlp: { tee: { endpoint: 'http://x', ca_file: ca.pem } } }\n",
+            "h.yaml:1:60: receivers.otlp.tee.ca_file: goes with an endpoint that begins with https://",
+        ),
         ("a: b: c\n", "h.yaml:1:5: not YAML: mapping values are not allowed in this context"),
     ];
     for (text, expected) in cases {
@@ -264,8 +310,8 @@ fn a_file_that_cannot_be_read_is_named() {
 /// No key of the vocabulary is decoration: a wrong value under it is noticed.
 #[test]
 fn every_key_is_checked() {
-    for (key, kind) in keys::KEYS {
-        let wrong = match (kind, *key) {
+    for (key, kind) in keys::all() {
+        let wrong = match (kind, key) {
             (keys::Kind::Section, _) => "[]".to_owned(),
             (keys::Kind::List, _) => "['']".to_owned(),
             (keys::Kind::Map, _) => "[]".to_owned(),
@@ -285,7 +331,7 @@ fn the_shipped_file_is_the_default_and_names_every_key() {
     let text = include_str!("../../config/halod.yaml");
     assert_eq!(read(text).unwrap(), Config::default());
     let root = raw::parse(text).unwrap();
-    for (key, _) in keys::KEYS {
+    for (key, _) in keys::all() {
         let found = key.split('.').try_fold(&root, |node, name| match &node.value {
             raw::Value::Section(entries) => {
                 entries.iter().find(|(k, _)| k.name == name).map(|(_, node)| node)

@@ -52,7 +52,7 @@ pub struct Bound {
 pub async fn bind(name: &'static str, endpoint: &Endpoint) -> Result<Bound, BindError> {
     let failed = |error| BindError { name, endpoint: endpoint.clone(), error };
     if let Some(path) = endpoint.socket() {
-        let socket = socket::bind(path).await.map_err(failed)?;
+        let socket = socket::bind(path, socket::MODE).await.map_err(failed)?;
         return Ok(Bound { socket, address: endpoint.to_string() });
     }
     let mut first = None;

@@ -14,16 +14,19 @@ use tokio::net::{UnixSocket, UnixStream};
 use crate::net::socket::Socket;
 
 /// Who may connect: halod's user and group.
-const MODE: u32 = 0o660;
+pub(super) const MODE: u32 = 0o660;
+
+/// Who may connect where only halod's own user should.
+pub(super) const PRIVATE: u32 = 0o600;
 
 /// Connections that may wait to be accepted; the system's own limit is often lower.
 const BACKLOG: u32 = 1024;
 
-/// Listens at `path`. The file is removed when the socket is dropped.
+/// Listens at `path`, with a file of `mode`. The file is removed when the socket is dropped.
 ///
 /// # Errors
 /// Somebody listens there, something that is no socket is there, or what the system says.
-pub(super) async fn bind(path: &Path) -> Result<Socket> {
+pub(super) async fn bind(path: &Path, mode: u32) -> Result<Socket> {
     let directory = open_directory(path)?;
     // Between finding nobody and listening, another halod must not do the same.
     match directory.try_lock() {
@@ -42,7 +45,7 @@ pub(super) async fn bind(path: &Path) -> Result<Socket> {
     socket.bind(path)?;
     let file = SocketFile::new(path)?;
     // Nobody can connect before it listens, so nobody gets in by the mode that the umask gave it.
-    fs::set_permissions(path, Permissions::from_mode(MODE))?;
+    fs::set_permissions(path, Permissions::from_mode(mode))?;
     Ok(Socket::Unix(Box::new(file), socket.listen(BACKLOG)?))
 }
 
@@ -143,7 +146,7 @@ mod tests {
     }
 
     async fn said(path: &Path) -> String {
-        let said = bind(path).await.unwrap_err().to_string();
+        let said = bind(path, MODE).await.unwrap_err().to_string();
         assert_eq!(check(path).await.unwrap_err().to_string(), said);
         said
     }
@@ -153,7 +156,7 @@ mod tests {
         let (_directory, path) = place();
         check(&path).await.unwrap();
         assert!(!path.exists(), "checking makes nothing");
-        let socket = bind(&path).await.unwrap();
+        let socket = bind(&path, MODE).await.unwrap();
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, MODE);
         UnixStream::connect(&path).await.unwrap();
         socket.accept().await.unwrap();
@@ -167,7 +170,7 @@ mod tests {
         drop(UnixListener::bind(&path).unwrap());
         check(&path).await.unwrap();
         assert!(path.exists(), "checking removes nothing");
-        let living = bind(&path).await.unwrap();
+        let living = bind(&path, MODE).await.unwrap();
         assert_eq!(said(&path).await, "another program listens there; stop it, or choose another path");
         UnixStream::connect(&path).await.unwrap();
         drop(living);
@@ -198,7 +201,7 @@ mod tests {
     #[tokio::test]
     async fn what_took_its_place_stays() {
         let (_directory, path) = place();
-        let socket = bind(&path).await.unwrap();
+        let socket = bind(&path, MODE).await.unwrap();
         fs::remove_file(&path).unwrap();
         let other = UnixListener::bind(&path).unwrap();
         drop(socket);
@@ -222,10 +225,10 @@ mod tests {
         let other = File::open(directory.path()).unwrap();
         other.try_lock().unwrap();
         assert_eq!(
-            bind(&path).await.unwrap_err().to_string(),
+            bind(&path, MODE).await.unwrap_err().to_string(),
             "another program is starting there; try again"
         );
         drop(other);
-        bind(&path).await.unwrap();
+        bind(&path, MODE).await.unwrap();
     }
 }

@@ -38,6 +38,16 @@ impl Coding {
         }
     }
 
+    /// As `Content-Encoding` says it; `None` for none.
+    #[must_use]
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Identity => None,
+            Self::Gzip => Some("gzip"),
+            Self::Zstd => Some("zstd"),
+        }
+    }
+
     /// Whether handling a body of `bytes` takes long enough, about a millisecond, to keep other
     /// requests of the same worker waiting. Compressed telemetry grows ten to twenty times.
     #[must_use]

@@ -11,6 +11,7 @@ mod authority;
 pub mod body;
 pub mod coding;
 pub mod conn;
+pub mod grpc;
 pub mod gzip;
 pub mod limits;
 pub mod listener;

@@ -17,6 +17,8 @@ const LOOK: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub struct Job {
     pub batch: Batch,
+    /// Whether the receipt is to tell of each draft.
+    pub detailed: bool,
     pub reply: oneshot::Sender<Result<Receipt, Refusal>>,
 }
 
@@ -119,10 +121,22 @@ impl Intake {
     /// A retryable refusal; what part of the batch was sealed meanwhile is recognised as duplicate
     /// when it is sent again.
     pub async fn submit(&self, batch: Batch) -> Result<Receipt, Refusal> {
+        self.hand_over(batch, false).await
+    }
+
+    /// The same, for a receipt that tells of each draft and of the chains' heads.
+    ///
+    /// # Errors
+    /// As [`Self::submit`].
+    pub async fn submit_for_detail(&self, batch: Batch) -> Result<Receipt, Refusal> {
+        self.hand_over(batch, true).await
+    }
+
+    async fn hand_over(&self, batch: Batch, detailed: bool) -> Result<Receipt, Refusal> {
         let (reply, answer) = oneshot::channel();
         // A writer that is gone, or that drops the answer, has failed: it answers everything
         // before it stops in good order.
-        let sent = self.door.writer.send(Job { batch, reply });
+        let sent = self.door.writer.send(Job { batch, detailed, reply });
         let answered = match sent {
             Ok(()) => answer.await.unwrap_or(Err(Refusal::Poisoned)),
             Err(_) => Err(Refusal::Poisoned),

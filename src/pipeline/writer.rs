@@ -145,10 +145,11 @@ impl Writer {
     fn gather(&mut self, first: Job, queue: &Receiver<Job>) {
         let mut bytes = 0;
         let mut next = Some(first);
-        while let Some(Job { batch, reply }) = next {
+        while let Some(Job { batch, detailed, reply }) = next {
             bytes += batch.drafts.iter().map(Draft::len).sum::<usize>();
             if !batch.drafts.is_empty() {
-                let work = Work { drafts: batch.drafts, ..Work::default() };
+                let detail = detailed.then(Box::default);
+                let work = Work { drafts: batch.drafts, detail, ..Work::default() };
                 self.waiting.push(Waiting { work, since: Instant::now(), reply, _permit: batch.permit });
             }
             next = if bytes < MAX_COMMIT { queue.try_recv().ok() } else { None };
@@ -173,7 +174,12 @@ impl Writer {
                 still.push(waiting);
                 continue;
             }
-            let receipt = Receipt { sealed: work.sealed, duplicate: work.duplicate, conflict: work.conflict };
+            let receipt = Receipt {
+                sealed: work.sealed,
+                duplicate: work.duplicate,
+                conflict: work.conflict,
+                detail: work.detail,
+            };
             self.stats.sealed.fetch_add(receipt.sealed.into(), Relaxed);
             self.stats.duplicate.fetch_add(receipt.duplicate.into(), Relaxed);
             self.stats.conflict.fetch_add(receipt.conflict.into(), Relaxed);

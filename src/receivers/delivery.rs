@@ -2,11 +2,13 @@
 //!
 //! ```text
 //! read: admit, take in, decompress ─▶ work: parse, adapt, draft on a Sheet ─▶ submit ─▶ Receipt
+//!   └─ read_for: and kept, as it came ────────────────────────────────────────────────────┴─▶ tee
 //! ```
 
 use super::bill::Bill;
 use super::contain;
 use super::stats::{Counters, Pending, ReceiverStats};
+use crate::hold::{Hold, Item};
 use crate::net::body::Reader;
 use crate::net::coding::Coding;
 use crate::net::limits::Limits;
@@ -16,9 +18,12 @@ use crate::pipeline::intake::{Intake, Permit};
 use crate::record::build::Builder;
 use crate::record::draft::{Draft, Scratch};
 use crate::record::tenant::Tenant;
+use crate::tee::{Kept, Tee};
 use bytes::Bytes;
 use halo_adapters::event::Event;
+use halo_adapters::fragment::Fragment;
 use http::HeaderMap;
+use http::request::Parts;
 use hyper::body::Incoming;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -40,6 +45,7 @@ pub struct Body {
     pub bytes: Bytes,
     /// Covers `bytes`.
     pub permit: Permit,
+    kept: Kept,
     heavy: bool,
 }
 
@@ -53,6 +59,10 @@ pub struct Sheet {
     pub rejected: u64,
     /// Why the first of the rejected ones was.
     pub first_reason: Option<String>,
+    /// Messages that tell an action in parts, for the hold.
+    fragments: Vec<Item>,
+    /// The request itself, to be passed on when it has its receipt.
+    pub kept: Kept,
     builder: Arc<Builder>,
     scratch: Scratch,
     bill: Bill,
@@ -73,7 +83,25 @@ impl Delivery {
     pub async fn read(&self, headers: &HeaderMap, reader: &mut Reader<'_, Incoming>) -> Result<Body, Fault> {
         let coding = Coding::of(headers)?;
         let (bytes, permit) = reader.collect(&self.intake).await?;
-        self.plain(coding, bytes, permit).await
+        self.inflate(coding, bytes, permit).await
+    }
+
+    /// The same, and keeps the request as it came, for `tee`: [`Self::submit`] passes it on when it has
+    /// a receipt.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn read_for(
+        &self,
+        tee: &Tee,
+        head: &Parts,
+        reader: &mut Reader<'_, Incoming>,
+    ) -> Result<Body, Fault> {
+        let coding = Coding::of(&head.headers)?;
+        let (bytes, permit) = reader.collect(&self.intake).await?;
+        let kept = tee.keep(head, &bytes);
+        let body = self.inflate(coding, bytes, permit).await?;
+        Ok(Body { kept, ..body })
     }
 
     /// The same under a permit that was given for it, which may cover more than the body.
@@ -83,25 +111,29 @@ impl Delivery {
     pub async fn read_under(
         &self,
         permit: Permit,
-        headers: &HeaderMap,
+        tee: &Tee,
+        head: &Parts,
         reader: &mut Reader<'_, Incoming>,
     ) -> Result<Body, Fault> {
-        let coding = Coding::of(headers)?;
+        let coding = Coding::of(&head.headers)?;
         let (bytes, permit) = reader.collect_under(permit).await?;
-        self.plain(coding, bytes, permit).await
+        let kept = tee.keep(head, &bytes);
+        let body = self.inflate(coding, bytes, permit).await?;
+        Ok(Body { kept, ..body })
     }
 
-    async fn plain(&self, coding: Coding, bytes: Bytes, mut permit: Permit) -> Result<Body, Fault> {
+    async fn inflate(&self, coding: Coding, bytes: Bytes, mut permit: Permit) -> Result<Body, Fault> {
+        let kept = Kept::default();
         let limit = self.limits.body;
         if !coding.is_heavy(bytes.len()) {
             let bytes = contain(|| coding.decode(bytes, limit, &mut permit))?;
             // A little may hold a lot.
-            return Ok(Body { heavy: Coding::Identity.is_heavy(bytes.len()), bytes, permit });
+            return Ok(Body { heavy: Coding::Identity.is_heavy(bytes.len()), bytes, permit, kept });
         }
         let inflate =
             move || contain(|| coding.decode(bytes, limit, &mut permit)).map(|bytes| (bytes, permit));
         let (bytes, permit) = tokio::task::spawn_blocking(inflate).await.unwrap_or(Err(Fault::Crashed))?;
-        Ok(Body { bytes, permit, heavy: true })
+        Ok(Body { bytes, permit, kept, heavy: true })
     }
 
     /// Runs `work` on the body, off the workers when it is large. A panic is a fault of this request.
@@ -113,8 +145,9 @@ impl Delivery {
         T: Send + 'static,
         F: FnOnce(&Bytes, &mut Sheet) -> Result<T, Fault> + Send + 'static,
     {
-        let Body { bytes, permit, heavy } = body;
+        let Body { bytes, permit, kept, heavy } = body;
         let mut sheet = Sheet::new(Arc::clone(&self.builder), permit, bytes.len());
+        sheet.kept = kept;
         let run = move || {
             contain(|| {
                 let done = work(&bytes, &mut sheet)?;
@@ -131,20 +164,79 @@ impl Delivery {
     /// # Errors
     /// A retryable refusal: none of it, or only parts that may be sent again without harm, is sealed.
     pub async fn submit(&self, sheet: Sheet) -> Result<Receipt, Fault> {
-        let Sheet { drafts, items, filtered, rejected, permit, .. } = sheet;
+        let pending = self.count(&sheet);
+        let Sheet { drafts, kept, permit, .. } = sheet;
+        let receipt = self.seal(drafts, permit).await;
+        self.end(pending, receipt, kept)
+    }
+
+    /// As [`Self::submit`]; actions that are told in parts are sealed when they are whole, and kept on
+    /// disk by `hold` until then.
+    ///
+    /// # Errors
+    /// As [`Self::submit`].
+    pub async fn submit_to(&self, hold: &Hold, mut sheet: Sheet) -> Result<Receipt, Fault> {
+        let pending = self.count(&sheet);
+        let kept = std::mem::take(&mut sheet.kept);
+        let receipt = self.seal_whole(hold, sheet).await;
+        self.end(pending, receipt, kept)
+    }
+
+    async fn seal_whole(&self, hold: &Hold, sheet: Sheet) -> Result<Receipt, Fault> {
+        let Sheet { mut drafts, fragments, mut permit, mut scratch, .. } = sheet;
+        if fragments.is_empty() {
+            return self.seal(drafts, permit).await;
+        }
+        let mut ready = hold.put(fragments).await?;
+        let ready_len = ready.len();
+        let builder = Arc::clone(&self.builder);
+        let draft = move || {
+            contain(|| {
+                let whole = ready.drafts(&builder, &mut scratch);
+                Ok((ready, whole))
+            })
+        };
+        // Drafting takes some ten microseconds a message.
+        let many = ready_len > 100;
+        let drafted = if many {
+            tokio::task::spawn_blocking(draft).await.unwrap_or(Err(Fault::Crashed))
+        } else {
+            draft()
+        };
+        let (ready, whole) = drafted?;
+        drafts.extend(whole);
+        permit.grow_to(drafts.iter().map(|draft| size_of::<Draft>() + draft.len()).sum())?;
+        let receipt = self.seal(drafts, permit).await?;
+        ready.sealed();
+        Ok(receipt)
+    }
+
+    async fn seal(&self, drafts: Vec<Draft>, permit: Permit) -> Result<Receipt, Fault> {
+        if drafts.is_empty() {
+            return Ok(Receipt::default());
+        }
+        Ok(self.intake.submit(Batch { drafts, permit }).await?)
+    }
+
+    fn count(&self, sheet: &Sheet) -> Pending<'_> {
+        let Sheet { items, filtered, rejected, .. } = sheet;
         let stats = self.stats();
         stats.received.fetch_add(items + filtered + rejected, Relaxed);
-        stats.filtered.fetch_add(filtered, Relaxed);
-        stats.rejected.fetch_add(rejected, Relaxed);
-        let pending = Pending::new([&stats.accepted, &stats.refused, &stats.abandoned], items);
-        let receipt = if drafts.is_empty() {
-            Ok(Receipt::default())
-        } else {
-            self.intake.submit(Batch { drafts, permit }).await
-        };
+        stats.filtered.fetch_add(*filtered, Relaxed);
+        stats.rejected.fetch_add(*rejected, Relaxed);
+        Pending::new([&stats.accepted, &stats.refused, &stats.abandoned], *items)
+    }
+
+    fn end(
+        &self,
+        pending: Pending<'_>,
+        receipt: Result<Receipt, Fault>,
+        kept: Kept,
+    ) -> Result<Receipt, Fault> {
         pending.end(receipt.is_ok());
         let receipt = receipt?;
-        stats.requests.fetch_add(1, Relaxed);
+        kept.forward();
+        self.stats().requests.fetch_add(1, Relaxed);
         Ok(receipt)
     }
 }
@@ -159,6 +251,8 @@ impl Sheet {
             filtered: 0,
             rejected: 0,
             first_reason: None,
+            fragments: Vec::new(),
+            kept: Kept::default(),
             builder,
             scratch: Scratch::default(),
             bill: Bill::new(body),
@@ -183,6 +277,19 @@ impl Sheet {
         self.items += 1;
         self.bill.add(size_of::<Draft>() + draft.len());
         self.drafts.push(draft);
+        self.bill.pay(&mut self.permit)
+    }
+
+    /// Takes a message that tells an action in parts, as one item. `tenant` is whose it is where the
+    /// sender's credentials or headers tell; else the messages themselves do.
+    ///
+    /// # Errors
+    /// As [`Self::event`].
+    pub fn fragment(&mut self, fragment: Fragment<'_>, tenant: Option<Tenant>) -> Result<(), Fault> {
+        let message = self.builder.reduce(fragment, &mut self.scratch);
+        self.items += 1;
+        self.bill.add(size_of::<Item>() + message.weight());
+        self.fragments.push(Item { tenant, message });
         self.bill.pay(&mut self.permit)
     }
 

@@ -266,7 +266,7 @@ mod tests {
         let seal = {
             let told = told.clone();
             let mut answers = answers.into_iter();
-            move |Job { batch, reply }: Job| {
+            move |Job { batch, reply, .. }: Job| {
                 if let Some(refusal) = answers.next() {
                     let _ = reply.send(Err(refusal));
                     return;

@@ -19,6 +19,7 @@ use crate::net::coding::Coding;
 use crate::net::status::Fault;
 use crate::pipeline::batch::Receipt;
 use crate::record::tenant::Tenant;
+use crate::tee::Tee;
 use halo_adapters::json::{Most, parse, split};
 use halo_adapters::litellm;
 use http::header::{ALLOW, HeaderValue};
@@ -51,6 +52,7 @@ pub struct LiteLlm {
     pub gaps: Gaps,
     /// How long a request may wait for room.
     pub wait: Duration,
+    pub tee: Tee,
 }
 
 impl LiteLlm {
@@ -91,7 +93,7 @@ impl LiteLlm {
         let mut reader = Reader::new(body, &self.delivery.limits);
         loss.bytes = reader.length();
         let read = match room {
-            Ok(permit) => self.delivery.read_under(permit, &head.headers, &mut reader).await,
+            Ok(permit) => self.delivery.read_under(permit, &self.tee, head, &mut reader).await,
             Err(fault) => Err(fault),
         };
         loss.bytes = reader.length();
@@ -144,7 +146,7 @@ impl LiteLlm {
         if rejected.count() > 0 {
             self.gaps.note(Loss::of_items(RECEIVER, loss.tenant.as_ref(), rejected.count()));
         }
-        let Receipt { sealed, duplicate, conflict } = receipt;
+        let Receipt { sealed, duplicate, conflict, .. } = receipt;
         let mut body =
             json!({"sealed": sealed, "duplicate": duplicate, "conflict": conflict, "filtered": filtered});
         rejected.tell(&mut body);

@@ -11,6 +11,7 @@ use crate::net::answer::{Reply, json, shorten};
 use crate::net::body::Reader;
 use crate::net::status::Fault;
 use crate::pipeline::batch::Receipt;
+use crate::tee::Tee;
 use halo_adapters::event::{Event, Origin};
 use halo_adapters::json::{Json, parse, values_in};
 use halo_adapters::openai_agents;
@@ -38,6 +39,7 @@ pub struct OpenAiAgents {
     pub tenant: Arc<TenantRule>,
     pub gaps: Gaps,
     pub traces: Arc<Traces>,
+    pub tee: Tee,
 }
 
 /// Whose recent traces are, as their metadata claimed: a span does not say it, and mostly comes in a
@@ -105,7 +107,7 @@ impl OpenAiAgents {
         if head.method != Method::POST {
             return Err(Fault::Method);
         }
-        let body = self.delivery.read(&head.headers, reader).await?;
+        let body = self.delivery.read_for(&self.tee, head, reader).await?;
         let claim = self.tenant.header_claim(&head.headers);
         let tenant = claim.tenant(None).ok();
         let traces = Arc::clone(&self.traces);
@@ -174,7 +176,7 @@ fn trace_of<'e>(event: &'e Event<'_>) -> Option<&'e str> {
 }
 
 fn sealed(receipt: Receipt, rejected: &Rejected) -> Response<Reply> {
-    let Receipt { sealed, duplicate, conflict } = receipt;
+    let Receipt { sealed, duplicate, conflict, .. } = receipt;
     let mut body = json!({"sealed": sealed, "duplicate": duplicate, "conflict": conflict});
     rejected.tell(&mut body);
     json(StatusCode::OK, &body, None)

@@ -19,6 +19,8 @@ pub struct TenantRule {
 pub enum HeaderClaim {
     Absent,
     Tenant(String),
+    /// Whoever sends this is of this tenant, whatever anything in it claims.
+    Assigned(Tenant),
     /// A value that is not UTF-8: no span that depends on it can be placed.
     Unreadable,
 }
@@ -45,6 +47,7 @@ impl HeaderClaim {
         Ok(match self {
             Self::Absent => event.map_or(Ok(Tenant::Local), Tenant::claimed)?,
             Self::Tenant(id) => Tenant::claimed(id)?,
+            Self::Assigned(tenant) => tenant.clone(),
             Self::Unreadable => return Err(TenantError::NotText),
         })
     }

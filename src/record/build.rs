@@ -14,7 +14,9 @@ use super::names::Names;
 use super::redact::{Findings, Redactor, Severity};
 use super::tenant::Tenant;
 use super::vocabulary::{Class, Words};
-use halo_adapters::event::{Content, Decision, Event, Keyed, Origin, Outcome, Source, Status};
+use halo_adapters::event::{
+    Content, Decision, Digest, Event, Found, Keyed, Origin, Outcome, Source, Status, Told,
+};
 use halo_adapters::json::{Json, Text};
 use std::borrow::Cow;
 
@@ -36,11 +38,23 @@ impl Builder {
     /// Builds the draft of one event for `tenant`. `scratch` is reused between calls.
     #[must_use]
     pub fn draft(&self, event: &Event<'_>, tenant: &Tenant, scratch: &mut Scratch) -> Draft {
+        self.draft_with(event, tenant, &[], scratch)
+    }
+
+    /// As [`Self::draft`]; `found` is what was found in names that were masked before.
+    pub(super) fn draft_with(
+        &self,
+        event: &Event<'_>,
+        tenant: &Tenant,
+        found: &[Found],
+        scratch: &mut Scratch,
+    ) -> Draft {
         let Ids { id, parent, trace, span } = Ids::of(&event.origin, tenant, scratch);
         let words = Words::of(&event.action);
         let mut findings = std::mem::take(&mut scratch.findings);
         let said = Said::of(event, self, &mut findings);
         let names = Names::of(event, &words, trace, self, &mut findings);
+        found.iter().for_each(|found| findings.add_known(&found.kind, found.sample.clone()));
         let mut w = DraftWriter::new(scratch);
         let content = &mut scratch.content;
         action(&mut w.line, words.class, &names, event, said.input.as_deref(), content);
@@ -86,6 +100,7 @@ impl Said {
             Content::Value(value) => {
                 input = Some(redactor.scan_and_summarise(value, findings).unwrap_or_default());
             }
+            Content::Digest(digest) => input = Some(digested(digest, findings).unwrap_or_default()),
             Content::Undisclosed => {}
         }
         let outcome = match outcome_content(&event.outcome) {
@@ -93,14 +108,21 @@ impl Said {
                 redactor.scan(result, findings);
                 if builder.hash_only { None } else { redactor.summary_outcome(result) }
             }
+            Some(OutcomeContent::Digest(digest)) => digested(digest, findings),
             Some(OutcomeContent::Error(error)) => {
                 redactor.scan_text(error, findings);
                 if builder.hash_only { None } else { redactor.summary_text(error) }
             }
             None => None,
         };
-        Self { input, outcome }
+        if builder.hash_only { Self { input: None, outcome: None } } else { Self { input, outcome } }
     }
+}
+
+/// What a digest says of its value.
+fn digested(digest: &Digest, findings: &mut Findings) -> Option<String> {
+    digest.findings.iter().for_each(|found| findings.add_known(&found.kind, found.sample.clone()));
+    digest.summary.clone()
 }
 
 /// The ids that an origin gives to its record.
@@ -200,9 +222,13 @@ fn action(
     line.extend_from_slice(br#""category":""#);
     line.extend_from_slice(category.as_bytes());
     line.extend_from_slice(br#"","#);
-    if let Content::Value(value) = &event.input {
+    if event.input != Content::Undisclosed {
         line.extend_from_slice(br#""input":{"hash":"#);
-        content_hash(line, value, scratch);
+        match &event.input {
+            Content::Value(value) => content_hash(line, value, scratch),
+            Content::Digest(digest) => hash_of(line, &digest.hash),
+            Content::Undisclosed => {}
+        }
         if let Some(summary) = summary {
             line.extend_from_slice(br#","summary":"#);
             write_str(summary, line);
@@ -251,28 +277,36 @@ fn agent(line: &mut Vec<u8>, names: &Names<'_>) {
 #[derive(Clone, Copy)]
 enum OutcomeContent<'e> {
     Result(&'e Json<'e>),
+    Digest(&'e Digest),
     Error(&'e str),
 }
 
 fn outcome_content<'e>(outcome: &'e Outcome<'_>) -> Option<OutcomeContent<'e>> {
     match (outcome.status, &outcome.result) {
         (Status::Ok, Content::Value(result)) => Some(OutcomeContent::Result(result)),
+        (Status::Ok, Content::Digest(digest)) => Some(OutcomeContent::Digest(digest)),
         (Status::Ok, Content::Undisclosed) => None,
+        (_, Content::Digest(digest)) if matches!(digest.of, Told::Error | Told::ErrorType) => {
+            Some(OutcomeContent::Digest(digest))
+        }
         _ => outcome.error_text.as_deref().or(outcome.error_type.as_deref()).map(OutcomeContent::Error),
     }
 }
 
 /// As the reference derives it: an error is hashed as `{"error": text}`.
+pub(super) fn error_hash(error: &str, scratch: &mut Vec<u8>) -> [u8; 32] {
+    let error = Json::Str(Text::Utf8(Cow::Borrowed(error)));
+    hash::input_hash_with(&Json::Object(vec![("error".into(), error)]), scratch).0
+}
+
 fn outcome(line: &mut Vec<u8>, outcome: &Outcome<'_>, summary: Option<&str>, scratch: &mut Vec<u8>) {
     line.extend_from_slice(br#","outcome":{"#);
     if let Some(content) = outcome_content(outcome) {
         line.extend_from_slice(br#""hash":"#);
         match content {
             OutcomeContent::Result(result) => content_hash(line, result, scratch),
-            OutcomeContent::Error(error) => {
-                let error = Json::Str(Text::Utf8(Cow::Borrowed(error)));
-                content_hash(line, &Json::Object(vec![("error".into(), error)]), scratch);
-            }
+            OutcomeContent::Digest(digest) => hash_of(line, &digest.hash),
+            OutcomeContent::Error(error) => hash_of(line, &error_hash(error, scratch)),
         }
         line.push(b',');
     }
@@ -324,7 +358,11 @@ fn ending(w: &mut DraftWriter, tenant: &Tenant) {
 }
 
 fn content_hash(line: &mut Vec<u8>, value: &Json<'_>, scratch: &mut Vec<u8>) {
+    hash_of(line, &hash::input_hash_with(value, scratch).0);
+}
+
+fn hash_of(line: &mut Vec<u8>, hash: &[u8; 32]) {
     line.extend_from_slice(b"\"sha256:");
-    hash::write_hex(&hash::input_hash_with(value, scratch).0, line);
+    hash::write_hex(hash, line);
     line.push(b'"');
 }

@@ -6,6 +6,7 @@
 //! what was found in both.
 
 use super::draft::ContentHash;
+use super::told::Mark;
 use halo_adapters::json::{Json, Text, parse};
 
 /// The hashes of input and outcome in a line in canonical form. Only the record's own keys can look
@@ -20,6 +21,48 @@ pub(super) fn content(line: &[u8]) -> [Option<ContentHash>; 2] {
 /// Whether all the content that `ours` has is that of `sealed`.
 pub(super) fn has_content_of(ours: &[u8], sealed: &[u8]) -> bool {
     content(ours).into_iter().zip(content(sealed)).all(|(ours, sealed)| ours.is_none() || ours == sealed)
+}
+
+/// Whether two lines of different readings of one thing agree in how long it lived and how it ended.
+/// Another version of the mapping is another reading, and so is another form of the same telemetry;
+/// those that stores export are cut to milliseconds.
+pub(super) fn lived_as_long(ours: &[u8], sealed: &[u8]) -> bool {
+    let read = |line| parse(std::str::from_utf8(line).ok()?).ok();
+    let (Some(ours), Some(sealed)) = (read(ours), read(sealed)) else { return false };
+    let both = |section: &str, key: &str| {
+        [&ours, &sealed].map(|record| record.get(section).and_then(|section| section.get(key)))
+    };
+    let same = |section, key| matches!(both(section, key), [ours, sealed] if ours == sealed);
+    let form = !same("source", "dialect") || !same("source", "adapter");
+    let same_instant = |key| {
+        let text = both("data", key).map(|instant| instant.and_then(Json::as_str));
+        let [ours, sealed] = if form {
+            text.map(|text| text.map(|text| text.get(..MILLISECONDS).unwrap_or(text)))
+        } else {
+            text
+        };
+        ours == sealed
+    };
+    (form || !same("source", "mapping"))
+        && same_instant("started_at")
+        && same_instant("ended_at")
+        && same("outcome", "status")
+}
+
+/// Of `2026-11-25T00:00:00.123456Z`.
+const MILLISECONDS: usize = 23;
+
+/// The messages that a line was made of.
+pub(super) fn told(line: &[u8]) -> Vec<Mark> {
+    let key = br#""told":["#;
+    let Some(at) = memchr::memmem::find(line, key) else { return Vec::new() };
+    let list = line.get(at + key.len()..).unwrap_or_default();
+    let end = memchr::memchr(b']', list).unwrap_or(0);
+    list.get(..end)
+        .unwrap_or_default()
+        .split(|byte| *byte == b',')
+        .filter_map(|mark| mark.get(1..17)?.try_into().ok())
+        .collect()
 }
 
 /// Whether two lines say the same but for the action's content.

@@ -11,6 +11,7 @@ use super::ids::{Origin, RecordId};
 use super::redact::Findings;
 use super::tenant::Tenant;
 use super::time::LEN as TS_LEN;
+use super::told::Mark;
 use bytes::{Bytes, BytesMut};
 use sha2::{Digest, Sha256};
 
@@ -50,6 +51,8 @@ pub struct Draft {
     apart: Vec<Self>,
     /// The record of the action whose content this draft tells by itself.
     content_of: Option<RecordId>,
+    /// Of an action told in several messages: each by itself, for when its record is sealed without it.
+    told: Vec<(Mark, Self)>,
 }
 
 /// How a draft stands to the line that is sealed under its origin.
@@ -58,7 +61,9 @@ pub enum Standing<'a> {
     /// It says nothing that the line does not say.
     Same,
     /// It is the same but for content that was joined to it: these say that content by itself.
-    Apart(&'a [Draft]),
+    ///
+    /// Or it was told in several messages, and these tell those that the line does not know.
+    Apart(Vec<&'a Draft>),
     Conflict,
 }
 
@@ -158,6 +163,7 @@ impl DraftWriter {
             head,
             apart: Vec::new(),
             content_of: None,
+            told: Vec::new(),
         }
     }
 }
@@ -173,11 +179,36 @@ impl Draft {
         self.id
     }
 
+    /// What `action.tool` says, as it is escaped in the line.
+    #[must_use]
+    pub fn tool(&self) -> &str {
+        // Nothing before it can hold this key: its quotes would be escaped inside a string.
+        let key = br#""tool":""#;
+        let start = memchr::memmem::find(&self.line, key).map_or(self.line.len(), |at| at + key.len());
+        let rest = self.line.get(start..).unwrap_or_default();
+        let mut end = 0;
+        while let Some(at) = memchr::memchr2(b'"', b'\\', rest.get(end..).unwrap_or_default()) {
+            end += at;
+            if rest.get(end) == Some(&b'"') {
+                break;
+            }
+            end += 2;
+        }
+        rest.get(..end).and_then(|tool| std::str::from_utf8(tool).ok()).unwrap_or_default()
+    }
+
     /// Bytes of the lines this draft may become, their newlines included.
     #[must_use]
     #[allow(clippy::len_without_is_empty)]
     pub fn len(&self) -> usize {
-        self.line.len() + self.apart.iter().map(Self::len).sum::<usize>()
+        let told = self.told.iter().map(|(_, draft)| draft.len()).sum::<usize>();
+        self.line.len() + self.apart.iter().map(Self::len).sum::<usize>() + told
+    }
+
+    /// Tells which messages this draft was made of, and what to seal of each if the origin turns out to
+    /// be sealed without it.
+    pub(super) fn told_by(&mut self, messages: Vec<(Mark, Self)>) {
+        self.told = messages;
     }
 
     /// Tells that content was joined to this draft, and what to seal if the origin turns out to be
@@ -243,6 +274,9 @@ impl Draft {
     /// How this draft stands to `line`, which is sealed under the same origin.
     #[must_use]
     pub fn standing(&self, line: &[u8]) -> Standing<'_> {
+        if !self.told.is_empty() {
+            return self.standing_of_messages(line);
+        }
         let same = self.same_content(line);
         let more = !compare::has_content_of(&self.line, line);
         if same && (!more || self.apart.is_empty()) {
@@ -254,7 +288,18 @@ impl Draft {
         } else if self.apart.is_empty() {
             Standing::Conflict
         } else {
-            Standing::Apart(&self.apart)
+            Standing::Apart(self.apart.iter().collect())
+        }
+    }
+
+    fn standing_of_messages(&self, line: &[u8]) -> Standing<'_> {
+        let known = compare::told(line);
+        let new: Vec<&Self> =
+            self.told.iter().filter(|(mark, _)| !known.contains(mark)).map(|(_, draft)| draft).collect();
+        if new.is_empty() || compare::lived_as_long(&self.line, line) {
+            Standing::Same
+        } else {
+            Standing::Apart(new)
         }
     }
 
@@ -262,9 +307,10 @@ impl Draft {
     /// its place in the chain, the time of sealing, and its parent, which depends on what else came in
     /// the same request.
     ///
-    /// A line sealed by another version of the mapping may say the same in other words; then only
-    /// its length of life decides (`started_at`, `ended_at` and the outcome's status), so that an
-    /// upgrade of halod does not turn every resend into a conflict.
+    /// A line sealed by another version of the mapping, or read from another form of the same telemetry
+    /// (an export of what came live), may say the same in other words; then only its length of life
+    /// decides (`started_at`, `ended_at` and the outcome's status), so that an upgrade of halod or an
+    /// import does not turn everything into a conflict.
     #[must_use]
     pub fn same_content(&self, line: &[u8]) -> bool {
         let whole = [line.strip_suffix(b"\n").unwrap_or(line), b"\n"].concat();
@@ -276,11 +322,7 @@ impl Draft {
                 return true;
             }
         }
-        let core = |key: &[u8], line: &[u8]| string_after(line, key).map(<[u8]>::to_vec);
-        core(b"\"mapping\":\"", line) != core(b"\"mapping\":\"", &self.line)
-            && [&b"\"started_at\":\""[..], b"\"ended_at\":\"", b"\"status\":\""]
-                .iter()
-                .all(|key| core(key, line) == core(key, &self.line))
+        compare::lived_as_long(&self.line, line)
     }
 
     /// The record that is sealed instead when another content is already sealed under this
@@ -310,6 +352,7 @@ impl Draft {
             head,
             apart: Vec::new(),
             content_of: None,
+            told: Vec::new(),
         }
     }
 
@@ -320,7 +363,8 @@ impl Draft {
         let find = |needle: &[u8], from: usize| Some(memchr::memmem::find(line.get(from..)?, needle)? + from);
         let line_end = line.len().checked_sub(1).filter(|&end| line[end] == b'\n')?;
         let opening = br#""integrity":{"alg":"sha-256","canon":"rfc8785","#;
-        let hole = find(opening, 0)? + opening.len();
+        // The last one: nothing of a sender's choice that could look like it comes after it.
+        let hole = memchr::memmem::rfind(line, opening)? + opening.len();
         let parent = find(PARENT.as_bytes(), hole);
         let id_key = br#""record_id":""#;
         let id_at = find(id_key, hole)? + id_key.len();
@@ -341,14 +385,7 @@ impl Draft {
         line[hole..hole + HOLE.len()].copy_from_slice(HOLE.as_bytes());
         let head = Sha256::new_with_prefix(&line[..hole]);
         let marks = Marks { conflict, hole, parent, id: id_at, ts: ts_at };
-        Some(Self { tenant, id, line: line.into(), marks, head, apart: Vec::new(), content_of: None })
+        let (apart, told) = (Vec::new(), Vec::new());
+        Some(Self { tenant, id, line: line.into(), marks, head, apart, content_of: None, told })
     }
-}
-
-/// The string value that follows `key` (which ends in `":"`) for the first time. Only for canonical
-/// lines and values without escapes; good enough to compare two lines by, not to read one.
-fn string_after<'a>(line: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
-    let at = memchr::memmem::find(line, key)? + key.len();
-    let end = memchr::memchr(b'"', &line[at..])?;
-    Some(&line[at..at + end])
 }

@@ -6,6 +6,7 @@
 
 use super::tenant::Tenant;
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 
 /// 128 bits in UUID form, version 8 (RFC 9562, section 5.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,6 +25,22 @@ pub enum Origin {
     Conflict,
     /// What halod says of itself: the notice's kind and the facts that make it one of a kind.
     Notice,
+}
+
+/// What a part of a sender's id is kept as where it waits on disk: its hash, as an id may hold
+/// anything. What is kept already stays as it is.
+#[must_use]
+pub fn kept_part(part: &str) -> Cow<'_, str> {
+    const MARK: &str = "#";
+    let is_kept = part.strip_prefix(MARK).is_some_and(|rest| {
+        rest.len() == 64 && rest.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    });
+    if is_kept {
+        return Cow::Borrowed(part);
+    }
+    let mut kept = MARK.as_bytes().to_vec();
+    super::hash::write_hex(&super::hash::sha256(part.as_bytes()), &mut kept);
+    Cow::Owned(String::from_utf8(kept).unwrap_or_default())
 }
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
@@ -59,11 +76,13 @@ impl RecordId {
         Self::derive(Origin::Span, tenant, &[trace, span])
     }
 
-    /// The id of the record of something that its sender gave an id of its own.
+    /// The id of the record of something that its sender gave an id of its own. A part may be given as
+    /// what [`kept_part`] made of it.
     #[must_use]
     pub fn of_key(tenant: &Tenant, space: &str, id: &[impl AsRef<str>]) -> Self {
+        let kept: Vec<Cow<'_, str>> = id.iter().map(|part| kept_part(part.as_ref())).collect();
         let parts: Vec<&[u8]> =
-            std::iter::once(space.as_bytes()).chain(id.iter().map(|part| part.as_ref().as_bytes())).collect();
+            std::iter::once(space.as_bytes()).chain(kept.iter().map(|part| part.as_bytes())).collect();
         Self::derive(Origin::Keyed, tenant, &parts)
     }
 

@@ -17,4 +17,5 @@ pub mod redact;
 pub mod schema;
 pub mod tenant;
 pub mod time;
+pub mod told;
 pub mod vocabulary;

@@ -123,18 +123,24 @@ fn facts<'e>(
 
 /// Cuts a name to [`MAX_NAME`] characters; `…~` and the start of the whole one's SHA-256 then keep two
 /// long ones apart. What is cut and hashed is masked already.
-fn bounded(name: Cow<'_, str>) -> Cow<'_, str> {
+pub(super) fn bounded(name: Cow<'_, str>) -> Cow<'_, str> {
     // No string of at most MAX_NAME bytes has more characters than that.
     if name.len() <= MAX_NAME {
         return name;
     }
     match name.char_indices().nth(MAX_NAME) {
         None => name,
+        // Cut before: a name that waited on disk comes here again.
+        Some((at, _)) if is_mark(&name[at..]) => name,
         Some((at, _)) => {
             let digest = hex(&hash::sha256(name.as_bytes()));
             Cow::Owned([&name[..at], "…~", &digest[..16]].concat())
         }
     }
+}
+
+fn is_mark(end: &str) -> bool {
+    end.strip_prefix("…~").is_some_and(|hash| hash.len() == 16 && hash.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -85,6 +85,16 @@ pub const FAMILIES: &[(&str, Kind, &str)] = &[
         Counter,
         "Requests that were not taken, by reason; all but too_large may be sent again.",
     ),
+    ("halod_tee_offered_total", Counter, "Sealed requests handed to a tee's queue, to be passed on."),
+    ("halod_tee_forwarded_total", Counter, "Requests that the backend behind a tee took."),
+    (
+        "halod_tee_dropped_total",
+        Counter,
+        "Requests that were sealed and will not be passed on, by reason; memory: before the queue, full: the oldest.",
+    ),
+    ("halod_tee_retried_total", Counter, "Attempts to pass a request on that failed, by reason."),
+    ("halod_tee_queue_bytes", Gauge, "Disk space that a tee's queue takes."),
+    ("halod_tee_queue_requests", Gauge, "Requests in a tee's queue."),
     ("halod_records_sealed_total", Counter, "Records linked into a chain and synced to disk."),
     ("halod_records_duplicate_total", Counter, "Records that were sealed before; nothing was written."),
     (

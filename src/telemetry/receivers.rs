@@ -1,5 +1,6 @@
 //! The receivers' counters as samples of [`super::metrics`].
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use halo_adapters::otlp::Signal;
@@ -8,12 +9,34 @@ use super::metrics::Sample;
 use crate::net::status::Fault;
 use crate::receivers::otlp::stats::{OtlpStats, SIGNALS, SignalStats, Transport};
 use crate::receivers::stats::{Counters, ReceiverStats};
+use crate::tee::stats::TeeStats;
 
 /// Everything the receivers count.
 #[must_use]
-pub fn all(counters: &Counters) -> Vec<Sample> {
+pub fn all(counters: &Counters, tees: &[(&'static str, Arc<TeeStats>)]) -> Vec<Sample> {
     let mut samples = otlp(&counters.otlp);
     samples.extend(counters.others().into_iter().flat_map(other));
+    samples.extend(tees.iter().flat_map(|(receiver, stats)| tee(receiver, stats)));
+    samples
+}
+
+/// Everything a tee counts.
+fn tee(receiver: &str, stats: &TeeStats) -> Vec<Sample> {
+    let labels = vec![("receiver", receiver.to_owned())];
+    let mut samples: Vec<_> = [
+        ("halod_tee_offered_total", &stats.offered),
+        ("halod_tee_forwarded_total", &stats.forwarded),
+        ("halod_tee_queue_bytes", &stats.bytes),
+        ("halod_tee_queue_requests", &stats.entries),
+    ]
+    .into_iter()
+    .map(|(name, count)| sample(name, labels.clone(), count.load(Relaxed)))
+    .collect();
+    let dropped = stats.dropped().map(|(reason, count)| ("halod_tee_dropped_total", reason, count));
+    let retried = stats.retried().map(|(reason, count)| ("halod_tee_retried_total", reason, count));
+    for (name, reason, count) in dropped.chain(retried) {
+        samples.push(sample(name, with(&labels, "reason", reason), count));
+    }
     samples
 }
 
@@ -124,7 +147,8 @@ mod tests {
         filtered.add("acme.web", 3);
         stats.filtered.add(Signal::Traces, &filtered);
         let samples = otlp(&stats);
-        for sample in samples.iter().chain(&other(&ReceiverStats::new("litellm"))) {
+        let others = [other(&ReceiverStats::new("litellm")), tee("otlp", &TeeStats::default())].concat();
+        for sample in samples.iter().chain(&others) {
             assert!(FAMILIES.iter().any(|(name, ..)| *name == sample.name), "{}", sample.name);
         }
         let accepted = |transport: &str| {

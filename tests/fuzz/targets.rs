@@ -5,7 +5,7 @@ use halo_adapters::event::{Event, Keyed, Origin};
 use halo_adapters::otlp::model::{Logs, Traces};
 use halo_adapters::otlp::{Signal, json, protobuf};
 use halo_adapters::unusable::Unusable;
-use halo_adapters::{json as value, litellm, openai_agents, otel};
+use halo_adapters::{json as value, langsmith, litellm, openai_agents, otel};
 use std::hint::black_box;
 
 const SIGNALS: [Signal; 3] = [Signal::Traces, Signal::Logs, Signal::Metrics];
@@ -121,6 +121,34 @@ fn items(data: &[u8], adapter: &str, reads: for<'a> fn(&value::Json<'a>) -> Read
     }
 }
 
+/// The first line is the boundary. Parts lie in the body, in its order, and what they hold can be read.
+pub(crate) fn langsmith(data: &[u8]) {
+    if let Some(row) = std::str::from_utf8(data).ok().and_then(|text| value::parse(text).ok()) {
+        langsmith_row(&row);
+    }
+    let Some(boundary) = data.split(|byte| *byte == b'\r').next().and_then(|line| line.strip_prefix(b"--"))
+    else {
+        return;
+    };
+    let content_type = [b"multipart/form-data; boundary=\"", boundary, b"\""].concat();
+    let Some(boundary) = langsmith::multipart::boundary(&content_type) else { return };
+    let Ok(parts) = langsmith::multipart::parts(data, &boundary) else { return };
+    let held: usize = parts.iter().map(|part| part.content.len() + boundary.len()).sum();
+    assert!(held <= data.len());
+    for told in langsmith::form::told(&parts) {
+        let parse = |bytes| value::parse(langsmith::form::text(bytes)?).map_err(|error| error.to_string());
+        match told {
+            langsmith::form::Told::Run(run) => {
+                if let Ok(whole) = run.assemble(parse) {
+                    langsmith_row(&whole);
+                }
+            }
+            langsmith::form::Told::Feedback(content) => drop(black_box(parse(content))),
+            langsmith::form::Told::Unknown(place) => assert!(place < parts.len()),
+        }
+    }
+}
+
 type Read<'a> = Result<Option<Event<'a>>, Unusable>;
 
 pub(crate) fn litellm(data: &[u8]) {
@@ -130,4 +158,15 @@ pub(crate) fn litellm(data: &[u8]) {
 
 pub(crate) fn openai_agents(data: &[u8]) {
     items(data, "openai_agents_traces", openai_agents::item);
+}
+
+fn langsmith_row(row: &value::Json<'_>) {
+    let _ = black_box(langsmith::feedback(row));
+    let _ = black_box(langsmith::run(row));
+    for op in [langsmith::Op::Post, langsmith::Op::Patch] {
+        if let Ok(fragment) = langsmith::fragment(op, row) {
+            assert_eq!(fragment.space, langsmith::SPACE);
+            drop(black_box(fragment.event(false)));
+        }
+    }
 }

@@ -11,13 +11,26 @@ const LAYERS: &[&[&str]] = &[
     &["record"],
     &["chain"],
     &["pipeline"],
+    &["hold", "tee"],
     &["net", "receivers"],
+    &["import"],
     &["config", "telemetry", "daemon"],
     &["cli"],
 ];
 
-/// Where files are read and written. The metrics read the process's own size, and nothing else.
-const MAY_USE_FILES: &[&str] = &["src/chain", "src/config", "src/cli", "src/daemon", "src/telemetry/metrics"];
+/// Where files are read and written. The hold keeps what was acknowledged and is not whole, a tee its queue,
+/// each on a thread of its own; imports are of files; the metrics read the process's own size, and nothing
+/// else.
+const MAY_USE_FILES: &[&str] = &[
+    "src/chain",
+    "src/hold",
+    "src/tee",
+    "src/import",
+    "src/config",
+    "src/cli",
+    "src/daemon",
+    "src/telemetry/metrics",
+];
 
 /// Where nothing is asynchronous.
 const NO_TOKIO: &[&str] = &["adapters/src", "src/record", "src/chain"];

@@ -59,7 +59,8 @@ fn status<'a>(
         // Everybody has a `success`; here it is known what it is about.
         || matches!(decision.why, Why::Marker(Field::ClaudeType)) && unsuccessful(found)
         || decision.kind == Kind::Generate && finish_reason == Some("error")
-        || matches!(decision.kind, Kind::Tool | Kind::McpTool) && tells_of_failure(result);
+        || matches!(decision.kind, Kind::Tool | Kind::McpTool)
+            && matches!(result, Content::Value(result) if tells_of_failure(result));
     if failed { Status::Error } else { Status::Ok }
 }
 
@@ -106,12 +107,15 @@ fn denied(found: &Found<'_>, result: &Content<'_>) -> bool {
         Some(AnyValue::Str(word)) => is_one_of(&DENIALS, word) || word == "true",
         _ => false,
     };
-    let Content::Value(result) = result else { return by_attribute };
+    by_attribute || matches!(result, Content::Value(result) if says_no(result))
+}
+
+/// Whether a guard's verdict is no.
+pub(crate) fn says_no(result: &Json<'_>) -> bool {
     let says = |key: &str, said: bool| matches!(result.get(key), Some(Json::Bool(value)) if *value == said);
     let word =
         |key: &str| result.get(key).and_then(Json::as_str).is_some_and(|word| is_one_of(&DENIALS, word));
-    by_attribute
-        || ["triggered", "tripwire_triggered", "blocked", "denied"].iter().any(|key| says(key, true))
+    ["triggered", "tripwire_triggered", "blocked", "denied"].iter().any(|key| says(key, true))
         || ["passed", "allowed", "approved"].iter().any(|key| says(key, false))
         || ["decision", "verdict", "action", "status"].iter().any(|key| word(key))
         || result.as_str().is_some_and(|word| is_one_of(&DENIALS, word))
@@ -120,8 +124,7 @@ fn denied(found: &Found<'_>, result: &Content<'_>) -> bool {
 /// Whether a tool's result is that of a failure, though the call itself came back: as the reference
 /// derives it, and MCP's `isError`. Some frameworks put the tool's own result under `output` or
 /// `data`, and some send it encoded twice.
-fn tells_of_failure(result: &Content<'_>) -> bool {
-    let Content::Value(result) = result else { return false };
+pub(crate) fn tells_of_failure(result: &Json<'_>) -> bool {
     let inner = || ["output", "data"].iter().any(|key| result.get(key).is_some_and(is_failure));
     let encoded = || match result.as_str() {
         Some(text) if text.trim_start().starts_with('{') => {
@@ -172,7 +175,7 @@ mod tests {
     use super::*;
 
     fn failed(text: &str) -> bool {
-        tells_of_failure(&Content::Value(json::parse(text).unwrap()))
+        tells_of_failure(&json::parse(text).unwrap())
     }
 
     #[test]

@@ -108,7 +108,7 @@ fn present(value: Value) -> Value {
 /// Absent when undisclosed; disclosed null is told apart.
 fn content(content: &Content<'_>) -> Value {
     match content {
-        Content::Undisclosed => Value::Null,
+        Content::Undisclosed | Content::Digest(_) => Value::Null,
         Content::Value(Json::Null) => "disclosed: null".into(),
         Content::Value(json) => value(json),
     }

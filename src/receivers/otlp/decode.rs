@@ -141,6 +141,9 @@ impl Placer<'_> {
         span: &[KeyValue<'_>],
         dialect: Option<&str>,
     ) -> Result<Tenant, TenantError> {
+        if let HeaderClaim::Assigned(tenant) = self.header {
+            return Ok(tenant.clone());
+        }
         if let Some(id) = resource {
             return self.tenant(id);
         }
@@ -150,7 +153,7 @@ impl Placer<'_> {
         match self.header {
             HeaderClaim::Absent => dialect.map_or(Ok(Tenant::Local), |id| self.tenant(id)),
             HeaderClaim::Tenant(id) => self.tenant(id),
-            HeaderClaim::Unreadable => self.header.tenant(None),
+            HeaderClaim::Unreadable | HeaderClaim::Assigned(_) => self.header.tenant(None),
         }
     }
 

@@ -53,10 +53,12 @@ async fn export(
     reader: &mut Reader<'_, Incoming>,
 ) -> Result<Vec<u8>, Fault> {
     let (body, permit) = reader.collect(&shared.intake).await?;
+    let kept = shared.reading.tee.keep(head, &body);
     let &Wanted { signal, encoding, coding } = wanted;
     let claim = shared.reading.tenant.header_claim(&head.headers);
     let arrival = Arrival { signal, encoding, coding, body, permit, claim };
     let partial = shared.export(Transport::Http, arrival).await?;
+    kept.forward();
     let form = match encoding {
         Encoding::Protobuf => Form::Protobuf,
         Encoding::Json => Form::Json,

@@ -135,7 +135,7 @@ pub(super) fn share(
     let (trace, span) = key.span;
     let said = |content: &Content<'static>| match content {
         Content::Value(value) => value.clone(),
-        Content::Undisclosed => Json::Null,
+        Content::Undisclosed | Content::Digest(_) => Json::Null,
     };
     let span_record = RecordId::of_span(&key.tenant, &trace, &span);
     let event = Event {
@@ -179,6 +179,7 @@ fn owned(part: Part<'_>) -> Part<'static> {
     let content = |content: Content<'_>| match content {
         Content::Value(value) => Content::Value(value.into_owned()),
         Content::Undisclosed => Content::Undisclosed,
+        Content::Digest(digest) => Content::Digest(digest),
     };
     Part {
         trace: part.trace,
@@ -206,7 +207,7 @@ fn owned(part: Part<'_>) -> Part<'static> {
 fn weight(part: &Part<'_>) -> usize {
     let content = |content: &Content<'_>| match content {
         Content::Value(value) => value.weight(),
-        Content::Undisclosed => 0,
+        Content::Undisclosed | Content::Digest(_) => 0,
     };
     let texts = [&part.agent.id, &part.agent.name, &part.agent.version, &part.session, &part.principal];
     size_of::<Part<'_>>()

@@ -9,6 +9,7 @@
 //! HTTP/2; `proto/` holds the messages. An answer of success means: linked and on disk.
 
 mod decode;
+pub mod file;
 mod grpc;
 mod http;
 pub mod join;
@@ -33,11 +34,13 @@ use super::stats::{Counters, Pending};
 use super::tenancy::TenantRule;
 use crate::net::answer::Reply;
 use crate::net::body::Reader;
+use crate::net::grpc::is_grpc;
 use crate::net::limits::Limits;
 use crate::net::status::Fault;
 use crate::pipeline::batch::Batch;
 use crate::pipeline::intake::Intake;
 use crate::record::build::Builder;
+use crate::tee::Tee;
 use ::http::{HeaderMap, Request, Response};
 use bytes::Bytes;
 use halo_adapters::otlp::Signal;
@@ -67,12 +70,19 @@ pub struct Reading {
     builder: Arc<Builder>,
     promised: Promised,
     joins: Joins,
+    tee: Tee,
 }
 
 impl Reading {
     #[must_use]
     pub fn new(tenant: TenantRule, builder: Arc<Builder>, joins: Joins) -> Self {
-        Self { tenant, builder, promised: Promised::default(), joins }
+        Self { tenant, builder, promised: Promised::default(), joins, tee: Tee::default() }
+    }
+
+    /// The same, with what was sealed being passed on.
+    #[must_use]
+    pub fn with_tee(self, tee: Tee) -> Self {
+        Self { tee, ..self }
     }
 }
 
@@ -101,7 +111,7 @@ impl OtlpService {
 impl OtlpService {
     /// Answers one request.
     pub async fn answer(&self, request: Request<Incoming>) -> Response<Reply> {
-        if grpc::is_grpc(request.headers()) {
+        if is_grpc(request.headers()) {
             grpc::answer(&self.shared, request).await
         } else {
             http::answer(&self.shared, request).await

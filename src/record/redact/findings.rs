@@ -1,6 +1,6 @@
 //! What was found, without the secret itself.
 
-use super::table::Severity;
+use super::table::{self, Severity};
 use crate::record::canon::write_str;
 
 /// Findings of one type that a record keeps.
@@ -36,6 +36,13 @@ impl Findings {
         if same < MAX_PER_TYPE {
             self.list.push(Finding { kind, severity, sample });
         }
+    }
+
+    /// Adds what was found before and kept by its kind. A kind that is not known here, from a later
+    /// version, is not less than a secret.
+    pub fn add_known(&mut self, kind: &str, sample: String) {
+        let (kind, severity) = table::known(kind).unwrap_or(("unknown_secret", Severity::High));
+        self.add(kind, severity, sample);
     }
 
     /// Adds all of `others`, in their order.

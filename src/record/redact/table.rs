@@ -70,6 +70,17 @@ const ROW: Row = Row {
     mask: |_, _| {},
 };
 
+/// The type and severity of a finding by its type's name.
+pub(super) fn known(kind: &str) -> Option<(&'static str, Severity)> {
+    const OTHERS: [(&str, Severity); 3] = [
+        ("high_entropy_secret", Severity::High),
+        ("high_entropy_path_value", Severity::Low),
+        ("credential_field", Severity::Critical),
+    ];
+    let row = ROWS.iter().find(|row| row.name == kind).map(|row| (row.name, row.severity));
+    row.or_else(|| OTHERS.into_iter().find(|(name, _)| *name == kind))
+}
+
 /// How many rows are the reference's.
 pub(super) const REFERENCE_ROWS: usize = 18;
 

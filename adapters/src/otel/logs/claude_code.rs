@@ -29,7 +29,7 @@ fn event<'a>(log: &Log<'_, 'a>, action: Action<'a>) -> Event<'a> {
 fn tool<'a>(log: &Log<'_, 'a>) -> (Cow<'a, str>, Option<Cow<'a, str>>) {
     let details = |key| match log.content("tool_parameters") {
         Content::Value(parameters) => member(parameters, key),
-        Content::Undisclosed => None,
+        Content::Undisclosed | Content::Digest(_) => None,
     };
     match (details("mcp_tool_name"), details("mcp_server_name")) {
         (Some(tool), Some(server)) => (tool, Some(server)),

@@ -25,7 +25,7 @@ pub(super) fn item<'a>(log: &Log<'_, 'a>) -> Option<Item<'a>> {
             let policy = ["approval_policy", "sandbox_policy"].map(|key| (key.into(), log.content(key)));
             let told = policy.into_iter().filter_map(|(key, content)| match content {
                 Content::Value(value) => Some((key, value)),
-                Content::Undisclosed => None,
+                Content::Undisclosed | Content::Digest(_) => None,
             });
             let input = Content::Value(crate::json::Json::Object(told.collect()));
             Some(boundary(event(log, Action::Boundary { verb: "start" }), "start", input))

@@ -15,7 +15,7 @@ pub(super) fn item<'a>(log: &Log<'_, 'a>) -> Option<Item<'a>> {
         "tool_call" => Some(tool(log)),
         "api_response" | "api_error" => Some(call(log)),
         "api_request" => match log.content("request_text") {
-            Content::Undisclosed => None,
+            Content::Undisclosed | Content::Digest(_) => None,
             request => Some(boundary(event(log, Action::Boundary { verb: "request" }), "request", request)),
         },
         "user_prompt" => {

@@ -133,7 +133,7 @@ pub fn assemble<'a>(parts: Vec<Part<'a>>) -> (Content<'a>, Content<'a>) {
     let (mut messages, mut choices) = (Some(Vec::new()), Some(Vec::new()));
     let add = |list: &mut Option<Vec<Json<'a>>>, one| match one {
         Content::Value(value) => list.iter_mut().for_each(|list| list.push(value.clone())),
-        Content::Undisclosed => *list = None,
+        Content::Undisclosed | Content::Digest(_) => *list = None,
     };
     for part in parts {
         match part.piece {

@@ -99,12 +99,14 @@ impl Rig {
                 tenant: Arc::default(),
                 gaps: gaps.clone(),
                 wait: Duration::ZERO,
+                tee: Default::default(),
             },
             openai_agents: OpenAiAgents {
                 delivery: delivery(|counters| &counters.openai_agents),
                 tenant: Arc::default(),
                 gaps: gaps.clone(),
                 traces: Arc::default(),
+                tee: Default::default(),
             },
             otlp: OtlpService::new(
                 intake.clone(),

@@ -1,0 +1,110 @@
+//! Access logs of gateways and reverse proxies: one line in, one request out.
+//!
+//! ```text
+//! line ─ Reader ─▶ text (combined, HAProxy, Envoy, ALB) or JSON, by the format ─▶ Row ─ Rules ─▶ Event
+//! ```
+//!
+//! A [`Format`] is a program; whether it writes text or JSON is told line by line. Every line comes to
+//! something that can be counted: an event, a request that is no agent's, a line that is no request, or
+//! a reason why it cannot be read.
+
+mod alb;
+mod combined;
+mod detect;
+mod envoy;
+mod event;
+mod fields;
+mod format;
+mod haproxy;
+mod ingress;
+mod json;
+mod litellm;
+mod number;
+mod path;
+mod row;
+mod rules;
+mod spec;
+mod text;
+mod time;
+
+pub use detect::detect;
+pub use format::Format;
+pub use rules::Rules;
+pub use spec::{BadSpec, Spec};
+
+use crate::event::Event;
+use crate::unusable::Unusable;
+use std::borrow::Cow;
+
+/// Version of the mapping from a line to an event, in every record.
+const MAPPING: &str = "1";
+
+/// Where a line stands: what its record is identified by, and how a reader finds the line again.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// What the record calls the file.
+    pub file: &'a str,
+    /// What tells the file's content from every other one's, whatever it is called by now.
+    pub identity: &'a [&'a str],
+    /// Bytes before the line.
+    pub offset: u64,
+}
+
+/// What one line is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Line<'a> {
+    /// A request that an agent made.
+    Event(Box<Event<'a>>),
+    /// A request, but by the rules no agent's.
+    Filtered,
+    /// No request: a blank line, a program's banner, what it says of itself.
+    Preamble,
+}
+
+/// Reads the lines of logs of one format by one set of rules.
+#[derive(Debug)]
+pub struct Reader {
+    spec: Spec,
+    rules: Rules,
+}
+
+impl Reader {
+    #[must_use]
+    pub fn new(spec: Spec, rules: Rules) -> Self {
+        Self { spec, rules }
+    }
+
+    /// Reads a line, which has no line break at its end any more.
+    ///
+    /// # Errors
+    /// What in the line is not as the format has it. Never a value: it may be a secret.
+    pub fn line<'a>(&self, line: &'a [u8], place: &Place<'a>) -> Result<Line<'a>, Unusable> {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.iter().all(u8::is_ascii_whitespace) {
+            return Ok(Line::Preamble);
+        }
+        let (text, damaged) = utf8(line);
+        let mut row = match text {
+            Cow::Borrowed(text) => self.spec.row(text)?,
+            // What was read from a copy cannot borrow from the line.
+            Cow::Owned(text) => self.spec.row(&text)?.map(row::Row::into_owned),
+        };
+        if let Some(row) = &mut row {
+            row.damaged |= damaged;
+        }
+        let Some(row) = row else { return Ok(Line::Preamble) };
+        let target = row.target();
+        if !self.rules.agent(&row, &target) {
+            return Ok(Line::Filtered);
+        }
+        Ok(Line::Event(Box::new(event::event(row, target, place, self.spec.format().name()))))
+    }
+}
+
+/// The text of a line, with U+FFFD for what is not UTF-8, and whether there was any.
+fn utf8(line: &[u8]) -> (Cow<'_, str>, bool) {
+    match std::str::from_utf8(line) {
+        Ok(text) => (Cow::Borrowed(text), false),
+        Err(_) => (Cow::Owned(String::from_utf8_lossy(line).into_owned()), true),
+    }
+}

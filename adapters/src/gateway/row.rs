@@ -1,0 +1,317 @@
+//! What a line says of one request, whoever wrote it.
+
+use super::fields::Field;
+use super::number;
+use super::path::Target;
+use super::text::said;
+use super::time::{self, Time};
+use crate::json::Json;
+use std::borrow::Cow;
+
+/// A request as it was logged. Nothing is masked yet.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Row<'a> {
+    pub(super) method: Option<Cow<'a, str>>,
+    /// The path, with or without the query, or the whole URL.
+    pub(super) path: Option<Cow<'a, str>>,
+    pub(super) query: Option<Cow<'a, str>>,
+    pub(super) url: Option<Cow<'a, str>>,
+    pub(super) status: Option<u16>,
+    /// The status was logged as text: the reference hashes it as such.
+    pub(super) status_is_text: bool,
+    pub(super) tool: Option<Cow<'a, str>>,
+    pub(super) model: Option<Cow<'a, str>>,
+    pub(super) started: Option<Time>,
+    pub(super) ended: Option<Time>,
+    /// In nanoseconds.
+    pub(super) duration: Option<u64>,
+    pub(super) latency: Option<u64>,
+    pub(super) bytes_in: Option<u64>,
+    pub(super) bytes_out: Option<u64>,
+    pub(super) principal: Option<Cow<'a, str>>,
+    pub(super) session: Option<Cow<'a, str>>,
+    pub(super) tenant: Option<Cow<'a, str>>,
+    pub(super) request_id: Option<Cow<'a, str>>,
+    pub(super) traceparent: Option<Cow<'a, str>>,
+    pub(super) error: Option<Cow<'a, str>>,
+    pub(super) error_type: Option<Cow<'a, str>>,
+    pub(super) flags: Option<Cow<'a, str>>,
+    pub(super) gateway: Option<Cow<'a, str>>,
+    pub(super) input_tokens: Option<u64>,
+    pub(super) output_tokens: Option<u64>,
+    pub(super) total_tokens: Option<u64>,
+    pub(super) cached: Option<bool>,
+    /// Names that go into the record as they are.
+    pub(super) facts: Vec<(&'static str, Cow<'a, str>)>,
+    /// The gateway could make nothing of what was sent: `<BADREQ>`, a TLS handshake on a plain port.
+    pub(super) malformed: bool,
+    /// The connection ended before the answer did.
+    pub(super) aborted: Option<&'static str>,
+    /// It was refused by the gateway itself.
+    pub(super) denied: bool,
+    /// The log has only a part of the request.
+    pub(super) cut: bool,
+    /// Bytes that are no UTF-8 were replaced.
+    pub(super) damaged: bool,
+}
+
+/// A logged value.
+#[derive(Clone, Debug)]
+pub(super) enum Value<'a> {
+    Text(Cow<'a, str>),
+    Whole(i64),
+    Float(f64),
+    Flag(bool),
+}
+
+impl<'a> Value<'a> {
+    /// Of a JSON value; a list's first, as headers are logged.
+    pub(super) fn of(json: Json<'a>) -> Option<Self> {
+        Some(match json {
+            Json::Str(crate::json::Text::Utf8(text)) => Self::Text(text),
+            Json::Str(text) => Self::Text(Cow::Owned(text.to_lossy().into_owned())),
+            Json::Int(int) => Self::Whole(int),
+            Json::BigInt(digits) => Self::Text(digits),
+            Json::Float(float) => Self::Float(float),
+            Json::Bool(flag) => Self::Flag(flag),
+            Json::Array(items) => return items.into_iter().next().and_then(Self::of),
+            Json::Null | Json::Object(_) => return None,
+        })
+    }
+
+    fn text(self) -> Option<Cow<'a, str>> {
+        Some(match self {
+            Self::Text(text) => {
+                said(&text)?;
+                text
+            }
+            Self::Whole(int) => Cow::Owned(int.to_string()),
+            Self::Float(float) => Cow::Owned(float.to_string()),
+            Self::Flag(_) => return None,
+        })
+    }
+
+    fn whole(&self) -> Option<u64> {
+        match self {
+            Self::Text(text) => number::whole(text),
+            Self::Whole(int) => u64::try_from(*int).ok(),
+            Self::Float(float) => number::float(*float, 1),
+            Self::Flag(_) => None,
+        }
+    }
+
+    fn nanos(&self, unit: u64) -> Option<u64> {
+        match self {
+            Self::Text(text) => number::lasted(text, unit),
+            Self::Whole(int) => u64::try_from(*int).ok()?.checked_mul(unit),
+            Self::Float(float) => number::float(*float, unit),
+            Self::Flag(_) => None,
+        }
+    }
+
+    fn time(&self) -> Option<Time> {
+        match self {
+            Self::Text(text) => time::any(text),
+            Self::Whole(int) => time::epoch_whole(u64::try_from(*int).ok()?),
+            Self::Float(float) => time::epoch_number(*float),
+            Self::Flag(_) => None,
+        }
+    }
+}
+
+impl<'a> Row<'a> {
+    /// Takes what a field says; of two that say the same thing the first, of two times the finer.
+    pub(super) fn put(&mut self, field: Field, value: Value<'a>) {
+        match field {
+            Field::Request => {
+                if let Some(request) = value.text() {
+                    self.request(request);
+                }
+            }
+            Field::Status => self.status(&value),
+            Field::Started => finer(&mut self.started, value.time()),
+            Field::Ended => finer(&mut self.ended, value.time()),
+            Field::Duration(unit) => first(&mut self.duration, || value.nanos(unit)),
+            Field::Latency(unit) => first(&mut self.latency, || value.nanos(unit)),
+            Field::BytesIn => first(&mut self.bytes_in, || value.whole()),
+            Field::BytesOut => first(&mut self.bytes_out, || value.whole()),
+            Field::InputTokens => first(&mut self.input_tokens, || value.whole()),
+            Field::OutputTokens => first(&mut self.output_tokens, || value.whole()),
+            Field::TotalTokens => first(&mut self.total_tokens, || value.whole()),
+            Field::Cached => {
+                if let Value::Flag(cached) = value {
+                    self.cached = Some(cached);
+                }
+            }
+            // A flag that says that there was none is no error.
+            Field::Error => match value {
+                Value::Flag(true) => first(&mut self.error, || Some(Cow::Borrowed("true"))),
+                value => first(&mut self.error, || value.text()),
+            },
+            field => self.name(field, value),
+        }
+    }
+
+    fn name(&mut self, field: Field, value: Value<'a>) {
+        let slot = match field {
+            Field::Method => &mut self.method,
+            Field::Path => &mut self.path,
+            Field::Query => &mut self.query,
+            Field::Url => &mut self.url,
+            Field::Tool => &mut self.tool,
+            Field::Model => &mut self.model,
+            Field::Principal => &mut self.principal,
+            Field::Session => &mut self.session,
+            Field::Tenant => &mut self.tenant,
+            Field::RequestId => &mut self.request_id,
+            Field::Traceparent => &mut self.traceparent,
+            Field::ErrorType => &mut self.error_type,
+            Field::Flags => &mut self.flags,
+            Field::Gateway => &mut self.gateway,
+            field => {
+                let Some(key) = fact_key(field) else { return };
+                if let Some(text) = value.text() {
+                    self.facts.push((key, text));
+                }
+                return;
+            }
+        };
+        first(slot, || value.text());
+    }
+
+    /// Three digits, or `0`, `-1` and `-` for a request that was never answered.
+    fn status(&mut self, value: &Value<'a>) {
+        if self.status.is_some() {
+            return;
+        }
+        match value {
+            Value::Text(text) if matches!(text.as_ref(), "-1" | "-") => self.status = Some(0),
+            Value::Whole(-1) => self.status = Some(0),
+            value => {
+                self.status =
+                    value.whole().and_then(|code| u16::try_from(code).ok()).filter(|code| *code < 1000)
+            }
+        }
+        self.status_is_text = matches!(value, Value::Text(_));
+    }
+
+    /// A request's first line: method, target, protocol.
+    pub(super) fn request(&mut self, line: Cow<'a, str>) {
+        let parsed = match &line {
+            Cow::Borrowed(line) => request_line(line).map(|(method, target)| (method.into(), target.into())),
+            Cow::Owned(line) => request_line(line)
+                .map(|(method, target)| (Cow::Owned(method.to_owned()), Cow::Owned(target.to_owned()))),
+        };
+        match parsed {
+            Some((method, target)) => {
+                first(&mut self.method, || Some(method));
+                first(&mut self.path, || Some(target));
+            }
+            None => self.malformed = true,
+        }
+    }
+
+    pub(super) fn target(&self) -> Target<'a> {
+        match self.path.clone().or_else(|| self.url.clone()) {
+            Some(target) => Target::of(target, self.query.as_deref()),
+            None => Target::default(),
+        }
+    }
+
+    /// Whether it says anything that only a request has.
+    pub(super) fn is_request(&self) -> bool {
+        self.path.is_some()
+            || self.url.is_some()
+            || self.malformed
+            || self.tool.is_some()
+            || self.model.is_some()
+            || self.method.is_some() && self.status.is_some()
+    }
+
+    pub(super) fn into_owned(self) -> Row<'static> {
+        let own = |text: Option<Cow<'_, str>>| text.map(|text| Cow::Owned(text.into_owned()));
+        Row {
+            method: own(self.method),
+            path: own(self.path),
+            query: own(self.query),
+            url: own(self.url),
+            tool: own(self.tool),
+            model: own(self.model),
+            principal: own(self.principal),
+            session: own(self.session),
+            tenant: own(self.tenant),
+            request_id: own(self.request_id),
+            traceparent: own(self.traceparent),
+            error: own(self.error),
+            error_type: own(self.error_type),
+            flags: own(self.flags),
+            gateway: own(self.gateway),
+            facts: self.facts.into_iter().map(|(key, text)| (key, Cow::Owned(text.into_owned()))).collect(),
+            status: self.status,
+            status_is_text: self.status_is_text,
+            started: self.started,
+            ended: self.ended,
+            duration: self.duration,
+            latency: self.latency,
+            bytes_in: self.bytes_in,
+            bytes_out: self.bytes_out,
+            input_tokens: self.input_tokens,
+            output_tokens: self.output_tokens,
+            total_tokens: self.total_tokens,
+            cached: self.cached,
+            malformed: self.malformed,
+            aborted: self.aborted,
+            denied: self.denied,
+            cut: self.cut,
+            damaged: self.damaged,
+        }
+    }
+}
+
+/// What a field that only goes into `data` is called there.
+fn fact_key(field: Field) -> Option<&'static str> {
+    Some(match field {
+        Field::Host => "host",
+        Field::Provider => "provider",
+        Field::Client => "client",
+        Field::ForwardedFor => "forwarded_for",
+        Field::XRequestId => "x_request_id",
+        Field::CallId => "call_id",
+        Field::TraceId => "trace_id",
+        Field::SpanId => "span_id",
+        Field::Upstream => "upstream",
+        Field::UpstreamStatus => "upstream_status",
+        Field::UserAgent => "user_agent",
+        _ => return None,
+    })
+}
+
+fn first<T>(slot: &mut Option<T>, value: impl FnOnce() -> Option<T>) {
+    if slot.is_none() {
+        *slot = value();
+    }
+}
+
+fn finer(slot: &mut Option<Time>, time: Option<Time>) {
+    if let Some(time) = time
+        && slot.is_none_or(|known| time.fine && !known.fine)
+    {
+        *slot = Some(time);
+    }
+}
+
+/// Method and target, unless this is no request at all.
+fn request_line(line: &str) -> Option<(&str, &str)> {
+    let (method, rest) = line.split_once(' ')?;
+    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    if method.is_empty() || method.len() > 40 || !method.bytes().all(token) {
+        return None;
+    }
+    // HTTP/0.9 has no protocol, and a target may have blanks.
+    let target = match rest.rsplit_once(' ') {
+        Some((target, protocol)) if protocol.starts_with("HTTP/") => target,
+        _ => rest,
+    };
+    let target = target.trim();
+    (!target.is_empty()).then_some((method, target))
+}

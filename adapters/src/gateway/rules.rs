@@ -1,0 +1,307 @@
+//! Which requests are an agent's.
+
+use super::path::{Target, percent_decoded};
+use super::row::Row;
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+/// Which requests become records; the others are counted as filtered. A request that names a model or a
+/// tool in a field of its own is an agent's by every rule.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    all: bool,
+    /// By the first segment, if it is a literal.
+    literal: HashMap<Box<str>, Vec<Pattern>>,
+    wild: Vec<Pattern>,
+}
+
+/// A run of segments of a path, in small letters; in each `*` stands for any text. What follows the run
+/// does not matter.
+#[derive(Clone, Debug)]
+struct Pattern {
+    /// It stands at the path's start; otherwise anywhere.
+    anchored: bool,
+    segments: Vec<Box<str>>,
+}
+
+/// Model APIs and MCP endpoints, wherever a gateway mounts them.
+const KNOWN: [&str; 76] = [
+    // The OpenAI API and what is alike. The short ones are LiteLLM's.
+    "chat/completions",
+    "v1/completions",
+    "v1/responses",
+    "v1/embeddings",
+    "v1/moderations",
+    "v1/images",
+    "v1/audio",
+    "v1/videos",
+    "v1/realtime",
+    "v1/assistants",
+    "v1/threads",
+    "v1/files",
+    "v1/batches",
+    "v1/fine_tuning",
+    "v1/vector_stores",
+    "v1/conversations",
+    "v1/containers",
+    "v1/evals",
+    "engines/*/completions",
+    "engines/*/embeddings",
+    "/completions",
+    "/embeddings",
+    "/responses",
+    "/moderations",
+    "/rerank",
+    "/realtime",
+    // Azure, and its Foundry.
+    "openai/deployments",
+    "openai/responses",
+    "openai/realtime",
+    "openai/threads",
+    "openai/assistants",
+    "openai/files",
+    "openai/batches",
+    "models/embeddings",
+    "models/images",
+    // Anthropic.
+    "v1/messages",
+    "v1/complete",
+    // Google.
+    "models/*:generate*",
+    "models/*:stream*",
+    "models/*:*embed*",
+    "models/*:count*",
+    "models/*:*predict*",
+    "models/*:bidi*",
+    "models/*:batch*",
+    "tunedmodels/*:*generate*",
+    "endpoints/*:*generate*",
+    "endpoints/*:*predict*",
+    "v1beta/interactions",
+    // Bedrock.
+    "model/*/invoke*",
+    "model/*/converse*",
+    "model/*/count-tokens",
+    "agents/*/agentaliases",
+    "knowledgebases/*/retrieve",
+    "retrieveandgenerate*",
+    "guardrail/*/version/*/apply",
+    // Cohere, Mistral, Voyage, Jina, Ollama, vLLM, Workers AI, Replicate.
+    "v1/chat",
+    "v2/chat",
+    "v1/embed",
+    "v2/embed",
+    "v1/rerank",
+    "v2/rerank",
+    "v1/generate",
+    "v1/classify",
+    "v1/ocr",
+    "v1/fim",
+    "v1/agents",
+    "v1/score",
+    "v1/pooling",
+    "api/generate",
+    "api/embed*",
+    "ai/run",
+    // MCP and A2A.
+    "mcp",
+    "/sse",
+    "/messages",
+    "a2a",
+    "message:*",
+];
+
+impl Default for Rules {
+    fn default() -> Self {
+        // The list is tested.
+        Self::new(&KNOWN).unwrap_or_else(|_| Self::all())
+    }
+}
+
+impl Rules {
+    /// Every request.
+    #[must_use]
+    pub fn all() -> Self {
+        Self { all: true, literal: HashMap::new(), wild: Vec::new() }
+    }
+
+    /// Requests for paths of these patterns. `v1/chat` is met by those segments anywhere in a path,
+    /// `/v1/chat` at its start; `*` in a segment stands for any text; what follows does not matter.
+    ///
+    /// # Errors
+    /// Which pattern (from 0) is none, and why.
+    pub fn new(patterns: &[impl AsRef<str>]) -> Result<Self, (usize, &'static str)> {
+        let mut rules = Self { all: false, literal: HashMap::new(), wild: Vec::new() };
+        for (at, pattern) in patterns.iter().enumerate() {
+            let pattern = pattern.as_ref();
+            if pattern.contains(['?', '#', '%']) {
+                return Err((at, "a pattern is of a path alone, decoded and without a query"));
+            }
+            let segments: Vec<Box<str>> =
+                segments(pattern).map(|part| part.to_ascii_lowercase().into()).collect();
+            let Some(first) = segments.first() else {
+                return Err((at, "a pattern needs a segment of a path"));
+            };
+            let pattern = Pattern { anchored: pattern.starts_with('/'), segments: segments.clone() };
+            if first.contains('*') {
+                rules.wild.push(pattern);
+            } else {
+                rules.literal.entry(first.clone()).or_default().push(pattern);
+            }
+        }
+        Ok(rules)
+    }
+
+    pub(super) fn agent(&self, row: &Row<'_>, target: &Target<'_>) -> bool {
+        self.all
+            || row.model.is_some()
+            || row.tool.is_some()
+            || target.path.as_deref().is_some_and(|path| self.meets(path))
+    }
+
+    /// Whether a path meets a pattern, however it is spelled: a server decodes it before it looks.
+    fn meets(&self, path: &str) -> bool {
+        let path = plain(path);
+        let mut at = 0;
+        let mut rest = path.as_ref();
+        loop {
+            rest = rest.trim_start_matches('/');
+            if rest.is_empty() {
+                return false;
+            }
+            let end = memchr::memchr(b'/', rest.as_bytes()).unwrap_or(rest.len());
+            let mut candidates = self.literal.get(&rest[..end]).into_iter().flatten().chain(&self.wild);
+            if candidates.any(|pattern| (at == 0 || !pattern.anchored) && pattern.starts(rest)) {
+                return true;
+            }
+            rest = &rest[end..];
+            at += 1;
+        }
+    }
+}
+
+impl Pattern {
+    /// Whether the path's next segments are these.
+    fn starts(&self, path: &str) -> bool {
+        let mut rest = segments(path);
+        self.segments.iter().all(|pattern| rest.next().is_some_and(|segment| glob(pattern, segment)))
+    }
+}
+
+fn segments(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter(|segment| !segment.is_empty())
+}
+
+/// `*` stands for any text, also none.
+fn glob(pattern: &str, text: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut text) = text.strip_prefix(first) else { return false };
+    let mut parts = rest.split('*').peekable();
+    while let Some(part) = parts.next() {
+        if parts.peek().is_none() {
+            return text.len() >= part.len() && text.ends_with(part);
+        }
+        match text.find(part) {
+            Some(at) => text = &text[at + part.len()..],
+            None => return false,
+        }
+    }
+    true
+}
+
+/// A path as a server may understand it: decoded, in small letters, without dots.
+fn plain(path: &str) -> Cow<'_, str> {
+    let odd = |b: u8| b.is_ascii_uppercase() || matches!(b, b'%' | b'\\');
+    if !path.bytes().any(odd) && !path.contains("/.") {
+        return Cow::Borrowed(path);
+    }
+    let decoded = percent_decoded(path).to_ascii_lowercase().replace('\\', "/");
+    let mut parts: Vec<&str> = Vec::new();
+    for part in segments(&decoded) {
+        match part {
+            "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    Cow::Owned(parts.join("/"))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_paths_are_agent_traffic_wherever_they_are_mounted() {
+        let rules = Rules::default();
+        assert!(!rules.all, "the list of known paths has a pattern that is none");
+        for path in [
+            "/v1/chat/completions",
+            "/dead/v1/chat/completions",
+            "/openai/deployments/gpt-4o/chat/completions",
+            "/v1beta/models/gemini-2.5-flash:generateContent",
+            "/v1beta/models/g:streamGenerateContent",
+            "/model/anthropic.claude/invoke-with-response-stream",
+            "/v1/messages",
+            "/v1/messages/count_tokens",
+            "/api/generate",
+            "/mcp",
+            "/servers/kb/mcp/",
+            "/v1/CHAT/Completions",
+            "//v1//chat//completions",
+            "/v1/ch%61t/completions",
+            "/v1/chat%2Fcompletions",
+            "/x/../v1/./responses",
+            "/embeddings",
+            "/v1/projects/p/locations/l/publishers/google/models/text-embedding-005:predict",
+        ] {
+            assert!(rules.meets(path), "{path}");
+        }
+        for path in [
+            "/",
+            "",
+            "*",
+            "/v1/models",
+            "/health",
+            "/favicon.ico",
+            "/v1/chatter",
+            "/blog/embeddings",
+            "/v1x/chat",
+            "/v1/coffee",
+            "/chat",
+            "/models/x:delete",
+            "/..",
+            "/mcpx",
+        ] {
+            assert!(!rules.meets(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn patterns_of_ones_own() {
+        let rules = Rules::new(&["/llm/*/ask*", "tools"]).unwrap();
+        assert!(rules.meets("/llm/a/ask-now/x") && rules.meets("/x/tools"));
+        assert!(
+            !rules.meets("/x/llm/a/ask") && !rules.meets("/llm/ask") && !rules.meets("/v1/chat/completions")
+        );
+        assert!(Rules::new(&["x", "/"]).is_err_and(|(at, _)| at == 1));
+        assert!(Rules::new(&["/a?b"]).is_err());
+    }
+
+    #[test]
+    fn globs() {
+        for (pattern, text, met) in [
+            ("a*b", "ab", true),
+            ("a*b", "axxb", true),
+            ("a*b", "a", false),
+            ("*:x*", "m:xy", true),
+            ("a*a", "a", false),
+            ("*", "", true),
+            ("*a*b*", "xaxb", true),
+            ("*a*b*", "xbxa", false),
+        ] {
+            assert_eq!(glob(pattern, text), met, "{pattern} {text}");
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! `halod import`: records of what lies in files.
+
+use super::import_view::View;
+use super::output::{self, complain};
+use crate::config::{self, Config, LogFormat, LogLevel, LogSettings};
+use crate::daemon::directory::DirectoryError;
+use crate::daemon::{self, StartError, process};
+use crate::import::desk::Desk;
+use crate::import::format::{Format, UnknownFormat};
+use crate::import::outlook::Outlook;
+use crate::import::position::Positions;
+use crate::import::run::{Import, Summary, run};
+use crate::import::sink::Sink;
+use crate::import::source::{Input, Manner};
+use crate::import::{SOCKET, STATE};
+use crate::pipeline::intake::Intake;
+use crate::pipeline::writer::{WriterEnd, WriterHandle};
+use crate::receivers::otlp::Reading;
+use crate::receivers::otlp::join::Joins;
+use crate::receivers::stats::Counters;
+use crate::record::build::Builder;
+use crate::record::tenant::Tenant;
+use crate::telemetry::log;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::str::FromStr;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Seal records of what lies in files: exports of tracing stores, captured telemetry, logs
+///
+/// Files may be JSON, JSON lines or CSV, as the store writes them, and compressed with gzip. If a daemon
+/// runs on the directory, rows go to it; otherwise this command is the writer. What is sealed already is
+/// recognised, so a file can be imported again, and an import that was interrupted goes on where it
+/// stopped. A row that can't be used is reported with its place and does not stop the rest.
+///
+/// Exit code: 0 all rows are sealed or were, 1 some can't be used or the import failed, 2 wrong usage or a
+/// file that can't be read, 3 nothing to import, 130 interrupted.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Whose files they are; `auto` tells it by each file's first row
+    #[arg(value_name = "FORMAT", value_parser = Told::from_str)]
+    format: Told,
+    /// Files, directories of them, or - for standard input
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Configuration file of the daemon: its directory, names of tenants, what records say
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where chains are kept
+    #[arg(long, short, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Whose records they are, whatever the rows claim
+    #[arg(long, value_name = "ID")]
+    tenant: Option<String>,
+    /// Say what would be sealed, and seal nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Print the result as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// A format, or that it is to be told by the file.
+#[derive(Clone, Copy, Debug)]
+struct Told(Option<Format>);
+
+impl FromStr for Told {
+    type Err = UnknownFormat;
+
+    fn from_str(name: &str) -> Result<Self, UnknownFormat> {
+        if name == "auto" { Ok(Self(None)) } else { name.parse().map(|format| Self(Some(format))) }
+    }
+}
+
+/// The way rows take, and what has to be kept until it is gone.
+struct Way {
+    sink: Sink,
+    positions: Option<Positions>,
+    outlook: Option<Outlook>,
+    writer: Option<(daemon::directory::Lock, WriterHandle)>,
+}
+
+impl Args {
+    pub(super) fn run(self) -> ExitCode {
+        let refuse = |what: String| {
+            complain(what);
+            ExitCode::from(output::USAGE)
+        };
+        let mut config = match config::load(self.config.as_deref()) {
+            Ok(config) => config,
+            Err(error) => return refuse(error.to_string()),
+        };
+        if let Some(directory) = &self.dir {
+            config.storage.directory.clone_from(directory);
+        }
+        if let Some(Err(why)) = self.tenant.as_deref().map(Tenant::claimed) {
+            return refuse(why.to_string());
+        }
+        let quiet = LogSettings { level: LogLevel::Warn, format: LogFormat::Text };
+        if let Err(error) = log::init(quiet, log::directives().as_deref()) {
+            return refuse(error.to_string());
+        }
+        let inputs = match self.inputs() {
+            Ok(inputs) => inputs,
+            Err(error) => return refuse(error),
+        };
+        let runtime = match runtime() {
+            Ok(runtime) => runtime,
+            Err(error) => return refuse(format!("the runtime can't be started: {error}")),
+        };
+        let end = runtime.block_on(self.import(config, inputs));
+        // A thread may still wait for standard input.
+        runtime.shutdown_background();
+        match end {
+            Ok(code) => output::finish(code),
+            Err(error) => {
+                complain(error);
+                output::USAGE.into()
+            }
+        }
+    }
+
+    async fn import(&self, config: Config, inputs: Vec<Input>) -> Result<io::Result<u8>, StartError> {
+        let signals = process::signals().map_err(StartError::Signals)?;
+        let way = self.way(config).await?;
+        let mut view = View::new(&inputs, self.json);
+        let (stop, stopping) = watch::channel(false);
+        let manner = Manner { format: self.format.0, tenant: self.tenant.clone() };
+        let import = Import {
+            inputs: inputs.into_iter().map(|input| (input, manner.clone())).collect(),
+            sink: way.sink,
+            positions: way.positions,
+        };
+        tokio::spawn(stop_on(signals, stop));
+        let mut summary = run(import, &mut view, stopping).await;
+        // Nobody holds an intake any more, so the writer ends.
+        if let Some((lock, writer)) = way.writer {
+            if let WriterEnd::Failed(why) = writer.finished().await {
+                summary.failed = Some(why);
+            }
+            drop(lock);
+        }
+        Ok(view.end(&summary, way.outlook.as_ref()).map(|()| code(&summary)))
+    }
+
+    /// This process as the writer, or the daemon that is.
+    async fn way(&self, mut config: Config) -> Result<Way, StartError> {
+        let directory = config.storage.directory.clone();
+        if self.dry_run {
+            let (outlook, intake) =
+                Outlook::open(config.pipeline.max_in_flight).map_err(StartError::Signals)?;
+            let sink = here(&config, intake);
+            return Ok(Way { sink, positions: None, outlook: Some(outlook), writer: None });
+        }
+        // Opening the chains takes as long as recovery does.
+        let opened =
+            tokio::task::spawn_blocking(move || daemon::writer_of(&mut config).map(|way| (way, config)));
+        let (sink, writer) = match opened.await.map_err(StartError::StorePanicked)? {
+            Ok(((lock, intake, writer), config)) => (here(&config, intake), Some((lock, writer))),
+            Err(StartError::Directory(DirectoryError::Owned { .. })) => {
+                (Sink::daemon(directory.join(SOCKET)), None)
+            }
+            Err(error) => return Err(error),
+        };
+        let positions = Positions::open(&directory.join(STATE));
+        let positions = positions.inspect_err(|error| {
+            complain(format_args!("an interrupted import can't be gone on with: {error}"));
+        });
+        Ok(Way { sink, positions: positions.ok(), outlook: None, writer })
+    }
+
+    /// The files that are named, those of directories in order.
+    fn inputs(&self) -> Result<Vec<Input>, String> {
+        let mut inputs = Vec::new();
+        for path in &self.paths {
+            if path == Path::new("-") {
+                inputs.push(Input::Stdin);
+            } else if path.is_dir() {
+                let unreadable = |error| format!("{}: can't be read: {error}", path.display());
+                below(path, 0, &mut inputs).map_err(unreadable)?;
+            } else {
+                inputs.push(Input::File(path.clone()));
+            }
+        }
+        Ok(inputs)
+    }
+}
+
+/// Levels of directories that are gone down.
+const LEVELS: usize = 32;
+
+/// All files below a directory but those whose names begin with a dot.
+fn below(directory: &Path, level: usize, inputs: &mut Vec<Input>) -> io::Result<()> {
+    let mut entries = directory.read_dir()?.collect::<io::Result<Vec<_>>>()?;
+    entries.sort_unstable_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        let path = entry.path();
+        if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
+        if !path.is_dir() {
+            inputs.push(Input::File(path));
+        } else if level < LEVELS {
+            below(&path, level + 1, inputs)?;
+        }
+    }
+    Ok(())
+}
+
+/// The desk of this process, with the same reading as a daemon's.
+fn here(config: &Config, intake: Intake) -> Sink {
+    let (_, never) = watch::channel(false);
+    let joins = Joins::new(config.join_wait, config.pipeline.max_in_flight / 4, never);
+    let builder = Arc::new(Builder::new(config.records.hash_only));
+    let reading = Arc::new(Reading::new(config.tenant.clone(), builder, joins));
+    Sink::Here(Arc::new(Desk::new(intake, reading, Arc::new(Counters::default()))))
+}
+
+/// The first signal stops the import, the second the process: the chains are consistent all the same.
+async fn stop_on(mut signals: tokio::sync::mpsc::Receiver<&'static str>, stop: watch::Sender<bool>) {
+    if signals.recv().await.is_some() {
+        let _ = stop.send(true);
+    }
+    if signals.recv().await.is_some() {
+        std::process::exit(output::INTERRUPTED.into());
+    }
+}
+
+fn code(summary: &Summary) -> u8 {
+    match summary {
+        Summary { failed: Some(_), .. } => output::FAILED,
+        Summary { stopped: true, .. } => output::INTERRUPTED,
+        Summary { taken, .. } if taken.rejected > 0 => output::FAILED,
+        Summary { unreadable: 1.., .. } => output::USAGE,
+        Summary { taken, .. } if taken.accepted == 0 => output::EMPTY,
+        _ => output::OK,
+    }
+}
+
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    let threads = std::thread::available_parallelism().map_or(2, usize::from).max(2);
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(threads)
+        .enable_all()
+        .build()
+}

@@ -1,0 +1,102 @@
+//! One line of the hold's log: a checksum, a letter, and what the letter is about.
+
+use super::table::Key;
+use crate::record::tenant::Tenant;
+use crate::record::told::{Context, Message};
+use std::borrow::Cow;
+
+/// What a line tells.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Line {
+    /// A message that is held, since `at` (Unix milliseconds).
+    Message { at: u64, tenant: Option<Tenant>, message: Message },
+    /// So many of the oldest messages of an action are sealed.
+    Done { key: Key, messages: u64 },
+    /// Where the parts of a whole are sealed, where only messages tell.
+    Placed { key: Key, tenant: Tenant },
+    /// Something happened within the action.
+    Inner { key: Key },
+    /// What a whole says for its parts, and the tenant that it claims.
+    Context { key: Key, context: Context, claim: Option<String> },
+}
+
+impl Line {
+    /// Appends the line with its line feed.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        let body = match self {
+            Self::Message { at, tenant, message } => {
+                let head = format!("m {at} {} ", written(tenant.as_ref()));
+                [head.as_bytes(), &message.write()].concat()
+            }
+            Self::Done { key, messages } => format!("d {key} {messages}").into_bytes(),
+            Self::Placed { key, tenant } => format!("p {key} {}", written(Some(tenant))).into_bytes(),
+            Self::Inner { key } => format!("i {key}").into_bytes(),
+            Self::Context { key, context, claim } => {
+                let says = serde_json::json!([context.session, context.principal, claim]);
+                format!("c {key} {says}").into_bytes()
+            }
+        };
+        out.extend_from_slice(format!("{:08x} ", crc32fast::hash(&body)).as_bytes());
+        out.extend_from_slice(&body);
+        out.push(b'\n');
+    }
+
+    /// Reads a line without its line feed; `None` when it is damaged.
+    #[must_use]
+    pub fn read(line: &[u8]) -> Option<Self> {
+        let (sum, body) = line.split_at_checked(9)?;
+        let sum = u32::from_str_radix(std::str::from_utf8(sum).ok()?.strip_suffix(' ')?, 16).ok()?;
+        if sum != crc32fast::hash(body) {
+            return None;
+        }
+        let body = std::str::from_utf8(body).ok()?;
+        let (letter, rest) = body.split_once(' ')?;
+        let pair = || rest.split_once(' ');
+        Some(match letter {
+            "m" => {
+                let (at, rest) = pair()?;
+                let (tenant, message) = rest.split_once(' ')?;
+                let message = Message::read(message.as_bytes())?;
+                Self::Message { at: at.parse().ok()?, tenant: tenant_of(tenant)?, message }
+            }
+            "d" => Self::Done { key: pair()?.0.parse().ok()?, messages: pair()?.1.parse().ok()? },
+            "p" => Self::Placed { key: pair()?.0.parse().ok()?, tenant: tenant_of(pair()?.1)?? },
+            "i" => Self::Inner { key: rest.parse().ok()? },
+            "c" => {
+                let says: [Option<String>; 3] = serde_json::from_str(pair()?.1).ok()?;
+                let [session, principal, claim] = says;
+                let context =
+                    Context { session: session.map(Cow::Owned), principal: principal.map(Cow::Owned) };
+                Self::Context { key: pair()?.0.parse().ok()?, context, claim }
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// `-` for none, `.` for the local one, else the subject in hexadecimal: it may hold anything.
+fn written(tenant: Option<&Tenant>) -> String {
+    match tenant.map(Tenant::subject) {
+        None => "-".into(),
+        Some(None) => ".".into(),
+        Some(Some(subject)) => {
+            let mut digits = Vec::new();
+            crate::record::hash::write_hex(subject.as_bytes(), &mut digits);
+            String::from_utf8(digits).unwrap_or_default()
+        }
+    }
+}
+
+fn tenant_of(text: &str) -> Option<Option<Tenant>> {
+    match text {
+        "-" => Some(None),
+        "." => Some(Some(Tenant::Local)),
+        digits => {
+            let bytes: Option<Vec<u8>> = (0..digits.len())
+                .step_by(2)
+                .map(|at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok())
+                .collect();
+            Some(Some(Tenant::claimed(&String::from_utf8(bytes?).ok()?).ok()?))
+        }
+    }
+}

@@ -1,0 +1,501 @@
+//! What is held, in memory. Knows no file and no clock.
+
+use super::line::Line;
+use super::{Item, Settings};
+use crate::record::hash::{self, write_hex};
+use crate::record::tenant::Tenant;
+use crate::record::told::{Context, Message, says_something};
+use halo_adapters::fragment::{Fragment, Kind};
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::str::FromStr;
+
+/// How long an action that is whole waits for what it is within, in milliseconds: senders tell of a
+/// trace first or shortly after, and some never do.
+const WITHIN_WAIT: u64 = 10_000;
+
+/// Messages of one action beyond which it is sealed as it is: honest senders tell it in two or three.
+const MESSAGES: usize = 64;
+
+/// Actions and wholes that are remembered beside what is held: of the last so many at least, and at most
+/// twice as many. What is forgotten is still recognised where it is sealed.
+const REMEMBERED: usize = 50_000;
+
+/// Which action: of the tenant that it was put under, its space and its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key([u8; 16]);
+
+impl Key {
+    fn of(tenant: Option<&Tenant>, space: &str, id: &[impl AsRef<str>]) -> Self {
+        let mut bytes = Vec::new();
+        let mut part = |text: &str| {
+            bytes.extend_from_slice(&(text.len() as u64).to_be_bytes());
+            bytes.extend_from_slice(text.as_bytes());
+        };
+        part(match tenant {
+            None => "?",
+            Some(Tenant::Local) => "",
+            Some(Tenant::Subject(_)) => "=",
+        });
+        part(tenant.and_then(Tenant::subject).unwrap_or_default());
+        part(space);
+        id.iter().for_each(|text| part(text.as_ref()));
+        let digest = hash::sha256(&bytes);
+        let mut key = [0; 16];
+        key.copy_from_slice(&digest[..16]);
+        Self(key)
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut digits = Vec::new();
+        write_hex(&self.0, &mut digits);
+        f.write_str(&String::from_utf8_lossy(&digits))
+    }
+}
+
+impl FromStr for Key {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        if text.len() != 32 || !text.is_ascii() {
+            return Err(());
+        }
+        let mut key = [0; 16];
+        for (at, byte) in key.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2).ok_or(())?, 16).map_err(|_| ())?;
+        }
+        Ok(Self(key))
+    }
+}
+
+/// An action that is to be sealed now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Due {
+    pub(super) key: Key,
+    /// The last of its messages, by [`Kept::seq`].
+    pub(super) last: u64,
+    pub tenant: Tenant,
+    pub messages: Vec<Message>,
+    pub context: Context,
+    pub inner: bool,
+    pub unfinished: bool,
+}
+
+#[derive(Debug)]
+struct Kept {
+    message: Message,
+    seq: u64,
+    /// When it came, in Unix milliseconds.
+    at: u64,
+    logged: bool,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    /// Whose it is, where the sender's credentials tell.
+    tenant: Option<Tenant>,
+    messages: Vec<Kept>,
+    within: Option<Key>,
+    due: u64,
+}
+
+/// What is known of something that others are within.
+#[derive(Clone, Debug, Default)]
+struct Group {
+    context: Context,
+    claim: Option<String>,
+    /// Whose its parts are, once the first was sealed: they stay together.
+    placed: Option<Tenant>,
+    /// It was told, not only named.
+    known: bool,
+    /// Actions that are whole but for it.
+    waiting: Vec<Key>,
+}
+
+/// The last [`REMEMBERED`] keys at least, and at most twice as many.
+#[derive(Debug)]
+struct Recent<T> {
+    young: HashMap<Key, T>,
+    old: HashMap<Key, T>,
+}
+
+impl<T> Default for Recent<T> {
+    fn default() -> Self {
+        Self { young: HashMap::new(), old: HashMap::new() }
+    }
+}
+
+impl<T> Recent<T> {
+    fn get(&self, key: Key) -> Option<&T> {
+        self.young.get(&key).or_else(|| self.old.get(&key))
+    }
+
+    fn insert(&mut self, key: Key, value: T) {
+        if self.young.len() >= REMEMBERED {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(key, value);
+    }
+
+    /// The value, among the young ones from now on.
+    fn entry(&mut self, key: Key) -> &mut T
+    where
+        T: Default,
+    {
+        if !self.young.contains_key(&key) {
+            let value = self.old.remove(&key).unwrap_or_default();
+            self.insert(key, value);
+        }
+        self.young.entry(key).or_default()
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Table {
+    settings: Settings,
+    entries: HashMap<Key, Entry>,
+    /// When each entry that is not being sealed is to be.
+    due: BTreeSet<(u64, Key)>,
+    groups: Recent<Group>,
+    sealed: Recent<Tenant>,
+    /// Actions that something happened within.
+    parents: Recent<()>,
+    bytes: usize,
+    seq: u64,
+}
+
+impl Table {
+    pub(super) fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            entries: HashMap::new(),
+            due: BTreeSet::new(),
+            groups: Recent::default(),
+            sealed: Recent::default(),
+            parents: Recent::default(),
+            bytes: 0,
+            seq: 0,
+        }
+    }
+
+    /// Bytes of messages, about.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether there is no room left although the oldest are being sealed.
+    pub(super) fn is_full(&self) -> bool {
+        self.bytes > self.settings.bytes.saturating_mul(2)
+    }
+
+    /// Takes the messages of one request at `now`. Returns what is whole, and writes what has to be on
+    /// disk before the request is answered to `lines`.
+    pub(super) fn put(&mut self, items: Vec<Item>, now: u64, lines: &mut Vec<u8>) -> Vec<Due> {
+        let mut touched = Vec::new();
+        for item in items {
+            self.add(item, now, lines, &mut touched);
+        }
+        touched.sort_unstable();
+        touched.dedup();
+        let mut ready = Vec::new();
+        for key in touched {
+            if self.is_ready(key) {
+                ready.extend(self.take(key, lines));
+            } else {
+                self.log(key, lines);
+                self.schedule(key, now);
+            }
+        }
+        self.make_room(now);
+        ready
+    }
+
+    fn add(&mut self, item: Item, now: u64, lines: &mut Vec<u8>, touched: &mut Vec<Key>) {
+        let Item { tenant, message } = item;
+        let fragment = message.fragment();
+        let key_of = |id: &[_]| Key::of(tenant.as_ref(), fragment.space, id);
+        let key = key_of(&fragment.id);
+        if let Some(parent) = fragment.parent.as_deref().map(key_of) {
+            if self.parents.get(parent).is_none() {
+                self.parents.insert(parent, ());
+            }
+            if self.entries.contains_key(&parent) {
+                Line::Inner { key: parent }.write(lines);
+            }
+        }
+        if fragment.kind == Some(Kind::Trace) {
+            self.tell_group(key, fragment, touched);
+        }
+        if !says_something(fragment) && !fragment.opens || is_bare_trace(fragment) {
+            return;
+        }
+        let within = fragment.within.as_deref().map(key_of);
+        self.keep(key, tenant, within, message, now, false);
+        touched.push(key);
+    }
+
+    /// What a whole says for its parts.
+    fn tell_group(&mut self, key: Key, fragment: &Fragment<'static>, touched: &mut Vec<Key>) {
+        let group = self.groups.entry(key);
+        group.known = true;
+        let over = |earlier: &mut Option<_>, later: &Option<_>| {
+            if later.is_some() {
+                earlier.clone_from(later);
+            }
+        };
+        over(&mut group.context.session, &fragment.session);
+        over(&mut group.context.principal, &fragment.principal);
+        if let Some(claim) = &fragment.tenant {
+            group.claim = Some(claim.clone().into_owned());
+        }
+        touched.append(&mut group.waiting);
+    }
+
+    fn keep(
+        &mut self,
+        key: Key,
+        tenant: Option<Tenant>,
+        within: Option<Key>,
+        message: Message,
+        at: u64,
+        logged: bool,
+    ) {
+        let entry = self.entries.entry(key).or_insert_with(|| Entry {
+            tenant,
+            messages: Vec::new(),
+            within: None,
+            due: 0,
+        });
+        entry.within = entry.within.or(within);
+        if entry.messages.iter().any(|kept| kept.message.mark() == message.mark()) {
+            return;
+        }
+        let bytes = message.weight() + size_of::<Kept>();
+        self.bytes += bytes;
+        self.seq += 1;
+        entry.messages.push(Kept { message, seq: self.seq, at, logged, bytes });
+    }
+
+    /// Whether an action can be sealed.
+    fn is_ready(&self, key: Key) -> bool {
+        let Some(entry) = self.entries.get(&key).filter(|entry| !entry.messages.is_empty()) else {
+            return false;
+        };
+        self.sealed.get(key).is_some()
+            || entry.messages.len() > MESSAGES
+            || entry.is_whole() && self.knows_what_it_is_within(entry)
+    }
+
+    fn knows_what_it_is_within(&self, entry: &Entry) -> bool {
+        entry.within.is_none_or(|group| self.groups.get(group).is_some_and(|group| group.known))
+    }
+
+    /// Takes an action out for sealing; it stays here until it is.
+    fn take(&mut self, key: Key, lines: &mut Vec<u8>) -> Option<Due> {
+        let entry = self.entries.get(&key)?;
+        self.due.remove(&(entry.due, key));
+        let last = entry.messages.last()?.seq;
+        let messages: Vec<Message> = entry.messages.iter().map(|kept| kept.message.clone()).collect();
+        let group = entry.within.or(entry.is_trace().then_some(key));
+        let context = entry.within.and_then(|group| self.groups.get(group));
+        let context = context.map(|group| group.context.clone()).unwrap_or_default();
+        let unfinished = !entry.messages.iter().any(|kept| kept.message.fragment().closes);
+        let own = messages.iter().rev().find_map(|message| message.fragment().tenant.clone());
+        let tenant = match (&entry.tenant, self.sealed.get(key)) {
+            (Some(tenant), _) | (None, Some(tenant)) => tenant.clone(),
+            (None, None) => self.place(group, own.as_deref(), lines),
+        };
+        let inner = self.parents.get(key).is_some();
+        Some(Due { key, last, tenant, messages, context, inner, unfinished })
+    }
+
+    /// Whose an action is, where only messages tell: its own claim, else where the others of the same
+    /// whole are, else that whole's claim.
+    fn place(&mut self, group: Option<Key>, own: Option<&str>, lines: &mut Vec<u8>) -> Tenant {
+        // What can't be used was rejected when it came.
+        let tenant = |claim: &str| Tenant::claimed(claim).unwrap_or(Tenant::Local);
+        let Some(key) = group else { return own.map_or(Tenant::Local, tenant) };
+        let group = self.groups.entry(key);
+        if let Some(own) = own {
+            return tenant(own);
+        }
+        if let Some(placed) = &group.placed {
+            return placed.clone();
+        }
+        let placed = group.claim.as_deref().map_or(Tenant::Local, tenant);
+        group.placed = Some(placed.clone());
+        Line::Placed { key, tenant: placed.clone() }.write(lines);
+        placed
+    }
+
+    /// Writes what is not on disk of an action.
+    fn log(&mut self, key: Key, lines: &mut Vec<u8>) {
+        let Some(entry) = self.entries.get_mut(&key) else { return };
+        for kept in entry.messages.iter_mut().filter(|kept| !kept.logged) {
+            kept.logged = true;
+            let (tenant, message) = (entry.tenant.clone(), kept.message.clone());
+            Line::Message { at: kept.at, tenant, message }.write(lines);
+        }
+    }
+
+    fn schedule(&mut self, key: Key, now: u64) {
+        let wait = u64::try_from(self.settings.wait.as_millis()).unwrap_or(u64::MAX);
+        let Some(entry) = self.entries.get_mut(&key) else { return };
+        let Some((first, last)) = entry.messages.first().zip(entry.messages.last()) else { return };
+        let since = if entry.is_trace() { last.at } else { first.at };
+        // A clock that was set back must not hold anything for longer.
+        let mut due = since.min(now).saturating_add(wait);
+        if entry.is_whole() {
+            due = due.min(now.saturating_add(WITHIN_WAIT));
+            if let Some(group) = entry.within {
+                let waiting = &mut self.groups.entry(group).waiting;
+                if waiting.last() != Some(&key) {
+                    waiting.push(key);
+                }
+            }
+        }
+        self.due.remove(&(entry.due, key));
+        entry.due = due;
+        self.due.insert((due, key));
+    }
+
+    /// Makes the oldest due when there are too many.
+    fn make_room(&mut self, now: u64) {
+        let mut over = self.bytes.saturating_sub(self.settings.bytes);
+        let mut early = Vec::new();
+        for (due, key) in self.due.iter().skip_while(|(due, _)| *due <= now) {
+            if over == 0 {
+                break;
+            }
+            let bytes = self.entries.get(key).map_or(0, Entry::bytes);
+            over = over.saturating_sub(bytes);
+            early.push((*due, *key));
+        }
+        for (due, key) in early {
+            self.due.remove(&(due, key));
+            self.due.insert((now, key));
+            if let Some(entry) = self.entries.get_mut(&key) {
+                entry.due = now;
+            }
+        }
+    }
+
+    /// What is due at `now`, about `bytes` of it.
+    pub(super) fn overdue(&mut self, now: u64, bytes: usize, lines: &mut Vec<u8>) -> Vec<Due> {
+        let mut due = Vec::new();
+        let mut taken = 0;
+        while let Some((at, key)) = self.due.first().copied().filter(|(at, _)| *at <= now && taken < bytes) {
+            self.due.remove(&(at, key));
+            taken += self.entries.get(&key).map_or(0, Entry::bytes);
+            due.extend(self.take(key, lines));
+        }
+        due
+    }
+
+    /// The messages of an action up to `last` are sealed, or are to be held on.
+    pub(super) fn settle(&mut self, due: &(Key, u64), sealed: bool, now: u64, lines: &mut Vec<u8>) {
+        let (key, last) = *due;
+        let Some(entry) = self.entries.get_mut(&key) else { return };
+        if sealed {
+            let done = entry.messages.iter().filter(|kept| kept.seq <= last);
+            let (logged, bytes) = done
+                .fold((0, 0), |(logged, bytes), kept| (logged + u64::from(kept.logged), bytes + kept.bytes));
+            entry.messages.retain(|kept| kept.seq > last);
+            self.bytes -= bytes;
+            if logged > 0 {
+                Line::Done { key, messages: logged }.write(lines);
+            }
+        }
+        let at = (entry.due, key);
+        if entry.messages.is_empty() {
+            self.entries.remove(&key);
+            self.due.remove(&at);
+        } else {
+            // Refused, or told meanwhile.
+            self.due.remove(&at);
+            entry.due = now;
+            self.due.insert((now, key));
+        }
+    }
+
+    /// The action's record is in this tenant's chain: what more is said of it is said late.
+    pub(super) fn remember(&mut self, key: Key, tenant: Tenant) {
+        self.sealed.insert(key, tenant);
+    }
+
+    /// Takes a line of the log as it was written.
+    pub(super) fn replay(&mut self, line: Line) {
+        match line {
+            Line::Message { at, tenant, message } => {
+                let fragment = message.fragment();
+                let key_of = |id: &[_]| Key::of(tenant.as_ref(), fragment.space, id);
+                let (key, within) = (key_of(&fragment.id), fragment.within.as_deref().map(key_of));
+                if fragment.kind == Some(Kind::Trace) {
+                    self.tell_group(key, fragment, &mut Vec::new());
+                }
+                self.keep(key, tenant, within, message, at, true);
+                self.schedule(key, at);
+            }
+            Line::Done { key, messages } => {
+                let Some(entry) = self.entries.get(&key) else { return };
+                let count = usize::try_from(messages).unwrap_or(usize::MAX).min(entry.messages.len());
+                if let Some(last) = count.checked_sub(1).and_then(|at| entry.messages.get(at)) {
+                    self.settle(&(key, last.seq), true, entry.due, &mut Vec::new());
+                }
+            }
+            Line::Placed { key, tenant } => self.groups.entry(key).placed = Some(tenant),
+            Line::Inner { key } => self.parents.insert(key, ()),
+            Line::Context { key, context, claim } => {
+                let group = self.groups.entry(key);
+                (group.context, group.claim, group.known) = (context, claim, true);
+            }
+        }
+    }
+
+    /// Everything that must survive, as a new log.
+    pub(super) fn snapshot(&self, lines: &mut Vec<u8>) {
+        for (key, group) in self.groups.old.iter().chain(&self.groups.young) {
+            if group.known {
+                let (context, claim) = (group.context.clone(), group.claim.clone());
+                Line::Context { key: *key, context, claim }.write(lines);
+            }
+            if let Some(tenant) = &group.placed {
+                Line::Placed { key: *key, tenant: tenant.clone() }.write(lines);
+            }
+        }
+        for (key, entry) in &self.entries {
+            if self.parents.get(*key).is_some() {
+                Line::Inner { key: *key }.write(lines);
+            }
+            for kept in entry.messages.iter().filter(|kept| kept.logged) {
+                let (tenant, message) = (entry.tenant.clone(), kept.message.clone());
+                Line::Message { at: kept.at, tenant, message }.write(lines);
+            }
+        }
+    }
+}
+
+impl Entry {
+    fn is_whole(&self) -> bool {
+        let any = |says: fn(&Fragment<'static>) -> bool| {
+            self.messages.iter().any(|kept| says(kept.message.fragment()))
+        };
+        !self.is_trace() && any(|fragment| fragment.opens) && any(|fragment| fragment.closes)
+    }
+
+    fn is_trace(&self) -> bool {
+        self.messages.iter().any(|kept| kept.message.fragment().kind == Some(Kind::Trace))
+    }
+
+    fn bytes(&self) -> usize {
+        self.messages.iter().map(|kept| kept.bytes).sum()
+    }
+}
+
+/// A sender tells of its trace again and again, only to say that it is there.
+fn is_bare_trace(fragment: &Fragment<'_>) -> bool {
+    fragment.kind == Some(Kind::Trace) && !says_something(fragment)
+}

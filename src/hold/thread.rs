@@ -1,0 +1,158 @@
+//! The hold's thread: owner of the table and of its log.
+
+use super::log::{Damage, HoldError, Log};
+use super::table::{Due, Key, Table};
+use super::{Item, Settings};
+use crate::chain::error::{ChainError, with_causes};
+use crate::pipeline::refusal::Refusal;
+use crate::record::tenant::Tenant;
+use std::collections::HashMap;
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::oneshot;
+
+/// A log that is smaller than this is not written anew.
+const SMALL: u64 = 4 << 20;
+
+/// Jobs that are answered by one sync.
+const GROUP: usize = 1024;
+
+type PutReply = oneshot::Sender<Result<Vec<Due>, Refusal>>;
+
+#[derive(Debug)]
+pub(super) enum Job {
+    Put { items: Vec<Item>, reply: PutReply },
+    Overdue { bytes: usize, reply: oneshot::Sender<Vec<Due>> },
+    Settle { keys: Vec<(Key, u64)>, sealed: bool },
+}
+
+/// Starts the thread on what its log holds.
+pub(super) fn spawn(
+    settings: Settings,
+    queue: Receiver<Job>,
+) -> Result<(oneshot::Receiver<Option<String>>, Damage), HoldError> {
+    let directory = settings.directory.clone();
+    let mut table = Table::new(settings);
+    let (log, damage) = Log::open(&directory, |line| table.replay(line))?;
+    let mut keeper = Keeper { table, log, lines: Vec::new(), placed: HashMap::new() };
+    let (end, ended) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("halod-hold".into())
+        .spawn(move || {
+            let failed = keeper.run(&queue).err().map(|error| with_causes(&error));
+            let refuses = failed.is_some();
+            if let Some(error) = &failed {
+                tracing::error!(error, "what is held can't be kept; halod stops, a restart recovers");
+            }
+            // Nobody listens any more when the daemon was told to exit at once.
+            let _ = end.send(failed);
+            if refuses {
+                refuse_all(&queue);
+            }
+        })
+        .map_err(ChainError::io("start the hold for", &directory))?;
+    Ok((ended, damage))
+}
+
+struct Keeper {
+    table: Table,
+    log: Log,
+    lines: Vec<u8>,
+    /// Whose those are that are being sealed.
+    placed: HashMap<Key, Tenant>,
+}
+
+/// An answer that waits for the disk.
+enum Answer {
+    Put(PutReply, Vec<Due>),
+    Overdue(oneshot::Sender<Vec<Due>>, Vec<Due>),
+}
+
+impl Keeper {
+    fn run(&mut self, queue: &Receiver<Job>) -> Result<(), HoldError> {
+        while let Ok(first) = queue.recv() {
+            let now = now();
+            let mut answers = Vec::new();
+            let mut sync = false;
+            let jobs = std::iter::once(first).chain(queue.try_iter().take(GROUP));
+            for job in jobs {
+                let before = self.lines.len();
+                match job {
+                    Job::Put { reply, .. } if self.table.is_full() => {
+                        let limit = self.table.bytes();
+                        let full = Refusal::Full { limit, retry_after: Duration::from_secs(1) };
+                        let _ = reply.send(Err(full));
+                    }
+                    Job::Put { items, reply } => {
+                        let due = self.table.put(items, now, &mut self.lines);
+                        answers.push(Answer::Put(reply, due));
+                        sync |= self.lines.len() > before;
+                    }
+                    Job::Overdue { bytes, reply } => {
+                        let due = self.table.overdue(now, bytes, &mut self.lines);
+                        answers.push(Answer::Overdue(reply, due));
+                        sync |= self.lines.len() > before;
+                    }
+                    Job::Settle { keys, sealed } => self.settle(&keys, sealed, now),
+                }
+            }
+            self.log.append(&self.lines)?;
+            self.lines.clear();
+            if sync {
+                self.log.sync()?;
+            }
+            answers.into_iter().for_each(|answer| self.answer(answer, now));
+            self.compact()?;
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, keys: &[(Key, u64)], sealed: bool, now: u64) {
+        for due in keys {
+            let tenant = if sealed { self.placed.remove(&due.0) } else { None };
+            if let Some(tenant) = tenant {
+                self.table.remember(due.0, tenant);
+            }
+            self.table.settle(due, sealed, now, &mut self.lines);
+        }
+    }
+
+    fn answer(&mut self, answer: Answer, now: u64) {
+        let (Answer::Put(_, due) | Answer::Overdue(_, due)) = &answer;
+        for due in due {
+            self.placed.insert(due.key, due.tenant.clone());
+        }
+        let left = match answer {
+            Answer::Put(reply, due) => reply.send(Ok(due)).err().and_then(Result::ok),
+            Answer::Overdue(reply, due) => reply.send(due).err(),
+        };
+        // The request is gone: what it would have sealed is sealed with what is overdue.
+        for due in left.into_iter().flatten() {
+            self.settle(&[(due.key, due.last)], false, now);
+        }
+    }
+
+    /// Writes the log anew when most of it is of the past.
+    fn compact(&mut self) -> Result<(), HoldError> {
+        if self.log.len() < SMALL.max(4 * self.table.bytes() as u64) {
+            return Ok(());
+        }
+        let mut lines = Vec::new();
+        self.table.snapshot(&mut lines);
+        self.log.replace(&lines)
+    }
+}
+
+fn refuse_all(queue: &Receiver<Job>) {
+    while let Ok(job) = queue.recv() {
+        if let Job::Put { reply, .. } = job {
+            let _ = reply.send(Err(Refusal::Poisoned));
+        }
+    }
+}
+
+fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,219 @@
+//! What is worked on at a time: some rows of one file, with their places.
+
+use super::format::Format;
+use super::scan::Shape;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::sync::Arc;
+
+/// What holds for all rows of a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sheet {
+    pub format: Format,
+    pub shape: Shape,
+    /// What tells the file from every other one, for rows that have no id of their own.
+    pub identity: String,
+    /// The names of a CSV file's columns.
+    pub columns: Vec<String>,
+    /// Whose records these are, whatever the rows claim.
+    pub tenant: Option<String>,
+}
+
+/// Some rows.
+#[derive(Clone, Debug)]
+pub struct Chunk {
+    pub sheet: Arc<Sheet>,
+    pub bytes: Bytes,
+    pub rows: Vec<Row>,
+}
+
+/// One row: its bytes in the chunk, and its place in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    pub start: usize,
+    pub end: usize,
+    pub place: Place,
+}
+
+/// Where a row begins in its file, after decompression.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Place {
+    /// From 1; 0 where the file is binary.
+    pub line: u64,
+    pub offset: u64,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            0 => write!(f, "byte {}", self.offset),
+            line => write!(f, "line {line}"),
+        }
+    }
+}
+
+/// What became of a chunk's rows. Items are what the rows tell of: a row may hold many.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
+    /// Items that are sealed, now or before.
+    pub accepted: u64,
+    /// Well-formed, and nothing that an agent did.
+    pub filtered: u64,
+    /// They cannot become records.
+    pub rejected: u64,
+    /// Records that were sealed now, were sealed before, and of the first, contradict one of those.
+    pub sealed: u64,
+    pub duplicate: u64,
+    pub conflict: u64,
+    /// Why rows were rejected, in part or as a whole: at most [`Taken::REASONS`].
+    pub reasons: Vec<Reason>,
+}
+
+/// Why something of a row was rejected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    pub place: Place,
+    /// Never holds a value of the row's: it may be a secret.
+    pub what: String,
+}
+
+impl Taken {
+    /// Reasons that one chunk may tell.
+    pub const REASONS: usize = 100;
+
+    pub fn reject(&mut self, place: Place, items: u64, what: impl fmt::Display) {
+        self.rejected += items;
+        if self.reasons.len() < Self::REASONS {
+            self.reasons.push(Reason { place, what: what.to_string() });
+        }
+    }
+
+    /// Adds what became of others, but not their reasons.
+    pub fn add(&mut self, other: &Self) {
+        self.accepted += other.accepted;
+        self.filtered += other.filtered;
+        self.rejected += other.rejected;
+        self.sealed += other.sealed;
+        self.duplicate += other.duplicate;
+        self.conflict += other.conflict;
+    }
+}
+
+impl Chunk {
+    /// A row's bytes.
+    #[must_use]
+    pub fn row(&self, row: &Row) -> &[u8] {
+        self.bytes.get(row.start..row.end).unwrap_or_default()
+    }
+
+    /// The same rows in two parts; `None` when there is only one.
+    #[must_use]
+    pub fn halves(&self) -> Option<[Self; 2]> {
+        if self.rows.len() < 2 {
+            return None;
+        }
+        let (first, second) = self.rows.split_at(self.rows.len() / 2);
+        Some([self.part(first), self.part(second)])
+    }
+
+    fn part(&self, rows: &[Row]) -> Self {
+        let start = rows.first().map_or(0, |row| row.start);
+        let end = rows.last().map_or(start, |row| row.end);
+        let moved = |row: &Row| Row { start: row.start - start, end: row.end - start, place: row.place };
+        Self {
+            sheet: Arc::clone(&self.sheet),
+            bytes: self.bytes.slice(start..end),
+            rows: rows.iter().map(moved).collect(),
+        }
+    }
+}
+
+/// A chunk as it travels to the daemon: this as one line of JSON, then the bytes.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Head {
+    pub(super) sheet: Sheet,
+    pub(super) rows: Vec<Row>,
+}
+
+impl Chunk {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let head = Head { sheet: (*self.sheet).clone(), rows: self.rows.clone() };
+        // Plain data under string keys: there is nothing that could fail.
+        let mut out = serde_json::to_vec(&head).unwrap_or_default();
+        out.push(b'\n');
+        out.extend_from_slice(&self.bytes);
+        out
+    }
+
+    /// # Errors
+    /// Why it is none.
+    pub(super) fn decode(body: &Bytes) -> Result<Self, String> {
+        let end = memchr::memchr(b'\n', body).ok_or("it has no head line")?;
+        let head: Head = serde_json::from_slice(body.get(..end).unwrap_or_default())
+            .map_err(|error| format!("its head: {error}"))?;
+        let bytes = body.slice(end + 1..);
+        let mut before = 0;
+        for row in &head.rows {
+            if row.start < before || row.end < row.start || row.end > bytes.len() {
+                return Err("its rows are not within its bytes, one after the other".to_owned());
+            }
+            before = row.end;
+        }
+        Ok(Self { sheet: Arc::new(head.sheet), bytes, rows: head.rows })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn chunk(rows: &[&str]) -> Chunk {
+        let mut bytes = Vec::new();
+        let mut found = Vec::new();
+        for (at, row) in rows.iter().enumerate() {
+            let start = bytes.len();
+            bytes.extend_from_slice(row.as_bytes());
+            let place = Place { line: at as u64 + 1, offset: start as u64 };
+            found.push(Row { start, end: bytes.len(), place });
+            bytes.push(b'\n');
+        }
+        let sheet = Sheet {
+            format: Format::Otlp,
+            shape: Shape::Lines,
+            identity: "f".into(),
+            columns: vec![],
+            tenant: None,
+        };
+        Chunk { sheet: Arc::new(sheet), bytes: bytes.into(), rows: found }
+    }
+
+    fn texts(chunk: &Chunk) -> Vec<(u64, String)> {
+        let text = |row: &Row| (row.place.line, String::from_utf8(chunk.row(row).to_vec()).unwrap());
+        chunk.rows.iter().map(text).collect()
+    }
+
+    #[test]
+    fn it_travels_and_is_halved() {
+        let whole = chunk(&["one", "", "three"]);
+        let arrived = Chunk::decode(&whole.encode().into()).unwrap();
+        assert_eq!((texts(&arrived), &arrived.sheet), (texts(&whole), &whole.sheet));
+        let halves = whole.halves().unwrap();
+        let together: Vec<_> = halves.iter().flat_map(texts).collect();
+        assert_eq!(together, texts(&whole));
+        assert!(chunk(&["one"]).halves().is_none());
+    }
+
+    #[test]
+    fn rows_outside_its_bytes_are_refused() {
+        let mut bad = chunk(&["one", "two"]);
+        bad.rows[1].end = 100;
+        assert!(Chunk::decode(&bad.encode().into()).is_err());
+        bad.rows[1].end = 2;
+        assert!(Chunk::decode(&bad.encode().into()).is_err());
+        for body in ["", "{}", "{}\n", "x\n"] {
+            assert!(Chunk::decode(&Bytes::from_static(body.as_bytes())).is_err(), "{body}");
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! A record of a CSV file as the JSON object that it was written from.
+//!
+//! Langfuse writes every value as JSON and then quotes it: a text is `"""it"""`, an object
+//! `"{""a"":1}"`, what is absent `""`. Other versions leave texts bare.
+
+use halo_adapters::json::{Json, Text, parse};
+use std::borrow::Cow;
+
+/// The fields of one record, without its line end.
+///
+/// # Errors
+/// Why it is none.
+pub(super) fn fields(record: &str) -> Result<Vec<Cow<'_, str>>, &'static str> {
+    let mut rest = record.strip_suffix('\r').unwrap_or(record);
+    let mut fields = Vec::new();
+    loop {
+        let (field, after) = match rest.strip_prefix('"') {
+            Some(quoted) => closed(quoted)?,
+            None => {
+                let end = rest.find(',').unwrap_or(rest.len());
+                let (field, after) = rest.split_at(end);
+                if field.contains('"') {
+                    return Err("a quote inside a field that does not begin with one");
+                }
+                (Cow::Borrowed(field), after)
+            }
+        };
+        fields.push(field);
+        match after.strip_prefix(',') {
+            Some(after) => rest = after,
+            None if after.is_empty() => return Ok(fields),
+            None => return Err("text after a quoted field"),
+        }
+    }
+}
+
+/// A quoted field, after its opening quote, and what comes after the closing one.
+fn closed(quoted: &str) -> Result<(Cow<'_, str>, &str), &'static str> {
+    let mut from = 0;
+    let mut doubled = false;
+    loop {
+        let rest = quoted.get(from..).unwrap_or_default();
+        let at = from + rest.find('"').ok_or("a quoted field without its closing quote")?;
+        let after = quoted.get(at + 1..).unwrap_or_default();
+        if !after.starts_with('"') {
+            let field = quoted.get(..at).unwrap_or_default();
+            let field = if doubled { field.replace("\"\"", "\"").into() } else { field.into() };
+            return Ok((field, after));
+        }
+        doubled = true;
+        from = at + 2;
+    }
+}
+
+/// The object that a record stands for.
+///
+/// # Errors
+/// The record has more or fewer fields than there are columns.
+pub(super) fn object<'a>(columns: &'a [String], fields: &'a [Cow<'a, str>]) -> Result<Json<'a>, String> {
+    if columns.len() != fields.len() {
+        return Err(format!("{} fields, but the first line names {}", fields.len(), columns.len()));
+    }
+    let entries = columns.iter().zip(fields).filter(|(_, field)| !field.is_empty());
+    Ok(Json::object(entries.map(|(name, field)| (Text::from(name.as_str()), value(name, field))).collect()))
+}
+
+/// Ends of the names of columns that hold texts: a bare number there was a text.
+const TEXTS: &[&str] = &["id", "name", "version", "release", "model", "environment", "message"];
+
+fn value<'a>(name: &str, field: &'a str) -> Json<'a> {
+    let name = name.to_ascii_lowercase();
+    let text = TEXTS.iter().any(|end| name.ends_with(end));
+    match parse(field) {
+        Ok(value) if !text || matches!(value, Json::Str(_) | Json::Null) => value,
+        _ => Json::str(field),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn records() {
+        let read = |record| fields(record).map(|fields| fields.iter().map(ToString::to_string).collect());
+        let texts = |fields: &[&str]| Ok(fields.iter().map(ToString::to_string).collect::<Vec<_>>());
+        assert_eq!(read("a,b"), texts(&["a", "b"]));
+        assert_eq!(read(r#""a","","x""y","#), texts(&["a", "", "x\"y", ""]));
+        assert_eq!(read("\"a,\nb\",c\r"), texts(&["a,\nb", "c"]));
+        assert_eq!(read(""), texts(&[""]));
+        for bad in [r#""a"#, r#""a"b,c"#, r#"a"b"#, r#""a"""#] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn values_are_what_was_written() {
+        let columns = ["id", "name", "input", "latency", "endTime", "tags", "output"].map(str::to_owned);
+        let record = r#""123","""Zoë ""","{""a"":1}","1.5","null","","plain""#;
+        let fields = fields(record).unwrap();
+        let object = object(&columns, &fields).unwrap();
+        assert_eq!(object.get("id"), Some(&Json::str("123")));
+        assert_eq!(object.get("name"), Some(&Json::str("Zoë ")));
+        assert_eq!(object.get("input").and_then(|input| input.get("a")), Some(&Json::Int(1)));
+        assert_eq!(object.get("latency"), Some(&Json::Float(1.5)));
+        assert_eq!(object.get("endTime"), Some(&Json::Null));
+        assert_eq!(object.get("tags"), None);
+        assert_eq!(object.get("output"), Some(&Json::str("plain")));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_quoted_comes_out(values in prop::collection::vec(any::<String>(), 1..6)) {
+            let quoted: Vec<String> = values.iter().map(|v| format!("\"{}\"", v.replace('"', "\"\""))).collect();
+            let record = quoted.join(",");
+            prop_assert_eq!(fields(&record).unwrap(), values);
+        }
+
+        #[test]
+        fn nothing_breaks_it(record in any::<String>()) {
+            let _ = fields(&record);
+        }
+    }
+}

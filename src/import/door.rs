@@ -1,0 +1,92 @@
+//! What the daemon answers on its socket for imports: each request is a chunk of some file's rows.
+//!
+//! The socket's file is for halod's user alone, and admission is that of every other door: an import
+//! waits when there is no room, and takes none from senders that cannot wait.
+
+use super::MAX_ROW;
+use super::chunk::{Chunk, Taken};
+use super::desk::Desk;
+use crate::net::answer::{Reply, json};
+use crate::net::body::Reader;
+use crate::net::limits::Limits;
+use crate::net::status::Fault;
+use crate::pipeline::intake::Intake;
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::service::Service;
+use serde_json::json as value;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// Where chunks are posted. The number is that of their form: another halod's may differ.
+pub const PATH: &str = "/import/1";
+
+/// Answers every request on the socket. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct ImportDoor {
+    desk: Arc<Desk>,
+    intake: Intake,
+    limits: Arc<Limits>,
+}
+
+impl ImportDoor {
+    #[must_use]
+    pub fn new(desk: Arc<Desk>, intake: Intake) -> Self {
+        Self { desk, intake, limits: Arc::new(limits()) }
+    }
+
+    #[must_use]
+    pub fn limits(&self) -> Arc<Limits> {
+        Arc::clone(&self.limits)
+    }
+
+    async fn answer(self, request: Request<Incoming>) -> Response<Reply> {
+        let (head, body) = request.into_parts();
+        let mut reader = Reader::new(body, &self.limits);
+        let taken = if head.uri.path() != PATH {
+            Err(Fault::Unserved("this halod takes imports at /import/1; use the command of the same version"))
+        } else if head.method != Method::POST {
+            Err(Fault::Method)
+        } else {
+            self.chunk(&mut reader).await
+        };
+        match taken {
+            Ok(taken) => json(StatusCode::OK, &value!(taken), None),
+            Err(fault) => {
+                tracing::debug!(fault = fault.name(), "an import's chunk is refused");
+                reader.discard().await;
+                let row = fault.row();
+                // Whether it is for a row's sake only less of the same can show.
+                let (status, delay) = match fault {
+                    Fault::Crashed => (StatusCode::UNPROCESSABLE_ENTITY, None),
+                    _ => (row.http, row.retry_after),
+                };
+                json(status, &value!({ "error": fault.to_string() }), delay)
+            }
+        }
+    }
+
+    async fn chunk(&self, reader: &mut Reader<'_, Incoming>) -> Result<Taken, Fault> {
+        let (body, permit) = reader.collect(&self.intake).await?;
+        let chunk = Chunk::decode(&body)
+            .map_err(|why| Fault::Undecodable(format!("not an import's chunk: {why}")))?;
+        self.desk.take(chunk, Some(permit)).await
+    }
+}
+
+/// Few connections: an import needs one for each chunk that is under way.
+fn limits() -> Limits {
+    Limits { connections: 64, body: MAX_ROW + (8 << 20), ..Limits::default() }
+}
+
+impl Service<Request<Incoming>> for ImportDoor {
+    type Response = Response<Reply>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Reply>, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let door = self.clone();
+        Box::pin(async move { Ok(door.answer(request).await) })
+    }
+}

@@ -1,0 +1,281 @@
+//! Folders that are watched: a file that is dropped there is imported once, whole.
+//!
+//! A plain look every second. A file that still grows is left until it has been quiet; better it is
+//! renamed into place. Nothing in the folder is renamed, changed or removed: what was imported is
+//! written down in `.halod/import/done`, a line a file. A file that changes is another one, and its
+//! records are recognised.
+
+use super::chunk::{Reason, Sheet, Taken};
+use super::desk::Desk;
+use super::format::Format;
+use super::position::{Mark, Positions};
+use super::run::{self, Import, Observer};
+use super::sink::Sink;
+use super::source::{Input, Manner, SourceError};
+use crate::chain::disk::{open_append, sync_dir};
+use crate::pipeline::batch::Batch;
+use crate::pipeline::intake::Intake;
+use crate::record::build::{About, notice};
+use crate::record::redact::Redactor;
+use crate::record::tenant::Tenant;
+use serde::{Deserialize, Serialize};
+use std::collections::{HashMap, HashSet};
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// How often the folders are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How long a file must not have changed.
+const QUIET: Duration = Duration::from_secs(3);
+
+/// Files that are looked at in one go: more are a mistake, or somebody's attempt to fill memory.
+const FILES: usize = 100_000;
+
+const MATCHING: glob::MatchOptions = glob::MatchOptions {
+    case_sensitive: true,
+    require_literal_separator: true,
+    // What is written under such a name is to be renamed when it is whole.
+    require_literal_leading_dot: true,
+};
+
+/// Bad rows of a file that are logged one by one; the others are counted.
+const LOGGED: usize = 100;
+
+/// Which files are imported, and how.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Folders {
+    /// Patterns of paths.
+    pub include: Vec<String>,
+    /// Formats of files by patterns of their names, the first that fits; of the others it is told by
+    /// their first row.
+    pub formats: Vec<(String, Format)>,
+    /// Whose records they are, whatever their rows claim.
+    pub tenant: Option<String>,
+}
+
+impl Folders {
+    /// The format that is set for a file of this name.
+    fn format(&self, name: &str) -> Option<Format> {
+        let fits = |pattern: &str| glob::Pattern::new(pattern).is_ok_and(|p| p.matches_with(name, MATCHING));
+        self.formats.iter().find(|(pattern, _)| fits(pattern)).map(|(_, format)| *format)
+    }
+}
+
+/// What the system says of a file: as long as it is the same, so is the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+struct Stat {
+    dev: u64,
+    ino: u64,
+    size: u64,
+    mtime: i64,
+    mtime_ns: i64,
+}
+
+/// A line of the record of files that were imported.
+#[derive(Debug, Serialize, Deserialize)]
+struct Done {
+    file: String,
+    #[serde(flatten)]
+    stat: Stat,
+    accepted: u64,
+    filtered: u64,
+    rejected: u64,
+    /// Why it could not be read, or not to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// Imports what is dropped into folders, until told to stop.
+#[derive(Debug)]
+pub struct Watch {
+    folders: Folders,
+    desk: Arc<Desk>,
+    intake: Intake,
+    redactor: Redactor,
+    positions: Positions,
+    record: PathBuf,
+    done: HashSet<Stat>,
+    /// When files that are not done were first seen as they are.
+    seen: HashMap<PathBuf, (Stat, Instant)>,
+}
+
+impl Watch {
+    /// Reads what was imported before from below `state`.
+    ///
+    /// # Errors
+    /// The directory or the record in it can't be read or made.
+    pub fn new(folders: Folders, desk: Arc<Desk>, intake: Intake, state: &Path) -> io::Result<Self> {
+        let positions = Positions::open(state)?;
+        let record = state.join("done");
+        let mut done = HashSet::new();
+        match std::fs::File::open(&record) {
+            Ok(file) => {
+                // A line that a crash cut off is a file that comes again.
+                let lines = BufReader::new(file).lines().map_while(Result::ok);
+                done.extend(lines.filter_map(|line| Some(serde_json::from_str::<Done>(&line).ok()?.stat)));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        let (redactor, seen) = (Redactor::new(), HashMap::new());
+        Ok(Self { folders, desk, intake, redactor, positions, record, done, seen })
+    }
+
+    /// Looks and imports until `stop` turns true.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        loop {
+            for (path, stat) in self.ready() {
+                if *stop.borrow() {
+                    return;
+                }
+                self.import(path, stat, &stop).await;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LOOK) => {}
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+        }
+    }
+
+    /// Files that are new and quiet.
+    fn ready(&mut self) -> Vec<(PathBuf, Stat)> {
+        let mut ready = Vec::new();
+        let mut seen = HashMap::new();
+        for path in self.folders.include.iter().flat_map(|pattern| files(pattern)).take(FILES) {
+            let Some(stat) = stat(&path) else { continue };
+            if self.done.contains(&stat) || seen.contains_key(&path) {
+                continue;
+            }
+            let before = self.seen.get(&path).filter(|(before, _)| *before == stat);
+            let since = before.map_or_else(Instant::now, |(_, since)| *since);
+            if since.elapsed() >= QUIET {
+                ready.push((path.clone(), stat));
+            }
+            seen.insert(path, (stat, since));
+        }
+        self.seen = seen;
+        ready
+    }
+
+    async fn import(&mut self, path: PathBuf, stat: Stat, stop: &watch::Receiver<bool>) {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let manner = Manner { format: self.folders.format(&name), tenant: self.folders.tenant.clone() };
+        let import = Import {
+            inputs: vec![(Input::File(path.clone()), manner)],
+            sink: Sink::Here(Arc::clone(&self.desk)),
+            positions: Some(self.positions.clone()),
+        };
+        let mut log = Log { file: path.display().to_string(), rejected: 0, first: None, error: None };
+        let summary = run::run(import, &mut log, stop.clone()).await;
+        if summary.stopped || summary.failed.is_some() {
+            // It goes on at the next start.
+            return;
+        }
+        let Log { file, first, error, .. } = log;
+        let Taken { accepted, filtered, rejected, .. } = summary.taken;
+        tracing::info!(file, accepted, filtered, rejected, error, "imported");
+        if (rejected > 0 || error.is_some()) && !self.disclose(&name, rejected, first.as_ref(), stat).await {
+            return;
+        }
+        let done = Done { file, stat, accepted, filtered, rejected, error };
+        match self.write(&done) {
+            Ok(()) => drop(self.done.insert(stat)),
+            Err(error) => tracing::error!(%error, "it can't be written down that a file was imported"),
+        }
+    }
+
+    /// Seals into the chain of the files' tenant that some of a file is missing; false when that is to be
+    /// tried again.
+    async fn disclose(&self, name: &str, rejected: u64, first: Option<&Reason>, stat: Stat) -> bool {
+        let tenant = self.folders.tenant.as_deref().map_or(Ok(Tenant::Local), Tenant::claimed);
+        let name = self.redactor.label(name);
+        let mut about = vec![("file", About::Text(&name)), ("file_bytes", About::Number(stat.size))];
+        if let Some(first) = first {
+            about.push(("first_offset", About::Number(first.place.offset)));
+        }
+        about.push(("reason", About::Text("rows of an imported file cannot be used")));
+        about.push(("rows", About::Number(rejected)));
+        let draft = notice(&tenant.unwrap_or(Tenant::Local), "gap", &about);
+        let sealed = match self.intake.admit(draft.len()) {
+            Ok(permit) => self.intake.submit(Batch { drafts: vec![draft], permit }).await.map(drop),
+            Err(refusal) => Err(refusal),
+        };
+        sealed.is_ok()
+    }
+
+    fn write(&self, done: &Done) -> io::Result<()> {
+        let mut file = open_append(&self.record)?;
+        // After a line that a crash cut off, a new one begins.
+        let torn = file.metadata()?.len() > 0 && !ends_with_newline(&file)?;
+        let mut line = if torn { vec![b'\n'] } else { Vec::new() };
+        serde_json::to_writer(&mut line, done)?;
+        line.push(b'\n');
+        file.write_all(&line)?;
+        file.sync_data()?;
+        sync_dir(self.record.parent().unwrap_or(Path::new(".")))
+    }
+}
+
+fn ends_with_newline(file: &std::fs::File) -> io::Result<bool> {
+    use std::os::unix::fs::FileExt;
+    let mut last = [0];
+    file.read_exact_at(&mut last, file.metadata()?.len() - 1)?;
+    Ok(last == *b"\n")
+}
+
+/// The files that a pattern names now. Folders that can't be read hold none.
+fn files(pattern: &str) -> impl Iterator<Item = PathBuf> {
+    let found = glob::glob_with(pattern, MATCHING).ok();
+    found.into_iter().flatten().filter_map(Result::ok)
+}
+
+/// `None` for what is no file.
+fn stat(path: &Path) -> Option<Stat> {
+    let about = path.metadata().ok().filter(std::fs::Metadata::is_file)?;
+    Some(Stat {
+        dev: about.dev(),
+        ino: about.ino(),
+        size: about.size(),
+        mtime: about.mtime(),
+        mtime_ns: about.mtime_nsec(),
+    })
+}
+
+/// An import's news, in the daemon's log.
+struct Log {
+    file: String,
+    rejected: usize,
+    first: Option<Reason>,
+    error: Option<String>,
+}
+
+impl Observer for Log {
+    fn opened(&mut self, _: &Input, sheet: &Sheet, resumed: Option<Mark>) {
+        let from = resumed.map(|mark| mark.offset);
+        tracing::info!(file = self.file, format = %sheet.format, from, "importing");
+    }
+
+    fn progress(&mut self, _: u64, _: &Taken) {}
+
+    fn rejected(&mut self, _: &Input, reason: &Reason) {
+        self.rejected += 1;
+        if self.rejected <= LOGGED {
+            tracing::warn!(file = self.file, at = %reason.place, reason = reason.what, "a row can't be used");
+        }
+        self.first.get_or_insert_with(|| reason.clone());
+    }
+
+    fn unreadable(&mut self, _: &Input, error: &SourceError) {
+        tracing::error!(file = self.file, %error, "a file can't be imported, or not to its end");
+        self.error = Some(error.to_string());
+    }
+
+    fn waiting(&mut self, why: &str) {
+        tracing::debug!(why, "an import waits");
+    }
+}

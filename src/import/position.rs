@@ -1,0 +1,118 @@
+//! Where an import of a file stopped, so that the next one goes on there.
+//!
+//! A position only saves time: without it all rows are read again, and what is sealed is recognised. It
+//! moves only over rows whose receipt is there. It is forgotten when the file was read to its end.
+
+use super::chunk::{Sheet, Taken};
+use super::scan::Shape;
+use crate::chain::disk::replace;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A place between two rows of a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// Bytes before it, after decompression.
+    pub offset: u64,
+    pub line: u64,
+    /// Inside an array at the top.
+    pub in_list: bool,
+}
+
+/// What is kept of one file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    pub mark: Mark,
+    /// What became of the rows before it.
+    pub taken: Taken,
+    /// For people who look into the directory.
+    pub file: String,
+}
+
+/// The positions of a directory.
+#[derive(Clone, Debug)]
+pub struct Positions {
+    directory: PathBuf,
+}
+
+impl Positions {
+    /// Those under `directory`, which is made if need be.
+    ///
+    /// # Errors
+    /// It can't be made.
+    pub fn open(directory: &Path) -> io::Result<Self> {
+        std::fs::create_dir_all(directory)?;
+        Ok(Self { directory: directory.to_owned() })
+    }
+
+    /// Where the last import of this file, read in this manner, stopped. One that cannot be read is none.
+    #[must_use]
+    pub fn find(&self, sheet: &Sheet) -> Option<Position> {
+        let text = std::fs::read(self.path(sheet)?).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+
+    /// # Errors
+    /// The disk's.
+    pub fn keep(&self, sheet: &Sheet, position: &Position) -> io::Result<()> {
+        match self.path(sheet) {
+            Some(path) => replace(&path, &serde_json::to_vec(position)?),
+            None => Ok(()),
+        }
+    }
+
+    /// # Errors
+    /// The disk's.
+    pub fn forget(&self, sheet: &Sheet) -> io::Result<()> {
+        match self.path(sheet).map(std::fs::remove_file) {
+            Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// `None` for what has no identity, such as a pipe.
+    fn path(&self, sheet: &Sheet) -> Option<PathBuf> {
+        let Sheet { format, shape, identity, tenant, .. } = sheet;
+        let whole = *shape == Shape::Whole;
+        (!identity.is_empty() && !whole).then(|| {
+            let manner = format!("{format}\0{shape:?}\0{tenant:?}\0{identity}");
+            let digest: [u8; 32] = Sha256::digest(manner.as_bytes()).into();
+            let name: String = crate::record::hash::hex(&digest).map(char::from).iter().take(32).collect();
+            self.directory.join(format!("{name}.json"))
+        })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::import::format::Format;
+
+    #[test]
+    fn each_file_and_manner_has_its_own() {
+        let directory = tempfile::tempdir().unwrap();
+        let positions = Positions::open(&directory.path().join("import")).unwrap();
+        let sheet = Sheet {
+            format: Format::Otlp,
+            shape: Shape::Lines,
+            identity: "abc".into(),
+            columns: Vec::new(),
+            tenant: None,
+        };
+        let other = Sheet { tenant: Some("acme".into()), ..sheet.clone() };
+        let position = Position { mark: Mark { offset: 7, line: 3, in_list: true }, ..Position::default() };
+        assert_eq!(positions.find(&sheet), None);
+        positions.keep(&sheet, &position).unwrap();
+        assert_eq!(positions.find(&sheet), Some(position.clone()));
+        assert_eq!(positions.find(&other), None);
+        positions.forget(&sheet).unwrap();
+        positions.forget(&sheet).unwrap();
+        assert_eq!(positions.find(&sheet), None);
+        let pipe = Sheet { identity: String::new(), ..sheet };
+        positions.keep(&pipe, &position).unwrap();
+        assert_eq!(positions.find(&pipe), None);
+    }
+}

@@ -1,0 +1,320 @@
+//! An import from its first file to its last: chunks side by side, settled in the order of the files.
+
+use super::chunk::{Chunk, Reason, Sheet, Taken};
+use super::position::{Mark, Position, Positions};
+use super::sink::{Halt, Sink};
+use super::source::{Input, Manner, Source, SourceError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+/// Bytes of chunks that are under way, about; a large row may go beyond.
+const UNDER_WAY: usize = 12 << 20;
+
+/// Chunks under way at most.
+const CHUNKS: usize = 12;
+
+/// Steps that are read ahead.
+const AHEAD: usize = 2;
+
+/// How often the place to go on from is written, and progress is told.
+const KEEP: Duration = Duration::from_secs(1);
+const TELL: Duration = Duration::from_millis(200);
+
+/// What is to be imported, and where it goes.
+#[derive(Debug)]
+pub struct Import {
+    pub inputs: Vec<(Input, Manner)>,
+    pub sink: Sink,
+    /// Where interrupted imports go on; `None` for one that seals nothing.
+    pub positions: Option<Positions>,
+}
+
+/// Who is told what happens.
+pub trait Observer: Send {
+    /// A file is open; `resumed` says where an earlier import stopped.
+    fn opened(&mut self, input: &Input, sheet: &Sheet, resumed: Option<Mark>);
+    /// Bytes read of all files as they lie there, and what is settled so far.
+    fn progress(&mut self, read: u64, taken: &Taken);
+    /// Something of a row cannot be used.
+    fn rejected(&mut self, input: &Input, reason: &Reason);
+    /// A file cannot be read, or not to its end.
+    fn unreadable(&mut self, input: &Input, error: &SourceError);
+    /// Nothing can be taken for the moment.
+    fn waiting(&mut self, why: &str);
+}
+
+/// What an import came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Files that were read to their end.
+    pub files: u64,
+    pub unreadable: u64,
+    /// Also what an interrupted import before this one did of these files.
+    pub taken: Taken,
+    /// It was asked to stop before the end.
+    pub stopped: bool,
+    /// Why it could not go on.
+    pub failed: Option<String>,
+}
+
+/// What the reading thread says.
+enum Step {
+    Opened(Arc<Sheet>, Option<Position>),
+    Read { chunk: Option<Chunk>, oversized: Vec<Reason>, mark: Mark },
+    Ended(Option<SourceError>),
+}
+
+/// A step whose outcome may be awaited.
+enum Settled {
+    Opened(Arc<Sheet>, Option<Position>),
+    Read(Taken, Vec<Reason>, Mark),
+    Ended(Option<SourceError>),
+}
+
+/// Runs an import. When `stop` turns true, what is under way is finished and nothing more begun.
+pub async fn run(import: Import, observer: &mut dyn Observer, stop: watch::Receiver<bool>) -> Summary {
+    let Import { inputs, sink, positions } = import;
+    let read = Arc::new(AtomicU64::new(0));
+    let (to, mut steps) = mpsc::channel(AHEAD);
+    let (waits, mut waiting) = mpsc::channel::<String>(1);
+    let reader =
+        Reading { inputs: inputs.clone(), positions: positions.clone(), read: Arc::clone(&read), to };
+    let spawned = std::thread::Builder::new().name("halod-import".into()).spawn(move || reader.run());
+    let inputs = inputs.into_iter().map(|(input, _)| input).collect();
+    let mut ledger = Ledger::new(inputs, positions);
+    if let Err(error) = spawned {
+        ledger.summary.failed = Some(format!("no thread can be had: {error}"));
+        return ledger.summary;
+    }
+    let mut under_way = JoinSet::new();
+    let (mut bytes, mut reading, mut seq) = (0, true, 0_u64);
+    let mut stopping = stop.clone();
+    let mut tick = tokio::time::interval(TELL);
+    while reading || !under_way.is_empty() {
+        tokio::select! {
+            biased;
+            _ = stopping.wait_for(|stop| *stop), if reading => {
+                reading = false;
+                ledger.summary.stopped = true;
+                steps.close();
+            }
+            Some(done) = under_way.join_next(), if !under_way.is_empty() => {
+                let Ok((seq, size, taken)) = done else { continue };
+                bytes -= size;
+                if !ledger.taken(seq, taken, observer) {
+                    reading = false;
+                    steps.close();
+                }
+            }
+            step = steps.recv(), if reading && bytes < UNDER_WAY && under_way.len() < CHUNKS => {
+                match step {
+                    None => reading = false,
+                    Some(Step::Opened(sheet, position)) => {
+                        ledger.settle(seq, Settled::Opened(sheet, position), observer);
+                        seq += 1;
+                    }
+                    Some(Step::Ended(error)) => {
+                        ledger.settle(seq, Settled::Ended(error), observer);
+                        seq += 1;
+                    }
+                    Some(Step::Read { chunk: None, oversized, mark }) => {
+                        ledger.begun.insert(seq, (oversized, mark));
+                        ledger.taken(seq, Ok(Taken::default()), observer);
+                        seq += 1;
+                    }
+                    Some(Step::Read { chunk: Some(chunk), oversized, mark }) => {
+                        ledger.begun.insert(seq, (oversized, mark));
+                        let size = chunk.bytes.len();
+                        bytes += size;
+                        let (sink, stop, waits) = (sink.clone(), stop.clone(), waits.clone());
+                        under_way.spawn(async move {
+                            // Who is told has been told already when there is no room.
+                            let waits = move |why: &str| drop(waits.try_send(why.to_owned()));
+                            (seq, size, sink.take(chunk, stop, &waits).await)
+                        });
+                        seq += 1;
+                    }
+                }
+            }
+            Some(why) = waiting.recv() => observer.waiting(&why),
+            _ = tick.tick() => {
+                observer.progress(read.load(Relaxed), &ledger.summary.taken);
+                ledger.keep(false);
+            }
+        }
+    }
+    ledger.keep(true);
+    observer.progress(read.load(Relaxed), &ledger.summary.taken);
+    ledger.summary
+}
+
+/// What the reading thread works on.
+struct Reading {
+    inputs: Vec<(Input, Manner)>,
+    positions: Option<Positions>,
+    read: Arc<AtomicU64>,
+    to: mpsc::Sender<Step>,
+}
+
+impl Reading {
+    fn run(self) {
+        for (input, manner) in &self.inputs {
+            let error = match Source::open(input, manner, &self.read) {
+                Ok(source) => match self.file(source) {
+                    Ok(error) => error,
+                    Err(Gone) => return,
+                },
+                Err(error) => Some(error),
+            };
+            if self.to.blocking_send(Step::Ended(error)).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Reads one file; why not to its end.
+    fn file(&self, mut source: Source) -> Result<Option<SourceError>, Gone> {
+        let position = self.positions.as_ref().and_then(|positions| positions.find(&source.sheet));
+        let send = |step| self.to.blocking_send(step).map_err(|_| Gone);
+        send(Step::Opened(Arc::clone(&source.sheet), position.clone()))?;
+        if let Some(position) = position
+            && let Err(error) = source.resume(position.mark)
+        {
+            return Ok(Some(error));
+        }
+        loop {
+            match source.next() {
+                Ok(Some(piece)) => {
+                    let (chunk, oversized, mark) = (piece.chunk, piece.oversized, piece.mark);
+                    send(Step::Read { chunk, oversized, mark })?;
+                }
+                Ok(None) => return Ok(None),
+                Err(error) => return Ok(Some(error)),
+            }
+        }
+    }
+}
+
+/// Nobody waits for what is read any more.
+struct Gone;
+
+/// What is known of the steps, put in order.
+struct Ledger {
+    inputs: std::vec::IntoIter<Input>,
+    input: Option<Input>,
+    sheet: Option<Arc<Sheet>>,
+    /// Of the file that is being settled.
+    position: Position,
+    positions: Option<Positions>,
+    kept: Instant,
+    /// Whether there is anything to keep.
+    moved: bool,
+    begun: BTreeMap<u64, (Vec<Reason>, Mark)>,
+    waiting: BTreeMap<u64, Settled>,
+    next: u64,
+    summary: Summary,
+}
+
+impl Ledger {
+    fn new(inputs: Vec<Input>, positions: Option<Positions>) -> Self {
+        let mut inputs = inputs.into_iter();
+        Self {
+            input: inputs.next(),
+            inputs,
+            sheet: None,
+            position: Position::default(),
+            positions,
+            kept: Instant::now(),
+            moved: false,
+            begun: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            next: 0,
+            summary: Summary::default(),
+        }
+    }
+
+    /// A chunk's outcome is known; false when there is nothing more to be done.
+    fn taken(&mut self, seq: u64, taken: Result<Taken, Halt>, observer: &mut dyn Observer) -> bool {
+        let (mut reasons, mark) = self.begun.remove(&seq).unwrap_or_default();
+        match taken {
+            Ok(mut taken) => {
+                taken.rejected += reasons.len() as u64;
+                reasons.append(&mut taken.reasons);
+                self.settle(seq, Settled::Read(taken, reasons, mark), observer);
+                true
+            }
+            // The steps after it stay unsettled: their rows come again.
+            Err(Halt::Stopped) => {
+                self.summary.stopped = true;
+                false
+            }
+            Err(Halt::Failed(why)) => {
+                self.summary.failed.get_or_insert(why);
+                false
+            }
+        }
+    }
+
+    fn settle(&mut self, seq: u64, step: Settled, observer: &mut dyn Observer) {
+        self.waiting.insert(seq, step);
+        while let Some(step) = self.waiting.remove(&self.next) {
+            self.next += 1;
+            let Some(input) = self.input.clone() else { return };
+            match step {
+                Settled::Opened(sheet, position) => {
+                    observer.opened(&input, &sheet, position.as_ref().map(|position| position.mark));
+                    self.position = position.unwrap_or_default();
+                    self.position.file = input.name();
+                    self.summary.taken.add(&self.position.taken);
+                    self.sheet = Some(sheet);
+                }
+                Settled::Read(taken, mut reasons, mark) => {
+                    reasons.sort_by_key(|reason| reason.place);
+                    reasons.iter().for_each(|reason| observer.rejected(&input, reason));
+                    self.position.taken.add(&taken);
+                    self.summary.taken.add(&taken);
+                    self.position.mark = mark;
+                    self.moved = true;
+                }
+                Settled::Ended(error) => self.end(&input, error, observer),
+            }
+        }
+    }
+
+    fn end(&mut self, input: &Input, error: Option<SourceError>, observer: &mut dyn Observer) {
+        match &error {
+            None => self.summary.files += 1,
+            Some(error) => {
+                self.summary.unreadable += 1;
+                observer.unreadable(input, error);
+            }
+        }
+        if let (Some(sheet), Some(positions)) = (self.sheet.take(), &self.positions)
+            && let Err(error) = positions.forget(&sheet)
+        {
+            tracing::warn!(%error, "the place to go on from can't be removed");
+        }
+        self.moved = false;
+        self.position = Position::default();
+        self.input = self.inputs.next();
+    }
+
+    /// Writes down where to go on from, now and then or `now`.
+    fn keep(&mut self, now: bool) {
+        if !self.moved || (!now && self.kept.elapsed() < KEEP) {
+            return;
+        }
+        self.moved = false;
+        self.kept = Instant::now();
+        if let (Some(sheet), Some(positions)) = (&self.sheet, &self.positions)
+            && let Err(error) = positions.keep(sheet, &self.position)
+        {
+            tracing::warn!(%error, "the place to go on from can't be written; an interrupted import begins anew");
+            self.positions = None;
+        }
+    }
+}

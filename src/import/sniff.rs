@@ -1,0 +1,158 @@
+//! What kind of file it is, by its first bytes.
+
+use super::format::Format;
+use super::scan::{Scanner, Shape, Window};
+use halo_adapters::json::parse;
+use halo_adapters::otlp::{DecodeError, protobuf};
+use std::path::Path;
+
+/// Bytes that are looked at.
+pub(super) const HEAD: usize = 1 << 20;
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Kind {
+    pub(super) format: Format,
+    pub(super) shape: Shape,
+    /// Where the first row begins: after a byte order mark.
+    pub(super) skip: u64,
+}
+
+/// Tells format and shape of a file that begins with `head`; `whole`: that is all of it. A format that
+/// is given is not doubted here: rows of another one are rejected one by one.
+///
+/// # Errors
+/// Why it is no file that can be imported.
+pub(super) fn kind(name: &Path, head: &[u8], whole: bool, format: Option<Format>) -> Result<Kind, String> {
+    let (head, skip) = match head {
+        [0xef, 0xbb, 0xbf, rest @ ..] => (rest, 3),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
+            return Err("it is UTF-16; convert it first (iconv -f utf-16 -t utf-8)".to_owned());
+        }
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => {
+            return Err(
+                "it is compressed with zstd; unpack it (zstd -dc FILE | halod import FORMAT -)".into()
+            );
+        }
+        _ => (head, 0),
+    };
+    let binary = is_binary(head, whole);
+    let format = match (format, binary) {
+        (Some(format), _) => format,
+        (None, Some(_)) => Format::Otlp,
+        (None, None) => detect(name, head, whole)?,
+    };
+    let shape = match (format, binary) {
+        (Format::Otlp, Some(shape)) => shape,
+        (Format::Otlp, None) => json_shape(name, head, whole),
+    };
+    Ok(Kind { format, shape, skip })
+}
+
+/// OTLP in protobuf: one message, or messages with their lengths.
+fn is_binary(head: &[u8], whole: bool) -> Option<Shape> {
+    match head {
+        // The first field of a request is always the first: a list of resources.
+        [0x0a, ..] => {
+            let text = head.trim_ascii_start();
+            let json = text.starts_with(b"{") || text.starts_with(b"[");
+            (!json || (whole && is_request(head))).then_some(Shape::Whole)
+        }
+        // No message is of 16 MiB and more, and none of fewer bytes than its first field.
+        [0, _, _, _, 0x0a | 0x28, ..] => Some(Shape::Framed),
+        _ => None,
+    }
+}
+
+fn is_request(bytes: &[u8]) -> bool {
+    matches!(protobuf::traces(bytes), Ok(_) | Err(DecodeError::WrongSignal { .. }))
+}
+
+/// A row a line, where the first line is a row, else values over any number of lines.
+fn json_shape(name: &Path, head: &[u8], whole: bool) -> Shape {
+    if has_ending(name, &["jsonl", "ndjson"]) {
+        return Shape::Lines;
+    }
+    let text = head.trim_ascii_start();
+    if !text.starts_with(b"{") {
+        return Shape::Json;
+    }
+    let Some(end) = memchr::memchr(b'\n', text) else {
+        return if whole { Shape::Json } else { Shape::Lines };
+    };
+    let (line, after) = text.split_at(end);
+    let window = Window { bytes: line, base: 0 };
+    let mut scanner = Scanner::new(Shape::Json, 0, false);
+    let first = scanner.next(&window, false);
+    let complete = first.is_some_and(|span| window.slice(span).len() == line.trim_ascii_end().len());
+    // A broken first line is told from the first line of a broken document by what follows it: keys,
+    // not another object.
+    if complete || after.trim_ascii_start().starts_with(b"{") { Shape::Lines } else { Shape::Json }
+}
+
+fn has_ending(name: &Path, endings: &[&str]) -> bool {
+    let name = name.to_string_lossy().to_ascii_lowercase();
+    let plain = name.strip_suffix(".gz").unwrap_or(&name);
+    endings.iter().any(|ending| plain.strip_suffix(ending).is_some_and(|rest| rest.ends_with('.')))
+}
+
+/// The format, by the first row.
+fn detect(name: &Path, head: &[u8], whole: bool) -> Result<Format, String> {
+    let unknown = || format!("it is of no format that is known by its first row; name one of {}", names());
+    let shape = json_shape(name, head, whole);
+    let window = Window { bytes: head, base: 0 };
+    let mut scanner = Scanner::new(shape, 0, false);
+    while let Some(span) = scanner.next(&window, whole) {
+        let Ok(text) = std::str::from_utf8(window.slice(span)) else { continue };
+        if let Some(format) = parse(text).ok().as_ref().and_then(Format::of) {
+            return Ok(format);
+        }
+    }
+    Err(unknown())
+}
+
+fn names() -> String {
+    Format::ALL.map(Format::name).join(", ")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn shape(name: &str, text: &str) -> Shape {
+        kind(Path::new(name), text.as_bytes(), true, Some(Format::Otlp)).unwrap().shape
+    }
+
+    #[test]
+    fn shapes() {
+        let row = r#"{"resourceSpans":[]}"#;
+        assert_eq!(shape("a.json", &format!("{row}\n{row}\n")), Shape::Lines);
+        assert_eq!(shape("a.json", &format!("{row}\r\n")), Shape::Lines);
+        assert_eq!(shape("a.json", "{\n \"resourceSpans\": []\n}\n"), Shape::Json);
+        assert_eq!(shape("a.json", &format!("[{row},\n{row}]")), Shape::Json);
+        assert_eq!(shape("a.json", &format!("{{\"broken\n{row}\n")), Shape::Lines);
+        assert_eq!(shape("a.jsonl.gz", "["), Shape::Lines);
+        assert_eq!(shape("a.pb", "\x0a\x02\x0a\x00"), Shape::Whole);
+        assert_eq!(shape("a.pb", "\0\0\0\x04\x0a\x02\x0a\x00"), Shape::Framed);
+        assert_eq!(shape("a", "\n\n{\"resourceLogs\":[]}"), Shape::Json);
+    }
+
+    #[test]
+    fn formats_are_told_by_the_first_row_that_says_it() {
+        let detect = |text: &str| kind(Path::new("f"), text.as_bytes(), true, None).map(|kind| kind.format);
+        assert_eq!(detect("[1, {\"resourceLogs\": []}]"), Ok(Format::Otlp));
+        assert_eq!(detect("\x0a\x00"), Ok(Format::Otlp));
+        for text in ["", "{}", "hello", "[[]]", "\u{1}\u{2}"] {
+            assert!(detect(text).unwrap_err().contains("name one of otlp"), "{text}");
+        }
+    }
+
+    #[test]
+    fn marks_and_what_is_no_text() {
+        let kind = |bytes: &[u8]| kind(Path::new("f"), bytes, true, Some(Format::Otlp));
+        assert_eq!(kind(b"\xef\xbb\xbf{}").unwrap().skip, 3);
+        assert!(kind(b"\xff\xfe{\0").unwrap_err().contains("UTF-16"));
+        assert!(kind(&[0x28, 0xb5, 0x2f, 0xfd, 0]).unwrap_err().contains("zstd"));
+    }
+}

@@ -1,0 +1,351 @@
+//! One file, as chunks of its rows in bounded memory.
+
+use super::MAX_ROW;
+use super::chunk::{Chunk, Place, Reason, Row, Sheet};
+use super::csv;
+use super::format::Format;
+use super::position::Mark;
+use super::scan::{Scanner, Shape, Window};
+use super::sniff;
+use bytes::Bytes;
+use flate2::read::MultiGzDecoder;
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Bytes of rows in a chunk, about: large enough that a commit's sync is shared by many rows, small
+/// enough that several are worked on side by side.
+const CHUNK: usize = 1 << 20;
+
+/// Rows in a chunk at most: their places take memory too.
+const ROWS: usize = 20_000;
+
+/// Bytes of a file that tell it from others, beside what the system says of it.
+const PREFIX: u64 = 64 << 10;
+
+/// What is to be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    Stdin,
+    File(PathBuf),
+}
+
+/// How a file is to be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Manner {
+    /// Told by its first row where it is not given.
+    pub format: Option<Format>,
+    pub tenant: Option<String>,
+}
+
+/// Why a file cannot be read, or not to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    #[error("can't be read: {0}")]
+    Io(#[from] io::Error),
+    #[error("{0}")]
+    Kind(String),
+    #[error("breaks off: after byte {after} it {what}; what came before is imported")]
+    Broken { after: u64, what: String },
+}
+
+/// A file that is open.
+#[derive(Debug)]
+pub struct Source {
+    reader: Box<dyn Tell>,
+    pub sheet: Arc<Sheet>,
+    /// Bytes of the file as it lies there, where they are known.
+    pub size: Option<u64>,
+    scanner: Scanner,
+    buffer: Vec<u8>,
+    /// Where the buffer begins.
+    base: u64,
+    /// Lines that began before `counted`.
+    line: u64,
+    counted: u64,
+    /// The line of a row whose begin is forgotten.
+    forgotten: Option<u64>,
+    ended: bool,
+    failed: Option<SourceError>,
+}
+
+/// What the next step through a file brings.
+#[derive(Debug, Default)]
+pub struct Piece {
+    pub chunk: Option<Chunk>,
+    /// Rows that are too large to be read at all.
+    pub oversized: Vec<Reason>,
+    /// Where the file goes on after it.
+    pub mark: Mark,
+}
+
+trait Tell: Read + Send + std::fmt::Debug {}
+impl<T: Read + Send + std::fmt::Debug> Tell for T {}
+
+/// Counts what is read, for whoever shows progress.
+#[derive(Debug)]
+struct Counted<R> {
+    inner: R,
+    read: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.read.fetch_add(read as u64, Relaxed);
+        Ok(read)
+    }
+}
+
+impl Input {
+    /// As it is called in messages.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::Stdin => "(standard input)".to_owned(),
+            Self::File(path) => path.display().to_string(),
+        }
+    }
+
+    /// Bytes to be read, where they are known.
+    #[must_use]
+    pub fn size(&self) -> Option<u64> {
+        match self {
+            Self::Stdin => None,
+            Self::File(path) => path.metadata().ok().filter(|file| file.is_file()).map(|file| file.len()),
+        }
+    }
+}
+
+impl Source {
+    /// Opens a file and looks what it is. `read` counts the bytes that are read of it.
+    ///
+    /// # Errors
+    /// It can't be read, or is nothing that can be imported.
+    pub fn open(input: &Input, manner: &Manner, read: &Arc<AtomicU64>) -> Result<Self, SourceError> {
+        let (file, size, identity): (Box<dyn Tell>, _, _) = match input {
+            Input::Stdin => (Box::new(io::stdin()), None, String::new()),
+            Input::File(path) => {
+                let mut file = File::open(path)?;
+                if file.metadata()?.is_dir() {
+                    return Err(io::Error::from(io::ErrorKind::IsADirectory).into());
+                }
+                let identity = identity(&mut file)?;
+                let size = input.size();
+                (Box::new(file), size, identity)
+            }
+        };
+        let mut raw: Box<dyn Tell> = Box::new(Counted { inner: file, read: Arc::clone(read) });
+        let mut magic = Vec::new();
+        (&mut raw).take(2).read_to_end(&mut magic)?;
+        let gzip = magic == [0x1f, 0x8b];
+        let whole = io::Cursor::new(magic).chain(raw);
+        let reader: Box<dyn Tell> = if gzip {
+            Box::new(MultiGzDecoder::new(io::BufReader::with_capacity(64 << 10, whole)))
+        } else {
+            Box::new(whole)
+        };
+        let sheet = Sheet {
+            format: Format::Otlp,
+            shape: Shape::Lines,
+            identity,
+            columns: Vec::new(),
+            tenant: manner.tenant.clone(),
+        };
+        let mut source = Self {
+            reader,
+            sheet: Arc::new(sheet.clone()),
+            size,
+            scanner: Scanner::new(Shape::Lines, 0, false),
+            buffer: Vec::new(),
+            base: 0,
+            line: 1,
+            counted: 0,
+            forgotten: None,
+            ended: false,
+            failed: None,
+        };
+        source.look(input, sheet, manner.format)?;
+        Ok(source)
+    }
+
+    /// Looks what it is, and reads what stands before its rows.
+    fn look(&mut self, input: &Input, mut sheet: Sheet, format: Option<Format>) -> Result<(), SourceError> {
+        while self.buffer.len() < sniff::HEAD && !self.ended {
+            self.fill(sniff::HEAD);
+        }
+        if self.buffer.is_empty()
+            && let Some(error) = self.failed.take()
+        {
+            return Err(error);
+        }
+        let name = match input {
+            Input::Stdin => Path::new(""),
+            Input::File(path) => path,
+        };
+        let kind = sniff::kind(name, &self.buffer, self.ended, format).map_err(SourceError::Kind)?;
+        sheet.format = kind.format;
+        sheet.shape = kind.shape;
+        self.scanner = Scanner::new(kind.shape, kind.skip, false);
+        if kind.shape == Shape::Csv {
+            let window = Window { bytes: &self.buffer, base: self.base };
+            let first = self.scanner.next(&window, self.ended).map(|span| window.slice(span).to_vec());
+            let names = first.ok_or_else(|| SourceError::Kind("its first line is too long".to_owned()))?;
+            let names = String::from_utf8(names)
+                .map_err(|_| SourceError::Kind("its first line is not UTF-8".to_owned()))?;
+            let fields = csv::fields(&names)
+                .map_err(|why| SourceError::Kind(format!("its first line names no columns: {why}")))?;
+            sheet.columns = fields.into_iter().map(Into::into).collect();
+        }
+        self.sheet = Arc::new(sheet);
+        Ok(())
+    }
+
+    /// Goes on from where an earlier import stopped.
+    ///
+    /// # Errors
+    /// The file can't be read so far.
+    pub fn resume(&mut self, mark: Mark) -> Result<(), SourceError> {
+        while self.base + (self.buffer.len() as u64) < mark.offset && !self.ended {
+            self.base += self.buffer.len() as u64;
+            self.buffer.clear();
+            self.fill(CHUNK);
+        }
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        let skip = usize::try_from(mark.offset.saturating_sub(self.base)).unwrap_or(usize::MAX);
+        self.buffer.drain(..skip.min(self.buffer.len()));
+        self.base = mark.offset;
+        (self.line, self.counted) = (mark.line, mark.offset);
+        self.scanner = Scanner::new(self.sheet.shape, mark.offset, mark.in_list);
+        Ok(())
+    }
+
+    /// The next rows; `None` at the end. Blocks while the file is read.
+    ///
+    /// # Errors
+    /// The file breaks off; said after all rows before that place.
+    pub fn next(&mut self) -> Result<Option<Piece>, SourceError> {
+        let mut rows = Vec::new();
+        let mut oversized = Vec::new();
+        loop {
+            let last = self.ended && self.failed.is_none();
+            let mut full = false;
+            while let Some(span) = self.scanner.next(&Window { bytes: &self.buffer, base: self.base }, last) {
+                self.row(span.start, span.end, &mut rows, &mut oversized);
+                full = rows.last().is_some_and(|row: &Row| row.end >= CHUNK) || rows.len() >= ROWS;
+                if full {
+                    break;
+                }
+            }
+            if full || self.ended || self.buffer.len() >= CHUNK && !(rows.is_empty() && oversized.is_empty())
+            {
+                break;
+            }
+            self.drop_oversized();
+            self.fill(CHUNK);
+        }
+        if rows.is_empty() && oversized.is_empty() {
+            return match self.failed.take() {
+                Some(error) => Err(error),
+                None => Ok(None),
+            };
+        }
+        Ok(Some(self.piece(rows, oversized)))
+    }
+
+    fn row(&mut self, start: u64, end: u64, rows: &mut Vec<Row>, oversized: &mut Vec<Reason>) {
+        let line = self.line_of(start);
+        let place = Place { line: self.forgotten.take().unwrap_or(line), offset: start };
+        if start < self.base || end - start > MAX_ROW as u64 {
+            let what = format!("a row of {} bytes; at most {MAX_ROW} are read", end - start);
+            self.line_of(end);
+            oversized.push(Reason { place, what });
+            return;
+        }
+        let within = |at: u64| usize::try_from(at - self.base).unwrap_or(usize::MAX);
+        let row = Row { start: within(start), end: within(end), place };
+        let bytes = self.buffer.get(row.start..row.end).unwrap_or_default();
+        if self.sheet.shape == Shape::Framed || !bytes.trim_ascii().is_empty() {
+            rows.push(row);
+        }
+    }
+
+    /// The number of the line at `at`; asked for in order. 0 where there are no lines.
+    fn line_of(&mut self, at: u64) -> u64 {
+        if matches!(self.sheet.shape, Shape::Framed | Shape::Whole) {
+            return 0;
+        }
+        let slice = |at: u64| usize::try_from(at.saturating_sub(self.base)).unwrap_or(usize::MAX);
+        let between = self.buffer.get(slice(self.counted)..slice(at)).unwrap_or_default();
+        self.line += memchr::memchr_iter(b'\n', between).count() as u64;
+        self.counted = self.counted.max(at);
+        self.line
+    }
+
+    /// Takes the rows out of the buffer.
+    fn piece(&mut self, rows: Vec<Row>, oversized: Vec<Reason>) -> Piece {
+        let from = self.scanner.keep_from().max(self.base);
+        let line = self.line_of(from);
+        let mark = Mark { offset: from, line, in_list: self.scanner.in_list() };
+        let taken = usize::try_from(from - self.base).unwrap_or(usize::MAX).min(self.buffer.len());
+        let rest = self.buffer.split_off(taken);
+        let bytes = Bytes::from(std::mem::replace(&mut self.buffer, rest));
+        self.base = from;
+        let chunk = (!rows.is_empty()).then(|| Chunk { sheet: Arc::clone(&self.sheet), bytes, rows });
+        Piece { chunk, oversized, mark }
+    }
+
+    /// Forgets the begin of a row that is larger than any may be.
+    fn drop_oversized(&mut self) {
+        let (at, start) = (self.scanner.at(), self.scanner.keep_from());
+        if start >= self.base && at - start <= MAX_ROW as u64 {
+            return;
+        }
+        let line = self.line_of(start);
+        self.forgotten.get_or_insert(line);
+        self.line_of(at);
+        let gone = usize::try_from(at - self.base).unwrap_or(usize::MAX).min(self.buffer.len());
+        self.buffer.drain(..gone);
+        self.base = at;
+    }
+
+    /// Reads about `more` bytes.
+    fn fill(&mut self, more: usize) {
+        let read = (&mut self.reader).take(more as u64).read_to_end(&mut self.buffer);
+        match read {
+            Ok(0) => self.ended = true,
+            Ok(_) => {}
+            Err(error) => {
+                self.ended = true;
+                let after = self.base + self.buffer.len() as u64;
+                self.failed = Some(SourceError::Broken { after, what: format!("can't be read: {error}") });
+            }
+        }
+    }
+}
+
+/// Tells this file, as it is now, from every other one.
+fn identity(file: &mut File) -> io::Result<String> {
+    let about = file.metadata()?;
+    let mut hash = Sha256::new();
+    if about.is_file() {
+        let mut prefix = Vec::new();
+        file.take(PREFIX).read_to_end(&mut prefix)?;
+        file.seek(SeekFrom::Start(0))?;
+        hash.update(&prefix);
+    }
+    for number in [about.dev(), about.ino(), about.size()] {
+        hash.update(number.to_be_bytes());
+    }
+    for number in [about.mtime(), about.mtime_nsec()] {
+        hash.update(number.to_be_bytes());
+    }
+    let digest: [u8; 32] = hash.finalize().into();
+    Ok(crate::record::hash::hex(&digest).map(char::from).iter().collect())
+}
