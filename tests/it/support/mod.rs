@@ -1,7 +1,9 @@
 //! What every scenario needs: a real halod, real clients, and a reader of the chains they leave.
 
+pub mod api;
 pub mod chains;
 pub mod clients;
+pub mod flaky;
 pub mod grpc;
 pub mod halod;
 pub mod http;
