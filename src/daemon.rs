@@ -42,6 +42,7 @@ use crate::net::listener;
 use crate::pipeline::stats::Stats;
 use crate::pipeline::writer::WriterEnd;
 use crate::receivers::door::Door;
+use crate::receivers::gaps;
 use crate::receivers::native::Senders;
 use crate::receivers::otlp::Reading;
 use crate::receivers::otlp::join::Joins;
@@ -140,6 +141,7 @@ async fn up(
     // Content that waits must leave room for the spans that it waits for.
     let joins = Joins::new(config.join_wait, config.pipeline.max_in_flight / 4, draining.clone());
     let builder = Arc::new(Builder::new(config.records.hash_only));
+    let (gaps, sealer) = gaps::gaps();
     let reading =
         Reading::new(config.tenant.clone(), Arc::clone(&builder), joins).with_tee(tees.of(tee::Door::Otlp));
     let receiving = Receiving {
@@ -151,6 +153,9 @@ async fn up(
         tenant: Arc::new(config.tenant.clone()),
         langfuse: Arc::new(config.langfuse),
         senders: Arc::new(Senders { tenant: config.tenant, tokens: config.native }),
+        gaps,
+        litellm_wait: config.litellm_wait,
+        traces: Arc::default(),
         tees,
     };
     let mut doors = JoinSet::new();
@@ -182,7 +187,9 @@ async fn up(
         doors.spawn(followed.map_err(StartError::Logs)?);
     }
     drop(receiving);
-    doors.spawn(sweep(hold, builder, intake, draining));
+    doors.spawn(sweep(hold, builder, intake.clone(), draining));
+    // Ends when every door has, and nobody can tell it of another gap.
+    doors.spawn(sealer.run(intake, config.gap_interval));
     announce(state);
     let running = Running { doors, drain, timeout: config.shutdown_timeout };
     let writer = async {

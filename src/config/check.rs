@@ -44,6 +44,9 @@ pub(super) fn config(root: &Node, env: Lookup<'_>) -> Result<Config, ConfigError
     reader.endpoint("admin.endpoint", &mut config.admin);
     // Exporters give a request up after ten seconds.
     reader.duration("receivers.otlp.join_wait", (Duration::from_secs(8), "8s"), &mut config.join_wait);
+    // LiteLLM gives a request up after ten minutes.
+    reader.duration("receivers.litellm.wait", (Duration::from_secs(300), "5m"), &mut config.litellm_wait);
+    reader.gap_interval(&mut config);
     reader.hold(&mut config);
     reader.langfuse(&mut config);
     reader.duration("shutdown_timeout", (Duration::from_secs(3600), "1h"), &mut config.shutdown_timeout);
@@ -153,6 +156,16 @@ impl<'a> Reader<'a> {
                 let what = format!("must be a duration like 30s or 1m30s, not `{shown}`");
                 self.report(place, path, what);
             }
+        }
+    }
+
+    fn gap_interval(&mut self, config: &mut Config) {
+        const KEY: &str = "receivers.gap_interval";
+        self.duration(KEY, (Duration::from_secs(3600), "1h"), &mut config.gap_interval);
+        if config.gap_interval < Duration::from_secs(1) {
+            let place = self.node(KEY).map(|node| node.place);
+            let what = "must be at least 1s: a notice for every refusal would fill the chain".into();
+            self.problems.push(Problem { place, key: KEY.into(), what });
         }
     }
 

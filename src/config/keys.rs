@@ -40,6 +40,8 @@ const KEYS: &[(&str, Kind)] = &[
     ("receivers.otlp.protocols.http.endpoint", Single),
     ("receivers.otlp.protocols.http.max_request_body_size", Single),
     ("receivers.otlp.protocols.http.max_connections", Single),
+    ("receivers.litellm.wait", Single),
+    ("receivers.gap_interval", Single),
     ("receivers.import", Section),
     ("receivers.import.include", List),
     ("receivers.import.formats", Map),

@@ -37,6 +37,10 @@ pub struct Config {
     pub http: Option<DoorSettings>,
     /// How long content in logs may wait for its span.
     pub join_wait: Duration,
+    /// How long a request of LiteLLM's may wait for room before it is refused.
+    pub litellm_wait: Duration,
+    /// How often what was refused is told in the chains.
+    pub gap_interval: Duration,
     /// Folders whose files are imported.
     pub import: Option<Folders>,
     /// How long, and how much of, what is told in several messages may wait for the rest.
@@ -138,6 +142,8 @@ impl Default for Config {
             grpc: Some(DoorSettings::grpc()),
             http: Some(DoorSettings::http()),
             join_wait: Duration::from_secs(1),
+            litellm_wait: Duration::from_secs(5),
+            gap_interval: Duration::from_secs(60),
             import: None,
             hold: HoldSettings::default(),
             tees: Vec::new(),

@@ -43,6 +43,8 @@ receivers:
     protocols:
       grpc: { endpoint: '[::1]:1', max_recv_msg_size_mib: 2, max_concurrent_streams: 3, max_connections: 4 }
       http: { endpoint: localhost:0, max_request_body_size: 5000, max_connections: \"6\" }
+  litellm: { wait: 90s }
+  gap_interval: 5m
 tenant:
   attributes: [a.b]
   headers: [X-Org]
@@ -79,6 +81,8 @@ log: { level: debug, format: json }
     assert_eq!(config.pipeline.max_in_flight, 12 << 20);
     assert_eq!(config.admin.to_string(), "0.0.0.0:13");
     assert_eq!(config.shutdown_timeout, Duration::from_secs(60));
+    assert_eq!(config.litellm_wait, Duration::from_secs(90));
+    assert_eq!(config.gap_interval, Duration::from_secs(300));
     assert_eq!(config.log, LogSettings { level: LogLevel::Debug, format: LogFormat::Json });
 }
 
@@ -206,6 +210,11 @@ fn each_mistake_has_its_place_and_its_remedy() {
         (
             "tenant: { attributes: [''] }\n",
             "h.yaml:1:24: tenant.attributes: an attribute's name can't be empty",
+        ),
+        ("receivers: { litellm: { wait: 6m } }\n", "h.yaml:1:31: receivers.litellm.wait: must be at most 5m"),
+        (
+            "receivers: { gap_interval: 0s }\n",
+            "h.yaml:1:28: receivers.gap_interval: must be at least 1s: a notice for every refusal would fill the chain",
         ),
         ("storage: { directory: [a] }\n", "h.yaml:1:23: storage.directory: must be a single value"),
         ("storage: { directory: '' }\n", "h.yaml:1:23: storage.directory: must be a path"),

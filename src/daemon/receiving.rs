@@ -5,14 +5,18 @@ use crate::net::limits::Limits;
 use crate::pipeline::intake::Intake;
 use crate::receivers::delivery::Delivery;
 use crate::receivers::door::Receivers;
+use crate::receivers::gaps::Gaps;
 use crate::receivers::langfuse::{Keys, LangfuseService};
+use crate::receivers::litellm::LiteLlm;
 use crate::receivers::native::{NativeService, Senders};
+use crate::receivers::openai_agents::{OpenAiAgents, Traces};
 use crate::receivers::otlp::{OtlpService, Reading};
 use crate::receivers::stats::{Counters, ReceiverStats};
 use crate::receivers::tenancy::TenantRule;
 use crate::record::build::Builder;
 use crate::tee::{self, Tee, Tees};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What the receivers of all doors share.
 pub(super) struct Receiving<'a> {
@@ -24,6 +28,9 @@ pub(super) struct Receiving<'a> {
     pub tenant: Arc<TenantRule>,
     pub langfuse: Arc<Keys>,
     pub senders: Arc<Senders>,
+    pub gaps: Gaps,
+    pub litellm_wait: Duration,
+    pub traces: Arc<Traces>,
     pub tees: &'a Tees,
 }
 
@@ -52,6 +59,7 @@ impl Receiving<'_> {
             Arc::clone(&self.reading),
             Arc::clone(limits),
             Arc::clone(&self.counters),
+            self.gaps.clone(),
         );
         let native =
             NativeService::new(delivery(|all| &all.native, Tee::default()), Arc::clone(&self.senders));
@@ -62,6 +70,18 @@ impl Receiving<'_> {
             tenant: Arc::clone(&self.tenant),
             keys: Arc::clone(&self.langfuse),
         };
-        Receivers { otlp, native, langfuse }
+        let litellm = LiteLlm {
+            delivery: delivery(|all| &all.litellm, self.tees.of(tee::Door::Litellm)),
+            tenant: Arc::clone(&self.tenant),
+            gaps: self.gaps.clone(),
+            wait: self.litellm_wait,
+        };
+        let openai_agents = OpenAiAgents {
+            delivery: delivery(|all| &all.openai_agents, self.tees.of(tee::Door::OpenaiAgents)),
+            tenant: Arc::clone(&self.tenant),
+            gaps: self.gaps.clone(),
+            traces: Arc::clone(&self.traces),
+        };
+        Receivers { otlp, native, langfuse, litellm, openai_agents }
     }
 }

@@ -90,6 +90,23 @@ impl Delivery {
         Ok(Body { kept, ..body })
     }
 
+    /// The same under a permit that was given for it, which may cover more than the body.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn read_under(
+        &self,
+        permit: Permit,
+        head: &Parts,
+        reader: &mut Reader<'_, Incoming>,
+    ) -> Result<Body, Fault> {
+        let coding = Coding::of(&head.headers)?;
+        let (bytes, permit) = reader.collect_under(permit).await?;
+        let kept = self.tee.keep(head, &bytes);
+        let body = self.unpack(coding, bytes, permit).await?;
+        Ok(Body { kept, ..body })
+    }
+
     /// Decompresses a body that has arrived.
     ///
     /// # Errors

@@ -1,7 +1,9 @@
 //! One address for everything: tells whose request it is, by content type and path.
 
 use super::langfuse::{self, LangfuseService};
+use super::litellm::{self, LiteLlm};
 use super::native::NativeService;
+use super::openai_agents::{self, OpenAiAgents};
 use super::otlp::OtlpService;
 use crate::net::answer::Reply;
 use http::{Request, Response};
@@ -23,6 +25,8 @@ pub struct Receivers {
     pub otlp: OtlpService,
     pub native: NativeService,
     pub langfuse: LangfuseService,
+    pub litellm: LiteLlm,
+    pub openai_agents: OpenAiAgents,
 }
 
 /// Whose request it is.
@@ -31,6 +35,8 @@ enum Room {
     Otlp,
     Native,
     Langfuse,
+    LiteLlm,
+    OpenAiAgents,
 }
 
 impl Room {
@@ -39,6 +45,8 @@ impl Room {
         match request.uri().path() {
             path if NativeService::serves(path) => Self::Native,
             path if path.starts_with(langfuse::PREFIX) => Self::Langfuse,
+            path if litellm::PATHS.contains(&path) => Self::LiteLlm,
+            openai_agents::PATH => Self::OpenAiAgents,
             _ => Self::Otlp,
         }
     }
@@ -63,6 +71,8 @@ impl Service<Request<Incoming>> for Door {
                 Room::Otlp => receivers.otlp.answer(request).await,
                 Room::Native => receivers.native.answer(request).await,
                 Room::Langfuse => receivers.langfuse.answer(request).await,
+                Room::LiteLlm => receivers.litellm.answer(request).await,
+                Room::OpenAiAgents => receivers.openai_agents.answer(request).await,
             })
         })
     }

@@ -6,9 +6,13 @@
 pub mod bill;
 pub mod delivery;
 pub mod door;
+pub mod gaps;
 pub mod langfuse;
+pub mod litellm;
 pub mod native;
+pub mod openai_agents;
 pub mod otlp;
+pub mod rejected;
 pub mod stats;
 pub mod tail;
 pub mod tenancy;

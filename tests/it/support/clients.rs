@@ -31,6 +31,12 @@ pub fn agents() -> &'static Python {
     AGENTS.get_or_init(|| Python::of("agents", "agents.txt"))
 }
 
+/// LiteLLM, the library and the proxy (`tests/clients/litellm.txt`).
+pub fn litellm() -> &'static Python {
+    static LITELLM: OnceLock<Python> = OnceLock::new();
+    LITELLM.get_or_init(|| Python::of("litellm", "litellm.txt"))
+}
+
 /// The OpenTelemetry Collector, as a Python package carries it (`tests/clients/collector.txt`).
 pub fn collector() -> &'static Python {
     static COLLECTOR: OnceLock<Python> = OnceLock::new();

@@ -99,8 +99,14 @@ impl Rig {
         let joins = Joins::new(JOIN_WAIT, IN_FLIGHT / 4, drained.clone());
         let builder = Arc::new(Builder::new(false));
         let reading = Reading::new(TenantRule::default(), builder, joins);
-        let service =
-            OtlpService::new(intake.clone(), Arc::new(reading), Arc::clone(&limits), Arc::clone(&counters));
+        let (gaps, _sealer) = crate::receivers::gaps::gaps();
+        let service = OtlpService::new(
+            intake.clone(),
+            Arc::new(reading),
+            Arc::clone(&limits),
+            Arc::clone(&counters),
+            gaps,
+        );
         let socket = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let addr = socket.local_addr().unwrap();
         let server = runtime.spawn(listener::serve(socket.into(), Only(service), limits, drained));
