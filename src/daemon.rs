@@ -43,6 +43,7 @@ use crate::pipeline::stats::Stats;
 use crate::pipeline::writer::WriterEnd;
 use crate::receivers::door::Door;
 use crate::receivers::gaps;
+use crate::receivers::langsmith;
 use crate::receivers::native::Senders;
 use crate::receivers::otlp::Reading;
 use crate::receivers::otlp::join::Joins;
@@ -150,6 +151,7 @@ async fn up(
         builder: Arc::clone(&builder),
         counters: Arc::clone(counters),
         hold: hold.clone(),
+        langsmith: Arc::new(langsmith::Shared::new(config.tenant.clone(), hold.clone())),
         tenant: Arc::new(config.tenant.clone()),
         langfuse: Arc::new(config.langfuse),
         senders: Arc::new(Senders { tenant: config.tenant, tokens: config.native }),

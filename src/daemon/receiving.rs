@@ -7,6 +7,7 @@ use crate::receivers::delivery::Delivery;
 use crate::receivers::door::Receivers;
 use crate::receivers::gaps::Gaps;
 use crate::receivers::langfuse::{Keys, LangfuseService};
+use crate::receivers::langsmith::{self, LangSmithService};
 use crate::receivers::litellm::LiteLlm;
 use crate::receivers::native::{NativeService, Senders};
 use crate::receivers::openai_agents::{OpenAiAgents, Traces};
@@ -27,6 +28,7 @@ pub(super) struct Receiving<'a> {
     pub hold: Hold,
     pub tenant: Arc<TenantRule>,
     pub langfuse: Arc<Keys>,
+    pub langsmith: Arc<langsmith::Shared>,
     pub senders: Arc<Senders>,
     pub gaps: Gaps,
     pub litellm_wait: Duration,
@@ -70,6 +72,11 @@ impl Receiving<'_> {
             tenant: Arc::clone(&self.tenant),
             keys: Arc::clone(&self.langfuse),
         };
+        let langsmith = LangSmithService::new(
+            delivery(|all| &all.langsmith, self.tees.of(tee::Door::Langsmith)),
+            otlp.clone(),
+            Arc::clone(&self.langsmith),
+        );
         let litellm = LiteLlm {
             delivery: delivery(|all| &all.litellm, self.tees.of(tee::Door::Litellm)),
             tenant: Arc::clone(&self.tenant),
@@ -82,6 +89,6 @@ impl Receiving<'_> {
             gaps: self.gaps.clone(),
             traces: Arc::clone(&self.traces),
         };
-        Receivers { otlp, native, langfuse, litellm, openai_agents }
+        Receivers { otlp, native, langfuse, langsmith, litellm, openai_agents }
     }
 }

@@ -1,6 +1,7 @@
 //! One address for everything: tells whose request it is, by content type and path.
 
 use super::langfuse::{self, LangfuseService};
+use super::langsmith::{self, LangSmithService};
 use super::litellm::{self, LiteLlm};
 use super::native::NativeService;
 use super::openai_agents::{self, OpenAiAgents};
@@ -25,6 +26,7 @@ pub struct Receivers {
     pub otlp: OtlpService,
     pub native: NativeService,
     pub langfuse: LangfuseService,
+    pub langsmith: LangSmithService,
     pub litellm: LiteLlm,
     pub openai_agents: OpenAiAgents,
 }
@@ -35,6 +37,7 @@ enum Room {
     Otlp,
     Native,
     Langfuse,
+    LangSmith,
     LiteLlm,
     OpenAiAgents,
 }
@@ -47,6 +50,7 @@ impl Room {
             path if path.starts_with(langfuse::PREFIX) => Self::Langfuse,
             path if litellm::PATHS.contains(&path) => Self::LiteLlm,
             openai_agents::PATH => Self::OpenAiAgents,
+            path if langsmith::is_ours(path) => Self::LangSmith,
             _ => Self::Otlp,
         }
     }
@@ -71,6 +75,7 @@ impl Service<Request<Incoming>> for Door {
                 Room::Otlp => receivers.otlp.answer(request).await,
                 Room::Native => receivers.native.answer(request).await,
                 Room::Langfuse => receivers.langfuse.answer(request).await,
+                Room::LangSmith => receivers.langsmith.answer(request).await,
                 Room::LiteLlm => receivers.litellm.answer(request).await,
                 Room::OpenAiAgents => receivers.openai_agents.answer(request).await,
             })

@@ -8,6 +8,7 @@ pub mod delivery;
 pub mod door;
 pub mod gaps;
 pub mod langfuse;
+pub mod langsmith;
 pub mod litellm;
 pub mod native;
 pub mod openai_agents;
