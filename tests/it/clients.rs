@@ -28,19 +28,19 @@ fn environment(api: &Api, door: SocketAddr) -> [(&'static str, String); 6] {
 
 /// What a client says on the span of every call: in which session, for whom, and what went in and
 /// came out.
-struct Shows {
+pub struct Shows {
     session: bool,
     user: bool,
     content: bool,
 }
 
-const ALL: Shows = Shows { session: true, user: true, content: true };
+pub const ALL: Shows = Shows { session: true, user: true, content: true };
 
 /// The instrumentations of the bare `openai` package know of no session and no user.
 const CALL: Shows = Shows { session: false, user: false, content: true };
 
 /// Runs an agent under `halod`, and holds the chain against what the agent did. Returns its records.
-fn check(run: impl FnOnce(&Halod, &Api) -> String, shows: &Shows) -> Vec<Value> {
+pub fn check(run: impl FnOnce(&Halod, &Api) -> String, shows: &Shows) -> Vec<Value> {
     let dir = tempfile::tempdir().unwrap();
     let halod = Halod::start(dir.path());
     let api = Api::start();

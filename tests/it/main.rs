@@ -19,6 +19,7 @@ mod garbage;
 mod hash_oracle;
 mod import;
 mod langfuse;
+mod langsmith;
 mod lineage;
 mod litellm;
 mod logs;

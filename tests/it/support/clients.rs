@@ -65,6 +65,12 @@ pub fn langfuse_npm() -> &'static Npm {
     LANGFUSE.get_or_init(|| Npm::of("langfuse-npm", "langfuse"))
 }
 
+/// LangSmith's SDK for JavaScript (`tests/clients/langsmith_js`).
+pub fn langsmith_js() -> &'static Npm {
+    static NPM: OnceLock<Npm> = OnceLock::new();
+    NPM.get_or_init(|| Npm::of("langsmith-js", "langsmith_js"))
+}
+
 impl Python {
     /// The environment that a requirement file of `tests/clients` describes.
     fn of(name: &str, requirements: &str) -> Self {
