@@ -142,6 +142,8 @@ fn what_was_answered_outlives_kill_9() {
     let halod = Halod::start(dir.path());
     assert_eq!(send(&halod), json!({"sealed": 0, "duplicate": sealed, "conflict": 0, "rejected": []}));
     assert!(halod.terminate().success());
-    assert_eq!(of_tenant(dir.path(), Some(TENANT)).len() as u64, sealed);
+    // One of the captured traces claims no tenant.
+    let records = [Some(TENANT), None].map(|tenant| of_tenant(dir.path(), tenant).len() as u64);
+    assert_eq!((records[0] + records[1], records[0] > 0), (sealed, true));
     assert_verified(dir.path());
 }
