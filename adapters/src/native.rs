@@ -225,8 +225,13 @@ fn message<'a>(
             Message(inner) => {
                 let more = message(reader.message()?, inner, wrong, left)?;
                 match entries.iter_mut().find(|(key, _)| key.as_str() == Some(name)) {
-                    // Parts of one message are put together.
-                    Some((_, Json::Object(known))) => known.extend(more),
+                    // Parts of one message are put together; of a field in both, the last counts.
+                    Some((_, known @ Json::Object(_))) => {
+                        if let Json::Object(mut all) = std::mem::replace(known, Json::Null) {
+                            all.extend(more);
+                            *known = Json::object(all);
+                        }
+                    }
                     _ => entries.push((Text::from(*name), Json::Object(more))),
                 }
             }
@@ -318,6 +323,14 @@ mod tests {
             "zdr":false,"attempt":2}}"#;
         let all = read(&request).unwrap();
         assert_eq!(all, [Ok(parse(expected).unwrap()), Ok(Json::Object(vec![]))]);
+    }
+
+    #[test]
+    fn of_a_field_in_two_parts_of_a_message_the_last_counts() {
+        let agent = |id: &[u8], name: &[u8]| field(5, &[field(1, id), field(2, name)].concat());
+        let request = field(1, &[agent(b"a", b"x"), agent(b"b", b""), field(5, &field(1, b"c"))].concat());
+        let all = read(&request).unwrap();
+        assert_eq!(all, [Ok(parse(r#"{"agent":{"id":"c","name":"x"}}"#).unwrap())]);
     }
 
     #[test]

@@ -202,5 +202,6 @@ fn object<'a>(
             wrong.add(&Place::Field(place, name), "is required");
         }
     }
-    Some(Json::Object(kept)).filter(|object| *object != Json::Object(Vec::new()))
+    // No record may have a key twice, whoever made the value.
+    Some(Json::object(kept)).filter(|object| *object != Json::Object(Vec::new()))
 }
