@@ -11,6 +11,7 @@ use halo_adapters::gateway::{Line, Place, Reader, Rules, Spec};
 use halo_adapters::json::{Json, parse};
 use halo_adapters::unusable::Unusable;
 use halo_adapters::{langfuse, langsmith, litellm, openai_agents};
+use std::collections::HashSet;
 
 /// What one item of a row is: an event, nothing that an agent did, or nothing that can be used.
 pub(super) type Item<'e> = Result<Option<Event<'e>>, Unusable>;
@@ -74,17 +75,11 @@ impl<'c> Rows<'c> {
 
     /// The items of a value: of a list each, and of an answer of an API those in it.
     fn items(&self, format: Format, value: &Json<'_>, each: &mut Each<'_>) -> Result<(), Fault> {
-        let listed = match (format, value) {
-            (_, Json::Array(items)) => Some(items),
-            (Format::Langsmith, _) => list(value, "runs"),
-            (Format::Langfuse | Format::OpenaiAgents, _) => list(value, "data"),
-            _ => None,
-        };
         let mut one = |value: &Json<'_>| match format {
             Format::Langfuse => self.langfuse(value, each),
             _ => each(item(format, value)),
         };
-        match listed {
+        match listed(format, value) {
             Some(items) => items.iter().try_for_each(one),
             None => one(value),
         }
@@ -111,17 +106,33 @@ impl<'c> Rows<'c> {
 }
 
 /// The traces that a chunk's rows are parts of.
-pub(super) fn traces(chunk: &Chunk) -> impl Iterator<Item = String> {
-    let of = |row: &Row| {
-        let text = std::str::from_utf8(chunk.row(row)).ok()?;
+pub(super) fn traces(chunk: &Chunk) -> HashSet<String> {
+    let mut found = HashSet::new();
+    for row in &chunk.rows {
+        let Ok(text) = std::str::from_utf8(chunk.row(row)) else { continue };
         if chunk.sheet.shape == Shape::Csv {
-            let fields = csv::fields(text).ok()?;
-            let object = csv::object(&chunk.sheet.columns, &fields).ok()?;
-            return trace_of(&object).map(str::to_owned);
+            let Ok(fields) = csv::fields(text) else { continue };
+            if let Ok(object) = csv::object(&chunk.sheet.columns, &fields) {
+                found.extend(trace_of(&object).map(str::to_owned));
+            }
+        } else if let Ok(value) = parse(text) {
+            match listed(Format::Langfuse, &value) {
+                Some(items) => found.extend(items.iter().filter_map(trace_of).map(str::to_owned)),
+                None => found.extend(trace_of(&value).map(str::to_owned)),
+            }
         }
-        trace_of(&parse(text).ok()?).map(str::to_owned)
-    };
-    chunk.rows.iter().filter_map(of)
+    }
+    found
+}
+
+/// The items of a list, or of an answer of an API.
+fn listed<'v, 'j>(format: Format, value: &'v Json<'j>) -> Option<&'v Vec<Json<'j>>> {
+    match (format, value) {
+        (_, Json::Array(items)) => Some(items),
+        (Format::Langsmith, _) => list(value, "runs"),
+        (Format::Langfuse | Format::OpenaiAgents, _) => list(value, "data"),
+        _ => None,
+    }
 }
 
 fn list<'v, 'j>(value: &'v Json<'j>, key: &str) -> Option<&'v Vec<Json<'j>>> {

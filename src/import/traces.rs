@@ -7,7 +7,7 @@ use super::scan::Shape;
 use super::source::{Input, Manner, Source};
 use halo_adapters::json::{Json, parse};
 use serde_json::{Map, Value};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -112,8 +112,9 @@ impl Traces {
     }
 
     /// Those of these ids, to be sent along.
-    pub(super) fn of(&self, ids: impl Iterator<Item = String>) -> HashMap<String, String> {
-        ids.filter_map(|id| self.get(&id).map(|row| (id.clone(), row.to_owned()))).collect()
+    pub(super) fn of(&self, ids: HashSet<String>) -> HashMap<String, String> {
+        let known = |id: String| self.get(&id).map(str::to_owned).map(|row| (id, row));
+        ids.into_iter().filter_map(known).collect()
     }
 }
 

@@ -98,7 +98,8 @@ fn broken_json_in_an_array_loses_what_cannot_be_told_apart() {
     assert_eq!(rejects(&said.report)[0].0, 2);
     let open = format!("[{},\n{},\n{{\"id\":\"never closed,\n{}]", one(2), one(3), one(4));
     let said = rig.import("langfuse", &[rig.file("b.json", open)], &[]);
-    assert_eq!(["sealed", "rejected"].map(|name| said.count(name)), [2, 1], "{}", said.errors);
+    // What stands after an open quote can't be told apart; that something is missing is.
+    assert_eq!((said.code, said.count("sealed")), (Some(1), 2), "{}", said.errors);
     assert_eq!(rejects(&said.report)[0].0, 3);
 }
 
