@@ -13,6 +13,7 @@ pub mod directory;
 pub mod doors;
 mod drain;
 pub mod process;
+mod receiving;
 mod socket;
 
 use std::io;
@@ -28,6 +29,7 @@ use self::directory::DirectoryError;
 use self::doors::{ADMIN, BindError, Bound, GRPC, HTTP};
 pub use self::drain::End;
 use self::drain::Running;
+use self::receiving::Receiving;
 use crate::chain::disk::OsDisk;
 use crate::chain::error::{ChainError, with_causes};
 use crate::chain::store::{self, Recovered, Store};
@@ -42,13 +44,11 @@ use crate::net::listener;
 use crate::pipeline::intake::Intake;
 use crate::pipeline::stats::Stats;
 use crate::pipeline::writer::{self, WriterEnd, WriterHandle};
-use crate::receivers::delivery::Delivery;
-use crate::receivers::door::{Door, Receivers};
-use crate::receivers::langfuse::{Keys, LangfuseService};
+use crate::receivers::door::Door;
+use crate::receivers::native::Senders;
+use crate::receivers::otlp::Reading;
 use crate::receivers::otlp::join::Joins;
-use crate::receivers::otlp::{OtlpService, Reading};
 use crate::receivers::stats::Counters;
-use crate::receivers::tenancy::TenantRule;
 use crate::record::build::{self, About, Builder};
 use crate::record::draft::Draft;
 use crate::record::tenant::Tenant;
@@ -145,25 +145,32 @@ async fn up(
     let builder = Arc::new(Builder::new(config.records.hash_only));
     let reading =
         Reading::new(config.tenant.clone(), Arc::clone(&builder), joins).with_tee(tees.of(tee::Door::Otlp));
-    let reading = Arc::new(reading);
     let receiving = Receiving {
-        reading: Arc::clone(&reading),
+        intake: intake.clone(),
+        reading: Arc::new(reading),
         builder: Arc::clone(&builder),
         counters: Arc::clone(counters),
         hold: hold.clone(),
-        tenant: Arc::new(config.tenant),
+        tenant: Arc::new(config.tenant.clone()),
         langfuse: Arc::new(config.langfuse),
+        senders: Arc::new(Senders { tenant: config.tenant, tokens: config.native }),
         tees,
     };
     let mut doors = JoinSet::new();
-    let desk = Arc::new(Desk::new(intake.clone(), Arc::clone(&reading), Arc::clone(counters)));
+    let desk = Arc::new(Desk::new(
+        intake.clone(),
+        Arc::clone(&receiving.reading),
+        Arc::clone(&builder),
+        Arc::clone(counters),
+    ));
     imports(&config.storage.directory, config.import, &desk, &intake, &draining, &mut doors).await;
     // It holds an intake: the writer ends when nobody does.
     drop(desk);
     for (bound, settings) in sockets.into_iter().zip([config.grpc, config.http]) {
         if let (Some(bound), Some(settings)) = (bound, settings) {
-            let door = open(bound, settings, intake.clone(), &receiving, draining.clone());
-            doors.spawn(door);
+            let limits = Arc::new(settings.limits);
+            let door = Door::new(receiving.receivers(&limits));
+            doors.spawn(listener::serve(bound.socket, door, limits, draining.clone()));
         }
     }
     drop(receiving);
@@ -220,48 +227,6 @@ fn announce(state: &admin::State) {
         directory = %state.directory.display(),
         "halod is ready"
     );
-}
-
-/// What the receivers of every door share.
-struct Receiving<'a> {
-    reading: Arc<Reading>,
-    builder: Arc<Builder>,
-    counters: Arc<Counters>,
-    hold: Hold,
-    tenant: Arc<TenantRule>,
-    langfuse: Arc<Keys>,
-    tees: &'a Tees,
-}
-
-/// Serves every receiver at one door until it is drained.
-fn open(
-    bound: Bound,
-    settings: DoorSettings,
-    intake: Intake,
-    receiving: &Receiving<'_>,
-    draining: watch::Receiver<bool>,
-) -> impl Future<Output = ()> + use<> {
-    let Receiving { reading, builder, counters, hold, tenant, langfuse, tees } = receiving;
-    let limits = Arc::new(settings.limits);
-    let delivery = |stats, door| Delivery {
-        intake: intake.clone(),
-        builder: Arc::clone(builder),
-        limits: Arc::clone(&limits),
-        counters: Arc::clone(counters),
-        stats,
-        tee: tees.of(door),
-    };
-    let otlp =
-        OtlpService::new(intake.clone(), Arc::clone(reading), Arc::clone(&limits), Arc::clone(counters));
-    let langfuse = LangfuseService {
-        delivery: delivery(|counters| &counters.langfuse, tee::Door::Langfuse),
-        hold: hold.clone(),
-        otlp: otlp.clone(),
-        tenant: Arc::clone(tenant),
-        keys: Arc::clone(langfuse),
-    };
-    let receivers = Receivers { otlp, langfuse: Some(langfuse) };
-    listener::serve(bound.socket, Door::new(receivers), limits, draining)
 }
 
 /// Takes imports: those of the command, on a socket of halod's own, and what is dropped into folders.

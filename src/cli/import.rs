@@ -12,6 +12,7 @@ use crate::import::position::Positions;
 use crate::import::run::{Import, Summary, run};
 use crate::import::sink::Sink;
 use crate::import::source::{Input, Manner};
+use crate::import::traces::Traces;
 use crate::import::{SOCKET, STATE};
 use crate::pipeline::intake::Intake;
 use crate::pipeline::writer::{WriterEnd, WriterHandle};
@@ -128,11 +129,9 @@ impl Args {
         let mut view = View::new(&inputs, self.json);
         let (stop, stopping) = watch::channel(false);
         let manner = Manner { format: self.format.0, tenant: self.tenant.clone() };
-        let import = Import {
-            inputs: inputs.into_iter().map(|input| (input, manner.clone())).collect(),
-            sink: way.sink,
-            positions: way.positions,
-        };
+        let inputs: Vec<_> = inputs.into_iter().map(|input| (input, manner.clone())).collect();
+        let (inputs, traces) = known_traces(inputs).await;
+        let import = Import { inputs, sink: way.sink, positions: way.positions, traces };
         tokio::spawn(stop_on(signals, stop));
         let mut summary = run(import, &mut view, stopping).await;
         // Nobody holds an intake any more, so the writer ends.
@@ -188,6 +187,21 @@ impl Args {
     }
 }
 
+/// What files of traces say, for the observations in others. The files are read for it once more.
+async fn known_traces(inputs: Vec<(Input, Manner)>) -> (Vec<(Input, Manner)>, Option<Arc<Traces>>) {
+    if inputs.len() < 2 {
+        return (inputs, None);
+    }
+    let files = inputs.clone();
+    let traces = tokio::task::spawn_blocking(move || Traces::gather(&files)).await.unwrap_or_default();
+    if traces.full {
+        complain(
+            "too many traces to remember: sessions, users and tenants of some observations stay unknown",
+        );
+    }
+    (inputs, (!traces.is_empty()).then(|| Arc::new(traces)))
+}
+
 /// Levels of directories that are gone down.
 const LEVELS: usize = 32;
 
@@ -214,8 +228,8 @@ fn here(config: &Config, intake: Intake) -> Sink {
     let (_, never) = watch::channel(false);
     let joins = Joins::new(config.join_wait, config.pipeline.max_in_flight / 4, never);
     let builder = Arc::new(Builder::new(config.records.hash_only));
-    let reading = Arc::new(Reading::new(config.tenant.clone(), builder, joins));
-    Sink::Here(Arc::new(Desk::new(intake, reading, Arc::new(Counters::default()))))
+    let reading = Arc::new(Reading::new(config.tenant.clone(), Arc::clone(&builder), joins));
+    Sink::Here(Arc::new(Desk::new(intake, reading, builder, Arc::new(Counters::default()))))
 }
 
 /// The first signal stops the import, the second the process: the chains are consistent all the same.

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use super::env::{self, Lookup};
 use super::error::{ConfigError, Place, Problem};
-use super::raw::{Node, Value};
+use super::raw::{Key, Node, Value};
 use super::value::{Endpoint, duration};
-use super::{Config, DoorSettings, LogFormat, LogLevel, keys};
+use super::{Config, DoorSettings, LogFormat, LogLevel, keys, tokens};
 use crate::record::tenant::Tenant;
 
 const MIB: u64 = 1 << 20;
@@ -30,6 +30,7 @@ pub(super) fn config(root: &Node, env: Lookup<'_>) -> Result<Config, ConfigError
     reader.doors(&mut config);
     reader.tees(&mut config);
     reader.import(&mut config);
+    config.native = tokens::read(&mut reader);
     reader.tenant(&mut config);
     reader.storage(&mut config);
     reader.mebibytes("pipeline.max_in_flight_mib", 1..=65_536, |bytes| {
@@ -48,22 +49,22 @@ pub(super) fn config(root: &Node, env: Lookup<'_>) -> Result<Config, ConfigError
     if reader.problems.is_empty() { Ok(config) } else { Err(ConfigError::new(reader.problems)) }
 }
 
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     root: &'a Node,
     env: Lookup<'a>,
     problems: Vec<Problem>,
 }
 
 /// A value that is written in the file.
-struct Written {
-    place: Place,
+pub(super) struct Written {
+    pub(super) place: Place,
     /// After expansion.
-    text: String,
+    pub(super) text: String,
     /// As it may be repeated in a message: before expansion, because a variable may be a secret.
     shown: String,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     fn doors(&mut self, config: &mut Config) {
         if self.node("receivers.otlp.protocols").is_some_and(|node| !matches!(node.value, Value::Null)) {
             // As in a Collector: only the protocols that are named are started.
@@ -169,7 +170,8 @@ impl Reader<'_> {
         let keys = &mut config.langfuse;
         let (tenants, secrets) = ("receivers.langfuse.keys", "receivers.langfuse.secrets");
         for (path, into) in [(tenants, &mut keys.tenants), (secrets, &mut keys.secrets)] {
-            for (public, _, Written { place, text, .. }) in self.map(path) {
+            for (key, Written { place, text, .. }) in self.map(path) {
+                let public = key.name.clone();
                 if public.is_empty() || public.contains(':') {
                     self.report(place, path, "a public key is not empty and has no colon".into());
                 }
@@ -306,16 +308,11 @@ impl Reader<'_> {
         Some(items.iter().filter_map(|item| self.scalar(key, item.place, &item.value)).collect())
     }
 
-    /// The entries of a mapping: each name, where it stands, and its value.
-    fn map(&mut self, key: &str) -> Vec<(String, Place, Written)> {
-        let Some(Value::Section(entries)) = self.node(key).map(|node| &node.value) else { return Vec::new() };
-        let mut found = Vec::new();
-        for (name, node) in entries {
-            if let Some(written) = self.scalar(key, node.place, &node.value) {
-                found.push((name.name.clone(), name.place, written));
-            }
-        }
-        found
+    /// The entries of a mapping whose keys the operator chose.
+    pub(super) fn map(&mut self, key: &str) -> Vec<(&'a Key, Written)> {
+        let Some(Node { value: Value::Section(entries), .. }) = self.node(key) else { return Vec::new() };
+        let expand = |(name, node): &'a (Key, Node)| Some((name, self.scalar(key, node.place, &node.value)?));
+        entries.iter().filter_map(expand).collect()
     }
 
     fn scalar(&mut self, key: &str, place: Place, value: &Value) -> Option<Written> {
@@ -330,7 +327,7 @@ impl Reader<'_> {
         }
     }
 
-    fn report(&mut self, place: Place, key: &str, what: String) {
+    pub(super) fn report(&mut self, place: Place, key: &str, what: String) {
         self.problems.push(Problem { place: Some(place), key: key.to_owned(), what });
     }
 }

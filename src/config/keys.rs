@@ -42,6 +42,8 @@ const KEYS: &[(&str, Kind)] = &[
     ("receivers.import.include", List),
     ("receivers.import.formats", Map),
     ("receivers.import.tenant", Single),
+    ("receivers.native", Section),
+    ("receivers.native.tokens", Map),
     ("tenant", Section),
     ("tenant.attributes", List),
     ("tenant.headers", List),

@@ -13,6 +13,7 @@ pub mod keys;
 pub mod raw;
 #[cfg(test)]
 mod tests;
+mod tokens;
 pub mod value;
 
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ use std::time::Duration;
 use crate::import::folder::Folders;
 use crate::net::limits::Limits;
 use crate::receivers::langfuse::Keys;
+use crate::receivers::native::tokens::Tokens;
 use crate::receivers::tenancy::TenantRule;
 use crate::tee;
 pub use error::{ConfigError, Place, Problem};
@@ -42,6 +44,8 @@ pub struct Config {
     /// Where requests are passed on to, by the door that takes them in.
     pub tees: Vec<(tee::Door, tee::Settings)>,
     pub langfuse: Keys,
+    /// Who may send records of its own making.
+    pub native: Tokens,
     pub tenant: TenantRule,
     pub storage: StorageSettings,
     pub pipeline: PipelineSettings,
@@ -136,6 +140,7 @@ impl Default for Config {
             hold: HoldSettings::default(),
             tees: Vec::new(),
             langfuse: Keys::default(),
+            native: Tokens::default(),
             tenant: TenantRule::default(),
             storage: StorageSettings::default(),
             pipeline: PipelineSettings::default(),

@@ -1,9 +1,12 @@
 //! What is worked on at a time: some rows of one file, with their places.
 
 use super::format::Format;
+use super::rows;
 use super::scan::Shape;
+use super::traces::Traces;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -14,6 +17,8 @@ pub struct Sheet {
     pub shape: Shape,
     /// What tells the file from every other one, for rows that have no id of their own.
     pub identity: String,
+    /// What records call the file, where they name it: the path of the log that it belongs to.
+    pub log: String,
     /// The names of a CSV file's columns.
     pub columns: Vec<String>,
     /// Whose records these are, whatever the rows claim.
@@ -26,6 +31,8 @@ pub struct Chunk {
     pub sheet: Arc<Sheet>,
     pub bytes: Bytes,
     pub rows: Vec<Row>,
+    /// What is known of traces, for rows that leave it to another file.
+    pub traces: Option<Arc<Traces>>,
 }
 
 /// One row: its bytes in the chunk, and its place in the file.
@@ -34,6 +41,9 @@ pub struct Row {
     pub start: usize,
     pub end: usize,
     pub place: Place,
+    /// Of a line of a log: what stands for all of the log up to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<[u8; 16]>,
 }
 
 /// Where a row begins in its file, after decompression.
@@ -120,11 +130,12 @@ impl Chunk {
     fn part(&self, rows: &[Row]) -> Self {
         let start = rows.first().map_or(0, |row| row.start);
         let end = rows.last().map_or(start, |row| row.end);
-        let moved = |row: &Row| Row { start: row.start - start, end: row.end - start, place: row.place };
+        let moved = |row: &Row| Row { start: row.start - start, end: row.end - start, ..*row };
         Self {
             sheet: Arc::clone(&self.sheet),
             bytes: self.bytes.slice(start..end),
             rows: rows.iter().map(moved).collect(),
+            traces: self.traces.clone(),
         }
     }
 }
@@ -134,11 +145,18 @@ impl Chunk {
 pub(super) struct Head {
     pub(super) sheet: Sheet,
     pub(super) rows: Vec<Row>,
+    #[serde(default, skip_serializing_if = "HashMap::is_empty")]
+    pub(super) traces: HashMap<String, String>,
 }
 
 impl Chunk {
     pub(super) fn encode(&self) -> Vec<u8> {
-        let head = Head { sheet: (*self.sheet).clone(), rows: self.rows.clone() };
+        let traces = self.traces.as_ref().map(|traces| traces.of(rows::traces(self)));
+        let head = Head {
+            sheet: (*self.sheet).clone(),
+            rows: self.rows.clone(),
+            traces: traces.unwrap_or_default(),
+        };
         // Plain data under string keys: there is nothing that could fail.
         let mut out = serde_json::to_vec(&head).unwrap_or_default();
         out.push(b'\n');
@@ -160,7 +178,8 @@ impl Chunk {
             }
             before = row.end;
         }
-        Ok(Self { sheet: Arc::new(head.sheet), bytes, rows: head.rows })
+        let traces = (!head.traces.is_empty()).then(|| Arc::new(Traces::from(head.traces)));
+        Ok(Self { sheet: Arc::new(head.sheet), bytes, rows: head.rows, traces })
     }
 }
 
@@ -176,17 +195,18 @@ mod tests {
             let start = bytes.len();
             bytes.extend_from_slice(row.as_bytes());
             let place = Place { line: at as u64 + 1, offset: start as u64 };
-            found.push(Row { start, end: bytes.len(), place });
+            found.push(Row { start, end: bytes.len(), place, chain: None });
             bytes.push(b'\n');
         }
         let sheet = Sheet {
             format: Format::Otlp,
             shape: Shape::Lines,
             identity: "f".into(),
+            log: String::new(),
             columns: vec![],
             tenant: None,
         };
-        Chunk { sheet: Arc::new(sheet), bytes: bytes.into(), rows: found }
+        Chunk { sheet: Arc::new(sheet), bytes: bytes.into(), rows: found, traces: None }
     }
 
     fn texts(chunk: &Chunk) -> Vec<(u64, String)> {

@@ -6,26 +6,76 @@
 use super::MAX_ROW;
 use super::chunk::{Chunk, Taken};
 use super::format::Format;
+use super::rows::{Item, Rows};
 use crate::net::status::Fault;
+use crate::pipeline::batch::Batch;
 use crate::pipeline::intake::{Intake, Permit};
+use crate::receivers::bill::Bill;
 use crate::receivers::contain;
 use crate::receivers::otlp::Reading;
 use crate::receivers::otlp::file::Request;
 use crate::receivers::stats::{Counters, Pending};
-use crate::receivers::tenancy::HeaderClaim;
+use crate::receivers::tenancy::{HeaderClaim, TenantError};
+use crate::record::build::Builder;
+use crate::record::draft::{Draft, Scratch};
 use crate::record::tenant::Tenant;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, oneshot};
 
 /// Rows larger than this are worked on one at a time: in memory they can be dozens of times larger.
 const LARGE: usize = 8 << 20;
+
+/// A chunk's place among those that are read side by side: records are handed to the writer in the order
+/// of the file. Dropped, it lets the next one go.
+#[derive(Debug, Default)]
+pub struct Turn {
+    after: Option<oneshot::Receiver<()>>,
+    _before: Option<oneshot::Sender<()>>,
+}
+
+impl Turn {
+    /// The next turn after this one, which `last` stands for.
+    #[must_use]
+    pub fn next(last: &mut Option<oneshot::Receiver<()>>) -> Self {
+        let (before, next) = oneshot::channel();
+        Self { after: std::mem::replace(last, Some(next)), _before: Some(before) }
+    }
+
+    async fn come(&mut self) {
+        if let Some(after) = self.after.take() {
+            // Nothing is ever sent: it is over when the one before lets go.
+            let _ = after.await;
+        }
+    }
+}
+
+/// Finds the tenant of each event: most of a file are of one, whose id is checked and copied once.
+struct Tenants<'a> {
+    claim: &'a HeaderClaim,
+    last: Option<Tenant>,
+}
+
+impl Tenants<'_> {
+    fn of(&mut self, event: Option<&str>) -> Result<Tenant, TenantError> {
+        if *self.claim == HeaderClaim::Absent
+            && let Some(last) = self.last.as_ref().filter(|last| event.is_some() && last.subject() == event)
+        {
+            return Ok(last.clone());
+        }
+        let tenant = self.claim.tenant(event)?;
+        self.last = Some(tenant.clone());
+        Ok(tenant)
+    }
+}
 
 /// Where rows become records.
 #[derive(Debug)]
 pub struct Desk {
     intake: Intake,
     reading: Arc<Reading>,
+    builder: Arc<Builder>,
     counters: Arc<Counters>,
     large: Arc<Mutex<()>>,
 }
@@ -35,14 +85,20 @@ pub struct Desk {
 struct Drafted {
     taken: Taken,
     requests: Vec<Request>,
+    drafts: Vec<Draft>,
     /// Covers the chunk's bytes.
     permit: Permit,
 }
 
 impl Desk {
     #[must_use]
-    pub fn new(intake: Intake, reading: Arc<Reading>, counters: Arc<Counters>) -> Self {
-        Self { intake, reading, counters, large: Arc::default() }
+    pub fn new(
+        intake: Intake,
+        reading: Arc<Reading>,
+        builder: Arc<Builder>,
+        counters: Arc<Counters>,
+    ) -> Self {
+        Self { intake, reading, builder, counters, large: Arc::default() }
     }
 
     /// Seals what a chunk tells of. Returns when it is on disk. `permit` covers the chunk, if there is
@@ -51,9 +107,14 @@ impl Desk {
     /// # Errors
     /// A refusal that passes, and what of the chunk was sealed meanwhile is recognised when it comes
     /// again; or one that does not, as the chunk is too large or a fault of halod's own shows.
-    pub async fn take(self: &Arc<Self>, chunk: Chunk, permit: Option<Permit>) -> Result<Taken, Fault> {
+    pub async fn take(
+        self: &Arc<Self>,
+        chunk: Chunk,
+        permit: Option<Permit>,
+        turn: Turn,
+    ) -> Result<Taken, Fault> {
         let drafted = self.draft(chunk, permit).await?;
-        self.seal(drafted).await.inspect_err(|fault| self.counters.import.count(fault))
+        self.seal(drafted, turn).await.inspect_err(|fault| self.counters.import.count(fault))
     }
 
     /// Reads a chunk's rows.
@@ -80,11 +141,53 @@ impl Desk {
             Some(Ok(tenant)) => HeaderClaim::Assigned(tenant),
             Some(Err(why)) => return Err(Fault::Undecodable(why.to_string())),
         };
-        let mut drafted = Drafted { taken: Taken::default(), requests: Vec::new(), permit };
+        let mut drafted =
+            Drafted { taken: Taken::default(), requests: Vec::new(), drafts: Vec::new(), permit };
         match chunk.sheet.format {
             Format::Otlp => self.otlp(chunk, &claim, &mut drafted)?,
+            _ => self.events(chunk, &claim, &mut drafted)?,
         }
         Ok(drafted)
+    }
+
+    /// Each row tells events.
+    fn events(&self, chunk: &Chunk, claim: &HeaderClaim, drafted: &mut Drafted) -> Result<(), Fault> {
+        let Drafted { taken, drafts, permit, .. } = drafted;
+        let mut bill = Bill::new(chunk.bytes.len());
+        let mut scratch = Scratch::default();
+        let mut tenants = Tenants { claim, last: None };
+        let rows = Rows::new(chunk);
+        for row in &chunk.rows {
+            let mut each = |item: Item<'_>| -> Result<(), Fault> {
+                let event = match item {
+                    Ok(Some(event)) => event,
+                    Ok(None) => {
+                        taken.filtered += 1;
+                        return Ok(());
+                    }
+                    Err(unusable) => {
+                        taken.reject(row.place, 1, unusable);
+                        return Ok(());
+                    }
+                };
+                let tenant = match tenants.of(event.tenant.as_deref()) {
+                    Ok(tenant) => tenant,
+                    Err(error) => {
+                        taken.reject(row.place, 1, error);
+                        return Ok(());
+                    }
+                };
+                let draft = self.builder.draft(&event, &tenant, &mut scratch);
+                taken.accepted += 1;
+                bill.add(size_of::<Draft>() + draft.len());
+                drafts.push(draft);
+                bill.pay(permit)
+            };
+            if let Err(why) = rows.row(row, &mut each)? {
+                taken.reject(row.place, 1, why);
+            }
+        }
+        Ok(())
     }
 
     /// Each row is a request of its own.
@@ -113,15 +216,35 @@ impl Desk {
         Ok(())
     }
 
-    async fn seal(&self, drafted: Drafted) -> Result<Taken, Fault> {
-        let Drafted { mut taken, requests, permit } = drafted;
+    async fn seal(&self, drafted: Drafted, mut turn: Turn) -> Result<Taken, Fault> {
+        let Drafted { mut taken, requests, drafts, permit } = drafted;
         let stats = &self.counters.import;
         stats.received.fetch_add(taken.accepted + taken.filtered + taken.rejected, Relaxed);
         stats.filtered.fetch_add(taken.filtered, Relaxed);
         stats.rejected.fetch_add(taken.rejected, Relaxed);
         let pending = Pending::new([&stats.accepted, &stats.refused, &stats.abandoned], taken.accepted);
-        let sealed = self.reading.seal(requests, &self.intake).await;
-        drop(permit);
+        let sealed = if drafts.is_empty() {
+            // What waits for its span must not keep the span waiting.
+            drop(turn);
+            let sealed = self.reading.seal(requests, &self.intake).await;
+            drop(permit);
+            sealed
+        } else {
+            turn.come().await;
+            let mut sealed = pin!(self.intake.submit(Batch { drafts, permit }));
+            let at_once = tokio::select! {
+                biased;
+                sealed = &mut sealed => Some(sealed),
+                () = std::future::ready(()) => None,
+            };
+            // It is in the writer's hands: the next may follow.
+            drop(turn);
+            match at_once {
+                Some(sealed) => sealed,
+                None => sealed.await,
+            }
+            .map_err(Fault::from)
+        };
         pending.end(sealed.is_ok());
         let receipt = sealed?;
         stats.requests.fetch_add(1, Relaxed);

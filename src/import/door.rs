@@ -5,7 +5,7 @@
 
 use super::MAX_ROW;
 use super::chunk::{Chunk, Taken};
-use super::desk::Desk;
+use super::desk::{Desk, Turn};
 use crate::net::answer::{Reply, json};
 use crate::net::body::Reader;
 use crate::net::limits::Limits;
@@ -71,7 +71,7 @@ impl ImportDoor {
         let (body, permit) = reader.collect(&self.intake).await?;
         let chunk = Chunk::decode(&body)
             .map_err(|why| Fault::Undecodable(format!("not an import's chunk: {why}")))?;
-        self.desk.take(chunk, Some(permit)).await
+        self.desk.take(chunk, Some(permit), Turn::default()).await
     }
 }
 

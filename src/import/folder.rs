@@ -169,6 +169,7 @@ impl Watch {
             inputs: vec![(Input::File(path.clone()), manner)],
             sink: Sink::Here(Arc::clone(&self.desk)),
             positions: Some(self.positions.clone()),
+            traces: None,
         };
         let mut log = Log { file: path.display().to_string(), rejected: 0, first: None, error: None };
         let summary = run::run(import, &mut log, stop.clone()).await;

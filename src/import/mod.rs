@@ -22,11 +22,13 @@ pub mod format;
 pub mod outlook;
 pub mod position;
 mod remote;
+mod rows;
 pub mod run;
 mod scan;
 pub mod sink;
 mod sniff;
 pub mod source;
+pub mod traces;
 
 /// Bytes of one row at most: as of a request's body at the doors.
 pub const MAX_ROW: usize = 64 << 20;

@@ -19,6 +19,9 @@ pub struct Mark {
     pub line: u64,
     /// Inside an array at the top.
     pub in_list: bool,
+    /// Of a log: what stands for all of it before.
+    #[serde(default)]
+    pub chain: [u8; 16],
 }
 
 /// What is kept of one file.
@@ -99,11 +102,15 @@ mod tests {
             format: Format::Otlp,
             shape: Shape::Lines,
             identity: "abc".into(),
+            log: String::new(),
             columns: Vec::new(),
             tenant: None,
         };
         let other = Sheet { tenant: Some("acme".into()), ..sheet.clone() };
-        let position = Position { mark: Mark { offset: 7, line: 3, in_list: true }, ..Position::default() };
+        let position = Position {
+            mark: Mark { offset: 7, line: 3, in_list: true, chain: [5; 16] },
+            ..Position::default()
+        };
         assert_eq!(positions.find(&sheet), None);
         positions.keep(&sheet, &position).unwrap();
         assert_eq!(positions.find(&sheet), Some(position.clone()));

@@ -1,9 +1,11 @@
 //! An import from its first file to its last: chunks side by side, settled in the order of the files.
 
 use super::chunk::{Chunk, Reason, Sheet, Taken};
+use super::desk::Turn;
 use super::position::{Mark, Position, Positions};
 use super::sink::{Halt, Sink};
 use super::source::{Input, Manner, Source, SourceError};
+use super::traces::Traces;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -31,6 +33,8 @@ pub struct Import {
     pub sink: Sink,
     /// Where interrupted imports go on; `None` for one that seals nothing.
     pub positions: Option<Positions>,
+    /// What is known of traces, for rows that leave it to another file.
+    pub traces: Option<Arc<Traces>>,
 }
 
 /// Who is told what happens.
@@ -77,7 +81,7 @@ enum Settled {
 
 /// Runs an import. When `stop` turns true, what is under way is finished and nothing more begun.
 pub async fn run(import: Import, observer: &mut dyn Observer, stop: watch::Receiver<bool>) -> Summary {
-    let Import { inputs, sink, positions } = import;
+    let Import { inputs, sink, positions, traces } = import;
     let read = Arc::new(AtomicU64::new(0));
     let (to, mut steps) = mpsc::channel(AHEAD);
     let (waits, mut waiting) = mpsc::channel::<String>(1);
@@ -91,6 +95,7 @@ pub async fn run(import: Import, observer: &mut dyn Observer, stop: watch::Recei
         return ledger.summary;
     }
     let mut under_way = JoinSet::new();
+    let mut last = None;
     let (mut bytes, mut reading, mut seq) = (0, true, 0_u64);
     let mut stopping = stop.clone();
     let mut tick = tokio::time::interval(TELL);
@@ -126,15 +131,17 @@ pub async fn run(import: Import, observer: &mut dyn Observer, stop: watch::Recei
                         ledger.taken(seq, Ok(Taken::default()), observer);
                         seq += 1;
                     }
-                    Some(Step::Read { chunk: Some(chunk), oversized, mark }) => {
+                    Some(Step::Read { chunk: Some(mut chunk), oversized, mark }) => {
+                        chunk.traces.clone_from(&traces);
                         ledger.begun.insert(seq, (oversized, mark));
                         let size = chunk.bytes.len();
                         bytes += size;
                         let (sink, stop, waits) = (sink.clone(), stop.clone(), waits.clone());
+                        let turn = Turn::next(&mut last);
                         under_way.spawn(async move {
                             // Who is told has been told already when there is no room.
                             let waits = move |why: &str| drop(waits.try_send(why.to_owned()));
-                            (seq, size, sink.take(chunk, stop, &waits).await)
+                            (seq, size, sink.take(chunk, turn, stop, &waits).await)
                         });
                         seq += 1;
                     }

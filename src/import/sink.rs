@@ -1,7 +1,7 @@
 //! Where chunks go: to the writer in this process, or to the daemon that owns the directory.
 
 use super::chunk::{Chunk, Taken};
-use super::desk::Desk;
+use super::desk::{Desk, Turn};
 use super::remote::Client;
 use crate::net::status::Fault;
 use crate::pipeline::refusal::Refusal;
@@ -66,14 +66,17 @@ impl Sink {
     pub async fn take(
         &self,
         chunk: Chunk,
+        turn: Turn,
         mut stop: watch::Receiver<bool>,
         waits: &(dyn Fn(&str) + Sync),
     ) -> Result<Taken, Halt> {
         let mut all = Taken::default();
+        // Who has to come again lets the next one go.
+        let mut turn = Some(turn);
         let mut parts = vec![chunk];
         let mut gone: Option<Instant> = None;
         while let Some(part) = parts.pop() {
-            let trouble = match self.once(part.clone()).await {
+            let trouble = match self.once(part.clone(), turn.take().unwrap_or_default()).await {
                 Ok(taken) => {
                     all.add(&taken);
                     let room = Taken::REASONS.saturating_sub(all.reasons.len());
@@ -114,9 +117,9 @@ impl Sink {
         Ok(all)
     }
 
-    async fn once(&self, chunk: Chunk) -> Result<Taken, Trouble> {
+    async fn once(&self, chunk: Chunk, turn: Turn) -> Result<Taken, Trouble> {
         match self {
-            Self::Here(desk) => Ok(desk.take(chunk, None).await?),
+            Self::Here(desk) => Ok(desk.take(chunk, None, turn).await?),
             Self::Daemon(client) => client.take(&chunk).await,
         }
     }

@@ -1,7 +1,9 @@
 //! What kind of file it is, by its first bytes.
 
-use super::format::Format;
+use super::csv;
+use super::format::{Format, NAMES};
 use super::scan::{Scanner, Shape, Window};
+use halo_adapters::gateway;
 use halo_adapters::json::parse;
 use halo_adapters::otlp::{DecodeError, protobuf};
 use std::path::Path;
@@ -42,11 +44,22 @@ pub(super) fn kind(name: &Path, head: &[u8], whole: bool, format: Option<Format>
         (None, Some(_)) => Format::Otlp,
         (None, None) => detect(name, head, whole)?,
     };
-    let shape = match (format, binary) {
-        (Format::Otlp, Some(shape)) => shape,
-        (Format::Otlp, None) => json_shape(name, head, whole),
+    let (format, shape) = match (format, binary) {
+        (Format::Otlp, Some(shape)) => (format, shape),
+        (Format::Gateway(log), _) => (Format::Gateway(Some(log_format(log, head)?)), Shape::Lines),
+        (Format::Langfuse | Format::Litellm | Format::Langsmith, _) if begins_with_text(head) => {
+            (format, Shape::Csv)
+        }
+        (Format::Langfuse | Format::Otlp | Format::Litellm | Format::Langsmith | Format::OpenaiAgents, _) => {
+            (format, json_shape(name, head, whole))
+        }
     };
     Ok(Kind { format, shape, skip })
+}
+
+/// Neither an object nor a list, so it can only be a table.
+fn begins_with_text(head: &[u8]) -> bool {
+    head.trim_ascii_start().first().is_some_and(|first| !matches!(first, b'{' | b'['))
 }
 
 /// OTLP in protobuf: one message, or messages with their lengths.
@@ -85,9 +98,23 @@ fn json_shape(name: &Path, head: &[u8], whole: bool) -> Shape {
     let mut scanner = Scanner::new(Shape::Json, 0, false);
     let first = scanner.next(&window, false);
     let complete = first.is_some_and(|span| window.slice(span).len() == line.trim_ascii_end().len());
-    // A broken first line is told from the first line of a broken document by what follows it: keys,
-    // not another object.
-    if complete || after.trim_ascii_start().starts_with(b"{") { Shape::Lines } else { Shape::Json }
+    // A broken first line is told from the first line of a longer document by what follows it.
+    let second = after.trim_ascii_start();
+    let second = second.get(..memchr::memchr(b'\n', second).unwrap_or(second.len())).unwrap_or_default();
+    let is_row =
+        second.starts_with(b"{") && std::str::from_utf8(second).is_ok_and(|row| parse(row.trim()).is_ok());
+    if complete || is_row { Shape::Lines } else { Shape::Json }
+}
+
+/// Lines that are looked at to tell a log's format.
+const LINES: usize = 100;
+
+/// The format of a log by its first lines, where it is not given.
+fn log_format(given: Option<gateway::Format>, head: &[u8]) -> Result<gateway::Format, String> {
+    let lines: Vec<&[u8]> = head.split(|byte| *byte == b'\n').take(LINES).collect();
+    given.or_else(|| gateway::detect(&lines)).ok_or_else(|| {
+        "it is no gateway's log that is known by its first lines; name its format (gateway:nginx)".to_owned()
+    })
 }
 
 fn has_ending(name: &Path, endings: &[&str]) -> bool {
@@ -96,9 +123,16 @@ fn has_ending(name: &Path, endings: &[&str]) -> bool {
     endings.iter().any(|ending| plain.strip_suffix(ending).is_some_and(|rest| rest.ends_with('.')))
 }
 
-/// The format, by the first row.
+/// Whether the first line names columns of Langfuse's.
+fn is_table(head: &[u8]) -> bool {
+    let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let columns = std::str::from_utf8(line).ok().and_then(|line| csv::fields(line).ok()).unwrap_or_default();
+    let has = |name: &str| columns.iter().any(|column| column == name);
+    has("id") && (has("traceId") || has("trace_id") || has("sessionId") || has("session_id"))
+}
+
+/// The format, by the first row that tells it.
 fn detect(name: &Path, head: &[u8], whole: bool) -> Result<Format, String> {
-    let unknown = || format!("it is of no format that is known by its first row; name one of {}", names());
     let shape = json_shape(name, head, whole);
     let window = Window { bytes: head, base: 0 };
     let mut scanner = Scanner::new(shape, 0, false);
@@ -108,11 +142,12 @@ fn detect(name: &Path, head: &[u8], whole: bool) -> Result<Format, String> {
             return Ok(format);
         }
     }
-    Err(unknown())
-}
-
-fn names() -> String {
-    Format::ALL.map(Format::name).join(", ")
+    if is_table(head) {
+        return Ok(Format::Langfuse);
+    }
+    log_format(None, head)
+        .map(|log| Format::Gateway(Some(log)))
+        .map_err(|_| format!("it is of no format that is known by its first rows; name one of {NAMES}"))
 }
 
 #[cfg(test)]
@@ -132,6 +167,7 @@ mod tests {
         assert_eq!(shape("a.json", "{\n \"resourceSpans\": []\n}\n"), Shape::Json);
         assert_eq!(shape("a.json", &format!("[{row},\n{row}]")), Shape::Json);
         assert_eq!(shape("a.json", &format!("{{\"broken\n{row}\n")), Shape::Lines);
+        assert_eq!(shape("a.json", "{\"resourceSpans\":[\n{\"a\":1},\n{\"b\":2}\n]}\n"), Shape::Json);
         assert_eq!(shape("a.jsonl.gz", "["), Shape::Lines);
         assert_eq!(shape("a.pb", "\x0a\x02\x0a\x00"), Shape::Whole);
         assert_eq!(shape("a.pb", "\0\0\0\x04\x0a\x02\x0a\x00"), Shape::Framed);
@@ -143,6 +179,10 @@ mod tests {
         let detect = |text: &str| kind(Path::new("f"), text.as_bytes(), true, None).map(|kind| kind.format);
         assert_eq!(detect("[1, {\"resourceLogs\": []}]"), Ok(Format::Otlp));
         assert_eq!(detect("\x0a\x00"), Ok(Format::Otlp));
+        let line =
+            "203.0.113.9 - - [22/Nov/2026:08:11:00 +0000] \"POST /v1/chat/completions HTTP/1.1\" 200 512\n";
+        assert_eq!(detect(line), Ok(Format::Gateway(Some(gateway::Format::Combined))));
+        assert_eq!(detect("\"id\",\"traceId\",\"type\"\n"), Ok(Format::Langfuse));
         for text in ["", "{}", "hello", "[[]]", "\u{1}\u{2}"] {
             assert!(detect(text).unwrap_err().contains("name one of otlp"), "{text}");
         }

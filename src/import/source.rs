@@ -67,6 +67,10 @@ pub struct Source {
     /// Lines that began before `counted`.
     line: u64,
     counted: u64,
+    /// What stands for all of a log before `chained`, so that its lines have the same identity whatever
+    /// the file is called and whenever it is read.
+    chain: [u8; 16],
+    chained: u64,
     /// The line of a row whose begin is forgotten.
     forgotten: Option<u64>,
     ended: bool,
@@ -153,6 +157,10 @@ impl Source {
             format: Format::Otlp,
             shape: Shape::Lines,
             identity,
+            log: match input {
+                Input::Stdin => input.name(),
+                Input::File(path) => std::path::absolute(path)?.display().to_string(),
+            },
             columns: Vec::new(),
             tenant: manner.tenant.clone(),
         };
@@ -165,6 +173,8 @@ impl Source {
             base: 0,
             line: 1,
             counted: 0,
+            chain: [0; 16],
+            chained: 0,
             forgotten: None,
             ended: false,
             failed: None,
@@ -222,6 +232,7 @@ impl Source {
         self.buffer.drain(..skip.min(self.buffer.len()));
         self.base = mark.offset;
         (self.line, self.counted) = (mark.line, mark.offset);
+        (self.chain, self.chained) = (mark.chain, mark.offset);
         self.scanner = Scanner::new(self.sheet.shape, mark.offset, mark.in_list);
         Ok(())
     }
@@ -269,7 +280,10 @@ impl Source {
             return;
         }
         let within = |at: u64| usize::try_from(at - self.base).unwrap_or(usize::MAX);
-        let row = Row { start: within(start), end: within(end), place };
+        let mut row = Row { start: within(start), end: within(end), place, chain: None };
+        if matches!(self.sheet.format, Format::Gateway(_)) {
+            row.chain = Some(self.link(row.end));
+        }
         let bytes = self.buffer.get(row.start..row.end).unwrap_or_default();
         if self.sheet.shape == Shape::Framed || !bytes.trim_ascii().is_empty() {
             rows.push(row);
@@ -288,16 +302,30 @@ impl Source {
         self.line
     }
 
+    /// The chain up to a line that ends at `end` of the buffer, its line break included.
+    fn link(&mut self, end: usize) -> [u8; 16] {
+        let start = usize::try_from(self.chained.saturating_sub(self.base)).unwrap_or(usize::MAX);
+        let end = (end + 1).min(self.buffer.len());
+        let line = self.buffer.get(start..end).unwrap_or_default();
+        let digest = Sha256::new_with_prefix(self.chain).chain_update(line).finalize();
+        if let Some(chain) = digest.first_chunk() {
+            self.chain = *chain;
+        }
+        self.chained = self.base + end as u64;
+        self.chain
+    }
+
     /// Takes the rows out of the buffer.
     fn piece(&mut self, rows: Vec<Row>, oversized: Vec<Reason>) -> Piece {
         let from = self.scanner.keep_from().max(self.base);
         let line = self.line_of(from);
-        let mark = Mark { offset: from, line, in_list: self.scanner.in_list() };
+        let mark = Mark { offset: from, line, in_list: self.scanner.in_list(), chain: self.chain };
         let taken = usize::try_from(from - self.base).unwrap_or(usize::MAX).min(self.buffer.len());
         let rest = self.buffer.split_off(taken);
         let bytes = Bytes::from(std::mem::replace(&mut self.buffer, rest));
         self.base = from;
-        let chunk = (!rows.is_empty()).then(|| Chunk { sheet: Arc::clone(&self.sheet), bytes, rows });
+        let chunk =
+            (!rows.is_empty()).then(|| Chunk { sheet: Arc::clone(&self.sheet), bytes, rows, traces: None });
         Piece { chunk, oversized, mark }
     }
 

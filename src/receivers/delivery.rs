@@ -86,11 +86,15 @@ impl Delivery {
         let coding = Coding::of(&head.headers)?;
         let (bytes, permit) = reader.collect(&self.intake).await?;
         let kept = self.tee.keep(head, &bytes);
-        let body = self.inflate(coding, bytes, permit).await?;
+        let body = self.unpack(coding, bytes, permit).await?;
         Ok(Body { kept, ..body })
     }
 
-    async fn inflate(&self, coding: Coding, bytes: Bytes, mut permit: Permit) -> Result<Body, Fault> {
+    /// Decompresses a body that has arrived.
+    ///
+    /// # Errors
+    /// As [`Coding::decode`].
+    pub async fn unpack(&self, coding: Coding, bytes: Bytes, mut permit: Permit) -> Result<Body, Fault> {
         let kept = Kept::default();
         let limit = self.limits.body;
         if !coding.is_heavy(bytes.len()) {
@@ -134,7 +138,18 @@ impl Delivery {
     pub async fn submit(&self, sheet: Sheet) -> Result<Receipt, Fault> {
         let pending = self.count(&sheet);
         let Sheet { drafts, kept, permit, .. } = sheet;
-        let receipt = self.seal(drafts, permit).await;
+        let receipt = self.seal(drafts, permit, false).await;
+        self.end(pending, receipt, kept)
+    }
+
+    /// The same, for a receipt that tells of each draft.
+    ///
+    /// # Errors
+    /// As [`Self::submit`].
+    pub async fn submit_for_detail(&self, sheet: Sheet) -> Result<Receipt, Fault> {
+        let pending = self.count(&sheet);
+        let Sheet { drafts, kept, permit, .. } = sheet;
+        let receipt = self.seal(drafts, permit, true).await;
         self.end(pending, receipt, kept)
     }
 
@@ -153,7 +168,7 @@ impl Delivery {
     async fn seal_whole(&self, hold: &Hold, sheet: Sheet) -> Result<Receipt, Fault> {
         let Sheet { mut drafts, fragments, mut permit, mut scratch, .. } = sheet;
         if fragments.is_empty() {
-            return self.seal(drafts, permit).await;
+            return self.seal(drafts, permit, false).await;
         }
         let mut ready = hold.put(fragments).await?;
         let ready_len = ready.len();
@@ -174,16 +189,21 @@ impl Delivery {
         let (ready, whole) = drafted?;
         drafts.extend(whole);
         permit.grow_to(drafts.iter().map(|draft| size_of::<Draft>() + draft.len()).sum())?;
-        let receipt = self.seal(drafts, permit).await?;
+        let receipt = self.seal(drafts, permit, false).await?;
         ready.sealed();
         Ok(receipt)
     }
 
-    async fn seal(&self, drafts: Vec<Draft>, permit: Permit) -> Result<Receipt, Fault> {
+    async fn seal(&self, drafts: Vec<Draft>, permit: Permit, detailed: bool) -> Result<Receipt, Fault> {
         if drafts.is_empty() {
             return Ok(Receipt::default());
         }
-        Ok(self.intake.submit(Batch { drafts, permit }).await?)
+        let batch = Batch { drafts, permit };
+        Ok(if detailed {
+            self.intake.submit_for_detail(batch).await?
+        } else {
+            self.intake.submit(batch).await?
+        })
     }
 
     fn count(&self, sheet: &Sheet) -> Pending<'_> {

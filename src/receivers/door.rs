@@ -1,6 +1,7 @@
 //! One address for everything: tells whose request it is, by content type and path.
 
 use super::langfuse::{self, LangfuseService};
+use super::native::NativeService;
 use super::otlp::OtlpService;
 use crate::net::answer::Reply;
 use http::{Request, Response};
@@ -20,25 +21,26 @@ pub struct Door {
 #[derive(Debug)]
 pub struct Receivers {
     pub otlp: OtlpService,
-    /// `None` where that is not served.
-    pub langfuse: Option<LangfuseService>,
+    pub native: NativeService,
+    pub langfuse: LangfuseService,
 }
 
 /// Whose request it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Room {
     Otlp,
+    Native,
     Langfuse,
 }
 
 impl Room {
     /// OTLP answers what nobody else knows: its answers tell which paths there are.
     fn of<B>(request: &Request<B>) -> Self {
-        let path = request.uri().path();
-        if path.starts_with(langfuse::PREFIX) {
-            return Self::Langfuse;
+        match request.uri().path() {
+            path if NativeService::serves(path) => Self::Native,
+            path if path.starts_with(langfuse::PREFIX) => Self::Langfuse,
+            _ => Self::Otlp,
         }
-        Self::Otlp
     }
 }
 
@@ -59,10 +61,8 @@ impl Service<Request<Incoming>> for Door {
         Box::pin(async move {
             Ok(match Room::of(&request) {
                 Room::Otlp => receivers.otlp.answer(request).await,
-                Room::Langfuse => match &receivers.langfuse {
-                    Some(langfuse) => langfuse.answer(request).await,
-                    None => receivers.otlp.answer(request).await,
-                },
+                Room::Native => receivers.native.answer(request).await,
+                Room::Langfuse => receivers.langfuse.answer(request).await,
             })
         })
     }

@@ -7,6 +7,7 @@ pub mod bill;
 pub mod delivery;
 pub mod door;
 pub mod langfuse;
+pub mod native;
 pub mod otlp;
 pub mod stats;
 pub mod tenancy;

@@ -12,7 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["chain"],
     &["pipeline"],
     &["hold", "tee"],
-    &["net", "receivers"],
+    &["net", "receivers", "client"],
     &["import"],
     &["config", "telemetry", "daemon"],
     &["cli"],

@@ -135,7 +135,9 @@ pub(crate) fn tells_of_failure(result: &Json<'_>) -> bool {
     is_failure(result) || inner() || encoded()
 }
 
-fn is_failure(value: &Json<'_>) -> bool {
+/// Whether a result says of itself that it is a failure: as the reference derives it, and MCP's `isError`.
+#[must_use]
+pub fn is_failure(value: &Json<'_>) -> bool {
     let Json::Object(entries) = value else { return false };
     // One pass, however many entries: these are a sender's own.
     entries.iter().any(|(key, value)| match key.as_str() {

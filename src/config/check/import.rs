@@ -1,7 +1,6 @@
 //! `receivers.import`: folders whose files are imported.
 
-use super::super::raw::{Node, Value};
-use super::{Reader, Written};
+use super::{Key, Reader, Written};
 use crate::config::Config;
 use crate::import::folder::Folders;
 use crate::record::tenant::Tenant;
@@ -24,19 +23,13 @@ impl Reader<'_> {
                 }
             }
         }
-        if let Some(Node { value: Value::Section(entries), .. }) = self.node(FORMATS) {
-            for (key, node) in entries {
-                if glob::Pattern::new(&key.name).is_err() {
-                    let what = format!("`{}` is no pattern of file names", key.name);
-                    self.report(key.place, FORMATS, what);
-                }
-                let Some(written) = self.scalar(FORMATS, node.place, &node.value) else { continue };
-                match written.text.parse() {
-                    Ok(format) => folders.formats.push((key.name.clone(), format)),
-                    Err(error) => {
-                        self.report(written.place, FORMATS, format!("`{}`: {error}", written.shown))
-                    }
-                }
+        for (Key { name: pattern, place: named_at }, Written { place, text, shown }) in self.map(FORMATS) {
+            if glob::Pattern::new(pattern).is_err() {
+                self.report(*named_at, FORMATS, format!("`{pattern}` is no pattern of file names"));
+            }
+            match text.parse() {
+                Ok(format) => folders.formats.push((pattern.clone(), format)),
+                Err(error) => self.report(place, FORMATS, format!("`{shown}`: {error}")),
             }
         }
         if let Some(Written { place, text, .. }) = self.value(TENANT) {

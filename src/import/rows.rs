@@ -1,0 +1,150 @@
+//! From one row to the events that it tells, for the formats whose rows are JSON, CSV or lines of a log.
+
+use super::chunk::{Chunk, Row, Sheet};
+use super::csv;
+use super::format::Format;
+use super::scan::Shape;
+use super::traces::{is_observation, is_trace, trace_of};
+use crate::net::status::Fault;
+use halo_adapters::event::Event;
+use halo_adapters::gateway::{Line, Place, Reader, Rules, Spec};
+use halo_adapters::json::{Json, parse};
+use halo_adapters::unusable::Unusable;
+use halo_adapters::{langfuse, langsmith, litellm, openai_agents};
+
+/// What one item of a row is: an event, nothing that an agent did, or nothing that can be used.
+pub(super) type Item<'e> = Result<Option<Event<'e>>, Unusable>;
+
+/// Who is told of items; a fault ends the chunk.
+pub(super) type Each<'t> = dyn FnMut(Item<'_>) -> Result<(), Fault> + 't;
+
+/// Reads the rows of one chunk.
+pub(super) struct Rows<'c> {
+    chunk: &'c Chunk,
+    log: Option<Reader>,
+}
+
+impl<'c> Rows<'c> {
+    pub(super) fn new(chunk: &'c Chunk) -> Self {
+        let log = match chunk.sheet.format {
+            Format::Gateway(Some(log)) => Some(Reader::new(Spec::from(log), Rules::default())),
+            _ => None,
+        };
+        Self { chunk, log }
+    }
+
+    /// Tells `each` of a row's items. The outer error is of the whole row.
+    pub(super) fn row(&self, row: &Row, each: &mut Each<'_>) -> Result<Result<(), String>, Fault> {
+        let bytes = self.chunk.row(row);
+        if let Some(reader) = &self.log {
+            return self.line(reader, row, bytes, each).map(Ok);
+        }
+        let text = match std::str::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => return Ok(Err(format!("not UTF-8 at byte {} of the row", error.valid_up_to()))),
+        };
+        let Sheet { shape, columns, format, .. } = &*self.chunk.sheet;
+        if *shape == Shape::Csv {
+            let fields = match csv::fields(text) {
+                Ok(fields) => fields,
+                Err(why) => return Ok(Err(why.to_owned())),
+            };
+            return match csv::object(columns, &fields) {
+                Ok(object) => self.items(*format, &object, each).map(Ok),
+                Err(why) => Ok(Err(why)),
+            };
+        }
+        match parse(text) {
+            Ok(value) => self.items(*format, &value, each).map(Ok),
+            Err(error) => Ok(Err(format!("not JSON: {} at byte {} of the row", error.problem, error.offset))),
+        }
+    }
+
+    fn line(&self, reader: &Reader, row: &Row, bytes: &[u8], each: &mut Each<'_>) -> Result<(), Fault> {
+        let Sheet { log, .. } = &*self.chunk.sheet;
+        let chain = row.chain.map(|chain| hex(&chain)).unwrap_or_default();
+        let place = Place { file: log, identity: &[log, &chain], offset: row.place.offset };
+        match reader.line(bytes, &place) {
+            Ok(Line::Event(event)) => each(Ok(Some(*event))),
+            Ok(Line::Filtered) => each(Ok(None)),
+            Ok(Line::Preamble) => Ok(()),
+            Err(unusable) => each(Err(unusable)),
+        }
+    }
+
+    /// The items of a value: of a list each, and of an answer of an API those in it.
+    fn items(&self, format: Format, value: &Json<'_>, each: &mut Each<'_>) -> Result<(), Fault> {
+        let listed = match (format, value) {
+            (_, Json::Array(items)) => Some(items),
+            (Format::Langsmith, _) => list(value, "runs"),
+            (Format::Langfuse | Format::OpenaiAgents, _) => list(value, "data"),
+            _ => None,
+        };
+        let mut one = |value: &Json<'_>| match format {
+            Format::Langfuse => self.langfuse(value, each),
+            _ => each(item(format, value)),
+        };
+        match listed {
+            Some(items) => items.iter().try_for_each(one),
+            None => one(value),
+        }
+    }
+
+    /// A trace with all that is in it, or a row of any kind.
+    fn langfuse(&self, row: &Json<'_>, each: &mut Each<'_>) -> Result<(), Fault> {
+        if is_observation(row) {
+            let known = self.chunk.traces.as_ref().zip(trace_of(row));
+            let known = known.and_then(|(traces, id)| parse(traces.get(id)?).ok());
+            return each(langfuse::observation(row, known.as_ref()));
+        }
+        if !is_trace(row) {
+            return each(langfuse::score(row));
+        }
+        each(langfuse::trace(row))?;
+        // A list of traces names its observations by their ids alone.
+        let within =
+            |key| list(row, key).into_iter().flatten().filter(|item| matches!(item, Json::Object(_)));
+        within("observations")
+            .try_for_each(|observation| each(langfuse::observation(observation, Some(row))))?;
+        within("scores").try_for_each(|score| each(langfuse::score(score)))
+    }
+}
+
+/// The traces that a chunk's rows are parts of.
+pub(super) fn traces(chunk: &Chunk) -> impl Iterator<Item = String> {
+    let of = |row: &Row| {
+        let text = std::str::from_utf8(chunk.row(row)).ok()?;
+        if chunk.sheet.shape == Shape::Csv {
+            let fields = csv::fields(text).ok()?;
+            let object = csv::object(&chunk.sheet.columns, &fields).ok()?;
+            return trace_of(&object).map(str::to_owned);
+        }
+        trace_of(&parse(text).ok()?).map(str::to_owned)
+    };
+    chunk.rows.iter().filter_map(of)
+}
+
+fn list<'v, 'j>(value: &'v Json<'j>, key: &str) -> Option<&'v Vec<Json<'j>>> {
+    match value.get(key) {
+        Some(Json::Array(items)) => Some(items),
+        _ => None,
+    }
+}
+
+fn item<'j>(format: Format, item: &'j Json<'j>) -> Item<'j> {
+    let has = |key: &str| !matches!(item.get(key), None | Some(Json::Null));
+    match format {
+        // A payload has the id of its call under another name.
+        Format::Litellm if has("request_id") && !has("id") => litellm::spend_row(item),
+        Format::Litellm => litellm::event(item),
+        Format::Langsmith if !has("run_type") && has("key") => langsmith::feedback(item),
+        Format::Langsmith => langsmith::run(item),
+        Format::OpenaiAgents => openai_agents::item(item),
+        // These are read elsewhere.
+        Format::Otlp | Format::Langfuse | Format::Gateway(_) => Ok(None),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,210 @@
+//! What Langfuse's exports say of traces, for observations that lie in another file: whose they are is
+//! told there.
+
+use super::csv;
+use super::format::Format;
+use super::scan::Shape;
+use super::source::{Input, Manner, Source};
+use halo_adapters::json::{Json, parse};
+use serde_json::{Map, Value};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+/// Bytes that are kept of all traces.
+const ROOM: usize = 256 << 20;
+
+/// Bytes that are kept of one: of a trace with more metadata than that it is left out.
+const LARGEST: usize = 16 << 10;
+
+/// What one costs beside its bytes.
+const OVERHEAD: usize = 96;
+
+/// The fields that observations take from their trace.
+const KEPT: [&str; 6] = ["id", "sessionId", "session_id", "userId", "user_id", "metadata"];
+
+/// Traces by their ids.
+#[derive(Debug, Default)]
+pub struct Traces {
+    rows: HashMap<Box<str>, Box<str>>,
+    bytes: usize,
+    /// Whether there was no room for some.
+    pub full: bool,
+}
+
+impl Traces {
+    /// Reads those of the inputs that are lists of traces. Blocks. What can't be read is told when it is
+    /// imported.
+    #[must_use]
+    pub fn gather(inputs: &[(Input, Manner)]) -> Self {
+        let mut traces = Self::default();
+        for (input, manner) in inputs {
+            let wanted = matches!(manner.format, None | Some(Format::Langfuse));
+            if !wanted || matches!(input, Input::Stdin) {
+                continue;
+            }
+            if let Ok(mut source) = Source::open(input, manner, &Arc::new(AtomicU64::new(0)))
+                && source.sheet.format == Format::Langfuse
+            {
+                traces.read(&mut source);
+            }
+        }
+        traces
+    }
+
+    fn read(&mut self, source: &mut Source) {
+        let mut first = true;
+        while let Ok(Some(piece)) = source.next() {
+            let Some(chunk) = piece.chunk else { continue };
+            for row in &chunk.rows {
+                let Ok(text) = std::str::from_utf8(chunk.row(row)) else { continue };
+                if chunk.sheet.shape == Shape::Csv {
+                    let Ok(fields) = csv::fields(text) else { continue };
+                    if let Ok(object) = csv::object(&chunk.sheet.columns, &fields) {
+                        self.row(&object);
+                    }
+                } else if let Ok(value) = parse(text) {
+                    self.row(&value);
+                }
+                // A file holds rows of one kind.
+                if std::mem::take(&mut first) && self.is_empty() {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn row(&mut self, value: &Json<'_>) {
+        match (value, value.get("data")) {
+            (Json::Array(rows), _) | (_, Some(Json::Array(rows))) => {
+                rows.iter().for_each(|row| self.add(row));
+            }
+            _ => self.add(value),
+        }
+    }
+
+    fn add(&mut self, row: &Json<'_>) {
+        let Some(id) = row.get("id").and_then(Json::as_str).filter(|_| is_trace(row)) else { return };
+        let kept = KEPT.iter().filter_map(|key| Some(((*key).to_owned(), plain(row.get(key)?))));
+        let mut kept: Map<String, Value> = kept.filter(|(_, value)| !value.is_null()).collect();
+        let mut text = Value::Object(kept.clone()).to_string();
+        if text.len() > LARGEST {
+            kept.remove("metadata");
+            text = Value::Object(kept).to_string();
+        }
+        let bytes = id.len() + text.len() + OVERHEAD;
+        if text.len() > LARGEST || self.bytes + bytes > ROOM {
+            self.full = true;
+            return;
+        }
+        self.bytes += bytes;
+        self.rows.insert(id.into(), text.into());
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// What is known of a trace, as JSON.
+    pub(super) fn get(&self, id: &str) -> Option<&str> {
+        self.rows.get(id).map(AsRef::as_ref)
+    }
+
+    /// Those of these ids, to be sent along.
+    pub(super) fn of(&self, ids: impl Iterator<Item = String>) -> HashMap<String, String> {
+        ids.filter_map(|id| self.get(&id).map(|row| (id.clone(), row.to_owned()))).collect()
+    }
+}
+
+impl From<HashMap<String, String>> for Traces {
+    fn from(rows: HashMap<String, String>) -> Self {
+        let rows = rows.into_iter().map(|(id, row)| (id.into(), row.into())).collect();
+        Self { rows, bytes: 0, full: false }
+    }
+}
+
+/// Whether a row is a trace, and not an observation or a score.
+pub(super) fn is_trace(row: &Json<'_>) -> bool {
+    let has = |key: &str| row.get(key).is_some();
+    has("id") && has("timestamp") && !has("traceId") && !has("trace_id") && !has("type") && !has("value")
+}
+
+/// Whether a row is an observation.
+pub(super) fn is_observation(row: &Json<'_>) -> bool {
+    let has = |key: &str| row.get(key).is_some();
+    has("type") && has("id") && (has("traceId") || has("trace_id"))
+}
+
+/// The id of an observation's trace.
+pub(super) fn trace_of<'r>(row: &'r Json<'_>) -> Option<&'r str> {
+    row.get("traceId").or_else(|| row.get("trace_id")).and_then(Json::as_str)
+}
+
+/// The same value for another library. Numbers that it can't hold are left out.
+fn plain(value: &Json<'_>) -> Value {
+    match value {
+        Json::Null | Json::BigInt(_) => Value::Null,
+        Json::Bool(bool) => Value::Bool(*bool),
+        Json::Int(int) => Value::from(*int),
+        Json::Float(float) => Value::from(*float),
+        Json::Str(text) => Value::String(text.to_lossy().into_owned()),
+        Json::Array(items) => items.iter().map(plain).collect(),
+        Json::Object(entries) => {
+            let entry = |(key, value): &(_, Json<'_>)| -> (String, Value) {
+                let key: &halo_adapters::json::Text<'_> = key;
+                (key.to_lossy().into_owned(), plain(value))
+            };
+            Value::Object(entries.iter().map(entry).collect())
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    fn gather(files: &[(&str, &str)]) -> Traces {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |(name, text): &(&str, &str)| {
+            let path = directory.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            (Input::File(path), Manner { format: Some(Format::Langfuse), tenant: None })
+        };
+        let mut inputs: Vec<_> = files.iter().map(write).collect();
+        inputs.push((Input::File(Path::new("missing").to_owned()), Manner::default()));
+        Traces::gather(&inputs)
+    }
+
+    #[test]
+    fn traces_are_told_from_other_rows_in_every_form() {
+        let traces = gather(&[
+            (
+                "t.jsonl",
+                "{\"id\":\"a\",\"timestamp\":\"x\",\"session_id\":\"s\",\"input\":\"long\"}\nbroken\n",
+            ),
+            (
+                "page.json",
+                r#"{"data":[{"id":"b","timestamp":"x","metadata":{"tenant":"acme","n":1.5}}],"meta":{}}"#,
+            ),
+            ("ui.csv", "\"id\",\"timestamp\",\"userId\"\n\"c\",\"x\",\"\"\"u\"\"\"\n"),
+            ("o.jsonl", "{\"id\":\"o\",\"trace_id\":\"a\",\"type\":\"SPAN\",\"timestamp\":\"x\"}\n"),
+        ]);
+        assert_eq!(traces.get("a"), Some(r#"{"id":"a","session_id":"s"}"#));
+        assert_eq!(traces.get("b"), Some(r#"{"id":"b","metadata":{"n":1.5,"tenant":"acme"}}"#));
+        assert_eq!(traces.get("c"), Some(r#"{"id":"c","userId":"u"}"#));
+        assert_eq!((traces.rows.len(), traces.full), (3, false));
+    }
+
+    #[test]
+    fn large_metadata_is_left_out() {
+        let row = format!(
+            "{{\"id\":\"a\",\"timestamp\":\"x\",\"userId\":\"u\",\"metadata\":\"{}\"}}\n",
+            "m".repeat(LARGEST)
+        );
+        let traces = gather(&[("t.jsonl", &row)]);
+        assert_eq!(traces.get("a"), Some(r#"{"id":"a","userId":"u"}"#));
+    }
+}

@@ -1,0 +1,249 @@
+//! Files become records: of every format, with and without a daemon, twice, interrupted, and hostile.
+
+mod folder;
+mod hostile;
+mod resume;
+mod rig;
+
+use crate::support::chains::{assert_verified, files, of_tenant, records};
+use crate::support::clients::collector;
+use crate::support::halod::Halod;
+use crate::support::root;
+use crate::support::wait_until;
+use rig::{Rig, golden, gzip, observations, table};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Records by tenant and action.
+fn counted(dir: &Path) -> BTreeMap<(Option<String>, String), u64> {
+    let mut counts = BTreeMap::new();
+    for record in files(dir).iter().flat_map(|file| records(file)) {
+        let tenant = record.pointer("/subject/id").and_then(Value::as_str).map(str::to_owned);
+        let tool = record["action"]["tool"].as_str().unwrap().to_owned();
+        *counts.entry((tenant, tool)).or_insert(0) += 1;
+    }
+    counts
+}
+
+/// The ids of a directory's records, which are unique, without their places in the chains.
+fn ids(dir: &Path) -> Vec<String> {
+    let all = files(dir).into_iter().flat_map(|file| records(&file));
+    let mut ids: Vec<String> = all.map(|record| record["record_id"].as_str().unwrap().to_owned()).collect();
+    ids.sort_unstable();
+    let before = ids.len();
+    ids.dedup();
+    assert_eq!(ids.len(), before, "an id stands twice");
+    ids
+}
+
+/// What there is of each format, with the number of records it comes to, and of items that can't be used.
+const FORMATS: [(&str, &[&str]); 6] = [
+    (
+        "otlp",
+        &[
+            "otel/openai-agents.json",
+            "otel/mcp-openinference.pb",
+            "otel/langsmith.pb",
+            "otel_logs/codex.json",
+        ],
+    ),
+    ("litellm", &["litellm/generic-api.json", "litellm/proxy.jsonl", "litellm/spend-rows.json"]),
+    (
+        "langfuse",
+        &["langfuse/api-trace.json", "langfuse/api-observations.1.json", "langfuse/api-observations.2.json"],
+    ),
+    ("langfuse", &["langfuse/blob-traces.jsonl", "langfuse/blob-observations.jsonl"]),
+    ("langsmith", &["langsmith/export.jsonl", "langsmith/feedback.jsonl"]),
+    ("openai_agents", &["openai_agents/native.json"]),
+];
+
+#[test]
+fn every_format_is_the_same_dry_alone_through_the_daemon_and_told_by_itself() {
+    for (format, names) in FORMATS {
+        let inputs: Vec<_> = names.iter().map(|name| golden(name)).collect();
+        let alone = Rig::new();
+        let dry = alone.import(format, &inputs, &["--dry-run"]);
+        assert!(!alone.chains().exists(), "a dry run makes nothing");
+        let done = alone.import(format, &inputs, &[]);
+        assert_eq!((done.code, dry.code), (Some(0), Some(0)), "{format}: {}", done.errors);
+        assert!(done.count("sealed") > 0, "{format}: {}", done.report);
+        let told = dry.report["would_seal"].as_array().unwrap();
+        let told = told.iter().map(|row| {
+            let tenant = row["tenant"].as_str().map(str::to_owned);
+            ((tenant, row["action"].as_str().unwrap().to_owned()), row["records"].as_u64().unwrap())
+        });
+        assert_eq!(told.collect::<BTreeMap<_, _>>(), counted(&alone.chains()), "{format}");
+        for count in ["accepted", "filtered", "rejected", "sealed", "known"] {
+            assert_eq!(dry.count(count), done.count(count), "{format}: {count}");
+        }
+        let again = alone.import("auto", &inputs, &[]);
+        assert_eq!((again.code, again.count("sealed")), (Some(0), 0), "{format}: {}", again.errors);
+
+        let served = Rig::new();
+        let halod = Halod::start(&served.chains());
+        let through = served.import(format, &inputs, &[]);
+        assert_eq!(through.code, Some(0), "{format}: {}", through.errors);
+        assert_eq!(halod.sealed(), through.count("sealed"));
+        assert_eq!(served.import(format, &inputs, &[]).count("sealed"), 0);
+        assert_eq!(
+            halod.metric("halod_receiver_items_total", "receiver=\"import\",outcome=\"accepted\""),
+            2 * done.count("accepted")
+        );
+        assert!(halod.terminate().success());
+        assert_eq!(ids(&served.chains()), ids(&alone.chains()), "{format}");
+        assert_verified(&alone.chains());
+        assert_verified(&served.chains());
+    }
+}
+
+#[test]
+fn observations_take_session_and_user_from_the_file_of_traces() {
+    let rig = Rig::new();
+    let traces = golden("langfuse/blob-traces.jsonl");
+    let said = rig.import("langfuse", &[golden("langfuse/blob-observations.jsonl"), traces], &[]);
+    assert_eq!(said.code, Some(0), "{}", said.errors);
+    for record in of_tenant(&rig.chains(), Some("acme-corp")) {
+        assert_eq!(record["session_id"], "sess-77", "{record}");
+        assert_eq!(record["principal"]["human_id"], "user-4711", "{record}");
+    }
+    // Through the daemon they travel with the rows.
+    let served = Rig::new();
+    let halod = Halod::start(&served.chains());
+    let inputs = [golden("langfuse/blob-observations.jsonl"), golden("langfuse/blob-traces.jsonl")];
+    assert_eq!(served.import("langfuse", &inputs, &[]).code, Some(0));
+    assert!(halod.terminate().success());
+    assert_eq!(ids(&served.chains()), ids(&rig.chains()));
+    assert!(of_tenant(&served.chains(), Some("acme-corp")).iter().all(|r| r["session_id"] == "sess-77"));
+}
+
+#[test]
+fn one_export_in_every_form_is_sealed_once() {
+    let rig = Rig::new();
+    let rows = observations(300);
+    let array: Vec<Value> = rows.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let forms = [
+        rig.file("rows.jsonl", &rows),
+        rig.file("rows.json", serde_json::to_string(&array).unwrap()),
+        rig.file("pretty.json", serde_json::to_string_pretty(&array).unwrap()),
+        rig.file("page.json", json!({ "data": array, "meta": { "page": 1 } }).to_string()),
+        rig.file("rows.csv", table(300)),
+        // Members of a gzip file, one after the other.
+        rig.file(
+            "rows.jsonl.gz",
+            [gzip(&rows.as_bytes()[..50_000]), gzip(&rows.as_bytes()[50_000..])].concat(),
+        ),
+    ];
+    let said = rig.import("langfuse", &forms, &[]);
+    assert_eq!(said.code, Some(0), "{}", said.errors);
+    let counts = ["sealed", "known", "conflicts"].map(|name| said.count(name));
+    assert_eq!(counts, [300, 5 * 300, 0]);
+    let said = rig.import("auto", &[rig.dir.path().join("files")], &["--tenant", "initech"]);
+    assert_eq!((said.code, said.count("sealed")), (Some(0), 300), "{}", said.errors);
+    assert_eq!(of_tenant(&rig.chains(), Some("initech")).len(), 300);
+    // In the order of the file.
+    let sealed = of_tenant(&rig.chains(), Some("acme-corp"));
+    let order: Vec<&str> = sealed.iter().map(|r| r["data"]["observation_id"].as_str().unwrap()).collect();
+    assert!(order.is_sorted(), "{order:?}");
+    assert_verified(&rig.chains());
+}
+
+#[test]
+fn standard_input_is_a_file_too() {
+    let rig = Rig::new();
+    let mut command = rig.command("langfuse", &["-".into()], &[]);
+    let rows = rig.file("rows.gz", gzip(observations(20).as_bytes()));
+    let out = command.stdin(File::open(rows).unwrap()).output().unwrap();
+    let said = rig::said(&out);
+    assert_eq!((said.code, said.count("sealed")), (Some(0), 20), "{}", said.errors);
+}
+
+#[test]
+fn logs_of_gateways_are_told_by_what_stands_in_them() {
+    let rig = Rig::new();
+    let line = |n: u64, path: &str| {
+        format!("203.0.113.9 - - [22/Nov/2026:08:11:{:02} +0000] \"POST {path} HTTP/1.1\" 200 512\n", n % 60)
+    };
+    let log: String = (0..50).map(|n| line(n, "/v1/chat/completions")).collect();
+    let log = rig.file("access.log", log + &line(1, "/healthz"));
+    let said = rig.import("gateway", std::slice::from_ref(&log), &[]);
+    assert_eq!(said.code, Some(0), "{}", said.errors);
+    assert_eq!((said.count("sealed"), said.count("filtered")), (50, 1));
+    // What was appended is what is new.
+    let mut grown = fs::read_to_string(&log).unwrap();
+    grown += &line(7, "/v1/chat/completions");
+    fs::write(&log, grown).unwrap();
+    let said = rig.import("auto", &[log], &[]);
+    assert_eq!((said.count("sealed"), said.count("known")), (1, 50), "{}", said.errors);
+    assert_verified(&rig.chains());
+}
+
+/// What the Collector's file exporter writes, in its three forms, is one and the same.
+#[test]
+fn files_of_a_real_collector() {
+    let rig = Rig::new();
+    let dir = rig.dir.path().join("files");
+    let event = |n: u64| {
+        json!({
+            "event.name": "api_request",
+            "event.timestamp": format!("2026-11-22T08:11:{:02}.000Z", n % 60),
+            "event.sequence": n,
+            "session.id": "sess-77",
+            "model": "claude-opus-4-8",
+            "input_tokens": 1000 + n,
+            "output_tokens": 42,
+        })
+    };
+    let lines: String = (0..200).map(|n| format!("{}\n", event(n))).collect();
+    let events = rig.dir.path().join("events.jsonl");
+    fs::write(&events, lines).unwrap();
+    let lib = collector().dir().join("lib");
+    let python = fs::read_dir(&lib).unwrap().next().expect("lib/python3.x").unwrap().path();
+    let mut child = Command::new(python.join("site-packages/otel_collector/bin/otelcol-contrib_linux_amd64"))
+        .arg("--config")
+        .arg(root().join("tests/clients/collector_file.yaml"))
+        .env("EVENTS", &events)
+        .env("OUT", &dir)
+        .stdin(Stdio::null())
+        .stderr(File::create(rig.dir.path().join("log")).unwrap())
+        .spawn()
+        .unwrap();
+    let written = |name: &str| fs::read(dir.join(name)).unwrap_or_default();
+    wait_until("the Collector wrote all events", LIMIT, || {
+        written("logs.json").windows(10).any(|w| w == b"\"intValue\"")
+            && String::from_utf8_lossy(&written("logs.json")).matches("event.sequence").count() == 200
+    });
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert!(child.wait().unwrap().success());
+    let said = rig.import("otlp", &[dir.join("logs.json")], &[]);
+    assert_eq!((said.code, said.count("sealed")), (Some(0), 200), "{}", said.errors);
+    let said = rig.import("auto", &[dir.join("logs.pb"), dir.join("logs.zst")], &[]);
+    let counts = ["sealed", "known", "rejected"].map(|name| said.count(name));
+    assert_eq!((said.code, counts), (Some(0), [0, 400, 0]), "{}", said.errors);
+    assert_eq!(of_tenant(&rig.chains(), Some("acme-corp")).len(), 200);
+    assert_verified(&rig.chains());
+}
+
+#[test]
+fn exit_codes_say_what_happened() {
+    let rig = Rig::new();
+    let code = |format: &str, name: &str, content: &str| {
+        let file = rig.file(name, content);
+        rig.import(format, &[file], &[]).code
+    };
+    assert_eq!(code("langfuse", "empty.jsonl", ""), Some(3));
+    assert_eq!(code("langfuse", "good.jsonl", &observations(1)), Some(0));
+    assert_eq!(code("langfuse", "bad.jsonl", &format!("{}{{\n", observations(1))), Some(1));
+    assert_eq!(code("auto", "unknown.txt", "hello\n"), Some(2));
+    assert_eq!(rig.import("langfuse", &["missing.jsonl".into()], &[]).code, Some(2));
+    assert_eq!(rig.import("langfuse", &[], &[]).code, Some(2));
+    assert_eq!(code("csv", "x.csv", ""), Some(2));
+    let said = rig.import("langfuse", &[rig.file("x.jsonl", "")], &["--tenant", &"x".repeat(600)]);
+    assert_eq!(said.code, Some(2));
+}
