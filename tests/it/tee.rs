@@ -32,12 +32,16 @@ struct Place {
 }
 
 impl Place {
-    /// `more` are further keys of the tee.
+    /// With a tee of the OTLP doors; `more` are further keys of it.
     fn new(endpoint: &str, more: &str) -> Self {
+        Self::of("otlp", endpoint, more)
+    }
+
+    fn of(receiver: &str, endpoint: &str, more: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let config = dir.path().join("halod.yaml");
         let text = format!(
-            "storage: {{ min_free_disk_mib: 0 }}\nreceivers:\n  otlp:\n    tee:\n      endpoint: {endpoint}\n      \
+            "storage: {{ min_free_disk_mib: 0 }}\nreceivers:\n  {receiver}:\n    tee:\n      endpoint: {endpoint}\n      \
              timeout: 1s\n{more}"
         );
         fs::write(&config, text).unwrap();
@@ -85,9 +89,7 @@ fn send(halod: &Halod, n: u64) -> (Vec<u8>, SpanKey) {
 }
 
 fn drained(halod: &Halod) {
-    wait_until("the queue is empty", LONG, || {
-        halod.metric("halod_tee_queue_requests", "receiver=\"otlp\"") == 0
-    });
+    wait_until("the queue is empty", LONG, || halod.metric("halod_tee_queue_requests", "receiver") == 0);
 }
 
 /// Requests that wait on disk.
@@ -457,6 +459,50 @@ fn a_tee_that_cannot_work_keeps_halod_from_starting() {
     assert!(said.contains("receivers.otlp.tee.ca_file: missing.pem can't be read as PEM"), "{said}");
     let out = halod(&["run", "--config", &place.config, "--dir"], &[place.records()]);
     assert_eq!(out.status.code(), Some(2), "{}", String::from_utf8_lossy(&out.stderr));
+}
+
+/// A door beside OTLP passes on at its own paths, to its own backend; what it is only asked, and what it
+/// refuses, it does not pass on.
+#[test]
+fn langfuse_gets_what_langfuses_sdks_send() {
+    let backend = Backend::start(11);
+    let place = Place::of("langfuse", &format!("http://{}", backend.address), "");
+    let halod = place.start();
+    let basic = format!("Basic {SECRET}");
+    let headers = |kind: &'static str| [("content-type", kind), ("authorization", basic.as_str())];
+    let post = |path: &str, kind: &'static str, body: &[u8]| {
+        halod.connect().post(path, &headers(kind), body).unwrap().status
+    };
+    let event = |kind: &str, body: Value| {
+        let at = "2026-11-25T10:00:00.000Z";
+        serde_json::json!({ "id": format!("e-{kind}"), "timestamp": at, "type": kind, "body": body })
+    };
+    let whole = serde_json::json!({
+        "id": "o1", "traceId": "t1", "name": "answer", "model": "gpt-4o-mini", "output": "yes",
+        "startTime": "2026-11-25T10:00:00.000Z", "endTime": "2026-11-25T10:00:01.000Z",
+    });
+    let batch = serde_json::json!({ "batch": [
+        event("trace-create", serde_json::json!({ "id": "t1", "name": "support" })),
+        event("generation-create", whole),
+    ] });
+    let batch = serde_json::to_vec_pretty(&batch).unwrap();
+    assert_eq!(post("/api/public/ingestion", JSON, &batch), 207);
+    let (spans, _) = sized(0, 100);
+    assert_eq!(post("/api/public/otel/v1/traces", PROTOBUF, &spans), 200);
+    // OTLP's own paths have no tee here.
+    let (plain, _) = sized(1, 100);
+    assert_eq!(post("/v1/traces", PROTOBUF, &plain), 200);
+    assert_eq!(post("/api/public/ingestion", JSON, b"[not"), 400);
+    assert_eq!(halod.connect().get("/api/public/health").unwrap().status, 200);
+    drained(&halod);
+    let got: Vec<_> = backend.got().into_iter().map(|got| (got.target, got.body)).collect();
+    let expected = [("/api/public/ingestion", batch), ("/api/public/otel/v1/traces", spans)];
+    assert_eq!(got, expected.map(|(path, body)| (path.to_owned(), body)));
+    assert!(backend.got().iter().all(|got| got.header("authorization") == Some(basic.as_str())));
+    assert_eq!(halod.metric("halod_tee_forwarded_total", "receiver=\"langfuse\""), 2);
+    assert_nowhere(&place, &halod.log());
+    assert!(halod.terminate().success());
+    assert_verified(&place.records());
 }
 
 #[test]
