@@ -52,6 +52,7 @@ impl Reader<'_> {
         {
             self.report(written.place, &at("poll_interval"), "must be at least 10ms".into());
         }
+        settings.linger = settings.linger.max(settings.poll_interval * 5);
         self.tenant_of(key, &mut settings);
         self.format(key, &mut settings);
         settings
@@ -148,5 +149,99 @@ impl Reader<'_> {
             };
             self.report(place, key, what);
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Vec<Settings> {
+        super::super::parse(text, &|_| None).unwrap().file_logs
+    }
+
+    fn said(keys: &str) -> String {
+        let text = format!("receivers: {{ file_log/x: {{ include: [a], {keys} }} }}");
+        super::super::parse(&text, &|_| None).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn every_value_is_read() {
+        let logs = read(
+            "receivers:
+  file_log/a:
+    include: ['/var/log/*.log', '{x,y}']
+    exclude: [/var/log/z.log]
+    start_at: end
+    format: json
+    fields: { path: http.path, status: code }
+    all: true
+    tenant: { value: acme }
+    encoding: latin-1
+    compression: none
+    max_log_size: 4096
+    fingerprint_size: 64
+    poll_interval: 2s
+    notify: false
+  filelog:
+    include: [b]
+    format: regex
+    pattern: '(?P<path>.*)'
+    paths: [v1/chat]
+    tenant: { path: '/{tenant}/a.log' }
+  file_log/idle:
+",
+        );
+        assert_eq!(logs.len(), 2, "one without a pattern is not started");
+        let first = Settings {
+            name: "file_log/a".into(),
+            include: vec!["/var/log/*.log".into(), "{x,y}".into()],
+            exclude: vec!["/var/log/z.log".into()],
+            start_at_end: true,
+            poll_interval: Duration::from_secs(2),
+            notify: false,
+            linger: Duration::from_secs(10),
+            fingerprint: 64,
+            max_line: 4096,
+            packed: false,
+            encoding: Encoding::Latin1,
+            tenant: TenantOf::Fixed("acme".into()),
+            format: FormatOf::Json(vec![
+                ("path".into(), "http.path".into()),
+                ("status".into(), "code".into()),
+            ]),
+            requests: Requests::All,
+        };
+        assert_eq!(logs[0], first);
+        assert_eq!(logs[1].name, "file_log");
+        assert_eq!(logs[1].format, FormatOf::Regex("(?P<path>.*)".into()));
+        assert_eq!(logs[1].requests, Requests::Paths(vec!["v1/chat".into()]));
+        assert!(matches!(logs[1].tenant, TenantOf::Path(_)));
+    }
+
+    #[test]
+    fn each_mistake_is_told_where_it_is() {
+        for (keys, expected) in [
+            ("exclude: ['[']", "exclude: `[`: "),
+            ("format: apach", "format: must be one of auto, combined, nginx"),
+            ("pattern: x", "pattern: is for `format: regex` only"),
+            ("fields: { path: p }", "fields: is for `format: json` only"),
+            ("format: json, fields: { nonsense: p }", "fields: "),
+            ("format: regex", "pattern: "),
+            ("format: regex, pattern: '('", "pattern: "),
+            ("all: true, paths: [v1]", "paths: all requests are taken already"),
+            ("paths: ['a?b']", "paths: `a?b`: "),
+            ("tenant: { path: /x }", "tenant.path: must be a path with {tenant} in it once"),
+            ("tenant: { path: '/{tenant}', value: a }", "tenant.path: the tenant is given already"),
+            ("poll_interval: 1ms", "poll_interval: must be at least 10ms"),
+            ("max_log_size: 1", "max_log_size: must be a whole number from 256"),
+        ] {
+            let said = said(keys);
+            assert!(said.contains(&format!("receivers.file_log/x.{expected}")), "{keys}: {said}");
+        }
+        let twice = "receivers: { filelog: , file_log: }";
+        let said = super::super::parse(twice, &|_| None).unwrap_err().to_string();
+        assert!(said.contains("the same receiver as another one here"), "{said}");
     }
 }

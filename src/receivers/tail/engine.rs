@@ -24,8 +24,9 @@ use tokio::sync::oneshot;
 const PER_FILE: usize = 4;
 /// Blocks on their way altogether.
 const ALTOGETHER: usize = 16;
-/// How soon a pipeline without room is asked again.
-const BLOCKED: Duration = Duration::from_millis(20);
+/// How soon names are looked at again when the system tells of ever more changes, and a pipeline without
+/// room is asked again.
+const LOOK: Duration = Duration::from_millis(20);
 /// How often positions are saved while they move.
 const SAVE: Duration = Duration::from_millis(500);
 /// How often lines that became no record are told of, for each log.
@@ -110,31 +111,29 @@ impl Engine {
     fn patience(&self) -> Duration {
         let polls = self.parts.iter().map(|part| part.instance.settings.poll_interval);
         let poll = polls.min().unwrap_or(Duration::from_secs(1));
-        match (self.blocked, self.unsaved) {
-            (true, _) => poll.min(BLOCKED),
+        match (self.blocked || self.rescan, self.unsaved) {
+            (true, _) => poll.min(LOOK),
             (false, true) => poll.min(SAVE),
             (false, false) => poll,
         }
     }
 
     fn look_due(&self) -> bool {
+        let least = self.parts.iter().filter_map(|part| part.looked).max();
         let due =
             |part: &Part| part.looked.is_none_or(|at| at.elapsed() >= part.instance.settings.poll_interval);
-        self.rescan || self.parts.iter().any(due)
+        self.rescan && least.is_none_or(|at| at.elapsed() >= LOOK) || self.parts.iter().any(due)
     }
 
     /// What the system told.
     fn hear(&mut self) {
         let told = self.watch.take();
         self.rescan |= told.rescan;
-        if told.touched.is_empty() {
-            return;
+        if !told.touched.is_empty() {
+            for file in self.files.values_mut() {
+                file.due |= told.touched.contains(&file.real) || told.touched.contains(&file.path);
+            }
         }
-        for file in self.files.values_mut() {
-            file.due |= told.touched.contains(&file.path);
-        }
-        // A file that is followed by another name.
-        self.rescan |= told.touched.iter().any(|path| !self.files.values().any(|file| file.path == *path));
     }
 
     fn answers(&mut self) {
@@ -254,20 +253,19 @@ impl Engine {
     fn trouble(&mut self, id: u64, error: &io::Error) -> bool {
         let Some(file) = self.files.get_mut(&id) else { return false };
         file.due = false;
-        if file.packed {
-            // It may not be complete yet; what follows is read from a fresh start of it.
-            file.close();
+        if let Life::Probing(_) = file.life {
+            // What it is can't be told; it is read, and what was sealed is recognised.
+            self.probed(id, None, Vec::new());
+            return true;
         }
-        if error.kind() == io::ErrorKind::NotFound {
-            self.rescan |= file.trouble != Some(error.kind());
-            file.trouble = Some(error.kind());
-        } else if file.trouble.replace(error.kind()) != Some(error.kind()) {
-            let path = file.path.display();
-            if file.packed && error.kind() == io::ErrorKind::UnexpectedEof {
-                tracing::debug!(%path, "the packed file is not complete; it is read when it is");
-            } else {
-                tracing::warn!(%path, %error, "a log can't be read now; it is tried again");
-            }
+        let before = file.trouble.replace(error.kind());
+        if before == Some(error.kind()) {
+            return false;
+        }
+        let path = file.path.display();
+        match error.kind() {
+            io::ErrorKind::NotFound => self.rescan = true,
+            _ => tracing::warn!(%path, %error, "a log can't be read now; it is tried again"),
         }
         false
     }

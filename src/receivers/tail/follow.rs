@@ -83,8 +83,8 @@ pub(super) struct Follower {
     pub unproven: bool,
     /// What lies before is passed over.
     pass_to: u64,
-    /// Where the file really is; its siblings are looked for there.
-    pub directory: PathBuf,
+    /// Where the file really is, behind all links; its siblings are looked for there.
+    pub real: PathBuf,
     /// No directory has it any more, and it is open.
     pub deleted: bool,
     /// The next block may be handed over when this fires.
@@ -154,7 +154,7 @@ impl Follower {
             heard: Vec::new(),
             unproven: false,
             pass_to: 0,
-            directory: path.parent().map(Path::to_owned).unwrap_or_default(),
+            real: path.to_owned(),
             deleted: false,
             turn: None,
             size: 0,
@@ -227,6 +227,12 @@ impl Follower {
         }
         let sealed = usize::try_from(self.sealed.0.offset).unwrap_or(usize::MAX);
         Print::of(&self.head[..self.head.len().min(sealed)])
+    }
+
+    /// The directory that it really is in.
+    #[must_use]
+    pub(super) fn directory(&self) -> &Path {
+        self.real.parent().unwrap_or(Path::new("/"))
     }
 
     /// Whether the content that was read begins with what `head` was made of.

@@ -3,9 +3,12 @@
 
 use super::engine::{Engine, Witness};
 use super::follow::{Follower, Life, Why};
-use super::lines::Lines;
+use super::lines::{Lines, Mark};
 use super::notice;
 use super::probe::{Probe, Target};
+use crate::record::draft::Draft;
+use crate::record::tenant::Tenant;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
@@ -28,7 +31,7 @@ impl Engine {
             file.packed,
             self.bounds(instance),
         );
-        new.directory.clone_from(&file.directory);
+        new.real.clone_from(&file.real);
         new.rotated = file.rotated;
         tracing::debug!(path = %file.path.display(), ?why, read = file.splitter.position(), "a log begins anew");
         let next = self.next;
@@ -65,7 +68,7 @@ impl Engine {
         for id in sought {
             let waits = self.call_witnesses(id);
             let Some(file) = self.files.get_mut(&id) else { continue };
-            let linger = self.parts[file.instance].instance.settings.linger();
+            let linger = self.parts[file.instance].instance.settings.linger;
             let Life::Sought { why, since, looks } = &mut file.life else { continue };
             *looks += 1;
             let (why, over) = (*why, *looks >= LOOKS && since.elapsed() >= linger);
@@ -148,36 +151,25 @@ impl Engine {
         self.put_away(sought);
     }
 
-    /// Nothing has the rest of this content.
+    /// Nothing has the rest of this content. What is held of a line that was not whole is lost with it: it
+    /// can't be told from a line.
     fn lost(&mut self, id: u64, why: Why) {
-        let Some(file) = self.files.get_mut(&id) else { return };
-        // What is held of a last line is all that there will be of it.
-        let mut lines = Lines::default();
-        let read = file.splitter.position();
-        file.splitter.finish(&mut lines);
+        let Some(file) = self.files.get(&id) else { return };
         let (log, mark, size) = (Arc::clone(&file.log), file.splitter.mark(), file.size);
-        let tenant =
-            self.files.get(&id).map(|file| self.tenant(file)).unwrap_or(crate::record::tenant::Tenant::Local);
+        let tenant = self.tenant(file);
         let mut said = Vec::new();
-        if size > read || why == Why::GoneWhileDown {
-            said.push(self.gap(&tenant, &log, read, size.saturating_sub(read), &mark, notice::how(why)));
+        if size > mark.offset || why == Why::GoneWhileDown {
+            let known = size.saturating_sub(mark.offset);
+            said.push(self.gap(&tenant, &log, mark.offset, known, &mark, notice::how(why)));
         }
-        if matches!(why, Why::Truncated | Why::Rewritten) && read > 0 {
-            said.push(notice::rewritten(&tenant, &log, read, &mark));
+        if matches!(why, Why::Truncated | Why::Rewritten) && mark.offset > 0 {
+            said.push(notice::rewritten(&tenant, &log, mark.offset, &mark));
         }
-        self.hand_over(id, lines, said, None);
+        self.hand_over(id, Lines::default(), said, None);
         self.put_away(id);
     }
 
-    fn gap(
-        &self,
-        tenant: &crate::record::tenant::Tenant,
-        log: &str,
-        from: u64,
-        known: u64,
-        after: &super::lines::Mark,
-        how: &str,
-    ) -> crate::record::draft::Draft {
+    fn gap(&self, tenant: &Tenant, log: &str, from: u64, known: u64, after: &Mark, how: &str) -> Draft {
         let stats = &self.shop.delivery.counters.tail;
         stats.gaps.fetch_add(1, Relaxed);
         stats.gap_bytes.fetch_add(known, Relaxed);
@@ -185,24 +177,20 @@ impl Engine {
         notice::gap(tenant, log, from, known, after, how)
     }
 
-    /// Files that were rotated away, are read to their end and have been quiet for long.
+    /// Files that were rotated away, are read to their end and have been quiet for long; and packed ones
+    /// that can't be read further.
     pub(super) fn settle_quiet(&mut self) {
-        let quiet: Vec<u64> = self
-            .files
-            .iter()
-            .filter(|(_, file)| {
-                let linger = self.parts[file.instance].instance.settings.linger();
-                matches!(file.life, Life::Followed)
-                    && file.rotated
-                    && !file.quiet
-                    && !file.due
-                    && !file.packed
-                    && !file.unproven
-                    && file.trouble.is_none()
-                    && file.grew.elapsed() >= linger
-            })
-            .map(|(id, _)| *id)
-            .collect();
+        let is_quiet = |file: &Follower| {
+            let over = if file.packed {
+                file.trouble.is_some()
+            } else {
+                file.rotated && !file.quiet && !file.unproven && file.trouble.is_none()
+            };
+            let linger = self.parts[file.instance].instance.settings.linger;
+            over && !file.due && matches!(file.life, Life::Followed) && file.grew.elapsed() >= linger
+        };
+        let quiet: Vec<u64> =
+            self.files.iter().filter(|(_, file)| is_quiet(file)).map(|(id, _)| *id).collect();
         for id in quiet {
             self.settle(id);
         }
@@ -213,18 +201,22 @@ impl Engine {
     pub(super) fn settle(&mut self, id: u64) {
         let Some(file) = self.files.get_mut(&id) else { return };
         let mut lines = Lines::default();
-        let read = file.splitter.position();
-        file.splitter.finish(&mut lines);
+        let cut = file.packed && file.trouble.is_some();
+        if !cut {
+            file.splitter.finish(&mut lines);
+        }
         let (log, mark) = (Arc::clone(&file.log), file.splitter.mark());
+        let read = mark.offset;
         let expected = std::mem::take(&mut file.expected);
         file.quiet = true;
         let over = file.packed || file.deleted;
-        let tenant =
-            self.files.get(&id).map(|file| self.tenant(file)).unwrap_or(crate::record::tenant::Tenant::Local);
+        let tenant = self.files.get(&id).map_or(Tenant::Local, |file| self.tenant(file));
         let mut said = Vec::new();
         if expected > read {
             let how = notice::how(Why::Truncated);
             said.push(self.gap(&tenant, &log, read, expected - read, &mark, how));
+        } else if cut {
+            said.push(self.gap(&tenant, &log, read, 0, &mark, notice::CUT));
         }
         self.hand_over(id, lines, said, None);
         if over {
@@ -249,7 +241,7 @@ impl Engine {
 
     /// Lets go of what was remembered for long enough.
     pub(super) fn forget(&mut self) {
-        let mut counts = std::collections::HashMap::new();
+        let mut counts = HashMap::new();
         let mut over = Vec::new();
         for (id, file) in self.files.iter().rev() {
             if matches!(file.life, Life::Finished) && file.in_flight() == 0 && file.rejected.is_none() {

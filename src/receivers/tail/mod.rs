@@ -34,6 +34,8 @@ mod seal;
 pub mod settings;
 mod source;
 mod stats;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 pub use format::Formats;

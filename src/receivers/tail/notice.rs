@@ -25,6 +25,9 @@ pub(super) fn gap(tenant: &Tenant, log: &str, from: u64, known: u64, after: &Mar
     notice(tenant, "gap", &about)
 }
 
+/// How the rest of a packed file is lost.
+pub(super) const CUT: &str = "the packed file is damaged, or ends before its content does";
+
 /// The words for how a content was lost.
 pub(super) fn how(why: Why) -> &'static str {
     match why {

@@ -7,11 +7,14 @@ use super::follow::{Follower, Life, Why};
 use super::names::{log_name, log_path, shown};
 use super::position::Fate;
 use super::probe::{Probe, Target};
-use super::source::Source;
+use super::source::{Facts, Source};
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long a packed file must have been left alone before it is read.
+const SETTLED: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// One look at everything.
@@ -44,7 +47,7 @@ impl Engine {
         for file in self.files.values() {
             let notify = self.parts[file.instance].instance.settings.notify;
             if notify && !matches!(file.life, Life::Finished) {
-                directories.insert(file.directory.clone());
+                directories.insert(file.directory().to_owned());
             }
         }
         self.watch.set(&directories);
@@ -66,9 +69,9 @@ impl Engine {
             if file.instance == instance && sought {
                 let name = Path::new(&*file.log).file_name().map(shown).unwrap_or_default();
                 // The log's own directory, and the one where the file really was.
-                places.insert((file.directory.clone(), name.clone()));
+                places.insert((file.directory().to_owned(), name.clone()));
                 if let Some(name) = file.path.file_name() {
-                    places.insert((file.directory.clone(), log_name(&shown(name))));
+                    places.insert((file.directory().to_owned(), log_name(&shown(name))));
                 }
                 if let Some(parent) = Path::new(&*file.log).parent() {
                     places.insert((parent.to_owned(), name));
@@ -94,15 +97,23 @@ impl Engine {
         {
             let another = found.packed != file.packed || found.packed && file.modified != stamp(found);
             if !another {
+                if is_rotated(&found.path) && !file.rotated {
+                    file.grew = Instant::now();
+                }
                 file.rotated = is_rotated(&found.path);
                 if file.path != found.path {
                     file.path.clone_from(&found.path);
-                    file.directory = directory_of(&found.path);
+                    file.real = real(&found.path);
                     self.unsaved = true;
                 }
                 let all = found.facts.size == file.splitter.position();
-                file.due |= matches!(file.life, Life::Probing(_) | Life::Followed)
-                    && (!all || file.packed || !file.is_compared(&found.facts) || file.trouble.is_some());
+                // A packed file that was met with trouble is the same as it was.
+                file.due |= match file.life {
+                    Life::Probing(_) | Life::Followed if file.packed => file.trouble.is_none(),
+                    Life::Probing(_) => true,
+                    Life::Followed => !all || !file.is_compared(&found.facts) || file.trouble.is_some(),
+                    Life::Sought { .. } | Life::Finished => false,
+                };
                 if file.splitter.position() == 0 && !found.packed {
                     file.size = file.size.max(found.facts.size);
                 }
@@ -125,6 +136,10 @@ impl Engine {
 
     /// A file that is not known yet.
     fn begin(&mut self, instance: usize, found: &Found, wanted: bool) -> Option<u64> {
+        if found.packed && found.facts.age() < SETTLED {
+            // Somebody may be writing it.
+            return None;
+        }
         let rotated = is_rotated(&found.path);
         let targets = self.targets(instance, found, rotated, wanted);
         if targets.is_empty() && !wanted {
@@ -137,7 +152,7 @@ impl Engine {
             Follower::new(instance, log.into(), &found.path, found.facts.inode, found.packed, bounds);
         file.rotated = rotated;
         file.modified = stamp(found);
-        file.directory = directory_of(&found.path);
+        file.real = real(&found.path);
         file.wanted = wanted;
         if !found.packed {
             file.size = found.facts.size;
@@ -235,20 +250,30 @@ impl Engine {
             self.files.remove(&id);
             return;
         }
-        file.rotated = true;
-        file.due = true;
+        if !file.rotated {
+            file.rotated = true;
+            // Whoever writes it may take a while to notice.
+            file.grew = Instant::now();
+        }
         if !file.deleted
-            && let Some(path) = by_inode(&file.directory, file.inode)
+            && let Some(path) = by_inode(file.directory(), file.inode)
         {
             if file.path != path {
-                file.path = path;
+                file.real.clone_from(&path);
+                file.path.clone_from(&path);
                 self.unsaved = true;
             }
+            let facts = fs::metadata(&path).map(|meta| Facts::from(&meta));
+            file.due |= !facts.is_ok_and(|facts| file.is_compared(&facts));
             return;
         }
         if file.is_open() {
             // The system keeps it as long as it is open; if it was moved elsewhere, too.
-            file.deleted |= file.open().is_ok_and(|facts| facts.deleted);
+            let facts = file.open();
+            if facts.as_ref().is_ok_and(|facts| facts.deleted) && !file.deleted {
+                (file.deleted, file.quiet, file.grew) = (true, false, Instant::now());
+            }
+            file.due |= !facts.is_ok_and(|facts| file.is_compared(&facts));
             return;
         }
         if file.quiet || file.packed && file.sealed().offset == 0 {
@@ -287,9 +312,8 @@ fn is_rotated(path: &Path) -> bool {
 }
 
 /// Where a file really is, behind all links.
-fn directory_of(path: &Path) -> PathBuf {
-    let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    real.parent().map(Path::to_owned).unwrap_or_default()
+fn real(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
 fn stamp(found: &Found) -> i64 {

@@ -18,6 +18,9 @@ pub struct Settings {
     pub poll_interval: Duration,
     /// Whether the system is asked to tell of changes.
     pub notify: bool,
+    /// How long a file that was rotated away must have been quiet until nothing more is expected in it,
+    /// and how long a lost content is looked for.
+    pub linger: Duration,
     /// Bytes at a file's beginning by which a content is recognised at a glance.
     pub fingerprint: usize,
     /// Bytes of a line that are kept.
@@ -77,6 +80,7 @@ impl Default for Settings {
             start_at_end: false,
             poll_interval: Duration::from_secs(1),
             notify: true,
+            linger: Duration::from_secs(5),
             fingerprint: 1000,
             max_line: 1 << 20,
             packed: true,
@@ -85,14 +89,5 @@ impl Default for Settings {
             format: FormatOf::Auto,
             requests: Requests::Known,
         }
-    }
-}
-
-impl Settings {
-    /// How long a file that was rotated away must have been quiet until nothing more is expected in it,
-    /// and how long a lost content is looked for.
-    #[must_use]
-    pub fn linger(&self) -> Duration {
-        (self.poll_interval * 5).max(Duration::from_secs(3))
     }
 }

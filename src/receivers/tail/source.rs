@@ -6,6 +6,7 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io::{BufReader, Error, ErrorKind, Read, Result};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Which file it is, as long as it exists.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -38,6 +39,15 @@ impl From<&Metadata> for Facts {
             deleted: meta.nlink() == 0,
             regular: meta.is_file(),
         }
+    }
+}
+
+impl Facts {
+    /// How long ago the content last changed, by this machine's clock.
+    pub(super) fn age(&self) -> Duration {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let nanos = i128::try_from(now.as_nanos()).unwrap_or(i128::MAX) - self.modified;
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(0))
     }
 }
 
