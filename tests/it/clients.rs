@@ -108,6 +108,9 @@ pub fn assert_nowhere(dir: &Path, secret: &str) {
         let path = entry.unwrap().path();
         if path.is_dir() {
             assert_nowhere(&path, secret);
+        }
+        // A socket has nothing to read.
+        if !path.is_file() {
             continue;
         }
         let bytes = std::fs::read(&path).unwrap();

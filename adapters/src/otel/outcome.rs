@@ -51,10 +51,11 @@ fn status<'a>(
         Some(AnyValue::Bool(failed)) => *failed,
         _ => false,
     };
-    // An exception that the sender went on from has an explicit status of OK.
+    // An exception that the sender went on from has an explicit status of OK. LangSmith's exporter writes
+    // OK when a run begins, which no later status overrules, and an exception only of a run that failed.
     let failed = span.status_code == ERROR
         || found.has(Field::ErrorType)
-        || found.exception && span.status_code == UNSET
+        || found.exception && (span.status_code == UNSET || decision.dialect == Some("langsmith"))
         || says_so(Field::Outcome)
         // Everybody has a `success`; here it is known what it is about.
         || matches!(decision.why, Why::Marker(Field::ClaudeType)) && unsuccessful(found)

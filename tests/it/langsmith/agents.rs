@@ -38,10 +38,10 @@ fn check_all(records: &[Value]) {
     for record in records {
         assert_eq!(record["source"]["adapter"], "langsmith", "{record}");
         assert_eq!(record["data"]["project"], "acme-support", "{record}");
-        assert_eq!(
-            record["data"]["tags"].as_array().unwrap().iter().filter(|tag| **tag == "prod").count(),
-            1
-        );
+        if record["action"]["tool"] == "model.generate" {
+            let tags = record["data"]["tags"].as_array().unwrap_or_else(|| panic!("no tags: {record}"));
+            assert!(tags.contains(&"prod".into()), "{record}");
+        }
         assert!(record["data"]["run_id"].is_string() && record["data"]["trace_id"].is_string(), "{record}");
         assert!(record["data"]["unfinished"].is_null(), "{record}");
         let text = record.to_string();
@@ -87,21 +87,6 @@ fn the_sdk_for_javascript() {
     let errors: Vec<_> = records.iter().filter_map(|r| r["data"]["error_type"].as_str()).collect();
     assert_eq!(errors.iter().filter(|class| **class == "RangeError").count(), 1, "{errors:?}");
     assert!(records.iter().all(|r| r["source"]["adapter"] == "langsmith"));
-}
-
-/// The SDK's other way of sending, below the same address.
-#[test]
-fn as_opentelemetry() {
-    let otel = [
-        ("LANGSMITH_OTEL_ENABLED", "true"),
-        ("LANGSMITH_OTEL_ONLY", "true"),
-        ("LANGSMITH_TRACING_MODE", "otel"),
-    ];
-    let records = check(|halod, api| python("invoke", &format!("http://{}", halod.http), api, &otel), &ALL);
-    for record in &records {
-        assert_eq!(record["source"]["dialect"], "langsmith", "{record}");
-        assert!(!record.to_string().contains("lsv2_"), "{record}");
-    }
 }
 
 /// What the SDK sends again is sealed once.

@@ -3,6 +3,8 @@
 use super::{begun, ended, form, id, items, post_form, records, send, whole};
 use crate::support::chains::{assert_verified, of_tenant};
 use crate::support::halod::Halod;
+use crate::support::http::PROTOBUF;
+use crate::support::spans::{request, span};
 use serde_json::{Value, json};
 
 const TENANT: Option<&str> = Some("acme-corp");
@@ -157,6 +159,22 @@ fn a_run_that_cannot_be_used_keeps_no_other_from_being_sealed() {
     assert_eq!(answer.status, 400);
     assert!(said["detail"].as_str().unwrap().contains("post of a run: a run is an object"), "{said}");
     assert_eq!(of_tenant(dir.path(), None).len(), 1);
+    assert!(halod.terminate().success());
+    assert_verified(dir.path());
+}
+
+/// With `LANGSMITH_OTEL_ENABLED` the SDK sends OTLP below the same address.
+#[test]
+fn otlp_below_the_same_address() {
+    let dir = tempfile::tempdir().unwrap();
+    let halod = Halod::start(dir.path());
+    let body = request(TENANT, vec![span(1, 1)]);
+    for path in ["/otel/v1/traces", "/langsmith/otel/v1/traces", "/api/v1/otel/v1/traces"] {
+        let answer = halod.connect().post(path, &[("content-type", PROTOBUF)], &body).unwrap();
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+    }
+    assert_eq!((halod.sealed(), halod.duplicates()), (1, 2));
+    assert_eq!(of_tenant(dir.path(), TENANT).len(), 1);
     assert!(halod.terminate().success());
     assert_verified(dir.path());
 }
