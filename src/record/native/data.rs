@@ -63,7 +63,7 @@ pub(super) fn read<'a>(
             }
         }
     }
-    (Some(Json::Object(kept)).filter(|data| *data != Json::Object(Vec::new())), cross_region)
+    (Some(Json::object(kept)).filter(|data| *data != Json::Object(Vec::new())), cross_region)
 }
 
 fn is_name(name: &str) -> bool {
