@@ -96,6 +96,7 @@ impl Rig {
             limits: Arc::default(),
             counters: Arc::clone(&counters),
             stats: |counters| &counters.file_log,
+            tee: crate::tee::Tee::default(),
         };
         let _guard = self.runtime.enter();
         let engine = start(Tail {
