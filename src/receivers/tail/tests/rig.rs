@@ -97,6 +97,7 @@ impl Rig {
             counters: Arc::clone(&counters),
             stats: |counters| &counters.file_log,
             tee: crate::tee::Tee::default(),
+            gaps: crate::receivers::gaps::gaps().0,
         };
         let _guard = self.runtime.enter();
         let engine = start(Tail {
