@@ -66,7 +66,7 @@ fn drive(proxy: Proxy, doors: &[SocketAddr], stop: Signal, count: impl FnOnce(&P
     let (logs_dir, logs) = proxy.stop(stop);
     for (path, format) in &logs {
         let dir = place.path().join(path.file_stem().unwrap());
-        let arguments = ["import", format, "--json", "--dir", dir.to_str().unwrap()];
+        let arguments = ["import", "gateway", "--json", "--dir", dir.to_str().unwrap()];
         let out = halod(&arguments, &[path.clone()]);
         let told: Value = serde_json::from_slice(&out.stdout).unwrap_or_else(|_| panic!("{out:?}"));
         let of = |what: &str| told[what].as_u64().unwrap_or_else(|| panic!("{what} in {told}"));
