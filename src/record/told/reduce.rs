@@ -143,6 +143,7 @@ impl Reducer<'_> {
             Fact::Labels(all) => {
                 Fact::Labels(all.into_iter().map(|raw| self.datum(raw, Mask::Label)).collect())
             }
+            Fact::Address(raw) => Fact::Address(self.datum(raw, Mask::Person)),
             Fact::Text(raw) => Fact::Text(self.datum(raw, Mask::Text)),
         }
     }

@@ -112,6 +112,7 @@ enum WireFact {
     Id(String),
     Label(String),
     Labels(Texts),
+    Address(String),
     Text(String),
 }
 
@@ -164,7 +165,7 @@ pub(super) fn weight(fragment: &Fragment<'static>) -> usize {
     };
     let fact = |fact: &Fact<'static>| match fact {
         Fact::Number(_) | Fact::Flag(_) => 0,
-        Fact::Id(text) | Fact::Label(text) | Fact::Text(text) => text.len(),
+        Fact::Id(text) | Fact::Label(text) | Fact::Address(text) | Fact::Text(text) => text.len(),
         Fact::Labels(all) => all.iter().map(|text| text.len() + 24).sum(),
     };
     let names: usize =
@@ -263,6 +264,7 @@ fn fact(fact: &Fact<'static>) -> WireFact {
         Fact::Id(text) => WireFact::Id(text.clone().into_owned()),
         Fact::Label(text) => WireFact::Label(text.clone().into_owned()),
         Fact::Labels(all) => WireFact::Labels(all.iter().map(|text| text.clone().into_owned()).collect()),
+        Fact::Address(text) => WireFact::Address(text.clone().into_owned()),
         Fact::Text(text) => WireFact::Text(text.clone().into_owned()),
     }
 }
@@ -337,6 +339,7 @@ fn fragment(wire: Wire) -> Option<Fragment<'static>> {
             WireFact::Id(text) => Fact::Id(text.into()),
             WireFact::Label(text) => Fact::Label(text.into()),
             WireFact::Labels(all) => Fact::Labels(texts(all)),
+            WireFact::Address(text) => Fact::Address(text.into()),
             WireFact::Text(text) => Fact::Text(text.into()),
         };
         out.facts.push((word(&key)?, fact));
