@@ -303,7 +303,9 @@ impl Table {
         let context = entry.within.and_then(|group| self.groups.get(group));
         let context = context.map(|group| group.context.clone()).unwrap_or_default();
         let unfinished = !entry.messages.iter().any(|kept| kept.message.fragment().closes);
-        let own = messages.iter().rev().find_map(|message| message.fragment().tenant.clone());
+        // What a trace claims it claims for its parts: it goes where they went.
+        let claim = |message: &Message| message.fragment().tenant.clone();
+        let own = if entry.is_trace() { None } else { messages.iter().rev().find_map(claim) };
         let tenant = match (&entry.tenant, self.sealed.get(key)) {
             (Some(tenant), _) | (None, Some(tenant)) => tenant.clone(),
             (None, None) => self.place(group, own.as_deref(), lines),

@@ -59,7 +59,7 @@ struct Wire {
     ended: Option<u64>,
     tokens: [Option<i64>; 6],
     facts: Vec<(String, WireFact)>,
-    found: Vec<(String, String)>,
+    found: Vec<(String, String, String)>,
     source: [String; 4],
 }
 
@@ -175,7 +175,7 @@ pub(super) fn weight(fragment: &Fragment<'static>) -> usize {
     names
         + facts
         + ids
-        + found(&fragment.found)
+        + fragment.found.iter().map(|(_, found)| found.kind.len() + found.sample.len() + 64).sum::<usize>()
         + content(&fragment.input)
         + content(&fragment.result)
         + content(&fragment.error)
@@ -251,7 +251,11 @@ fn wire(fragment: &Fragment<'static>) -> Wire {
             fragment.usage.reasoning_tokens,
         ],
         facts: fragment.facts.iter().map(|(key, value)| ((*key).to_owned(), fact(value))).collect(),
-        found: pairs(&fragment.found),
+        found: fragment
+            .found
+            .iter()
+            .map(|(field, found)| ((*field).to_owned(), found.kind.clone(), found.sample.clone()))
+            .collect(),
         source: [adapter, via, dialect, mapping].map(str::to_owned),
     }
 }
@@ -341,7 +345,9 @@ fn fragment(wire: Wire) -> Option<Fragment<'static>> {
         };
         out.facts.push((word(&key)?, fact));
     }
-    out.found = found(wire.found);
+    for (field, kind, sample) in wire.found {
+        out.found.push((word(&field)?, Found { kind, sample }));
+    }
     Some(out)
 }
 
