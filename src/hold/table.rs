@@ -338,7 +338,7 @@ impl Table {
         let Some(entry) = self.entries.get_mut(&key) else { return };
         for kept in entry.messages.iter_mut().filter(|kept| !kept.logged) {
             kept.logged = true;
-            let (tenant, message) = (entry.tenant.clone(), kept.message.clone());
+            let (tenant, message) = (entry.tenant.clone(), Box::new(kept.message.clone()));
             Line::Message { at: kept.at, tenant, message }.write(lines);
         }
     }
@@ -438,7 +438,7 @@ impl Table {
                 if fragment.kind == Some(Kind::Trace) {
                     self.tell_group(key, fragment, &mut Vec::new());
                 }
-                self.keep(key, tenant, within, message, at, true);
+                self.keep(key, tenant, within, *message, at, true);
                 self.schedule(key, at);
             }
             Line::Done { key, messages } => {
@@ -473,7 +473,7 @@ impl Table {
                 Line::Inner { key: *key }.write(lines);
             }
             for kept in entry.messages.iter().filter(|kept| kept.logged) {
-                let (tenant, message) = (entry.tenant.clone(), kept.message.clone());
+                let (tenant, message) = (entry.tenant.clone(), Box::new(kept.message.clone()));
                 Line::Message { at: kept.at, tenant, message }.write(lines);
             }
         }

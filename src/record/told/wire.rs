@@ -66,7 +66,8 @@ struct Wire {
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Name {
-    Name,
+    #[serde(rename = "name")]
+    Own,
     Model,
     Provider,
     McpServer,
@@ -185,7 +186,7 @@ pub(super) fn weight(fragment: &Fragment<'static>) -> usize {
 fn names<'f>(fragment: &'f Fragment<'static>) -> [(Name, &'f Option<Cow<'static, str>>); 14] {
     let Usage { finish_reason, response_id, .. } = &fragment.usage;
     [
-        (Name::Name, &fragment.name),
+        (Name::Own, &fragment.name),
         (Name::Model, &fragment.model),
         (Name::Provider, &fragment.provider),
         (Name::McpServer, &fragment.mcp_server),
@@ -353,7 +354,7 @@ fn fragment(wire: Wire) -> Option<Fragment<'static>> {
 
 fn name_of<'f>(out: &'f mut Fragment<'static>, name: Name) -> &'f mut Option<Cow<'static, str>> {
     match name {
-        Name::Name => &mut out.name,
+        Name::Own => &mut out.name,
         Name::Model => &mut out.model,
         Name::Provider => &mut out.provider,
         Name::McpServer => &mut out.mcp_server,
