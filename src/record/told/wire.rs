@@ -59,14 +59,15 @@ struct Wire {
     ended: Option<u64>,
     tokens: [Option<i64>; 6],
     facts: Vec<(String, WireFact)>,
-    found: Vec<(String, String)>,
+    found: Vec<(String, String, String)>,
     source: [String; 4],
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Name {
-    Name,
+    #[serde(rename = "name")]
+    Own,
     Model,
     Provider,
     McpServer,
@@ -176,7 +177,7 @@ pub(super) fn weight(fragment: &Fragment<'static>) -> usize {
     names
         + facts
         + ids
-        + found(&fragment.found)
+        + fragment.found.iter().map(|(_, found)| found.kind.len() + found.sample.len() + 64).sum::<usize>()
         + content(&fragment.input)
         + content(&fragment.result)
         + content(&fragment.error)
@@ -186,7 +187,7 @@ pub(super) fn weight(fragment: &Fragment<'static>) -> usize {
 fn names<'f>(fragment: &'f Fragment<'static>) -> [(Name, &'f Option<Cow<'static, str>>); 14] {
     let Usage { finish_reason, response_id, .. } = &fragment.usage;
     [
-        (Name::Name, &fragment.name),
+        (Name::Own, &fragment.name),
         (Name::Model, &fragment.model),
         (Name::Provider, &fragment.provider),
         (Name::McpServer, &fragment.mcp_server),
@@ -252,7 +253,11 @@ fn wire(fragment: &Fragment<'static>) -> Wire {
             fragment.usage.reasoning_tokens,
         ],
         facts: fragment.facts.iter().map(|(key, value)| ((*key).to_owned(), fact(value))).collect(),
-        found: pairs(&fragment.found),
+        found: fragment
+            .found
+            .iter()
+            .map(|(field, found)| ((*field).to_owned(), found.kind.clone(), found.sample.clone()))
+            .collect(),
         source: [adapter, via, dialect, mapping].map(str::to_owned),
     }
 }
@@ -344,13 +349,15 @@ fn fragment(wire: Wire) -> Option<Fragment<'static>> {
         };
         out.facts.push((word(&key)?, fact));
     }
-    out.found = found(wire.found);
+    for (field, kind, sample) in wire.found {
+        out.found.push((word(&field)?, Found { kind, sample }));
+    }
     Some(out)
 }
 
 fn name_of<'f>(out: &'f mut Fragment<'static>, name: Name) -> &'f mut Option<Cow<'static, str>> {
     match name {
-        Name::Name => &mut out.name,
+        Name::Own => &mut out.name,
         Name::Model => &mut out.model,
         Name::Provider => &mut out.provider,
         Name::McpServer => &mut out.mcp_server,
