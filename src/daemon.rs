@@ -12,11 +12,13 @@
 pub mod directory;
 pub mod doors;
 mod drain;
+mod files;
 pub mod process;
+mod receiving;
 mod socket;
+mod start;
 
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::SystemTime;
@@ -28,30 +30,25 @@ use self::directory::DirectoryError;
 use self::doors::{ADMIN, BindError, Bound, GRPC, HTTP};
 pub use self::drain::End;
 use self::drain::Running;
-use crate::chain::disk::OsDisk;
+use self::receiving::Receiving;
+use self::start::Started;
+pub use self::start::writer_of;
 use crate::chain::error::{ChainError, with_causes};
-use crate::chain::store::{self, Recovered, Store};
-use crate::config::descriptors::{self, TooFew};
+use crate::config::descriptors::{self, Share, TooFew};
 use crate::config::{Config, DoorSettings};
-use crate::hold::{self, Hold, HoldHandle, sweep};
+use crate::hold::sweep;
 use crate::import::desk::Desk;
-use crate::import::door::ImportDoor;
-use crate::import::folder::{Folders, Watch};
-use crate::import::{SOCKET, STATE};
 use crate::net::listener;
-use crate::pipeline::intake::Intake;
 use crate::pipeline::stats::Stats;
-use crate::pipeline::writer::{self, WriterEnd, WriterHandle};
-use crate::receivers::delivery::Delivery;
-use crate::receivers::door::{Door, Receivers};
-use crate::receivers::langfuse::{Keys, LangfuseService};
+use crate::pipeline::writer::WriterEnd;
+use crate::receivers::door::Door;
+use crate::receivers::gaps;
+use crate::receivers::langsmith;
+use crate::receivers::native::Senders;
+use crate::receivers::otlp::Reading;
 use crate::receivers::otlp::join::Joins;
-use crate::receivers::otlp::{OtlpService, Reading};
 use crate::receivers::stats::Counters;
-use crate::receivers::tenancy::TenantRule;
-use crate::record::build::{self, About, Builder};
-use crate::record::draft::Draft;
-use crate::record::tenant::Tenant;
+use crate::record::build::Builder;
 use crate::tee::{self, TeeError, Tees};
 use crate::telemetry::{admin, receivers};
 
@@ -70,6 +67,8 @@ pub enum StartError {
     Store(#[from] ChainError),
     #[error("opening the chains failed, which is a bug: {0}")]
     StorePanicked(#[source] tokio::task::JoinError),
+    #[error("logs can't be followed: {0}")]
+    Logs(#[source] io::Error),
     #[error("signals can't be handled: {0}")]
     Signals(#[source] io::Error),
 }
@@ -108,7 +107,7 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
     });
     let admin = tokio::spawn(admin::serve(bound.admin.socket, Arc::clone(&state)));
 
-    let end = up(config, share.chains, [bound.grpc, bound.http], &state, &counters, &tees, signals).await;
+    let end = up(config, share, [bound.grpc, bound.http], &state, &counters, &tees, signals).await;
     if matches!(end, Ok(End::Drained)) {
         tees.finish().await;
     }
@@ -121,7 +120,7 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
 /// From the doors being bound to the end.
 async fn up(
     config: Config,
-    chains: usize,
+    share: Share,
     sockets: [Option<Bound>; 2],
     state: &admin::State,
     counters: &Arc<Counters>,
@@ -129,7 +128,7 @@ async fn up(
     mut signals: mpsc::Receiver<&'static str>,
 ) -> Result<End, StartError> {
     let (parts, counts) = (config.clone(), Arc::clone(&state.stats));
-    let starting = tokio::task::spawn_blocking(move || start_writer(&parts, chains, counts));
+    let starting = tokio::task::spawn_blocking(move || start::writer(&parts, share.chains, counts));
     let Started { intake, writer, hold, held } = tokio::select! {
         started = starting => started.map_err(StartError::StorePanicked)??,
         Some(signal) = signals.recv() => {
@@ -143,15 +142,23 @@ async fn up(
     // Content that waits must leave room for the spans that it waits for.
     let joins = Joins::new(config.join_wait, config.pipeline.max_in_flight / 4, draining.clone());
     let builder = Arc::new(Builder::new(config.records.hash_only));
+    let (gaps, sealer) = gaps::gaps();
     let reading =
         Reading::new(config.tenant.clone(), Arc::clone(&builder), joins).with_tee(tees.of(tee::Door::Otlp));
     let receiving = Receiving {
+        intake: intake.clone(),
         reading: Arc::new(reading),
         builder: Arc::clone(&builder),
         counters: Arc::clone(counters),
         hold: hold.clone(),
-        tenant: Arc::new(config.tenant),
+        langsmith: Arc::new(langsmith::Shared::new(config.tenant.clone(), hold.clone())),
+        tenant: Arc::new(config.tenant.clone()),
         langfuse: Arc::new(config.langfuse),
+        senders: Arc::new(Senders { tenant: config.tenant, tokens: config.native }),
+        gaps,
+        litellm_wait: config.litellm_wait,
+        traces: Arc::default(),
+        tees,
     };
     let mut doors = JoinSet::new();
     let desk = Arc::new(Desk::new(
@@ -160,17 +167,31 @@ async fn up(
         Arc::clone(&builder),
         Arc::clone(counters),
     ));
-    imports(&config.storage.directory, config.import, &desk, &intake, &draining, &mut doors).await;
+    files::imports(&config.storage.directory, config.import, &desk, &intake, &draining, &mut doors).await;
     // It holds an intake: the writer ends when nobody does.
     drop(desk);
     for (bound, settings) in sockets.into_iter().zip([config.grpc, config.http]) {
         if let (Some(bound), Some(settings)) = (bound, settings) {
-            let door = open(bound, settings, intake.clone(), &receiving, draining.clone());
-            doors.spawn(door);
+            let limits = Arc::new(settings.limits);
+            let door = Door::new(receiving.receivers(&limits));
+            doors.spawn(listener::serve(bound.socket, door, limits, draining.clone()));
         }
     }
+    if !config.file_logs.is_empty() {
+        let bounds = files::Bounds { open: share.logs, in_flight: config.pipeline.max_in_flight };
+        let followed = files::follow(
+            config.file_logs,
+            receiving.delivery_of_logs(),
+            &config.storage.directory,
+            bounds,
+            draining.clone(),
+        );
+        doors.spawn(followed.map_err(StartError::Logs)?);
+    }
     drop(receiving);
-    doors.spawn(sweep(hold, builder, intake, draining));
+    doors.spawn(sweep(hold, builder, intake.clone(), draining));
+    // Ends when every door has, and nobody can tell it of another gap.
+    doors.spawn(sealer.run(intake, config.gap_interval));
     announce(state);
     let running = Running { doors, drain, timeout: config.shutdown_timeout };
     let writer = async {
@@ -223,150 +244,4 @@ fn announce(state: &admin::State) {
         directory = %state.directory.display(),
         "halod is ready"
     );
-}
-
-/// What the receivers of every door share.
-struct Receiving {
-    reading: Arc<Reading>,
-    builder: Arc<Builder>,
-    counters: Arc<Counters>,
-    hold: Hold,
-    tenant: Arc<TenantRule>,
-    langfuse: Arc<Keys>,
-}
-
-/// Serves every receiver at one door until it is drained.
-fn open(
-    bound: Bound,
-    settings: DoorSettings,
-    intake: Intake,
-    receiving: &Receiving,
-    draining: watch::Receiver<bool>,
-) -> impl Future<Output = ()> + use<> {
-    let Receiving { reading, builder, counters, hold, tenant, langfuse } = receiving;
-    let limits = Arc::new(settings.limits);
-    let delivery = |stats| Delivery {
-        intake: intake.clone(),
-        builder: Arc::clone(builder),
-        limits: Arc::clone(&limits),
-        counters: Arc::clone(counters),
-        stats,
-    };
-    let otlp =
-        OtlpService::new(intake.clone(), Arc::clone(reading), Arc::clone(&limits), Arc::clone(counters));
-    let langfuse = LangfuseService {
-        delivery: delivery(|counters| &counters.langfuse),
-        hold: hold.clone(),
-        otlp: otlp.clone(),
-        tenant: Arc::clone(tenant),
-        keys: Arc::clone(langfuse),
-    };
-    let receivers = Receivers { otlp, langfuse: Some(langfuse) };
-    listener::serve(bound.socket, Door::new(receivers), limits, draining)
-}
-
-/// Takes imports: those of the command, on a socket of halod's own, and what is dropped into folders.
-/// Without either the daemon does all else.
-async fn imports(
-    directory: &Path,
-    folders: Option<Folders>,
-    desk: &Arc<Desk>,
-    intake: &Intake,
-    draining: &watch::Receiver<bool>,
-    doors: &mut JoinSet<()>,
-) {
-    match socket::bind(&directory.join(SOCKET), socket::PRIVATE).await {
-        Ok(socket) => {
-            let door = ImportDoor::new(Arc::clone(desk), intake.clone());
-            let limits = door.limits();
-            doors.spawn(listener::serve(socket, door, limits, draining.clone()));
-        }
-        Err(error) => {
-            tracing::warn!(%error, "halod import can't reach this daemon: its socket can't be opened");
-        }
-    }
-    let Some(folders) = folders else { return };
-    match Watch::new(folders, Arc::clone(desk), intake.clone(), &directory.join(STATE)) {
-        Ok(watch) => drop(doors.spawn(watch.run(draining.clone()))),
-        Err(error) => tracing::error!(%error, "folders are not watched: .halod/import can't be used"),
-    }
-}
-
-/// The writer of a directory that no daemon runs on, for as long as the lock is held.
-///
-/// # Errors
-/// The directory is another's, or can't be used.
-pub fn writer_of(config: &mut Config) -> Result<(directory::Lock, Intake, WriterHandle), StartError> {
-    let lock = directory::open(&config.storage.directory)?;
-    let share = descriptors::share(config, process::raise_descriptors())?;
-    let started = recover(config, share.chains)
-        .and_then(|(store, recovered)| start(config, store, recovered.orphans, Arc::default()));
-    started.map(|(intake, writer)| (lock, intake, writer)).map_err(StartError::Store)
-}
-
-/// Opens the store, completes what a crash interrupted, and starts the writer thread. Blocks for as
-/// long as recovery takes.
-fn start_writer(config: &Config, open_chains: usize, stats: Arc<Stats>) -> Result<Started, ChainError> {
-    let (store, mut recovered) = recover(config, open_chains)?;
-    let settings = hold::Settings {
-        directory: config.storage.directory.clone(),
-        wait: config.hold.wait,
-        bytes: config.hold.bytes,
-    };
-    let (hold, held, damage) = Hold::open(settings)?;
-    if damage.lines > 0 {
-        let hold::Damage { lines, bytes, offset } = damage;
-        tracing::error!(
-            lines,
-            bytes,
-            offset,
-            "the log of held messages was damaged; what is lost is disclosed"
-        );
-        let about = [("bytes", bytes), ("lines", lines), ("offset", offset)];
-        let about = about.map(|(key, number)| (key, About::Number(number)));
-        recovered.orphans.push(build::notice(&Tenant::Local, "hold_damaged", &about));
-    }
-    let (intake, writer) = start(config, store, recovered.orphans, stats)?;
-    Ok(Started { intake, writer, hold, held })
-}
-
-fn recover(config: &Config, open_chains: usize) -> Result<(Store, Recovered), ChainError> {
-    let storage = &config.storage;
-    let settings = store::Settings {
-        directory: storage.directory.clone(),
-        open_chains,
-        max_tenants: storage.max_tenants,
-        journal_size: storage.journal_size,
-    };
-    let (store, recovered) = Store::open(settings, Arc::new(OsDisk))?;
-    if let Some(why) = &recovered.index_rebuilt {
-        tracing::warn!(%why, "the exactly-once index is made anew from the chains");
-    }
-    if recovered.completed > 0 || !recovered.orphans.is_empty() {
-        let (completed, orphans) = (recovered.completed, recovered.orphans.len());
-        tracing::warn!(completed, orphans, "the last halod ended abruptly; its journal was applied");
-    }
-    Ok((store, recovered))
-}
-
-fn start(
-    config: &Config,
-    store: Store,
-    orphans: Vec<Draft>,
-    stats: Arc<Stats>,
-) -> Result<(Intake, WriterHandle), ChainError> {
-    let settings = writer::Settings {
-        max_in_flight: config.pipeline.max_in_flight,
-        directory: config.storage.directory.clone(),
-        min_free_disk: config.storage.min_free_disk,
-    };
-    writer::spawn(store, orphans, settings, stats)
-}
-
-/// What owns files, once it runs.
-struct Started {
-    intake: Intake,
-    writer: WriterHandle,
-    hold: Hold,
-    held: HoldHandle,
 }

@@ -14,9 +14,12 @@
 //! | 5 | [`import`] | files in |
 //! | 6 | [`config`], [`telemetry`], [`daemon`] | assembly and operation |
 //! | 7 | [`cli`] | one file per verb |
+//!
+//! Beside them, [`client`] is for those who send.
 
 pub mod chain;
 pub mod cli;
+pub mod client;
 pub mod config;
 pub mod daemon;
 pub mod hold;

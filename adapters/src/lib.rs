@@ -17,6 +17,7 @@ pub mod json;
 pub mod langfuse;
 pub mod langsmith;
 pub mod litellm;
+pub mod native;
 pub mod openai_agents;
 pub mod otel;
 pub mod otlp;

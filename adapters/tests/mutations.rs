@@ -2,6 +2,8 @@
 //! mutations of them that are the same in every run.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[path = "../../tests/fuzz/gateway.rs"]
+mod gateway;
 #[path = "../../tests/fuzz/targets.rs"]
 mod targets;
 
@@ -109,4 +111,14 @@ fn openai_agents() {
 #[test]
 fn langsmith() {
     exercise(&["../tests/fuzz/seeds/langsmith", "golden/langsmith"], targets::langsmith);
+}
+
+#[test]
+fn gateway_text() {
+    exercise(&["golden/gateway"], gateway::text);
+}
+
+#[test]
+fn gateway_json() {
+    exercise(&["golden/gateway"], gateway::json);
 }

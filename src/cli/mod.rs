@@ -9,6 +9,7 @@ mod import;
 mod import_view;
 mod output;
 mod run;
+mod tail;
 mod validate;
 mod verify;
 
@@ -37,6 +38,7 @@ enum Verb {
     Validate(validate::Args),
     Hash(hash::Args),
     Explain(explain::Args),
+    Tail(tail::Args),
     Import(import::Args),
 }
 
@@ -65,6 +67,7 @@ pub fn main() -> ExitCode {
         Some(Verb::Hash(args)) => args.run(),
         Some(Verb::Validate(args)) => args.run(),
         Some(Verb::Explain(args)) => args.run(),
+        Some(Verb::Tail(args)) => args.run(),
         Some(Verb::Import(args)) => args.run(),
     }
 }

@@ -91,6 +91,9 @@ fn exit_code(error: &StartError) -> u8 {
         StartError::Directory(_) | StartError::Descriptors(_) | StartError::Bind(_) | StartError::Tee(_) => {
             USAGE
         }
-        StartError::Store(_) | StartError::StorePanicked(_) | StartError::Signals(_) => FAILED,
+        StartError::Store(_)
+        | StartError::StorePanicked(_)
+        | StartError::Signals(_)
+        | StartError::Logs(_) => FAILED,
     }
 }

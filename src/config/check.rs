@@ -1,7 +1,9 @@
 //! From the written tree to a [`Config`]: each value read, bounded and compared, all problems kept.
 
+mod file_log;
 mod import;
 mod tees;
+mod tokens;
 
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -9,7 +11,7 @@ use std::time::Duration;
 
 use super::env::{self, Lookup};
 use super::error::{ConfigError, Place, Problem};
-use super::raw::{Node, Value};
+use super::raw::{Key, Node, Value};
 use super::value::{Endpoint, duration};
 use super::{Config, DoorSettings, LogFormat, LogLevel, keys};
 use crate::record::tenant::Tenant;
@@ -30,6 +32,8 @@ pub(super) fn config(root: &Node, env: Lookup<'_>) -> Result<Config, ConfigError
     reader.doors(&mut config);
     reader.tees(&mut config);
     reader.import(&mut config);
+    config.native = tokens::read(&mut reader);
+    reader.file_logs(&mut config);
     reader.tenant(&mut config);
     reader.storage(&mut config);
     reader.mebibytes("pipeline.max_in_flight_mib", 1..=65_536, |bytes| {
@@ -40,6 +44,9 @@ pub(super) fn config(root: &Node, env: Lookup<'_>) -> Result<Config, ConfigError
     reader.endpoint("admin.endpoint", &mut config.admin);
     // Exporters give a request up after ten seconds.
     reader.duration("receivers.otlp.join_wait", (Duration::from_secs(8), "8s"), &mut config.join_wait);
+    // LiteLLM gives a request up after ten minutes.
+    reader.duration("receivers.litellm.wait", (Duration::from_secs(300), "5m"), &mut config.litellm_wait);
+    reader.gap_interval(&mut config);
     reader.hold(&mut config);
     reader.langfuse(&mut config);
     reader.duration("shutdown_timeout", (Duration::from_secs(3600), "1h"), &mut config.shutdown_timeout);
@@ -48,22 +55,22 @@ pub(super) fn config(root: &Node, env: Lookup<'_>) -> Result<Config, ConfigError
     if reader.problems.is_empty() { Ok(config) } else { Err(ConfigError::new(reader.problems)) }
 }
 
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     root: &'a Node,
     env: Lookup<'a>,
     problems: Vec<Problem>,
 }
 
 /// A value that is written in the file.
-struct Written {
-    place: Place,
+pub(super) struct Written {
+    pub(super) place: Place,
     /// After expansion.
-    text: String,
+    pub(super) text: String,
     /// As it may be repeated in a message: before expansion, because a variable may be a secret.
-    shown: String,
+    pub(super) shown: String,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     fn doors(&mut self, config: &mut Config) {
         if self.node("receivers.otlp.protocols").is_some_and(|node| !matches!(node.value, Value::Null)) {
             // As in a Collector: only the protocols that are named are started.
@@ -140,7 +147,7 @@ impl Reader<'_> {
         self.mebibytes("storage.journal_size_mib", 1..=4096, |bytes| storage.journal_size = bytes);
     }
 
-    fn duration(&mut self, path: &str, (most, said): (Duration, &str), setting: &mut Duration) {
+    pub(super) fn duration(&mut self, path: &str, (most, said): (Duration, &str), setting: &mut Duration) {
         let Some(Written { place, text, shown }) = self.value(path) else { return };
         match duration(&text) {
             Some(given) if given <= most => *setting = given,
@@ -149,6 +156,16 @@ impl Reader<'_> {
                 let what = format!("must be a duration like 30s or 1m30s, not `{shown}`");
                 self.report(place, path, what);
             }
+        }
+    }
+
+    fn gap_interval(&mut self, config: &mut Config) {
+        const KEY: &str = "receivers.gap_interval";
+        self.duration(KEY, (Duration::from_secs(3600), "1h"), &mut config.gap_interval);
+        if config.gap_interval < Duration::from_secs(1) {
+            let place = self.node(KEY).map(|node| node.place);
+            let what = "must be at least 1s: a notice for every refusal would fill the chain".into();
+            self.problems.push(Problem { place, key: KEY.into(), what });
         }
     }
 
@@ -169,7 +186,8 @@ impl Reader<'_> {
         let keys = &mut config.langfuse;
         let (tenants, secrets) = ("receivers.langfuse.keys", "receivers.langfuse.secrets");
         for (path, into) in [(tenants, &mut keys.tenants), (secrets, &mut keys.secrets)] {
-            for (public, _, Written { place, text, .. }) in self.map(path) {
+            for (key, Written { place, text, .. }) in self.map(path) {
+                let public = key.name.clone();
                 if public.is_empty() || public.contains(':') {
                     self.report(place, path, "a public key is not empty and has no colon".into());
                 }
@@ -250,7 +268,7 @@ impl Reader<'_> {
         }
     }
 
-    fn count(&mut self, key: &str, range: RangeInclusive<u64>, into: &mut usize) {
+    pub(super) fn count(&mut self, key: &str, range: RangeInclusive<u64>, into: &mut usize) {
         self.number(key, range, |n| *into = usize::try_from(n).unwrap_or(usize::MAX));
     }
 
@@ -278,7 +296,7 @@ impl Reader<'_> {
         }
     }
 
-    fn choice<T: Copy>(&mut self, key: &str, choices: &[(&str, T)], into: &mut T) {
+    pub(super) fn choice<T: Copy>(&mut self, key: &str, choices: &[(&str, T)], into: &mut T) {
         let Some(Written { place, text, shown }) = self.value(key) else { return };
         match choices.iter().find(|(name, _)| *name == text) {
             Some((_, choice)) => *into = *choice,
@@ -291,12 +309,12 @@ impl Reader<'_> {
 
     /// The expanded scalar under a key, unless it is absent, null or can't be expanded; what is not
     /// a scalar has been reported by the comparison of shapes.
-    fn value(&mut self, key: &str) -> Option<Written> {
+    pub(super) fn value(&mut self, key: &str) -> Option<Written> {
         let node = self.node(key)?;
         self.scalar(key, node.place, &node.value)
     }
 
-    fn list(&mut self, key: &str) -> Option<Vec<Written>> {
+    pub(super) fn list(&mut self, key: &str) -> Option<Vec<Written>> {
         let node = self.node(key)?;
         let Value::List(items) = &node.value else { return None };
         if items.len() > MAX_NAMES {
@@ -306,19 +324,14 @@ impl Reader<'_> {
         Some(items.iter().filter_map(|item| self.scalar(key, item.place, &item.value)).collect())
     }
 
-    /// The entries of a mapping: each name, where it stands, and its value.
-    fn map(&mut self, key: &str) -> Vec<(String, Place, Written)> {
-        let Some(Value::Section(entries)) = self.node(key).map(|node| &node.value) else { return Vec::new() };
-        let mut found = Vec::new();
-        for (name, node) in entries {
-            if let Some(written) = self.scalar(key, node.place, &node.value) {
-                found.push((name.name.clone(), name.place, written));
-            }
-        }
-        found
+    /// The entries of a mapping whose keys the operator chose.
+    pub(super) fn map(&mut self, key: &str) -> Vec<(&'a Key, Written)> {
+        let Some(Node { value: Value::Section(entries), .. }) = self.node(key) else { return Vec::new() };
+        let expand = |(name, node): &'a (Key, Node)| Some((name, self.scalar(key, node.place, &node.value)?));
+        entries.iter().filter_map(expand).collect()
     }
 
-    fn scalar(&mut self, key: &str, place: Place, value: &Value) -> Option<Written> {
+    pub(super) fn scalar(&mut self, key: &str, place: Place, value: &Value) -> Option<Written> {
         let Value::Scalar(shown) = value else { return None };
         match env::expand(shown, self.env) {
             Ok(text) => Some(Written { place, text, shown: shown.clone() }),
@@ -330,14 +343,14 @@ impl Reader<'_> {
         }
     }
 
-    fn report(&mut self, place: Place, key: &str, what: String) {
+    pub(super) fn report(&mut self, place: Place, key: &str, what: String) {
         self.problems.push(Problem { place: Some(place), key: key.to_owned(), what });
     }
 }
 
 impl<'a> Reader<'a> {
     /// The node under a dotted key; the first one where a key repeats.
-    fn node(&self, key: &str) -> Option<&'a Node> {
+    pub(super) fn node(&self, key: &str) -> Option<&'a Node> {
         key.split('.').try_fold(self.root, |node, name| child(node, name))
     }
 

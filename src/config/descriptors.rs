@@ -1,4 +1,4 @@
-//! Sharing the process's file descriptors between chains and connections.
+//! Sharing the process's file descriptors between chains, followed logs and connections.
 
 use super::Config;
 
@@ -10,12 +10,17 @@ const PER_CHAIN: usize = 2;
 /// chains save an open and a close per commit of a chain that was not used for a while; past some
 /// thousands the kernel's own bookkeeping costs more than that.
 const DERIVED: std::ops::RangeInclusive<usize> = 4..=8192;
+/// The fewest and the most followed logs that are kept open; of more, each is opened for its turn. One that
+/// is open can be read to its end after it was removed.
+const LOGS: std::ops::RangeInclusive<usize> = 4..=4096;
 
 /// How `available` descriptors are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Share {
     /// Chain files kept open.
     pub chains: usize,
+    /// Followed logs kept open.
+    pub logs: usize,
     /// Connections that no longer fit; the doors' limits were lowered by this many.
     pub withheld: usize,
 }
@@ -39,11 +44,14 @@ pub struct TooFew {
 pub fn share(config: &mut Config, available: usize) -> Result<Share, TooFew> {
     let derived =
         ((available / 2).saturating_sub(RESERVED) / PER_CHAIN).clamp(*DERIVED.start(), *DERIVED.end());
+    let logs =
+        if config.file_logs.is_empty() { 0 } else { (available / 8).clamp(*LOGS.start(), *LOGS.end()) };
     let chains = config.storage.open_chains.unwrap_or(derived);
-    if config.storage.open_chains.is_some() && chains.saturating_mul(PER_CHAIN) + RESERVED >= available {
+    if config.storage.open_chains.is_some() && chains.saturating_mul(PER_CHAIN) + RESERVED + logs >= available
+    {
         return Err(TooFew { chains, available });
     }
-    let left = available.saturating_sub(chains * PER_CHAIN + RESERVED);
+    let left = available.saturating_sub(chains * PER_CHAIN + RESERVED + logs);
     let mut doors: Vec<_> = [&mut config.grpc, &mut config.http].into_iter().flatten().collect();
     let wanted: usize = doors.iter().map(|door| door.limits.connections).sum();
     let each = (left / doors.len().max(1)).max(1);
@@ -53,7 +61,7 @@ pub fn share(config: &mut Config, available: usize) -> Result<Share, TooFew> {
         }
     }
     let granted: usize = doors.iter().map(|door| door.limits.connections).sum();
-    Ok(Share { chains, withheld: wanted - granted })
+    Ok(Share { chains, logs, withheld: wanted - granted })
 }
 
 #[cfg(test)]
@@ -63,15 +71,22 @@ mod tests {
     #[test]
     fn plenty_leaves_the_limits_alone() {
         let mut config = Config::default();
-        assert_eq!(share(&mut config, 65_536), Ok(Share { chains: 8192, withheld: 0 }));
+        assert_eq!(share(&mut config, 65_536), Ok(Share { chains: 8192, logs: 0, withheld: 0 }));
         assert_eq!(config, Config::default());
     }
 
     #[test]
     fn few_descriptors_are_split() {
         let mut config = Config::default();
-        assert_eq!(share(&mut config, 256), Ok(Share { chains: 32, withheld: 2048 - 128 }));
+        assert_eq!(share(&mut config, 256), Ok(Share { chains: 32, logs: 0, withheld: 2048 - 128 }));
         assert_eq!(config.grpc.map(|door| door.limits.connections), Some(64));
+    }
+
+    #[test]
+    fn logs_have_their_share() {
+        let mut config = Config::default();
+        config.file_logs.push(crate::receivers::tail::Settings::default());
+        assert_eq!(share(&mut config, 256), Ok(Share { chains: 32, logs: 32, withheld: 2048 - 96 }));
     }
 
     #[test]

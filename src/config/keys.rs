@@ -1,5 +1,7 @@
 //! Every key there is, and what to say about one there isn't.
 
+use std::borrow::Cow;
+
 use super::error::{Place, Problem};
 use super::raw::{Key, Node, Value};
 use halo_adapters::spelling::nearest;
@@ -38,10 +40,32 @@ const KEYS: &[(&str, Kind)] = &[
     ("receivers.otlp.protocols.http.endpoint", Single),
     ("receivers.otlp.protocols.http.max_request_body_size", Single),
     ("receivers.otlp.protocols.http.max_connections", Single),
+    ("receivers.litellm.wait", Single),
+    ("receivers.gap_interval", Single),
     ("receivers.import", Section),
     ("receivers.import.include", List),
     ("receivers.import.formats", Map),
     ("receivers.import.tenant", Single),
+    ("receivers.native", Section),
+    ("receivers.native.tokens", Map),
+    ("receivers.file_log", Section),
+    ("receivers.file_log.include", List),
+    ("receivers.file_log.exclude", List),
+    ("receivers.file_log.start_at", Single),
+    ("receivers.file_log.format", Single),
+    ("receivers.file_log.pattern", Single),
+    ("receivers.file_log.fields", Map),
+    ("receivers.file_log.all", Single),
+    ("receivers.file_log.paths", List),
+    ("receivers.file_log.tenant", Section),
+    ("receivers.file_log.tenant.value", Single),
+    ("receivers.file_log.tenant.path", Single),
+    ("receivers.file_log.encoding", Single),
+    ("receivers.file_log.compression", Single),
+    ("receivers.file_log.max_log_size", Single),
+    ("receivers.file_log.fingerprint_size", Single),
+    ("receivers.file_log.poll_interval", Single),
+    ("receivers.file_log.notify", Single),
     ("tenant", Section),
     ("tenant.attributes", List),
     ("tenant.headers", List),
@@ -86,6 +110,9 @@ const TEES: &[&[(&str, Kind)]] = tees!["otlp", "litellm", "langfuse", "langsmith
 pub fn all() -> impl Iterator<Item = (&'static str, Kind)> {
     KEYS.iter().chain(TEES.iter().copied().flatten()).copied()
 }
+/// Receivers of which there may be several, each with a name of its own, as in `file_log/nginx`; and
+/// what else they may be called.
+pub const NAMED: &[(&str, &[&str])] = &[("file_log", &["filelog"])];
 
 /// Keys a Collector configuration has and halod does not, with the reason. The longest match wins.
 const FOREIGN: &[(&str, &str)] = &[
@@ -225,6 +252,29 @@ fn foreign(full: &str) -> Option<&'static str> {
         .map(|(_, reason)| *reason)
 }
 
+/// The key as it stands in [`KEYS`]: a named receiver under its type, an alias under the name itself.
+fn canonical(path: &str) -> Cow<'_, str> {
+    let Some(rest) = path.strip_prefix("receivers.") else { return path.into() };
+    let (receiver, rest) =
+        rest.split_once('.').map_or((rest, None), |(receiver, rest)| (receiver, Some(rest)));
+    match (named(receiver), rest) {
+        (None, _) => path.into(),
+        (Some(kind), None) => format!("receivers.{kind}").into(),
+        (Some(kind), Some(rest)) => format!("receivers.{kind}.{rest}").into(),
+    }
+}
+
+/// The type of a receiver that may have a name: `file_log` of `filelog/nginx`. A name is made of letters,
+/// digits, `-` and `_`.
+#[must_use]
+pub fn named(receiver: &str) -> Option<&'static str> {
+    let (kind, name) = receiver.split_once('/').unwrap_or((receiver, "_"));
+    let of_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let fits = |(own, aliases): &&(&str, &[&str])| *own == kind || aliases.contains(&kind);
+    let known = NAMED.iter().find(fits).map(|(own, _)| *own);
+    known.filter(|_| !name.is_empty() && name.bytes().all(of_name))
+}
+
 /// A near name among the siblings, else the place where a key of this name belongs, else all
 /// siblings.
 fn suggestion(path: &str, name: &str) -> String {
@@ -241,10 +291,12 @@ fn suggestion(path: &str, name: &str) -> String {
 }
 
 fn kind(path: &str) -> Option<Kind> {
+    let path = canonical(path);
     all().find(|(key, _)| *key == path).map(|(_, kind)| kind)
 }
 
 fn children(path: &str) -> Vec<&'static str> {
+    let path = &*canonical(path);
     let under = |key: &'static str| {
         if path.is_empty() {
             Some(key)
@@ -276,6 +328,16 @@ fn problem(place: Place, key: &str, what: String) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn named_receivers_have_the_keys_of_their_type() {
+        assert_eq!(kind("receivers.filelog/nginx-1.tenant.path"), Some(Single));
+        assert_eq!(kind("receivers.file_log"), Some(Section));
+        for none in ["receivers.file_log/", "receivers.file_log/a/b", "receivers.otlp/x", "file_log"] {
+            assert_eq!(kind(none), None, "{none}");
+        }
+        assert!(children("receivers.file_log/x").contains(&"include"));
+    }
 
     #[test]
     fn every_key_has_its_section() {

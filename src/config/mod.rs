@@ -21,6 +21,8 @@ use std::time::Duration;
 use crate::import::folder::Folders;
 use crate::net::limits::Limits;
 use crate::receivers::langfuse::Keys;
+use crate::receivers::native::tokens::Tokens;
+use crate::receivers::tail;
 use crate::receivers::tenancy::TenantRule;
 use crate::tee;
 pub use error::{ConfigError, Place, Problem};
@@ -35,6 +37,10 @@ pub struct Config {
     pub http: Option<DoorSettings>,
     /// How long content in logs may wait for its span.
     pub join_wait: Duration,
+    /// How long a request of LiteLLM's may wait for room before it is refused.
+    pub litellm_wait: Duration,
+    /// How often what was refused is told in the chains.
+    pub gap_interval: Duration,
     /// Folders whose files are imported.
     pub import: Option<Folders>,
     /// How long, and how much of, what is told in several messages may wait for the rest.
@@ -42,6 +48,10 @@ pub struct Config {
     /// Where requests are passed on to, by the door that takes them in.
     pub tees: Vec<(tee::Door, tee::Settings)>,
     pub langfuse: Keys,
+    /// Who may send records of its own making.
+    pub native: Tokens,
+    /// The logs that are followed.
+    pub file_logs: Vec<tail::Settings>,
     pub tenant: TenantRule,
     pub storage: StorageSettings,
     pub pipeline: PipelineSettings,
@@ -132,10 +142,14 @@ impl Default for Config {
             grpc: Some(DoorSettings::grpc()),
             http: Some(DoorSettings::http()),
             join_wait: Duration::from_secs(1),
+            litellm_wait: Duration::from_secs(5),
+            gap_interval: Duration::from_secs(60),
             import: None,
             hold: HoldSettings::default(),
             tees: Vec::new(),
             langfuse: Keys::default(),
+            native: Tokens::default(),
+            file_logs: Vec::new(),
             tenant: TenantRule::default(),
             storage: StorageSettings::default(),
             pipeline: PipelineSettings::default(),

@@ -4,6 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
+use crate::receivers::native::tokens::{Grant, Sender, Tokens};
+use crate::record::hash::parse_hex;
+use crate::record::native::Capture;
+use crate::record::tenant::Tenant;
 
 fn read(text: &str) -> Result<Config, ConfigError> {
     parse(text, &|name| match name {
@@ -39,6 +43,8 @@ receivers:
     protocols:
       grpc: { endpoint: '[::1]:1', max_recv_msg_size_mib: 2, max_concurrent_streams: 3, max_connections: 4 }
       http: { endpoint: localhost:0, max_request_body_size: 5000, max_connections: \"6\" }
+  litellm: { wait: 90s }
+  gap_interval: 5m
 tenant:
   attributes: [a.b]
   headers: [X-Org]
@@ -75,7 +81,54 @@ log: { level: debug, format: json }
     assert_eq!(config.pipeline.max_in_flight, 12 << 20);
     assert_eq!(config.admin.to_string(), "0.0.0.0:13");
     assert_eq!(config.shutdown_timeout, Duration::from_secs(60));
+    assert_eq!(config.litellm_wait, Duration::from_secs(90));
+    assert_eq!(config.gap_interval, Duration::from_secs(300));
     assert_eq!(config.log, LogSettings { level: LogLevel::Debug, format: LogFormat::Json });
+}
+
+#[test]
+fn tokens_are_known_by_their_hash_and_never_repeated() {
+    let digest = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
+    let with = |entries: &str| format!("receivers:\n  native:\n    tokens:\n{entries}");
+    let sender = |digest: &str, tenant: Option<&str>, capture| Sender {
+        digest: parse_hex(digest.as_bytes()).unwrap(),
+        grant: Grant { tenant: tenant.map(|id| Tenant::claimed(id).unwrap()), capture },
+    };
+    let (zeros, ones) = ("0".repeat(64), "1".repeat(64));
+    let text = with(&format!(
+        "      {}: acme\n      \"{zeros}\": \"a, b , captured\"\n      \"{ones}\": \"*,captured\"\n",
+        digest.to_uppercase()
+    ));
+    let expected = Tokens::new(vec![
+        sender(digest, Some("acme"), Capture::Ingested),
+        sender(&zeros, Some("a, b"), Capture::Captured),
+        sender(&ones, None, Capture::Captured),
+    ]);
+    assert_eq!(read(&text).unwrap().native, expected);
+    for (entries, said) in [
+        (
+            "      hunter2hunter2: acme\n".to_owned(),
+            "h.yaml:4:7: receivers.native.tokens: must be the SHA-256 of a token, 64 hex digits: printf %s \"$TOKEN\" | \
+             sha256sum",
+        ),
+        (
+            format!("      {digest}: acme\n      {}: initech\n", digest.to_uppercase()),
+            "h.yaml:5:7: receivers.native.tokens: the same token twice",
+        ),
+        (
+            format!("      {digest}: \", captured\"\n"),
+            "h.yaml:4:73: receivers.native.tokens: must name the token's tenant, or `*` for any, like `acme` or `acme, \
+             captured`",
+        ),
+        (
+            format!("      {digest}: [acme]\n"),
+            "h.yaml:4:73: receivers.native.tokens: each value must be a single one",
+        ),
+    ] {
+        assert_eq!(messages(&with(&entries)), [said]);
+    }
+    // A token by mistake in the place of its hash is not shown.
+    assert!(!messages(&with("      hunter2hunter2: acme\n"))[0].contains("hunter2"));
 }
 
 #[test]
@@ -157,6 +210,11 @@ fn each_mistake_has_its_place_and_its_remedy() {
         (
             "tenant: { attributes: [''] }\n",
             "h.yaml:1:24: tenant.attributes: an attribute's name can't be empty",
+        ),
+        ("receivers: { litellm: { wait: 6m } }\n", "h.yaml:1:31: receivers.litellm.wait: must be at most 5m"),
+        (
+            "receivers: { gap_interval: 0s }\n",
+            "h.yaml:1:28: receivers.gap_interval: must be at least 1s: a notice for every refusal would fill the chain",
         ),
         ("storage: { directory: [a] }\n", "h.yaml:1:23: storage.directory: must be a single value"),
         ("storage: { directory: '' }\n", "h.yaml:1:23: storage.directory: must be a path"),

@@ -5,6 +5,8 @@ use super::status::Fault;
 use crate::pipeline::intake::{Intake, Permit};
 use crate::pipeline::refusal::Refusal;
 use bytes::Bytes;
+use http::header::EXPECT;
+use http::{HeaderMap, Version};
 use http_body::Body;
 use http_body_util::BodyExt;
 use std::time::Duration;
@@ -23,8 +25,10 @@ pub struct Reader<'a, B> {
     body: B,
     limits: &'a Limits,
     started: Instant,
+    declared: Option<u64>,
     received: u64,
     begun: bool,
+    broken: bool,
 }
 
 impl<'a, B> Reader<'a, B>
@@ -32,13 +36,26 @@ where
     B: Body<Data = Bytes> + Unpin,
 {
     pub fn new(body: B, limits: &'a Limits) -> Self {
-        Self { body, limits, started: Instant::now(), received: 0, begun: false }
+        let declared = body.size_hint().exact();
+        Self { body, limits, started: Instant::now(), declared, received: 0, begun: false, broken: false }
     }
 
     /// Whether the body has been asked for; until then no "100 Continue" is sent.
     #[must_use]
     pub fn has_begun(&self) -> bool {
         self.begun
+    }
+
+    /// Whether the sender broke off, or framed the body wrongly: it has seen no answer.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    /// Bytes of the body: as its sender states them, else those that have come.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        self.declared.unwrap_or(self.received)
     }
 
     /// The next piece of the body, `None` at its end.
@@ -54,8 +71,11 @@ where
             let frame = timeout_at(deadline, self.body.frame())
                 .await
                 .map_err(|_| Fault::SlowBody(idle.as_secs()))?
-                .transpose()
-                .map_err(|_| Fault::Undecodable("the body breaks off or is framed wrongly".into()))?;
+                .transpose();
+            let frame = frame.map_err(|_| {
+                self.broken = true;
+                Fault::Undecodable("the body breaks off or is framed wrongly".into())
+            })?;
             let Some(frame) = frame else { return Ok(None) };
             // Anything but data is trailers, in which OTLP has nothing to say.
             if let Ok(data) = frame.into_data() {
@@ -72,13 +92,17 @@ where
     /// # Errors
     /// `TooLarge`, what [`Intake::admit`] says, and what [`Self::next`] says.
     pub async fn collect(&mut self, intake: &Intake) -> Result<(Bytes, Permit), Fault> {
+        let permit = intake.admit(declared_length(&self.body, self.limits)?.unwrap_or(0))?;
+        self.collect_under(permit).await
+    }
+
+    /// The same under a permit that was given for it, which may cover more than the body.
+    ///
+    /// # Errors
+    /// As [`Self::collect`].
+    pub async fn collect_under(&mut self, mut permit: Permit) -> Result<(Bytes, Permit), Fault> {
         let limit = self.limits.body;
-        let declared = self.body.size_hint().exact();
-        let declared = declared.map(|length| usize::try_from(length).unwrap_or(usize::MAX));
-        if declared.is_some_and(|length| length > limit) {
-            return Err(Refusal::TooLarge { limit }.into());
-        }
-        let mut permit = intake.admit(declared.unwrap_or(0))?;
+        let declared = declared_length(&self.body, self.limits)?;
         let first = self.next().await?.unwrap_or_default();
         if declared == Some(first.len()) {
             return Ok((first, permit));
@@ -101,11 +125,33 @@ where
         Ok((buffer.into(), permit))
     }
 
+    /// Has what is left of the body read and dropped, where an answer given before it would be lost: an
+    /// HTTP/1 connection that is closed on unread data is reset. Who waits for "100 Continue" has sent
+    /// nothing; HTTP/2 resets one stream only.
+    pub async fn make_way(self, version: Version, headers: &HeaderMap) {
+        let waits = !self.begun && headers.contains_key(EXPECT);
+        if version < Version::HTTP_2 && !waits {
+            self.discard().await;
+        }
+    }
+
     /// Reads and drops what is left, so that an HTTP/1 sender that reads only after it has written
     /// everything gets to see its answer. Gives up after as much as a legal body, or on any fault.
     pub async fn discard(mut self) {
         let until = self.received.saturating_add(2 * self.limits.body as u64);
         while self.received < until && matches!(self.next().await, Ok(Some(_))) {}
+    }
+}
+
+/// The length that a request's headers state for its body, if they do.
+///
+/// # Errors
+/// `TooLarge`: it can never be taken.
+pub fn declared_length<B: Body>(body: &B, limits: &Limits) -> Result<Option<usize>, Refusal> {
+    let exact = body.size_hint().exact().map(|length| usize::try_from(length).unwrap_or(usize::MAX));
+    match exact {
+        Some(length) if length > limits.body => Err(Refusal::TooLarge { limit: limits.body }),
+        length => Ok(length),
     }
 }
 

@@ -3,10 +3,15 @@
 use super::batch::{Batch, Receipt};
 use super::refusal::Refusal;
 use super::stats::Stats;
+use std::pin::pin;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::{Instant, timeout_at};
+
+/// How often one who waits for room looks whether something else has changed: the disk, a drain.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// One request on its way to the writer, and where its answer goes.
 #[derive(Debug)]
@@ -28,6 +33,8 @@ struct Door {
     writer: mpsc::Sender<Job>,
     limit: usize,
     stats: Arc<Stats>,
+    /// Told whenever bytes are given back.
+    freed: Notify,
 }
 
 /// Bytes reserved for one request, given back when it is dropped.
@@ -41,7 +48,7 @@ impl Intake {
     /// An intake that admits `limit` bytes at a time and hands its jobs to `writer`.
     #[must_use]
     pub fn new(writer: mpsc::Sender<Job>, limit: usize, stats: Arc<Stats>) -> Self {
-        Self { door: Arc::new(Door { writer, limit, stats }) }
+        Self { door: Arc::new(Door { writer, limit, stats, freed: Notify::new() }) }
     }
 
     /// The same with counters of its own.
@@ -62,12 +69,38 @@ impl Intake {
         usize::try_from(self.door.stats.in_flight.load(Relaxed)).unwrap_or(usize::MAX)
     }
 
+    /// The most bytes that can be reserved at once.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.door.limit
+    }
+
     /// Reserves `bytes` before any of them is read.
     ///
     /// # Errors
     /// `TooLarge` when they could never be in flight, `Full` when they cannot now; `Stopping`,
     /// `Poisoned` or `DiskLow` when nothing is accepted.
     pub fn admit(&self, bytes: usize) -> Result<Permit, Refusal> {
+        self.try_admit(bytes).map_err(|refusal| self.refused(refusal))
+    }
+
+    /// The same, but waits until `until` for room. Who waits holds nothing that another waits for, so
+    /// everything that a request will need is to be asked for at once.
+    ///
+    /// # Errors
+    /// As [`Self::admit`].
+    pub async fn admit_by(&self, bytes: usize, until: Instant) -> Result<Permit, Refusal> {
+        let admitted = self.door.patiently(until, || self.try_admit(bytes)).await;
+        admitted.map_err(|refusal| self.refused(refusal))
+    }
+
+    /// A permit for what halod itself has to say, which is little, and is said when there is no room.
+    #[must_use]
+    pub fn owed(&self) -> Permit {
+        Permit { door: Arc::clone(&self.door), bytes: 0 }
+    }
+
+    fn try_admit(&self, bytes: usize) -> Result<Permit, Refusal> {
         let stats = &self.door.stats;
         let closed = [
             (&stats.poisoned, Refusal::Poisoned),
@@ -75,10 +108,10 @@ impl Intake {
             (&stats.disk_low, Refusal::DiskLow),
         ];
         if let Some((_, refusal)) = closed.into_iter().find(|(flag, _)| flag.load(Relaxed)) {
-            return Err(self.refused(refusal));
+            return Err(refusal);
         }
-        let mut permit = Permit { door: Arc::clone(&self.door), bytes: 0 };
-        permit.grow_to(bytes)?;
+        let mut permit = self.owed();
+        permit.try_grow(bytes)?;
         Ok(permit)
     }
 
@@ -117,12 +150,47 @@ impl Intake {
     }
 }
 
+impl Door {
+    /// Tries until it works, is refused for another reason than want of room, or `until` has come.
+    async fn patiently<T>(
+        &self,
+        until: Instant,
+        mut attempt: impl FnMut() -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        loop {
+            let mut freed = pin!(self.freed.notified());
+            // From here on nothing that is given back is missed.
+            freed.as_mut().enable();
+            match attempt() {
+                Err(Refusal::Full { .. } | Refusal::DiskLow) if Instant::now() < until => {
+                    let _ = timeout_at(until.min(Instant::now() + LOOK), freed).await;
+                }
+                done => return done,
+            }
+        }
+    }
+}
+
 impl Permit {
     /// Raises the reservation to `total` bytes; does nothing when it is that large already.
     ///
     /// # Errors
     /// `Full` or `TooLarge`, and the permit keeps what it had.
     pub fn grow_to(&mut self, total: usize) -> Result<(), Refusal> {
+        self.try_grow(total).inspect_err(|refusal| self.door.stats.count(refusal))
+    }
+
+    /// The same, but waits until `until` for room.
+    ///
+    /// # Errors
+    /// As [`Self::grow_to`].
+    pub async fn grow_by(&mut self, total: usize, until: Instant) -> Result<(), Refusal> {
+        let door = Arc::clone(&self.door);
+        let grown = door.patiently(until, || self.try_grow(total)).await;
+        grown.inspect_err(|refusal| door.stats.count(refusal))
+    }
+
+    fn try_grow(&mut self, total: usize) -> Result<(), Refusal> {
         let Some(more) = total.checked_sub(self.bytes).filter(|&more| more > 0) else {
             return Ok(());
         };
@@ -137,16 +205,9 @@ impl Permit {
                 })
                 .map_err(|_| Refusal::Full { limit: *limit, retry_after: Duration::from_secs(1) })
         };
-        match grown {
-            Ok(_) => {
-                self.bytes = total;
-                Ok(())
-            }
-            Err(refusal) => {
-                stats.count(&refusal);
-                Err(refusal)
-            }
-        }
+        grown?;
+        self.bytes = total;
+        Ok(())
     }
 
     /// Gives back what exceeds `total` bytes.
@@ -154,6 +215,9 @@ impl Permit {
         if let Some(less) = self.bytes.checked_sub(total) {
             self.door.stats.in_flight.fetch_sub(less as u64, Relaxed);
             self.bytes = total;
+            if less > 0 {
+                self.door.freed.notify_waiters();
+            }
         }
     }
 }
@@ -195,5 +259,42 @@ mod tests {
         assert!(intake.admit(1).is_ok());
         intake.stats().stopping.store(true, Relaxed);
         assert_eq!(intake.admit(1).unwrap_err(), Refusal::Stopping);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_gets_the_room_that_is_given_back() {
+        let (writer, _jobs) = mpsc::channel();
+        let intake = Intake::with_writer(writer, 100);
+        let held = intake.admit(80).unwrap();
+        let until = Instant::now() + Duration::from_secs(60);
+        let waiter = tokio::spawn({
+            let intake = intake.clone();
+            async move { intake.admit_by(50, until).await }
+        });
+        tokio::task::yield_now().await;
+        drop(held);
+        let mut permit = waiter.await.unwrap().unwrap();
+        assert_eq!(intake.in_flight(), 50);
+        assert!(Instant::now() < until);
+        assert_eq!(intake.stats().refused[0].load(Relaxed), 0, "who is served was not refused");
+        assert!(permit.grow_by(100, until).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn patience_has_an_end_and_is_not_for_what_time_cannot_cure() {
+        let (writer, _jobs) = mpsc::channel();
+        let intake = Intake::with_writer(writer, 100);
+        let mut held = intake.admit(80).unwrap();
+        let start = Instant::now();
+        let until = start + Duration::from_secs(5);
+        assert!(matches!(intake.admit_by(101, until).await, Err(Refusal::TooLarge { .. })));
+        assert_eq!(Instant::now(), start);
+        assert!(matches!(intake.admit_by(50, until).await, Err(Refusal::Full { .. })));
+        assert_eq!(Instant::now(), until);
+        assert!(matches!(held.grow_by(101, until).await, Err(Refusal::TooLarge { .. })));
+        assert_eq!(intake.stats().refused[0].load(Relaxed), 1);
+        intake.stats().stopping.store(true, Relaxed);
+        let waits = intake.admit_by(1, until + Duration::from_secs(60)).await;
+        assert_eq!((waits.unwrap_err(), Instant::now()), (Refusal::Stopping, until));
     }
 }

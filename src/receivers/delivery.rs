@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! read: admit, take in, decompress ─▶ work: parse, adapt, draft on a Sheet ─▶ submit ─▶ Receipt
-//!   └─ read_for: and kept, as it came ────────────────────────────────────────────────────┴─▶ tee
+//!   └─ kept as it came ───────────────────────────────────────────────────────────────────┴─▶ tee
 //! ```
 
 use super::bill::Bill;
@@ -22,7 +22,6 @@ use crate::tee::{Kept, Tee};
 use bytes::Bytes;
 use halo_adapters::event::Event;
 use halo_adapters::fragment::Fragment;
-use http::HeaderMap;
 use http::request::Parts;
 use hyper::body::Incoming;
 use std::sync::Arc;
@@ -37,6 +36,8 @@ pub struct Delivery {
     pub counters: Arc<Counters>,
     /// Whose of the counters.
     pub stats: fn(&Counters) -> &ReceiverStats,
+    /// Where its requests are passed on to, if anywhere.
+    pub tee: Tee,
 }
 
 /// A body that has arrived whole, without compression.
@@ -76,35 +77,41 @@ impl Delivery {
         (self.stats)(&self.counters)
     }
 
-    /// Reads a request's body and decompresses it.
+    /// Reads a request's body and decompresses it. The request is kept as it came, for the tee:
+    /// [`Self::submit`] passes it on when it has a receipt.
     ///
     /// # Errors
     /// As [`Reader::collect`] and [`Coding::decode`].
-    pub async fn read(&self, headers: &HeaderMap, reader: &mut Reader<'_, Incoming>) -> Result<Body, Fault> {
-        let coding = Coding::of(headers)?;
+    pub async fn read(&self, head: &Parts, reader: &mut Reader<'_, Incoming>) -> Result<Body, Fault> {
+        let coding = Coding::of(&head.headers)?;
         let (bytes, permit) = reader.collect(&self.intake).await?;
-        self.inflate(coding, bytes, permit).await
+        let kept = self.tee.keep(head, &bytes);
+        let body = self.unpack(coding, bytes, permit).await?;
+        Ok(Body { kept, ..body })
     }
 
-    /// The same, and keeps the request as it came, for `tee`: [`Self::submit`] passes it on when it has
-    /// a receipt.
+    /// The same under a permit that was given for it, which may cover more than the body.
     ///
     /// # Errors
     /// As [`Self::read`].
-    pub async fn read_for(
+    pub async fn read_under(
         &self,
-        tee: &Tee,
+        permit: Permit,
         head: &Parts,
         reader: &mut Reader<'_, Incoming>,
     ) -> Result<Body, Fault> {
         let coding = Coding::of(&head.headers)?;
-        let (bytes, permit) = reader.collect(&self.intake).await?;
-        let kept = tee.keep(head, &bytes);
-        let body = self.inflate(coding, bytes, permit).await?;
+        let (bytes, permit) = reader.collect_under(permit).await?;
+        let kept = self.tee.keep(head, &bytes);
+        let body = self.unpack(coding, bytes, permit).await?;
         Ok(Body { kept, ..body })
     }
 
-    async fn inflate(&self, coding: Coding, bytes: Bytes, mut permit: Permit) -> Result<Body, Fault> {
+    /// Decompresses a body that has arrived.
+    ///
+    /// # Errors
+    /// As [`Coding::decode`].
+    pub async fn unpack(&self, coding: Coding, bytes: Bytes, mut permit: Permit) -> Result<Body, Fault> {
         let kept = Kept::default();
         let limit = self.limits.body;
         if !coding.is_heavy(bytes.len()) {
@@ -148,7 +155,18 @@ impl Delivery {
     pub async fn submit(&self, sheet: Sheet) -> Result<Receipt, Fault> {
         let pending = self.count(&sheet);
         let Sheet { drafts, kept, permit, .. } = sheet;
-        let receipt = self.seal(drafts, permit).await;
+        let receipt = self.seal(drafts, permit, false).await;
+        self.end(pending, receipt, kept)
+    }
+
+    /// The same, for a receipt that tells of each draft.
+    ///
+    /// # Errors
+    /// As [`Self::submit`].
+    pub async fn submit_for_detail(&self, sheet: Sheet) -> Result<Receipt, Fault> {
+        let pending = self.count(&sheet);
+        let Sheet { drafts, kept, permit, .. } = sheet;
+        let receipt = self.seal(drafts, permit, true).await;
         self.end(pending, receipt, kept)
     }
 
@@ -167,7 +185,7 @@ impl Delivery {
     async fn seal_whole(&self, hold: &Hold, sheet: Sheet) -> Result<Receipt, Fault> {
         let Sheet { mut drafts, fragments, mut permit, mut scratch, .. } = sheet;
         if fragments.is_empty() {
-            return self.seal(drafts, permit).await;
+            return self.seal(drafts, permit, false).await;
         }
         let mut ready = hold.put(fragments).await?;
         let ready_len = ready.len();
@@ -188,16 +206,21 @@ impl Delivery {
         let (ready, whole) = drafted?;
         drafts.extend(whole);
         permit.grow_to(drafts.iter().map(|draft| size_of::<Draft>() + draft.len()).sum())?;
-        let receipt = self.seal(drafts, permit).await?;
+        let receipt = self.seal(drafts, permit, false).await?;
         ready.sealed();
         Ok(receipt)
     }
 
-    async fn seal(&self, drafts: Vec<Draft>, permit: Permit) -> Result<Receipt, Fault> {
+    async fn seal(&self, drafts: Vec<Draft>, permit: Permit, detailed: bool) -> Result<Receipt, Fault> {
         if drafts.is_empty() {
             return Ok(Receipt::default());
         }
-        Ok(self.intake.submit(Batch { drafts, permit }).await?)
+        let batch = Batch { drafts, permit };
+        Ok(if detailed {
+            self.intake.submit_for_detail(batch).await?
+        } else {
+            self.intake.submit(batch).await?
+        })
     }
 
     fn count(&self, sheet: &Sheet) -> Pending<'_> {

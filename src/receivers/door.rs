@@ -1,6 +1,10 @@
 //! One address for everything: tells whose request it is, by content type and path.
 
 use super::langfuse::{self, LangfuseService};
+use super::langsmith::{self, LangSmithService};
+use super::litellm::{self, LiteLlm};
+use super::native::NativeService;
+use super::openai_agents::{self, OpenAiAgents};
 use super::otlp::OtlpService;
 use crate::net::answer::Reply;
 use http::{Request, Response};
@@ -20,25 +24,35 @@ pub struct Door {
 #[derive(Debug)]
 pub struct Receivers {
     pub otlp: OtlpService,
-    /// `None` where that is not served.
-    pub langfuse: Option<LangfuseService>,
+    pub native: NativeService,
+    pub langfuse: LangfuseService,
+    pub langsmith: LangSmithService,
+    pub litellm: LiteLlm,
+    pub openai_agents: OpenAiAgents,
 }
 
 /// Whose request it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Room {
     Otlp,
+    Native,
     Langfuse,
+    LangSmith,
+    LiteLlm,
+    OpenAiAgents,
 }
 
 impl Room {
     /// OTLP answers what nobody else knows: its answers tell which paths there are.
     fn of<B>(request: &Request<B>) -> Self {
-        let path = request.uri().path();
-        if path.starts_with(langfuse::PREFIX) {
-            return Self::Langfuse;
+        match request.uri().path() {
+            path if NativeService::serves(path) => Self::Native,
+            path if path.starts_with(langfuse::PREFIX) => Self::Langfuse,
+            path if litellm::PATHS.contains(&path) => Self::LiteLlm,
+            openai_agents::PATH => Self::OpenAiAgents,
+            path if langsmith::is_ours(path) => Self::LangSmith,
+            _ => Self::Otlp,
         }
-        Self::Otlp
     }
 }
 
@@ -59,10 +73,11 @@ impl Service<Request<Incoming>> for Door {
         Box::pin(async move {
             Ok(match Room::of(&request) {
                 Room::Otlp => receivers.otlp.answer(request).await,
-                Room::Langfuse => match &receivers.langfuse {
-                    Some(langfuse) => langfuse.answer(request).await,
-                    None => receivers.otlp.answer(request).await,
-                },
+                Room::Native => receivers.native.answer(request).await,
+                Room::Langfuse => receivers.langfuse.answer(request).await,
+                Room::LangSmith => receivers.langsmith.answer(request).await,
+                Room::LiteLlm => receivers.litellm.answer(request).await,
+                Room::OpenAiAgents => receivers.openai_agents.answer(request).await,
             })
         })
     }

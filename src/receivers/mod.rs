@@ -6,9 +6,16 @@
 pub mod bill;
 pub mod delivery;
 pub mod door;
+pub mod gaps;
 pub mod langfuse;
+pub mod langsmith;
+pub mod litellm;
+pub mod native;
+pub mod openai_agents;
 pub mod otlp;
+pub mod rejected;
 pub mod stats;
+pub mod tail;
 pub mod tenancy;
 
 use crate::net::status::Fault;

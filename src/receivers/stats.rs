@@ -1,6 +1,7 @@
 //! What the receivers other than OTLP count. Written by their requests, read by telemetry.
 
 use super::otlp::stats::OtlpStats;
+use super::tail::TailStats;
 use crate::net::status::Fault;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -14,6 +15,7 @@ pub struct Counters {
     pub openai_agents: ReceiverStats,
     pub native: ReceiverStats,
     pub file_log: ReceiverStats,
+    pub tail: TailStats,
     pub import: ReceiverStats,
 }
 
@@ -27,6 +29,7 @@ impl Default for Counters {
             openai_agents: ReceiverStats::new("openai_agents"),
             native: ReceiverStats::new("native"),
             file_log: ReceiverStats::new("file_log"),
+            tail: TailStats::default(),
             import: ReceiverStats::new("import"),
         }
     }
@@ -36,7 +39,8 @@ impl Counters {
     /// All but OTLP's.
     #[must_use]
     pub fn others(&self) -> [&ReceiverStats; 7] {
-        let Self { otlp: _, litellm, langfuse, langsmith, openai_agents, native, file_log, import } = self;
+        let Self { otlp: _, tail: _, litellm, langfuse, langsmith, openai_agents, native, file_log, import } =
+            self;
         [litellm, langfuse, langsmith, openai_agents, native, file_log, import]
     }
 }

@@ -5,6 +5,7 @@
 //! never stored; names and ids of the sender's are masked and bounded.
 
 use super::canon::write_str;
+use super::content::{self, OutcomeContent};
 use super::data::data;
 use super::draft::{Draft, DraftWriter, Scratch};
 use super::hash;
@@ -14,11 +15,7 @@ use super::names::Names;
 use super::redact::{Findings, Redactor, Severity};
 use super::tenant::Tenant;
 use super::vocabulary::{Class, Words};
-use halo_adapters::event::{
-    Content, Decision, Digest, Event, Found, Keyed, Origin, Outcome, Source, Status, Told,
-};
-use halo_adapters::json::{Json, Text};
-use std::borrow::Cow;
+use halo_adapters::event::{Content, Decision, Event, Found, Keyed, Origin, Outcome, Source, Status, Told};
 
 /// Builds drafts: the rules that are the same for all of them. One for the process, shared by its
 /// threads.
@@ -56,8 +53,8 @@ impl Builder {
         let names = Names::of(event, &words, trace, self, &mut findings);
         found.iter().for_each(|found| findings.add_known(&found.kind, found.sample.clone()));
         let mut w = DraftWriter::new(scratch);
-        let content = &mut scratch.content;
-        action(&mut w.line, words.class, &names, event, said.input.as_deref(), content);
+        let buffer = &mut scratch.content;
+        action(&mut w.line, words.class, &names, event, said.input.as_deref(), buffer);
         agent(&mut w.line, &names);
         w.data();
         data(&mut w.line, event, &names, (trace, span), &findings);
@@ -66,7 +63,8 @@ impl Builder {
         w.line.extend_from_slice(br#","integrity":{"#);
         w.integrity();
         w.line.push(b'}');
-        outcome(&mut w.line, &event.outcome, said.outcome.as_deref(), content);
+        let how = outcome_content(&event.outcome);
+        content::outcome(&mut w.line, event.outcome.status, how, said.outcome.as_deref(), buffer);
         if let Some(parent) = parent {
             w.parent(parent);
         }
@@ -93,36 +91,18 @@ struct Said {
 impl Said {
     /// Findings of the input come first, as in the reference.
     fn of(event: &Event<'_>, builder: &Builder, findings: &mut Findings) -> Self {
-        let redactor = &builder.redactor;
-        let mut input = None;
-        match &event.input {
-            Content::Value(value) if builder.hash_only => redactor.scan(value, findings),
-            Content::Value(value) => {
-                input = Some(redactor.scan_and_summarise(value, findings).unwrap_or_default());
+        let input = match &event.input {
+            Content::Value(value) => builder.input_summary(value, findings),
+            Content::Digest(digest) => {
+                let summary = builder.digested(digest, findings);
+                if builder.hash_only { None } else { Some(summary.unwrap_or_default()) }
             }
-            Content::Digest(digest) => input = Some(digested(digest, findings).unwrap_or_default()),
-            Content::Undisclosed => {}
-        }
-        let outcome = match outcome_content(&event.outcome) {
-            Some(OutcomeContent::Result(result)) => {
-                redactor.scan(result, findings);
-                if builder.hash_only { None } else { redactor.summary_outcome(result) }
-            }
-            Some(OutcomeContent::Digest(digest)) => digested(digest, findings),
-            Some(OutcomeContent::Error(error)) => {
-                redactor.scan_text(error, findings);
-                if builder.hash_only { None } else { redactor.summary_text(error) }
-            }
-            None => None,
+            Content::Undisclosed => None,
         };
-        if builder.hash_only { Self { input: None, outcome: None } } else { Self { input, outcome } }
+        let outcome =
+            outcome_content(&event.outcome).and_then(|said| builder.outcome_summary(said, findings));
+        Self { input, outcome }
     }
-}
-
-/// What a digest says of its value.
-fn digested(digest: &Digest, findings: &mut Findings) -> Option<String> {
-    digest.findings.iter().for_each(|found| findings.add_known(&found.kind, found.sample.clone()));
-    digest.summary.clone()
 }
 
 /// The ids that an origin gives to its record.
@@ -222,18 +202,10 @@ fn action(
     line.extend_from_slice(br#""category":""#);
     line.extend_from_slice(category.as_bytes());
     line.extend_from_slice(br#"","#);
-    if event.input != Content::Undisclosed {
-        line.extend_from_slice(br#""input":{"hash":"#);
-        match &event.input {
-            Content::Value(value) => content_hash(line, value, scratch),
-            Content::Digest(digest) => hash_of(line, &digest.hash),
-            Content::Undisclosed => {}
-        }
-        if let Some(summary) = summary {
-            line.extend_from_slice(br#","summary":"#);
-            write_str(summary, line);
-        }
-        line.extend_from_slice(b"},");
+    match &event.input {
+        Content::Value(value) => content::input(line, &hash::input_hash_with(value, scratch).0, summary),
+        Content::Digest(digest) => content::input(line, &digest.hash, summary),
+        Content::Undisclosed => {}
     }
     line.extend_from_slice(br#""tool":"#);
     write_str(&names.tool, line);
@@ -273,14 +245,6 @@ fn agent(line: &mut Vec<u8>, names: &Names<'_>) {
     line.extend_from_slice(b"},");
 }
 
-/// What an outcome is hashed and summarised from: as in the reference, an error wins over a result.
-#[derive(Clone, Copy)]
-enum OutcomeContent<'e> {
-    Result(&'e Json<'e>),
-    Digest(&'e Digest),
-    Error(&'e str),
-}
-
 fn outcome_content<'e>(outcome: &'e Outcome<'_>) -> Option<OutcomeContent<'e>> {
     match (outcome.status, &outcome.result) {
         (Status::Ok, Content::Value(result)) => Some(OutcomeContent::Result(result)),
@@ -293,38 +257,7 @@ fn outcome_content<'e>(outcome: &'e Outcome<'_>) -> Option<OutcomeContent<'e>> {
     }
 }
 
-/// As the reference derives it: an error is hashed as `{"error": text}`.
-pub(super) fn error_hash(error: &str, scratch: &mut Vec<u8>) -> [u8; 32] {
-    let error = Json::Str(Text::Utf8(Cow::Borrowed(error)));
-    hash::input_hash_with(&Json::Object(vec![("error".into(), error)]), scratch).0
-}
-
-fn outcome(line: &mut Vec<u8>, outcome: &Outcome<'_>, summary: Option<&str>, scratch: &mut Vec<u8>) {
-    line.extend_from_slice(br#","outcome":{"#);
-    if let Some(content) = outcome_content(outcome) {
-        line.extend_from_slice(br#""hash":"#);
-        match content {
-            OutcomeContent::Result(result) => content_hash(line, result, scratch),
-            OutcomeContent::Digest(digest) => hash_of(line, &digest.hash),
-            OutcomeContent::Error(error) => hash_of(line, &error_hash(error, scratch)),
-        }
-        line.push(b',');
-    }
-    line.extend_from_slice(br#""status":""#);
-    line.extend_from_slice(match outcome.status {
-        Status::Ok => b"ok",
-        Status::Error => b"error",
-        Status::Denied => b"denied",
-    });
-    line.push(b'"');
-    if let Some(summary) = summary {
-        line.extend_from_slice(br#","summary":"#);
-        write_str(summary, line);
-    }
-    line.push(b'}');
-}
-
-fn identity(w: &mut DraftWriter, id: RecordId, session: &str, severity: Severity) {
+pub(super) fn identity(w: &mut DraftWriter, id: RecordId, session: &str, severity: Severity) {
     w.line.extend_from_slice(br#","record_id":""#);
     w.id(id);
     w.line.extend_from_slice(br#"","schema_version":"0.1","session_id":"#);
@@ -355,14 +288,4 @@ fn ending(w: &mut DraftWriter, tenant: &Tenant) {
     w.line.extend_from_slice(br#","ts":""#);
     w.ts();
     w.line.extend_from_slice(br#""}"#);
-}
-
-fn content_hash(line: &mut Vec<u8>, value: &Json<'_>, scratch: &mut Vec<u8>) {
-    hash_of(line, &hash::input_hash_with(value, scratch).0);
-}
-
-fn hash_of(line: &mut Vec<u8>, hash: &[u8; 32]) {
-    line.extend_from_slice(b"\"sha256:");
-    hash::write_hex(hash, line);
-    line.push(b'"');
 }

@@ -28,19 +28,31 @@ pub enum Origin {
 }
 
 /// What a part of a sender's id is kept as where it waits on disk: its hash, as an id may hold
-/// anything. What is kept already stays as it is.
+/// anything, unless it is one of OpenTelemetry's. What is kept already stays as it is.
 #[must_use]
 pub fn kept_part(part: &str) -> Cow<'_, str> {
     const MARK: &str = "#";
-    let is_kept = part.strip_prefix(MARK).is_some_and(|rest| {
-        rest.len() == 64 && rest.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-    });
-    if is_kept {
+    let is_kept = part.strip_prefix(MARK).is_some_and(|rest| unhex::<32>(rest).is_some());
+    if is_kept || unhex::<16>(part).is_some() || unhex::<8>(part).is_some() {
         return Cow::Borrowed(part);
     }
     let mut kept = MARK.as_bytes().to_vec();
     super::hash::write_hex(&super::hash::sha256(part.as_bytes()), &mut kept);
     Cow::Owned(String::from_utf8(kept).unwrap_or_default())
+}
+
+/// Reads so many bytes in lower-case hexadecimal.
+fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let text = text.as_bytes();
+    if text.len() != 2 * N {
+        return None;
+    }
+    let digit = |c: u8| HEX.iter().position(|&known| known == c);
+    let mut bytes = [0; N];
+    for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
+        *byte = u8::try_from(digit(pair[0])? << 4 | digit(pair[1])?).ok()?;
+    }
+    Some(bytes)
 }
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
@@ -77,10 +89,17 @@ impl RecordId {
     }
 
     /// The id of the record of something that its sender gave an id of its own. A part may be given as
-    /// what [`kept_part`] made of it.
+    /// what [`kept_part`] made of it. `span`, a trace id and a span id are that span in every space: what
+    /// is told of it beside OpenTelemetry names it so.
     #[must_use]
     pub fn of_key(tenant: &Tenant, space: &str, id: &[impl AsRef<str>]) -> Self {
         let kept: Vec<Cow<'_, str>> = id.iter().map(|part| kept_part(part.as_ref())).collect();
+        if let [word, trace, span] = kept.as_slice()
+            && *word == kept_part("span")
+            && let (Some(trace), Some(span)) = (unhex(trace), unhex(span))
+        {
+            return Self::of_span(tenant, &trace, &span);
+        }
         let parts: Vec<&[u8]> =
             std::iter::once(space.as_bytes()).chain(kept.iter().map(|part| part.as_bytes())).collect();
         Self::derive(Origin::Keyed, tenant, &parts)
@@ -145,6 +164,20 @@ mod tests {
 
     fn id(tenant: &Tenant, span: u8) -> RecordId {
         RecordId::derive(Origin::Span, tenant, &[&[1; 16], &[span; 8]])
+    }
+
+    #[test]
+    fn a_kept_id_is_the_same_id() {
+        let acme = Tenant::Subject("acme".into());
+        for id in ["a", "sk-proj-abc", "0af7651916cd43dd8448eb211c80319c", "", "#", "é"] {
+            let kept = kept_part(id).into_owned();
+            assert_eq!(kept_part(&kept), kept);
+            let of = |id: &str| RecordId::of_key(&acme, "test", &[id, "x"]);
+            assert_eq!(of(id), of(&kept), "{id}");
+            assert_ne!(of(id), of("other"));
+        }
+        let span = ["span", "01010101010101010101010101010101", "0202020202020202"];
+        assert_eq!(RecordId::of_key(&acme, "test", &span), RecordId::of_span(&acme, &[1; 16], &[2; 8]));
     }
 
     #[test]

@@ -6,12 +6,14 @@
 pub mod build;
 pub mod canon;
 mod compare;
+mod content;
 mod data;
 pub mod draft;
 pub mod hash;
 pub mod ids;
 mod members;
 mod names;
+pub mod native;
 pub mod parse;
 pub mod redact;
 pub mod schema;

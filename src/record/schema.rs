@@ -8,7 +8,7 @@ use std::fmt;
 
 /// What a value must be.
 #[derive(Debug)]
-enum Shape {
+pub(super) enum Shape {
     Str,
     Bool,
     Number,
@@ -17,7 +17,7 @@ enum Shape {
     Object { required: &'static [&'static str], fields: &'static [(&'static str, Shape)] },
 }
 
-use Shape::{Bool, List, Number, Object, OneOf, Str};
+pub(super) use Shape::{Bool, List, Number, Object, OneOf, Str};
 
 const fn object(fields: &'static [(&'static str, Shape)]) -> Shape {
     Object { required: &[], fields }
@@ -167,6 +167,14 @@ impl fmt::Display for Violation {
         let path = if self.path.is_empty() { "the record" } else { &self.path };
         write!(f, "{path}: expected {}, found {}", self.expected, self.found)
     }
+}
+
+/// What one of the record's own fields must be; `fields` goes from the record inwards.
+pub(super) fn shape(fields: &[&str]) -> &'static Shape {
+    fields.iter().fold(&RECORD, |shape, name| match shape {
+        Object { fields, .. } => fields.iter().find(|(key, _)| key == name).map_or(&Str, |(_, shape)| shape),
+        other => other,
+    })
 }
 
 /// Calls `report` for each violation of schema 0.1.

@@ -14,12 +14,16 @@
 //! forward that is dropped, counted and logged. It syncs nothing: that would compete with the journal.
 //!
 //! **What is promised of a forward**: best effort, at least once, in the order of the receipts. The
-//! client's answer waits for neither the queue nor the backend, so a crash in the moment between the
-//! answer and the queue's write loses the forward, never the record. What is in the queue outlives
-//! kill -9 and restarts; after power loss its newest part may be missing or damaged, which is noticed,
-//! skipped and counted. What was being sent when halod ended is sent again. A client that repeats a
-//! request because it did not get its answer has it passed on twice; a request that halod refuses is
-//! not passed on.
+//! client's answer waits for neither the queue nor the backend: the request is handed to the queue's
+//! thread just before it is answered, and a crash before that thread has written it (microseconds, when
+//! the disk is not stalled) loses the forward, never the record. What is in the queue outlives kill -9
+//! and restarts; after power loss its newest part may be missing or damaged, which is noticed, skipped
+//! and counted. What was being sent when halod ended is sent again. A client that repeats a request
+//! because it did not get its answer may have it passed on twice. A request that halod refuses, or whose
+//! sender left before the receipt, is not passed on: its sender sends it again.
+//!
+//! **In memory** stand, over all tees, at most `pipeline.max_in_flight_mib` of requests between their
+//! arrival and the queue, and of each tee the one request that is being sent.
 //!
 //! **On disk in the clear.** The queue holds bodies and credentials as they came, the one exception to
 //! "raw content never reaches disk": files of mode 0600 below `.halod/tee/<door>/`, removed as their
@@ -208,7 +212,9 @@ impl Kept {
     pub fn forward(self) {
         let Some((request, inner)) = self.request else { return };
         inner.stats.offered.fetch_add(1, Relaxed);
+        inner.stats.in_memory.fetch_add(1, Relaxed);
         if inner.messages.send(Message::Forward(request)).is_err() {
+            inner.stats.in_memory.fetch_sub(1, Relaxed);
             inner.stats.drop_one(Dropped::Disk);
         }
     }
@@ -307,6 +313,8 @@ impl Running {
             error,
         })?;
         let sender = Sender::new(door, &settings)?;
+        let waiting = stats.entries.load(Relaxed);
+        tracing::info!(receiver = door.name(), endpoint = %settings.endpoint, waiting, "what is sealed is passed on");
         let (messages, receiver) = mpsc::unbounded_channel();
         let (end, ended) = oneshot::channel();
         let counts = Arc::clone(&stats);
@@ -336,4 +344,52 @@ impl Running {
 /// As [`Tees::open`], for the certificates.
 pub fn check(door: Door, settings: &Settings) -> Result<(), TeeError> {
     Sender::new(door, settings).map(drop)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn stats(tees: &Tees) -> Arc<TeeStats> {
+        Arc::clone(&tees.stats()[0].1)
+    }
+
+    fn count(tees: &Tees, why: &str) -> u64 {
+        stats(tees).dropped().find(|(reason, _)| *reason == why).unwrap().1
+    }
+
+    /// A backend that refuses connections.
+    fn tees(dir: &Path, memory: usize) -> Tees {
+        let settings = Settings::new("http://127.0.0.1:1".parse().unwrap());
+        Tees::open(&[(Door::Litellm, settings)], dir, Bounds { memory, min_free_disk: 0 }).unwrap()
+    }
+
+    fn keep(tee: &Tee, body: usize) -> Kept {
+        let (head, ()) = http::Request::post("/litellm").body(()).unwrap().into_parts();
+        tee.keep(&head, &vec![b'x'; body].into())
+    }
+
+    #[test]
+    fn memory_is_bounded_and_given_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let tees = tees(dir.path(), 100_000);
+        let tee = tees.of(Door::Litellm);
+        assert!(tee.is_on() && !tees.of(Door::Otlp).is_on());
+        let first = keep(&tee, 60_000);
+        keep(&tee, 60_000).forward();
+        assert_eq!((count(&tees, "memory"), stats(&tees).offered.load(Relaxed)), (1, 0));
+        drop(first);
+        keep(&tee, 99_000).forward();
+        assert_eq!((count(&tees, "memory"), stats(&tees).offered.load(Relaxed)), (1, 1));
+        keep(&Tee::default(), 1).forward();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let stats = stats(&tees);
+        runtime.block_on(tees.finish());
+        // The end waited for the queue, not for the backend.
+        assert_eq!(stats.entries.load(Relaxed), 1);
+        assert!(queue::holds_anything(&dir.path().join(PLACE).join("litellm")));
+        keep(&tee, 1).forward();
+        assert_eq!(stats.dropped().map(|(_, count)| count).sum::<u64>(), 2);
+    }
 }

@@ -41,7 +41,7 @@ pub enum Retry {
 }
 
 /// Counters since start, and what waits now. Of what this run took in and found waiting,
-/// `forwarded + dropped + entries` is the sum, drops for want of memory aside.
+/// `forwarded + dropped + in_memory + entries` is the sum, drops for want of memory aside.
 #[derive(Debug, Default)]
 pub struct TeeStats {
     /// Handed over after a receipt.
@@ -50,6 +50,8 @@ pub struct TeeStats {
     pub forwarded: AtomicU64,
     dropped: [AtomicU64; 8],
     retried: [AtomicU64; 6],
+    /// Of these, what has not reached the queue.
+    pub in_memory: AtomicU64,
     /// In the queue: bytes of its files, and entries not delivered.
     pub bytes: AtomicU64,
     pub entries: AtomicU64,

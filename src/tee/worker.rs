@@ -146,25 +146,26 @@ impl Intake {
 
     fn take(&mut self, message: Option<Message>) {
         match message {
-            Some(Message::Forward(request)) => {
-                let dropped = self.stats.dropped_full();
-                if let Err(error) = self.queue.append(&request.head, &request.body) {
-                    self.said.disk(&error);
-                }
-                self.said.full(self.stats.dropped_full() - dropped);
-            }
+            Some(Message::Forward(request)) => self.append(&request),
             Some(Message::Close) | None => {
                 self.closing = Some(Instant::now() + GRACE);
                 self.messages.close();
                 while let Ok(message) = self.messages.try_recv() {
-                    if let Message::Forward(request) = message
-                        && let Err(error) = self.queue.append(&request.head, &request.body)
-                    {
-                        self.said.disk(&error);
+                    if let Message::Forward(request) = message {
+                        self.append(&request);
                     }
                 }
             }
         }
+    }
+
+    fn append(&mut self, request: &Request) {
+        let dropped = self.stats.dropped_full();
+        if let Err(error) = self.queue.append(&request.head, &request.body) {
+            self.said.disk(&error);
+        }
+        self.stats.in_memory.fetch_sub(1, Relaxed);
+        self.said.full(self.stats.dropped_full() - dropped);
     }
 
     /// Takes requests in for as long as the pause is, or until there is nothing to pause for: the entry

@@ -80,6 +80,10 @@ pub const FAMILIES: &[(&str, Kind, &str)] = &[
         Counter,
         "Metric data points in requests that could be decoded, by outcome.",
     ),
+    ("halod_tail_files", Gauge, "Log files that are followed."),
+    ("halod_tail_lag_bytes", Gauge, "Bytes in followed log files that are not sealed yet."),
+    ("halod_tail_gaps_total", Counter, "Losses of log content that were found and disclosed."),
+    ("halod_tail_gap_bytes_total", Counter, "Bytes of log content that are known to be lost."),
     (
         "halod_requests_refused_total",
         Counter,
@@ -94,7 +98,11 @@ pub const FAMILIES: &[(&str, Kind, &str)] = &[
     ),
     ("halod_tee_retried_total", Counter, "Attempts to pass a request on that failed, by reason."),
     ("halod_tee_queue_bytes", Gauge, "Disk space that a tee's queue takes."),
-    ("halod_tee_queue_requests", Gauge, "Requests in a tee's queue."),
+    (
+        "halod_tee_queue_requests",
+        Gauge,
+        "Requests that wait to be passed on: in the queue on disk, or in memory on their way to it.",
+    ),
     ("halod_records_sealed_total", Counter, "Records linked into a chain and synced to disk."),
     ("halod_records_duplicate_total", Counter, "Records that were sealed before; nothing was written."),
     (

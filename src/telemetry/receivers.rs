@@ -9,6 +9,7 @@ use super::metrics::Sample;
 use crate::net::status::Fault;
 use crate::receivers::otlp::stats::{OtlpStats, SIGNALS, SignalStats, Transport};
 use crate::receivers::stats::{Counters, ReceiverStats};
+use crate::receivers::tail::TailStats;
 use crate::tee::stats::TeeStats;
 
 /// Everything the receivers count.
@@ -16,6 +17,7 @@ use crate::tee::stats::TeeStats;
 pub fn all(counters: &Counters, tees: &[(&'static str, Arc<TeeStats>)]) -> Vec<Sample> {
     let mut samples = otlp(&counters.otlp);
     samples.extend(counters.others().into_iter().flat_map(other));
+    samples.extend(tail(&counters.tail));
     samples.extend(tees.iter().flat_map(|(receiver, stats)| tee(receiver, stats)));
     samples
 }
@@ -27,11 +29,13 @@ fn tee(receiver: &str, stats: &TeeStats) -> Vec<Sample> {
         ("halod_tee_offered_total", &stats.offered),
         ("halod_tee_forwarded_total", &stats.forwarded),
         ("halod_tee_queue_bytes", &stats.bytes),
-        ("halod_tee_queue_requests", &stats.entries),
     ]
     .into_iter()
     .map(|(name, count)| sample(name, labels.clone(), count.load(Relaxed)))
     .collect();
+    for (place, count) in [("memory", &stats.in_memory), ("disk", &stats.entries)] {
+        samples.push(sample("halod_tee_queue_requests", with(&labels, "place", place), count.load(Relaxed)));
+    }
     let dropped = stats.dropped().map(|(reason, count)| ("halod_tee_dropped_total", reason, count));
     let retried = stats.retried().map(|(reason, count)| ("halod_tee_retried_total", reason, count));
     for (name, reason, count) in dropped.chain(retried) {
@@ -86,6 +90,18 @@ fn other(stats: &ReceiverStats) -> Vec<Sample> {
         ));
     }
     samples
+}
+
+/// What is known of the logs that are followed.
+fn tail(stats: &TailStats) -> Vec<Sample> {
+    [
+        ("halod_tail_files", &stats.files),
+        ("halod_tail_lag_bytes", &stats.lag_bytes),
+        ("halod_tail_gaps_total", &stats.gaps),
+        ("halod_tail_gap_bytes_total", &stats.gap_bytes),
+    ]
+    .map(|(name, value)| sample(name, Vec::new(), value.load(Relaxed)))
+    .into()
 }
 
 fn spans(counts: &SignalStats, labels: &Labels, samples: &mut Vec<Sample>) {
@@ -147,7 +163,12 @@ mod tests {
         filtered.add("acme.web", 3);
         stats.filtered.add(Signal::Traces, &filtered);
         let samples = otlp(&stats);
-        let others = [other(&ReceiverStats::new("litellm")), tee("otlp", &TeeStats::default())].concat();
+        let others = [
+            other(&ReceiverStats::new("litellm")),
+            tail(&TailStats::default()),
+            tee("otlp", &TeeStats::default()),
+        ]
+        .concat();
         for sample in samples.iter().chain(&others) {
             assert!(FAMILIES.iter().any(|(name, ..)| *name == sample.name), "{}", sample.name);
         }

@@ -2,60 +2,17 @@
 //! chain says. The model calls are counted by the API that they were made to, the tool calls by the
 //! tools themselves.
 
+use crate::support::api::{Api, account, action, counted, tools};
 use crate::support::chains::{assert_verified, files, of_tenant};
 use crate::support::clients::{Python, agents, npm, python, text_of};
 use crate::support::halod::Halod;
 use crate::support::root;
 use serde_json::Value;
-use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::Command;
 
 const TENANT: &str = "acme-corp";
-
-/// How often something was done, by its name and how it ended.
-type Counts = BTreeMap<(String, String), u64>;
-
-/// `tests/clients/fake_openai.py` as a process; ends when dropped.
-struct Api {
-    child: Child,
-    says: BufReader<ChildStdout>,
-    url: String,
-}
-
-impl Api {
-    fn start() -> Self {
-        let mut command = python().script(&root().join("tests/clients/fake_openai.py"), &[]);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("start the API");
-        let mut says = BufReader::new(child.stdout.take().unwrap());
-        let mut url = String::new();
-        says.read_line(&mut url).expect("the API says where it is");
-        Self { child, says, url: url.trim().to_owned() }
-    }
-
-    /// Ends it; the model calls it was asked for.
-    fn asked(mut self) -> Counts {
-        drop(self.child.stdin.take());
-        let mut said = String::new();
-        self.says.read_to_string(&mut said).unwrap();
-        let asked: BTreeMap<String, u64> = serde_json::from_str(&said).expect("the API's account is JSON");
-        let mut counts = Counts::new();
-        for (call, n) in asked {
-            let status = if call.ends_with(" 200") { "ok" } else { "error" };
-            *counts.entry(("model.generate".to_owned(), status.to_owned())).or_default() += n;
-        }
-        counts
-    }
-}
-
-impl Drop for Api {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// What a user sets to point an agent at an API and its telemetry at halod.
 fn environment(api: &Api, door: SocketAddr) -> [(&'static str, String); 6] {
@@ -71,31 +28,26 @@ fn environment(api: &Api, door: SocketAddr) -> [(&'static str, String); 6] {
 
 /// What a client says on the span of every call: in which session, for whom, and what went in and
 /// came out.
-struct Shows {
+pub struct Shows {
     session: bool,
     user: bool,
     content: bool,
 }
 
-const ALL: Shows = Shows { session: true, user: true, content: true };
+pub const ALL: Shows = Shows { session: true, user: true, content: true };
 
 /// The instrumentations of the bare `openai` package know of no session and no user.
 const CALL: Shows = Shows { session: false, user: false, content: true };
 
 /// Runs an agent under `halod`, and holds the chain against what the agent did. Returns its records.
-fn check(run: impl FnOnce(&Halod, &Api) -> String, shows: &Shows) -> Vec<Value> {
+pub fn check(run: impl FnOnce(&Halod, &Api) -> String, shows: &Shows) -> Vec<Value> {
     let dir = tempfile::tempdir().unwrap();
     let halod = Halod::start(dir.path());
     let api = Api::start();
-    let printed = run(&halod, &api);
-    let said = printed.lines().last().unwrap_or_default();
-    let said: Value = serde_json::from_str(said).unwrap_or_else(|e| panic!("{e}: {printed}"));
+    let said = account(&run(&halod, &api));
     let mut did = api.asked();
     assert!(did.len() == 2 && did.values().sum::<u64>() == 4, "the script's own plan: {did:?}");
-    for (what, n) in said["ran"].as_object().unwrap() {
-        let (tool, status) = what.split_once(' ').unwrap();
-        did.insert((tool.to_owned(), status.to_owned()), n.as_u64().unwrap());
-    }
+    did.extend(tools(&said));
     let records = of_tenant(dir.path(), Some(TENANT));
     assert_eq!(counted(&records), did, "{}", told(&records));
     assert_eq!(files(dir.path()).len(), 1, "all of it is one tenant's");
@@ -135,34 +87,8 @@ fn check_record(record: &Value, said: &Value, shows: &Shows) {
     }
 }
 
-/// What a record says was done; `None` when it is the boundary of an agent, a chain or a turn.
-fn action(record: &Value) -> Option<&str> {
-    let tool = record["action"]["tool"].as_str().unwrap();
-    let tool =
-        tool.strip_prefix("mcp__").and_then(|rest| rest.split_once("__")).map_or(tool, |(_, name)| name);
-    (!tool.starts_with("agent.")).then_some(tool)
-}
-
-/// Every action once: a record whose parent is recorded as the same action tells of that one again.
-fn counted(records: &[Value]) -> Counts {
-    let id = |record: &Value, key: &str| record[key].as_str().map(str::to_owned);
-    let by_id: BTreeMap<String, &Value> =
-        records.iter().filter_map(|r| id(r, "record_id").map(|id| (id, r))).collect();
-    let mut counts = Counts::new();
-    for record in records {
-        let parent = id(record, "parent_id").and_then(|parent| by_id.get(&parent).copied());
-        let Some(action_) = action(record) else { continue };
-        if parent.and_then(action) == Some(action_) {
-            continue;
-        }
-        let status = record["outcome"]["status"].as_str().unwrap().to_owned();
-        *counts.entry((action_.to_owned(), status)).or_default() += 1;
-    }
-    counts
-}
-
 /// The records in short, for a failure's message.
-fn told(records: &[Value]) -> String {
+pub fn told(records: &[Value]) -> String {
     let line = |r: &Value| {
         format!(
             "{} {} {} {} <- {}\n",
@@ -177,11 +103,14 @@ fn told(records: &[Value]) -> String {
 }
 
 /// No file below `dir` contains `secret`.
-fn assert_nowhere(dir: &Path, secret: &str) {
+pub fn assert_nowhere(dir: &Path, secret: &str) {
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
             assert_nowhere(&path, secret);
+        }
+        // A socket has nothing to read.
+        if !path.is_file() {
             continue;
         }
         let bytes = std::fs::read(&path).unwrap();

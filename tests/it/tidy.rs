@@ -12,20 +12,21 @@ const LAYERS: &[&[&str]] = &[
     &["chain"],
     &["pipeline"],
     &["hold", "tee"],
-    &["net", "receivers"],
+    &["net", "receivers", "client"],
     &["import"],
     &["config", "telemetry", "daemon"],
     &["cli"],
 ];
 
 /// Where files are read and written. The hold keeps what was acknowledged and is not whole, a tee its queue,
-/// each on a thread of its own; imports are of files; the metrics read the process's own size, and nothing
-/// else.
+/// each on a thread of its own; imports and followed logs are files; the metrics read the process's own size,
+/// and nothing else.
 const MAY_USE_FILES: &[&str] = &[
     "src/chain",
     "src/hold",
     "src/tee",
     "src/import",
+    "src/receivers/tail",
     "src/config",
     "src/cli",
     "src/daemon",

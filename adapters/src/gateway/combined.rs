@@ -1,6 +1,6 @@
 //! The common and combined text of nginx and Apache, Traefik's, and what operators append to them.
 
-use super::fields::{Field, MILLI, usual};
+use super::fields::{Field, MILLI, SECOND, usual};
 use super::format::Format;
 use super::row::{Row, Value};
 use super::text::{Piece, Rest, said, unescape};
@@ -41,6 +41,9 @@ pub(super) fn row<'a>(line: &'a str, format: Format) -> Result<Row<'a>, Unusable
 fn around_the_time(line: &str) -> Option<(&str, time::Time, &str)> {
     memchr_iter(b'[', line.as_bytes()).find_map(|at| {
         let text = &line[at + 1..];
+        if !text.as_bytes().first().is_some_and(u8::is_ascii_digit) {
+            return None;
+        }
         // The longest form has 35 bytes.
         let end = text.bytes().take(40).position(|b| b == b']')?;
         let rest = text[end..].strip_prefix("] ").filter(|rest| rest.starts_with('"'))?;
@@ -102,7 +105,7 @@ fn more<'a>(mut rest: Rest<'a>, format: Format, row: &mut Row<'a>) {
     while let Some(piece) = rest.piece() {
         match piece {
             Piece::Pair(key, value) => {
-                if let Some(field) = usual(key) {
+                if let Some(field) = appended(key).or_else(|| usual(key)) {
                     let value = escaped(value, &mut row.damaged);
                     row.put(field, value);
                 }
@@ -114,6 +117,17 @@ fn more<'a>(mut rest: Rest<'a>, format: Format, row: &mut Row<'a>) {
             _ => {}
         }
     }
+}
+
+/// What the short names stand for that nginx's and others' documentation gives to appended fields.
+fn appended(key: &str) -> Option<Field> {
+    Some(match key {
+        "ua" => Field::Upstream,
+        "us" => Field::UpstreamStatus,
+        "ut" => Field::Latency(SECOND),
+        "rl" => Field::BytesIn,
+        _ => return None,
+    })
 }
 
 /// `<requests so far> "<router>" "<server>" <ms>ms`.

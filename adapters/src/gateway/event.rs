@@ -28,7 +28,7 @@ pub(super) fn event<'a>(
     facts.push(("offset", Fact::Number(place.offset)));
     facts.extend(number("http_status", row.status.map(u64::from)));
     facts.extend(label("method", method));
-    facts.extend(target.shown.map(|path| ("path", Fact::Text(path))));
+    facts.extend(target.shown.map(|path| ("path", Fact::Label(path))));
     facts.extend(label("host", target.host));
     facts.extend(number("duration_ms", row.duration.map(to_millis)));
     facts.extend(number("upstream_ms", row.latency.map(to_millis)));
@@ -136,7 +136,8 @@ fn outcome<'a>(row: &Row<'a>) -> Outcome<'a> {
     };
     let ok = status == Status::Ok;
     let error_type = row.error_type.clone().filter(|_| !ok).or_else(|| match code {
-        Some(0 | 499) => Some(Cow::Borrowed("client_closed_request")),
+        // 460 is that of AWS.
+        Some(0 | 460 | 499) => Some(Cow::Borrowed("client_closed_request")),
         Some(code) if code >= 400 => Some(Cow::Owned(code.to_string())),
         _ => row.aborted.map(Cow::Borrowed),
     });

@@ -146,7 +146,6 @@ pub(super) fn usual(key: &str) -> Option<Field> {
             | "response_code"
             | "http_status"
             | "response_status"
-            | "code"
             | "http_status_code"
             | "http_response_status_code"
             | "response_status_code" => Status,

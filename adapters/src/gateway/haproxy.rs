@@ -13,6 +13,9 @@ use std::borrow::Cow;
 pub(super) fn row(line: &str) -> Result<Option<Row<'_>>, Unusable> {
     let found = memchr_iter(b'[', line.as_bytes()).find_map(|at| {
         let text = &line[at + 1..];
+        if !text.as_bytes().first().is_some_and(u8::is_ascii_digit) {
+            return None;
+        }
         let end = text.bytes().take(40).position(|b| b == b']')?;
         Some((&line[..at], time::clf(&text[..end])?, text[end..].strip_prefix("] ")?))
     });
@@ -113,7 +116,7 @@ fn decoded<'a>(text: &'a str, damaged: &mut bool) -> Cow<'a, str> {
     while let Some((&byte, tail)) = rest.split_first() {
         rest = tail;
         match *tail {
-            [high, low, ..] if byte == b'#' && high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+            [high @ (b'0'..=b'9' | b'A'..=b'F'), low @ (b'0'..=b'9' | b'A'..=b'F'), ..] if byte == b'#' => {
                 out.push(hex(high) << 4 | hex(low));
                 rest = tail.get(2..).unwrap_or_default();
             }

@@ -81,6 +81,9 @@ fn read(object: Entries<'_>, format: Format) -> Option<Row<'_>> {
 }
 
 fn finish(mut row: Row<'_>, format: Format) -> Option<Row<'_>> {
+    if !row.is_request() {
+        return None;
+    }
     if let Some(flags) = row.flags.take() {
         // Both set the flags again, unless they say nothing.
         let flags = flags.into_owned();
@@ -92,7 +95,10 @@ fn finish(mut row: Row<'_>, format: Format) -> Option<Row<'_>> {
         (row.aborted, row.denied) = (row.aborted.or(of.aborted), row.denied || of.denied);
         row.flags = of.flags.map(|flags| flags.into_owned().into());
     }
-    row.is_request().then_some(row)
+    // An access log's own way to say that nothing could be made of what was sent.
+    let named = row.path.is_some() || row.url.is_some() || row.tool.is_some() || row.model.is_some();
+    row.malformed |= !named;
+    Some(row)
 }
 
 /// Keys by a program's own names, then by the usual ones; objects for request and response, and headers.

@@ -24,6 +24,8 @@ mod path;
 mod row;
 mod rules;
 mod spec;
+#[cfg(test)]
+mod tests;
 mod text;
 mod time;
 
@@ -93,6 +95,9 @@ impl Reader {
             row.damaged |= damaged;
         }
         let Some(row) = row else { return Ok(Line::Preamble) };
+        if row.bad_status {
+            return Err(Unusable::new("status", "a number that is no HTTP status"));
+        }
         let target = row.target();
         if !self.rules.agent(&row, &target) {
             return Ok(Line::Filtered);

@@ -43,6 +43,8 @@ pub(super) struct Row<'a> {
     pub(super) cached: Option<bool>,
     /// Names that go into the record as they are.
     pub(super) facts: Vec<(&'static str, Cow<'a, str>)>,
+    /// A number that is no HTTP status was logged as one.
+    pub(super) bad_status: bool,
     /// The gateway could make nothing of what was sent: `<BADREQ>`, a TLS handshake on a plain port.
     pub(super) malformed: bool,
     /// The connection ended before the answer did.
@@ -170,7 +172,8 @@ impl<'a> Row<'a> {
             Field::Gateway => &mut self.gateway,
             field => {
                 let Some(key) = fact_key(field) else { return };
-                if let Some(text) = value.text() {
+                if let Some(text) = value.text().filter(|_| self.facts.iter().all(|(known, _)| *known != key))
+                {
                     self.facts.push((key, text));
                 }
                 return;
@@ -179,18 +182,29 @@ impl<'a> Row<'a> {
         first(slot, || value.text());
     }
 
-    /// Three digits, or `0`, `-1` and `-` for a request that was never answered.
+    /// Three digits, or `0`, `-1` and `-` for a request that was never answered. A word is none.
     fn status(&mut self, value: &Value<'a>) {
         if self.status.is_some() {
             return;
         }
-        match value {
-            Value::Text(text) if matches!(text.as_ref(), "-1" | "-") => self.status = Some(0),
-            Value::Whole(-1) => self.status = Some(0),
-            value => {
-                self.status =
-                    value.whole().and_then(|code| u16::try_from(code).ok()).filter(|code| *code < 1000)
-            }
+        let code = match value {
+            Value::Text(text) => match text.as_ref() {
+                "-1" | "-" => Some(0),
+                // Of more digits than any number has too.
+                text if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) => {
+                    Some(number::whole(text).unwrap_or(u64::MAX))
+                }
+                _ => None,
+            },
+            Value::Whole(-1) => Some(0),
+            Value::Whole(code) => Some(u64::try_from(*code).unwrap_or(u64::MAX)),
+            Value::Float(code) => Some(number::float(*code, 1).unwrap_or(u64::MAX)),
+            Value::Flag(_) => None,
+        };
+        match code.map(u16::try_from) {
+            Some(Ok(code @ (0 | 100..=999))) => self.status = Some(code),
+            Some(_) => self.bad_status = true,
+            None => {}
         }
         self.status_is_text = matches!(value, Value::Text(_));
     }
@@ -225,7 +239,7 @@ impl<'a> Row<'a> {
             || self.malformed
             || self.tool.is_some()
             || self.model.is_some()
-            || self.method.is_some() && self.status.is_some()
+            || self.status.is_some()
     }
 
     pub(super) fn into_owned(self) -> Row<'static> {
@@ -259,6 +273,7 @@ impl<'a> Row<'a> {
             output_tokens: self.output_tokens,
             total_tokens: self.total_tokens,
             cached: self.cached,
+            bad_status: self.bad_status,
             malformed: self.malformed,
             aborted: self.aborted,
             denied: self.denied,

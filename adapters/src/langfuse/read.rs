@@ -282,8 +282,10 @@ impl<'a> Body<'a> {
         (fragment.opens, fragment.closes) = (true, true);
         fragment.kind = Some(Kind::Guard);
         fragment.name = Some(name);
-        fragment.parent = observation.clone().map(observation_id).or_else(|| trace.clone().map(trace_id));
-        fragment.within = trace.clone().map(trace_id);
+        fragment.parent = judged(trace.clone(), observation.clone());
+        // Nobody tells of the trace of spans here.
+        let spans = trace.as_deref().is_some_and(|trace| is_hex(trace, 32));
+        fragment.within = trace.clone().filter(|_| !spans).map(trace_id);
         fragment.ended = self.instant(["timestamp", "timestamp"]);
         fragment.tenant = self.tenant(self.metadata().as_ref());
         fragment.session = session;
@@ -327,6 +329,23 @@ pub(super) fn trace_id(id: Cow<'_, str>) -> Id<'_> {
 
 pub(super) fn observation_id(id: Cow<'_, str>) -> Id<'_> {
     vec!["observation".into(), id]
+}
+
+/// What a score is about. What came as a span of OpenTelemetry has kept its ids, and its trace has no
+/// record.
+fn judged<'a>(trace: Option<Cow<'a, str>>, observation: Option<Cow<'a, str>>) -> Option<Id<'a>> {
+    match (trace, observation) {
+        (Some(trace), Some(span)) if is_hex(&trace, 32) && is_hex(&span, 16) => {
+            Some(vec!["span".into(), trace, span])
+        }
+        (_, Some(observation)) => Some(observation_id(observation)),
+        (Some(trace), None) => (!is_hex(&trace, 32)).then(|| trace_id(trace)),
+        (None, None) => None,
+    }
+}
+
+fn is_hex(text: &str, digits: usize) -> bool {
+    text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
 /// A whole number as one, anything else as text.

@@ -92,7 +92,7 @@ impl<'a> RunParts<'_, 'a> {
         match field {
             None => self.main = Some(content),
             Some(field) if self.fields.iter().any(|(known, _)| *known == field) => {
-                self.repeated = Some(field)
+                self.repeated = Some(field);
             }
             Some(field) => self.fields.push((field, content)),
         }
@@ -157,7 +157,7 @@ pub fn text(content: &[u8]) -> Result<&str, String> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
     use crate::json;

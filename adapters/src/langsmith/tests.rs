@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::{Op, feedback, fragment, run};
 use crate::event::{Action, Content, Event, Fact, Origin, Status};
@@ -45,7 +45,7 @@ fn a_dotted_order_says_what_the_run_does_not() {
         assert!(run.facts.contains(&("trace_id", Fact::Id(ID.into()))));
     });
     posted(r#"{"id":"x","dotted_order":"nonsense"}"#, |run| {
-        assert_eq!((run.parent, run.started), (None, None))
+        assert_eq!((run.parent, run.started), (None, None));
     });
 }
 

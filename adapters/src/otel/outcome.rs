@@ -51,10 +51,11 @@ fn status<'a>(
         Some(AnyValue::Bool(failed)) => *failed,
         _ => false,
     };
-    // An exception that the sender went on from has an explicit status of OK.
+    // An exception that the sender went on from has an explicit status of OK. LangSmith's exporter writes
+    // OK when a run begins, which no later status overrules, and an exception only of a run that failed.
     let failed = span.status_code == ERROR
         || found.has(Field::ErrorType)
-        || found.exception && span.status_code == UNSET
+        || found.exception && (span.status_code == UNSET || decision.dialect == Some("langsmith"))
         || says_so(Field::Outcome)
         // Everybody has a `success`; here it is known what it is about.
         || matches!(decision.why, Why::Marker(Field::ClaudeType)) && unsuccessful(found)
@@ -135,7 +136,9 @@ pub(crate) fn tells_of_failure(result: &Json<'_>) -> bool {
     is_failure(result) || inner() || encoded()
 }
 
-fn is_failure(value: &Json<'_>) -> bool {
+/// Whether a result says of itself that it is a failure: as the reference derives it, and MCP's `isError`.
+#[must_use]
+pub fn is_failure(value: &Json<'_>) -> bool {
     let Json::Object(entries) = value else { return false };
     // One pass, however many entries: these are a sender's own.
     entries.iter().any(|(key, value)| match key.as_str() {

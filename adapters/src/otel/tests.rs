@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
-use crate::event::Content;
+use crate::event::{Content, Status};
 use crate::json::Json;
 use crate::otlp::model::AnyValue;
 
@@ -204,4 +204,18 @@ fn a_decision_before_an_action_is_told_with_who_made_it() {
     let hook = "haystack.agent.hook.human_in_the_loop.strategy";
     let verdict = "haystack.agent.hook.human_in_the_loop.strategy.decision";
     assert_eq!(decided(hook, &[(verdict, "confirm")]), (Status::Ok, Some(Decision::HumanApproved), None));
+}
+
+/// LangSmith's exporter writes OK when a run begins, and no later status overrules that.
+#[test]
+fn an_exception_under_an_explicit_ok_is_langsmiths_way_to_say_that_a_run_failed() {
+    let exception = crate::otlp::model::SpanEvent { name: "exception".into(), ..Default::default() };
+    for (marker, kind, status) in
+        [("langsmith.span.kind", "llm", Status::Error), ("gen_ai.operation.name", "chat", Status::Ok)]
+    {
+        let mut span = span("ChatOpenAI", &[(marker, kind)]);
+        span.events = vec![exception.clone()];
+        span.status_code = 1;
+        assert_eq!(event(&Resource::default(), &span).unwrap().outcome.status, status, "{marker}");
+    }
 }

@@ -12,7 +12,7 @@ pub mod model;
 mod oracle;
 pub mod protobuf;
 mod schema;
-mod wire;
+pub(crate) mod wire;
 
 use std::fmt;
 use thiserror::Error;
@@ -51,7 +51,7 @@ pub enum DecodeError {
     Varint { offset: usize },
     #[error("byte {offset} does not start a protobuf field")]
     Key { offset: usize },
-    #[error("field {tag} at byte {offset} has the wrong wire type for an OTLP {message}")]
+    #[error("field {tag} at byte {offset} has the wrong wire type for {message}")]
     WireType { offset: usize, tag: u32, message: &'static str },
     #[error("the group that ends at byte {offset} was not begun")]
     Group { offset: usize },
@@ -59,7 +59,7 @@ pub enum DecodeError {
     Utf8 { offset: usize },
     #[error("values are nested too deep at byte {offset}; the limit is {limit} levels")]
     TooDeep { offset: usize, limit: u32 },
-    #[error("the request has more than {limit} spans, attributes and values; send it in parts")]
+    #[error("the request has more than {limit} elements, such as attributes and values; send it in parts")]
     TooMany { limit: u32 },
     #[error("not JSON at byte {offset}: {problem}")]
     Json { offset: usize, problem: &'static str },

@@ -8,18 +8,18 @@ use super::{DecodeError, MAX_MESSAGES};
 use std::cell::Cell;
 
 /// Levels of messages within messages, the request itself not counted. prost's limit.
-pub(super) const MAX_DEPTH: u32 = 100;
+pub(crate) const MAX_DEPTH: u32 = 100;
 
-pub(super) const VARINT: u32 = 0;
-pub(super) const FIXED64: u32 = 1;
-pub(super) const LEN: u32 = 2;
+pub(crate) const VARINT: u32 = 0;
+pub(crate) const FIXED64: u32 = 1;
+pub(crate) const LEN: u32 = 2;
 const GROUP: u32 = 3;
 const END_GROUP: u32 = 4;
-pub(super) const FIXED32: u32 = 5;
+pub(crate) const FIXED32: u32 = 5;
 
 /// One message's bytes, read from the front.
 #[derive(Clone, Debug)]
-pub(super) struct Reader<'a, 'b> {
+pub(crate) struct Reader<'a, 'b> {
     rest: &'a [u8],
     /// Offset in the request of the end of `rest`.
     end: usize,
@@ -30,21 +30,21 @@ pub(super) struct Reader<'a, 'b> {
 }
 
 impl<'a, 'b> Reader<'a, 'b> {
-    pub(super) fn new(bytes: &'a [u8], messages: &'b Cell<u32>) -> Self {
+    pub(crate) fn new(bytes: &'a [u8], messages: &'b Cell<u32>) -> Self {
         Self { rest: bytes, end: bytes.len(), depth: MAX_DEPTH, messages }
     }
 
-    pub(super) fn remaining(&self) -> usize {
+    pub(crate) fn remaining(&self) -> usize {
         self.rest.len()
     }
 
-    pub(super) fn offset(&self) -> usize {
+    pub(crate) fn offset(&self) -> usize {
         self.end - self.rest.len()
     }
 
     /// The next field's key, `tag << 3 | wire type`; `None` at the end of the message.
     #[inline]
-    pub(super) fn key(&mut self) -> Result<Option<u32>, DecodeError> {
+    pub(crate) fn key(&mut self) -> Result<Option<u32>, DecodeError> {
         if self.rest.is_empty() {
             return Ok(None);
         }
@@ -56,7 +56,7 @@ impl<'a, 'b> Reader<'a, 'b> {
     }
 
     #[inline]
-    pub(super) fn varint(&mut self) -> Result<u64, DecodeError> {
+    pub(crate) fn varint(&mut self) -> Result<u64, DecodeError> {
         match self.rest {
             [a, rest @ ..] if *a < 0x80 => {
                 self.rest = rest;
@@ -92,7 +92,7 @@ impl<'a, 'b> Reader<'a, 'b> {
     }
 
     #[inline]
-    pub(super) fn fixed64(&mut self) -> Result<u64, DecodeError> {
+    pub(crate) fn fixed64(&mut self) -> Result<u64, DecodeError> {
         match self.rest.split_first_chunk::<8>() {
             Some((bytes, rest)) => {
                 self.rest = rest;
@@ -103,7 +103,7 @@ impl<'a, 'b> Reader<'a, 'b> {
     }
 
     #[inline]
-    pub(super) fn fixed32(&mut self) -> Result<u32, DecodeError> {
+    pub(crate) fn fixed32(&mut self) -> Result<u32, DecodeError> {
         match self.rest.split_first_chunk::<4>() {
             Some((bytes, rest)) => {
                 self.rest = rest;
@@ -114,7 +114,7 @@ impl<'a, 'b> Reader<'a, 'b> {
     }
 
     #[inline]
-    pub(super) fn bytes(&mut self) -> Result<&'a [u8], DecodeError> {
+    pub(crate) fn bytes(&mut self) -> Result<&'a [u8], DecodeError> {
         let offset = self.offset();
         let len = usize::try_from(self.varint()?).unwrap_or(usize::MAX);
         match self.rest.split_at_checked(len) {
@@ -127,14 +127,14 @@ impl<'a, 'b> Reader<'a, 'b> {
     }
 
     #[inline]
-    pub(super) fn string(&mut self) -> Result<&'a str, DecodeError> {
+    pub(crate) fn string(&mut self) -> Result<&'a str, DecodeError> {
         let bytes = self.bytes()?;
         std::str::from_utf8(bytes).map_err(|_| DecodeError::Utf8 { offset: self.offset() - bytes.len() })
     }
 
     /// Enters an embedded message.
     #[inline]
-    pub(super) fn message(&mut self) -> Result<Reader<'a, 'b>, DecodeError> {
+    pub(crate) fn message(&mut self) -> Result<Reader<'a, 'b>, DecodeError> {
         if self.depth == 0 {
             return Err(self.too_deep());
         }
@@ -147,14 +147,14 @@ impl<'a, 'b> Reader<'a, 'b> {
     }
 
     /// Enters a packed repeated field, which is no level of nesting.
-    pub(super) fn packed(&mut self) -> Result<Reader<'a, 'b>, DecodeError> {
+    pub(crate) fn packed(&mut self) -> Result<Reader<'a, 'b>, DecodeError> {
         let rest = self.bytes()?;
         Ok(Reader { rest, end: self.offset(), depth: self.depth, messages: self.messages })
     }
 
     /// Skips a field that the message `message` does not know. `known` has a bit for each tag that
     /// it does know: such a field arrives here only with the wrong wire type.
-    pub(super) fn unknown(&mut self, key: u32, known: u32, message: &'static str) -> Result<(), DecodeError> {
+    pub(crate) fn unknown(&mut self, key: u32, known: u32, message: &'static str) -> Result<(), DecodeError> {
         let tag = key >> 3;
         if tag < 32 && known >> tag & 1 == 1 {
             return Err(DecodeError::WireType { offset: self.offset(), tag, message });
@@ -193,7 +193,7 @@ impl<'a, 'b> Reader<'a, 'b> {
 }
 
 /// A bit for each tag, for [`Reader::unknown`].
-pub(super) const fn tags(tags: &[u32]) -> u32 {
+pub(crate) const fn tags(tags: &[u32]) -> u32 {
     let mut bits = 0;
     let mut at = 0;
     while at < tags.len() {
@@ -204,6 +204,6 @@ pub(super) const fn tags(tags: &[u32]) -> u32 {
 }
 
 /// The key of field `tag` in wire type `wire`.
-pub(super) const fn key(tag: u32, wire: u32) -> u32 {
+pub(crate) const fn key(tag: u32, wire: u32) -> u32 {
     tag << 3 | wire
 }

@@ -1,6 +1,6 @@
 //! `receivers.import`: folders whose files are imported.
 
-use super::{Reader, Written};
+use super::{Key, Reader, Written};
 use crate::config::Config;
 use crate::import::folder::Folders;
 use crate::record::tenant::Tenant;
@@ -23,12 +23,12 @@ impl Reader<'_> {
                 }
             }
         }
-        for (pattern, named_at, Written { place, text, shown }) in self.map(FORMATS) {
-            if glob::Pattern::new(&pattern).is_err() {
-                self.report(named_at, FORMATS, format!("`{pattern}` is no pattern of file names"));
+        for (Key { name: pattern, place: named_at }, Written { place, text, shown }) in self.map(FORMATS) {
+            if glob::Pattern::new(pattern).is_err() {
+                self.report(*named_at, FORMATS, format!("`{pattern}` is no pattern of file names"));
             }
             match text.parse() {
-                Ok(format) => folders.formats.push((pattern, format)),
+                Ok(format) => folders.formats.push((pattern.clone(), format)),
                 Err(error) => self.report(place, FORMATS, format!("`{shown}`: {error}")),
             }
         }

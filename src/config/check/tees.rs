@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{Config, Reader, Written};
+use super::{Config, Key, Reader, Written};
 use crate::tee::settings::Target;
 use crate::tee::{Door, Settings};
 
@@ -64,15 +64,15 @@ impl Reader<'_> {
     /// Values are never repeated.
     fn headers(&mut self, key: &str) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        for (name, named_at, Written { place, text, .. }) in self.map(key) {
-            let header = match HeaderName::from_str(&name) {
+        for (Key { name, place: named_at }, Written { place, text, .. }) in self.map(key) {
+            let header = match HeaderName::from_str(name) {
                 Ok(header) if OURS.contains(&header.as_str()) => {
-                    self.report(named_at, key, format!("`{header}` is set by halod"));
+                    self.report(*named_at, key, format!("`{header}` is set by halod"));
                     continue;
                 }
                 Ok(header) => header,
                 Err(_) => {
-                    self.report(named_at, key, format!("`{name}` is not the name of a header"));
+                    self.report(*named_at, key, format!("`{name}` is not the name of a header"));
                     continue;
                 }
             };
@@ -80,7 +80,7 @@ impl Reader<'_> {
                 Ok(mut value) => {
                     value.set_sensitive(true);
                     if headers.insert(header, value).is_some() {
-                        self.report(named_at, key, format!("`{name}` is given twice; case does not matter"));
+                        self.report(*named_at, key, format!("`{name}` is given twice; case does not matter"));
                     }
                 }
                 Err(_) => {

@@ -10,6 +10,7 @@ use halo_adapters::fragment::Fragment;
 use halo_adapters::json::{self, Json, Text};
 use halo_adapters::langfuse;
 use halo_adapters::unusable::Unusable;
+use http::StatusCode;
 use serde_json::{Value, json};
 
 /// Bytes of an event's id that are given back.
@@ -67,27 +68,62 @@ impl Batch {
     }
 }
 
-/// Reads a score, or a list of them, and puts them on the sheet; returns the id of the first.
-///
-/// # Errors
-/// One is no score, or they do not fit in flight.
-pub(super) fn scores(bytes: &Bytes, sender: &Sender, sheet: &mut Sheet) -> Result<String, Fault> {
-    let scores = match parse(bytes)? {
-        Json::Array(scores) => scores,
-        score => vec![score],
-    };
-    let first = scores.first().map(id).unwrap_or_default();
-    let unusable = |reason: Unusable| Fault::Undecodable(reason.to_string());
-    let event =
-        |score| Json::Object(vec![("type".into(), Json::str("score-create")), ("body".into(), score)]);
-    let events: Vec<Json<'_>> = scores.into_iter().map(event).collect();
-    for event in &events {
-        if let Some(fragment) = langfuse::fragment(event).map_err(unusable)? {
-            let (fragment, tenant) = sender.placed(fragment).map_err(unusable)?;
-            sheet.fragment(fragment, tenant)?;
+/// What became of a score, or of a list of them.
+#[derive(Debug)]
+pub(super) enum Scores {
+    One(String),
+    List { taken: u64, refused: Vec<String> },
+}
+
+impl Scores {
+    /// Reads a body and puts what it tells on the sheet.
+    ///
+    /// # Errors
+    /// It is neither, or does not fit in flight.
+    pub(super) fn read(bytes: &Bytes, sender: &Sender, sheet: &mut Sheet) -> Result<Self, Fault> {
+        let (scores, one) = match parse(bytes)? {
+            Json::Array(scores) => (scores, false),
+            score => (vec![score], true),
+        };
+        let first = scores.first().map(id).unwrap_or_default();
+        let event =
+            |score| Json::Object(vec![("type".into(), Json::str("score-create")), ("body".into(), score)]);
+        let events: Vec<Json<'_>> = scores.into_iter().map(event).collect();
+        let (mut taken, mut refused) = (0, Vec::new());
+        for event in &events {
+            let placed =
+                langfuse::fragment(event).and_then(|told| told.map(|told| sender.placed(told)).transpose());
+            match placed {
+                Ok(Some((fragment, tenant))) => {
+                    sheet.fragment(fragment, tenant)?;
+                    taken += 1;
+                }
+                Ok(None) => {}
+                Err(reason) if one => return Err(Fault::Undecodable(reason.to_string())),
+                Err(reason) => {
+                    sheet.reject(reason.to_string());
+                    refused.push(reason.to_string());
+                }
+            }
+        }
+        Ok(if one { Self::One(first) } else { Self::List { taken, refused } })
+    }
+
+    /// As Langfuse answers.
+    pub(super) fn answer(&self) -> (StatusCode, Value) {
+        match self {
+            Self::One(id) => (StatusCode::OK, json!({ "id": id })),
+            Self::List { refused, .. } if refused.is_empty() => {
+                (StatusCode::ACCEPTED, json!({ "message": "Accepted" }))
+            }
+            Self::List { taken, refused } => {
+                let errors: Vec<Value> =
+                    refused.iter().map(|message| json!({ "message": message })).collect();
+                let answer = json!({ "accepted": taken, "rejected": refused.len(), "errors": errors });
+                (StatusCode::MULTI_STATUS, answer)
+            }
         }
     }
-    Ok(first)
 }
 
 fn parse(bytes: &Bytes) -> Result<Json<'_>, Fault> {

@@ -13,7 +13,7 @@ mod tests;
 pub use self::keys::Keys;
 
 use super::delivery::{Delivery, Sheet};
-use super::otlp::OtlpService;
+use super::otlp::{Guest, OtlpService};
 use super::tenancy::{HeaderClaim, TenantRule};
 use crate::hold::Hold;
 use crate::net::answer::{self, Reply};
@@ -21,9 +21,9 @@ use crate::net::body::Reader;
 use crate::net::status::Fault;
 use crate::record::tenant::Tenant;
 use http::header::EXPECT;
-use http::{Method, Request, Response, StatusCode, Version};
+use http::{Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
-use ingest::Batch;
+use ingest::{Batch, Scores};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -88,10 +88,8 @@ impl LangfuseService {
             }
             (_, Err(fault)) => self.refuse(request, &fault).await,
             (Wanted::Traces, Ok(tenant)) => {
-                if let Some(tenant) = tenant {
-                    request.extensions_mut().insert(super::otlp::Mapped(tenant));
-                }
-                *request.uri_mut() = http::Uri::from_static("/v1/traces");
+                let uri = std::mem::replace(request.uri_mut(), Uri::from_static("/v1/traces"));
+                request.extensions_mut().insert(Guest { tenant, tee: self.delivery.tee.clone(), uri });
                 self.otlp.answer(request).await
             }
             (Wanted::Ingestion | Wanted::Score, Ok(tenant)) => {
@@ -114,7 +112,7 @@ impl LangfuseService {
     async fn take(&self, request: Request<Incoming>, wanted: Wanted, sender: Sender) -> Response<Reply> {
         let (head, body) = request.into_parts();
         let mut reader = Reader::new(body, &self.delivery.limits);
-        let taken = match self.delivery.read(&head.headers, &mut reader).await {
+        let taken = match self.delivery.read(&head, &mut reader).await {
             Ok(body) if wanted == Wanted::Score => self.score(body, sender).await,
             Ok(body) => self.ingest(body, sender).await,
             Err(fault) => Err(fault),
@@ -143,10 +141,10 @@ impl LangfuseService {
     }
 
     async fn score(&self, body: super::delivery::Body, sender: Sender) -> Result<(StatusCode, Value), Fault> {
-        let read = move |bytes: &bytes::Bytes, sheet: &mut Sheet| ingest::scores(bytes, &sender, sheet);
-        let (sheet, id) = self.delivery.work(body, read).await?;
+        let read = move |bytes: &bytes::Bytes, sheet: &mut Sheet| Scores::read(bytes, &sender, sheet);
+        let (sheet, scores) = self.delivery.work(body, read).await?;
         self.delivery.submit_to(&self.hold, sheet).await?;
-        Ok((StatusCode::OK, json!({ "id": id })))
+        Ok(scores.answer())
     }
 
     async fn refuse(&self, request: Request<Incoming>, fault: &Fault) -> Response<Reply> {

@@ -12,27 +12,33 @@ use crate::tee::{Kept, Tee};
 use bytes::Bytes;
 use halo_adapters::otlp::Signal;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
 use hyper::body::Incoming;
 use std::sync::Arc;
 
 /// Answers one gRPC request.
 pub(super) async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Reply> {
-    let fault = match call(shared, request).await {
+    let (head, body) = request.into_parts();
+    let mut reader = Reader::new(body, &shared.limits);
+    let fault = match call(shared, &head, &mut reader).await {
         Ok(message) => return grpc_ok(&message),
         Err(fault) => fault,
     };
     shared.stats().count(Transport::Grpc, &fault);
+    shared.lost(&fault, &head.headers, &reader);
     tracing::debug!(transport = "grpc", fault = fault.name(), "request refused");
     grpc::refuse(&fault)
 }
 
-async fn call(shared: &Arc<Shared>, request: Request<Incoming>) -> Result<Vec<u8>, Fault> {
-    let (head, body) = request.into_parts();
-    grpc::check(&head)?;
+async fn call(
+    shared: &Arc<Shared>,
+    head: &Parts,
+    reader: &mut Reader<'_, Incoming>,
+) -> Result<Vec<u8>, Fault> {
+    grpc::check(head)?;
     let signal = signal(head.uri.path())?;
-    let mut reader = Reader::new(body, &shared.limits);
-    let message = grpc::read(&head.headers, &mut reader, &shared.intake, shared.limits.body).await?;
+    let message = grpc::read(&head.headers, reader, &shared.intake, shared.limits.body).await?;
     let kept = keep(&shared.reading.tee, signal, message.coding, &head.headers, &message.body);
     let arrival = Arrival {
         signal,

@@ -2,15 +2,15 @@
 
 use super::decode::{Arrival, Encoding};
 use super::stats::Transport;
-use super::{Mapped, Shared};
+use super::{Guest, Shared};
 use crate::net::answer::{Form, Reply, http_error, http_ok};
 use crate::net::body::Reader;
 use crate::net::coding::Coding;
 use crate::net::status::Fault;
 use halo_adapters::otlp::Signal;
-use http::header::{CONTENT_TYPE, EXPECT};
+use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response, Version};
+use http::{HeaderMap, Method, Request, Response};
 use hyper::body::Incoming;
 use std::sync::Arc;
 
@@ -31,21 +31,18 @@ pub(super) async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> 
         Some(Encoding::Json) | None => Form::Json,
     };
     let mut reader = Reader::new(body, &shared.limits);
-    let (fault, untouched) = match wanted(&head, encoding) {
-        Err(fault) => (fault, true),
-        Ok(wanted) => match export(shared, &head, &wanted, &mut reader).await {
-            Ok(message) => return http_ok(form, message),
-            Err(fault) => (fault, !reader.has_begun()),
-        },
+    let exported = match wanted(&head, encoding) {
+        Err(fault) => Err(fault),
+        Ok(wanted) => export(shared, &head, &wanted, &mut reader).await,
+    };
+    let fault = match exported {
+        Ok(message) => return http_ok(form, message),
+        Err(fault) => fault,
     };
     shared.stats().count(Transport::Http, &fault);
+    shared.lost(&fault, &head.headers, &reader);
     tracing::debug!(transport = "http", fault = fault.name(), "request refused");
-    // An HTTP/1 connection that is closed on unread data is reset, and the answer lost with it.
-    // Who waits for "100 Continue" has sent nothing; HTTP/2 resets one stream only.
-    let waits = untouched && head.headers.contains_key(EXPECT);
-    if head.version < Version::HTTP_2 && !waits {
-        reader.discard().await;
-    }
+    reader.make_way(head.version, &head.headers).await;
     http_error(form, &fault)
 }
 
@@ -56,10 +53,14 @@ async fn export(
     reader: &mut Reader<'_, Incoming>,
 ) -> Result<Vec<u8>, Fault> {
     let (body, permit) = reader.collect(&shared.intake).await?;
-    let kept = shared.reading.tee.keep(head, &body);
+    let guest = head.extensions.get::<Guest>();
+    let kept = match guest {
+        Some(Guest { tee, uri, .. }) => tee.keep_as(&head.method, uri, &head.headers, &body),
+        None => shared.reading.tee.keep(head, &body),
+    };
     let &Wanted { signal, encoding, coding } = wanted;
     let claim = shared.reading.tenant.header_claim(&head.headers);
-    let mapped = head.extensions.get::<Mapped>().map(|mapped| mapped.0.clone());
+    let mapped = guest.and_then(|guest| guest.tenant.clone());
     let arrival = Arrival { signal, encoding, coding, body, permit, claim, mapped };
     let partial = shared.export(Transport::Http, arrival).await?;
     kept.forward();

@@ -29,9 +29,11 @@ use self::lineage::Promised;
 use self::response::Partial;
 use self::stats::{OtlpStats, SignalStats, Transport, Waiting};
 use super::contain;
+use super::gaps::{Gaps, Loss, Sender};
 use super::stats::{Counters, Pending};
 use super::tenancy::TenantRule;
 use crate::net::answer::Reply;
+use crate::net::body::Reader;
 use crate::net::grpc::is_grpc;
 use crate::net::limits::Limits;
 use crate::net::status::Fault;
@@ -40,8 +42,10 @@ use crate::pipeline::intake::Intake;
 use crate::record::build::Builder;
 use crate::record::tenant::Tenant;
 use crate::tee::Tee;
-use ::http::{Request, Response};
+use ::http::{HeaderMap, Request, Response, Uri};
+use bytes::Bytes;
 use halo_adapters::otlp::Signal;
+use http_body::Body;
 use hyper::body::Incoming;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -51,16 +55,24 @@ use std::sync::atomic::Ordering::Relaxed;
 const METRICS_WARNING: &str =
     "metrics are accepted and not kept: halod makes records of what agents do, from traces and logs";
 
+/// What gaps call this receiver.
+const RECEIVER: &str = "otlp";
+
 /// Answers OTLP requests. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct OtlpService {
     shared: Arc<Shared>,
 }
 
-/// Put among a request's extensions by who knows the sender by its key: whose its spans are, whatever
-/// they claim.
+/// Goes with a request that another receiver took in, at a path of its own.
 #[derive(Clone, Debug)]
-pub struct Mapped(pub Tenant);
+pub struct Guest {
+    /// The tenant that its sender is known to be, whatever the request claims.
+    pub tenant: Option<Tenant>,
+    /// Where it is passed on to, and as what it came.
+    pub tee: Tee,
+    pub uri: Uri,
+}
 
 /// How requests are read, at whichever door they arrive.
 #[derive(Debug)]
@@ -91,12 +103,19 @@ struct Shared {
     reading: Arc<Reading>,
     limits: Arc<Limits>,
     counters: Arc<Counters>,
+    gaps: Gaps,
 }
 
 impl OtlpService {
     #[must_use]
-    pub fn new(intake: Intake, reading: Arc<Reading>, limits: Arc<Limits>, counters: Arc<Counters>) -> Self {
-        Self { shared: Arc::new(Shared { intake, reading, limits, counters }) }
+    pub fn new(
+        intake: Intake,
+        reading: Arc<Reading>,
+        limits: Arc<Limits>,
+        counters: Arc<Counters>,
+        gaps: Gaps,
+    ) -> Self {
+        Self { shared: Arc::new(Shared { intake, reading, limits, counters, gaps }) }
     }
 }
 
@@ -116,13 +135,29 @@ impl Shared {
         &self.counters.otlp
     }
 
+    /// Notes what a sender that was refused does not send again. Whoever broke off does.
+    fn lost<B>(&self, fault: &Fault, headers: &HeaderMap, reader: &Reader<'_, B>)
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        if !reader.is_broken() {
+            let tenant = self.reading.tenant.header_claim(headers).tenant(None).ok();
+            let loss = Loss::of_body(RECEIVER, tenant.as_ref(), reader.length());
+            self.gaps.refused(Sender::Retries, fault, loss);
+        }
+    }
+
     /// Takes a request that has arrived: decodes it and has it sealed.
     async fn export(self: &Arc<Self>, transport: Transport, arrival: Arrival) -> Result<Partial, Fault> {
         let signal = arrival.signal;
+        let tenant = arrival.claim.tenant(None).ok();
         let decoded = self.decode(arrival).await?;
         let stats = self.stats().signal(transport, signal);
         self.stats().filtered.add(signal, &decoded.filtered_by);
         let partial = tally(stats, signal, &decoded)?;
+        if partial.rejected > 0 {
+            self.gaps.note(Loss::of_items(RECEIVER, tenant.as_ref(), partial.rejected));
+        }
         let Decoded { mut drafts, items, shares, joined, permit, .. } = decoded;
         let pending = Pending::new([&stats.accepted, &stats.refused, &stats.abandoned], items);
         if !shares.is_empty() {

@@ -1,7 +1,9 @@
 //! Names from known fields: what stays readable of them, and what stands for them.
 
+use super::fields::{MASK, credential_key, credential_value};
 use super::{Findings, Redactor, Rules, entropy, text};
 use crate::record::hash;
+use halo_adapters::json::{Json, Text};
 use std::borrow::Cow;
 
 /// What a mask of the contact rows leaves readable of a person that a record is to name.
@@ -28,6 +30,30 @@ impl Redactor {
         if text.contains(char::is_whitespace) { self.text(text) } else { self.named(text) }
     }
 
+    /// Masks what a sender put under a name of its own beside the content: whole where the name is a
+    /// credential's, a number where it is a card's.
+    #[must_use]
+    pub fn member<'t>(&self, name: &str, value: &'t Json<'_>) -> Json<'t> {
+        if credential_key(name) && credential_value(name, value) {
+            return Json::str(MASK);
+        }
+        match value {
+            Json::Array(items) => Json::Array(items.iter().map(|item| self.member(name, item)).collect()),
+            Json::Str(text) => match text.as_str() {
+                Some(text) => Json::Str(self.text(text).into()),
+                None => Json::Str(self.text(&text.to_lossy()).into_owned().into()),
+            },
+            Json::Int(number) if number.unsigned_abs() >= SHORTEST_CARD => {
+                let digits = number.to_string();
+                match self.named(&digits) {
+                    masked if masked == digits => Json::Int(*number),
+                    masked => Json::Str(Text::from(masked.into_owned())),
+                }
+            }
+            other => other.clone(),
+        }
+    }
+
     /// Adds what a name holds to `out`, by its patterns alone.
     pub fn scan_name(&self, name: &str, out: &mut Findings) {
         let seen = self.probe.look(name);
@@ -47,6 +73,9 @@ impl Redactor {
         text::replace(&name, &spans, short_hash).map_or(name, Cow::Owned)
     }
 }
+
+/// The least number of 13 digits: no card's has fewer.
+const SHORTEST_CARD: u64 = 1_000_000_000_000;
 
 fn short_hash(found: &str, out: &mut String) {
     let mut digits = Vec::with_capacity(64);

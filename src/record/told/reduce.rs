@@ -1,6 +1,7 @@
 //! What is kept of a message that waits for others: never content, and names as a record shows them.
 
-use crate::record::build::{Builder, error_hash};
+use crate::record::build::Builder;
+use crate::record::content::error_hash;
 use crate::record::draft::Scratch;
 use crate::record::hash;
 use crate::record::ids::kept_part;

@@ -31,6 +31,12 @@ pub fn agents() -> &'static Python {
     AGENTS.get_or_init(|| Python::of("agents", "agents.txt"))
 }
 
+/// LiteLLM, the library and the proxy (`tests/clients/litellm.txt`).
+pub fn litellm() -> &'static Python {
+    static LITELLM: OnceLock<Python> = OnceLock::new();
+    LITELLM.get_or_init(|| Python::of("litellm", "litellm.txt"))
+}
+
 /// The OpenTelemetry Collector, as a Python package carries it (`tests/clients/collector.txt`).
 pub fn collector() -> &'static Python {
     static COLLECTOR: OnceLock<Python> = OnceLock::new();
@@ -40,20 +46,29 @@ pub fn collector() -> &'static Python {
 /// The Node clients and the npm verifier (`tests/clients/package-lock.json`).
 pub fn npm() -> &'static Npm {
     static NPM: OnceLock<Npm> = OnceLock::new();
-    NPM.get_or_init(|| {
-        let manifest = root().join("tests/clients/package.json");
-        let lock = root().join("tests/clients/package-lock.json");
-        let dir = environment("npm", &[&manifest, &lock], |dir| {
-            fs::create_dir_all(dir).unwrap();
-            for file in [&manifest, &lock] {
-                fs::copy(file, dir.join(file.file_name().unwrap())).unwrap();
-            }
-            let mut npm = Command::new("npm");
-            npm.args(["ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(dir);
-            run(&mut npm, "node 20 or later, npm, and an npm registry that it can reach");
-        });
-        Npm { dir }
-    })
+    NPM.get_or_init(|| Npm::of("npm", "."))
+}
+
+/// Langfuse's SDKs: the last for Python that sends to the ingestion API, the current one, those for Node.
+pub fn langfuse2() -> &'static Python {
+    static LANGFUSE: OnceLock<Python> = OnceLock::new();
+    LANGFUSE.get_or_init(|| Python::of("langfuse2", "langfuse2.txt"))
+}
+
+pub fn langfuse5() -> &'static Python {
+    static LANGFUSE: OnceLock<Python> = OnceLock::new();
+    LANGFUSE.get_or_init(|| Python::of("langfuse5", "langfuse5.txt"))
+}
+
+pub fn langfuse_npm() -> &'static Npm {
+    static LANGFUSE: OnceLock<Npm> = OnceLock::new();
+    LANGFUSE.get_or_init(|| Npm::of("langfuse-npm", "langfuse"))
+}
+
+/// LangSmith's SDK for JavaScript (`tests/clients/langsmith_js`).
+pub fn langsmith_js() -> &'static Npm {
+    static NPM: OnceLock<Npm> = OnceLock::new();
+    NPM.get_or_init(|| Npm::of("langsmith-js", "langsmith_js"))
 }
 
 impl Python {
@@ -90,6 +105,22 @@ impl Python {
 }
 
 impl Npm {
+    /// The environment that a folder of `tests/clients` describes.
+    fn of(name: &str, folder: &str) -> Self {
+        let folder = root().join("tests/clients").join(folder);
+        let [manifest, lock] = ["package.json", "package-lock.json"].map(|file| folder.join(file));
+        let dir = environment(name, &[&manifest, &lock], |dir| {
+            fs::create_dir_all(dir).unwrap();
+            for file in [&manifest, &lock] {
+                fs::copy(file, dir.join(file.file_name().unwrap())).unwrap();
+            }
+            let mut npm = Command::new("npm");
+            npm.args(["ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(dir);
+            run(&mut npm, "node 20 or later, npm, and an npm registry that it can reach");
+        });
+        Self { dir }
+    }
+
     /// Where `node_modules` is.
     pub fn dir(&self) -> &Path {
         &self.dir

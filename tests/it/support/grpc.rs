@@ -23,6 +23,8 @@ pub struct Answer {
     /// `google.rpc.Code`; from the trailers, or from the headers of a trailers-only answer.
     pub code: i32,
     pub message: String,
+    /// The one message, without its frame; empty with an error.
+    pub body: Vec<u8>,
 }
 
 impl Grpc {
@@ -73,6 +75,7 @@ impl Grpc {
                 Ok(Answer {
                     code: code.parse().map_err(|_| format!("grpc-status {code:?}"))?,
                     message: status("grpc-message").unwrap_or_default(),
+                    body: body.to_bytes().get(5..).unwrap_or_default().to_vec(),
                 })
             };
             tokio::time::timeout(Duration::from_secs(60), exchange)

@@ -46,7 +46,18 @@ impl Http {
 
     /// Posts `body`; `headers` go beside the content length.
     pub fn post(&mut self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<Answer> {
-        self.begin(path, headers, body.len())?;
+        self.send("POST", path, headers, body)
+    }
+
+    /// The same by any method.
+    pub fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> io::Result<Answer> {
+        self.head(method, path, headers, body.len())?;
         // A refusal may come before the body is read; the answer counts, not the broken pipe.
         let sent = self.write(body);
         match (self.answer(), sent) {
@@ -62,7 +73,11 @@ impl Http {
 
     /// The request's head alone; the body follows by [`Self::write`].
     pub fn begin(&mut self, path: &str, headers: &[(&str, &str)], length: usize) -> io::Result<()> {
-        let mut head = format!("POST {path} HTTP/1.1\r\nhost: halod\r\ncontent-length: {length}\r\n");
+        self.head("POST", path, headers, length)
+    }
+
+    fn head(&mut self, method: &str, path: &str, headers: &[(&str, &str)], length: usize) -> io::Result<()> {
+        let mut head = format!("{method} {path} HTTP/1.1\r\nhost: halod\r\ncontent-length: {length}\r\n");
         for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }

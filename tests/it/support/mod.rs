@@ -1,10 +1,14 @@
 //! What every scenario needs: a real halod, real clients, and a reader of the chains they leave.
 
+pub mod api;
+pub mod backend;
 pub mod chains;
 pub mod clients;
+pub mod flaky;
 pub mod grpc;
 pub mod halod;
 pub mod http;
+pub mod middleman;
 pub mod random;
 pub mod reference;
 pub mod spans;

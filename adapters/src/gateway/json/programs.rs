@@ -64,7 +64,7 @@ fn caddy_request<'a>(request: Entries<'a>, row: &mut Row<'a>) {
                     "host" => Field::Host,
                     "client_ip" => Field::Client,
                     // Before Caddy 2.7 there was no other.
-                    "remote_ip" if row.facts.iter().all(|(key, _)| *key != "client") => Field::Client,
+                    "remote_ip" => Field::Client,
                     _ => continue,
                 };
                 if let Some(value) = Value::of(value) {
@@ -263,7 +263,6 @@ pub(super) fn cloudflare(object: Entries<'_>) -> Row<'_> {
             "Endpoint" => Field::Path,
             "Gateway" => Field::Gateway,
             "Model" => Field::Model,
-            "RequestedModel" => Field::Model,
             "Provider" => Field::Provider,
             "StatusCode" => Field::Status,
             "Timestamp" => Field::Ended,

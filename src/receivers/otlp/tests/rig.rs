@@ -1,12 +1,12 @@
 //! A service on a free loopback port, a writer under the test's command, and clients.
 
+use crate::net::answer::Reply;
 use crate::net::limits::Limits;
 use crate::net::listener;
 use crate::net::rpc_status::{Any, BadRequest, RetryInfo, Status};
 use crate::pipeline::batch::Receipt;
 use crate::pipeline::intake::{Intake, Job};
 use crate::pipeline::refusal::Refusal;
-use crate::receivers::door::{Door, Receivers};
 use crate::receivers::otlp::join::Joins;
 use crate::receivers::otlp::stats::{SignalStats, Transport};
 use crate::receivers::otlp::{OtlpService, Reading};
@@ -19,11 +19,14 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
+use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use prost::Message;
 use serde_json::Value;
+use std::convert::Infallible;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
@@ -65,6 +68,21 @@ const JOIN_WAIT: Duration = Duration::from_secs(3600);
 /// What may be in flight behind every rig.
 pub(super) const IN_FLIGHT: usize = 10 << 20;
 
+/// A door with nothing else behind it.
+#[derive(Clone)]
+struct Only(OtlpService);
+
+impl Service<Request<Incoming>> for Only {
+    type Response = Response<Reply>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Reply>, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let otlp = self.0.clone();
+        Box::pin(async move { Ok(otlp.answer(request).await) })
+    }
+}
+
 impl Rig {
     pub(super) fn new() -> Self {
         Self::with(small_limits())
@@ -79,17 +97,19 @@ impl Rig {
         let (drain, drained) = watch::channel(false);
         let limits = Arc::new(limits);
         let joins = Joins::new(JOIN_WAIT, IN_FLIGHT / 4, drained.clone());
-        let reading = Reading::new(TenantRule::default(), Arc::new(Builder::new(false)), joins);
-        let service =
-            OtlpService::new(intake.clone(), Arc::new(reading), Arc::clone(&limits), Arc::clone(&counters));
+        let builder = Arc::new(Builder::new(false));
+        let reading = Reading::new(TenantRule::default(), builder, joins);
+        let (gaps, _sealer) = crate::receivers::gaps::gaps();
+        let service = OtlpService::new(
+            intake.clone(),
+            Arc::new(reading),
+            Arc::clone(&limits),
+            Arc::clone(&counters),
+            gaps,
+        );
         let socket = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let addr = socket.local_addr().unwrap();
-        let server = runtime.spawn(listener::serve(
-            socket.into(),
-            Door::new(Receivers { otlp: service, langfuse: None }),
-            limits,
-            drained,
-        ));
+        let server = runtime.spawn(listener::serve(socket.into(), Only(service), limits, drained));
         let rig = Self {
             addr,
             intake,

@@ -1,0 +1,219 @@
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use super::*;
+use crate::event::{Action, Fact, Origin, Status};
+use proptest::prelude::*;
+
+const PLACE: Place<'static> =
+    Place { file: "access.log", identity: &["dev-1", "inode-2", "first"], offset: 77 };
+
+fn read(spec: Spec, rules: Rules, line: &str) -> Result<Line<'static>, String> {
+    // What a reader makes of a line may borrow from it.
+    let line: &'static [u8] = line.to_owned().into_bytes().leak();
+    Reader::new(spec, rules).line(line, &PLACE).map_err(|why| why.to_string())
+}
+
+fn event(spec: Spec, line: &str) -> Event<'static> {
+    match read(spec, Rules::all(), line) {
+        Ok(Line::Event(event)) => *event,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+fn fact(event: &Event<'_>, key: &str) -> Option<String> {
+    let (_, fact) = event.facts.iter().find(|(known, _)| *known == key)?;
+    Some(match fact {
+        Fact::Number(number) => number.to_string(),
+        Fact::Id(text) | Fact::Label(text) | Fact::Text(text) => text.to_string(),
+        other => format!("{other:?}"),
+    })
+}
+
+#[test]
+fn names_of_formats_are_read_as_they_are_written() {
+    for format in Format::ALL {
+        assert_eq!(format.to_string().parse(), Ok(format));
+    }
+    assert!("Nginx".parse::<Format>().is_err());
+}
+
+#[test]
+fn a_record_is_identified_by_the_file_and_the_offset_alone() {
+    let line = r#"1.2.3.4 - - [22/Nov/2026:08:29:52 +0000] "POST /v1/messages HTTP/1.1" 200 5"#;
+    let event = event(Format::Combined.into(), line);
+    let Origin::Keyed(keyed) = event.origin else { panic!("{:?}", event.origin) };
+    assert_eq!((keyed.space, keyed.id.join("/")), ("file", "dev-1/inode-2/first/77".to_owned()));
+}
+
+#[test]
+fn only_agent_traffic_unless_all_is_asked_for() {
+    let line = r#"1.2.3.4 - - [22/Nov/2026:08:29:52 +0000] "GET /favicon.ico HTTP/1.1" 404 5"#;
+    assert_eq!(read(Format::Nginx.into(), Rules::default(), line), Ok(Line::Filtered));
+    assert!(matches!(read(Format::Nginx.into(), Rules::all(), line), Ok(Line::Event(_))));
+    let own = Rules::new(&["/favicon.ico"]).unwrap();
+    assert!(matches!(read(Format::Nginx.into(), own, line), Ok(Line::Event(_))));
+}
+
+#[test]
+fn a_regular_expression_names_the_fields() {
+    let spec = Spec::regex(
+        r#"^(?P<started>\S+) (?P<principal>\S+) (?P<method>\w+) (?P<path>\S+) (?P<status>\d+) (?P<duration_ms>[\d.]+)$"#,
+    );
+    let spec = spec.unwrap();
+    let event = event(spec.clone(), "2026-11-22T08:29:52.5Z zoe POST /v1/messages?key=abc 503 12.5");
+    assert_eq!(event.principal.as_deref(), Some("zoe"));
+    assert_eq!(event.outcome.status, Status::Error);
+    assert_eq!((event.ended.unwrap() - event.started.unwrap()) / 1000, 12_500);
+    assert_eq!(fact(&event, "path").as_deref(), Some("/v1/messages?key=****"));
+    assert_eq!(event.source.dialect, "regex");
+    assert_eq!(read(spec, Rules::all(), "x").unwrap_err(), "the expression does not match");
+    for (bad, why) in [
+        ("(?P<pfad>x)", "\"pfad\" is no field; those are request, method,"),
+        ("(?P<status>x)", "no group says what was requested"),
+        ("(", "unclosed group"),
+        ("(?P<path>(a{1000}){1000})", "size"),
+    ] {
+        let error = Spec::regex(bad).unwrap_err().to_string();
+        assert!(error.contains(why), "{bad}: {error}");
+    }
+    assert!(read(Format::Regex.into(), Rules::all(), "x").is_err());
+}
+
+#[test]
+fn a_map_names_the_fields_of_an_object() {
+    let map = [
+        ("model", "llm.name"),
+        ("status", "code"),
+        ("principal", "who.id"),
+        ("tenant", "org.id"),
+        ("latency_us", "us"),
+    ];
+    let spec = Spec::json(map).unwrap();
+    let event = event(
+        spec.clone(),
+        r#"{"llm":{"name":"gpt-4o"},"code":"403","who":{"id":17},"org.id":"acme","us":2500}"#,
+    );
+    assert_eq!(event.action, Action::Request { tool: "gen_ai:gpt-4o".into(), model: Some("gpt-4o".into()) });
+    assert_eq!(event.outcome.status, Status::Denied);
+    assert_eq!((event.principal.as_deref(), event.tenant.as_deref()), (Some("17"), Some("acme")));
+    assert_eq!(fact(&event, "upstream_ms").as_deref(), Some("2"));
+    assert_eq!(read(spec, Rules::all(), r#"{"x":1}"#), Ok(Line::Preamble));
+    assert!(Spec::json([("modell", "x")]).unwrap_err().to_string().contains("\"modell\" is no field"));
+    assert!(Spec::json([("model", "")]).unwrap_err().to_string().contains("empty"));
+}
+
+#[test]
+fn what_stands_for_no_answer_is_an_error() {
+    for (status, kind, error_type) in [
+        ("200", Status::Ok, None),
+        ("304", Status::Ok, None),
+        ("400", Status::Error, Some("400")),
+        ("401", Status::Denied, Some("401")),
+        ("403", Status::Denied, Some("403")),
+        ("407", Status::Denied, Some("407")),
+        ("429", Status::Error, Some("429")),
+        ("499", Status::Error, Some("client_closed_request")),
+        ("000", Status::Error, Some("client_closed_request")),
+        ("599", Status::Error, Some("599")),
+    ] {
+        let line = format!(r#"a - - [22/Nov/2026:08:29:52 +0000] "POST /v1/messages HTTP/1.1" {status} 5"#);
+        let event = event(Format::Combined.into(), &line);
+        assert_eq!(
+            (event.outcome.status, event.outcome.error_type.as_deref()),
+            (kind, error_type),
+            "{status}"
+        );
+    }
+}
+
+#[test]
+fn a_number_that_is_no_status_is_rejected() {
+    for status in ["1e999", "12", "\"1000\"", "-5", "99999999999999999999"] {
+        let line = format!(r#"{{"path":"/v1/messages","status":{status}}}"#);
+        assert_eq!(
+            read(Format::Json.into(), Rules::all(), &line).unwrap_err(),
+            "status: a number that is no HTTP status"
+        );
+    }
+}
+
+#[test]
+fn lines_as_long_as_they_come_take_time_in_proportion() {
+    let long = "A".repeat(4 << 20);
+    for line in [
+        format!(r#"a - - [22/Nov/2026:08:29:52 +0000] "GET /v1/messages?q={long} HTTP/1.1" 200 5"#),
+        format!(
+            r#"a - - [22/Nov/2026:08:29:52 +0000] "GET /v1/messages/{} HTTP/1.1" 200 5"#,
+            "a/".repeat(1 << 16)
+        ),
+        format!(
+            r#"a - - [22/Nov/2026:08:29:52 +0000] "GET /v1/messages?{} HTTP/1.1" 200 5"#,
+            "a&".repeat(1 << 16)
+        ),
+        format!(
+            r#"a - - [22/Nov/2026:08:29:52 +0000] "GET /v1/messages HTTP/1.1" 200 5 "-" "-" {}"#,
+            "k=v ".repeat(1 << 17)
+        ),
+        format!(r#"{} [22/Nov/2026:08:29:52 +0000] "GET /v1/messages HTTP/1.1" 200 5"#, "[".repeat(1 << 17)),
+    ] {
+        let event = event(Format::Combined.into(), &line);
+        assert_eq!(fact(&event, "http_status").as_deref(), Some("200"));
+    }
+    for line in [
+        "\"".repeat(1 << 17),
+        "[".repeat(1 << 17),
+        "\\x".repeat(1 << 16),
+        format!("{{\"a\":\"{}", "\\x41".repeat(1 << 17)),
+    ] {
+        for format in Format::ALL {
+            let _ = read(format.into(), Rules::all(), &line);
+        }
+    }
+}
+
+proptest! {
+    /// What stands in a query, or before the host, is in nothing that a record is made of, whatever is
+    /// around it and however the log has it.
+    #[test]
+    fn secrets_of_a_url_are_left_out(
+        key in "[a-z_-]{1,12}", secret in "[A-Za-z0-9_-]{20,60}", before in "[a-z0-9=&._%-]{0,20}", after in "[a-z0-9=&._%/?-]{0,20}",
+    ) {
+        prop_assume!(!["model", "deployment"].contains(&key.as_str()));
+        let secret = format!("S3CR3T{secret}");
+        // Long enough that no parameter's value stays.
+        let value = format!("{secret}{secret}");
+        for target in [
+            format!("/v1/messages?{before}&{key}={value}&{after}"),
+            format!("/v1/messages#{key}={value}"),
+            format!("https://user:{secret}@llm.example.com/v1/messages?{key}={value}"),
+            format!("https://{secret}@llm.example.com"),
+            format!("/v1/messages?{value}"),
+        ] {
+            let lines = [
+                (Format::Combined, format!(r#"a - - [22/Nov/2026:08:29:52 +0000] "POST {target} HTTP/1.1" 200 5"#)),
+                (Format::Haproxy, format!(r#"1.2.3.4:5 [06/Feb/2026:12:14:14.655] f b/s 1/0/3/6/10 200 27 - - ---- 1/1/1/1/0 0/0 "POST {} HTTP/1.1""#, target.replace('#', "#23"))),
+                (Format::Envoy, format!(r#"[2026-11-22T20:17:00.310Z] "POST {target} HTTP/2" 200 - 1 2 3 4 "-" "x" "id" "host" "up""#)),
+                (Format::Nginx, format!(r#"{{"method":"POST","request_uri":"{target}","status":200}}"#)),
+                (Format::Json, format!(r#"{{"url":"{target}","status":200}}"#)),
+                (Format::Kong, format!(r#"{{"request":{{"uri":"/v1/messages","url":"{target}"}},"response":{{"status":200}},"latencies":{{}}}}"#)),
+            ];
+            for (format, line) in lines {
+                let event = event(format.into(), &line);
+                let said = format!("{event:?}");
+                prop_assert!(!said.contains(&secret), "{format}: {line}\n{said}");
+            }
+        }
+    }
+
+    /// A line of text comes to the same request whether its bytes were escaped or not.
+    #[test]
+    fn escaped_bytes_are_the_bytes(path in "[a-zäöü東/]{1,20}") {
+        let escaped: String = path.bytes().map(|b| if b.is_ascii() { char::from(b).to_string() } else { format!("\\x{b:02X}") }).collect();
+        let of = |path: &str| {
+            event(Format::Nginx.into(), &format!(r#"a - - [22/Nov/2026:08:29:52 +0000] "GET /{path} HTTP/1.1" 200 5"#))
+        };
+        prop_assert_eq!(of(&path), of(&escaped));
+        let object = |path: &str| event(Format::Nginx.into(), &format!(r#"{{"method":"GET","uri":"/{path}","status":200}}"#));
+        prop_assert_eq!(object(&path), object(&escaped));
+    }
+}

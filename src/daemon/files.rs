@@ -1,0 +1,74 @@
+//! What comes in as files: imports, watched folders, followed logs.
+
+use super::socket;
+use crate::import::desk::Desk;
+use crate::import::door::ImportDoor;
+use crate::import::folder::{Folders, Watch};
+use crate::import::{SOCKET, STATE};
+use crate::net::listener;
+use crate::pipeline::intake::Intake;
+use crate::receivers::delivery::Delivery;
+use crate::receivers::tail::{self, Tail};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// Takes imports: those of the command, on a socket of halod's own, and what is dropped into folders.
+/// Without either the daemon does all else.
+pub(super) async fn imports(
+    directory: &Path,
+    folders: Option<Folders>,
+    desk: &Arc<Desk>,
+    intake: &Intake,
+    draining: &watch::Receiver<bool>,
+    doors: &mut JoinSet<()>,
+) {
+    match socket::bind(&directory.join(SOCKET), socket::PRIVATE).await {
+        Ok(socket) => {
+            let door = ImportDoor::new(Arc::clone(desk), intake.clone());
+            let limits = door.limits();
+            doors.spawn(listener::serve(socket, door, limits, draining.clone()));
+        }
+        Err(error) => {
+            tracing::warn!(%error, "halod import can't reach this daemon: its socket can't be opened");
+        }
+    }
+    let Some(folders) = folders else { return };
+    match Watch::new(folders, Arc::clone(desk), intake.clone(), &directory.join(STATE)) {
+        Ok(watch) => drop(doors.spawn(watch.run(draining.clone()))),
+        Err(error) => tracing::error!(%error, "folders are not watched: .halod/import can't be used"),
+    }
+}
+
+/// How many logs may be open, and how much of what they hold in flight.
+pub(super) struct Bounds {
+    pub open: usize,
+    pub in_flight: usize,
+}
+
+/// Follows the configured logs until it is drained.
+pub(super) fn follow(
+    logs: Vec<tail::Settings>,
+    delivery: Delivery,
+    directory: &Path,
+    bounds: Bounds,
+    draining: watch::Receiver<bool>,
+) -> io::Result<impl Future<Output = ()> + use<>> {
+    let instance = |settings: tail::Settings| {
+        let formats = tail::Formats::new(&settings);
+        // The configuration has been checked.
+        let formats =
+            formats.map_err(|(key, what)| io::Error::other(format!("{}.{key}: {what}", settings.name)))?;
+        Ok((settings, formats))
+    };
+    tail::start(Tail {
+        instances: logs.into_iter().map(instance).collect::<io::Result<_>>()?,
+        delivery,
+        directory: directory.join(".halod/tail"),
+        max_open: bounds.open,
+        max_in_flight: bounds.in_flight,
+        draining,
+    })
+}

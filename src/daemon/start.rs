@@ -1,0 +1,96 @@
+//! What owns files, opened and started: chains, the writer, the hold.
+
+use super::directory;
+use super::{StartError, process};
+use crate::chain::disk::OsDisk;
+use crate::chain::error::ChainError;
+use crate::chain::store::{self, Recovered, Store};
+use crate::config::Config;
+use crate::config::descriptors;
+use crate::hold::{self, Hold, HoldHandle};
+use crate::pipeline::intake::Intake;
+use crate::pipeline::stats::Stats;
+use crate::pipeline::writer::{self, WriterHandle};
+use crate::record::build::{self, About};
+use crate::record::draft::Draft;
+use crate::record::tenant::Tenant;
+use std::sync::Arc;
+
+/// The writer of a directory that no daemon runs on, for as long as the lock is held.
+///
+/// # Errors
+/// The directory is another's, or can't be used.
+pub fn writer_of(config: &mut Config) -> Result<(directory::Lock, Intake, WriterHandle), StartError> {
+    let lock = directory::open(&config.storage.directory)?;
+    let share = descriptors::share(config, process::raise_descriptors())?;
+    let started = recover(config, share.chains)
+        .and_then(|(store, recovered)| start(config, store, recovered.orphans, Arc::default()));
+    started.map(|(intake, writer)| (lock, intake, writer)).map_err(StartError::Store)
+}
+
+/// Opens the store, completes what a crash interrupted, and starts the writer thread. Blocks for as
+/// long as recovery takes.
+pub(super) fn writer(config: &Config, open_chains: usize, stats: Arc<Stats>) -> Result<Started, ChainError> {
+    let (store, mut recovered) = recover(config, open_chains)?;
+    let settings = hold::Settings {
+        directory: config.storage.directory.clone(),
+        wait: config.hold.wait,
+        bytes: config.hold.bytes,
+    };
+    let (hold, held, damage) = Hold::open(settings)?;
+    if damage.lines > 0 {
+        let hold::Damage { lines, bytes, offset } = damage;
+        tracing::error!(
+            lines,
+            bytes,
+            offset,
+            "the log of held messages was damaged; what is lost is disclosed"
+        );
+        let about = [("bytes", bytes), ("lines", lines), ("offset", offset)];
+        let about = about.map(|(key, number)| (key, About::Number(number)));
+        recovered.orphans.push(build::notice(&Tenant::Local, "hold_damaged", &about));
+    }
+    let (intake, writer) = start(config, store, recovered.orphans, stats)?;
+    Ok(Started { intake, writer, hold, held })
+}
+
+fn recover(config: &Config, open_chains: usize) -> Result<(Store, Recovered), ChainError> {
+    let storage = &config.storage;
+    let settings = store::Settings {
+        directory: storage.directory.clone(),
+        open_chains,
+        max_tenants: storage.max_tenants,
+        journal_size: storage.journal_size,
+    };
+    let (store, recovered) = Store::open(settings, Arc::new(OsDisk))?;
+    if let Some(why) = &recovered.index_rebuilt {
+        tracing::warn!(%why, "the exactly-once index is made anew from the chains");
+    }
+    if recovered.completed > 0 || !recovered.orphans.is_empty() {
+        let (completed, orphans) = (recovered.completed, recovered.orphans.len());
+        tracing::warn!(completed, orphans, "the last halod ended abruptly; its journal was applied");
+    }
+    Ok((store, recovered))
+}
+
+fn start(
+    config: &Config,
+    store: Store,
+    orphans: Vec<Draft>,
+    stats: Arc<Stats>,
+) -> Result<(Intake, WriterHandle), ChainError> {
+    let settings = writer::Settings {
+        max_in_flight: config.pipeline.max_in_flight,
+        directory: config.storage.directory.clone(),
+        min_free_disk: config.storage.min_free_disk,
+    };
+    writer::spawn(store, orphans, settings, stats)
+}
+
+/// What owns files, once it runs.
+pub(super) struct Started {
+    pub intake: Intake,
+    pub writer: WriterHandle,
+    pub hold: Hold,
+    pub held: HoldHandle,
+}

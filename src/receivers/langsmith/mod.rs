@@ -1,0 +1,153 @@
+//! LangSmith's API, as far as its SDKs send to it: `LANGSMITH_ENDPOINT` at halod is all that LangChain and
+//! LangGraph need.
+//!
+//! ```text
+//! /runs/multipart ─ form: parts ─▶ told: runs, feedback ─┐
+//! /runs/batch, /runs, /runs/{id} ────────────────────────┴▶ reading ─▶ hold ─▶ drafts ─▶ submit ─▶ 202
+//! /feedback ─────────────────────────────────────────────▶ a verdict, a child of its run
+//! /otel/v1/traces ─▶ OTLP
+//! ```
+//!
+//! The SDKs send again what is answered with 429 or 5xx, and lose what is answered with any other error.
+//! One run that cannot be used does not keep the others of its request from being sealed.
+
+mod answer;
+mod homes;
+mod reading;
+mod route;
+
+pub(super) use route::is_ours;
+
+use self::homes::Homes;
+use self::reading::Asked;
+use self::route::Route;
+use super::delivery::{Delivery, Sheet};
+use super::otlp::{Guest, OtlpService};
+use super::tenancy::TenantRule;
+use crate::hold::Hold;
+use crate::net::answer::Reply;
+use crate::net::body::Reader;
+use crate::net::status::Fault;
+use halo_adapters::langsmith::multipart;
+use http::header::{CONTENT_TYPE, EXPECT};
+use http::request::Parts;
+use http::{Request, Response, Uri, Version};
+use hyper::body::Incoming;
+use std::sync::Arc;
+
+/// Answers LangSmith's SDKs. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct LangSmithService {
+    delivery: Delivery,
+    otlp: OtlpService,
+    shared: Arc<Shared>,
+}
+
+/// What is the same at every door.
+#[derive(Debug)]
+pub struct Shared {
+    tenant: TenantRule,
+    homes: Homes,
+    hold: Hold,
+}
+
+impl Shared {
+    #[must_use]
+    pub fn new(tenant: TenantRule, hold: Hold) -> Self {
+        Self { tenant, homes: Homes::default(), hold }
+    }
+}
+
+impl LangSmithService {
+    #[must_use]
+    pub fn new(delivery: Delivery, otlp: OtlpService, shared: Arc<Shared>) -> Self {
+        Self { delivery, otlp, shared }
+    }
+
+    /// Answers one request.
+    pub async fn answer(&self, request: Request<Incoming>) -> Response<Reply> {
+        let (mut head, body) = request.into_parts();
+        // Whoever else gets the request knows nothing of halod's own path.
+        if let Some(uri) = route::below_ours(&head.uri) {
+            head.uri = uri;
+        }
+        if let Some(path) = route::of_otlp(head.uri.path()) {
+            let uri = std::mem::replace(&mut head.uri, Uri::from_static(path));
+            head.extensions.insert(Guest { tenant: None, tee: self.delivery.tee.clone(), uri });
+            return self.otlp.answer(Request::from_parts(head, body)).await;
+        }
+        let mut reader = Reader::new(body, &self.delivery.limits);
+        let fault = match self.serve(&head, &mut reader).await {
+            Ok(response) => return response,
+            Err(fault) => fault,
+        };
+        self.delivery.stats().count(&fault);
+        tracing::debug!(receiver = "langsmith", fault = fault.name(), "request refused");
+        // As for OTLP: an HTTP/1 connection that is closed on unread data is reset.
+        let waits = !reader.has_begun() && head.headers.contains_key(EXPECT);
+        if head.version < Version::HTTP_2 && !waits {
+            reader.discard().await;
+        }
+        answer::error(&fault)
+    }
+
+    async fn serve(&self, head: &Parts, reader: &mut Reader<'_, Incoming>) -> Result<Response<Reply>, Fault> {
+        let asked = match Route::of(&head.method, head.uri.path()) {
+            Route::Info => return Ok(answer::info(&self.delivery.limits)),
+            Route::Settings => return Ok(answer::settings()),
+            Route::Projects => return Ok(answer::projects()),
+            Route::Project => return self.project(head, reader).await,
+            Route::Multipart => Asked::Form(form_boundary(head)?),
+            Route::Batch => Asked::Batch,
+            Route::Post => Asked::Post,
+            Route::Patch(id) => Asked::Patch(id.to_owned()),
+            Route::Feedback => Asked::Feedback,
+            Route::FeedbackUpdate(id) => Asked::FeedbackUpdate(id.to_owned()),
+            Route::Method => return Err(Fault::Method),
+            Route::Reading => return Err(Fault::Unserved("runs and feedback are taken, and not given back")),
+            Route::Unknown => {
+                return Err(Fault::Unserved("of LangSmith's API there are /info, /runs and /feedback"));
+            }
+        };
+        self.take(head, asked, reader).await
+    }
+
+    async fn take(
+        &self,
+        head: &Parts,
+        asked: Asked,
+        reader: &mut Reader<'_, Incoming>,
+    ) -> Result<Response<Reply>, Fault> {
+        let body = self.delivery.read(head, reader).await?;
+        let claim = self.shared.tenant.header_claim(&head.headers);
+        let shared = Arc::clone(&self.shared);
+        let read = move |bytes: &bytes::Bytes, sheet: &mut Sheet| {
+            reading::read(bytes, &asked, &claim, &shared.homes, sheet)
+        };
+        let (sheet, ()) = self.delivery.work(body, read).await?;
+        let unusable = (sheet.rejected > 0 && sheet.items == 0).then(|| sheet.first_reason.clone());
+        self.delivery.submit_to(&self.shared.hold, sheet).await?;
+        match unusable {
+            // Nothing of it can be used: that is no success.
+            Some(reason) => Err(Fault::Undecodable(reason.unwrap_or_default())),
+            None => Ok(answer::accepted()),
+        }
+    }
+
+    /// A project that a client makes before it sends: its runs name it themselves.
+    async fn project(
+        &self,
+        head: &Parts,
+        reader: &mut Reader<'_, Incoming>,
+    ) -> Result<Response<Reply>, Fault> {
+        let body = self.delivery.read(head, reader).await?;
+        let asked = serde_json::from_slice(&body.bytes)
+            .map_err(|error| Fault::Undecodable(format!("the body is not JSON: {error}")))?;
+        Ok(answer::project(&asked))
+    }
+}
+
+fn form_boundary(head: &Parts) -> Result<String, Fault> {
+    let content_type = head.headers.get(CONTENT_TYPE).ok_or(Fault::MediaType)?;
+    multipart::boundary(content_type.as_bytes()).ok_or(Fault::MediaType)
+}

@@ -1,0 +1,194 @@
+//! What a body tells: its runs and feedback, one by one.
+
+use super::homes::Homes;
+use crate::net::status::Fault;
+use crate::receivers::delivery::Sheet;
+use crate::receivers::tenancy::HeaderClaim;
+use crate::record::tenant::Tenant;
+use halo_adapters::fragment::Fragment;
+use halo_adapters::json::{self, Json};
+use halo_adapters::langsmith::{Op, feedback, form, fragment, multipart};
+
+/// Values in one text of JSON at most, as in a request of OTLP: what is parsed takes many times the room
+/// of its text.
+const MAX_VALUES: usize = 2_000_000;
+
+/// What a request brings, by its path.
+#[derive(Debug)]
+pub(super) enum Asked {
+    /// With this boundary.
+    Form(String),
+    Batch,
+    Post,
+    /// Of the run of this id.
+    Patch(String),
+    Feedback,
+    /// Of the feedback of this id.
+    FeedbackUpdate(String),
+}
+
+/// Puts what `bytes` tell on the sheet. What cannot be used is rejected there.
+///
+/// # Errors
+/// The body as a whole cannot be read, or its drafts do not fit in flight.
+pub(super) fn read(
+    bytes: &[u8],
+    asked: &Asked,
+    claim: &HeaderClaim,
+    homes: &Homes,
+    sheet: &mut Sheet,
+) -> Result<(), Fault> {
+    let mut reading = Reading { claim, homes, sheet };
+    match asked {
+        Asked::Form(boundary) => reading.form(bytes, boundary),
+        Asked::Batch => reading.batch(&whole(bytes)?),
+        Asked::Post => reading.run(Op::Post, &whole(bytes)?),
+        Asked::Patch(id) => reading.run(Op::Patch, &with_id(whole(bytes)?, id)),
+        Asked::Feedback => reading.feedback(&whole(bytes)?),
+        Asked::FeedbackUpdate(id) => reading.feedback(&with_id(whole(bytes)?, id)),
+    }
+}
+
+/// What of a request has been read so far.
+struct Reading<'r> {
+    claim: &'r HeaderClaim,
+    homes: &'r Homes,
+    sheet: &'r mut Sheet,
+}
+
+impl Reading<'_> {
+    fn form(&mut self, bytes: &[u8], boundary: &str) -> Result<(), Fault> {
+        let parts =
+            multipart::parts(bytes, boundary).map_err(|error| Fault::Undecodable(error.to_string()))?;
+        for told in form::told(&parts) {
+            match told {
+                form::Told::Run(run) => match run.assemble(parse) {
+                    Ok(whole) => self.run(run.op, &whole)?,
+                    Err(reason) => self.sheet.reject(reason),
+                },
+                form::Told::Feedback(content) => match parse(content) {
+                    Ok(row) => self.feedback(&row)?,
+                    Err(reason) => self.sheet.reject(format!("feedback: {reason}")),
+                },
+                form::Told::Unknown(place) => {
+                    self.sheet.reject(format!("part {place} has a name that no rule explains"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn batch(&mut self, batch: &Json<'_>) -> Result<(), Fault> {
+        let runs = |key: &str| match batch.get(key) {
+            Some(Json::Array(runs)) => Ok(runs.as_slice()),
+            None | Some(Json::Null) if matches!(batch, Json::Object(_)) => Ok(&[][..]),
+            _ => Err(Fault::Undecodable("a batch is an object with lists under post and patch".into())),
+        };
+        for (op, runs) in [(Op::Post, runs("post")?), (Op::Patch, runs("patch")?)] {
+            for run in runs {
+                self.run(op, run)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn run(&mut self, op: Op, run: &Json<'_>) -> Result<(), Fault> {
+        match fragment(op, run) {
+            Ok(fragment) => self.tell(fragment),
+            Err(unusable) => {
+                self.sheet.reject(format!("a run cannot be used: {unusable}"));
+                Ok(())
+            }
+        }
+    }
+
+    fn tell(&mut self, fragment: Fragment<'_>) -> Result<(), Fault> {
+        let tenant = match self.claim.tenant(fragment.tenant.as_deref()) {
+            Ok(tenant) => tenant,
+            Err(error) => {
+                self.sheet.reject(error.to_string());
+                return Ok(());
+            }
+        };
+        if *self.claim != HeaderClaim::Absent {
+            return self.sheet.fragment(fragment, Some(tenant));
+        }
+        // What a run claims may be told by another of its messages than this one.
+        if fragment.tenant.is_some() {
+            fragment.id.iter().for_each(|run| self.homes.remember(run, &tenant));
+        }
+        self.sheet.fragment(fragment, None)
+    }
+
+    fn feedback(&mut self, row: &Json<'_>) -> Result<(), Fault> {
+        let event = match feedback(row) {
+            Ok(event) => event,
+            Err(unusable) => {
+                self.sheet.reject(format!("a feedback cannot be used: {unusable}"));
+                return Ok(());
+            }
+        };
+        let Some(event) = event else {
+            self.sheet.filtered += 1;
+            return Ok(());
+        };
+        match self.judged(row, event.tenant.as_deref()) {
+            Ok(tenant) => {
+                if let Some(id) = row.get("id").and_then(Json::as_str) {
+                    self.homes.remember(&verdict(id), &tenant);
+                }
+                self.sheet.event(&event, &tenant)
+            }
+            Err(reason) => {
+                self.sheet.reject(reason);
+                Ok(())
+            }
+        }
+    }
+
+    /// Whose chain a feedback goes to: where the run went that it judges, or the feedback that it
+    /// changes, if that is known.
+    fn judged(&self, row: &Json<'_>, said: Option<&str>) -> Result<Tenant, String> {
+        let text = |key: &str| row.get(key).and_then(Json::as_str);
+        let of_run = |key: &str| self.homes.of(text(key)?);
+        let known = || {
+            of_run("run_id").or_else(|| of_run("trace_id")).or_else(|| self.homes.of(&verdict(text("id")?)))
+        };
+        if *self.claim == HeaderClaim::Absent
+            && said.is_none()
+            && let Some(tenant) = known()
+        {
+            return Ok(tenant);
+        }
+        self.claim.tenant(said).map_err(|error| error.to_string())
+    }
+}
+
+/// What a feedback is remembered as, beside runs.
+fn verdict(id: &str) -> String {
+    ["feedback ", id].concat()
+}
+
+fn whole(bytes: &[u8]) -> Result<Json<'_>, Fault> {
+    parse(bytes).map_err(|reason| Fault::Undecodable(format!("the body: {reason}")))
+}
+
+/// `bytes` as JSON, within bounds.
+fn parse(bytes: &[u8]) -> Result<Json<'_>, String> {
+    let text = form::text(bytes)?;
+    if json::values_in(text) > MAX_VALUES {
+        return Err(format!("it has more than {MAX_VALUES} values"));
+    }
+    json::parse(text).map_err(|error| error.to_string())
+}
+
+/// An update as one of what its path names.
+fn with_id<'a>(update: Json<'a>, id: &'a str) -> Json<'a> {
+    match update {
+        Json::Object(mut members) => {
+            members.push(("id".into(), Json::str(id)));
+            Json::object(members)
+        }
+        other => other,
+    }
+}

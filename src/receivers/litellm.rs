@@ -1,0 +1,227 @@
+//! LiteLLM's `generic_api` callback: `POST /litellm` with StandardLoggingPayloads, as an array, one
+//! object, or one a line.
+//!
+//! ```text
+//! wait for room ─▶ read ─▶ split ─▶ each: parse, adapter, draft ─▶ submit ─▶ 200, and what was not usable
+//! ```
+//!
+//! LiteLLM sends every batch once, whatever the answer. So halod waits where it would refuse other
+//! senders: until there is room for the body and the drafts that become of it, asked for at once and
+//! before anything is held. What it refuses all the same is told as a gap ([`super::gaps`]).
+
+use super::delivery::{Body, Delivery, Sheet};
+use super::gaps::{Gaps, Loss, Sender};
+use super::rejected::Rejected;
+use super::tenancy::{HeaderClaim, TenantRule};
+use crate::net::answer::{Reply, json, shorten};
+use crate::net::body::{Reader, declared_length};
+use crate::net::coding::Coding;
+use crate::net::status::Fault;
+use crate::pipeline::batch::Receipt;
+use crate::record::tenant::Tenant;
+use halo_adapters::json::{Most, parse, split};
+use halo_adapters::litellm;
+use http::header::{ALLOW, HeaderValue};
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+pub const PATHS: [&str; 2] = ["/litellm", "/litellm/"];
+
+/// What gaps call this receiver.
+const RECEIVER: &str = "litellm";
+
+/// LiteLLM sends 512 calls at a time by default.
+const MOST: Most = Most { items: 100_000, values: 2_000_000 };
+
+/// Room for drafts beside a small body, which may become more than it is.
+const DRAFTS: usize = 64 << 10;
+/// How much a compressed body is taken to grow; what it really needs is waited for when it is known.
+const GROWTH: usize = 10;
+
+/// Answers LiteLLM's requests. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct LiteLlm {
+    pub delivery: Delivery,
+    pub tenant: Arc<TenantRule>,
+    pub gaps: Gaps,
+    /// How long a request may wait for room.
+    pub wait: Duration,
+}
+
+impl LiteLlm {
+    /// Answers one request.
+    pub async fn answer(&self, request: Request<Incoming>) -> Response<Reply> {
+        let (head, body) = request.into_parts();
+        let claim = self.tenant.header_claim(&head.headers);
+        let mut loss = Unsettled::new(&self.gaps, claim.tenant(None).ok());
+        match self.take(&head, body, claim, &mut loss).await {
+            Ok((receipt, filtered, rejected)) => self.sealed(receipt, filtered, &rejected, &loss),
+            Err(fault) => {
+                self.delivery.stats().count(&fault);
+                loss.refused(&fault);
+                tracing::debug!(receiver = RECEIVER, fault = fault.name(), "request refused");
+                refuse(&fault)
+            }
+        }
+    }
+
+    async fn take(
+        &self,
+        head: &Parts,
+        body: Incoming,
+        claim: HeaderClaim,
+        loss: &mut Unsettled<'_>,
+    ) -> Result<(Receipt, u64, Rejected), Fault> {
+        let until = Instant::now() + self.wait;
+        let room = async {
+            if head.method != Method::POST {
+                return Err(Fault::Method);
+            }
+            let length = declared_length(&body, &self.delivery.limits)?.unwrap_or(0);
+            let needed = self.needed(length, Coding::of(&head.headers)?);
+            Ok(self.delivery.intake.admit_by(needed, until).await?)
+        };
+        let room = room.await;
+        // Its clock begins now: a body is not late because it was kept waiting.
+        let mut reader = Reader::new(body, &self.delivery.limits);
+        loss.bytes = reader.length();
+        let read = match room {
+            Ok(permit) => self.delivery.read_under(permit, head, &mut reader).await,
+            Err(fault) => Err(fault),
+        };
+        loss.bytes = reader.length();
+        let mut body = match read {
+            Ok(body) => body,
+            Err(fault) => {
+                reader.make_way(head.version, &head.headers).await;
+                return Err(fault);
+            }
+        };
+        let needed = self.needed(body.bytes.len(), Coding::Identity);
+        body.permit.grow_by(needed, until).await?;
+        self.seal(body, claim, loss).await
+    }
+
+    /// What a body of `length` bytes is waited for with: itself, and as much again for its drafts.
+    fn needed(&self, length: usize, coding: Coding) -> usize {
+        let plain = if coding == Coding::Identity { length } else { length.saturating_mul(GROWTH) };
+        let limit = self.delivery.intake.limit();
+        plain.saturating_mul(2).saturating_add(DRAFTS).min(limit).max(length)
+    }
+
+    async fn seal(
+        &self,
+        body: Body,
+        claim: HeaderClaim,
+        loss: &mut Unsettled<'_>,
+    ) -> Result<(Receipt, u64, Rejected), Fault> {
+        let work = move |bytes: &bytes::Bytes, sheet: &mut Sheet| draft(bytes, &claim, sheet);
+        let (sheet, rejected) = self.delivery.work(body, work).await?;
+        loss.items = sheet.items + sheet.rejected;
+        let (filtered, unusable) = (sheet.filtered, sheet.items + sheet.filtered == 0 && sheet.rejected > 0);
+        let reason = sheet.first_reason.clone().unwrap_or_default();
+        // From here on the writer has it, whether the sender stays or not.
+        loss.settle();
+        let receipt = self.delivery.submit(sheet).await?;
+        if unusable {
+            return Err(Fault::Undecodable(format!("no item can be used; {reason}")));
+        }
+        Ok((receipt, filtered, rejected))
+    }
+
+    fn sealed(
+        &self,
+        receipt: Receipt,
+        filtered: u64,
+        rejected: &Rejected,
+        loss: &Unsettled<'_>,
+    ) -> Response<Reply> {
+        if rejected.count() > 0 {
+            self.gaps.note(Loss::of_items(RECEIVER, loss.tenant.as_ref(), rejected.count()));
+        }
+        let Receipt { sealed, duplicate, conflict, .. } = receipt;
+        let mut body =
+            json!({"sealed": sealed, "duplicate": duplicate, "conflict": conflict, "filtered": filtered});
+        rejected.tell(&mut body);
+        json(StatusCode::OK, &body, None)
+    }
+}
+
+/// Drafts each item that can become a record.
+fn draft(bytes: &[u8], claim: &HeaderClaim, sheet: &mut Sheet) -> Result<Rejected, Fault> {
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        Fault::Undecodable(format!("the body is not UTF-8 at byte {}", error.valid_up_to()))
+    })?;
+    let (_, items) = split(text, &MOST).map_err(|error| Fault::Undecodable(format!("not JSON: {error}")))?;
+    let mut rejected = Rejected::default();
+    for (at, item) in items.into_iter().enumerate() {
+        let parsed = match parse(item) {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                rejected.add(at, format_args!("not JSON: {error}"), sheet);
+                continue;
+            }
+        };
+        match litellm::event(&parsed) {
+            Ok(Some(event)) => match claim.tenant(event.tenant.as_deref()) {
+                Ok(tenant) => sheet.event(&event, &tenant)?,
+                Err(error) => rejected.add(at, error, sheet),
+            },
+            Ok(None) => sheet.filtered += 1,
+            Err(unusable) => rejected.add(at, unusable, sheet),
+        }
+    }
+    Ok(rejected)
+}
+
+fn refuse(fault: &Fault) -> Response<Reply> {
+    let row = fault.row();
+    let error = json!({"error": {"code": fault.name(), "message": shorten(fault.to_string())}});
+    let mut response = json(row.http, &error, row.retry_after);
+    if *fault == Fault::Method {
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+    }
+    response
+}
+
+/// A request of which it is not known yet what becomes of it. Dropped so, its sender has gone, and what
+/// it sent is lost.
+struct Unsettled<'a> {
+    gaps: &'a Gaps,
+    tenant: Option<Tenant>,
+    bytes: u64,
+    items: u64,
+    open: bool,
+}
+
+impl<'a> Unsettled<'a> {
+    fn new(gaps: &'a Gaps, tenant: Option<Tenant>) -> Self {
+        Self { gaps, tenant, bytes: 0, items: 0, open: true }
+    }
+
+    fn loss(&self) -> Loss<'_> {
+        Loss { items: self.items, ..Loss::of_body(RECEIVER, self.tenant.as_ref(), self.bytes) }
+    }
+
+    fn settle(&mut self) {
+        self.open = false;
+    }
+
+    fn refused(&mut self, fault: &Fault) {
+        self.open = false;
+        self.gaps.refused(Sender::SendsOnce, fault, self.loss());
+    }
+}
+
+impl Drop for Unsettled<'_> {
+    fn drop(&mut self) {
+        if self.open {
+            self.gaps.note(Loss { reason: "abandoned", ..self.loss() });
+        }
+    }
+}

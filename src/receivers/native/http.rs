@@ -1,0 +1,65 @@
+//! `POST /v1/records`: JSON in, JSON out.
+
+use super::{Encoding, NativeService, PATH};
+use crate::net::answer::{Form, Reply, http_error, json};
+use crate::net::body::Reader;
+use crate::net::status::Fault;
+use ::http::header::{CONTENT_TYPE, EXPECT, WWW_AUTHENTICATE};
+use ::http::request::Parts;
+use ::http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
+use hyper::body::Incoming;
+
+/// What a body of records may be called. Nothing else is read: what a browser sends to any site without
+/// asking, forms and plain text, is not among them.
+const TYPES: [&[u8]; 4] =
+    [b"application/json", b"application/x-ndjson", b"application/ndjson", b"application/jsonl"];
+
+/// Answers one HTTP request.
+pub(super) async fn answer(service: &NativeService, request: Request<Incoming>) -> Response<Reply> {
+    let (head, body) = request.into_parts();
+    let mut reader = Reader::new(body, &service.delivery.limits);
+    let fault = match write(service, &head, &mut reader).await {
+        Ok(response) => return response,
+        Err(fault) => fault,
+    };
+    service.delivery.stats().count(&fault);
+    tracing::debug!(receiver = "native", transport = "http", fault = fault.name(), "request refused");
+    // An HTTP/1 connection that is closed on unread data is reset, and the answer lost with it.
+    // Who waits for "100 Continue" has sent nothing; HTTP/2 resets one stream only.
+    let waits = !reader.has_begun() && head.headers.contains_key(EXPECT);
+    if head.version < Version::HTTP_2 && !waits {
+        reader.discard().await;
+    }
+    let mut response = http_error(Form::Json, &fault);
+    if matches!(fault, Fault::Unauthenticated(_)) {
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response
+}
+
+async fn write(
+    service: &NativeService,
+    head: &Parts,
+    reader: &mut Reader<'_, Incoming>,
+) -> Result<Response<Reply>, Fault> {
+    if head.uri.path() != PATH {
+        return Err(Fault::Unserved("records are received at /v1/records"));
+    }
+    if head.method != Method::POST {
+        return Err(Fault::Method);
+    }
+    if !is_json(&head.headers) {
+        return Err(Fault::MediaType);
+    }
+    let caller = service.caller(&head.headers)?;
+    let body = service.delivery.read(head, reader).await?;
+    let answer = service.write(body, caller, Encoding::Json).await?;
+    Ok(json(answer.status(), &answer.json(), None))
+}
+
+/// By the content type without its parameters (RFC 9110, section 8.3.1).
+fn is_json(headers: &HeaderMap) -> bool {
+    let value = headers.get(CONTENT_TYPE).map_or(&[][..], |value| value.as_bytes());
+    let name = value.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
+    TYPES.iter().any(|known| name.eq_ignore_ascii_case(known))
+}

@@ -1,0 +1,149 @@
+//! A body's records, one after the other: read, placed, drafted.
+
+use super::answer::Item;
+use super::tokens::Grant;
+use super::{Caller, Encoding};
+use crate::net::status::Fault;
+use crate::receivers::delivery::Sheet;
+use crate::receivers::tenancy::HeaderClaim;
+use crate::record::build::Builder;
+use crate::record::draft::Scratch;
+use crate::record::native::{Record, read};
+use crate::record::tenant::Tenant;
+use halo_adapters::json::{Json, items, parse};
+use halo_adapters::native;
+use halo_adapters::otlp::{DecodeError, MAX_MESSAGES};
+use halo_adapters::unusable::Unusable;
+
+/// Records of one request: its answer has a line for each.
+pub(super) const MAX_RECORDS: usize = 10_000;
+
+/// Errors that a request is told in full; from then on the first one of each record.
+const MAX_ERRORS: usize = 1000;
+
+/// Drafts what can be of a body's records on `sheet`, and says of each what it came to.
+///
+/// # Errors
+/// `Undecodable` when the body holds no records or too many; a refusal when there is no room for them.
+pub(super) fn records(
+    body: &[u8],
+    encoding: Encoding,
+    caller: &Caller,
+    builder: &Builder,
+    sheet: &mut Sheet,
+) -> Result<Vec<Item>, Fault> {
+    let mut taker =
+        Taker { caller, builder, sheet, scratch: Scratch::default(), items: Vec::new(), errors: 0 };
+    match encoding {
+        Encoding::Json => taker.json(body)?,
+        Encoding::Protobuf => {
+            native::records(body, |record| taker.take(record).map_err(Stop::Fault)).map_err(Fault::from)?;
+        }
+    }
+    Ok(taker.items)
+}
+
+/// Why a request in protobuf is not read to its end.
+enum Stop {
+    Decode(DecodeError),
+    Fault(Fault),
+}
+
+impl From<DecodeError> for Stop {
+    fn from(error: DecodeError) -> Self {
+        Self::Decode(error)
+    }
+}
+
+impl From<Stop> for Fault {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Decode(error) => Self::Undecodable(error.to_string()),
+            Stop::Fault(fault) => fault,
+        }
+    }
+}
+
+struct Taker<'a> {
+    caller: &'a Caller,
+    builder: &'a Builder,
+    sheet: &'a mut Sheet,
+    scratch: Scratch,
+    items: Vec<Item>,
+    errors: usize,
+}
+
+impl Taker<'_> {
+    /// One object, an array, or one object a line.
+    fn json(&mut self, body: &[u8]) -> Result<(), Fault> {
+        let text = std::str::from_utf8(body).map_err(|error| {
+            Fault::Undecodable(format!("the body is not UTF-8 at byte {}", error.valid_up_to()))
+        })?;
+        let mut all = items(text);
+        while let Some(item) = all.next() {
+            let undecodable =
+                |error| Fault::Undecodable(format!("records[{}]: not JSON: {error}", self.items.len()));
+            let item = item.map_err(undecodable)?;
+            if all.elements() > MAX_MESSAGES as usize {
+                return Err(Fault::Undecodable(DecodeError::TooMany { limit: MAX_MESSAGES }.to_string()));
+            }
+            let value = parse(item).map_err(undecodable)?;
+            self.take(Ok(value))?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, value: Result<Json<'_>, Unusable>) -> Result<(), Fault> {
+        if self.items.len() == MAX_RECORDS {
+            return Err(Fault::Undecodable(format!(
+                "the request has more than {MAX_RECORDS} records; send it in parts"
+            )));
+        }
+        let drafted = value.map_err(|wrong| vec![wrong]).and_then(|value| {
+            let record = read(value, self.builder)?;
+            let tenant =
+                place(&self.caller.grant, &self.caller.claim, &record).map_err(|wrong| vec![wrong])?;
+            Ok(self.builder.native(&record, &tenant, self.caller.grant.capture, &mut self.scratch))
+        });
+        match drafted {
+            Ok(draft) => {
+                self.items.push(Item::Drafted(draft.id()));
+                self.sheet.draft(draft)
+            }
+            Err(mut wrong) => {
+                if self.errors >= MAX_ERRORS {
+                    wrong.truncate(1);
+                }
+                self.errors += wrong.len();
+                self.sheet.reject(wrong.first().map(ToString::to_string).unwrap_or_default());
+                self.items.push(Item::Rejected(wrong));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Whose record it is: the token's tenant, else the record's own subject, else what the headers claim.
+fn place(grant: &Grant, claim: &HeaderClaim, record: &Record<'_>) -> Result<Tenant, Unusable> {
+    let claimed = match (&record.subject.id, claim) {
+        (Some(id), _) => Some(id.as_ref()),
+        (None, HeaderClaim::Tenant(id)) => Some(id.as_str()),
+        (None, HeaderClaim::Assigned(tenant)) => tenant.subject(),
+        (None, HeaderClaim::Absent) => None,
+        (None, HeaderClaim::Unreadable) => {
+            return Err(Unusable::new("subject", "the tenant in the request's headers is not UTF-8"));
+        }
+    };
+    match (&grant.tenant, claimed) {
+        (Some(bound), None) => Ok(bound.clone()),
+        (Some(bound), Some(id)) if bound.subject() == Some(id) => Ok(bound.clone()),
+        (Some(_), Some(_)) => Err(Unusable::new(
+            "subject.id",
+            "permission denied: the token that was sent is bound to another tenant",
+        )),
+        (None, None) => Ok(Tenant::Local),
+        (None, Some(id)) => {
+            Tenant::claimed(id).map_err(|error| Unusable::new("subject.id", error.to_string()))
+        }
+    }
+}

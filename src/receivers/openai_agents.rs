@@ -1,0 +1,213 @@
+//! The OpenAI Agents SDK's default exporter: `POST /v1/traces/ingest` with `{"data": [item, ...]}`, its
+//! items traces and spans of them.
+//!
+//! The exporter sends again after a 5xx and a 429, three times in all, and drops what gets another error.
+
+use super::delivery::{Delivery, Sheet};
+use super::gaps::{Gaps, Loss, Sender};
+use super::rejected::Rejected;
+use super::tenancy::{HeaderClaim, TenantRule};
+use crate::net::answer::{Reply, json, shorten};
+use crate::net::body::Reader;
+use crate::net::status::Fault;
+use crate::pipeline::batch::Receipt;
+use halo_adapters::event::{Event, Origin};
+use halo_adapters::json::{Json, parse, values_in};
+use halo_adapters::openai_agents;
+use http::header::{ALLOW, HeaderValue};
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub const PATH: &str = "/v1/traces/ingest";
+
+/// What gaps call this receiver.
+const RECEIVER: &str = "openai_agents";
+
+/// Values in one request. The exporter sends 128 items at a time.
+const MOST_VALUES: usize = 2_000_000;
+
+/// Answers the exporter's requests. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct OpenAiAgents {
+    pub delivery: Delivery,
+    pub tenant: Arc<TenantRule>,
+    pub gaps: Gaps,
+    pub traces: Arc<Traces>,
+}
+
+/// Whose recent traces are, as their metadata claimed: a span does not say it, and mostly comes in a
+/// later request than its trace. Bounded, and forgotten at a restart: spans that come after that are the
+/// headers' tenant's.
+#[derive(Debug, Default)]
+pub struct Traces {
+    recent: Mutex<[HashMap<[u8; 16], Arc<str>>; 2]>,
+}
+
+impl Traces {
+    /// In each of two halves, of which the older one is given up: at most 16 MB with the longest ids.
+    const MAX: usize = 10_000;
+
+    fn add(&self, trace: &str, tenant: &str) {
+        if tenant.len() > crate::record::tenant::MAX_ID_BYTES {
+            return;
+        }
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let [young, old] = &mut *recent;
+        if young.len() >= Self::MAX {
+            std::mem::swap(young, old);
+            young.clear();
+        }
+        young.insert(key(trace), tenant.into());
+    }
+
+    fn tenant(&self, trace: &str) -> Option<Arc<str>> {
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = key(trace);
+        recent.iter().find_map(|half| half.get(&key).cloned())
+    }
+}
+
+/// Ids are as long as their sender likes.
+fn key(trace: &str) -> [u8; 16] {
+    Sha256::digest(trace.as_bytes()).first_chunk().copied().unwrap_or_default()
+}
+
+impl OpenAiAgents {
+    /// Answers one request.
+    pub async fn answer(&self, request: Request<Incoming>) -> Response<Reply> {
+        let (head, body) = request.into_parts();
+        let mut reader = Reader::new(body, &self.delivery.limits);
+        let fault = match self.take(&head, &mut reader).await {
+            Ok((receipt, rejected)) => return sealed(receipt, &rejected),
+            Err(fault) => fault,
+        };
+        self.delivery.stats().count(&fault);
+        if !reader.is_broken() {
+            let tenant = self.tenant.header_claim(&head.headers).tenant(None).ok();
+            let loss = Loss::of_body(RECEIVER, tenant.as_ref(), reader.length());
+            self.gaps.refused(Sender::Retries, &fault, loss);
+        }
+        tracing::debug!(receiver = RECEIVER, fault = fault.name(), "request refused");
+        reader.make_way(head.version, &head.headers).await;
+        refuse(&fault)
+    }
+
+    async fn take(
+        &self,
+        head: &Parts,
+        reader: &mut Reader<'_, Incoming>,
+    ) -> Result<(Receipt, Rejected), Fault> {
+        if head.method != Method::POST {
+            return Err(Fault::Method);
+        }
+        let body = self.delivery.read(head, reader).await?;
+        let claim = self.tenant.header_claim(&head.headers);
+        let tenant = claim.tenant(None).ok();
+        let traces = Arc::clone(&self.traces);
+        let work = move |bytes: &bytes::Bytes, sheet: &mut Sheet| draft(bytes, &claim, &traces, sheet);
+        let (sheet, rejected) = self.delivery.work(body, work).await?;
+        let unusable = sheet.items + sheet.filtered == 0 && sheet.rejected > 0;
+        let reason = sheet.first_reason.clone().unwrap_or_default();
+        let receipt = self.delivery.submit(sheet).await?;
+        if unusable {
+            return Err(Fault::Undecodable(format!("no item can be used; {reason}")));
+        }
+        if rejected.count() > 0 {
+            self.gaps.note(Loss::of_items(RECEIVER, tenant.as_ref(), rejected.count()));
+        }
+        Ok((receipt, rejected))
+    }
+}
+
+/// Drafts the items that tell of actions, parents before their children.
+fn draft(bytes: &[u8], claim: &HeaderClaim, traces: &Traces, sheet: &mut Sheet) -> Result<Rejected, Fault> {
+    let undecodable = |what: String| Fault::Undecodable(what);
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| undecodable(format!("the body is not UTF-8 at byte {}", error.valid_up_to())))?;
+    if values_in(text) > MOST_VALUES {
+        return Err(undecodable(format!("more than {MOST_VALUES} values in one request")));
+    }
+    let body = parse(text).map_err(|error| undecodable(format!("not JSON: {error}")))?;
+    let Some(Json::Array(items)) = body.get("data") else {
+        return Err(undecodable("data: must be an array of traces and spans".into()));
+    };
+    let mut rejected = Rejected::default();
+    let mut events = Vec::new();
+    for (at, item) in items.iter().enumerate() {
+        match openai_agents::item(item) {
+            Ok(Some(event)) => {
+                if let (Some(trace), Some(tenant)) = (trace_of(&event), &event.tenant) {
+                    traces.add(trace, tenant);
+                }
+                events.push((at, event));
+            }
+            Ok(None) => sheet.filtered += 1,
+            Err(unusable) => rejected.add(at, unusable, sheet),
+        }
+    }
+    // A parent begins before its children; it ends, and so is sent, after them.
+    events.reverse();
+    events.sort_by_key(|(_, event)| event.started.unwrap_or(0));
+    for (at, event) in &events {
+        let known = match &event.tenant {
+            Some(tenant) => Some(Arc::from(tenant.as_ref())),
+            None => trace_of(event).and_then(|trace| traces.tenant(trace)),
+        };
+        match claim.tenant(known.as_deref()) {
+            Ok(tenant) => sheet.event(event, &tenant)?,
+            Err(error) => rejected.add(*at, error, sheet),
+        }
+    }
+    Ok(rejected)
+}
+
+fn trace_of<'e>(event: &'e Event<'_>) -> Option<&'e str> {
+    match &event.origin {
+        Origin::Keyed(keyed) => keyed.id.first().map(AsRef::as_ref),
+        _ => None,
+    }
+}
+
+fn sealed(receipt: Receipt, rejected: &Rejected) -> Response<Reply> {
+    let Receipt { sealed, duplicate, conflict, .. } = receipt;
+    let mut body = json!({"sealed": sealed, "duplicate": duplicate, "conflict": conflict});
+    rejected.tell(&mut body);
+    json(StatusCode::OK, &body, None)
+}
+
+/// An error as OpenAI's API says it.
+fn refuse(fault: &Fault) -> Response<Reply> {
+    let row = fault.row();
+    let kind = if row.http.is_server_error() { "server_error" } else { "invalid_request_error" };
+    let message = shorten(fault.to_string());
+    let error = json!({"message": message, "type": kind, "param": null, "code": fault.name()});
+    let mut response = json(row.http, &json!({"error": error}), row.retry_after);
+    if *fault == Fault::Method {
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+    }
+    response
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn traces_are_remembered_within_bounds() {
+        let traces = Traces::default();
+        for n in 0..3 * Traces::MAX {
+            traces.add(&n.to_string(), "acme");
+        }
+        assert!(traces.recent.lock().unwrap().iter().map(HashMap::len).sum::<usize>() <= 2 * Traces::MAX);
+        assert!(traces.tenant("0").is_none());
+        assert_eq!(traces.tenant(&(3 * Traces::MAX - 1).to_string()).as_deref(), Some("acme"));
+        traces.add("long", &"x".repeat(1000));
+        assert!(traces.tenant("long").is_none());
+    }
+}

@@ -1,0 +1,395 @@
+//! The loop that reads: what is due, in turn, a block of each at a time, as far as there is room.
+
+use super::discover::Finder;
+use super::follow::{BLOCK, Follower, Life, Turn};
+use super::lines::Lines;
+use super::notice;
+use super::position::Positions;
+use super::probe::Probe;
+use super::seal::{Block, Instance, Report, Shop, Told};
+use super::source::Inode;
+use super::watch::Watch;
+use crate::record::draft::Draft;
+use crate::record::tenant::Tenant;
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+/// Blocks of one file that may be on their way, so that one is drafted while the other is sealed.
+const PER_FILE: usize = 4;
+/// Blocks on their way altogether.
+const ALTOGETHER: usize = 16;
+/// How soon names are looked at again when the system tells of ever more changes, and a pipeline without
+/// room is asked again.
+const LOOK: Duration = Duration::from_millis(20);
+/// How often positions are saved while they move.
+const SAVE: Duration = Duration::from_millis(500);
+/// How often lines that became no record are told of, for each log.
+const TELL: Duration = Duration::from_secs(60);
+
+/// One instance and when it was looked for its files.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub instance: Arc<Instance>,
+    pub finder: Finder,
+    pub looked: Option<Instant>,
+}
+
+/// A file that is followed, compared with a content that is looked for.
+#[derive(Debug)]
+pub(super) struct Witness {
+    pub sought: u64,
+    pub in_file: u64,
+    pub probe: Probe,
+}
+
+/// Everything that is followed, owned by one thread.
+#[derive(Debug)]
+pub(super) struct Engine {
+    pub parts: Vec<Part>,
+    pub files: BTreeMap<u64, Follower>,
+    pub inodes: HashMap<(usize, Inode), u64>,
+    pub next: u64,
+    /// Files beside a log that are none of its content, by their size when that was found.
+    pub strangers: HashMap<(usize, Inode), u64>,
+    pub witnesses: Vec<Witness>,
+    pub watch: Watch,
+    pub rescan: bool,
+    /// Nothing was remembered: the first start.
+    pub fresh: bool,
+    pub shop: Shop,
+    pub handle: Handle,
+    pub wake: Receiver<()>,
+    pub reports: Receiver<Report>,
+    pub positions: Positions,
+    pub unsaved: bool,
+    pub saved: Instant,
+    pub told: HashMap<Arc<str>, Instant>,
+    pub max_open: usize,
+    /// Bytes of one block, and of all that are on their way.
+    pub block: usize,
+    pub in_flight: usize,
+    /// The pipeline had no room in the last round.
+    pub blocked: bool,
+    pub buffer: Vec<u8>,
+}
+
+impl Engine {
+    pub(super) fn run(mut self) {
+        self.restore();
+        let mut at = 0;
+        while !*self.shop.draining.borrow() {
+            self.answers();
+            self.hear();
+            if self.look_due() {
+                self.look_around();
+            }
+            self.blocked = false;
+            let busy = self.round(&mut at) | self.ask_witnesses();
+            if self.unsaved && self.saved.elapsed() >= SAVE {
+                self.save();
+            }
+            if !busy {
+                let _ = self.wake.recv_timeout(self.patience());
+            }
+        }
+        // What is on its way reports in any case.
+        while self.in_flight > 0 {
+            match self.reports.recv() {
+                Ok(report) => self.answer(report),
+                Err(_) => break,
+            }
+        }
+        self.save();
+    }
+
+    fn patience(&self) -> Duration {
+        let polls = self.parts.iter().map(|part| part.instance.settings.poll_interval);
+        let poll = polls.min().unwrap_or(Duration::from_secs(1));
+        match (self.blocked || self.rescan, self.unsaved) {
+            (true, _) => poll.min(LOOK),
+            (false, true) => poll.min(SAVE),
+            (false, false) => poll,
+        }
+    }
+
+    fn look_due(&self) -> bool {
+        let least = self.parts.iter().filter_map(|part| part.looked).max();
+        let due =
+            |part: &Part| part.looked.is_none_or(|at| at.elapsed() >= part.instance.settings.poll_interval);
+        self.rescan && least.is_none_or(|at| at.elapsed() >= LOOK) || self.parts.iter().any(due)
+    }
+
+    /// What the system told.
+    fn hear(&mut self) {
+        let told = self.watch.take();
+        self.rescan |= told.rescan;
+        if !told.touched.is_empty() {
+            for file in self.files.values_mut() {
+                file.due |= told.touched.contains(&file.real) || told.touched.contains(&file.path);
+            }
+        }
+    }
+
+    fn answers(&mut self) {
+        while let Ok(report) = self.reports.try_recv() {
+            self.answer(report);
+        }
+    }
+
+    fn answer(&mut self, report: Report) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        let Some(file) = self.files.get_mut(&report.follower) else { return };
+        if report.sealed {
+            self.unsaved |= file.answered(report.serial);
+            file.rejected = super::position::Rejected::join(file.rejected.take(), report.rejected);
+        }
+    }
+
+    /// A turn for everything that is due, beginning behind where the last round ended.
+    fn round(&mut self, at: &mut u64) -> bool {
+        let due: Vec<u64> = self.files.iter().filter(|(_, file)| file.due).map(|(id, _)| *id).collect();
+        let split = due.partition_point(|id| id <= at);
+        let mut busy = false;
+        let mut open = self.files.values().filter(|file| file.is_open()).count();
+        for id in due[split..].iter().chain(&due[..split]) {
+            if self.in_flight >= ALTOGETHER {
+                break;
+            }
+            *at = *id;
+            let before = self.files.get(id).is_some_and(Follower::is_open);
+            busy |= self.turn(*id);
+            let Some(file) = self.files.get_mut(id) else { continue };
+            open = open + usize::from(file.is_open()) - usize::from(before);
+            if open > self.max_open && file.is_open() && !file.deleted && !file.packed {
+                file.close();
+                open -= 1;
+            }
+        }
+        busy
+    }
+
+    /// One file's turn; whether it brought something.
+    fn turn(&mut self, id: u64) -> bool {
+        let Some(file) = self.files.get_mut(&id) else { return false };
+        let full = file.in_flight() >= PER_FILE;
+        match &mut file.life {
+            Life::Probing(probe) => match probe.go_on(&mut self.buffer) {
+                Ok(None) => true,
+                Ok(Some((met, head))) => {
+                    self.probed(id, met, head);
+                    true
+                }
+                Err(error) => self.trouble(id, &error),
+            },
+            Life::Followed if full => false,
+            Life::Followed => match self.read(id) {
+                Ok(busy) => busy,
+                Err(error) => self.trouble(id, &error),
+            },
+            Life::Sought { .. } | Life::Finished => {
+                file.due = false;
+                false
+            }
+        }
+    }
+
+    fn read(&mut self, id: u64) -> io::Result<bool> {
+        let Some(file) = self.files.get_mut(&id) else { return Ok(false) };
+        if file.unproven {
+            if !file.resume()? {
+                self.replaced(id, super::follow::Why::Rewritten);
+                return Ok(true);
+            }
+            file.unproven = false;
+        }
+        let news = match file.look()? {
+            Ok(news) => news.min(self.block),
+            Err(turn) => return Ok(self.after(id, turn)),
+        };
+        // Without room in the pipeline nothing is read; the rest of the files are asked next time.
+        let Ok(permit) = self.shop.delivery.intake.admit(news) else {
+            self.blocked = true;
+            file.measure()?;
+            return Ok(false);
+        };
+        let mut lines = Lines::default();
+        let mark = file.splitter.mark();
+        let turn = file.read(&mut self.buffer[..news], &mut lines)?;
+        file.trouble = None;
+        if file.splitter.mark() != mark {
+            self.hand_over(id, lines, Vec::new(), Some(permit));
+        }
+        Ok(self.after(id, turn))
+    }
+
+    fn after(&mut self, id: u64, turn: Turn) -> bool {
+        match turn {
+            Turn::Read => true,
+            Turn::Idle => {
+                if let Some(file) = self.files.get_mut(&id) {
+                    file.due = false;
+                    file.trouble = None;
+                }
+                false
+            }
+            Turn::Replaced(why) => {
+                self.replaced(id, why);
+                true
+            }
+            Turn::End => {
+                self.settle(id);
+                true
+            }
+        }
+    }
+
+    /// A file that can't be read now: told once, and tried again at the next look.
+    fn trouble(&mut self, id: u64, error: &io::Error) -> bool {
+        let Some(file) = self.files.get_mut(&id) else { return false };
+        file.due = false;
+        if let Life::Probing(_) = file.life {
+            // What it is can't be told; it is read, and what was sealed is recognised.
+            self.probed(id, None, Vec::new());
+            return true;
+        }
+        let before = file.trouble.replace(error.kind());
+        if before == Some(error.kind()) {
+            return false;
+        }
+        let path = file.path.display();
+        match error.kind() {
+            io::ErrorKind::NotFound => self.rescan = true,
+            _ => tracing::warn!(%path, %error, "a log can't be read now; it is tried again"),
+        }
+        false
+    }
+
+    /// Hands lines and what there is to say to the pipeline. Without either the position just moves.
+    pub(super) fn hand_over(
+        &mut self,
+        id: u64,
+        lines: Lines,
+        notices: Vec<Draft>,
+        permit: Option<crate::pipeline::intake::Permit>,
+    ) {
+        let Some(file) = self.files.get_mut(&id) else { return };
+        let serial = file.hand_over();
+        if lines.is_empty() && notices.is_empty() {
+            self.unsaved |= file.answered(serial);
+            return;
+        }
+        let permit = permit.map(|mut permit| {
+            // They are in memory by now, with room or without.
+            let _ = permit.grow_to(lines.held());
+            permit
+        });
+        let (before, next) = oneshot::channel();
+        let told = Told::by(file.format, &self.parts[file.instance].instance, &lines);
+        file.format = told.format;
+        let block = Block {
+            follower: id,
+            serial,
+            instance: Arc::clone(&self.parts[file.instance].instance),
+            log: Arc::clone(&file.log),
+            lines,
+            told,
+            notices,
+            permit,
+            after: file.turn.replace(next),
+            before,
+        };
+        self.in_flight += 1;
+        self.handle.spawn(self.shop.clone().seal(block));
+    }
+
+    /// Whose chain is told what halod has to say of a log.
+    pub(super) fn tenant(&self, file: &Follower) -> Tenant {
+        let known = self.parts[file.instance].instance.tenant(&file.log);
+        known.ok().flatten().unwrap_or(Tenant::Local)
+    }
+
+    /// Tells of lines that became no record, now and then.
+    pub(super) fn tell_rejected(&mut self) {
+        let mut due = Vec::new();
+        for (id, file) in &self.files {
+            let told = self.told.get(&file.log).is_some_and(|at| at.elapsed() < TELL);
+            if file.rejected.is_some() && (!told || matches!(file.life, Life::Finished)) {
+                due.push(*id);
+            }
+        }
+        for id in due {
+            let Some(file) = self.files.get_mut(&id) else { continue };
+            let Some(rejected) = file.rejected.take() else { continue };
+            let (log, mark) = (Arc::clone(&file.log), file.sealed());
+            let tenant = self.files.get(&id).map_or(Tenant::Local, |file| self.tenant(file));
+            self.told.insert(Arc::clone(&log), Instant::now());
+            let said = notice::rejected(&tenant, &log, &rejected, &mark);
+            self.hand_over(id, Lines::default(), vec![said], None);
+        }
+        self.told.retain(|_, at| at.elapsed() < TELL);
+    }
+
+    fn restore(&mut self) {
+        let entries = match self.positions.load() {
+            Ok(Some(entries)) => entries,
+            Ok(None) => {
+                self.fresh = true;
+                return;
+            }
+            Err(error) => {
+                tracing::error!(
+                    %error,
+                    "the positions of followed logs can't be read; the logs are read again from their beginning, \
+                     and what was sealed is recognised"
+                );
+                return;
+            }
+        };
+        for entry in entries {
+            let of = |part: &Part| part.instance.settings.name == entry.receiver;
+            let Some(instance) = self.parts.iter().position(of) else { continue };
+            let file = Follower::restored(&entry, instance, self.bounds(instance));
+            self.adopt_entry(file, entry.fate);
+        }
+    }
+
+    pub(super) fn bounds(&self, instance: usize) -> (usize, usize) {
+        let settings = &self.parts[instance].instance.settings;
+        (settings.fingerprint, settings.max_line)
+    }
+
+    pub(super) fn save(&mut self) {
+        let entry = |file: &Follower| {
+            let receiver = &self.parts[file.instance].instance.settings.name;
+            file.entry(receiver)
+        };
+        let entries = self.files.values().map(entry).collect();
+        match self.positions.save(entries) {
+            Ok(()) => self.unsaved = false,
+            Err(error) => {
+                tracing::error!(%error, "the positions of followed logs can't be saved; a restart reads more again");
+            }
+        }
+        self.saved = Instant::now();
+        let lag = self
+            .files
+            .values()
+            .filter(|file| !file.packed)
+            .map(|file| file.size.saturating_sub(file.sealed().offset));
+        let stats = &self.shop.delivery.counters.tail;
+        stats.lag_bytes.store(lag.sum(), Relaxed);
+        let followed =
+            self.files.values().filter(|file| matches!(file.life, Life::Followed | Life::Probing(_)));
+        stats.files.store(followed.count() as u64, Relaxed);
+    }
+
+    pub(super) fn default_block(max_in_flight: usize) -> usize {
+        (max_in_flight / (8 * ALTOGETHER)).clamp(4096, BLOCK)
+    }
+}

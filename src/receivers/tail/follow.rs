@@ -1,0 +1,485 @@
+//! One content and the file it is in: how far it is read, how far it is sealed, and whether what was read
+//! is still there.
+
+use super::lines::{Lines, Mark, Splitter};
+use super::position::{Entry, Fate, Print, Rejected, hex};
+use super::source::{Facts, Inode, Source};
+use halo_adapters::gateway::Format;
+use std::collections::VecDeque;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Bytes that are read at a time.
+pub(super) const BLOCK: usize = 256 << 10;
+/// Bytes before the reading position that are compared at each turn.
+const TAIL: usize = 128;
+
+/// Why the rest of a content has to be looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// The file became shorter than what was read of it.
+    Truncated,
+    /// Other bytes stand where read ones stood.
+    Rewritten,
+    /// No file of that inode is there any more, and it was not open.
+    Gone,
+    /// The same, found at a start.
+    GoneWhileDown,
+}
+
+/// What is done with a content now.
+#[derive(Debug)]
+pub(super) enum Life {
+    /// Its beginning is compared with what is known.
+    Probing(Box<super::probe::Probe>),
+    Followed,
+    /// Not in its file any more; since when, and how many looks ago.
+    Sought {
+        why: Why,
+        since: Instant,
+        looks: u32,
+    },
+    /// Read to its end.
+    Finished,
+}
+
+/// What was handed over and is not answered yet.
+#[derive(Debug)]
+struct Pending {
+    serial: u64,
+    mark: Mark,
+    tail: Print,
+    done: bool,
+}
+
+/// One content.
+#[derive(Debug)]
+pub(super) struct Follower {
+    /// Index of the instance that it belongs to.
+    pub instance: usize,
+    /// The log's path: the first part of its lines' identities.
+    pub log: Arc<str>,
+    pub path: PathBuf,
+    pub inode: Inode,
+    pub packed: bool,
+    pub life: Life,
+    pub splitter: Splitter,
+    source: Option<Source>,
+    /// The first bytes of what was read, and the last.
+    head: Vec<u8>,
+    tail: Vec<u8>,
+    fingerprint: usize,
+    /// The print of the beginning, where the beginning itself is not in memory.
+    known: Print,
+    /// Of a packed file, when it was last changed.
+    pub modified: i64,
+    /// The configuration asks for it; otherwise only the rest of a lost content is taken from it.
+    pub wanted: bool,
+    /// Of a content that is looked for: files that have been compared.
+    pub heard: Vec<u64>,
+    /// What an earlier run read must be compared first.
+    pub unproven: bool,
+    /// What lies before is passed over.
+    pass_to: u64,
+    /// Where the file really is, behind all links; its siblings are looked for there.
+    pub real: PathBuf,
+    /// No directory has it any more, and it is open.
+    pub deleted: bool,
+    /// The next block may be handed over when this fires.
+    pub turn: Option<tokio::sync::oneshot::Receiver<()>>,
+    /// The largest size of the plain content that was seen.
+    pub size: u64,
+    /// When the file last changed, as far as it was compared.
+    compared: Option<(u64, i128, i128)>,
+    pending: VecDeque<Pending>,
+    serial: u64,
+    sealed: (Mark, Print),
+    /// Told apart by name from the log's live file, or nameless.
+    pub rotated: bool,
+    pub grew: Instant,
+    /// Read to its end, rotated, and without news for long.
+    pub quiet: bool,
+    /// There may be something to read.
+    pub due: bool,
+    pub rejected: Option<Rejected>,
+    /// As the content's lines have told it.
+    pub format: Option<Format>,
+    /// Of a content that was taken over: up to where it was seen.
+    pub expected: u64,
+    /// The last trouble with the file, so that it is told once.
+    pub trouble: Option<io::ErrorKind>,
+}
+
+/// What a turn of reading came to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// Nothing new.
+    Idle,
+    /// Bytes were read; there may be more.
+    Read,
+    /// The content is not in this file any more.
+    Replaced(Why),
+    /// A packed file was read to its end.
+    End,
+}
+
+impl Follower {
+    #[must_use]
+    pub(super) fn new(
+        instance: usize,
+        log: Arc<str>,
+        path: &Path,
+        inode: Inode,
+        packed: bool,
+        bounds: (usize, usize),
+    ) -> Self {
+        let (fingerprint, max) = bounds;
+        Self {
+            instance,
+            log,
+            path: path.to_owned(),
+            inode,
+            packed,
+            life: Life::Followed,
+            splitter: Splitter::new(Mark::default(), max),
+            source: None,
+            head: Vec::new(),
+            tail: Vec::new(),
+            fingerprint,
+            known: Print::default(),
+            modified: 0,
+            wanted: true,
+            heard: Vec::new(),
+            unproven: false,
+            pass_to: 0,
+            real: path.to_owned(),
+            deleted: false,
+            turn: None,
+            size: 0,
+            compared: None,
+            pending: VecDeque::new(),
+            serial: 0,
+            sealed: (Mark::default(), Print::default()),
+            rotated: false,
+            grew: Instant::now(),
+            quiet: false,
+            due: true,
+            rejected: None,
+            format: None,
+            expected: 0,
+            trouble: None,
+        }
+    }
+
+    /// What an earlier run remembered.
+    #[must_use]
+    pub(super) fn restored(entry: &Entry, instance: usize, bounds: (usize, usize)) -> Self {
+        let mut own =
+            Self::new(instance, entry.log.as_str().into(), &entry.path, entry.file(), entry.packed, bounds);
+        own.splitter = Splitter::new(entry.mark(), bounds.1);
+        own.sealed = (entry.mark(), entry.tail);
+        own.size = entry.size.max(entry.offset);
+        own.known = entry.head;
+        own.format = entry.format.as_deref().and_then(|name| name.parse().ok());
+        own.modified = entry.modified;
+        own.unproven = true;
+        own.quiet = entry.quiet;
+        own.rejected.clone_from(&entry.rejected);
+        own
+    }
+
+    /// As it is remembered.
+    #[must_use]
+    pub(super) fn entry(&self, receiver: &str) -> Entry {
+        let (mark, tail) = self.sealed;
+        let fate = match self.life {
+            Life::Probing(_) | Life::Followed => Fate::Followed,
+            Life::Sought { .. } => Fate::Sought,
+            Life::Finished => Fate::Finished,
+        };
+        Entry {
+            receiver: receiver.to_owned(),
+            log: self.log.to_string(),
+            path: self.path.clone(),
+            device: self.inode.device,
+            inode: self.inode.number,
+            packed: self.packed,
+            modified: self.modified,
+            fate,
+            offset: mark.offset,
+            chain: hex(&mark.chain),
+            size: self.size,
+            head: self.head(),
+            tail,
+            quiet: self.quiet,
+            format: self.format.map(|format| format.name().to_owned()),
+            rejected: self.rejected.clone(),
+        }
+    }
+
+    /// The print of the beginning, as far as it is sealed.
+    #[must_use]
+    pub(super) fn head(&self) -> Print {
+        if self.head.is_empty() {
+            return self.known;
+        }
+        let sealed = usize::try_from(self.sealed.0.offset).unwrap_or(usize::MAX);
+        Print::of(&self.head[..self.head.len().min(sealed)])
+    }
+
+    /// The directory that it really is in.
+    #[must_use]
+    pub(super) fn directory(&self) -> &Path {
+        self.real.parent().unwrap_or(Path::new("/"))
+    }
+
+    /// Whether the content that was read begins with what `head` was made of.
+    #[must_use]
+    pub(super) fn head_begins_with(&self, head: &Print) -> bool {
+        if self.head.is_empty() { self.known == *head } else { head.begins(&self.head) }
+    }
+
+    /// Whether a file in this state was compared with what was read.
+    #[must_use]
+    pub(super) fn is_compared(&self, facts: &Facts) -> bool {
+        self.compared == Some((facts.size, facts.modified, facts.changed))
+    }
+
+    /// Up to where everything is on disk.
+    #[must_use]
+    pub(super) fn sealed(&self) -> Mark {
+        self.sealed.0
+    }
+
+    #[must_use]
+    pub(super) fn is_open(&self) -> bool {
+        self.source.is_some()
+    }
+
+    /// Lets the file go; it is opened again when there is something to read.
+    pub(super) fn close(&mut self) {
+        self.source = None;
+    }
+
+    /// Handed over and not answered.
+    #[must_use]
+    pub(super) fn in_flight(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Opens the file if need be; what is at the path must be the inode that is followed.
+    ///
+    /// # Errors
+    /// What the system says; `NotFound` when another file is there.
+    pub(super) fn open(&mut self) -> io::Result<Facts> {
+        if let Some(source) = &self.source {
+            return source.facts();
+        }
+        let (source, facts) = Source::open(&self.path, self.packed)?;
+        if facts.inode != self.inode {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "another file has its name now"));
+        }
+        self.source = Some(source);
+        Ok(facts)
+    }
+
+    /// What an earlier run read must still be there; takes the beginning into memory.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn resume(&mut self) -> io::Result<bool> {
+        let facts = self.open()?;
+        let (head, tail, offset) = (self.known, self.sealed.1, self.sealed.0.offset);
+        if self.packed {
+            // It is compared as it is read: the chain has to be met again.
+            return Ok(true);
+        }
+        if facts.size < offset {
+            return Ok(false);
+        }
+        let mut beginning = vec![0; head.length as usize];
+        let mut ending = vec![0; tail.length as usize];
+        let Some(source) = &mut self.source else { return Ok(false) };
+        let read = source.read(0, &mut beginning)?;
+        let same = read == beginning.len() && (beginning.is_empty() || Print::of(&beginning) == head);
+        let read = source.read(offset - u64::from(tail.length).min(offset), &mut ending)?;
+        let same = same && read == ending.len() && (ending.is_empty() || Print::of(&ending) == tail);
+        if same {
+            self.head = beginning;
+            self.tail = ending;
+            self.size = self.size.max(facts.size);
+        }
+        Ok(same)
+    }
+
+    /// Goes on behind what another content's reader had: everything before is sealed.
+    pub(super) fn go_on(&mut self, mark: Mark, format: Option<Format>, head: Vec<u8>, max: usize) {
+        self.format = format;
+        self.splitter = Splitter::new(mark, max);
+        self.sealed = (mark, Print::default());
+        self.size = self.size.max(mark.offset);
+        self.head = head;
+        self.tail.clear();
+        self.life = Life::Followed;
+    }
+
+    /// How many bytes could be read now; `None` when the file has none that are new.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn look(&mut self) -> io::Result<Result<usize, Turn>> {
+        let facts = self.open()?;
+        if self.packed {
+            return Ok(Ok(BLOCK));
+        }
+        let position = self.splitter.position();
+        let state = (facts.size, facts.modified, facts.changed);
+        if facts.size < position {
+            return Ok(Err(Turn::Replaced(Why::Truncated)));
+        }
+        if facts.size == position {
+            if self.compared == Some(state) {
+                return Ok(Err(Turn::Idle));
+            }
+            let same = self.is_there()?;
+            self.compared = same.then_some(state);
+            return Ok(Err(if same { Turn::Idle } else { Turn::Replaced(Why::Rewritten) }));
+        }
+        let news = usize::try_from(facts.size - position).unwrap_or(usize::MAX);
+        Ok(Ok(news.min(BLOCK)))
+    }
+
+    /// Notes how large the content is, although it can't be read now: should it be lost, that is known.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn measure(&mut self) -> io::Result<()> {
+        if self.packed || !self.is_there()? {
+            return Ok(());
+        }
+        let facts = self.open()?;
+        self.size = self.size.max(facts.size);
+        Ok(())
+    }
+
+    /// Reads at most `buffer`'s length of what is new into `out`.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn read(&mut self, buffer: &mut [u8], out: &mut Lines) -> io::Result<Turn> {
+        let position = self.splitter.position();
+        let Some(source) = &mut self.source else { return Ok(Turn::Idle) };
+        let read = source.read(position, buffer)?;
+        if self.packed {
+            self.size = self.size.max(position + read as u64);
+        } else {
+            let facts = source.facts()?;
+            if facts.size < position + read as u64 {
+                return Ok(Turn::Replaced(Why::Truncated));
+            }
+            if !self.is_there()? {
+                return Ok(Turn::Replaced(Why::Rewritten));
+            }
+            self.size = self.size.max(facts.size);
+        }
+        if read == 0 {
+            return Ok(if self.packed { Turn::End } else { Turn::Idle });
+        }
+        self.take(&buffer[..read], out);
+        self.grew = Instant::now();
+        self.quiet = false;
+        Ok(Turn::Read)
+    }
+
+    fn take(&mut self, block: &[u8], out: &mut Lines) {
+        let room = self.fingerprint.saturating_sub(self.head.len());
+        if self.splitter.position() == self.head.len() as u64 {
+            self.head.extend_from_slice(&block[..block.len().min(room)]);
+        }
+        let passed = self.pass_over(block);
+        self.splitter.push(&block[passed..], out);
+        if block.len() >= TAIL {
+            self.tail.clear();
+        } else {
+            let excess = (self.tail.len() + block.len()).saturating_sub(TAIL);
+            self.tail.drain(..excess.min(self.tail.len()));
+        }
+        self.tail.extend_from_slice(&block[block.len().saturating_sub(TAIL)..]);
+    }
+
+    fn pass_over(&mut self, block: &[u8]) -> usize {
+        if self.pass_to == 0 {
+            return 0;
+        }
+        let mut passed = self.splitter.skip_to(block, self.pass_to);
+        if self.splitter.position() < self.pass_to {
+            return passed;
+        }
+        if self.splitter.within_line() {
+            let rest = &block[passed..];
+            let line = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
+            self.splitter.skip(&rest[..line]);
+            passed += line;
+        }
+        if !self.splitter.within_line() {
+            self.pass_to = 0;
+        }
+        passed
+    }
+
+    /// Whether the file still has the bytes that were read: the first ones and the last ones.
+    fn is_there(&mut self) -> io::Result<bool> {
+        let position = self.splitter.position();
+        let Some(source) = &mut self.source else { return Ok(false) };
+        let mut there = vec![0; self.head.len().max(self.tail.len())];
+        let ending = position - (self.tail.len() as u64).min(position);
+        for (own, offset) in [(&self.head, 0), (&self.tail, ending)] {
+            let there = &mut there[..own.len()];
+            if source.read(offset, there)? < own.len() || *there != own[..] {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// What is in the file by now is passed over, with the line that it ends in.
+    pub(super) fn pass(&mut self, to: u64) {
+        self.pass_to = to;
+    }
+
+    /// Notes that what was read so far is handed over; returns its number.
+    pub(super) fn hand_over(&mut self) -> u64 {
+        self.serial += 1;
+        let mark = self.splitter.mark();
+        // Of a line that is not whole the end is known, too; the print is of what lies before it.
+        let beyond = usize::try_from(self.splitter.position() - mark.offset).unwrap_or(usize::MAX);
+        let tail = Print::of(&self.tail[..self.tail.len().saturating_sub(beyond)]);
+        self.pending.push_back(Pending { serial: self.serial, mark, tail, done: false });
+        self.serial
+    }
+
+    /// Notes an answer; whether the sealed part grew.
+    pub(super) fn answered(&mut self, serial: u64) -> bool {
+        if let Some(own) = self.pending.iter_mut().find(|own| own.serial == serial) {
+            own.done = true;
+        }
+        let mut grew = false;
+        while let Some(first) = self.pending.pop_front_if(|first| first.done) {
+            self.sealed = (first.mark, first.tail);
+            grew = true;
+        }
+        grew
+    }
+
+    /// Nothing is kept but what a content is recognised by.
+    pub(super) fn finish(&mut self) {
+        self.source = None;
+        self.known = self.head();
+        (self.head, self.tail) = (Vec::new(), Vec::new());
+        self.splitter = Splitter::new(self.splitter.mark(), 0);
+        self.life = Life::Finished;
+        self.due = false;
+    }
+}

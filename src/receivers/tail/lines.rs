@@ -1,0 +1,287 @@
+//! From bytes to lines, each with an identity made of content.
+//!
+//! A line's *chain* is a hash over the line and the chain of the line before it, so it stands for
+//! everything from the first byte of the log's content to the end of that line. It does not change when
+//! the file is renamed, copied or compressed, it tells two equal lines of one file apart, and anyone
+//! who reads the content again computes it again, even without any memory of the first reading.
+
+use memchr::memchr;
+use sha2::{Digest, Sha256};
+
+/// What stands for a content up to the end of a line.
+pub(super) type Chain = [u8; 16];
+
+/// The place behind a line: how many bytes of content lie before it, and their chain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Mark {
+    pub offset: u64,
+    pub chain: Chain,
+}
+
+/// One line of a [`Lines`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    /// Where it begins in the content.
+    pub offset: u64,
+    /// Of the content up to its end.
+    pub chain: Chain,
+    start: usize,
+    end: usize,
+    /// Bytes of it that are left out because it is longer than `max_log_size`.
+    pub cut: u64,
+    /// NUL bytes before it that are left out: the hole that a truncation leaves before a writer which
+    /// keeps its own offset.
+    pub nuls: u64,
+    /// The content ended without a newline.
+    pub open: bool,
+}
+
+/// Whole lines, one after the other.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    bytes: Vec<u8>,
+    lines: Vec<Line>,
+}
+
+impl Lines {
+    /// Some of them, by their numbers.
+    pub(super) fn range(&self, range: std::ops::Range<usize>) -> impl Iterator<Item = (&Line, &[u8])> {
+        self.lines.get(range).unwrap_or_default().iter().map(|line| (line, &self.bytes[line.start..line.end]))
+    }
+
+    #[must_use]
+    pub(super) fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    #[must_use]
+    pub(super) fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Bytes that these lines take in memory.
+    #[must_use]
+    pub(super) fn held(&self) -> usize {
+        self.bytes.len() + self.lines.len() * size_of::<Line>()
+    }
+}
+
+/// Cuts a content into lines as its bytes come.
+#[derive(Clone, Debug)]
+pub(super) struct Splitter {
+    /// Behind the last whole line.
+    mark: Mark,
+    /// Of the chain before and what there is of the next line.
+    state: Sha256,
+    /// What there is of the next line, as far as it is kept.
+    held: Vec<u8>,
+    /// Bytes of the next line that were read, kept or not.
+    read: u64,
+    nuls: u64,
+    max: usize,
+}
+
+impl Splitter {
+    /// Goes on behind `mark`; of a line at most `max` bytes are kept.
+    #[must_use]
+    pub(super) fn new(mark: Mark, max: usize) -> Self {
+        Self { mark, state: begin(&mark.chain), held: Vec::new(), read: 0, nuls: 0, max }
+    }
+
+    /// Behind the last whole line.
+    #[must_use]
+    pub(super) fn mark(&self) -> Mark {
+        self.mark
+    }
+
+    /// Where the next byte is expected.
+    #[must_use]
+    pub(super) fn position(&self) -> u64 {
+        self.mark.offset + self.read
+    }
+
+    /// Whether the content, as far as it came, ends within a line.
+    #[must_use]
+    pub(super) fn within_line(&self) -> bool {
+        self.read > 0
+    }
+
+    /// Takes the next bytes, and adds the lines that they complete to `out`.
+    pub(super) fn push(&mut self, mut block: &[u8], out: &mut Lines) {
+        while let Some(at) = memchr(b'\n', block) {
+            let (line, rest) = block.split_at(at + 1);
+            self.take(line);
+            let kept = self.keep(&line[..at], Some(out));
+            self.complete(kept, false, out);
+            block = rest;
+        }
+        self.take(block);
+        self.keep(block, None);
+    }
+
+    /// The same without keeping anything: only the mark moves.
+    pub(super) fn skip(&mut self, mut block: &[u8]) {
+        while let Some(at) = memchr(b'\n', block) {
+            let (line, rest) = block.split_at(at + 1);
+            self.take(line);
+            self.advance();
+            block = rest;
+        }
+        self.take(block);
+    }
+
+    /// Goes through `block` up to `to`, without keeping anything; returns how much of it that was.
+    pub(super) fn skip_to(&mut self, block: &[u8], to: u64) -> usize {
+        let wanted = usize::try_from(to.saturating_sub(self.position())).unwrap_or(usize::MAX);
+        let taken = wanted.min(block.len());
+        self.skip(&block[..taken]);
+        taken
+    }
+
+    /// Takes what there is of a line as a whole one: nothing more will come.
+    pub(super) fn finish(&mut self, out: &mut Lines) {
+        if self.within_line() {
+            let start = out.bytes.len();
+            out.bytes.extend_from_slice(&self.held);
+            self.complete(start, true, out);
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        self.state.update(bytes);
+        self.read += bytes.len() as u64;
+    }
+
+    /// Keeps `piece` of the current line, up to the limit. With `out` the line is whole: what is kept of
+    /// it goes there, and where it starts is returned.
+    fn keep(&mut self, piece: &[u8], out: Option<&mut Lines>) -> usize {
+        let mut piece = piece;
+        if self.held.is_empty() {
+            let nuls = piece.iter().take_while(|byte| **byte == 0).count();
+            self.nuls += nuls as u64;
+            piece = &piece[nuls..];
+        }
+        let room = self.max.saturating_sub(self.held.len());
+        let piece = &piece[..piece.len().min(room)];
+        match out {
+            None => {
+                self.held.extend_from_slice(piece);
+                0
+            }
+            Some(out) => {
+                let start = out.bytes.len();
+                out.bytes.extend_from_slice(&self.held);
+                out.bytes.extend_from_slice(piece);
+                start
+            }
+        }
+    }
+
+    fn complete(&mut self, start: usize, open: bool, out: &mut Lines) {
+        let (offset, nuls) = (self.mark.offset, self.nuls);
+        let text = self.read - u64::from(!open) - nuls;
+        let mut end = out.bytes.len();
+        let cut = text - (end - start) as u64;
+        if cut == 0 && !open && out.bytes[start..].ends_with(b"\r") {
+            end -= 1;
+        }
+        self.advance();
+        out.lines.push(Line { offset, chain: self.mark.chain, start, end, cut, nuls, open });
+    }
+
+    fn advance(&mut self) {
+        let digest = std::mem::take(&mut self.state).finalize();
+        self.mark.offset += self.read;
+        self.mark.chain.copy_from_slice(&digest[..16]);
+        self.state = begin(&self.mark.chain);
+        // A line of a megabyte is rare; its buffer is not kept for the next.
+        if self.held.capacity() > 64 << 10 {
+            self.held = Vec::new();
+        }
+        self.held.clear();
+        (self.read, self.nuls) = (0, 0);
+    }
+}
+
+fn begin(chain: &Chain) -> Sha256 {
+    Sha256::new_with_prefix(chain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn whole(content: &[u8], max: usize) -> (Vec<(u64, Vec<u8>, u64, u64, bool)>, Mark) {
+        split(&[content], max)
+    }
+
+    fn split(blocks: &[&[u8]], max: usize) -> (Vec<(u64, Vec<u8>, u64, u64, bool)>, Mark) {
+        let (mut splitter, mut out) = (Splitter::new(Mark::default(), max), Lines::default());
+        for block in blocks {
+            splitter.push(block, &mut out);
+        }
+        splitter.finish(&mut out);
+        (
+            out.range(0..out.len()).map(|(l, t)| (l.offset, t.to_vec(), l.cut, l.nuls, l.open)).collect(),
+            splitter.mark(),
+        )
+    }
+
+    #[test]
+    fn lines_are_cut_and_never_end_the_reading() {
+        let (lines, end) = whole(b"one\r\n\0\0two\nthree-and-more\n\n\0\nlast", 7);
+        let expected: [(u64, &[u8], u64, u64, bool); 6] = [
+            (0, b"one", 0, 0, false),
+            (5, b"two", 0, 2, false),
+            (11, b"three-a", 7, 0, false),
+            (26, b"", 0, 0, false),
+            (27, b"", 0, 1, false),
+            (29, b"last", 0, 0, true),
+        ];
+        assert_eq!(lines, expected.map(|(o, t, c, n, open)| (o, t.to_vec(), c, n, open)));
+        assert_eq!(end.offset, 33);
+    }
+
+    #[test]
+    fn equal_lines_have_chains_of_their_own_and_copies_have_the_same() {
+        let chains = |content: &[u8]| {
+            let (mut splitter, mut out) = (Splitter::new(Mark::default(), 100), Lines::default());
+            splitter.push(content, &mut out);
+            out.range(0..out.len()).map(|(line, _)| line.chain).collect::<Vec<_>>()
+        };
+        let three = chains(b"a\na\na\n");
+        assert!(three[0] != three[1] && three[1] != three[2] && three[0] != three[2]);
+        assert_eq!(chains(b"a\na\n"), three[..2]);
+        assert_ne!(chains(b"b\na\n")[1], three[1]);
+    }
+
+    proptest! {
+        /// However the bytes come, the lines and their chains are the same; skipping ends at the same mark.
+        #[test]
+        fn blocks_do_not_matter(
+            content in proptest::collection::vec(prop_oneof![Just(b'\n'), Just(0), Just(b'x'), any::<u8>()], 0..200),
+            cuts in proptest::collection::vec(0usize..200, 0..6),
+            max in 1usize..40,
+        ) {
+            let mut cuts: Vec<_> = cuts.into_iter().map(|cut| cut.min(content.len())).collect();
+            cuts.extend([0, content.len()]);
+            cuts.sort_unstable();
+            let blocks: Vec<&[u8]> = cuts.windows(2).map(|w| &content[w[0]..w[1]]).collect();
+            let (lines, end) = split(&blocks, max);
+            prop_assert_eq!((&lines, end), (&whole(&content, max).0, whole(&content, max).1));
+            let bytes: u64 = lines.iter().map(|(_, t, cut, nuls, open)| t.len() as u64 + cut + nuls + u64::from(!open)).sum();
+            // A carriage return before the newline is not a part of the line.
+            let returns = content.windows(2).filter(|w| w == b"\r\n").count() as u64;
+            prop_assert!(bytes <= content.len() as u64 && bytes + returns >= content.len() as u64);
+            let mut skipper = Splitter::new(Mark::default(), max);
+            for block in &blocks {
+                skipper.skip(block);
+            }
+            prop_assert_eq!(skipper.position(), content.len() as u64);
+            if content.ends_with(b"\n") {
+                prop_assert_eq!(skipper.mark(), end);
+            }
+        }
+    }
+}

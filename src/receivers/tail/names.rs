@@ -1,0 +1,173 @@
+//! What a path says: which log a file belongs to, and whose it is.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// What rotation and compression put behind a name.
+const ENDINGS: &[&str] = &[".gz", ".bz2", ".xz", ".zst", ".old", ".bak", "~"];
+
+/// The name of the log that a file belongs to: the file's own, without what rotation adds to it
+/// (`access.log.2.gz`, `access.log-20261125`, `access-2026-11-25.log`, `0.log.20261125-101500`).
+/// Files of one log share the identities of equal content; files of two logs never do.
+#[must_use]
+pub(super) fn log_name(name: &str) -> String {
+    let mut rest = name;
+    while let Some(shorter) = without_ending(rest).or_else(|| without_stamp(rest)) {
+        rest = shorter;
+    }
+    // Between the name and its extension there may be a date, too.
+    if let Some((stem, extension)) = rest.rsplit_once('.')
+        && !extension.is_empty()
+        && extension.bytes().all(|byte| byte.is_ascii_alphabetic())
+        && let Some(stem) = without_date(stem)
+    {
+        return format!("{stem}.{extension}");
+    }
+    rest.to_owned()
+}
+
+/// The path of the log that a file belongs to, as text: an identity's first part.
+#[must_use]
+pub(super) fn log_path(path: &Path) -> String {
+    let name = path.file_name().map(shown).unwrap_or_default();
+    let parent = path.parent().map(|parent| shown(parent.as_os_str())).unwrap_or_default();
+    format!("{}/{}", parent.trim_end_matches('/'), log_name(&name))
+}
+
+/// A path as text; bytes that are not UTF-8 as `\xHH`, so that two names never become one.
+#[must_use]
+pub(super) fn shown(path: &OsStr) -> String {
+    let mut text = String::new();
+    for chunk in path.as_bytes().utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            text.push_str(&format!("\\x{byte:02X}"));
+        }
+    }
+    text
+}
+
+fn without_ending(name: &str) -> Option<&str> {
+    ENDINGS.iter().find_map(|ending| name.strip_suffix(ending)).filter(|rest| !rest.is_empty())
+}
+
+/// Without the number of a rotation, or its date.
+fn without_stamp(name: &str) -> Option<&str> {
+    if let Some((rest, number)) = name.rsplit_once('.')
+        && !rest.is_empty()
+        && (1..=4).contains(&number.len())
+        && number.bytes().all(|byte| byte.is_ascii_digit())
+    {
+        return Some(rest);
+    }
+    without_date(name)
+}
+
+/// Without a date or a time at the end: a separator, then digits, at least eight, in groups.
+fn without_date(name: &str) -> Option<&str> {
+    let of_date = |c: char| c.is_ascii_digit() || matches!(c, '-' | '_' | '.' | 'T' | ':' | 'Z');
+    let start = name.trim_end_matches(of_date).len();
+    let (rest, date) = name.split_at(start);
+    let digits = date.bytes().filter(u8::is_ascii_digit).count();
+    (digits >= 8 && !rest.is_empty() && date.starts_with(['-', '_', '.'])).then_some(rest)
+}
+
+/// A path with one part in braces, like `/var/log/{tenant}/access.log`: what stands there names the tenant.
+/// `*` stands for anything within one directory's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathTenant {
+    before: String,
+    after: String,
+}
+
+const PLACE: &str = "{tenant}";
+
+impl PathTenant {
+    /// `None` unless `{tenant}` stands in it once.
+    #[must_use]
+    pub fn parse(pattern: &str) -> Option<Self> {
+        let (before, after) = pattern.split_once(PLACE)?;
+        (!after.contains(PLACE)).then(|| Self { before: before.to_owned(), after: after.to_owned() })
+    }
+
+    /// The tenant that a log's path names.
+    #[must_use]
+    pub fn find<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let starts = (0..path.len()).filter(|at| path.is_char_boundary(*at));
+        for start in starts.filter(|at| fits(self.before.as_bytes(), &path.as_bytes()[..*at])) {
+            let rest = &path[start..];
+            let name = rest.find('/').unwrap_or(rest.len());
+            let ends = (1..=name).rev().filter(|at| rest.is_char_boundary(*at));
+            for end in ends {
+                if fits(self.after.as_bytes(), &rest.as_bytes()[end..]) {
+                    return Some(&rest[..end]);
+                }
+            }
+        }
+        None
+    }
+}
+
+/// Whether `text` is what `pattern` describes; `*` is anything without a slash.
+fn fits(pattern: &[u8], text: &[u8]) -> bool {
+    match pattern.split_first() {
+        None => text.is_empty(),
+        Some((b'*', rest)) => {
+            let most = text.iter().position(|byte| *byte == b'/').unwrap_or(text.len());
+            (0..=most).any(|at| fits(rest, &text[at..]))
+        }
+        Some((byte, rest)) => text.first() == Some(byte) && fits(rest, &text[1..]),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rotated_names_belong_to_their_log() {
+        for name in [
+            "access.log",
+            "access.log.1",
+            "access.log.12.gz",
+            "access.log-20261122",
+            "access.log-20261122-1795336218",
+            "access.log-20261122.gz",
+            "access.log.2026-11-22T10:00:00Z",
+            "access-20261122.log",
+            "access_2026-11-22.log.gz",
+            "access.log.old",
+            "access.log~",
+        ] {
+            assert_eq!(log_name(name), "access.log", "{name}");
+        }
+        assert_eq!(log_name("0.log.20261125-101500.gz"), "0.log");
+        for own in ["vhost-1.log", "access", "1", ".gz", "20261122", "10.0.0.1.log", "a.json", "v2.log"] {
+            assert_eq!(log_name(own), own);
+        }
+        assert_eq!(log_path(Path::new("/var/log/x.log.1")), "/var/log/x.log");
+        assert_eq!(log_path(Path::new("/x.log.1")), "/x.log");
+    }
+
+    #[test]
+    fn names_that_are_no_text_stay_apart() {
+        let one = log_path(Path::new(OsStr::from_bytes(b"/var/\xff.log")));
+        assert_eq!(one, "/var/\\xFF.log");
+    }
+
+    #[test]
+    fn tenants_come_from_the_path() {
+        let rule = PathTenant::parse("/var/log/*/{tenant}-access.log").unwrap();
+        assert_eq!(rule.find("/var/log/nginx/acme-access.log"), Some("acme"));
+        assert_eq!(rule.find("/var/log/nginx/a-b-access.log"), Some("a-b"));
+        assert_eq!(rule.find("/var/log/nginx/-access.log"), None);
+        assert_eq!(rule.find("/var/log/x/y/acme-access.log"), None);
+        let rule = PathTenant::parse("/var/log/{tenant}/access.log").unwrap();
+        assert_eq!(rule.find("/var/log/café/access.log"), Some("café"));
+        assert_eq!(rule.find("/var/log/a/b/access.log"), None);
+        assert_eq!(PathTenant::parse("/var/log"), None);
+        assert_eq!(PathTenant::parse("/{tenant}/{tenant}"), None);
+    }
+}

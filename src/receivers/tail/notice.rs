@@ -1,0 +1,57 @@
+//! What halod has to say of a log by itself, as records of the log's tenant.
+//!
+//! | record | says |
+//! |---|---|
+//! | `halod.gap` | content that was there, or may have been, was never read: where it begins, how many bytes are known of it, and how it was lost |
+//! | `halod.log_rewritten` | content that was read stands in no file any more: other bytes took its place |
+//! | `halod.lines_rejected` | lines became no record: how many, from where to where, and why the first one |
+
+use super::follow::Why;
+use super::lines::Mark;
+use super::position::{Rejected, hex};
+use crate::record::build::{About, notice};
+use crate::record::draft::Draft;
+use crate::record::tenant::Tenant;
+
+/// Bytes of a log are missing from `from` on; `known` of them are known to have been there.
+pub(super) fn gap(tenant: &Tenant, log: &str, from: u64, known: u64, after: &Mark, how: &str) -> Draft {
+    let about = [
+        ("after", About::Text(&hex(&after.chain))),
+        ("bytes", About::Number(known)),
+        ("file", About::Text(log)),
+        ("from", About::Number(from)),
+        ("how", About::Text(how)),
+    ];
+    notice(tenant, "gap", &about)
+}
+
+/// How the rest of a packed file is lost.
+pub(super) const CUT: &str = "the packed file is damaged, or ends before its content does";
+
+/// The words for how a content was lost.
+pub(super) fn how(why: Why) -> &'static str {
+    match why {
+        Why::Truncated => "the file was truncated before it was read to its end",
+        Why::Rewritten => "the file was written anew before it was read to its end",
+        Why::Gone => "the file was removed before it was read to its end",
+        Why::GoneWhileDown => "the file was removed while halod did not run; how far it went is not known",
+    }
+}
+
+pub(super) fn rewritten(tenant: &Tenant, log: &str, read: u64, at: &Mark) -> Draft {
+    let about =
+        [("after", About::Text(&hex(&at.chain))), ("bytes", About::Number(read)), ("file", About::Text(log))];
+    notice(tenant, "log_rewritten", &about)
+}
+
+pub(super) fn rejected(tenant: &Tenant, log: &str, rejected: &Rejected, at: &Mark) -> Draft {
+    let about = [
+        ("before", About::Text(&hex(&at.chain))),
+        ("file", About::Text(log)),
+        ("first", About::Number(rejected.first)),
+        ("last", About::Number(rejected.last)),
+        ("lines", About::Number(rejected.lines)),
+        ("reason", About::Text(&rejected.reason)),
+    ];
+    notice(tenant, "lines_rejected", &about)
+}

@@ -1,0 +1,321 @@
+//! Looking around: which files there are now, which content each of them has, and what became of those
+//! that are not where they were.
+
+use super::discover::{Found, by_inode, siblings};
+use super::engine::Engine;
+use super::follow::{Follower, Life, Why};
+use super::names::{log_name, log_path, shown};
+use super::position::Fate;
+use super::probe::{Probe, Target};
+use super::source::{Facts, Source};
+use std::collections::{BTreeSet, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long a packed file must have been left alone before it is read.
+const SETTLED: Duration = Duration::from_secs(1);
+
+impl Engine {
+    /// One look at everything.
+    pub(super) fn look_around(&mut self) {
+        self.rescan = false;
+        let mut directories = BTreeSet::new();
+        for instance in 0..self.parts.len() {
+            let look = self.parts[instance].finder.look();
+            self.parts[instance].looked = Some(Instant::now());
+            if self.parts[instance].instance.settings.notify {
+                directories.extend(look.directories);
+            }
+            let mut placed = HashSet::new();
+            for found in &look.files {
+                placed.extend(self.place(instance, found, true));
+            }
+            self.look_beside(instance, &mut placed);
+            let missing: Vec<u64> = self
+                .files
+                .iter()
+                .filter(|(id, file)| file.instance == instance && !placed.contains(*id))
+                .filter(|(_, file)| matches!(file.life, Life::Probing(_) | Life::Followed))
+                .map(|(id, _)| *id)
+                .collect();
+            for id in missing {
+                self.missing(id);
+            }
+        }
+        self.fresh = false;
+        for file in self.files.values() {
+            let notify = self.parts[file.instance].instance.settings.notify;
+            if notify && !matches!(file.life, Life::Finished) {
+                directories.insert(file.directory().to_owned());
+            }
+        }
+        self.watch.set(&directories);
+        self.settle_quiet();
+        self.seek();
+        self.tell_rejected();
+        self.forget();
+    }
+
+    /// The files beside those whose rest is looked for, or that have lost their name.
+    fn look_beside(&mut self, instance: usize, placed: &mut HashSet<u64>) {
+        let mut places = BTreeSet::new();
+        for (id, file) in &self.files {
+            let sought = match file.life {
+                Life::Sought { .. } => true,
+                Life::Followed => !placed.contains(id) && !file.is_open(),
+                _ => false,
+            };
+            if file.instance == instance && sought {
+                let name = Path::new(&*file.log).file_name().map(shown).unwrap_or_default();
+                // The log's own directory, and the one where the file really was.
+                places.insert((file.directory().to_owned(), name.clone()));
+                if let Some(name) = file.path.file_name() {
+                    places.insert((file.directory().to_owned(), log_name(&shown(name))));
+                }
+                if let Some(parent) = Path::new(&*file.log).parent() {
+                    places.insert((parent.to_owned(), name));
+                }
+            }
+        }
+        let packed = self.parts[instance].instance.settings.packed;
+        for (directory, name) in places {
+            let mut beside = siblings(&directory, &name, packed);
+            beside.sort_by_key(|found| found.facts.modified);
+            for found in beside {
+                placed.extend(self.place(instance, &found, false));
+            }
+        }
+    }
+
+    /// A file is there. `wanted` when it is one of those to be followed; otherwise only if it goes on where
+    /// another content was lost. Returns whose file it is.
+    fn place(&mut self, instance: usize, found: &Found, wanted: bool) -> Option<u64> {
+        let key = (instance, found.facts.inode);
+        if let Some(id) = self.inodes.get(&key).copied()
+            && let Some(file) = self.files.get_mut(&id)
+        {
+            let another = found.packed != file.packed || found.packed && file.modified != stamp(found);
+            if !another {
+                if is_rotated(&found.path) && !file.rotated {
+                    file.grew = Instant::now();
+                }
+                file.rotated = is_rotated(&found.path);
+                if file.path != found.path {
+                    file.path.clone_from(&found.path);
+                    file.real = real(&found.path);
+                    self.unsaved = true;
+                }
+                let all = found.facts.size == file.splitter.position();
+                // A packed file that was met with trouble is the same as it was.
+                file.due |= match file.life {
+                    Life::Probing(_) | Life::Followed if file.packed => file.trouble.is_none(),
+                    Life::Probing(_) => true,
+                    Life::Followed => !all || !file.is_compared(&found.facts) || file.trouble.is_some(),
+                    Life::Sought { .. } | Life::Finished => false,
+                };
+                if file.splitter.position() == 0 && !found.packed {
+                    file.size = file.size.max(found.facts.size);
+                }
+                return Some(id);
+            }
+            // A packed file that is still being written: it is begun anew. Or an inode used again.
+            self.inodes.remove(&key);
+            let nothing = file.splitter.position() == 0;
+            if nothing || matches!(file.life, Life::Probing(_)) {
+                self.files.remove(&id);
+            } else if matches!(file.life, Life::Followed) {
+                self.lose(id, Why::Gone);
+            }
+        }
+        if !wanted && self.strangers.get(&key) == Some(&found.facts.size) {
+            return None;
+        }
+        self.begin(instance, found, wanted)
+    }
+
+    /// A file that is not known yet.
+    fn begin(&mut self, instance: usize, found: &Found, wanted: bool) -> Option<u64> {
+        if found.packed && found.facts.age() < SETTLED {
+            // Somebody may be writing it.
+            return None;
+        }
+        let rotated = is_rotated(&found.path);
+        let targets = self.targets(instance, found, rotated, wanted);
+        if targets.is_empty() && !wanted {
+            self.strangers.insert((instance, found.facts.inode), found.facts.size);
+            return None;
+        }
+        let log = log_path(&found.path);
+        let bounds = self.bounds(instance);
+        let mut file =
+            Follower::new(instance, log.into(), &found.path, found.facts.inode, found.packed, bounds);
+        file.rotated = rotated;
+        file.modified = stamp(found);
+        file.real = real(&found.path);
+        file.wanted = wanted;
+        if !found.packed {
+            file.size = found.facts.size;
+        }
+        if self.fresh && self.parts[instance].instance.settings.start_at_end {
+            file.pass(if found.packed { u64::MAX } else { found.facts.size });
+        }
+        if !targets.is_empty()
+            && let Ok(probe) = Probe::new(&found.path, found.packed, bounds.0, targets)
+        {
+            file.life = Life::Probing(Box::new(probe));
+        }
+        let id = self.next;
+        self.next += 1;
+        self.inodes.insert((instance, found.facts.inode), id);
+        self.files.insert(id, file);
+        self.unsaved = true;
+        Some(id)
+    }
+
+    /// The contents that a file may have the beginning of.
+    fn targets(&self, instance: usize, found: &Found, rotated: bool, wanted: bool) -> Vec<Target> {
+        let log = log_path(&found.path);
+        let may_be = |file: &&Follower| {
+            let mark = file.sealed();
+            let here = match file.life {
+                Life::Sought { .. } => true,
+                Life::Finished => file.log.as_ref() == log && wanted,
+                // A file that still has its content was renamed. Only a rotated name can be a copy of it.
+                Life::Followed => rotated && file.log.as_ref() == log && wanted,
+                Life::Probing(_) => false,
+            };
+            here && file.instance == instance
+                && mark.offset > 0
+                && file.in_flight() == 0
+                && (found.packed || mark.offset <= found.facts.size)
+        };
+        let owners: Vec<_> = self.files.iter().filter(|(_, file)| may_be(file)).collect();
+        if owners.is_empty() {
+            return Vec::new();
+        }
+        let mut beginning = vec![0; self.bounds(instance).0];
+        let Ok((mut source, _)) = Source::open(&found.path, found.packed) else { return Vec::new() };
+        // Of a packed file that is not complete there may be a beginning already.
+        let read = source.read(0, &mut beginning).unwrap_or(0);
+        owners
+            .into_iter()
+            .filter(|(_, file)| file.head().begins(&beginning[..read]))
+            .map(|(id, file)| Target { owner: *id, mark: file.sealed() })
+            .collect()
+    }
+
+    /// The beginning of a file was compared with everything that it could be.
+    pub(super) fn probed(&mut self, id: u64, met: Option<Target>, head: Vec<u8>) {
+        let Some(Target { owner, mark }) = met else {
+            let Some(file) = self.files.get_mut(&id) else { return };
+            if file.wanted {
+                file.life = Life::Followed;
+            } else {
+                let (key, size) = ((file.instance, file.inode), file.size);
+                self.inodes.remove(&key);
+                self.strangers.insert(key, size);
+                self.files.remove(&id);
+            }
+            return;
+        };
+        let Some(known) = self.files.get(&owner) else {
+            // It was forgotten meanwhile; reading again does no harm.
+            if let Some(file) = self.files.get_mut(&id) {
+                file.life = Life::Followed;
+            }
+            return;
+        };
+        let sought = matches!(known.life, Life::Sought { .. });
+        let (log, size, format) = (known.log.clone(), known.size, known.format);
+        let Some(file) = self.files.get_mut(&id) else { return };
+        let max = self.parts[file.instance].instance.settings.max_line;
+        file.log = log;
+        file.go_on(mark, format, head, max);
+        file.due = true;
+        if sought {
+            file.expected = size;
+            tracing::debug!(path = %file.path.display(), offset = mark.offset, "a log goes on in another file");
+            self.put_away(owner);
+        }
+        self.unsaved = true;
+    }
+
+    /// A followed file was not found where it should be.
+    fn missing(&mut self, id: u64) {
+        let Some(file) = self.files.get_mut(&id) else { return };
+        if matches!(file.life, Life::Probing(_)) {
+            let key = (file.instance, file.inode);
+            self.inodes.remove(&key);
+            self.files.remove(&id);
+            return;
+        }
+        if !file.rotated {
+            file.rotated = true;
+            // Whoever writes it may take a while to notice.
+            file.grew = Instant::now();
+        }
+        if !file.deleted
+            && let Some(path) = by_inode(file.directory(), file.inode)
+        {
+            if file.path != path {
+                file.real.clone_from(&path);
+                file.path.clone_from(&path);
+                self.unsaved = true;
+            }
+            let facts = fs::metadata(&path).map(|meta| Facts::from(&meta));
+            file.due |= !facts.is_ok_and(|facts| file.is_compared(&facts));
+            return;
+        }
+        if file.is_open() {
+            // The system keeps it as long as it is open; if it was moved elsewhere, too.
+            let facts = file.open();
+            if facts.as_ref().is_ok_and(|facts| facts.deleted) && !file.deleted {
+                (file.deleted, file.quiet, file.grew) = (true, false, Instant::now());
+            }
+            file.due |= !facts.is_ok_and(|facts| file.is_compared(&facts));
+            return;
+        }
+        if file.quiet || file.packed && file.sealed().offset == 0 {
+            self.put_away(id);
+        } else {
+            let why = if file.unproven { Why::GoneWhileDown } else { Why::Gone };
+            self.lose(id, why);
+        }
+    }
+
+    /// What an earlier run remembered.
+    pub(super) fn adopt_entry(&mut self, mut file: Follower, fate: Fate) {
+        let id = self.next;
+        self.next += 1;
+        let key = (file.instance, file.inode);
+        match fate {
+            Fate::Followed => {
+                self.inodes.insert(key, id);
+            }
+            Fate::Sought => {
+                file.life = Life::Sought { why: Why::GoneWhileDown, since: Instant::now(), looks: 0 };
+            }
+            Fate::Finished => {
+                if file.packed {
+                    self.inodes.insert(key, id);
+                }
+                file.finish();
+            }
+        }
+        self.files.insert(id, file);
+    }
+}
+
+fn is_rotated(path: &Path) -> bool {
+    path.file_name().map(shown).is_some_and(|name| log_name(&name) != name)
+}
+
+/// Where a file really is, behind all links.
+fn real(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
+fn stamp(found: &Found) -> i64 {
+    if found.packed { i64::try_from(found.facts.modified).unwrap_or(i64::MAX) } else { 0 }
+}

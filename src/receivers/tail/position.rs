@@ -1,0 +1,259 @@
+//! What is remembered across starts: for each content how far it is sealed, and by what it is known again.
+//!
+//! One small file, replaced as a whole. It only saves work and tells of losses: without it everything is
+//! read again, and what was sealed is recognised by its content.
+
+use super::lines::{Chain, Mark};
+use super::source::Inode;
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+const VERSION: u32 = 1;
+
+/// The beginning and the end of what was read, as hashes over so many bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Print {
+    pub length: u32,
+    pub hash: u64,
+}
+
+impl Print {
+    #[must_use]
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        use sha2::{Digest, Sha256};
+        let digest = Sha256::digest(bytes);
+        let hash = digest.first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+        Self { length: u32::try_from(bytes.len()).unwrap_or(u32::MAX), hash }
+    }
+
+    /// Whether `bytes` begin with what this was made of.
+    #[must_use]
+    pub(super) fn begins(&self, bytes: &[u8]) -> bool {
+        bytes.get(..self.length as usize).is_some_and(|own| Self::of(own) == *self)
+    }
+}
+
+/// What became of a content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Fate {
+    /// In a file that is followed.
+    Followed,
+    /// The rest of it is looked for.
+    Sought,
+    /// Read to its end; kept to be recognised.
+    Finished,
+}
+
+/// One content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Entry {
+    pub receiver: String,
+    pub log: String,
+    pub path: PathBuf,
+    pub device: u64,
+    pub inode: u64,
+    pub packed: bool,
+    /// Of a packed file, when it was last changed: another one may get its inode.
+    #[serde(default)]
+    pub modified: i64,
+    pub fate: Fate,
+    /// Up to where everything is sealed, and the chain there in hex.
+    pub offset: u64,
+    pub chain: String,
+    /// The largest size that was seen.
+    pub size: u64,
+    pub head: Print,
+    pub tail: Print,
+    /// Nothing more was expected in it.
+    pub quiet: bool,
+    /// The format that the content's lines have told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+    /// Lines that became no record and are not told yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<Rejected>,
+}
+
+/// Lines that could not become records.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Rejected {
+    pub lines: u64,
+    pub first: u64,
+    pub last: u64,
+    /// Why the first one was.
+    pub reason: String,
+}
+
+impl Rejected {
+    /// What there was before, and what came after it.
+    #[must_use]
+    pub(super) fn join(before: Option<Self>, after: Option<Self>) -> Option<Self> {
+        match (before, after) {
+            (Some(before), Some(after)) => {
+                Some(Self { lines: before.lines + after.lines, last: after.last.max(before.last), ..before })
+            }
+            (before, after) => before.or(after),
+        }
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Stored {
+    version: u32,
+    entries: Vec<Entry>,
+}
+
+impl Entry {
+    #[must_use]
+    pub(super) fn mark(&self) -> Mark {
+        let mut chain = Chain::default();
+        for (byte, digits) in chain.iter_mut().zip(self.chain.as_bytes().chunks(2)) {
+            *byte =
+                std::str::from_utf8(digits).ok().and_then(|d| u8::from_str_radix(d, 16).ok()).unwrap_or(0);
+        }
+        Mark { offset: self.offset, chain }
+    }
+
+    #[must_use]
+    pub(super) fn file(&self) -> Inode {
+        Inode { device: self.device, number: self.inode }
+    }
+}
+
+/// A chain in hex.
+#[must_use]
+pub(super) fn hex(chain: &Chain) -> String {
+    let mut text = Vec::with_capacity(32);
+    crate::record::hash::write_hex(chain, &mut text);
+    String::from_utf8(text).unwrap_or_default()
+}
+
+/// The file of positions.
+#[derive(Debug)]
+pub(super) struct Positions {
+    directory: PathBuf,
+    path: PathBuf,
+}
+
+impl Positions {
+    /// In `directory`, which is made when it is missing.
+    ///
+    /// # Errors
+    /// It can't be made.
+    pub(super) fn open(directory: &Path) -> io::Result<Self> {
+        fs::create_dir_all(directory)?;
+        Ok(Self { path: directory.join("positions.json"), directory: directory.to_owned() })
+    }
+
+    /// What was saved last; `None` when nothing ever was. A file that makes no sense is put aside: `Err`
+    /// says why, once.
+    ///
+    /// # Errors
+    /// The file is damaged, or can't be read.
+    pub(super) fn load(&self) -> io::Result<Option<Vec<Entry>>> {
+        let bytes = match fs::read(&self.path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let damaged = |what: String| {
+            // It is of no use any more, but somebody may want to see it.
+            let _ = fs::rename(&self.path, self.directory.join("positions.damaged"));
+            io::Error::new(io::ErrorKind::InvalidData, what)
+        };
+        let text = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+        let (sum, json) = text.split_at_checked(9).ok_or_else(|| damaged("it is cut".into()))?;
+        if sum != format!("{:08x} ", crc32fast::hash(json)).as_bytes() {
+            return Err(damaged("its checksum is wrong".into()));
+        }
+        let stored: Stored = serde_json::from_slice(json).map_err(|error| damaged(error.to_string()))?;
+        if stored.version != VERSION {
+            return Err(damaged(format!("it is of version {}", stored.version)));
+        }
+        Ok(Some(stored.entries))
+    }
+
+    /// Replaces what was saved. It is on disk when this returns.
+    ///
+    /// # Errors
+    /// What the system says; then the former state stands.
+    pub(super) fn save(&self, entries: Vec<Entry>) -> io::Result<()> {
+        let json = serde_json::to_vec(&Stored { version: VERSION, entries })?;
+        let temporary = self.directory.join("positions.new");
+        let mut file = File::create(&temporary)?;
+        file.write_all(format!("{:08x} ", crc32fast::hash(&json)).as_bytes())?;
+        file.write_all(&json)?;
+        file.write_all(b"\n")?;
+        file.sync_data()?;
+        fs::rename(&temporary, &self.path)?;
+        File::open(&self.directory)?.sync_all()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn entry() -> Entry {
+        let chain = [7; 16];
+        Entry {
+            receiver: "file_log".into(),
+            log: "/var/log/a.log".into(),
+            path: "/var/log/a.log.1".into(),
+            device: 1,
+            inode: u64::MAX,
+            packed: false,
+            modified: 0,
+            fate: Fate::Followed,
+            offset: 9,
+            chain: hex(&chain),
+            size: 10,
+            head: Print::of(b"abc"),
+            tail: Print::of(b"c"),
+            quiet: false,
+            format: Some("nginx".into()),
+            rejected: Some(Rejected { lines: 1, first: 2, last: 2, reason: "x".into() }),
+        }
+    }
+
+    #[test]
+    fn what_is_saved_comes_back() {
+        let place = tempfile::tempdir().unwrap();
+        let positions = Positions::open(&place.path().join("tail")).unwrap();
+        assert_eq!(positions.load().unwrap(), None);
+        positions.save(vec![entry()]).unwrap();
+        assert_eq!(positions.load().unwrap(), Some(vec![entry()]));
+        assert_eq!(entry().mark(), Mark { offset: 9, chain: [7; 16] });
+        positions.save(Vec::new()).unwrap();
+        assert_eq!(positions.load().unwrap(), Some(Vec::new()));
+    }
+
+    #[test]
+    fn damage_is_found_wherever_it_is() {
+        let place = tempfile::tempdir().unwrap();
+        let positions = Positions::open(place.path()).unwrap();
+        positions.save(vec![entry()]).unwrap();
+        let whole = fs::read(&positions.path).unwrap();
+        for at in (0..whole.len() - 1).step_by(7) {
+            let mut broken = whole.clone();
+            broken[at] ^= 1;
+            fs::write(&positions.path, &broken).unwrap();
+            assert!(positions.load().is_err(), "{at}");
+            assert_eq!(positions.load().unwrap(), None, "it is put aside");
+            fs::write(&positions.path, &whole[..at]).unwrap();
+            assert!(positions.load().is_err(), "cut at {at}");
+        }
+    }
+
+    #[test]
+    fn a_print_needs_its_bytes() {
+        let print = Print::of(b"abc");
+        assert!(print.begins(b"abcd") && print.begins(b"abc"));
+        assert!(!print.begins(b"ab") && !print.begins(b"abd"));
+        assert!(Print::default().length == 0);
+    }
+}

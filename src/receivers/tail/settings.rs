@@ -1,0 +1,93 @@
+//! How one instance of the receiver is configured.
+
+use super::names::PathTenant;
+use halo_adapters::gateway::Format;
+use std::time::Duration;
+
+/// One `file_log` of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// As in the configuration: `file_log` or `file_log/name`.
+    pub name: String,
+    /// Patterns of paths; absolute, or from the directory that halod was started in.
+    pub include: Vec<String>,
+    pub exclude: Vec<String>,
+    /// What is in the files that are there at the very first start is passed over.
+    pub start_at_end: bool,
+    /// How often everything is looked at, told or not.
+    pub poll_interval: Duration,
+    /// Whether the system is asked to tell of changes.
+    pub notify: bool,
+    /// How long a file that was rotated away must have been quiet until nothing more is expected in it,
+    /// and how long a lost content is looked for.
+    pub linger: Duration,
+    /// Bytes at a file's beginning by which a content is recognised at a glance.
+    pub fingerprint: usize,
+    /// Bytes of a line that are kept.
+    pub max_line: usize,
+    /// Packed files are read, once.
+    pub packed: bool,
+    pub encoding: Encoding,
+    pub tenant: TenantOf,
+    pub format: FormatOf,
+    pub requests: Requests,
+}
+
+/// How the lines are read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FormatOf {
+    /// As the log's own lines tell.
+    Auto,
+    Known(Format),
+    /// Objects: which key has which field.
+    Json(Vec<(String, String)>),
+    /// An expression whose named groups are the fields.
+    Regex(String),
+}
+
+/// Which requests become records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Requests {
+    /// Those to known model APIs and MCP endpoints.
+    Known,
+    /// Those to these paths.
+    Paths(Vec<String>),
+    All,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// What is not UTF-8 is dealt with by the format.
+    Utf8,
+    Latin1,
+}
+
+/// Whose records the lines become.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TenantOf {
+    /// The tenant that the line names, if it does.
+    Line,
+    Fixed(String),
+    Path(PathTenant),
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            name: "file_log".into(),
+            include: Vec::new(),
+            exclude: Vec::new(),
+            start_at_end: false,
+            poll_interval: Duration::from_secs(1),
+            notify: true,
+            linger: Duration::from_secs(5),
+            fingerprint: 1000,
+            max_line: 1 << 20,
+            packed: true,
+            encoding: Encoding::Utf8,
+            tenant: TenantOf::Line,
+            format: FormatOf::Auto,
+            requests: Requests::Known,
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! Logs in a directory, an engine that can be stopped and started, and what it sealed.
+
+use crate::chain::disk::OsDisk;
+use crate::chain::store::{self, Store};
+use crate::pipeline::intake::Permit;
+use crate::pipeline::stats::Stats;
+use crate::pipeline::writer::{self, WriterEnd, WriterHandle};
+use crate::receivers::delivery::Delivery;
+use crate::receivers::stats::Counters;
+use crate::receivers::tail::settings::Requests;
+use crate::receivers::tail::{Formats, Settings, Tail, start};
+use crate::record::build::Builder;
+use halo_adapters::json::{self, Json};
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+const LIMIT: Duration = Duration::from_secs(60);
+const IN_FLIGHT: usize = 4 << 20;
+
+pub(super) struct Rig {
+    pub(super) place: tempfile::TempDir,
+    pub(super) settings: Settings,
+    pub(super) max_open: usize,
+    runtime: Runtime,
+    running: Option<Running>,
+}
+
+struct Running {
+    drain: watch::Sender<bool>,
+    engine: JoinHandle<()>,
+    writer: WriterHandle,
+    intake: crate::pipeline::intake::Intake,
+    counters: Arc<Counters>,
+}
+
+/// What stands in a chain.
+#[derive(Debug, Default)]
+pub(super) struct Sealed {
+    pub(super) numbers: BTreeMap<u64, usize>,
+    pub(super) said: Vec<(String, BTreeMap<String, String>)>,
+    pub(super) lines: Vec<String>,
+}
+
+impl Rig {
+    pub(super) fn new(include: &[&str]) -> Self {
+        let place = tempfile::tempdir().unwrap();
+        fs::create_dir(place.path().join("logs")).unwrap();
+        let full = |name: &&str| place.path().join("logs").join(name).to_str().unwrap().to_owned();
+        let settings = Settings {
+            include: include.iter().map(full).collect(),
+            poll_interval: Duration::from_millis(10),
+            linger: Duration::from_millis(120),
+            notify: false,
+            requests: Requests::All,
+            ..Settings::default()
+        };
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        Self { place, settings, max_open: 100, runtime, running: None }
+    }
+
+    pub(super) fn log(&self, name: &str) -> PathBuf {
+        self.place.path().join("logs").join(name)
+    }
+
+    pub(super) fn positions(&self) -> PathBuf {
+        self.place.path().join("records/.halod/tail/positions.json")
+    }
+
+    pub(super) fn start(&mut self) {
+        let directory = self.place.path().join("records");
+        fs::create_dir_all(directory.join(".halod")).unwrap();
+        let settings = store::Settings {
+            directory: directory.clone(),
+            open_chains: 8,
+            max_tenants: 100,
+            journal_size: 1 << 20,
+        };
+        let (store, recovered) = Store::open(settings, Arc::new(OsDisk)).unwrap();
+        let settings =
+            writer::Settings { max_in_flight: IN_FLIGHT, directory: directory.clone(), min_free_disk: 0 };
+        let stats = Arc::new(Stats::default());
+        let (intake, writer) = writer::spawn(store, recovered.orphans, settings, stats).unwrap();
+        let (drain, draining) = watch::channel(false);
+        let counters = Arc::new(Counters::default());
+        let delivery = Delivery {
+            intake: intake.clone(),
+            builder: Arc::new(Builder::new(false)),
+            limits: Arc::default(),
+            counters: Arc::clone(&counters),
+            stats: |counters| &counters.file_log,
+        };
+        let _guard = self.runtime.enter();
+        let engine = start(Tail {
+            instances: vec![(self.settings.clone(), Formats::new(&self.settings).unwrap())],
+            delivery,
+            directory: directory.join(".halod/tail"),
+            max_open: self.max_open,
+            max_in_flight: IN_FLIGHT,
+            draining,
+        })
+        .unwrap();
+        let engine = self.runtime.spawn(engine);
+        self.running = Some(Running { drain, engine, writer, intake, counters });
+    }
+
+    pub(super) fn stop(&mut self) {
+        let Some(Running { drain, engine, writer, intake, .. }) = self.running.take() else { return };
+        drain.send(true).unwrap();
+        drop(intake);
+        self.runtime.block_on(engine).unwrap();
+        assert_eq!(self.runtime.block_on(writer.finished()), WriterEnd::Clean);
+    }
+
+    /// Takes all room in the pipeline until it is dropped.
+    pub(super) fn fill(&self) -> Permit {
+        let intake = &self.running.as_ref().unwrap().intake;
+        loop {
+            if let Ok(permit) = intake.admit(IN_FLIGHT) {
+                return permit;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    pub(super) fn lag(&self) -> u64 {
+        let counters = &self.running.as_ref().unwrap().counters;
+        counters.tail.lag_bytes.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    pub(super) fn received(&self) -> u64 {
+        let counters = &self.running.as_ref().unwrap().counters;
+        counters.file_log.received.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    pub(super) fn sealed(&self) -> Sealed {
+        self.sealed_in("local")
+    }
+
+    pub(super) fn sealed_in(&self, chain: &str) -> Sealed {
+        let path = self.place.path().join(format!("records/{chain}.jsonl"));
+        let text = fs::read_to_string(path).unwrap_or_default();
+        let mut sealed = Sealed::default();
+        for line in text[..text.rfind('\n').map_or(0, |end| end + 1)].lines() {
+            let record = json::parse(line).unwrap();
+            let at = |path: &[&str]| path.iter().try_fold(&record, |value, key| value.get(key)).cloned();
+            let tool = at(&["action", "tool"]).and_then(|t| t.as_str().map(str::to_owned)).unwrap();
+            if let Some(kind) = tool.strip_prefix("halod.") {
+                let Some(Json::Object(data)) = at(&["data"]) else { panic!("{line}") };
+                let text = |value: &Json<'_>| match value {
+                    Json::Int(n) => n.to_string(),
+                    other => other.as_str().unwrap().to_owned(),
+                };
+                let data = data.iter().map(|(k, v)| (k.as_str().unwrap().to_owned(), text(v))).collect();
+                sealed.said.push((kind.to_owned(), data));
+            } else if let Some(Json::Int(n)) = at(&["data", "bytes_out"]) {
+                *sealed.numbers.entry(u64::try_from(n).unwrap()).or_insert(0) += 1;
+            }
+            sealed.lines.push(line.to_owned());
+        }
+        sealed
+    }
+
+    pub(super) fn wait(&self, what: &str, mut yes: impl FnMut(&Self) -> bool) {
+        let start = Instant::now();
+        while !yes(self) {
+            assert!(start.elapsed() < LIMIT, "{what}: {:?}", self.sealed().said);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits until the numbers below `count` are sealed.
+    pub(super) fn wait_for(&self, count: u64) {
+        self.wait(&format!("{count} lines"), |rig| rig.sealed().numbers.len() as u64 >= count);
+    }
+
+    pub(super) fn assert_once(&self, count: u64) {
+        let there = self.sealed().numbers;
+        let wrong: Vec<_> = (0..count).filter(|n| there.get(n) != Some(&1)).take(9).collect();
+        assert!(wrong.is_empty(), "not once: {wrong:?}");
+        assert_eq!(there.len() as u64, count);
+    }
+
+    pub(super) fn said(&self, kind: &str) -> Vec<BTreeMap<String, String>> {
+        self.sealed().said.into_iter().filter(|(own, _)| own == kind).map(|(_, data)| data).collect()
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.stop();
+        }
+    }
+}
+
+pub(super) fn line(n: u64) -> String {
+    format!("127.0.0.1 - - [22/Nov/2026:08:29:59 +0000] \"GET /v1/models HTTP/1.1\" 200 {n} \"-\" \"x\"\n")
+}
+
+pub(super) fn lines(numbers: std::ops::Range<u64>) -> String {
+    numbers.map(line).collect()
+}
+
+pub(super) fn append(path: &Path, text: impl AsRef<[u8]>) {
+    let mut file = OpenOptions::new().append(true).create(true).open(path).unwrap();
+    file.write_all(text.as_ref()).unwrap();
+}
+
+/// What gzip does: the packed file appears beside the plain one, gets its time, and the plain one goes.
+pub(super) fn gzip(path: &Path) -> PathBuf {
+    let packed = PathBuf::from(format!("{}.gz", path.display()));
+    let modified = fs::metadata(path).unwrap().modified().unwrap();
+    let mut encoder =
+        flate2::write::GzEncoder::new(fs::File::create(&packed).unwrap(), flate2::Compression::fast());
+    encoder.write_all(&fs::read(path).unwrap()).unwrap();
+    let file = encoder.finish().unwrap();
+    // As if it had been a while ago: nobody is writing it any more.
+    file.set_modified(modified - Duration::from_secs(10)).unwrap();
+    fs::remove_file(path).unwrap();
+    packed
+}

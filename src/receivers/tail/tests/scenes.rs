@@ -1,0 +1,333 @@
+//! One thing that happens to a log at a time.
+
+use super::rig::{Rig, Sealed, append, gzip, line, lines};
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{FileExt, symlink};
+use std::time::Duration;
+
+#[test]
+fn a_renamed_file_is_read_to_its_end_and_the_new_one_from_its_beginning() {
+    let mut rig = Rig::new(&["a.log"]);
+    let log = rig.log("a.log");
+    append(&log, lines(0..10));
+    rig.start();
+    rig.wait_for(10);
+    fs::rename(&log, rig.log("a.log.1")).unwrap();
+    // nginx writes on until it is told; the end of a line may come late, too.
+    append(&rig.log("a.log.1"), &line(10)[..20]);
+    append(&log, lines(12..15));
+    rig.wait_for(13);
+    append(&rig.log("a.log.1"), &[&line(10)[20..], &line(11)].concat());
+    rig.wait_for(15);
+    rig.stop();
+    rig.assert_once(15);
+    assert!(rig.sealed().said.is_empty(), "{:?}", rig.sealed().said);
+}
+
+#[test]
+fn while_it_does_not_run_files_may_be_renamed_copied_and_packed() {
+    let mut rig = Rig::new(&["a.log"]);
+    let log = rig.log("a.log");
+    append(&log, lines(0..10));
+    rig.start();
+    rig.wait_for(10);
+    rig.stop();
+    append(&log, lines(10..12));
+    fs::rename(&log, rig.log("a.log.1")).unwrap();
+    append(&log, lines(12..14));
+    rig.start();
+    rig.wait_for(14);
+    rig.stop();
+    append(&log, lines(14..16));
+    fs::rename(rig.log("a.log.1"), rig.log("a.log.2")).unwrap();
+    fs::copy(&log, rig.log("a.log.1")).unwrap();
+    fs::File::create(&log).unwrap();
+    append(&log, lines(16..18));
+    rig.start();
+    rig.wait_for(18);
+    rig.stop();
+    append(&log, lines(18..20));
+    fs::rename(rig.log("a.log.1"), rig.log("a.log.3")).unwrap();
+    fs::rename(&log, rig.log("a.log.1")).unwrap();
+    gzip(&rig.log("a.log.1"));
+    append(&log, lines(20..22));
+    rig.start();
+    rig.wait_for(22);
+    std::thread::sleep(Duration::from_millis(400));
+    rig.stop();
+    rig.assert_once(22);
+    assert!(rig.sealed().said.is_empty(), "{:?}", rig.sealed().said);
+}
+
+#[test]
+fn a_copy_goes_on_where_the_truncated_file_was_left() {
+    let mut rig = Rig::new(&["a.log*"]);
+    let log = rig.log("a.log");
+    append(&log, lines(0..1000));
+    rig.start();
+    rig.wait_for(1000);
+    let room = rig.fill();
+    append(&log, lines(1000..1100));
+    fs::copy(&log, rig.log("a.log.1")).unwrap();
+    fs::OpenOptions::new().write(true).open(&log).unwrap().set_len(0).unwrap();
+    append(&log, lines(1100..1101));
+    std::thread::sleep(Duration::from_millis(50));
+    drop(room);
+    rig.wait_for(1101);
+    std::thread::sleep(Duration::from_millis(400));
+    rig.stop();
+    rig.assert_once(1101);
+    assert!(rig.sealed().said.is_empty(), "{:?}", rig.sealed().said);
+}
+
+/// The pipeline is full: halod sees how much there is and can't read it before it is gone.
+#[test]
+fn bytes_that_were_seen_and_are_gone_are_counted() {
+    for how in ["truncated", "written anew"] {
+        let mut rig = Rig::new(&["a.log"]);
+        let log = rig.log("a.log");
+        append(&log, lines(0..10));
+        rig.start();
+        rig.wait_for(10);
+        let room = rig.fill();
+        append(&log, lines(10..17));
+        std::thread::sleep(Duration::from_millis(150));
+        let after = lines(20..21 + if how == "written anew" { 40 } else { 0 });
+        fs::write(&log, &after).unwrap();
+        std::thread::sleep(Duration::from_millis(50));
+        drop(room);
+        rig.wait(how, |rig| !rig.said("gap").is_empty());
+        rig.wait_for(10 + after.lines().count() as u64);
+        rig.stop();
+        let gaps = rig.said("gap");
+        assert_eq!(gaps.len(), 1, "{how}: {gaps:?}");
+        assert_eq!(gaps[0]["bytes"], lines(10..17).len().to_string(), "{how}: {gaps:?}");
+        assert_eq!(gaps[0]["from"], lines(0..10).len().to_string());
+        assert!(gaps[0]["how"].contains(how), "{gaps:?}");
+        assert_eq!(rig.said("log_rewritten").len(), 1);
+        assert!(rig.sealed().numbers.values().all(|n| *n == 1));
+    }
+}
+
+#[test]
+fn a_file_written_anew_at_the_same_size_is_noticed() {
+    for running in [true, false] {
+        let mut rig = Rig::new(&["a.log"]);
+        let log = rig.log("a.log");
+        append(&log, lines(10..20));
+        rig.start();
+        rig.wait_for(10);
+        if !running {
+            rig.stop();
+        }
+        // In place, without a moment at which it is shorter.
+        let file = fs::OpenOptions::new().write(true).open(&log).unwrap();
+        file.write_all_at(lines(20..30).as_bytes(), 0).unwrap();
+        if !running {
+            rig.start();
+        }
+        rig.wait_for(20);
+        rig.wait("it is told", |rig| !rig.said("log_rewritten").is_empty());
+        rig.stop();
+        assert_eq!(rig.said("log_rewritten")[0]["bytes"], lines(10..20).len().to_string());
+        assert_eq!(rig.said("gap").len(), 0);
+        assert!(rig.sealed().numbers.values().all(|n| *n == 1));
+    }
+}
+
+#[test]
+fn a_removed_file_is_read_to_its_end_while_it_is_open() {
+    let mut rig = Rig::new(&["a.log"]);
+    let log = rig.log("a.log");
+    append(&log, lines(0..10));
+    rig.start();
+    rig.wait_for(10);
+    let writer = fs::OpenOptions::new().append(true).open(&log).unwrap();
+    fs::remove_file(&log).unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    (&writer).write_all(lines(10..12).as_bytes()).unwrap();
+    (&writer).write_all(line(12).trim_end().as_bytes()).unwrap();
+    append(&log, lines(13..14));
+    rig.wait_for(14);
+    rig.stop();
+    rig.assert_once(14);
+    let last = rig.sealed().lines.into_iter().find(|line| line.contains("\"bytes_out\":12,")).unwrap();
+    assert!(last.contains("\"no_newline\":true"), "{last}");
+}
+
+#[test]
+fn a_file_that_vanished_while_it_did_not_run_is_told() {
+    let mut rig = Rig::new(&["a.log"]);
+    append(&rig.log("a.log"), lines(0..3));
+    rig.start();
+    rig.wait_for(3);
+    rig.stop();
+    fs::remove_file(rig.log("a.log")).unwrap();
+    rig.start();
+    rig.wait("it is told", |rig| !rig.said("gap").is_empty());
+    rig.stop();
+    rig.start();
+    std::thread::sleep(Duration::from_millis(400));
+    rig.stop();
+    let gaps = rig.said("gap");
+    assert_eq!((gaps.len(), &*gaps[0]["bytes"]), (1, "0"));
+    assert!(gaps[0]["how"].contains("not known"));
+}
+
+#[test]
+fn an_inode_used_again_is_another_file() {
+    let mut rig = Rig::new(&["*.log"]);
+    rig.max_open = 0;
+    append(&rig.log("a.log"), lines(0..3));
+    rig.start();
+    rig.wait_for(3);
+    rig.stop();
+    // The same inode, certainly: the same file with another name and another content.
+    fs::rename(rig.log("a.log"), rig.log("b.log")).unwrap();
+    fs::write(rig.log("b.log"), lines(3..9)).unwrap();
+    rig.start();
+    rig.wait_for(9);
+    rig.stop();
+    rig.assert_once(9);
+}
+
+#[test]
+fn two_logs_with_the_same_lines_are_two_logs() {
+    let mut rig = Rig::new(&["*/access.log"]);
+    for vhost in ["x", "y"] {
+        fs::create_dir(rig.log(vhost)).unwrap();
+        append(&rig.log(vhost).join("access.log"), lines(0..50));
+    }
+    rig.start();
+    rig.wait("both", |rig| {
+        rig.sealed().numbers.values().all(|n| *n == 2) && rig.sealed().numbers.len() == 50
+    });
+    rig.stop();
+    // And equal lines of one log are two lines.
+    append(&rig.log("x").join("access.log"), [line(99), line(99), line(99)].concat());
+    rig.start();
+    rig.wait("three equal lines", |rig| rig.sealed().numbers.get(&99) == Some(&3));
+}
+
+#[test]
+fn a_link_that_points_elsewhere_after_a_rotation_is_followed() {
+    let mut rig = Rig::new(&["containers/*.log"]);
+    for directory in ["containers", "pods", "pods/x"] {
+        fs::create_dir(rig.log(directory)).unwrap();
+    }
+    append(&rig.log("pods/x/0.log"), lines(0..3));
+    symlink(rig.log("pods/x/0.log"), rig.log("pods/link.log")).unwrap();
+    symlink(rig.log("pods/link.log"), rig.log("containers/x.log")).unwrap();
+    rig.start();
+    rig.wait_for(3);
+    // The kubelet: the file gets a date, a new one its name.
+    fs::rename(rig.log("pods/x/0.log"), rig.log("pods/x/0.log.20261125-101500")).unwrap();
+    append(&rig.log("pods/x/0.log.20261125-101500"), lines(3..4));
+    append(&rig.log("pods/x/0.log"), lines(4..6));
+    rig.wait_for(6);
+    // A new container: the link points to another file.
+    append(&rig.log("pods/x/1.log"), lines(7..9));
+    fs::remove_file(rig.log("pods/link.log")).unwrap();
+    symlink(rig.log("pods/x/1.log"), rig.log("pods/link.log")).unwrap();
+    append(&rig.log("pods/x/0.log"), lines(6..7));
+    rig.wait_for(9);
+    rig.stop();
+    append(&rig.log("pods/x/1.log"), lines(9..10));
+    rig.start();
+    rig.wait_for(10);
+    rig.stop();
+    rig.assert_once(10);
+    assert!(rig.sealed().said.is_empty(), "{:?}", rig.sealed().said);
+}
+
+#[test]
+fn packed_files_are_read_once_and_damaged_ones_as_far_as_they_go() {
+    let mut rig = Rig::new(&["*"]);
+    append(&rig.log("a.log.2"), lines(0..500));
+    gzip(&rig.log("a.log.2"));
+    append(&rig.log("a.log.1"), lines(500..600));
+    append(&rig.log("b.log.1"), lines(600..3000));
+    let packed = gzip(&rig.log("b.log.1"));
+    let whole = fs::read(&packed).unwrap();
+    let modified = fs::metadata(&packed).unwrap().modified().unwrap();
+    fs::write(&packed, &whole[..whole.len() / 2]).unwrap();
+    fs::File::open(&packed).unwrap().set_modified(modified).unwrap();
+    rig.start();
+    rig.wait_for(600);
+    rig.wait("it is told", |rig| !rig.said("gap").is_empty());
+    let there = rig.sealed().numbers.len();
+    assert!(there > 600 && there < 3000, "{there}");
+    rig.stop();
+    // It is whole after all.
+    fs::write(&packed, &whole).unwrap();
+    fs::File::open(&packed).unwrap().set_modified(modified + Duration::from_secs(3)).unwrap();
+    rig.start();
+    rig.wait_for(3000);
+    rig.stop();
+    rig.start();
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(rig.received(), 0, "nothing is read twice");
+    rig.stop();
+    rig.assert_once(3000);
+}
+
+#[test]
+fn what_is_there_at_the_first_start_may_be_passed_over() {
+    let mut rig = Rig::new(&["*.log"]);
+    rig.settings.start_at_end = true;
+    append(&rig.log("a.log"), [lines(100..200), line(200)[..9].to_owned()].concat());
+    rig.start();
+    std::thread::sleep(Duration::from_millis(100));
+    append(&rig.log("a.log"), [&line(200)[9..], &lines(0..2)].concat());
+    append(&rig.log("new.log"), lines(2..4));
+    rig.wait_for(4);
+    rig.stop();
+    append(&rig.log("later.log"), lines(4..6));
+    rig.start();
+    rig.wait_for(6);
+    rig.stop();
+    rig.assert_once(6);
+}
+
+#[test]
+fn a_thousand_files_with_few_descriptors_and_a_backlog_in_one_of_them() {
+    let mut rig = Rig::new(&["*.log"]);
+    rig.max_open = 16;
+    rig.settings.poll_interval = Duration::from_millis(200);
+    append(&rig.log("backlog.log"), lines(10_000..20_000));
+    for n in 0..1000 {
+        append(&rig.log(&format!("{n}.log")), line(n));
+    }
+    rig.start();
+    rig.wait("everything", |rig| rig.received() >= 11_000);
+    for n in 0..1000 {
+        append(&rig.log(&format!("{n}.log")), line(1000 + n));
+    }
+    rig.wait("everything again", |rig| rig.received() >= 12_000);
+    rig.wait("nothing is left", |rig| rig.lag() == 0);
+    rig.stop();
+    let Sealed { numbers, lines, .. } = rig.sealed();
+    assert!((0..2000).chain(10_000..20_000).all(|n| numbers.get(&n) == Some(&1)));
+    // Nobody waited for the end of the backlog.
+    let backlog = rig.log("backlog.log").to_str().unwrap().to_owned();
+    let last = lines.iter().rposition(|line| line.contains(&backlog)).unwrap();
+    let others = lines[..last].iter().filter(|line| !line.contains(&backlog)).count();
+    assert!(others >= 1000, "{others}");
+}
+
+#[test]
+fn a_tenant_comes_from_the_path() {
+    let mut rig = Rig::new(&["*/access.log"]);
+    let pattern = format!("{}/{{tenant}}/access.log", rig.log("").to_str().unwrap().trim_end_matches('/'));
+    let rule = crate::receivers::tail::PathTenant::parse(&pattern).unwrap();
+    rig.settings.tenant = crate::receivers::tail::settings::TenantOf::Path(rule);
+    for tenant in ["acme", "initech"] {
+        fs::create_dir(rig.log(tenant)).unwrap();
+        append(&rig.log(tenant).join("access.log"), lines(0..3));
+    }
+    rig.start();
+    rig.wait("both", |rig| ["acme", "initech"].iter().all(|t| rig.sealed_in(t).numbers.len() == 3));
+    rig.stop();
+    assert!(rig.sealed().lines.is_empty());
+}

@@ -1,0 +1,8 @@
+#![no_main]
+
+#[path = "../native.rs"]
+mod native;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    native::native(data);
+});

@@ -1,0 +1,180 @@
+//! What nobody should send. Each is answered for good in LangSmith's terms, nothing dies, and the next good
+//! request is sealed as if nothing had happened.
+
+use super::{BOUNDARY, form, form_type, gzip, id, items, post_form, records, whole, zstd};
+use crate::support::chains::assert_verified;
+use crate::support::halod::Halod;
+use crate::support::http::JSON;
+use serde_json::{Value, json};
+
+struct Victim {
+    halod: Halod,
+    dir: tempfile::TempDir,
+    good: u64,
+}
+
+impl Victim {
+    fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        Self { halod: Halod::start(dir.path()), dir, good: 0 }
+    }
+
+    /// Refused for good with a `detail`, and a good request after it is taken.
+    fn refused(&mut self, what: &str, status: u16, path: &str, headers: &[(&str, &str)], body: &[u8]) {
+        let answer = self.halod.connect().post(path, headers, body);
+        let answer = answer.unwrap_or_else(|e| panic!("{what}: no answer: {e}"));
+        assert_eq!(answer.status, status, "{what}: {}", answer.text());
+        assert!(answer.header("retry-after").is_none(), "{what}");
+        let said: Value = serde_json::from_slice(&answer.body).unwrap_or_else(|e| panic!("{what}: {e}"));
+        let detail = said["detail"].as_str().unwrap_or_else(|| panic!("{what}: {said}"));
+        assert!((8..1100).contains(&detail.len()), "{what}: {detail}");
+        assert!(self.halod.alive(), "halod died of: {what}");
+        self.good += 1;
+        let name = format!("post.{}", id(self.good));
+        let answer = post_form(&self.halod, &form(&[(&name, whole(&id(self.good), "lookup_order"))]));
+        assert_eq!(answer.status, 202, "after {what}: {}", answer.text());
+    }
+
+    fn form(&mut self, what: &str, status: u16, body: &[u8]) {
+        let kind = form_type(BOUNDARY);
+        self.refused(what, status, "/runs/multipart", &[("content-type", &kind)], body);
+    }
+
+    fn json(&mut self, what: &str, path: &str, body: &str) {
+        self.refused(what, 400, path, &[("content-type", JSON)], body.as_bytes());
+    }
+
+    fn finish(mut self) {
+        assert!(self.halod.alive());
+        assert_eq!(records(self.dir.path()).len() as u64, self.good);
+        assert_eq!(items(&self.halod, "accepted"), self.good);
+        let memory = self.halod.peak_memory_mib();
+        assert!(memory < 384, "{memory} MiB");
+        assert!(self.halod.terminate().success());
+        assert_verified(self.dir.path());
+    }
+}
+
+fn part(name: &str, content: &str) -> String {
+    format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{content}\r\n")
+}
+
+#[test]
+fn forms_that_are_none() {
+    let mut victim = Victim::start();
+    let good = form(&[("post.1", whole("1", "lookup_order"))]);
+    for kind in [
+        "",
+        "text/plain",
+        "multipart/form-data",
+        "multipart/form-data; boundary=",
+        "multipart/mixed; boundary=x",
+    ] {
+        victim.refused(kind, 415, "/runs/multipart", &[("content-type", kind)], &good);
+    }
+    let other = form_type("another");
+    victim.refused("another boundary", 400, "/runs/multipart", &[("content-type", &other)], &good);
+    victim.form("nothing", 400, b"");
+    victim.form("no form", 400, b"{}");
+    for cut in [10, 60, good.len() / 2, good.len() - 4] {
+        victim.form("a form that breaks off", 400, &good[..cut]);
+    }
+    let head = format!("--{BOUNDARY}\r\n");
+    victim.form("endless headers", 400, (head.clone() + &"x-y: z\r\n".repeat(200_000)).as_bytes());
+    victim.form("an endless header", 400, (head.clone() + "x: " + &"y".repeat(1 << 20)).as_bytes());
+    victim.form("headers that are no text", 400, &[head.as_bytes(), b"\xff\xfe: x\r\n\r\n--"].concat());
+    victim.form(
+        "too many parts",
+        400,
+        (part("post.1", "{}").repeat(70_000) + &format!("--{BOUNDARY}--")).as_bytes(),
+    );
+    victim.finish();
+}
+
+#[test]
+fn parts_that_are_no_runs() {
+    let mut victim = Victim::start();
+    let end = format!("--{BOUNDARY}--\r\n");
+    let deep = "[".repeat(100_000);
+    let wide = format!("[{}0]", "0,".repeat(2_100_000));
+    for (what, parts) in [
+        ("no JSON", part("post.1", "{")),
+        ("a run that is none", part("post.1", "[]")),
+        ("a run without an id", part("post.1", "{\"name\":\"x\"}")),
+        ("another id than its part's", part("post.1", "{\"id\":\"2\"}")),
+        ("an id that is no text", part("post.1", "{\"id\":{}}")),
+        ("a part twice", part("post.1", "{\"id\":\"1\"}") + &part("post.1.inputs", "{}").repeat(2)),
+        ("inputs of no run", part("patch.1.inputs", "{}")),
+        ("a name that says nothing", part("post", "{}") + &part("", "{}") + &part("post.1.more", "{}")),
+        ("too deep", part("post.1", "{\"id\":\"1\"}") + &part("post.1.outputs", &deep)),
+        ("too wide", part("post.1", "{\"id\":\"1\"}") + &part("post.1.outputs", &wide)),
+    ] {
+        victim.form(what, 400, (parts + &end).as_bytes());
+    }
+    let bad = [
+        format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"post.1\"\r\n\r\n").as_bytes(),
+        b"\"\xff\"\r\n",
+        end.as_bytes(),
+    ]
+    .concat();
+    victim.form("no UTF-8", 400, &bad);
+    victim.finish();
+}
+
+#[test]
+fn bodies_of_json_that_are_none() {
+    let mut victim = Victim::start();
+    for path in ["/runs", "/runs/batch", "/feedback", "/sessions"] {
+        victim.json("nothing", path, "");
+        victim.json("cut", path, "{\"id\":");
+    }
+    victim.json("a list", "/runs", "[]");
+    victim.json("no id", "/feedback", "{\"run_id\":\"x\"}");
+    for batch in ["[]", "7", "{\"post\":{}}", "{\"patch\":[7]}"] {
+        victim.json(batch, "/runs/batch", batch);
+    }
+    victim.finish();
+}
+
+#[test]
+fn bodies_that_grow() {
+    let mut victim = Victim::start();
+    let kind = form_type(BOUNDARY);
+    let large = vec![b' '; 65 << 20];
+    for (coding, bomb) in [("gzip", gzip(&large)), ("zstd", zstd(&large))] {
+        let headers = [("content-type", kind.as_str()), ("content-encoding", coding)];
+        victim.refused(coding, 413, "/runs/multipart", &headers, &bomb);
+        victim.refused(coding, 413, "/runs", &[("content-encoding", coding)], &bomb);
+        victim.refused(coding, 400, "/runs/multipart", &headers, b"no such coding");
+    }
+    let headers = [("content-type", kind.as_str()), ("content-encoding", "br")];
+    victim.refused("an unknown coding", 415, "/runs/multipart", &headers, b"x");
+    victim.form("too large", 413, &large);
+    victim.finish();
+}
+
+/// What the SDKs ask beside tracing, and what halod has nothing to say to.
+#[test]
+fn other_calls() {
+    let dir = tempfile::tempdir().unwrap();
+    let halod = Halod::start(dir.path());
+    let get = |path: &str| {
+        let answer = halod.connect().get(path).unwrap();
+        (answer.status, serde_json::from_slice::<Value>(&answer.body).unwrap())
+    };
+    for prefix in ["", "/langsmith", "/api/v1"] {
+        let (status, info) = get(&format!("{prefix}/info"));
+        assert_eq!(status, 200);
+        assert_eq!(info["instance_flags"]["zstd_compression_enabled"], true);
+        assert_eq!(info["batch_ingest_config"]["size_limit_bytes"], 20 << 20);
+    }
+    assert_eq!(get("/settings").0, 200);
+    assert_eq!(get("/sessions?name=x"), (200, json!([])));
+    let (status, said) = get("/runs/01a2024f-9552-774a-b546-56ffb05c24c0");
+    assert_eq!((status, said["detail"].is_string()), (404, true));
+    assert_eq!(get("/langsmith/commits/x/y").0, 404);
+    assert_eq!(get("/runs/multipart").0, 405);
+    let made = super::send(&halod, "POST", "/sessions", &json!({"name": "desk"}));
+    let made: Value = serde_json::from_slice(&made.body).unwrap();
+    assert_eq!(made["name"], "desk");
+}

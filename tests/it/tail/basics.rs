@@ -1,0 +1,139 @@
+//! One log and what can be wrong with it.
+
+use super::rig::{Rig, append, assert_intact, line, lines};
+use crate::support::wait_until;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::time::Duration;
+
+const FAST: &str = "  file_log:\n    include: ['LOGS/*.log']\n    poll_interval: 50ms\n";
+
+#[test]
+fn lines_become_records_that_lead_back_to_them() {
+    let rig = Rig::new(FAST);
+    append(&rig.log("a.log"), lines(0..3));
+    let halod = rig.start();
+    rig.await_numbers("a.log", 3);
+    append(&rig.log("a.log"), lines(3..5));
+    append(&rig.log("later.log"), lines(0..2));
+    rig.await_numbers("a.log", 5);
+    rig.await_numbers("later.log", 2);
+    let record = &rig.all()[1];
+    assert_eq!(record["data"]["file"], *rig.log("a.log").to_str().unwrap());
+    assert_eq!(record["data"]["offset"], line(0).len());
+    assert_eq!(halod.metric("halod_receiver_items_total", "receiver=\"file_log\",outcome=\"accepted\""), 7);
+    assert!(halod.terminate().success());
+    rig.assert_once("a.log", 0..5);
+    rig.assert_once("later.log", 0..2);
+    assert_intact(&rig);
+}
+
+#[test]
+fn without_its_positions_everything_is_read_again_and_sealed_once() {
+    let rig = Rig::new(FAST);
+    append(&rig.log("a.log"), lines(0..500));
+    append(&rig.log("b.log"), lines(0..500));
+    let halod = rig.start();
+    rig.await_numbers("a.log", 500);
+    rig.await_numbers("b.log", 500);
+    assert!(halod.terminate().success());
+    let saved = fs::read(rig.positions()).unwrap();
+    for (round, damage) in
+        [None, Some(&b"garbage"[..]), Some(&saved[..saved.len() / 2])].into_iter().enumerate()
+    {
+        fs::remove_file(rig.positions()).unwrap();
+        if let Some(bytes) = damage {
+            fs::write(rig.positions(), bytes).unwrap();
+        }
+        let halod = rig.start();
+        wait_until("everything is read again", Duration::from_secs(30), || halod.duplicates() >= 1000);
+        append(&rig.log("a.log"), line(500 + round as u64));
+        rig.await_numbers("a.log", 501 + round as u64);
+        assert!(halod.terminate().success());
+    }
+    rig.assert_once("a.log", 0..503);
+    rig.assert_once("b.log", 0..500);
+    assert_intact(&rig);
+}
+
+#[test]
+fn odd_lines_are_sealed_or_told() {
+    let rig = Rig::new(
+        "  file_log:\n    include: ['LOGS/*.log']\n    poll_interval: 50ms\n    max_log_size: 300\n",
+    );
+    let log = rig.log("a.log");
+    append(&log, [line(0).as_bytes(), b"\xff\xfe\x00 nonsense\n", line(1).as_bytes()].concat());
+    append(&log, line(2).replace("writer", &"x".repeat(2_000_000)));
+    append(&log, [&[0; 5000], line(3).as_bytes()].concat());
+    append(&log, line(4).replace("writer", "Zo\u{eb}").replace('\u{eb}', "\u{eb}"));
+    let mut bad = line(5).into_bytes();
+    let at = bad.len() - 5;
+    bad[at] = 0xff;
+    append(&log, bad);
+    let half = line(6);
+    append(&log, &half[..50]);
+    let halod = rig.start();
+    rig.await_numbers("a.log", 6);
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(rig.numbers("a.log").len(), 6, "half a line is none");
+    append(&log, &half[50..]);
+    rig.await_numbers("a.log", 7);
+    wait_until("the reject is told", Duration::from_secs(20), || {
+        !rig.said("a.log", "lines_rejected").is_empty()
+    });
+    assert!(halod.terminate().success());
+    rig.assert_once("a.log", 0..7);
+    let of = |n: u64| rig.all().into_iter().find(|r| r["data"]["bytes_out"] == n).unwrap();
+    assert_eq!(of(2)["data"]["cut_bytes"], line(2).len() - 1 - 6 + 2_000_000 - 300);
+    assert_eq!(of(3)["data"]["nul_bytes"], 5000);
+    assert_eq!(of(5)["data"]["replaced_bytes"], true);
+    let told = rig.said("a.log", "lines_rejected");
+    assert_eq!(told.len(), 1);
+    assert_eq!((&told[0]["lines"], &told[0]["first"]), (&1.into(), &line(0).len().into()));
+    assert_intact(&rig);
+}
+
+#[test]
+fn pipes_devices_and_directories_in_the_pattern_are_left_alone() {
+    let rig = Rig::new("  file_log:\n    include: ['LOGS/*']\n    poll_interval: 50ms\n");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        rig.log("pipe"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::from_raw_mode(0o644),
+        0,
+    )
+    .unwrap();
+    symlink("/dev/zero", rig.log("zero")).unwrap();
+    fs::create_dir(rig.log("dir")).unwrap();
+    append(&rig.log("a.log"), lines(0..2));
+    let halod = rig.start();
+    rig.await_numbers("a.log", 2);
+    assert!(halod.terminate().success());
+    rig.assert_once("a.log", 0..2);
+}
+
+#[test]
+fn what_cannot_be_read_or_is_not_there_yet_is_read_later() {
+    let rig = Rig::new("  file_log:\n    include: ['LOGS/{a,deep/*/b}.log']\n    poll_interval: 50ms\n");
+    let log = rig.log("a.log");
+    append(&log, lines(0..2));
+    // Root may read everything, so somebody else follows.
+    let halod = rig.start_as_nobody();
+    rig.await_numbers("a.log", 2);
+    let next = rig.log("a.log.new");
+    append(&next, lines(2..4));
+    fs::set_permissions(&next, fs::Permissions::from_mode(0)).unwrap();
+    fs::rename(&log, rig.log("a.log.1")).unwrap();
+    fs::rename(&next, &log).unwrap();
+    wait_until("it is told", Duration::from_secs(20), || halod.log().contains("can't be read now"));
+    fs::create_dir_all(rig.log("deep/x")).unwrap();
+    append(&rig.log("deep/x/b.log"), lines(0..4));
+    rig.await_numbers("deep/x/b.log", 4);
+    assert_eq!(rig.numbers("a.log").len(), 2);
+    fs::set_permissions(&log, fs::Permissions::from_mode(0o644)).unwrap();
+    rig.await_numbers("a.log", 4);
+    assert!(halod.terminate().success());
+    rig.assert_once("a.log", 0..4);
+    assert_intact(&rig);
+}

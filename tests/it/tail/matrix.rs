@@ -1,0 +1,239 @@
+//! Every way of rotating, told of or not, while halod runs, is restarted, is killed: under a program that
+//! writes all the time, each line is sealed once, or what is lost is told.
+//!
+//! One test for each way of rotating. In each, three halods (that stay up, that are restarted, that are
+//! killed) follow three logs each: told of changes; looked at only; told so much that the system's queue
+//! overflows.
+
+use super::rig::{Rig, Writer, assert_intact, logrotate};
+use crate::support::halod::Halod;
+use rustix::process::Signal;
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::path::Path;
+use std::time::Duration;
+
+const LOGS: [&str; 3] = ["told", "looked", "flooded"];
+const RECEIVERS: &str = "  file_log/told: { include: ['LOGS/told/*.log'], poll_interval: 2s }
+  file_log/looked: { include: ['LOGS/looked/*.log'], poll_interval: 100ms, notify: false }
+  filelog/flooded: { include: ['LOGS/flooded/*.log'], poll_interval: 2s }
+";
+/// How many lines a writer writes at most, and how long it waits after each.
+const LINES: u64 = 100_000;
+const PAUSE_MS: u64 = 2;
+const ROUNDS: usize = 3;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Create,
+    CopyTruncate,
+    Delete,
+    Truncate,
+    Gzip,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Up,
+    Restarted,
+    Killed,
+}
+
+/// A halod that comes and goes.
+struct Daemon<'r> {
+    rig: &'r Rig,
+    fate: Fate,
+    halod: Option<Halod>,
+}
+
+impl Daemon<'_> {
+    fn go(&mut self) {
+        match (self.fate, self.halod.take()) {
+            (Fate::Up, halod) => self.halod = halod,
+            (Fate::Restarted, Some(halod)) => assert!(halod.terminate().success()),
+            (Fate::Killed, Some(halod)) => halod.kill9(),
+            (_, None) => {}
+        }
+    }
+
+    fn come(&mut self) {
+        if self.halod.is_none() {
+            self.halod = Some(self.rig.start());
+        }
+    }
+}
+
+#[test]
+fn renamed_and_created() {
+    play(Way::Create);
+}
+
+#[test]
+fn copied_and_truncated() {
+    play(Way::CopyTruncate);
+}
+
+#[test]
+fn deleted_and_created() {
+    play(Way::Delete);
+}
+
+#[test]
+fn truncated_and_written_anew() {
+    play(Way::Truncate);
+}
+
+#[test]
+fn renamed_and_packed() {
+    play(Way::Gzip);
+}
+
+fn play(way: Way) {
+    std::thread::scope(|scope| {
+        for fate in [Fate::Up, Fate::Restarted, Fate::Killed] {
+            scope.spawn(move || scene(way, fate));
+        }
+    });
+}
+
+fn scene(way: Way, fate: Fate) {
+    let rig = Rig::new(RECEIVERS);
+    for log in LOGS {
+        fs::create_dir(rig.log(log)).unwrap();
+    }
+    let path = |log: &str| format!("{log}/a.log");
+    let mut daemon = Daemon { rig: &rig, fate, halod: Some(rig.start()) };
+    let writers: Vec<_> = LOGS
+        .iter()
+        .map(|log| Writer::start(&rig.log(&path(log)), 0, LINES, PAUSE_MS, *log == "looked"))
+        .collect();
+    // What a rotation leaves nowhere, as far as the disk shows.
+    let mut files: Vec<BTreeSet<u64>> = vec![BTreeSet::new(); LOGS.len()];
+    for round in 0..ROUNDS {
+        std::thread::sleep(Duration::from_millis(400));
+        daemon.go();
+        for (at, log) in LOGS.iter().enumerate() {
+            if *log == "flooded" && round == 1 {
+                flood(daemon.halod.as_ref(), &rig.log(log), || {
+                    rotate(way, &rig, &rig.log(&path(log)), &writers[at])
+                });
+            } else {
+                rotate(way, &rig, &rig.log(&path(log)), &writers[at]);
+            }
+            files[at].extend(numbers_beside(&rig.log(log)));
+        }
+        std::thread::sleep(Duration::from_millis(100));
+        daemon.come();
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    let written: Vec<u64> = writers.into_iter().map(Writer::stop).collect();
+    for (at, log) in LOGS.iter().enumerate() {
+        files[at].extend(numbers_beside(&rig.log(log)));
+        let last = written[at] - 1;
+        crate::support::wait_until("the last line", super::rig::LIMIT, || {
+            rig.numbers(&path(log)).contains_key(&last)
+        });
+    }
+    // Everything on disk has to come, and what was seen and is nowhere has to be told.
+    for log in LOGS {
+        let on_disk = numbers_beside(&rig.log(log));
+        crate::support::wait_until("all that is on disk", super::rig::LIMIT, || {
+            let there = rig.numbers(&path(log));
+            on_disk.iter().all(|n| there.contains_key(n))
+        });
+    }
+    let halod = daemon.halod.take().unwrap();
+    std::thread::sleep(Duration::from_secs(8));
+    assert!(halod.terminate().success());
+    for (at, log) in LOGS.iter().enumerate() {
+        judge(way, &rig, &path(log), written[at], &files[at], &format!("{way:?}, {fate:?}, {log}"));
+    }
+    assert_intact(&rig);
+}
+
+/// `kept`: the numbers that stood on disk after a rotation, so that halod could read them at leisure.
+fn judge(way: Way, rig: &Rig, log: &str, written: u64, kept: &BTreeSet<u64>, what: &str) {
+    let there = rig.numbers(log);
+    let twice: Vec<_> = there.iter().filter(|(_, n)| **n != 1).take(5).collect();
+    assert!(twice.is_empty(), "{what}: more than once: {twice:?}");
+    let missing: Vec<u64> = (0..written).filter(|n| !there.contains_key(n)).collect();
+    let gaps = rig.said(log, "gap");
+    let anew = rig.said(log, "log_rewritten");
+    println!("{what}: {written} lines, {} missing, gaps {gaps:?}", missing.len());
+    match way {
+        // Nothing may be lost.
+        Way::Create | Way::Gzip => {
+            assert!(missing.is_empty() && gaps.is_empty(), "{what}: {missing:?} {gaps:?}");
+        }
+        // Between the copy's end and the truncation lines can be lost that nobody could have read.
+        Way::CopyTruncate => {
+            let lost: Vec<_> = missing.iter().filter(|n| kept.contains(n)).collect();
+            assert!(lost.is_empty(), "{what}: {lost:?}");
+            assert!(missing.len() < 3 * ROUNDS + written as usize / 50, "{what}: {missing:?}");
+        }
+        // What was not read before is gone; that something was, is said.
+        Way::Delete | Way::Truncate => {
+            let told = gaps.len() + anew.len();
+            assert!(missing.is_empty() || told > 0, "{what}: {missing:?}");
+            assert!(told <= 2 * ROUNDS, "{what}: {gaps:?} {anew:?}");
+        }
+    }
+    let known: u64 = gaps.iter().map(|gap| gap["bytes"].as_u64().unwrap()).sum();
+    let lost: u64 = missing.iter().map(|n| super::rig::line(*n).len() as u64).sum();
+    assert!(known <= lost, "{what}: {known} bytes are said to be lost, {lost} are");
+}
+
+fn rotate(way: Way, rig: &Rig, log: &Path, writer: &Writer) {
+    let place = rig.place.path().join(log.parent().unwrap().file_name().unwrap());
+    fs::create_dir_all(&place).unwrap();
+    let again = format!("  postrotate\n    kill -USR1 {}\n  endscript", writer.pid());
+    match way {
+        Way::Create => logrotate(&place, log, &format!("  create 0644\n{again}")),
+        Way::CopyTruncate => logrotate(&place, log, "  copytruncate"),
+        Way::Gzip => {
+            // As it is usual: packed once nobody writes it any more.
+            logrotate(&place, log, &format!("  create 0644\n  compress\n  delaycompress\n{again}"));
+        }
+        Way::Delete => {
+            fs::remove_file(log).unwrap();
+            let pid = rustix::process::Pid::from_raw(i32::try_from(writer.pid()).unwrap()).unwrap();
+            rustix::process::kill_process(pid, Signal::USR1).unwrap();
+        }
+        Way::Truncate => {
+            File::options().write(true).open(log).unwrap().set_len(0).unwrap();
+        }
+    }
+}
+
+/// While halod sleeps, more happens in the directory than the system's queue holds.
+fn flood(halod: Option<&Halod>, directory: &Path, rotate: impl FnOnce()) {
+    let Some(halod) = halod else { return rotate() };
+    halod.signal(Signal::STOP);
+    let limit: u32 =
+        fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap().trim().parse().unwrap();
+    let (one, other) = (directory.join("one"), directory.join("other"));
+    for n in 0..limit / 2 {
+        // Equal events in a row would be taken for one.
+        File::create(if n % 2 == 0 { &one } else { &other }).unwrap();
+    }
+    rotate();
+    halod.signal(Signal::CONT);
+}
+
+/// The numbers of the whole lines in a log's files, packed ones apart.
+fn numbers_beside(directory: &Path) -> BTreeSet<u64> {
+    let mut numbers = BTreeSet::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if !name.starts_with("a.log") || name.ends_with(".gz") {
+            continue;
+        }
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        let number =
+            |line: &str| line.strip_suffix(" \"-\" \"writer\"")?.rsplit(' ').next()?.parse::<u64>().ok();
+        numbers.extend(whole.lines().filter(|line| line.starts_with("127.0.0.1 - - ")).filter_map(number));
+    }
+    numbers
+}
