@@ -44,7 +44,7 @@ impl Format {
             Some(Self::Otlp)
         } else if matches!(row.get("object").and_then(Json::as_str), Some("trace" | "trace.span")) {
             Some(Self::OpenaiAgents)
-        } else if all(&["run_type", "id"]) {
+        } else if all(&["run_type", "id"]) || all(&["run_id", "key", "score"]) {
             Some(Self::Langsmith)
         } else if is_observation(row) || (is_trace(row) && TRACE.iter().any(|key| has(key))) {
             Some(Self::Langfuse)

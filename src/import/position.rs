@@ -8,7 +8,9 @@ use super::scan::Shape;
 use crate::chain::disk::replace;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::fs::DirBuilder;
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 /// A place between two rows of a file.
@@ -46,7 +48,7 @@ impl Positions {
     /// # Errors
     /// It can't be made.
     pub fn open(directory: &Path) -> io::Result<Self> {
-        std::fs::create_dir_all(directory)?;
+        DirBuilder::new().recursive(true).mode(0o750).create(directory)?;
         Ok(Self { directory: directory.to_owned() })
     }
 

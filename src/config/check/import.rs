@@ -42,3 +42,48 @@ impl Reader<'_> {
         config.import = (!folders.include.is_empty()).then_some(folders);
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use crate::config::parse;
+    use crate::import::folder::Folders;
+    use crate::import::format::Format;
+
+    fn folders(text: &str) -> Result<Option<Folders>, Vec<String>> {
+        let config = parse(&format!("receivers: {{ import: {{ {text} }} }}"), &|_| None);
+        config
+            .map(|config| config.import)
+            .map_err(|error| error.problems.into_iter().map(|problem| problem.what).collect())
+    }
+
+    #[test]
+    fn folders_formats_and_tenant_are_read() {
+        let all = "include: ['/in/*.jsonl'], formats: { '*.csv': langfuse, '*': otlp }, tenant: acme";
+        let folders = folders(all).unwrap().unwrap();
+        assert_eq!(folders.include, ["/in/*.jsonl"]);
+        let formats = [("*.csv".to_owned(), Format::Langfuse), ("*".to_owned(), Format::Otlp)];
+        assert_eq!((folders.formats, folders.tenant), (formats.to_vec(), Some("acme".to_owned())));
+    }
+
+    #[test]
+    fn nothing_is_watched_unless_files_are_named() {
+        for text in ["", "include: []", "tenant: acme"] {
+            assert_eq!(folders(text), Ok(None), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_told() {
+        for (text, why) in [
+            ("include: ['/in/']", "must name files"),
+            ("include: ['a***']", "must name files"),
+            ("include: [a], formats: { '*': csv }", "the formats are otlp"),
+            ("include: [a], formats: { '[': otlp }", "no pattern of file names"),
+            ("include: [a], tenant: ''", "can't be empty"),
+        ] {
+            let said = folders(text).unwrap_err();
+            assert!(said.iter().any(|said| said.contains(why)), "{text}: {said:?}");
+        }
+    }
+}

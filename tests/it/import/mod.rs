@@ -6,20 +6,13 @@ mod resume;
 mod rig;
 
 use crate::support::chains::{assert_verified, files, of_tenant, records};
-use crate::support::clients::collector;
 use crate::support::halod::Halod;
-use crate::support::root;
-use crate::support::wait_until;
 use rig::{Rig, golden, gzip, observations, table};
-use rustix::process::{Pid, Signal, kill_process};
+use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::Duration;
-
-const LIMIT: Duration = Duration::from_secs(60);
 
 /// Records by tenant and action.
 fn counted(dir: &Path) -> BTreeMap<(Option<String>, String), u64> {
@@ -184,47 +177,34 @@ fn logs_of_gateways_are_told_by_what_stands_in_them() {
     assert_verified(&rig.chains());
 }
 
-/// What the Collector's file exporter writes, in its three forms, is one and the same.
+/// Messages as the Collector's file exporter writes them when they are binary: each after its length.
+fn framed(messages: &[Vec<u8>]) -> Vec<u8> {
+    let one =
+        |message: &Vec<u8>| [&u32::try_from(message.len()).unwrap().to_be_bytes()[..], message].concat();
+    messages.iter().flat_map(one).collect()
+}
+
+/// What the Collector's file exporter writes, in each of its forms, is the same as the requests one by one.
 #[test]
-fn files_of_a_real_collector() {
+fn files_of_the_collectors_file_exporter() {
     let rig = Rig::new();
-    let dir = rig.dir.path().join("files");
-    let event = |n: u64| {
-        json!({
-            "event.name": "api_request",
-            "event.timestamp": format!("2026-11-22T08:11:{:02}.000Z", n % 60),
-            "event.sequence": n,
-            "session.id": "sess-77",
-            "model": "claude-opus-4-8",
-            "input_tokens": 1000 + n,
-            "output_tokens": 42,
-        })
-    };
-    let lines: String = (0..200).map(|n| format!("{}\n", event(n))).collect();
-    let events = rig.dir.path().join("events.jsonl");
-    fs::write(&events, lines).unwrap();
-    let lib = collector().dir().join("lib");
-    let python = fs::read_dir(&lib).unwrap().next().expect("lib/python3.x").unwrap().path();
-    let mut child = Command::new(python.join("site-packages/otel_collector/bin/otelcol-contrib_linux_amd64"))
-        .arg("--config")
-        .arg(root().join("tests/clients/collector_file.yaml"))
-        .env("EVENTS", &events)
-        .env("OUT", &dir)
-        .stdin(Stdio::null())
-        .stderr(File::create(rig.dir.path().join("log")).unwrap())
-        .spawn()
-        .unwrap();
-    let written = |name: &str| fs::read(dir.join(name)).unwrap_or_default();
-    let events = || String::from_utf8_lossy(&written("logs.json")).matches("event.sequence").count();
-    wait_until("the Collector wrote all events", LIMIT, || events() == 200);
-    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
-    assert!(child.wait().unwrap().success());
-    let said = rig.import("otlp", &[dir.join("logs.json")], &[]);
-    assert_eq!((said.code, said.count("sealed")), (Some(0), 200), "{}", said.errors);
-    let said = rig.import("auto", &[dir.join("logs.pb"), dir.join("logs.zst")], &[]);
-    let counts = ["sealed", "known", "rejected"].map(|name| said.count(name));
-    assert_eq!((said.code, counts), (Some(0), [0, 400, 0]), "{}", said.errors);
-    assert_eq!(of_tenant(&rig.chains(), Some("acme-corp")).len(), 200);
+    let json = ["claude-code", "gemini-cli", "codex", "decisions"].map(|name| {
+        let text = fs::read(golden(&format!("otel_logs/{name}.json"))).unwrap();
+        serde_json::from_slice::<Value>(&text).unwrap().to_string()
+    });
+    let protobuf = ["otel/openai-v2.pb", "otel/autogen.pb", "otel_logs/claude-code-defaults.pb"].map(golden);
+    let lines = rig.file("logs.json", json.map(|line| line + "\n").concat());
+    let first = rig.import("otlp", &[&[lines.clone()][..], &protobuf].concat(), &[]);
+    assert_eq!(first.code, Some(0), "{}", first.errors);
+    let bodies = protobuf.map(|file| fs::read(file).unwrap());
+    let packed = fs::read_to_string(&lines).unwrap();
+    let packed: Vec<Vec<u8>> =
+        packed.lines().map(|line| compress_to_vec(line.as_bytes(), CompressionLevel::Fastest)).collect();
+    let again = [rig.file("traces.pb", framed(&bodies)), rig.file("logs.zst", framed(&packed))];
+    let said = rig.import("auto", &again, &[]);
+    let all = first.count("sealed") + first.count("known");
+    let counts = ["sealed", "known", "conflicts", "rejected"].map(|name| said.count(name));
+    assert_eq!((said.code, counts), (Some(0), [0, all, 0, 0]), "{}", said.errors);
     assert_verified(&rig.chains());
 }
 
