@@ -37,7 +37,9 @@ fn environment(halod: &Halod) -> [(&'static str, String); 7] {
 /// The chain says what was asked of the models and no tool, which LiteLLM does not see, but that it asked
 /// for them.
 fn check(dir: &Path, did: &Counts, said: &Value) -> Vec<Value> {
-    let records = of_tenant(dir, Some(TENANT));
+    let mut records = of_tenant(dir, Some(TENANT));
+    // Its OpenTelemetry callback has a second span of each call that came off, of no convention.
+    records.retain(|record| record["action"]["tool"] != "raw_gen_ai_request");
     assert_eq!(&counted(&records), did, "{}", told(&records));
     assert_eq!(files(dir).len(), 1, "all of it is one tenant's");
     for secret in said["secrets"].as_array().unwrap() {
