@@ -292,7 +292,8 @@ fn hostile_bodies_are_answered_for_good_and_harm_nothing() {
     let many = format!("[{}1]", "1,".repeat(200_000));
     let bomb = gzip(&vec![b' '; 65 << 20]);
     let good = payloads(0..2, 100);
-    let cases: Vec<(&str, Vec<(&str, &str)>, &[u8], u16)> = vec![
+    type Headers<'a> = Vec<(&'a str, &'a str)>;
+    let cases: Vec<(&str, Headers<'_>, &[u8], u16)> = vec![
         ("nothing", vec![], b"", 400),
         ("blank", vec![], b"  \n ", 400),
         ("no JSON", vec![], b"hello", 400),

@@ -1,6 +1,7 @@
 //! A middleman between a client and halod, who does badly as he is told.
 
 use super::http::Http;
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -32,7 +33,7 @@ impl Flaky {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(AtomicUsize::new(0));
-        let left = Arc::new(Mutex::new(deeds.to_vec().into_iter()));
+        let left = Arc::new(Mutex::new(deeds.iter().copied().collect::<VecDeque<_>>()));
         let count = Arc::clone(&seen);
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
@@ -49,12 +50,7 @@ impl Flaky {
     }
 }
 
-fn serve(
-    client: TcpStream,
-    to: SocketAddr,
-    left: &Mutex<impl Iterator<Item = Deed>>,
-    seen: &AtomicUsize,
-) -> Option<()> {
+fn serve(client: TcpStream, to: SocketAddr, left: &Mutex<VecDeque<Deed>>, seen: &AtomicUsize) -> Option<()> {
     let mut client = BufReader::new(client);
     let mut line = String::new();
     client.read_line(&mut line).ok()?;
@@ -74,7 +70,7 @@ fn serve(
     }
     let mut body = vec![0; length];
     client.read_exact(&mut body).ok()?;
-    let deed = left.lock().unwrap().next().unwrap_or(Deed::Pass);
+    let deed = left.lock().unwrap().pop_front().unwrap_or(Deed::Pass);
     seen.fetch_add(1, Relaxed);
     if let Deed::DropBefore = deed {
         return None;
