@@ -241,7 +241,7 @@ impl Source {
     ///
     /// # Errors
     /// The file breaks off; said after all rows before that place.
-    pub fn next(&mut self) -> Result<Option<Piece>, SourceError> {
+    pub fn piece(&mut self) -> Result<Option<Piece>, SourceError> {
         let mut rows = Vec::new();
         let mut oversized = Vec::new();
         loop {

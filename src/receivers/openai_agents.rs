@@ -24,8 +24,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub const PATH: &str = "/v1/traces/ingest";
 
-/// What gaps call this receiver.
-
 /// Values in one request. The exporter sends 128 items at a time.
 const MOST_VALUES: usize = 2_000_000;
 

@@ -37,7 +37,9 @@ fn environment(halod: &Halod) -> [(&'static str, String); 7] {
 /// The chain says what was asked of the models and no tool, which LiteLLM does not see, but that it asked
 /// for them.
 fn check(dir: &Path, did: &Counts, said: &Value) -> Vec<Value> {
-    let records = of_tenant(dir, Some(TENANT));
+    let mut records = of_tenant(dir, Some(TENANT));
+    // Its OpenTelemetry callback has a second span of each call that came off, of no convention.
+    records.retain(|record| record["action"]["tool"] != "raw_gen_ai_request");
     assert_eq!(&counted(&records), did, "{}", told(&records));
     assert_eq!(files(dir).len(), 1, "all of it is one tenant's");
     for secret in said["secrets"].as_array().unwrap() {
@@ -290,7 +292,8 @@ fn hostile_bodies_are_answered_for_good_and_harm_nothing() {
     let many = format!("[{}1]", "1,".repeat(200_000));
     let bomb = gzip(&vec![b' '; 65 << 20]);
     let good = payloads(0..2, 100);
-    let cases: Vec<(&str, Vec<(&str, &str)>, &[u8], u16)> = vec![
+    type Headers<'a> = Vec<(&'a str, &'a str)>;
+    let cases: Vec<(&str, Headers<'_>, &[u8], u16)> = vec![
         ("nothing", vec![], b"", 400),
         ("blank", vec![], b"  \n ", 400),
         ("no JSON", vec![], b"hello", 400),

@@ -6,7 +6,7 @@ use crate::support::chains::{assert_verified, files, of_tenant};
 use crate::support::clients::{agents, text_of};
 use crate::support::halod::{Halod, halod_verify};
 use crate::support::http::JSON;
-use crate::support::middleman::{Deed, Middleman};
+use crate::support::flaky::{Fate, Flaky};
 use crate::support::root;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -57,10 +57,10 @@ fn its_own_exporter() {
     );
 }
 
-fn on_a_bad_way(deeds: &[Deed]) -> (usize, u64) {
+fn on_a_bad_way(fates: &[Fate]) -> (usize, u64) {
     let dir = tempfile::tempdir().unwrap();
     let halod = Halod::start(dir.path());
-    let way = Middleman::start(halod.http, deeds);
+    let way = Flaky::before(halod.http, fates);
     let mut duplicates = 0;
     run(way.address, dir.path(), || {
         duplicates = halod.duplicates();
@@ -72,20 +72,20 @@ fn on_a_bad_way(deeds: &[Deed]) -> (usize, u64) {
 
 #[test]
 fn what_was_refused_for_a_while_comes_again() {
-    let (requests, duplicates) = on_a_bad_way(&[Deed::Refuse, Deed::Refuse]);
+    let (requests, duplicates) = on_a_bad_way(&[Fate::Busy, Fate::Busy]);
     assert!(requests >= 4, "{requests}: two, and two again");
     assert_eq!(duplicates, 0);
 }
 
 #[test]
 fn an_answer_that_was_lost_seals_nothing_twice() {
-    let (_, duplicates) = on_a_bad_way(&[Deed::DropAfter, Deed::DropBefore]);
+    let (_, duplicates) = on_a_bad_way(&[Fate::Lost, Fate::Dropped]);
     assert!(duplicates > 0);
 }
 
 #[test]
 fn a_slow_answer_is_waited_for() {
-    let (_, duplicates) = on_a_bad_way(&[Deed::Slow(Duration::from_secs(3))]);
+    let (_, duplicates) = on_a_bad_way(&[Fate::Slow(Duration::from_secs(3))]);
     assert_eq!(duplicates, 0);
 }
 

@@ -212,11 +212,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn whole(content: &[u8], max: usize) -> (Vec<(u64, Vec<u8>, u64, u64, bool)>, Mark) {
+    /// Offset, text, bytes cut, NULs passed over, and whether no line break came.
+    type Seen = (u64, Vec<u8>, u64, u64, bool);
+
+    fn whole(content: &[u8], max: usize) -> (Vec<Seen>, Mark) {
         split(&[content], max)
     }
 
-    fn split(blocks: &[&[u8]], max: usize) -> (Vec<(u64, Vec<u8>, u64, u64, bool)>, Mark) {
+    fn split(blocks: &[&[u8]], max: usize) -> (Vec<Seen>, Mark) {
         let (mut splitter, mut out) = (Splitter::new(Mark::default(), max), Lines::default());
         for block in blocks {
             splitter.push(block, &mut out);

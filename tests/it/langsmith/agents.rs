@@ -1,9 +1,9 @@
 //! Real agents under LangSmith's own SDKs: what an agent did is what the chain says, whatever the network
 //! does to what the SDK sends.
 
-use super::flaky::{Flaky, Whim};
 use crate::clients::{ALL, assert_nowhere, check};
 use crate::support::api::Api;
+use crate::support::flaky::{Fate, Flaky};
 use crate::support::clients::{agents, langsmith_js, text_of};
 use crate::support::halod::Halod;
 use crate::support::root;
@@ -90,34 +90,34 @@ fn the_sdk_for_javascript() {
 }
 
 /// What the SDK sends again is sealed once.
-fn through(whims: &[Whim], more: &[(&str, &str)]) {
+fn through(fates: &[Fate], more: &[(&str, &str)]) {
     let mut refused = 0;
     let records = check(
         |halod, api| {
-            let flaky = Flaky::start(halod.http, whims);
+            let flaky = Flaky::before(halod.http, fates);
             let said = python("invoke", &format!("http://{}", flaky.address), api, more);
-            refused = flaky.whims_left();
+            refused = flaky.left();
             said
         },
         &ALL,
     );
-    assert_eq!(refused, 0, "the SDK met every whim");
+    assert_eq!(refused, 0, "the SDK met every fate");
     check_all(&records);
 }
 
 #[test]
 fn a_halod_that_is_busy_and_slow_is_asked_again() {
-    through(&[Whim::Busy, Whim::Busy, Whim::Slow], &[]);
+    through(&[Fate::Busy, Fate::Busy, Fate::Slow(Duration::from_secs(2))], &[]);
 }
 
 #[test]
 fn an_answer_that_is_lost_is_asked_for_again() {
-    through(&[Whim::LoseAnswer, Whim::LoseRequest], &[]);
+    through(&[Fate::Lost, Fate::Dropped], &[]);
 }
 
 #[test]
 fn without_compression() {
-    through(&[Whim::LoseAnswer], &[("LANGSMITH_DISABLE_RUN_COMPRESSION", "true")]);
+    through(&[Fate::Lost], &[("LANGSMITH_DISABLE_RUN_COMPRESSION", "true")]);
 }
 
 /// Keys of the environment are in the process that sends, and nowhere on the disk of the one that takes.

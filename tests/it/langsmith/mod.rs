@@ -2,7 +2,6 @@
 
 mod agents;
 mod apart;
-mod flaky;
 mod hostile;
 mod replay;
 

@@ -8,7 +8,6 @@ pub mod flaky;
 pub mod grpc;
 pub mod halod;
 pub mod http;
-pub mod middleman;
 pub mod random;
 pub mod reference;
 pub mod spans;
