@@ -267,7 +267,7 @@ impl Source {
                 None => Ok(None),
             };
         }
-        Ok(Some(self.piece(rows, oversized)))
+        Ok(Some(self.cut(rows, oversized)))
     }
 
     fn row(&mut self, start: u64, end: u64, rows: &mut Vec<Row>, oversized: &mut Vec<Reason>) {
@@ -316,7 +316,7 @@ impl Source {
     }
 
     /// Takes the rows out of the buffer.
-    fn piece(&mut self, rows: Vec<Row>, oversized: Vec<Reason>) -> Piece {
+    fn cut(&mut self, rows: Vec<Row>, oversized: Vec<Reason>) -> Piece {
         let from = self.scanner.keep_from().max(self.base);
         let line = self.line_of(from);
         let mark = Mark { offset: from, line, in_list: self.scanner.in_list(), chain: self.chain };

@@ -3,11 +3,12 @@
 
 use crate::clients::{ALL, assert_nowhere, check};
 use crate::support::api::Api;
-use crate::support::flaky::{Fate, Flaky};
 use crate::support::clients::{agents, langsmith_js, text_of};
+use crate::support::flaky::{Fate, Flaky};
 use crate::support::halod::Halod;
 use crate::support::root;
 use serde_json::Value;
+use std::time::Duration;
 
 /// What a user may have set beside the address: it must not get into a record.
 const API_KEY: &str = "lsv2_pt_0f1e2d3c4b5a69788796a5b4c3d2e1f0_0123456789";
