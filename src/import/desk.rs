@@ -40,7 +40,7 @@ impl Turn {
     #[must_use]
     pub fn next(last: &mut Option<oneshot::Receiver<()>>) -> Self {
         let (before, next) = oneshot::channel();
-        Self { after: std::mem::replace(last, Some(next)), _before: Some(before) }
+        Self { after: last.replace(next), _before: Some(before) }
     }
 
     async fn come(&mut self) {

@@ -194,7 +194,7 @@ impl Reading {
             return Ok(Some(error));
         }
         loop {
-            match source.next() {
+            match source.piece() {
                 Ok(Some(piece)) => {
                     let (chunk, oversized, mark) = (piece.chunk, piece.oversized, piece.mark);
                     send(Step::Read { chunk, oversized, mark })?;

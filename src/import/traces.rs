@@ -54,7 +54,7 @@ impl Traces {
 
     fn read(&mut self, source: &mut Source) {
         let mut first = true;
-        while let Ok(Some(piece)) = source.next() {
+        while let Ok(Some(piece)) = source.piece() {
             let Some(chunk) = piece.chunk else { continue };
             for row in &chunk.rows {
                 let Ok(text) = std::str::from_utf8(chunk.row(row)) else { continue };
