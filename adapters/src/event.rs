@@ -46,6 +46,8 @@ pub enum Fact<'a> {
     /// A name from a fixed or chosen vocabulary: masked by the patterns of secrets.
     Label(Cow<'a, str>),
     Labels(Vec<Cow<'a, str>>),
+    /// A network address: kept, as the name of who is answerable is.
+    Address(Cow<'a, str>),
     /// Anything else: masked like content.
     Text(Cow<'a, str>),
 }

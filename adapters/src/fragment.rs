@@ -54,8 +54,8 @@ pub struct Fragment<'a> {
     pub ended: Option<u64>,
     pub usage: Usage<'a>,
     pub facts: Vec<(&'static str, Fact<'a>)>,
-    /// What was found in names that are masked already. Empty unless reduced.
-    pub found: Vec<Found>,
+    /// What was found in fields that are masked already, by the field's name. Empty unless reduced.
+    pub found: Vec<(&'static str, Found)>,
     pub source: Source,
 }
 
@@ -127,6 +127,15 @@ impl<'a> Fragment<'a> {
                 *earlier = later;
             }
         }
+        let says = |field: &str| match field {
+            "name" => later.name.is_some(),
+            "call_id" => later.call_id.is_some(),
+            "error_type" => later.error_type.is_some(),
+            "finish_reason" => later.usage.finish_reason.is_some(),
+            "response_id" => later.usage.response_id.is_some(),
+            field => later.facts.iter().any(|(key, _)| *key == field),
+        };
+        self.found.retain(|(field, _)| !says(field));
         over(&mut self.parent, later.parent);
         over(&mut self.within, later.within);
         self.said = self.said.max(later.said);
@@ -261,11 +270,13 @@ fn is_class(error: &Content<'_>) -> bool {
     matches!(error, Content::Digest(digest) if digest.of == Told::ErrorType)
 }
 
-/// Whether a step is named as functions and tools are: one word, that begins with a letter.
+/// Whether a step is named as functions and tools are: one word, that begins with a letter. A part of it
+/// may be masked.
 fn names_a_function(name: &str) -> bool {
     let mut chars = name.chars();
-    chars.next().is_some_and(|first| first.is_alphabetic() || first == '_')
-        && chars.all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ':' | '/'))
+    name.len() <= 128
+        && chars.next().is_some_and(|first| first.is_alphabetic() || first == '_')
+        && chars.all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ':' | '/' | '*'))
 }
 
 /// The trace that an action stands in, as its facts say: its session, where the sender names none.

@@ -99,6 +99,11 @@ fn json() {
 }
 
 #[test]
+fn langfuse() {
+    exercise(&["golden/langfuse"], targets::langfuse);
+}
+
+#[test]
 fn litellm() {
     exercise(&["golden/litellm"], targets::litellm);
 }

@@ -45,6 +45,7 @@ impl Receiving<'_> {
             counters: Arc::clone(&self.counters),
             stats,
             tee,
+            gaps: self.gaps.clone(),
         }
     }
 
@@ -80,13 +81,11 @@ impl Receiving<'_> {
         let litellm = LiteLlm {
             delivery: delivery(|all| &all.litellm, self.tees.of(tee::Door::Litellm)),
             tenant: Arc::clone(&self.tenant),
-            gaps: self.gaps.clone(),
             wait: self.litellm_wait,
         };
         let openai_agents = OpenAiAgents {
             delivery: delivery(|all| &all.openai_agents, self.tees.of(tee::Door::OpenaiAgents)),
             tenant: Arc::clone(&self.tenant),
-            gaps: self.gaps.clone(),
             traces: Arc::clone(&self.traces),
         };
         Receivers { otlp, native, langfuse, langsmith, litellm, openai_agents }

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Line {
     /// A message that is held, since `at` (Unix milliseconds).
-    Message { at: u64, tenant: Option<Tenant>, message: Message },
+    Message { at: u64, tenant: Option<Tenant>, message: Box<Message> },
     /// So many of the oldest messages of an action are sealed.
     Done { key: Key, messages: u64 },
     /// Where the parts of a whole are sealed, where only messages tell.
@@ -57,7 +57,7 @@ impl Line {
                 let (at, rest) = pair()?;
                 let (tenant, message) = rest.split_once(' ')?;
                 let message = Message::read(message.as_bytes())?;
-                Self::Message { at: at.parse().ok()?, tenant: tenant_of(tenant)?, message }
+                Self::Message { at: at.parse().ok()?, tenant: tenant_of(tenant)?, message: Box::new(message) }
             }
             "d" => Self::Done { key: pair()?.0.parse().ok()?, messages: pair()?.1.parse().ok()? },
             "p" => Self::Placed { key: pair()?.0.parse().ok()?, tenant: tenant_of(pair()?.1)?? },

@@ -303,7 +303,9 @@ impl Table {
         let context = entry.within.and_then(|group| self.groups.get(group));
         let context = context.map(|group| group.context.clone()).unwrap_or_default();
         let unfinished = !entry.messages.iter().any(|kept| kept.message.fragment().closes);
-        let own = messages.iter().rev().find_map(|message| message.fragment().tenant.clone());
+        // What a trace claims it claims for its parts: it goes where they went.
+        let claim = |message: &Message| message.fragment().tenant.clone();
+        let own = if entry.is_trace() { None } else { messages.iter().rev().find_map(claim) };
         let tenant = match (&entry.tenant, self.sealed.get(key)) {
             (Some(tenant), _) | (None, Some(tenant)) => tenant.clone(),
             (None, None) => self.place(group, own.as_deref(), lines),
@@ -336,7 +338,7 @@ impl Table {
         let Some(entry) = self.entries.get_mut(&key) else { return };
         for kept in entry.messages.iter_mut().filter(|kept| !kept.logged) {
             kept.logged = true;
-            let (tenant, message) = (entry.tenant.clone(), kept.message.clone());
+            let (tenant, message) = (entry.tenant.clone(), Box::new(kept.message.clone()));
             Line::Message { at: kept.at, tenant, message }.write(lines);
         }
     }
@@ -436,7 +438,7 @@ impl Table {
                 if fragment.kind == Some(Kind::Trace) {
                     self.tell_group(key, fragment, &mut Vec::new());
                 }
-                self.keep(key, tenant, within, message, at, true);
+                self.keep(key, tenant, within, *message, at, true);
                 self.schedule(key, at);
             }
             Line::Done { key, messages } => {
@@ -471,7 +473,7 @@ impl Table {
                 Line::Inner { key: *key }.write(lines);
             }
             for kept in entry.messages.iter().filter(|kept| kept.logged) {
-                let (tenant, message) = (entry.tenant.clone(), kept.message.clone());
+                let (tenant, message) = (entry.tenant.clone(), Box::new(kept.message.clone()));
                 Line::Message { at: kept.at, tenant, message }.write(lines);
             }
         }

@@ -7,6 +7,7 @@
 
 use super::bill::Bill;
 use super::contain;
+use super::gaps::{Gaps, Loss, Sender};
 use super::stats::{Counters, Pending, ReceiverStats};
 use crate::hold::{Hold, Item};
 use crate::net::body::Reader;
@@ -38,6 +39,8 @@ pub struct Delivery {
     pub stats: fn(&Counters) -> &ReceiverStats,
     /// Where its requests are passed on to, if anywhere.
     pub tee: Tee,
+    /// Where it says what is lost.
+    pub gaps: Gaps,
 }
 
 /// A body that has arrived whole, without compression.
@@ -75,6 +78,27 @@ impl Delivery {
     #[must_use]
     pub fn stats(&self) -> &ReceiverStats {
         (self.stats)(&self.counters)
+    }
+
+    /// Counts a request that is refused, and notes what it held if its sender, which tries again what
+    /// was refused for a while, will not send it again. Who broke off does.
+    pub fn refused<B>(&self, fault: &Fault, tenant: Option<&Tenant>, reader: &Reader<'_, B>)
+    where
+        B: http_body::Body<Data = Bytes> + Unpin,
+    {
+        let stats = self.stats();
+        stats.count(fault);
+        if !reader.is_broken() {
+            self.gaps.refused(Sender::Retries, fault, Loss::of_body(stats.name, tenant, reader.length()));
+        }
+        tracing::debug!(receiver = stats.name, fault = fault.name(), "request refused");
+    }
+
+    /// Notes items of a request that was taken which cannot become records.
+    pub fn unusable(&self, items: u64, tenant: Option<&Tenant>) {
+        if items > 0 {
+            self.gaps.note(Loss::of_items(self.stats().name, tenant, items));
+        }
     }
 
     /// Reads a request's body and decompresses it. The request is kept as it came, for the tee:

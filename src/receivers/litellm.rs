@@ -48,7 +48,6 @@ const GROWTH: usize = 10;
 pub struct LiteLlm {
     pub delivery: Delivery,
     pub tenant: Arc<TenantRule>,
-    pub gaps: Gaps,
     /// How long a request may wait for room.
     pub wait: Duration,
 }
@@ -58,7 +57,7 @@ impl LiteLlm {
     pub async fn answer(&self, request: Request<Incoming>) -> Response<Reply> {
         let (head, body) = request.into_parts();
         let claim = self.tenant.header_claim(&head.headers);
-        let mut loss = Unsettled::new(&self.gaps, claim.tenant(None).ok());
+        let mut loss = Unsettled::new(&self.delivery.gaps, claim.tenant(None).ok());
         match self.take(&head, body, claim, &mut loss).await {
             Ok((receipt, filtered, rejected)) => self.sealed(receipt, filtered, &rejected, &loss),
             Err(fault) => {
@@ -141,9 +140,7 @@ impl LiteLlm {
         rejected: &Rejected,
         loss: &Unsettled<'_>,
     ) -> Response<Reply> {
-        if rejected.count() > 0 {
-            self.gaps.note(Loss::of_items(RECEIVER, loss.tenant.as_ref(), rejected.count()));
-        }
+        self.delivery.unusable(rejected.count(), loss.tenant.as_ref());
         let Receipt { sealed, duplicate, conflict, .. } = receipt;
         let mut body =
             json!({"sealed": sealed, "duplicate": duplicate, "conflict": conflict, "filtered": filtered});

@@ -4,7 +4,6 @@
 //! The exporter sends again after a 5xx and a 429, three times in all, and drops what gets another error.
 
 use super::delivery::{Delivery, Sheet};
-use super::gaps::{Gaps, Loss, Sender};
 use super::rejected::Rejected;
 use super::tenancy::{HeaderClaim, TenantRule};
 use crate::net::answer::{Reply, json, shorten};
@@ -26,7 +25,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub const PATH: &str = "/v1/traces/ingest";
 
 /// What gaps call this receiver.
-const RECEIVER: &str = "openai_agents";
 
 /// Values in one request. The exporter sends 128 items at a time.
 const MOST_VALUES: usize = 2_000_000;
@@ -36,7 +34,6 @@ const MOST_VALUES: usize = 2_000_000;
 pub struct OpenAiAgents {
     pub delivery: Delivery,
     pub tenant: Arc<TenantRule>,
-    pub gaps: Gaps,
     pub traces: Arc<Traces>,
 }
 
@@ -86,13 +83,8 @@ impl OpenAiAgents {
             Ok((receipt, rejected)) => return sealed(receipt, &rejected),
             Err(fault) => fault,
         };
-        self.delivery.stats().count(&fault);
-        if !reader.is_broken() {
-            let tenant = self.tenant.header_claim(&head.headers).tenant(None).ok();
-            let loss = Loss::of_body(RECEIVER, tenant.as_ref(), reader.length());
-            self.gaps.refused(Sender::Retries, &fault, loss);
-        }
-        tracing::debug!(receiver = RECEIVER, fault = fault.name(), "request refused");
+        let tenant = self.tenant.header_claim(&head.headers).tenant(None).ok();
+        self.delivery.refused(&fault, tenant.as_ref(), &reader);
         reader.make_way(head.version, &head.headers).await;
         refuse(&fault)
     }
@@ -117,9 +109,7 @@ impl OpenAiAgents {
         if unusable {
             return Err(Fault::Undecodable(format!("no item can be used; {reason}")));
         }
-        if rejected.count() > 0 {
-            self.gaps.note(Loss::of_items(RECEIVER, tenant.as_ref(), rejected.count()));
-        }
+        self.delivery.unusable(rejected.count(), tenant.as_ref());
         Ok((receipt, rejected))
     }
 }

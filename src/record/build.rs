@@ -43,7 +43,7 @@ impl Builder {
         &self,
         event: &Event<'_>,
         tenant: &Tenant,
-        found: &[Found],
+        found: &[(&'static str, Found)],
         scratch: &mut Scratch,
     ) -> Draft {
         let Ids { id, parent, trace, span } = Ids::of(&event.origin, tenant, scratch);
@@ -51,7 +51,7 @@ impl Builder {
         let mut findings = std::mem::take(&mut scratch.findings);
         let said = Said::of(event, self, &mut findings);
         let names = Names::of(event, &words, trace, self, &mut findings);
-        found.iter().for_each(|found| findings.add_known(&found.kind, found.sample.clone()));
+        found.iter().for_each(|(_, found)| findings.add_known(&found.kind, found.sample.clone()));
         let mut w = DraftWriter::new(scratch);
         let buffer = &mut scratch.content;
         action(&mut w.line, words.class, &names, event, said.input.as_deref(), buffer);

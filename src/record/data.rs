@@ -96,7 +96,7 @@ fn member(line: &mut Vec<u8>, name_of: &str, fact: &Fact<'_>) {
     match fact {
         Fact::Number(value) => integer(line, *value),
         Fact::Flag(flag) => line.extend_from_slice(if *flag { b"true" } else { b"false" }),
-        Fact::Id(text) | Fact::Label(text) | Fact::Text(text) => {
+        Fact::Id(text) | Fact::Label(text) | Fact::Address(text) | Fact::Text(text) => {
             write_str(text, line);
         }
         Fact::Labels(labels) => {
@@ -218,6 +218,12 @@ mod tests {
             ("response_id", Fact::Number(3)),
         ]));
         assert!(line.contains(r#""input_tokens":7,"response_id":2,"started_at""#), "{line}");
+    }
+
+    #[test]
+    fn addresses_are_kept_and_no_finding() {
+        let line = line(&event(vec![("client", Fact::Address("10.1.2.3:8080".into()))]));
+        assert!(line.contains(r#""client":"10.1.2.3:8080""#) && line.contains(r#""findings":[]"#), "{line}");
     }
 
     #[test]

@@ -111,6 +111,7 @@ fn facts<'e>(
                 Fact::Labels(all) => {
                     Fact::Labels(all.iter().map(|raw| named(raw, redactor.label(raw))).collect())
                 }
+                Fact::Address(raw) => Fact::Address(named(raw, redactor.person(raw))),
                 Fact::Text(raw) => Fact::Text(named(raw, redactor.text(raw))),
             };
             (*key, fact)

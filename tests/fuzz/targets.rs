@@ -5,7 +5,7 @@ use halo_adapters::event::{Event, Keyed, Origin};
 use halo_adapters::otlp::model::{Logs, Traces};
 use halo_adapters::otlp::{Signal, json, protobuf};
 use halo_adapters::unusable::Unusable;
-use halo_adapters::{json as value, langsmith, litellm, openai_agents, otel};
+use halo_adapters::{json as value, langfuse, langsmith, litellm, openai_agents, otel};
 use std::hint::black_box;
 
 const SIGNALS: [Signal; 3] = [Signal::Traces, Signal::Logs, Signal::Metrics];
@@ -84,6 +84,35 @@ pub(crate) fn otel_log(data: &[u8]) {
         }
         drop(black_box(otel::logs::assemble(parts)));
     }
+}
+
+/// Whatever is read as an event or a row can be laid over another one, and becomes an action.
+pub(crate) fn langfuse(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(parsed) = value::parse(text) else { return };
+    let lists = ["batch", "data", "observations"];
+    let inner = lists.iter().filter_map(|key| match parsed.get(key) {
+        Some(value::Json::Array(items)) => Some(items.iter()),
+        _ => None,
+    });
+    let mut all: Option<halo_adapters::fragment::Fragment<'_>> = None;
+    for item in inner.flatten().chain([&parsed]) {
+        if let Ok(Some(fragment)) = langfuse::fragment(item) {
+            assert_eq!(fragment.space, "langfuse");
+            match &mut all {
+                Some(all) => all.lay(fragment),
+                None => all = Some(fragment),
+            }
+        }
+        for event in
+            [langfuse::observation(item, Some(&parsed)), langfuse::trace(item), langfuse::score(item)]
+        {
+            if let Ok(Some(event)) = event {
+                assert_eq!(event.source.adapter, "langfuse");
+            }
+        }
+    }
+    drop(black_box(all.map(|all| all.event(false))));
 }
 
 pub(crate) fn json_value(data: &[u8]) {

@@ -16,6 +16,8 @@ mod disk;
 mod examples;
 mod explain;
 mod garbage;
+mod gateway;
+mod gateway_oracle;
 mod hash_oracle;
 mod import;
 mod langfuse;

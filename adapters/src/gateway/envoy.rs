@@ -13,8 +13,8 @@ pub(super) fn row(line: &str) -> Result<Row<'_>, Unusable> {
     let start = line.strip_prefix('[').and_then(|line| line.split_once("] \""));
     let (moment, rest) =
         start.ok_or_else(|| Unusable::new("", "no time in brackets with a quoted request after it"))?;
-    let mut row = Row::default();
-    row.started = Some(time::any(moment).ok_or_else(|| Unusable::new("start_time", "not a time"))?);
+    let started = time::any(moment).ok_or_else(|| Unusable::new("start_time", "not a time"))?;
+    let mut row = Row { started: Some(started), ..Row::default() };
     // Envoy escapes nothing. No request has a blank after a quote.
     let (request, rest) =
         rest.split_once("\" ").ok_or_else(|| Unusable::new("request", "the line ends inside of it"))?;

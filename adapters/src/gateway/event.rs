@@ -29,7 +29,7 @@ pub(super) fn event<'a>(
     facts.extend(number("http_status", row.status.map(u64::from)));
     facts.extend(label("method", method));
     facts.extend(target.shown.map(|path| ("path", Fact::Label(path))));
-    facts.extend(label("host", target.host));
+    facts.extend(target.host.map(|host| ("host", Fact::Address(host))));
     facts.extend(number("duration_ms", row.duration.map(to_millis)));
     facts.extend(number("upstream_ms", row.latency.map(to_millis)));
     facts.extend(number("bytes_in", row.bytes_in));
@@ -189,6 +189,7 @@ fn to_millis(nanos: u64) -> u64 {
 fn fact<'a>(key: &'static str, text: Cow<'a, str>) -> Fact<'a> {
     match key {
         "x_request_id" | "call_id" | "trace_id" | "span_id" | "amzn_trace_id" => Fact::Id(text),
+        "client" | "forwarded_for" | "upstream" | "host" => Fact::Address(text),
         "user_agent" => Fact::Text(text),
         _ => Fact::Label(text),
     }

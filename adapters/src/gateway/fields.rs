@@ -1,5 +1,8 @@
 //! What a log can say of a request, and what the fields of the usual logs are called.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 /// One thing that a log says of a request. The names are those of the groups of a `regex` format and of
 /// the keys of a `json` format's map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,110 +120,88 @@ pub(super) fn named(name: &str) -> Option<Field> {
     NAMES.iter().find(|(known, _)| *known == name).map(|(_, field)| *field)
 }
 
-/// What a key in an access log of an operator's own making most likely stands for: names of nginx's
-/// variables, Apache's and HAProxy's letters, Envoy's operators, and the reference's own. Where two keys
-/// of one object stand for the same, the first wins, except that a finer time does.
+/// What a key in an access log of an operator's own making most likely stands for, beside the names above:
+/// names of nginx's variables, Envoy's operators, and what is usual.
+#[rustfmt::skip]
+const USUAL: [(&str, Field); 169] = [
+    ("request_method", Method), ("http_method", Method), ("verb", Method), ("req_method", Method),
+    ("http_request_method", Method),
+    ("uri", Path), ("request_uri", Path), ("request_path", Path), ("uri_path", Path), ("http_uri", Path),
+    ("pathname", Path), ("route_path", Path), ("x_envoy_original_path", Path), ("original_path", Path),
+    ("endpoint", Path), ("url_path", Path), ("http_target", Path),
+    ("args", Query), ("query_string", Query), ("querystring", Query), ("request_query", Query),
+    ("url_query", Query),
+    ("request_url", Url), ("url_full", Url), ("http_url", Url),
+    ("request_line", Request),
+    ("http_host", Host), ("server_name", Host), ("authority", Host), ("vhost", Host),
+    ("request_host", Host), ("x_forwarded_host", Host),
+    ("status_code", Status), ("response_code", Status), ("http_status", Status),
+    ("response_status", Status), ("http_status_code", Status), ("http_response_status_code", Status),
+    ("response_status_code", Status),
+    ("gen_ai_request_model", Model), ("llm_model", Model), ("ai_model", Model), ("x_model", Model),
+    ("model_name", Model), ("http_x_model", Model),
+    ("gen_ai_provider_name", Provider), ("llm_provider", Provider), ("ai_org", Provider),
+    ("timestamp", Ended), ("ts", Ended), ("msec", Ended), ("time_iso8601", Ended), ("time_local", Ended),
+    ("@timestamp", Ended), ("date", Ended), ("datetime", Ended),
+    ("start_time", Started), ("started_at", Started), ("startutc", Started), ("startlocal", Started),
+    ("request_start", Started), ("tr", Started),
+    ("end_time", Ended), ("ended_at", Ended),
+    ("request_time", Duration(SECOND)), ("rt", Duration(SECOND)), ("duration_seconds", Duration(SECOND)),
+    ("response_time_s", Duration(SECOND)), ("elapsed_seconds", Duration(SECOND)),
+    ("ta", Duration(MILLI)), ("latency", Duration(MILLI)), ("response_time_ms", Duration(MILLI)),
+    ("elapsed_ms", Duration(MILLI)), ("request_time_ms", Duration(MILLI)),
+    ("total_time_ms", Duration(MILLI)),
+    ("upstream_response_time", Latency(SECOND)), ("urt", Latency(SECOND)),
+    ("upstream_service_time", Latency(MILLI)), ("x_envoy_upstream_service_time", Latency(MILLI)),
+    ("upstream_latency_ms", Latency(MILLI)),
+    ("request_length", BytesIn), ("bytes_received", BytesIn), ("request_size", BytesIn),
+    ("req_bytes", BytesIn),
+    ("body_bytes_sent", BytesOut), ("bytes_sent", BytesOut), ("bytes", BytesOut), ("bytes_read", BytesOut),
+    ("response_size", BytesOut), ("size", BytesOut), ("content_length", BytesOut),
+    ("resp_bytes", BytesOut),
+    ("remote_addr", Client), ("client_ip", Client), ("remote_ip", Client), ("clientip", Client),
+    ("remote_host", Client), ("downstream_remote_address", Client), ("client_addr", Client),
+    ("source_ip", Client),
+    ("x_forwarded_for", ForwardedFor), ("http_x_forwarded_for", ForwardedFor), ("xff", ForwardedFor),
+    ("remote_user", Principal), ("user", Principal), ("user_id", Principal), ("username", Principal),
+    ("ssl_client_s_dn", Principal), ("client_dn", Principal), ("api_key_id", Principal),
+    ("api_key_alias", Principal), ("key_alias", Principal), ("consumer", Principal),
+    ("mtls_subject", Principal), ("downstream_peer_subject", Principal), ("jwt_sub", Principal),
+    ("sess", Session), ("http_x_session_id", Session), ("x_session_id", Session),
+    ("conversation_id", Session), ("mcp_session_id", Session), ("http_mcp_session_id", Session),
+    ("tenant_id", Tenant), ("http_x_tenant", Tenant), ("http_x_tenant_id", Tenant),
+    ("x_tenant_id", Tenant), ("x_tenant", Tenant), ("subject", Tenant),
+    ("rid", RequestId), ("id", RequestId), ("req_id", RequestId), ("unique_id", RequestId),
+    ("requestid", RequestId),
+    ("http_x_request_id", XRequestId), ("upstream_request_id", XRequestId),
+    ("upstream_http_x_request_id", XRequestId),
+    ("litellm_call_id", CallId), ("x_litellm_call_id", CallId),
+    ("upstream_http_x_litellm_call_id", CallId),
+    ("http_traceparent", Traceparent),
+    ("traceid", TraceId), ("trace", TraceId), ("otel_trace_id", TraceId),
+    ("opentelemetry_trace_id", TraceId),
+    ("spanid", SpanId), ("otel_span_id", SpanId), ("opentelemetry_span_id", SpanId),
+    ("upstream_addr", Upstream), ("upstream_host", Upstream), ("server", Upstream),
+    ("upstream_cluster", Upstream), ("proxy_upstream_name", Upstream),
+    ("http_user_agent", UserAgent), ("ua", UserAgent), ("useragent", UserAgent),
+    ("err", Error), ("error_message", Error), ("error_reason", Error),
+    ("response_code_details_error", Error),
+    ("error_code", ErrorType), ("error_class", ErrorType),
+    ("response_flags", Flags), ("termination_state", Flags),
+    ("proxy", Gateway),
+    ("prompt_tokens", InputTokens), ("req_units", InputTokens),
+    ("completion_tokens", OutputTokens), ("res_units", OutputTokens),
+    ("total_units", TotalTokens),
+];
+
+/// Both lists: a line of JSON has twenty keys, and each is looked up.
+static INDEX: LazyLock<HashMap<&str, Field>> =
+    LazyLock::new(|| USUAL.iter().chain(&NAMES).copied().collect());
+
+/// The field of a key, however it is spelled.
 pub(super) fn usual(key: &str) -> Option<Field> {
     let mut buffer = [0; LONGEST];
-    let key = normal(key, &mut buffer)?;
-    named(key).or_else(|| {
-        Some(match key {
-            "request_method" | "http_method" | "verb" | "req_method" | "http_request_method" => Method,
-            "uri"
-            | "request_uri"
-            | "request_path"
-            | "uri_path"
-            | "http_uri"
-            | "pathname"
-            | "route_path"
-            | "x_envoy_original_path"
-            | "original_path"
-            | "endpoint"
-            | "url_path"
-            | "http_target" => Path,
-            "args" | "query_string" | "querystring" | "request_query" | "url_query" => Query,
-            "request_url" | "url_full" | "http_url" => Url,
-            "request_line" => Request,
-            "http_host" | "server_name" | "authority" | "vhost" | "request_host" | "x_forwarded_host" => Host,
-            "status_code"
-            | "response_code"
-            | "http_status"
-            | "response_status"
-            | "http_status_code"
-            | "http_response_status_code"
-            | "response_status_code" => Status,
-            "gen_ai_request_model" | "llm_model" | "ai_model" | "x_model" | "model_name" | "http_x_model" => {
-                Model
-            }
-            "gen_ai_provider_name" | "llm_provider" | "ai_org" => Provider,
-            "timestamp" | "ts" | "msec" | "time_iso8601" | "time_local" | "@timestamp" | "date"
-            | "datetime" => Ended,
-            "start_time" | "started_at" | "startutc" | "startlocal" | "request_start" | "tr" => Started,
-            "end_time" | "ended_at" => Ended,
-            "request_time" | "rt" | "duration_seconds" | "response_time_s" | "elapsed_seconds" => {
-                Duration(SECOND)
-            }
-            "ta" | "latency" | "response_time_ms" | "elapsed_ms" | "request_time_ms" | "total_time_ms" => {
-                Duration(MILLI)
-            }
-            "upstream_response_time" | "urt" => Latency(SECOND),
-            "upstream_service_time" | "x_envoy_upstream_service_time" | "upstream_latency_ms" => {
-                Latency(MILLI)
-            }
-            "request_length" | "bytes_received" | "request_size" | "req_bytes" => BytesIn,
-            "body_bytes_sent" | "bytes_sent" | "bytes" | "bytes_read" | "response_size" | "size"
-            | "content_length" | "resp_bytes" => BytesOut,
-            "remote_addr"
-            | "client_ip"
-            | "remote_ip"
-            | "clientip"
-            | "remote_host"
-            | "downstream_remote_address"
-            | "client_addr"
-            | "source_ip" => Client,
-            "x_forwarded_for" | "http_x_forwarded_for" | "xff" => ForwardedFor,
-            "remote_user"
-            | "user"
-            | "user_id"
-            | "username"
-            | "ssl_client_s_dn"
-            | "client_dn"
-            | "api_key_id"
-            | "api_key_alias"
-            | "key_alias"
-            | "consumer"
-            | "mtls_subject"
-            | "downstream_peer_subject"
-            | "jwt_sub" => Principal,
-            "sess"
-            | "http_x_session_id"
-            | "x_session_id"
-            | "conversation_id"
-            | "mcp_session_id"
-            | "http_mcp_session_id" => Session,
-            "tenant_id" | "http_x_tenant" | "http_x_tenant_id" | "x_tenant_id" | "x_tenant" | "subject" => {
-                Tenant
-            }
-            "rid" | "id" | "req_id" | "unique_id" | "requestid" => RequestId,
-            "http_x_request_id" | "upstream_request_id" | "upstream_http_x_request_id" => XRequestId,
-            "litellm_call_id" | "x_litellm_call_id" | "upstream_http_x_litellm_call_id" => CallId,
-            "http_traceparent" => Traceparent,
-            "traceid" | "trace" | "otel_trace_id" | "opentelemetry_trace_id" => TraceId,
-            "spanid" | "otel_span_id" | "opentelemetry_span_id" => SpanId,
-            "upstream_addr" | "upstream_host" | "server" | "upstream_cluster" | "proxy_upstream_name" => {
-                Upstream
-            }
-            "http_user_agent" | "ua" | "useragent" => UserAgent,
-            "err" | "error_message" | "error_reason" | "response_code_details_error" => Error,
-            "error_code" | "error_class" => ErrorType,
-            "response_flags" | "termination_state" => Flags,
-            "proxy" => Gateway,
-            "prompt_tokens" | "req_units" => InputTokens,
-            "completion_tokens" | "res_units" => OutputTokens,
-            "total_units" => TotalTokens,
-            _ => return None,
-        })
-    })
+    INDEX.get(normal(key, &mut buffer)?).copied()
 }
 
 /// Longer keys than this are nobody's.

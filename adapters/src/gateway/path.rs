@@ -132,16 +132,6 @@ fn model_in_query<'a>(query: &str) -> Option<Cow<'a, str>> {
 /// The model that a path names: Azure's deployments, Gemini's and Vertex's `models/<m>:<verb>`, Bedrock's
 /// `model/<id>/<verb>`, Workers AI's `ai/run/<m>`, and the engines of old.
 fn model<'a>(path: &Cow<'a, str>) -> Option<Cow<'a, str>> {
-    // Few paths have any of these; those that have none need not be taken apart.
-    let bytes = path.as_bytes();
-    let named = memchr::memmem::find(bytes, b"/deployments/").is_some()
-        || memchr::memmem::find(bytes, b"odel").is_some()
-        || memchr::memmem::find(bytes, b"/engines/").is_some()
-        || memchr::memmem::find(bytes, b"ai/run/").is_some()
-        || memchr::memmem::find(bytes, b"/endpoints/").is_some();
-    if !named {
-        return None;
-    }
     match path {
         Cow::Borrowed(path) => model_of(path),
         Cow::Owned(path) => model_of(path).map(|model| Cow::Owned(model.into_owned())),

@@ -211,8 +211,13 @@ fn glob(pattern: &str, text: &str) -> bool {
 
 /// A path as a server may understand it: decoded, in small letters, without dots.
 fn plain(path: &str) -> Cow<'_, str> {
-    let odd = |b: u8| b.is_ascii_uppercase() || matches!(b, b'%' | b'\\');
-    if !path.bytes().any(odd) && !path.contains("/.") {
+    let mut before = 0;
+    let odd = |b: u8| {
+        let dots = b == b'.' && before == b'/';
+        before = b;
+        dots || b.is_ascii_uppercase() || matches!(b, b'%' | b'\\')
+    };
+    if !path.bytes().any(odd) {
         return Cow::Borrowed(path);
     }
     let decoded = percent_decoded(path).to_ascii_lowercase().replace('\\', "/");

@@ -24,7 +24,7 @@ fn fact(event: &Event<'_>, key: &str) -> Option<String> {
     let (_, fact) = event.facts.iter().find(|(known, _)| *known == key)?;
     Some(match fact {
         Fact::Number(number) => number.to_string(),
-        Fact::Id(text) | Fact::Label(text) | Fact::Text(text) => text.to_string(),
+        Fact::Id(text) | Fact::Label(text) | Fact::Address(text) | Fact::Text(text) => text.to_string(),
         other => format!("{other:?}"),
     })
 }

@@ -121,12 +121,14 @@ pub(super) fn epoch_whole(number: u64) -> Option<Time> {
     Some(Time { nanos: number.checked_mul(unit)?, fine: unit < SECOND, zoned: true })
 }
 
+/// Told by its size: seconds reach 10^11 in the year 5138.
 fn unit_of(number: u64) -> Option<u64> {
+    const SECONDS: u64 = 100_000_000_000;
     match number {
         0 => None,
-        ..100_000_000_000 => Some(SECOND),
-        ..100_000_000_000_000 => Some(1_000_000),
-        ..100_000_000_000_000_000 => Some(1_000),
+        _ if number < SECONDS => Some(SECOND),
+        _ if number < SECONDS * 1_000 => Some(1_000_000),
+        _ if number < SECONDS * 1_000_000 => Some(1_000),
         _ => Some(1),
     }
 }

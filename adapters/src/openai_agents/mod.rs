@@ -249,6 +249,7 @@ fn fail<'a>(error: &Json<'a>, event: &mut Event<'a>) {
 }
 
 #[cfg(test)]
+#[allow(clippy::panic)]
 mod tests {
     use super::*;
     use crate::json::parse;

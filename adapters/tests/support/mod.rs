@@ -93,7 +93,7 @@ fn fact_value(fact: &Fact<'_>) -> Value {
     match fact {
         Fact::Number(number) => json!(number),
         Fact::Flag(flag) => json!(flag),
-        Fact::Id(text) | Fact::Label(text) | Fact::Text(text) => json!(text),
+        Fact::Id(text) | Fact::Label(text) | Fact::Address(text) | Fact::Text(text) => json!(text),
         Fact::Labels(all) => json!(all),
     }
 }

@@ -158,12 +158,12 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Vec<Settings> {
-        super::super::parse(text, &|_| None).unwrap().file_logs
+        crate::config::parse(text, &|_| None).unwrap().file_logs
     }
 
     fn said(keys: &str) -> String {
         let text = format!("receivers: {{ file_log/x: {{ include: [a], {keys} }} }}");
-        super::super::parse(&text, &|_| None).unwrap_err().to_string()
+        crate::config::parse(&text, &|_| None).unwrap_err().to_string()
     }
 
     #[test]
@@ -241,7 +241,7 @@ mod tests {
             assert!(said.contains(&format!("receivers.file_log/x.{expected}")), "{keys}: {said}");
         }
         let twice = "receivers: { filelog: , file_log: }";
-        let said = super::super::parse(twice, &|_| None).unwrap_err().to_string();
+        let said = crate::config::parse(twice, &|_| None).unwrap_err().to_string();
         assert!(said.contains("the same receiver as another one here"), "{said}");
     }
 }

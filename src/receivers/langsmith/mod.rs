@@ -29,9 +29,9 @@ use crate::net::answer::Reply;
 use crate::net::body::Reader;
 use crate::net::status::Fault;
 use halo_adapters::langsmith::multipart;
-use http::header::{CONTENT_TYPE, EXPECT};
+use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{Request, Response, Uri, Version};
+use http::{Request, Response, Uri};
 use hyper::body::Incoming;
 use std::sync::Arc;
 
@@ -81,13 +81,9 @@ impl LangSmithService {
             Ok(response) => return response,
             Err(fault) => fault,
         };
-        self.delivery.stats().count(&fault);
-        tracing::debug!(receiver = "langsmith", fault = fault.name(), "request refused");
-        // As for OTLP: an HTTP/1 connection that is closed on unread data is reset.
-        let waits = !reader.has_begun() && head.headers.contains_key(EXPECT);
-        if head.version < Version::HTTP_2 && !waits {
-            reader.discard().await;
-        }
+        let tenant = self.shared.tenant.header_claim(&head.headers).tenant(None).ok();
+        self.delivery.refused(&fault, tenant.as_ref(), &reader);
+        reader.make_way(head.version, &head.headers).await;
         answer::error(&fault)
     }
 
@@ -120,17 +116,22 @@ impl LangSmithService {
     ) -> Result<Response<Reply>, Fault> {
         let body = self.delivery.read(head, reader).await?;
         let claim = self.shared.tenant.header_claim(&head.headers);
+        let tenant = claim.tenant(None).ok();
         let shared = Arc::clone(&self.shared);
         let read = move |bytes: &bytes::Bytes, sheet: &mut Sheet| {
             reading::read(bytes, &asked, &claim, &shared.homes, sheet)
         };
         let (sheet, ()) = self.delivery.work(body, read).await?;
+        let rejected = sheet.rejected;
         let unusable = (sheet.rejected > 0 && sheet.items == 0).then(|| sheet.first_reason.clone());
         self.delivery.submit_to(&self.shared.hold, sheet).await?;
         match unusable {
             // Nothing of it can be used: that is no success.
             Some(reason) => Err(Fault::Undecodable(reason.unwrap_or_default())),
-            None => Ok(answer::accepted()),
+            None => {
+                self.delivery.unusable(rejected, tenant.as_ref());
+                Ok(answer::accepted())
+            }
         }
     }
 

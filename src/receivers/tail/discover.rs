@@ -1,8 +1,8 @@
 //! Which files there are: patterns to regular files, and the siblings of a log.
 
 use super::names::{log_name, shown};
-use super::source::{Facts, is_packed};
-use std::collections::{BTreeMap, BTreeSet};
+use super::source::{Facts, Inode, is_packed};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -58,7 +58,7 @@ impl Finder {
     #[must_use]
     pub(super) fn look(&self) -> Look {
         let mut directories = BTreeSet::new();
-        let mut files = BTreeMap::new();
+        let mut files: HashMap<Inode, Found> = HashMap::new();
         for pattern in &self.include {
             directories.insert(fixed_part(pattern));
             let Ok(paths) = glob::glob_with(pattern, MATCHING) else { continue };
@@ -69,9 +69,7 @@ impl Finder {
                     continue;
                 }
                 if let Some(found) = found(path, self.packed) {
-                    let first = files.entry(found.facts.inode.device).or_insert_with(BTreeMap::new);
-                    let other: &mut Found =
-                        first.entry(found.facts.inode.number).or_insert_with(|| found.clone());
+                    let other = files.entry(found.facts.inode).or_insert_with(|| found.clone());
                     // Of several paths to one file the same one is taken each time.
                     if found.path < other.path {
                         *other = found;
@@ -79,7 +77,7 @@ impl Finder {
                 }
             }
         }
-        let mut files: Vec<_> = files.into_values().flat_map(BTreeMap::into_values).collect();
+        let mut files: Vec<_> = files.into_values().collect();
         files.sort_by(|a, b| (a.facts.modified, &a.path).cmp(&(b.facts.modified, &b.path)));
         files.truncate(MAX_FILES);
         Look { files, directories }
@@ -96,21 +94,23 @@ fn found(path: PathBuf, packed: bool) -> Option<Found> {
     (facts.regular && (packed || !is_packed)).then_some(Found { path, facts, packed: is_packed })
 }
 
-/// The files of a directory that belong to the log called `name`.
+/// The files of a directory that belong to the logs called by these names, oldest content first.
 #[must_use]
-pub(super) fn siblings(directory: &Path, name: &str, packed: bool) -> Vec<Found> {
+pub(super) fn siblings(directory: &Path, names: &HashSet<String>, finder: &Finder) -> Vec<Found> {
     let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
-    let ours = |path: &PathBuf| path.file_name().is_some_and(|own| log_name(&shown(own)) == name);
-    entries
+    let ours = |path: &PathBuf| path.file_name().is_some_and(|own| names.contains(&log_name(&shown(own))));
+    let mut siblings: Vec<_> = entries
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(ours)
-        .filter_map(|path| found(path, packed))
-        .collect()
+        .filter(|path| ours(path) && !finder.excludes(path))
+        .filter_map(|path| found(path, finder.packed))
+        .collect();
+    siblings.sort_by(|a, b| (a.facts.modified, &a.path).cmp(&(b.facts.modified, &b.path)));
+    siblings
 }
 
 /// The file with this inode, wherever it is in the directory.
 #[must_use]
-pub(super) fn by_inode(directory: &Path, inode: super::source::Inode) -> Option<PathBuf> {
+pub(super) fn by_inode(directory: &Path, inode: Inode) -> Option<PathBuf> {
     use std::os::unix::fs::DirEntryExt;
     let entries = fs::read_dir(directory).ok()?;
     let mut paths = entries.filter_map(Result::ok).filter(|e| e.ino() == inode.number).map(|e| e.path());
@@ -185,7 +185,8 @@ mod tests {
         let later = look(&["later/deep/*.log"], &[], true);
         assert!(later.files.is_empty());
         assert_eq!(later.directories.into_iter().collect::<Vec<_>>(), [place.path()]);
-        assert_eq!(siblings(&at("a"), "x.log", true).len(), 2);
+        let names = HashSet::from(["x.log".to_owned()]);
+        assert_eq!(siblings(&at("a"), &names, &Finder::new(&[], &[], true)).len(), 2);
     }
 
     #[test]

@@ -13,13 +13,16 @@ use crate::record::draft::Draft;
 use crate::record::tenant::Tenant;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::Receiver;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
+/// How far the clock of a file system may be off.
+pub(super) const SLACK: i64 = 10_000_000_000;
 /// Blocks of one file that may be on their way, so that one is drafted while the other is sealed.
 const PER_FILE: usize = 4;
 /// Blocks on their way altogether.
@@ -38,6 +41,14 @@ pub(super) struct Part {
     pub instance: Arc<Instance>,
     pub finder: Finder,
     pub looked: Option<Instant>,
+}
+
+/// A directory, as it was seen.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    pub changed: i128,
+    /// Files that changed after this are new, if they are not known.
+    pub since: i64,
 }
 
 /// A file that is followed, compared with a content that is looked for.
@@ -60,6 +71,10 @@ pub(super) struct Engine {
     pub witnesses: Vec<Witness>,
     pub watch: Watch,
     pub rescan: bool,
+    /// When each directory was looked at for files that were rotated away, and when it had last changed.
+    pub directories: HashMap<PathBuf, Seen>,
+    /// What was rotated away after this, in nanoseconds since 1970, may not have been read.
+    pub since: i64,
     /// Nothing was remembered: the first start.
     pub fresh: bool,
     pub shop: Shop,
@@ -92,7 +107,7 @@ impl Engine {
             self.blocked = false;
             let busy = self.round(&mut at) | self.ask_witnesses();
             if self.unsaved && self.saved.elapsed() >= SAVE {
-                self.save();
+                self.save(false);
             }
             if !busy {
                 let _ = self.wake.recv_timeout(self.patience());
@@ -105,7 +120,7 @@ impl Engine {
                 Err(_) => break,
             }
         }
-        self.save();
+        self.save(true);
     }
 
     fn patience(&self) -> Duration {
@@ -337,7 +352,10 @@ impl Engine {
 
     fn restore(&mut self) {
         let entries = match self.positions.load() {
-            Ok(Some(entries)) => entries,
+            Ok(Some((entries, saved))) => {
+                self.since = saved.saturating_sub(SLACK);
+                entries
+            }
             Ok(None) => {
                 self.fresh = true;
                 return;
@@ -364,13 +382,13 @@ impl Engine {
         (settings.fingerprint, settings.max_line)
     }
 
-    pub(super) fn save(&mut self) {
+    pub(super) fn save(&mut self, clean: bool) {
         let entry = |file: &Follower| {
             let receiver = &self.parts[file.instance].instance.settings.name;
-            file.entry(receiver)
+            file.entry(receiver, clean)
         };
         let entries = self.files.values().map(entry).collect();
-        match self.positions.save(entries) {
+        match self.positions.save(entries, now()) {
             Ok(()) => self.unsaved = false,
             Err(error) => {
                 tracing::error!(%error, "the positions of followed logs can't be saved; a restart reads more again");
@@ -392,4 +410,10 @@ impl Engine {
     pub(super) fn default_block(max_in_flight: usize) -> usize {
         (max_in_flight / (8 * ALTOGETHER)).clamp(4096, BLOCK)
     }
+}
+
+/// Nanoseconds since 1970, by this machine's clock.
+pub(super) fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }

@@ -190,9 +190,10 @@ impl Follower {
         own
     }
 
-    /// As it is remembered.
+    /// As it is remembered. More than what is sealed is claimed to have been there only if `clean`, when
+    /// nothing is on its way any more: what is sealed after this and before a kill must not count as lost.
     #[must_use]
-    pub(super) fn entry(&self, receiver: &str) -> Entry {
+    pub(super) fn entry(&self, receiver: &str, clean: bool) -> Entry {
         let (mark, tail) = self.sealed;
         let fate = match self.life {
             Life::Probing(_) | Life::Followed => Fate::Followed,
@@ -205,12 +206,13 @@ impl Follower {
             path: self.path.clone(),
             device: self.inode.device,
             inode: self.inode.number,
+            born: self.inode.born,
             packed: self.packed,
             modified: self.modified,
             fate,
             offset: mark.offset,
             chain: hex(&mark.chain),
-            size: self.size,
+            size: if clean || fate == Fate::Sought { self.size } else { mark.offset },
             head: self.head(),
             tail,
             quiet: self.quiet,
@@ -382,7 +384,8 @@ impl Follower {
             if !self.is_there()? {
                 return Ok(Turn::Replaced(Why::Rewritten));
             }
-            self.size = self.size.max(facts.size);
+            // Of a content of which nothing was read it can't be told whether it was the same.
+            self.size = if position == 0 { facts.size } else { self.size.max(facts.size) };
         }
         if read == 0 {
             return Ok(if self.packed { Turn::End } else { Turn::Idle });

@@ -90,18 +90,14 @@ impl Engine {
         let mut calls = Vec::new();
         for (other, candidate) in &self.files {
             match &candidate.life {
-                Life::Probing(probe) if probe.seeks(id) => hope = true,
-                Life::Followed
-                    if candidate.instance == file.instance
-                        && candidate.head().length >= head.length
-                        && candidate.head_begins_with(&head)
-                        && !file.heard.contains(other) =>
-                {
-                    if candidate.splitter.position() < mark.offset {
-                        hope |= candidate.due;
-                    } else {
-                        calls.push((*other, candidate.path.clone(), candidate.packed));
-                    }
+                // Where its beginning is not known yet, it may be that content.
+                Life::Probing(_) => hope |= candidate.log == file.log,
+                Life::Followed if candidate.instance != file.instance || file.heard.contains(other) => {}
+                Life::Followed if candidate.splitter.position() < mark.offset => {
+                    hope |= candidate.due && (candidate.packed || candidate.size >= mark.offset);
+                }
+                Life::Followed if candidate.head_begins_with(&head) => {
+                    calls.push((*other, candidate.path.clone(), candidate.packed));
                 }
                 _ => {}
             }

@@ -94,6 +94,8 @@ pub fn start(tail: Tail) -> io::Result<impl Future<Output = ()> + use<>> {
         witnesses: Vec::new(),
         watch: if notify { watch::Watch::new(wake.clone()) } else { watch::Watch::none() },
         rescan: true,
+        directories: HashMap::new(),
+        since: engine::now(),
         fresh: false,
         shop,
         handle: Handle::current(),

@@ -2,13 +2,13 @@
 //! that are not where they were.
 
 use super::discover::{Found, by_inode, siblings};
-use super::engine::Engine;
+use super::engine::{Engine, SLACK, Seen, now};
 use super::follow::{Follower, Life, Why};
 use super::names::{log_name, log_path, shown};
 use super::position::Fate;
 use super::probe::{Probe, Target};
 use super::source::{Facts, Source};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -16,10 +16,14 @@ use std::time::{Duration, Instant};
 /// How long a packed file must have been left alone before it is read.
 const SETTLED: Duration = Duration::from_secs(1);
 
+/// How finely directories tell when they changed, at worst.
+const GRAIN: Duration = Duration::from_millis(100);
+
 impl Engine {
     /// One look at everything.
     pub(super) fn look_around(&mut self) {
         self.rescan = false;
+        let known = self.next;
         let mut directories = BTreeSet::new();
         for instance in 0..self.parts.len() {
             let look = self.parts[instance].finder.look();
@@ -32,6 +36,7 @@ impl Engine {
                 placed.extend(self.place(instance, found, true));
             }
             self.look_beside(instance, &mut placed);
+            self.look_for_rotated(instance, &mut placed);
             let missing: Vec<u64> = self
                 .files
                 .iter()
@@ -55,11 +60,15 @@ impl Engine {
         self.seek();
         self.tell_rejected();
         self.forget();
+        if self.next != known {
+            // Before the first line of a file is sealed it is on disk that there was such a file.
+            self.save(false);
+        }
     }
 
     /// The files beside those whose rest is looked for, or that have lost their name.
     fn look_beside(&mut self, instance: usize, placed: &mut HashSet<u64>) {
-        let mut places = BTreeSet::new();
+        let mut places: BTreeMap<PathBuf, HashSet<String>> = BTreeMap::new();
         for (id, file) in &self.files {
             let sought = match file.life {
                 Life::Sought { .. } => true,
@@ -69,21 +78,52 @@ impl Engine {
             if file.instance == instance && sought {
                 let name = Path::new(&*file.log).file_name().map(shown).unwrap_or_default();
                 // The log's own directory, and the one where the file really was.
-                places.insert((file.directory().to_owned(), name.clone()));
-                if let Some(name) = file.path.file_name() {
-                    places.insert((file.directory().to_owned(), log_name(&shown(name))));
-                }
+                let own = file.path.file_name().map(|own| log_name(&shown(own)));
+                places
+                    .entry(file.directory().to_owned())
+                    .or_default()
+                    .extend(own.into_iter().chain([name.clone()]));
                 if let Some(parent) = Path::new(&*file.log).parent() {
-                    places.insert((parent.to_owned(), name));
+                    places.entry(parent.to_owned()).or_default().insert(name);
                 }
             }
         }
-        let packed = self.parts[instance].instance.settings.packed;
-        for (directory, name) in places {
-            let mut beside = siblings(&directory, &name, packed);
-            beside.sort_by_key(|found| found.facts.modified);
-            for found in beside {
+        for (directory, names) in places {
+            for found in siblings(&directory, &names, &self.parts[instance].finder) {
                 placed.extend(self.place(instance, &found, false));
+            }
+        }
+    }
+
+    /// Files that were rotated away between two looks, or while halod did not run, so that they were never
+    /// seen under the name that is asked for.
+    fn look_for_rotated(&mut self, instance: usize, placed: &mut HashSet<u64>) {
+        let mut places: BTreeMap<PathBuf, HashSet<String>> = BTreeMap::new();
+        for file in self.files.values().filter(|file| file.instance == instance && file.wanted) {
+            if let Some(name) = file.real.file_name().map(shown) {
+                places.entry(file.directory().to_owned()).or_default().insert(log_name(&name));
+            }
+        }
+        for (directory, names) in places {
+            let Ok(facts) = fs::metadata(&directory).map(|meta| Facts::from(&meta)) else { continue };
+            let looked = now();
+            let seen = self.directories.get(&directory).copied();
+            let Seen { changed, since } = seen.unwrap_or(Seen { changed: 0, since: self.since });
+            if changed == facts.modified {
+                continue;
+            }
+            // What changes within the grain of the directory's clock would not show.
+            let settled = facts.age() > GRAIN;
+            let seen = Seen {
+                changed: if settled { facts.modified } else { 0 },
+                since: if settled { looked.saturating_sub(SLACK).max(self.since) } else { since },
+            };
+            self.directories.insert(directory.clone(), seen);
+            for found in siblings(&directory, &names, &self.parts[instance].finder) {
+                let known = self.inodes.contains_key(&(instance, found.facts.inode));
+                if !known && is_rotated(&found.path) && found.facts.modified >= i128::from(since) {
+                    placed.extend(self.place(instance, &found, true));
+                }
             }
         }
     }
@@ -115,7 +155,7 @@ impl Engine {
                     Life::Sought { .. } | Life::Finished => false,
                 };
                 if file.splitter.position() == 0 && !found.packed {
-                    file.size = file.size.max(found.facts.size);
+                    file.size = found.facts.size;
                 }
                 return Some(id);
             }

@@ -55,6 +55,7 @@ pub(super) struct Entry {
     pub path: PathBuf,
     pub device: u64,
     pub inode: u64,
+    pub born: i64,
     pub packed: bool,
     /// Of a packed file, when it was last changed: another one may get its inode.
     #[serde(default)]
@@ -103,6 +104,8 @@ impl Rejected {
 #[derive(Debug, Serialize, Deserialize)]
 struct Stored {
     version: u32,
+    /// When, in nanoseconds since 1970.
+    saved: i64,
     entries: Vec<Entry>,
 }
 
@@ -119,7 +122,7 @@ impl Entry {
 
     #[must_use]
     pub(super) fn file(&self) -> Inode {
-        Inode { device: self.device, number: self.inode }
+        Inode { device: self.device, number: self.inode, born: self.born }
     }
 }
 
@@ -148,12 +151,12 @@ impl Positions {
         Ok(Self { path: directory.join("positions.json"), directory: directory.to_owned() })
     }
 
-    /// What was saved last; `None` when nothing ever was. A file that makes no sense is put aside: `Err`
+    /// What was saved last, and when; `None` when nothing ever was. A file that makes no sense is put aside: `Err`
     /// says why, once.
     ///
     /// # Errors
     /// The file is damaged, or can't be read.
-    pub(super) fn load(&self) -> io::Result<Option<Vec<Entry>>> {
+    pub(super) fn load(&self) -> io::Result<Option<(Vec<Entry>, i64)>> {
         let bytes = match fs::read(&self.path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -173,15 +176,15 @@ impl Positions {
         if stored.version != VERSION {
             return Err(damaged(format!("it is of version {}", stored.version)));
         }
-        Ok(Some(stored.entries))
+        Ok(Some((stored.entries, stored.saved)))
     }
 
     /// Replaces what was saved. It is on disk when this returns.
     ///
     /// # Errors
     /// What the system says; then the former state stands.
-    pub(super) fn save(&self, entries: Vec<Entry>) -> io::Result<()> {
-        let json = serde_json::to_vec(&Stored { version: VERSION, entries })?;
+    pub(super) fn save(&self, entries: Vec<Entry>, saved: i64) -> io::Result<()> {
+        let json = serde_json::to_vec(&Stored { version: VERSION, saved, entries })?;
         let temporary = self.directory.join("positions.new");
         let mut file = File::create(&temporary)?;
         file.write_all(format!("{:08x} ", crc32fast::hash(&json)).as_bytes())?;
@@ -206,6 +209,7 @@ mod tests {
             path: "/var/log/a.log.1".into(),
             device: 1,
             inode: u64::MAX,
+            born: 3,
             packed: false,
             modified: 0,
             fate: Fate::Followed,
@@ -225,18 +229,18 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let positions = Positions::open(&place.path().join("tail")).unwrap();
         assert_eq!(positions.load().unwrap(), None);
-        positions.save(vec![entry()]).unwrap();
-        assert_eq!(positions.load().unwrap(), Some(vec![entry()]));
+        positions.save(vec![entry()], 5).unwrap();
+        assert_eq!(positions.load().unwrap(), Some((vec![entry()], 5)));
         assert_eq!(entry().mark(), Mark { offset: 9, chain: [7; 16] });
-        positions.save(Vec::new()).unwrap();
-        assert_eq!(positions.load().unwrap(), Some(Vec::new()));
+        positions.save(Vec::new(), 6).unwrap();
+        assert_eq!(positions.load().unwrap(), Some((Vec::new(), 6)));
     }
 
     #[test]
     fn damage_is_found_wherever_it_is() {
         let place = tempfile::tempdir().unwrap();
         let positions = Positions::open(place.path()).unwrap();
-        positions.save(vec![entry()]).unwrap();
+        positions.save(vec![entry()], 5).unwrap();
         let whole = fs::read(&positions.path).unwrap();
         for at in (0..whole.len() - 1).step_by(7) {
             let mut broken = whole.clone();

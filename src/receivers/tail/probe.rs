@@ -65,11 +65,4 @@ impl Probe {
         let over = read == 0 || self.targets.is_empty();
         Ok(over.then(|| (self.met, std::mem::take(&mut self.head))))
     }
-
-    /// Whether the content of `owner` is looked for here.
-    #[must_use]
-    pub(super) fn seeks(&self, owner: u64) -> bool {
-        self.targets.iter().any(|target| target.owner == owner)
-            || self.met.is_some_and(|met| met.owner == owner)
-    }
 }

@@ -13,6 +13,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub(super) struct Inode {
     pub device: u64,
     pub number: u64,
+    /// When it was made, in nanoseconds since 1970, where the file system tells: numbers are used again.
+    pub born: i64,
 }
 
 /// What the file system says of a file.
@@ -32,7 +34,7 @@ impl From<&Metadata> for Facts {
     fn from(meta: &Metadata) -> Self {
         let nanos = |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
         Self {
-            inode: Inode { device: meta.dev(), number: meta.ino() },
+            inode: Inode { device: meta.dev(), number: meta.ino(), born: born(meta) },
             size: meta.size(),
             modified: nanos(meta.mtime(), meta.mtime_nsec()),
             changed: nanos(meta.ctime(), meta.ctime_nsec()),
@@ -40,6 +42,11 @@ impl From<&Metadata> for Facts {
             regular: meta.is_file(),
         }
     }
+}
+
+fn born(meta: &Metadata) -> i64 {
+    let since = meta.created().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+    since.and_then(|since| i64::try_from(since.as_nanos()).ok()).unwrap_or(0)
 }
 
 impl Facts {

@@ -104,9 +104,10 @@ impl Builder {
         let mut all = told.next()?.fragment.clone();
         told.for_each(|message| all.lay(message.fragment.clone()));
         let id = RecordId::of_key(tenant, all.space, &all.id);
-        let found = std::mem::take(&mut all.found);
+        let mut found = std::mem::take(&mut all.found);
         let trace = matches!(all.kind, Some(Kind::Trace));
         let mut event = all.event(whole.inner);
+        found.retain(|(field, _)| is_datum(field, &event.action));
         let within = || whole.context.session.clone().or_else(|| trace_of(&event));
         event.session = event.session.clone().or_else(within);
         event.principal = event.principal.or_else(|| whole.context.principal.clone());
@@ -124,7 +125,7 @@ impl Builder {
     /// One message as a record of its own: what it says of an action whose record is sealed.
     fn update(&self, message: &Message, of: RecordId, tenant: &Tenant, scratch: &mut Scratch) -> Draft {
         let mut fragment = message.fragment.clone();
-        let found = std::mem::take(&mut fragment.found);
+        let mut found = std::mem::take(&mut fragment.found);
         fragment.parent = Some(fragment.id.clone());
         fragment.id.push("update".into());
         fragment.id.push(text(&message.mark).into());
@@ -133,6 +134,7 @@ impl Builder {
         let closes = fragment.closes;
         let mut event = fragment.event(false);
         event.action = Action::Boundary { verb: "update" };
+        found.retain(|(field, _)| is_datum(field, &event.action));
         event.session = event.session.clone().or_else(|| trace_of(&event));
         event.facts.push(("amends", Fact::Id(of.to_string().into())));
         event.facts.extend(name.map(|name| ("name", Fact::Label(name))));
@@ -141,6 +143,15 @@ impl Builder {
             event.facts.push(("closes", Fact::Flag(true)));
         }
         self.draft_with(&event, tenant, &found, scratch)
+    }
+}
+
+/// Whether a field goes into `data` of a record of such an action: only there it is looked into.
+fn is_datum(field: &str, action: &Action<'_>) -> bool {
+    match field {
+        "name" => matches!(action, Action::Boundary { .. }),
+        "call_id" => matches!(action, Action::Tool { .. }),
+        _ => true,
     }
 }
 

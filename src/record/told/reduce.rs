@@ -12,18 +12,24 @@ use halo_adapters::fragment::{Fragment, Id, says_no, tells_of_failure};
 use halo_adapters::json::Json;
 use std::borrow::Cow;
 
+/// Bytes of a name that are kept.
+const LONG: usize = 4096;
+
 pub(super) fn fragment(
     builder: &Builder,
     fragment: Fragment<'_>,
     scratch: &mut Scratch,
 ) -> Fragment<'static> {
-    let mut names = Reducer { builder, found: Findings::default() };
-    let facts = fragment.facts.into_iter().map(|(key, fact)| (key, names.fact(fact))).collect();
-    let call_id = fragment.call_id.map(|raw| names.datum(raw, Mask::Id));
-    let error_type = fragment.error_type.map(|raw| (names.datum(raw.clone(), Mask::Label), raw));
+    let mut names = Reducer { builder, found: fragment.found };
+    let facts = fragment.facts.into_iter().map(|(key, fact)| (key, names.fact(key, fact))).collect();
+    let name = fragment.name.map(|raw| names.datum("name", raw, Mask::Label));
+    let call_id = fragment.call_id.map(|raw| names.datum("call_id", raw, Mask::Id));
+    let error_type =
+        fragment.error_type.map(|raw| (names.datum("error_type", raw.clone(), Mask::Label), raw));
     let counts = numbers(&fragment.usage);
-    let finish_reason = fragment.usage.finish_reason.map(|raw| names.datum(raw, Mask::Label));
-    let response_id = fragment.usage.response_id.map(|raw| names.datum(raw, Mask::Id));
+    let finish_reason =
+        fragment.usage.finish_reason.map(|raw| names.datum("finish_reason", raw, Mask::Label));
+    let response_id = fragment.usage.response_id.map(|raw| names.datum("response_id", raw, Mask::Id));
     let error = match fragment.error {
         Content::Undisclosed => error_type
             .as_ref()
@@ -50,7 +56,7 @@ pub(super) fn fragment(
         opens: fragment.opens,
         closes: fragment.closes,
         kind: fragment.kind,
-        name: fragment.name.map(label),
+        name,
         model: fragment.model.map(id),
         provider: fragment.provider.map(label),
         mcp_server: fragment.mcp_server.map(label),
@@ -72,7 +78,7 @@ pub(super) fn fragment(
         ended: fragment.ended,
         usage: Usage { finish_reason, response_id, ..counts },
         facts,
-        found: [fragment.found, list(builder, &names.found)].concat(),
+        found: names.found,
         source: fragment.source,
     }
 }
@@ -90,6 +96,11 @@ fn numbers(usage: &Usage<'_>) -> Usage<'static> {
     }
 }
 
+/// A record cuts a name, after what it puts before it; only what is far too long is cut here.
+fn fitting(name: Cow<'_, str>) -> Cow<'_, str> {
+    if name.len() <= LONG { name } else { bounded(name) }
+}
+
 /// Which rule masks a name.
 #[derive(Clone, Copy)]
 enum Mask {
@@ -101,7 +112,7 @@ enum Mask {
 
 struct Reducer<'b> {
     builder: &'b Builder,
-    found: Findings,
+    found: Vec<(&'static str, Found)>,
 }
 
 impl Reducer<'_> {
@@ -122,28 +133,31 @@ impl Reducer<'_> {
             Mask::Id if self.builder.hash_only => self.builder.redactor.pseudonym(masked),
             _ => masked,
         };
-        Cow::Owned(bounded(masked).into_owned())
+        Cow::Owned(fitting(masked).into_owned())
     }
 
     /// A name that goes into `data`: what is in it is a finding.
-    fn datum(&mut self, raw: Cow<'_, str>, mask: Mask) -> Cow<'static, str> {
+    fn datum(&mut self, field: &'static str, raw: Cow<'_, str>, mask: Mask) -> Cow<'static, str> {
         let masked = self.masked(&raw, mask).into_owned();
         if masked != raw {
-            self.builder.redactor.scan_name(&raw, &mut self.found);
+            let mut findings = Findings::default();
+            self.builder.redactor.scan_name(&raw, &mut findings);
+            self.found.extend(list(self.builder, &findings).into_iter().map(|found| (field, found)));
         }
-        Cow::Owned(bounded(Cow::Owned(masked)).into_owned())
+        Cow::Owned(fitting(Cow::Owned(masked)).into_owned())
     }
 
-    fn fact(&mut self, fact: Fact<'_>) -> Fact<'static> {
+    fn fact(&mut self, key: &'static str, fact: Fact<'_>) -> Fact<'static> {
         match fact {
             Fact::Number(number) => Fact::Number(number),
             Fact::Flag(flag) => Fact::Flag(flag),
-            Fact::Id(raw) => Fact::Id(self.datum(raw, Mask::Id)),
-            Fact::Label(raw) => Fact::Label(self.datum(raw, Mask::Label)),
+            Fact::Id(raw) => Fact::Id(self.datum(key, raw, Mask::Id)),
+            Fact::Label(raw) => Fact::Label(self.datum(key, raw, Mask::Label)),
             Fact::Labels(all) => {
-                Fact::Labels(all.into_iter().map(|raw| self.datum(raw, Mask::Label)).collect())
+                Fact::Labels(all.into_iter().map(|raw| self.datum(key, raw, Mask::Label)).collect())
             }
-            Fact::Text(raw) => Fact::Text(self.datum(raw, Mask::Text)),
+            Fact::Address(raw) => Fact::Address(self.datum(key, raw, Mask::Person)),
+            Fact::Text(raw) => Fact::Text(self.datum(key, raw, Mask::Text)),
         }
     }
 }

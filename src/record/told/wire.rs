@@ -59,14 +59,15 @@ struct Wire {
     ended: Option<u64>,
     tokens: [Option<i64>; 6],
     facts: Vec<(String, WireFact)>,
-    found: Vec<(String, String)>,
+    found: Vec<(String, String, String)>,
     source: [String; 4],
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Name {
-    Name,
+    #[serde(rename = "name")]
+    Own,
     Model,
     Provider,
     McpServer,
@@ -112,6 +113,7 @@ enum WireFact {
     Id(String),
     Label(String),
     Labels(Texts),
+    Address(String),
     Text(String),
 }
 
@@ -164,7 +166,7 @@ pub(super) fn weight(fragment: &Fragment<'static>) -> usize {
     };
     let fact = |fact: &Fact<'static>| match fact {
         Fact::Number(_) | Fact::Flag(_) => 0,
-        Fact::Id(text) | Fact::Label(text) | Fact::Text(text) => text.len(),
+        Fact::Id(text) | Fact::Label(text) | Fact::Address(text) | Fact::Text(text) => text.len(),
         Fact::Labels(all) => all.iter().map(|text| text.len() + 24).sum(),
     };
     let names: usize =
@@ -175,7 +177,7 @@ pub(super) fn weight(fragment: &Fragment<'static>) -> usize {
     names
         + facts
         + ids
-        + found(&fragment.found)
+        + fragment.found.iter().map(|(_, found)| found.kind.len() + found.sample.len() + 64).sum::<usize>()
         + content(&fragment.input)
         + content(&fragment.result)
         + content(&fragment.error)
@@ -185,7 +187,7 @@ pub(super) fn weight(fragment: &Fragment<'static>) -> usize {
 fn names<'f>(fragment: &'f Fragment<'static>) -> [(Name, &'f Option<Cow<'static, str>>); 14] {
     let Usage { finish_reason, response_id, .. } = &fragment.usage;
     [
-        (Name::Name, &fragment.name),
+        (Name::Own, &fragment.name),
         (Name::Model, &fragment.model),
         (Name::Provider, &fragment.provider),
         (Name::McpServer, &fragment.mcp_server),
@@ -251,7 +253,11 @@ fn wire(fragment: &Fragment<'static>) -> Wire {
             fragment.usage.reasoning_tokens,
         ],
         facts: fragment.facts.iter().map(|(key, value)| ((*key).to_owned(), fact(value))).collect(),
-        found: pairs(&fragment.found),
+        found: fragment
+            .found
+            .iter()
+            .map(|(field, found)| ((*field).to_owned(), found.kind.clone(), found.sample.clone()))
+            .collect(),
         source: [adapter, via, dialect, mapping].map(str::to_owned),
     }
 }
@@ -263,6 +269,7 @@ fn fact(fact: &Fact<'static>) -> WireFact {
         Fact::Id(text) => WireFact::Id(text.clone().into_owned()),
         Fact::Label(text) => WireFact::Label(text.clone().into_owned()),
         Fact::Labels(all) => WireFact::Labels(all.iter().map(|text| text.clone().into_owned()).collect()),
+        Fact::Address(text) => WireFact::Address(text.clone().into_owned()),
         Fact::Text(text) => WireFact::Text(text.clone().into_owned()),
     }
 }
@@ -337,17 +344,20 @@ fn fragment(wire: Wire) -> Option<Fragment<'static>> {
             WireFact::Id(text) => Fact::Id(text.into()),
             WireFact::Label(text) => Fact::Label(text.into()),
             WireFact::Labels(all) => Fact::Labels(texts(all)),
+            WireFact::Address(text) => Fact::Address(text.into()),
             WireFact::Text(text) => Fact::Text(text.into()),
         };
         out.facts.push((word(&key)?, fact));
     }
-    out.found = found(wire.found);
+    for (field, kind, sample) in wire.found {
+        out.found.push((word(&field)?, Found { kind, sample }));
+    }
     Some(out)
 }
 
 fn name_of<'f>(out: &'f mut Fragment<'static>, name: Name) -> &'f mut Option<Cow<'static, str>> {
     match name {
-        Name::Name => &mut out.name,
+        Name::Own => &mut out.name,
         Name::Model => &mut out.model,
         Name::Provider => &mut out.provider,
         Name::McpServer => &mut out.mcp_server,

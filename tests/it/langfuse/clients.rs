@@ -116,7 +116,9 @@ fn what_the_current_sdk_for_python_sent_is_sealed_once() {
 
 /// Runs a client against a road, and holds the chain against what it says it did.
 fn live(fates: &[Fate], run: impl FnOnce(&str) -> String, boundaries: &[&str]) {
-    let place = Place::hurried();
+    // Longer than a client takes from one message of an action to the next, with its retries.
+    let wait = if fates.is_empty() { 3 } else { 15 };
+    let place = Place::with(&format!("  hold: {{ wait: {wait}s }}\n"));
     let halod = place.start();
     let road = Flaky::before(halod.http, fates);
     let printed = run(&format!("http://{}", road.address));

@@ -144,7 +144,7 @@ pub(super) fn kong(object: Entries<'_>) -> Row<'_> {
                 _ => None,
             }),
             ("consumer", Json::Object(consumer)) => {
-                principal(consumer, &["username", "custom_id", "id"], &mut row)
+                principal(consumer, &["username", "custom_id", "id"], &mut row);
             }
             // Which credential it was that was shown: its id.
             ("authenticated_entity", Json::Object(entity)) => principal(entity, &["id"], &mut row),
@@ -246,7 +246,7 @@ pub(super) fn cloudflare(object: Entries<'_>) -> Row<'_> {
     for (key, value) in object {
         match (key.as_str().unwrap_or(""), value) {
             ("Metrics", Json::Object(metrics)) => {
-                take(metrics, "durationMs", Field::Duration(MILLI), &mut row)
+                take(metrics, "durationMs", Field::Duration(MILLI), &mut row);
             }
             ("Metadata", Json::Object(metadata)) => each(metadata, &mut row, |key| match key {
                 "user" | "user_id" | "userId" | "User" => Some(Field::Principal),

@@ -96,6 +96,8 @@ impl Rig {
             limits: Arc::default(),
             counters: Arc::clone(&counters),
             stats: |counters| &counters.file_log,
+            tee: crate::tee::Tee::default(),
+            gaps: crate::receivers::gaps::gaps().0,
         };
         let _guard = self.runtime.enter();
         let engine = start(Tail {

@@ -61,6 +61,37 @@ fn while_it_does_not_run_files_may_be_renamed_copied_and_packed() {
 }
 
 #[test]
+fn what_was_rotated_twice_while_nobody_looked_is_read_although_it_has_another_name_by_now() {
+    let mut rig = Rig::new(&["a.log"]);
+    let log = rig.log("a.log");
+    append(&rig.log("a.log.9"), lines(90..99));
+    let long_ago = std::time::SystemTime::now() - Duration::from_secs(3600);
+    fs::File::open(rig.log("a.log.9")).unwrap().set_modified(long_ago).unwrap();
+    append(&log, lines(0..2));
+    rig.start();
+    rig.wait_for(2);
+    rig.stop();
+    append(&log, lines(2..4));
+    fs::rename(&log, rig.log("a.log.2")).unwrap();
+    append(&log, lines(4..6));
+    fs::rename(&log, rig.log("a.log.1")).unwrap();
+    append(&log, lines(6..7));
+    rig.start();
+    rig.wait_for(7);
+    rig.stop();
+    // By copying, too; and what was there before the first start stays alone.
+    append(&log, lines(7..9));
+    fs::copy(&log, rig.log("a.log.4")).unwrap();
+    fs::write(&log, lines(9..11)).unwrap();
+    fs::copy(&log, rig.log("a.log.3")).unwrap();
+    fs::write(&log, lines(11..12)).unwrap();
+    rig.start();
+    rig.wait_for(12);
+    rig.stop();
+    rig.assert_once(12);
+}
+
+#[test]
 fn a_copy_goes_on_where_the_truncated_file_was_left() {
     let mut rig = Rig::new(&["a.log*"]);
     let log = rig.log("a.log");
