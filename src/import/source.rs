@@ -7,6 +7,7 @@ use super::format::Format;
 use super::position::Mark;
 use super::scan::{Scanner, Shape, Window};
 use super::sniff;
+use crate::receivers::tail::log_path;
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use sha2::{Digest, Sha256};
@@ -159,7 +160,7 @@ impl Source {
             identity,
             log: match input {
                 Input::Stdin => input.name(),
-                Input::File(path) => std::path::absolute(path)?.display().to_string(),
+                Input::File(path) => log_path(&std::path::absolute(path)?),
             },
             columns: Vec::new(),
             tenant: manner.tenant.clone(),
@@ -267,7 +268,7 @@ impl Source {
                 None => Ok(None),
             };
         }
-        Ok(Some(self.cut(rows, oversized)))
+        Ok(Some(self.take(rows, oversized)))
     }
 
     fn row(&mut self, start: u64, end: u64, rows: &mut Vec<Row>, oversized: &mut Vec<Reason>) {
@@ -316,7 +317,7 @@ impl Source {
     }
 
     /// Takes the rows out of the buffer.
-    fn cut(&mut self, rows: Vec<Row>, oversized: Vec<Reason>) -> Piece {
+    fn take(&mut self, rows: Vec<Row>, oversized: Vec<Reason>) -> Piece {
         let from = self.scanner.keep_from().max(self.base);
         let line = self.line_of(from);
         let mark = Mark { offset: from, line, in_list: self.scanner.in_list(), chain: self.chain };

@@ -39,7 +39,7 @@ mod tests;
 mod watch;
 
 pub use format::Formats;
-pub use names::PathTenant;
+pub use names::{PathTenant, log_path};
 pub use settings::Settings;
 pub use stats::TailStats;
 

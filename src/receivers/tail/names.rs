@@ -29,7 +29,7 @@ pub(super) fn log_name(name: &str) -> String {
 
 /// The path of the log that a file belongs to, as text: an identity's first part.
 #[must_use]
-pub(super) fn log_path(path: &Path) -> String {
+pub fn log_path(path: &Path) -> String {
     let name = path.file_name().map(shown).unwrap_or_default();
     let parent = path.parent().map(|parent| shown(parent.as_os_str())).unwrap_or_default();
     format!("{}/{}", parent.trim_end_matches('/'), log_name(&name))

@@ -7,12 +7,14 @@ mod rig;
 
 use crate::support::chains::{assert_verified, files, of_tenant, records};
 use crate::support::halod::Halod;
+use crate::support::wait_until;
 use rig::{Rig, golden, gzip, observations, table};
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::Path;
+use std::time::Duration;
 
 /// Records by tenant and action.
 fn counted(dir: &Path) -> BTreeMap<(Option<String>, String), u64> {
@@ -174,6 +176,29 @@ fn logs_of_gateways_are_told_by_what_stands_in_them() {
     fs::write(&log, grown).unwrap();
     let said = rig.import("auto", &[log], &[]);
     assert_eq!((said.count("sealed"), said.count("known")), (1, 50), "{}", said.errors);
+    assert_verified(&rig.chains());
+}
+
+#[test]
+fn a_log_that_was_followed_is_known() {
+    let rig = Rig::new();
+    let line = |n: u64| {
+        format!(
+            "203.0.113.9 - - [22/Nov/2026:08:11:{n:02} +0000] \"POST /v1/chat/completions HTTP/1.1\" 200 512\n"
+        )
+    };
+    let log = rig.file("access.log", (0..40).map(line).collect::<String>());
+    let settings = format!(
+        "receivers:\n  file_log:\n    include: [\"{}\"]\n    format: combined\n    start_at: beginning\n",
+        log.display()
+    );
+    let file = rig.file("halod.yaml", settings);
+    let halod = Halod::start_with(&rig.chains(), &["--config", file.to_str().unwrap()]);
+    wait_until("the log is followed", Duration::from_secs(60), || halod.sealed() == 40);
+    let said = rig.import("gateway", std::slice::from_ref(&log), &[]);
+    let counts = ["sealed", "known", "conflicts"].map(|name| said.count(name));
+    assert_eq!((said.code, counts), (Some(0), [0, 40, 0]), "{}", said.errors);
+    assert!(halod.terminate().success());
     assert_verified(&rig.chains());
 }
 
