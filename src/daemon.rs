@@ -230,7 +230,7 @@ fn follow(
         instances: logs.into_iter().map(instance).collect::<io::Result<_>>()?,
         delivery,
         directory,
-        max_open: max_open,
+        max_open,
         max_in_flight,
         draining,
     })

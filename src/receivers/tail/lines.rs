@@ -212,11 +212,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn whole(content: &[u8], max: usize) -> (Vec<(u64, Vec<u8>, u64, u64, bool)>, Mark) {
+    /// Offset, text, bytes cut, NULs, and whether it is open.
+    type Shown = (u64, Vec<u8>, u64, u64, bool);
+
+    fn whole(content: &[u8], max: usize) -> (Vec<Shown>, Mark) {
         split(&[content], max)
     }
 
-    fn split(blocks: &[&[u8]], max: usize) -> (Vec<(u64, Vec<u8>, u64, u64, bool)>, Mark) {
+    fn split(blocks: &[&[u8]], max: usize) -> (Vec<Shown>, Mark) {
         let (mut splitter, mut out) = (Splitter::new(Mark::default(), max), Lines::default());
         for block in blocks {
             splitter.push(block, &mut out);

@@ -18,7 +18,7 @@ fn a_renamed_file_is_read_to_its_end_and_the_new_one_from_its_beginning() {
     append(&rig.log("a.log.1"), &line(10)[..20]);
     append(&log, lines(12..15));
     rig.wait_for(13);
-    append(&rig.log("a.log.1"), &[&line(10)[20..], &line(11)].concat());
+    append(&rig.log("a.log.1"), [&line(10)[20..], &line(11)].concat());
     rig.wait_for(15);
     rig.stop();
     rig.assert_once(15);
