@@ -79,6 +79,8 @@ pub(super) struct Follower {
     pub wanted: bool,
     /// Of a content that is looked for: files that have been compared.
     pub heard: Vec<u64>,
+    /// Rotated away before it was ever seen under the name that is asked for.
+    pub found: bool,
     /// What an earlier run read must be compared first.
     pub unproven: bool,
     /// What lies before is passed over.
@@ -152,6 +154,7 @@ impl Follower {
             modified: 0,
             wanted: true,
             heard: Vec::new(),
+            found: false,
             unproven: false,
             pass_to: 0,
             real: path.to_owned(),

@@ -99,6 +99,15 @@ impl Engine {
                 Life::Followed if candidate.head_begins_with(&head) => {
                     calls.push((*other, candidate.path.clone(), candidate.packed));
                 }
+                // A packed file that was read to its end is still there.
+                Life::Finished
+                    if candidate.packed
+                        && candidate.instance == file.instance
+                        && candidate.log == file.log
+                        && !file.heard.contains(other) =>
+                {
+                    calls.push((*other, candidate.path.clone(), true));
+                }
                 _ => {}
             }
         }
@@ -154,7 +163,10 @@ impl Engine {
         let (log, mark, size) = (Arc::clone(&file.log), file.splitter.mark(), file.size);
         let tenant = self.tenant(file);
         let mut said = Vec::new();
-        if size > mark.offset || why == Why::GoneWhileDown {
+        // A content of which nothing was read may be that of any rotated file that was found since.
+        let found = self.files.values().any(|other| other.found && other.log == log);
+        let told = size > mark.offset || why == Why::GoneWhileDown;
+        if told && !(mark.offset == 0 && found) {
             let known = size.saturating_sub(mark.offset);
             said.push(self.gap(&tenant, &log, mark.offset, known, &mark, notice::how(why)));
         }

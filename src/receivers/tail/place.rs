@@ -122,7 +122,11 @@ impl Engine {
             for found in siblings(&directory, &names, &self.parts[instance].finder) {
                 let known = self.inodes.contains_key(&(instance, found.facts.inode));
                 if !known && is_rotated(&found.path) && found.facts.modified >= i128::from(since) {
-                    placed.extend(self.place(instance, &found, true));
+                    let id = self.place(instance, &found, true);
+                    if let Some(file) = id.and_then(|id| self.files.get_mut(&id)) {
+                        file.found = true;
+                    }
+                    placed.extend(id);
                 }
             }
         }

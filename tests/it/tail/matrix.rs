@@ -14,9 +14,9 @@ use std::path::Path;
 use std::time::Duration;
 
 const LOGS: [&str; 3] = ["told", "looked", "flooded"];
-const RECEIVERS: &str = "  file_log/told: { include: ['LOGS/told/*.log'], poll_interval: 2s }
+const RECEIVERS: &str = "  file_log/told: { include: ['LOGS/told/*.log'], poll_interval: 1s }
   file_log/looked: { include: ['LOGS/looked/*.log'], poll_interval: 100ms, notify: false }
-  filelog/flooded: { include: ['LOGS/flooded/*.log'], poll_interval: 2s }
+  filelog/flooded: { include: ['LOGS/flooded/*.log'], poll_interval: 1s }
 ";
 /// How many lines a writer writes at most, and how long it waits after each.
 const LINES: u64 = 100_000;
@@ -143,7 +143,7 @@ fn scene(way: Way, fate: Fate) {
         });
     }
     let halod = daemon.halod.take().unwrap();
-    std::thread::sleep(Duration::from_secs(8));
+    std::thread::sleep(Duration::from_secs(10));
     assert!(halod.terminate().success());
     for (at, log) in LOGS.iter().enumerate() {
         let what = format!("{way:?}, {fate:?}, {log}");
