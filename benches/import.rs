@@ -20,9 +20,9 @@ const TICKS: f64 = 100.0;
 fn row(n: u64, out: &mut String) {
     let (trace, tenant) = (n / 10, n / 10 % 100);
     let (minute, second) = (n / 60 % 60, n % 60);
-    let kind = if n % 3 == 0 { "TOOL" } else { "GENERATION" };
-    let name = if n % 3 == 0 { "lookup_customer" } else { "OpenAI-generation" };
-    let model = if n % 3 == 0 { "null" } else { "\"gpt-4o-mini-2024-07-18\"" };
+    let kind = if n.is_multiple_of(3) { "TOOL" } else { "GENERATION" };
+    let name = if n.is_multiple_of(3) { "lookup_customer" } else { "OpenAI-generation" };
+    let model = if n.is_multiple_of(3) { "null" } else { "\"gpt-4o-mini-2024-07-18\"" };
     let text = "The customer asks where the order is and wants to be told by the end of the week. ";
     writeln!(
         out,

@@ -101,7 +101,10 @@ fn measure(daemon: &Daemon, mut done: impl FnMut() -> bool) -> (f64, f64) {
     (LINES as f64 / took, daemon.cpu() * 1e6 / LINES as f64)
 }
 
-fn by_halod(text: &str, format: &str) -> (f64, f64, u64) {
+/// Lines a second, processor seconds, bytes of memory.
+type Run = (f64, f64, u64);
+
+fn by_halod(text: &str, format: &str) -> Run {
     let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     fs::create_dir(place.path().join("logs")).unwrap();
     fs::write(place.path().join("logs/access.log"), text).unwrap();
@@ -158,7 +161,7 @@ fn request(connection: &mut BufReader<TcpStream>) -> Option<Vec<u8>> {
     Some(body)
 }
 
-fn by_collector(program: &str, text: &str) -> (f64, f64, u64) {
+fn by_collector(program: &str, text: &str) -> Run {
     let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let log = place.path().join("access.log");
     fs::write(&log, text).unwrap();
@@ -178,7 +181,7 @@ fn by_collector(program: &str, text: &str) -> (f64, f64, u64) {
     (rate, cpu, daemon.memory("VmHWM:"))
 }
 
-fn median(mut runs: Vec<(f64, f64, u64)>) -> (f64, f64, u64) {
+fn median(mut runs: Vec<Run>) -> Run {
     runs.sort_by(|a, b| a.1.total_cmp(&b.1));
     runs[runs.len() / 2]
 }
@@ -204,8 +207,8 @@ fn main() {
     let text: String = (0..LINES).map(line).collect();
     println!("{LINES} lines of nginx, {} bytes each", text.len() as u64 / LINES);
     let collector = std::env::var("HALO_COLLECTOR").ok();
-    let mut rows: Vec<(String, Vec<(f64, f64, u64)>)> = Vec::new();
-    let mut add = |name: &str, run: (f64, f64, u64)| match rows.iter_mut().find(|(own, _)| own == name) {
+    let mut rows: Vec<(String, Vec<Run>)> = Vec::new();
+    let mut add = |name: &str, run: Run| match rows.iter_mut().find(|(own, _)| own == name) {
         Some((_, runs)) => runs.push(run),
         None => rows.push((name.to_owned(), vec![run])),
     };
