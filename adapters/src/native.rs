@@ -3,7 +3,7 @@
 //!
 //! The messages are tables. An unset field and an empty text are the same, as in proto3.
 
-use crate::json::{Json, Text, items, parse};
+use crate::json::{Json, Text, parse, values_in};
 use crate::otlp::wire::{LEN, Reader, VARINT, key, tags};
 use crate::otlp::{DecodeError, MAX_MESSAGES};
 use crate::unusable::Unusable;
@@ -266,9 +266,7 @@ fn fault(wrong: &mut Option<Unusable>, table: &Table, name: &str, what: String) 
 
 /// A JSON text counts as many elements as it may have.
 fn spend(left: &Cell<u32>, text: &str) -> Result<(), DecodeError> {
-    let mut all = items(text);
-    all.by_ref().for_each(drop);
-    let some = u32::try_from(all.elements()).unwrap_or(u32::MAX);
+    let some = u32::try_from(values_in(text)).unwrap_or(u32::MAX);
     left.set(left.get().checked_sub(some).ok_or(DecodeError::TooMany { limit: MAX_MESSAGES })?);
     Ok(())
 }

@@ -12,6 +12,7 @@ use super::position::{Mark, Positions};
 use super::run::{self, Import, Observer};
 use super::sink::Sink;
 use super::source::{Input, Manner, SourceError};
+use super::traces::Traces;
 use crate::chain::disk::{open_append, sync_dir};
 use crate::pipeline::batch::Batch;
 use crate::pipeline::intake::Intake;
@@ -165,11 +166,14 @@ impl Watch {
     async fn import(&mut self, path: PathBuf, stat: Stat, stop: &watch::Receiver<bool>) {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let manner = Manner { format: self.folders.format(&name), tenant: self.folders.tenant.clone() };
+        let inputs = vec![(Input::File(path.clone()), manner)];
+        let files = inputs.clone();
+        let traces = tokio::task::spawn_blocking(move || Traces::gather(&files)).await.unwrap_or_default();
         let import = Import {
-            inputs: vec![(Input::File(path.clone()), manner)],
+            inputs,
             sink: Sink::Here(Arc::clone(&self.desk)),
             positions: Some(self.positions.clone()),
-            traces: None,
+            traces: (!traces.is_empty()).then(|| Arc::new(traces)),
         };
         let mut log = Log { file: path.display().to_string(), rejected: 0, first: None, error: None };
         let summary = run::run(import, &mut log, stop.clone()).await;

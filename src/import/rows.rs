@@ -11,6 +11,7 @@ use halo_adapters::gateway::{Line, Place, Reader, Rules, Spec};
 use halo_adapters::json::{Json, parse};
 use halo_adapters::unusable::Unusable;
 use halo_adapters::{langfuse, langsmith, litellm, openai_agents};
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 /// What one item of a row is: an event, nothing that an agent did, or nothing that can be used.
@@ -79,10 +80,36 @@ impl<'c> Rows<'c> {
             Format::Langfuse => self.langfuse(value, each),
             _ => each(item(format, value)),
         };
-        match listed(format, value) {
-            Some(items) => items.iter().try_for_each(one),
-            None => one(value),
+        match (format, listed(format, value)) {
+            (Format::OpenaiAgents, items) => {
+                self.agents(items.map_or(std::slice::from_ref(value), Vec::as_slice), each)
+            }
+            (_, Some(items)) => items.iter().try_for_each(one),
+            (_, None) => one(value),
         }
+    }
+
+    /// The Agents SDK's, parents before their children. A span is its trace's tenant's.
+    fn agents(&self, items: &[Json<'_>], each: &mut Each<'_>) -> Result<(), Fault> {
+        let mut events = Vec::new();
+        for item in items {
+            match openai_agents::item(item) {
+                Ok(Some(mut event)) => {
+                    event.tenant = event.tenant.or_else(|| self.tenant_of_trace(item));
+                    events.push(event);
+                }
+                other => each(other)?,
+            }
+        }
+        openai_agents::parents_first(&mut events, |event| event);
+        events.into_iter().try_for_each(|event| each(Ok(Some(event))))
+    }
+
+    fn tenant_of_trace(&self, span: &Json<'_>) -> Option<Cow<'static, str>> {
+        let (traces, id) = self.chunk.traces.as_ref().zip(trace_of(span))?;
+        let trace = parse(traces.get(id)?).ok()?;
+        let event = openai_agents::item(&trace).ok()??;
+        event.tenant.map(|tenant| tenant.into_owned().into())
     }
 
     /// A trace with all that is in it, or a row of any kind.
@@ -150,9 +177,8 @@ fn item<'j>(format: Format, item: &'j Json<'j>) -> Item<'j> {
         Format::Litellm => litellm::event(item),
         Format::Langsmith if !has("run_type") && has("key") => langsmith::feedback(item),
         Format::Langsmith => langsmith::run(item),
-        Format::OpenaiAgents => openai_agents::item(item),
         // These are read elsewhere.
-        Format::Otlp | Format::Langfuse | Format::Gateway(_) => Ok(None),
+        Format::Otlp | Format::Langfuse | Format::OpenaiAgents | Format::Gateway(_) => Ok(None),
     }
 }
 

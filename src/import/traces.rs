@@ -1,5 +1,5 @@
-//! What Langfuse's exports say of traces, for observations that lie in another file: whose they are is
-//! told there.
+//! What Langfuse's exports and the Agents SDK say of traces, for what is in them and lies elsewhere: whose
+//! it is is told there.
 
 use super::csv;
 use super::format::Format;
@@ -20,8 +20,8 @@ const LARGEST: usize = 16 << 10;
 /// What one costs beside its bytes.
 const OVERHEAD: usize = 96;
 
-/// The fields that observations take from their trace.
-const KEPT: [&str; 6] = ["id", "sessionId", "session_id", "userId", "user_id", "metadata"];
+/// The fields that observations and spans take from their trace, and what the Agents SDK's are told by.
+const KEPT: [&str; 7] = ["id", "object", "sessionId", "session_id", "userId", "user_id", "metadata"];
 
 /// Traces by their ids.
 #[derive(Debug, Default)]
@@ -39,12 +39,12 @@ impl Traces {
     pub fn gather(inputs: &[(Input, Manner)]) -> Self {
         let mut traces = Self::default();
         for (input, manner) in inputs {
-            let wanted = matches!(manner.format, None | Some(Format::Langfuse));
+            let wanted = matches!(manner.format, None | Some(Format::Langfuse | Format::OpenaiAgents));
             if !wanted || matches!(input, Input::Stdin) {
                 continue;
             }
             if let Ok(mut source) = Source::open(input, manner, &Arc::new(AtomicU64::new(0)))
-                && source.sheet.format == Format::Langfuse
+                && matches!(source.sheet.format, Format::Langfuse | Format::OpenaiAgents)
             {
                 traces.read(&mut source);
             }
@@ -66,8 +66,8 @@ impl Traces {
                 } else if let Ok(value) = parse(text) {
                     self.row(&value);
                 }
-                // A file holds rows of one kind.
-                if std::mem::take(&mut first) && self.is_empty() {
+                // Langfuse's files hold rows of one kind.
+                if std::mem::take(&mut first) && self.is_empty() && source.sheet.format == Format::Langfuse {
                     return;
                 }
             }
@@ -84,7 +84,10 @@ impl Traces {
     }
 
     fn add(&mut self, row: &Json<'_>) {
-        let Some(id) = row.get("id").and_then(Json::as_str).filter(|_| is_trace(row)) else { return };
+        let Some(id) = row.get("id").and_then(Json::as_str).filter(|_| is_trace(row) || is_agents(row))
+        else {
+            return;
+        };
         let kept = KEPT.iter().filter_map(|key| Some(((*key).to_owned(), plain(row.get(key)?))));
         let mut kept: Map<String, Value> = kept.filter(|(_, value)| !value.is_null()).collect();
         let mut text = Value::Object(kept.clone()).to_string();
@@ -131,6 +134,11 @@ pub(super) fn is_trace(row: &Json<'_>) -> bool {
     has("id") && has("timestamp") && !has("traceId") && !has("trace_id") && !has("type") && !has("value")
 }
 
+/// Whether an item is a trace of the Agents SDK.
+fn is_agents(item: &Json<'_>) -> bool {
+    item.get("object").and_then(Json::as_str) == Some("trace")
+}
+
 /// Whether a row is an observation.
 pub(super) fn is_observation(row: &Json<'_>) -> bool {
     let has = |key: &str| row.get(key).is_some();
@@ -165,6 +173,7 @@ fn plain(value: &Json<'_>) -> Value {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use serde_json::json;
     use std::path::Path;
 
     fn gather(files: &[(&str, &str)]) -> Traces {
@@ -193,9 +202,10 @@ mod tests {
             ("ui.csv", "\"id\",\"timestamp\",\"userId\"\n\"c\",\"x\",\"\"\"u\"\"\"\n"),
             ("o.jsonl", "{\"id\":\"o\",\"trace_id\":\"a\",\"type\":\"SPAN\",\"timestamp\":\"x\"}\n"),
         ]);
-        assert_eq!(traces.get("a"), Some(r#"{"id":"a","session_id":"s"}"#));
-        assert_eq!(traces.get("b"), Some(r#"{"id":"b","metadata":{"n":1.5,"tenant":"acme"}}"#));
-        assert_eq!(traces.get("c"), Some(r#"{"id":"c","userId":"u"}"#));
+        let known = |id| serde_json::from_str::<Value>(traces.get(id).unwrap()).unwrap();
+        assert_eq!(known("a"), json!({"id": "a", "session_id": "s"}));
+        assert_eq!(known("b"), json!({"id": "b", "metadata": {"tenant": "acme", "n": 1.5}}));
+        assert_eq!(known("c"), json!({"id": "c", "userId": "u"}));
         assert_eq!((traces.rows.len(), traces.full), (3, false));
     }
 

@@ -138,9 +138,7 @@ fn draft(bytes: &[u8], claim: &HeaderClaim, traces: &Traces, sheet: &mut Sheet) 
             Err(unusable) => rejected.add(at, unusable, sheet),
         }
     }
-    // A parent begins before its children; it ends, and so is sent, after them.
-    events.reverse();
-    events.sort_by_key(|(_, event)| event.started.unwrap_or(0));
+    openai_agents::parents_first(&mut events, |(_, event)| event);
     for (at, event) in &events {
         let known = match &event.tenant {
             Some(tenant) => Some(Arc::from(tenant.as_ref())),

@@ -2,7 +2,7 @@
 //! the usual suite runs it as well. What can be read becomes one canonical line, which can be opened again;
 //! what cannot is told why.
 
-use halo_adapters::json::{Json, Limits, items, parse, parse_with};
+use halo_adapters::json::{Json, Limits, Most, parse, parse_with, split};
 use halo_adapters::native::records;
 use halo_adapters::otlp::DecodeError;
 use halod::record::build::Builder;
@@ -18,7 +18,9 @@ static BUILDERS: LazyLock<[Builder; 2]> = LazyLock::new(|| [Builder::new(false),
 pub(crate) fn native(data: &[u8]) -> usize {
     let mut drafted = 0;
     if let Ok(text) = std::str::from_utf8(data) {
-        let values = items(text).map_while(Result::ok).filter_map(|item| parse(item).ok());
+        let most = Most { items: 10_000, values: 2_000_000 };
+        let items = split(text, &most).map(|(_, items)| items).unwrap_or_default();
+        let values = items.into_iter().filter_map(|item| parse(item).ok());
         drafted += values.filter(|value| one(value.clone())).count();
     }
     let _ = records::<DecodeError>(data, |record| {

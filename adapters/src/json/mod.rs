@@ -5,14 +5,12 @@
 //! `NaN`/`Infinity`. A repeated key keeps its first place and takes the last value.
 
 mod error;
-mod items;
 mod parse;
 mod split;
 #[cfg(test)]
 mod tests;
 
 pub use error::{ParseError, Problem};
-pub use items::{Items, items};
 pub use parse::{Limits, Parsed, find_special, parse, parse_with};
 pub use split::{Listing, Most, split, values_in};
 

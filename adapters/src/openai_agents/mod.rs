@@ -50,6 +50,12 @@ pub fn item<'a>(item: &Json<'a>) -> Result<Option<Event<'a>>, Unusable> {
     }
 }
 
+/// Puts parents before their children: a parent begins before them, and ends, and so is sent, after.
+pub fn parents_first<'a, T>(items: &mut [T], event: impl Fn(&T) -> &Event<'a>) {
+    items.reverse();
+    items.sort_by_key(|item| event(item).started.unwrap_or(0));
+}
+
 fn id<'a>(item: &Json<'a>, key: &'static str) -> Result<Cow<'a, str>, Unusable> {
     text(item, key).ok_or_else(|| Unusable::new(key, "must be an id, and there is none"))
 }

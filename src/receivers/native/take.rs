@@ -10,7 +10,7 @@ use crate::record::build::Builder;
 use crate::record::draft::Scratch;
 use crate::record::native::{Record, read};
 use crate::record::tenant::Tenant;
-use halo_adapters::json::{Json, items, parse};
+use halo_adapters::json::{Json, Most, Problem, parse, split};
 use halo_adapters::native;
 use halo_adapters::otlp::{DecodeError, MAX_MESSAGES};
 use halo_adapters::unusable::Unusable;
@@ -79,15 +79,17 @@ impl Taker<'_> {
         let text = std::str::from_utf8(body).map_err(|error| {
             Fault::Undecodable(format!("the body is not UTF-8 at byte {}", error.valid_up_to()))
         })?;
-        let mut all = items(text);
-        while let Some(item) = all.next() {
-            let undecodable =
-                |error| Fault::Undecodable(format!("records[{}]: not JSON: {error}", self.items.len()));
-            let item = item.map_err(undecodable)?;
-            if all.elements() > MAX_MESSAGES as usize {
-                return Err(Fault::Undecodable(DecodeError::TooMany { limit: MAX_MESSAGES }.to_string()));
+        let most = Most { items: MAX_RECORDS, values: MAX_MESSAGES as usize };
+        let (_, all) = split(text, &most).map_err(|error| match error.problem {
+            Problem::TooMany { limit: MAX_RECORDS } => too_many(),
+            Problem::TooMany { .. } => {
+                Fault::Undecodable(DecodeError::TooMany { limit: MAX_MESSAGES }.to_string())
             }
-            let value = parse(item).map_err(undecodable)?;
+            _ => Fault::Undecodable(format!("not JSON: {error}")),
+        })?;
+        for (at, item) in all.into_iter().enumerate() {
+            let value = parse(item)
+                .map_err(|error| Fault::Undecodable(format!("records[{at}]: not JSON: {error}")))?;
             self.take(Ok(value))?;
         }
         Ok(())
@@ -95,9 +97,7 @@ impl Taker<'_> {
 
     fn take(&mut self, value: Result<Json<'_>, Unusable>) -> Result<(), Fault> {
         if self.items.len() == MAX_RECORDS {
-            return Err(Fault::Undecodable(format!(
-                "the request has more than {MAX_RECORDS} records; send it in parts"
-            )));
+            return Err(too_many());
         }
         let drafted = value.map_err(|wrong| vec![wrong]).and_then(|value| {
             let record = read(value, self.builder)?;
@@ -121,6 +121,10 @@ impl Taker<'_> {
             }
         }
     }
+}
+
+fn too_many() -> Fault {
+    Fault::Undecodable(format!("the request has more than {MAX_RECORDS} records; send it in parts"))
 }
 
 /// Whose record it is: the token's tenant, else the record's own subject, else what the headers claim.

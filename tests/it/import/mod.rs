@@ -149,6 +149,29 @@ fn one_export_in_every_form_is_sealed_once() {
     assert_verified(&rig.chains());
 }
 
+/// The same bodies, once posted as their senders do and once imported.
+#[test]
+fn what_came_live_is_recognised_in_its_export() {
+    for (format, path, name) in [
+        ("litellm", "/litellm", "litellm/generic-api.json"),
+        ("openai_agents", "/v1/traces/ingest", "openai_agents/native.json"),
+    ] {
+        let rig = Rig::new();
+        let halod = Halod::start(&rig.chains());
+        let body = fs::read(golden(name)).unwrap();
+        let headers = [("content-type", "application/json")];
+        assert_eq!(halod.connect().post(path, &headers, &body).unwrap().status, 200, "{name}");
+        let (sealed, before) = (halod.sealed(), counted(&rig.chains()));
+        assert!(sealed > 0, "{name}");
+        let said = rig.import(format, &[golden(name)], &[]);
+        let counts = ["sealed", "known", "conflicts"].map(|count| said.count(count));
+        assert_eq!(counts, [0, sealed, 0], "{name}: {}", said.errors);
+        assert_eq!(counted(&rig.chains()), before, "{name}");
+        assert!(halod.terminate().success());
+        assert_verified(&rig.chains());
+    }
+}
+
 #[test]
 fn standard_input_is_a_file_too() {
     let rig = Rig::new();
