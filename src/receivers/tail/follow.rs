@@ -252,6 +252,13 @@ impl Follower {
         self.compared == Some((facts.size, facts.modified, facts.changed))
     }
 
+    /// A packed file that can't be unpacked further: it is cut, or it is none.
+    #[must_use]
+    pub(super) fn is_damaged(&self) -> bool {
+        use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+        self.packed && matches!(self.trouble, Some(UnexpectedEof | InvalidData | InvalidInput))
+    }
+
     /// Up to where everything is on disk.
     #[must_use]
     pub(super) fn sealed(&self) -> Mark {

@@ -151,9 +151,9 @@ impl Engine {
                     self.unsaved = true;
                 }
                 let all = found.facts.size == file.splitter.position();
-                // A packed file that was met with trouble is the same as it was.
+                // A packed file that is damaged is the same as it was.
                 file.due |= match file.life {
-                    Life::Probing(_) | Life::Followed if file.packed => file.trouble.is_none(),
+                    Life::Probing(_) | Life::Followed if file.packed => !file.is_damaged(),
                     Life::Probing(_) => true,
                     Life::Followed => !all || !file.is_compared(&found.facts) || file.trouble.is_some(),
                     Life::Sought { .. } | Life::Finished => false,
