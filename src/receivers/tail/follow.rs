@@ -79,7 +79,7 @@ pub(super) struct Follower {
     pub wanted: bool,
     /// Of a content that is looked for: files that have been compared.
     pub heard: Vec<u64>,
-    /// Rotated away before it was ever seen under the name that is asked for.
+    /// It had the name of a rotated file when it was first seen.
     pub found: bool,
     /// What an earlier run read must be compared first.
     pub unproven: bool,

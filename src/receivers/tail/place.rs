@@ -122,11 +122,7 @@ impl Engine {
             for found in siblings(&directory, &names, &self.parts[instance].finder) {
                 let known = self.inodes.contains_key(&(instance, found.facts.inode));
                 if !known && is_rotated(&found.path) && found.facts.modified >= i128::from(since) {
-                    let id = self.place(instance, &found, true);
-                    if let Some(file) = id.and_then(|id| self.files.get_mut(&id)) {
-                        file.found = true;
-                    }
-                    placed.extend(id);
+                    placed.extend(self.place(instance, &found, true));
                 }
             }
         }
@@ -195,6 +191,7 @@ impl Engine {
         let mut file =
             Follower::new(instance, log.into(), &found.path, found.facts.inode, found.packed, bounds);
         file.rotated = rotated;
+        file.found = rotated;
         file.modified = stamp(found);
         file.real = real(&found.path);
         file.wanted = wanted;
