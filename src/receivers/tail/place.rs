@@ -112,14 +112,17 @@ impl Engine {
             if changed == facts.modified {
                 continue;
             }
-            // What changes within the grain of the directory's clock would not show.
-            let settled = facts.age() > GRAIN;
+            let beside = siblings(&directory, &names, &self.parts[instance].finder);
+            // What changes within the grain of the directory's clock would not show, and a packed file that
+            // somebody may be writing is read later.
+            let young = |found: &Found| found.packed && found.facts.age() < SETTLED;
+            let settled = facts.age() > GRAIN && !beside.iter().any(young);
             let seen = Seen {
                 changed: if settled { facts.modified } else { 0 },
                 since: if settled { looked.saturating_sub(SLACK).max(self.since) } else { since },
             };
-            self.directories.insert(directory.clone(), seen);
-            for found in siblings(&directory, &names, &self.parts[instance].finder) {
+            self.directories.insert(directory, seen);
+            for found in beside {
                 let known = self.inodes.contains_key(&(instance, found.facts.inode));
                 if !known && is_rotated(&found.path) && found.facts.modified >= i128::from(since) {
                     placed.extend(self.place(instance, &found, true));
