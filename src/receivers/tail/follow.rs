@@ -79,7 +79,7 @@ pub(super) struct Follower {
     pub wanted: bool,
     /// Of a content that is looked for: files that have been compared.
     pub heard: Vec<u64>,
-    /// Rotated away before it was ever seen under the name that is asked for.
+    /// It had the name of a rotated file when it was first seen.
     pub found: bool,
     /// What an earlier run read must be compared first.
     pub unproven: bool,
@@ -250,6 +250,13 @@ impl Follower {
     #[must_use]
     pub(super) fn is_compared(&self, facts: &Facts) -> bool {
         self.compared == Some((facts.size, facts.modified, facts.changed))
+    }
+
+    /// A packed file that can't be unpacked further: it is cut, or it is none.
+    #[must_use]
+    pub(super) fn is_damaged(&self) -> bool {
+        use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+        self.packed && matches!(self.trouble, Some(UnexpectedEof | InvalidData | InvalidInput))
     }
 
     /// Up to where everything is on disk.

@@ -190,7 +190,7 @@ impl Engine {
     pub(super) fn settle_quiet(&mut self) {
         let is_quiet = |file: &Follower| {
             let over = if file.packed {
-                file.trouble.is_some()
+                file.is_damaged()
             } else {
                 file.rotated && !file.quiet && !file.unproven && file.trouble.is_none()
             };
@@ -209,7 +209,7 @@ impl Engine {
     pub(super) fn settle(&mut self, id: u64) {
         let Some(file) = self.files.get_mut(&id) else { return };
         let mut lines = Lines::default();
-        let cut = file.packed && file.trouble.is_some();
+        let cut = file.is_damaged();
         if !cut {
             file.splitter.finish(&mut lines);
         }

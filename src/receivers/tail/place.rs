@@ -112,21 +112,20 @@ impl Engine {
             if changed == facts.modified {
                 continue;
             }
-            // What changes within the grain of the directory's clock would not show.
-            let settled = facts.age() > GRAIN;
+            let beside = siblings(&directory, &names, &self.parts[instance].finder);
+            // What changes within the grain of the directory's clock would not show, and a packed file that
+            // somebody may be writing is read later.
+            let young = |found: &Found| found.packed && found.facts.age() < SETTLED;
+            let settled = facts.age() > GRAIN && !beside.iter().any(young);
             let seen = Seen {
                 changed: if settled { facts.modified } else { 0 },
                 since: if settled { looked.saturating_sub(SLACK).max(self.since) } else { since },
             };
-            self.directories.insert(directory.clone(), seen);
-            for found in siblings(&directory, &names, &self.parts[instance].finder) {
+            self.directories.insert(directory, seen);
+            for found in beside {
                 let known = self.inodes.contains_key(&(instance, found.facts.inode));
                 if !known && is_rotated(&found.path) && found.facts.modified >= i128::from(since) {
-                    let id = self.place(instance, &found, true);
-                    if let Some(file) = id.and_then(|id| self.files.get_mut(&id)) {
-                        file.found = true;
-                    }
-                    placed.extend(id);
+                    placed.extend(self.place(instance, &found, true));
                 }
             }
         }
@@ -151,9 +150,9 @@ impl Engine {
                     self.unsaved = true;
                 }
                 let all = found.facts.size == file.splitter.position();
-                // A packed file that was met with trouble is the same as it was.
+                // A packed file that is damaged is the same as it was.
                 file.due |= match file.life {
-                    Life::Probing(_) | Life::Followed if file.packed => file.trouble.is_none(),
+                    Life::Probing(_) | Life::Followed if file.packed => !file.is_damaged(),
                     Life::Probing(_) => true,
                     Life::Followed => !all || !file.is_compared(&found.facts) || file.trouble.is_some(),
                     Life::Sought { .. } | Life::Finished => false,
@@ -195,6 +194,7 @@ impl Engine {
         let mut file =
             Follower::new(instance, log.into(), &found.path, found.facts.inode, found.packed, bounds);
         file.rotated = rotated;
+        file.found = rotated;
         file.modified = stamp(found);
         file.real = real(&found.path);
         file.wanted = wanted;
