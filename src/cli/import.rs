@@ -187,11 +187,8 @@ impl Args {
     }
 }
 
-/// What files of traces say, for the observations in others. The files are read for it once more.
+/// What is said of traces, for what is in them and lies elsewhere. The files are read for it once more.
 async fn known_traces(inputs: Vec<(Input, Manner)>) -> (Vec<(Input, Manner)>, Option<Arc<Traces>>) {
-    if inputs.len() < 2 {
-        return (inputs, None);
-    }
     let files = inputs.clone();
     let traces = tokio::task::spawn_blocking(move || Traces::gather(&files)).await.unwrap_or_default();
     if traces.full {

@@ -33,18 +33,25 @@ pub struct Traces {
 }
 
 impl Traces {
-    /// Reads those of the inputs that are lists of traces. Blocks. What can't be read is told when it is
+    /// Reads those of the inputs that may tell of traces, unless it is of their own. Blocks. What can't be read is told when it is
     /// imported.
     #[must_use]
     pub fn gather(inputs: &[(Input, Manner)]) -> Self {
         let mut traces = Self::default();
+        // A trace of Langfuse has its own observations in it; others are in another file.
+        let others = inputs.len() > 1;
+        let tells = |format| match format {
+            Format::Langfuse => others,
+            Format::OpenaiAgents => true,
+            _ => false,
+        };
         for (input, manner) in inputs {
-            let wanted = matches!(manner.format, None | Some(Format::Langfuse | Format::OpenaiAgents));
+            let wanted = manner.format.is_none_or(tells);
             if !wanted || matches!(input, Input::Stdin) {
                 continue;
             }
             if let Ok(mut source) = Source::open(input, manner, &Arc::new(AtomicU64::new(0)))
-                && matches!(source.sheet.format, Format::Langfuse | Format::OpenaiAgents)
+                && tells(source.sheet.format)
             {
                 traces.read(&mut source);
             }
