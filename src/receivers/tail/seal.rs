@@ -122,16 +122,24 @@ impl Shop {
     pub(super) async fn seal(self, block: Block) {
         let Block { follower, serial, instance, log, lines, told, mut notices, permit, after, before } =
             block;
-        if let Some(after) = after {
-            // A block before it that is gone was never handed over: halod stops.
-            let _ = after.await;
-        }
         let (work, mut before) = (Arc::new(Work { instance, log, lines, told }), Some(before));
         let (mut rejected, mut at, mut most) = (None, 0, PART);
+        let mut ahead = match after {
+            Some(after) => self.ahead(&work, &notices, after).await,
+            None => None,
+        };
         let sealed = loop {
             let end = work.lines.len().min(at + most);
             let last = end == work.lines.len();
-            match self.part(&work, at..end, &notices, &mut before).await {
+            let drafted = match ahead.take() {
+                Some(drafted) => Ok(drafted),
+                None => self.draft(&work, at..end, &notices).await,
+            };
+            let part = match drafted {
+                Ok(drafted) => self.submit(drafted, last, &mut before).await,
+                Err(fault) => Err(fault),
+            };
+            match part {
                 Ok(part) => {
                     rejected = Rejected::join(rejected, part);
                     notices.clear();
@@ -158,14 +166,30 @@ impl Shop {
         let _ = self.wake.try_send(());
     }
 
-    async fn part(
+    /// The first part, drafted while the block before it is still on its way; returns when that was handed
+    /// over. What is drafted must not keep the room that the other needs, so it is given up after a while.
+    async fn ahead(
+        &self,
+        work: &Arc<Work>,
+        notices: &[Draft],
+        mut after: oneshot::Receiver<()>,
+    ) -> Option<(Sheet, Option<Rejected>)> {
+        let drafted = self.draft(work, 0..work.lines.len().min(PART), notices).await.ok();
+        // A block before it that is gone was never handed over: halod stops.
+        if tokio::time::timeout(PATIENCE, &mut after).await.is_ok() {
+            return drafted;
+        }
+        drop(drafted);
+        let _ = after.await;
+        None
+    }
+
+    async fn draft(
         &self,
         work: &Arc<Work>,
         range: Range<usize>,
         notices: &[Draft],
-        before: &mut Option<oneshot::Sender<()>>,
-    ) -> Result<Option<Rejected>, Fault> {
-        let last = range.end == work.lines.len();
+    ) -> Result<(Sheet, Option<Rejected>), Fault> {
         let permit = self.delivery.intake.admit(0)?;
         let mut sheet = Sheet::new(Arc::clone(&self.delivery.builder), permit, 0);
         for notice in notices {
@@ -178,7 +202,15 @@ impl Shop {
                 Ok((sheet, rejected))
             })
         };
-        let (sheet, rejected) = tokio::task::spawn_blocking(drafting).await.unwrap_or(Err(Fault::Crashed))?;
+        tokio::task::spawn_blocking(drafting).await.unwrap_or(Err(Fault::Crashed))
+    }
+
+    async fn submit(
+        &self,
+        (sheet, rejected): (Sheet, Option<Rejected>),
+        last: bool,
+        before: &mut Option<oneshot::Sender<()>>,
+    ) -> Result<Option<Rejected>, Fault> {
         let mut submitted = std::pin::pin!(self.delivery.submit(sheet));
         tokio::select! {
             biased;
