@@ -169,7 +169,7 @@ fn by_collector(program: &str, text: &str) -> Run {
     let config = place.path().join("collector.yaml");
     let yaml = format!(
         "receivers:\n  filelog: {{ include: ['{}'], start_at: beginning }}\nexporters:\n  otlphttp: {{ endpoint: \
-         'http://{address}', compression: none }}\nservice:\n  telemetry: {{ metrics: {{ level: none }} }}\n  \
+         'http://{address}', compression: none, sending_queue: {{ block_on_overflow: true }} }}\nservice:\n  telemetry: {{ metrics: {{ level: none }} }}\n  \
          pipelines:\n    logs: {{ receivers: [filelog], exporters: [otlphttp] }}\n",
         log.display()
     );
