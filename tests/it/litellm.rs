@@ -5,6 +5,7 @@ use crate::clients::{assert_nowhere, told};
 use crate::support::api::{Api, Counts, account, counted, tools};
 use crate::support::chains::{assert_verified, files, of_tenant};
 use crate::support::clients::{litellm, text_of};
+use crate::support::flaky::{Fate, Flaky};
 use crate::support::halod::{Halod, halod_verify};
 use crate::support::http::{Http, JSON};
 use crate::support::{root, wait_until};
@@ -22,14 +23,14 @@ const TENANT: &str = "acme-corp";
 const START: Duration = Duration::from_secs(300);
 
 /// What a user sets to have LiteLLM's calls logged to halod, and what keeps its batches whole.
-fn environment(halod: &Halod) -> [(&'static str, String); 7] {
+fn environment(door: SocketAddr) -> [(&'static str, String); 7] {
     [
         ("OPENAI_API_KEY", "sk-FAKE".into()),
         ("LITELLM_LOCAL_MODEL_COST_MAP", "True".into()),
-        ("GENERIC_LOGGER_ENDPOINT", format!("http://{}/litellm", halod.http)),
+        ("GENERIC_LOGGER_ENDPOINT", format!("http://{door}/litellm")),
         ("GENERIC_LOGGER_HEADERS", format!("x-tenant-id={TENANT}")),
         ("DEFAULT_FLUSH_INTERVAL_SECONDS", "3600".into()),
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}", halod.http)),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{door}")),
         ("OTEL_EXPORTER_OTLP_HEADERS", format!("x-tenant-id={TENANT}")),
     ]
 }
@@ -50,13 +51,18 @@ fn check(dir: &Path, did: &Counts, said: &Value) -> Vec<Value> {
     records
 }
 
-fn library(callback: &str) -> (tempfile::TempDir, Vec<Value>, Value) {
+fn library(callback: &str, fates: &[Fate]) -> (tempfile::TempDir, Vec<Value>, Value) {
     let dir = tempfile::tempdir().unwrap();
     let (halod, api) = (Halod::start(dir.path()), Api::start());
+    let road = Flaky::before(halod.http, fates);
     let script = root().join("tests/clients/litellm_library.py");
     let mut command = litellm().script(&script, &[callback]);
-    command.envs(environment(&halod)).env("OPENAI_BASE_URL", &api.url).env("OTEL_EXPORTER", "otlp_http");
+    command
+        .envs(environment(road.address))
+        .env("OPENAI_BASE_URL", &api.url)
+        .env("OTEL_EXPORTER", "otlp_http");
     let said = account(&text_of(command.output().expect("run python"), "litellm_library.py"));
+    assert_eq!(road.left(), 0, "the client met everything on its road");
     assert!(halod.terminate().success());
     let records = check(dir.path(), &api.asked(), &said);
     (dir, records, said)
@@ -64,7 +70,7 @@ fn library(callback: &str) -> (tempfile::TempDir, Vec<Value>, Value) {
 
 #[test]
 fn the_library_by_its_generic_callback() {
-    let (_dir, records, said) = library("generic_api");
+    let (_dir, records, said) = library("generic_api", &[]);
     assert_eq!(records.len(), 5);
     for record in &records {
         assert_eq!(record["source"]["adapter"], "litellm");
@@ -84,8 +90,16 @@ fn the_library_by_its_generic_callback() {
 
 #[test]
 fn the_library_by_its_opentelemetry_callback() {
-    let (_dir, records, _) = library("otel");
+    let (_dir, records, _) = library("otel", &[]);
     assert!(records.iter().all(|record| record["source"]["adapter"] == "otel"));
+}
+
+/// It sends once: a batch whose answer is late or lost is sealed, once, all the same.
+#[test]
+fn a_late_or_lost_answer_loses_and_doubles_nothing() {
+    for fate in [Fate::Slow(Duration::from_secs(3)), Fate::Lost] {
+        library("generic_api", &[fate]);
+    }
 }
 
 /// The proxy as a process; killed when dropped.
@@ -99,7 +113,7 @@ impl Proxy {
             .command("litellm")
             .args(["--host", "127.0.0.1", "--port", &port.to_string(), "--config"])
             .arg(config)
-            .envs(environment(halod))
+            .envs(environment(halod.http))
             .env("FAKE_URL", &api.url)
             // The batch is full, and sent, with the last call.
             .env("DEFAULT_BATCH_SIZE", calls.to_string())
