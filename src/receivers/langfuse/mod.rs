@@ -20,8 +20,7 @@ use crate::net::answer::{self, Reply};
 use crate::net::body::Reader;
 use crate::net::status::Fault;
 use crate::record::tenant::Tenant;
-use http::header::EXPECT;
-use http::{Method, Request, Response, StatusCode, Uri, Version};
+use http::{Method, Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
 use ingest::{Batch, Scores};
 use serde_json::{Value, json};
@@ -112,6 +111,7 @@ impl LangfuseService {
     async fn take(&self, request: Request<Incoming>, wanted: Wanted, sender: Sender) -> Response<Reply> {
         let (head, body) = request.into_parts();
         let mut reader = Reader::new(body, &self.delivery.limits);
+        let tenant = sender.tenant.clone().or_else(|| sender.header.tenant(None).ok());
         let taken = match self.delivery.read(&head, &mut reader).await {
             Ok(body) if wanted == Wanted::Score => self.score(body, sender).await,
             Ok(body) => self.ingest(body, sender).await,
@@ -120,11 +120,9 @@ impl LangfuseService {
         match taken {
             Ok((status, answer)) => answer::json(status, &answer, None),
             Err(fault) => {
-                let untouched = !reader.has_begun() && head.headers.contains_key(EXPECT);
-                if head.version < Version::HTTP_2 && !untouched {
-                    reader.discard().await;
-                }
-                self.refused(&fault)
+                self.delivery.refused(&fault, tenant.as_ref(), &reader);
+                reader.make_way(head.version, &head.headers).await;
+                said(&fault)
             }
         }
     }
@@ -134,9 +132,12 @@ impl LangfuseService {
         body: super::delivery::Body,
         sender: Sender,
     ) -> Result<(StatusCode, Value), Fault> {
+        let tenant = sender.tenant.clone().or_else(|| sender.header.tenant(None).ok());
         let read = move |bytes: &bytes::Bytes, sheet: &mut Sheet| Batch::read(bytes, &sender, sheet);
         let (sheet, batch) = self.delivery.work(body, read).await?;
+        let rejected = sheet.rejected;
         self.delivery.submit_to(&self.hold, sheet).await?;
+        self.delivery.unusable(rejected, tenant.as_ref());
         Ok((StatusCode::MULTI_STATUS, batch.answer()))
     }
 
@@ -149,24 +150,24 @@ impl LangfuseService {
 
     async fn refuse(&self, request: Request<Incoming>, fault: &Fault) -> Response<Reply> {
         let (head, body) = request.into_parts();
-        if head.version < Version::HTTP_2 && !head.headers.contains_key(EXPECT) {
-            Reader::new(body, &self.delivery.limits).discard().await;
-        }
-        self.refused(fault)
-    }
-
-    fn refused(&self, fault: &Fault) -> Response<Reply> {
+        let reader = Reader::new(body, &self.delivery.limits);
+        // Who it is is not known: nothing is said of it in a chain.
         self.delivery.stats().count(fault);
-        tracing::debug!(receiver = "langfuse", fault = fault.name(), "request refused");
-        let row = fault.row();
-        let name = match row.http {
-            StatusCode::BAD_REQUEST => "InvalidRequestError",
-            StatusCode::UNAUTHORIZED => "UnauthorizedError",
-            StatusCode::PAYLOAD_TOO_LARGE => "PayloadTooLargeError",
-            _ => "ServiceUnavailableError",
-        };
-        answer::json(row.http, &error(&answer::shorten(fault.to_string()), name), row.retry_after)
+        reader.make_way(head.version, &head.headers).await;
+        said(fault)
     }
+}
+
+/// A refusal as Langfuse says it.
+fn said(fault: &Fault) -> Response<Reply> {
+    let row = fault.row();
+    let name = match row.http {
+        StatusCode::BAD_REQUEST => "InvalidRequestError",
+        StatusCode::UNAUTHORIZED => "UnauthorizedError",
+        StatusCode::PAYLOAD_TOO_LARGE => "PayloadTooLargeError",
+        _ => "ServiceUnavailableError",
+    };
+    answer::json(row.http, &error(&answer::shorten(fault.to_string()), name), row.retry_after)
 }
 
 /// As Langfuse words its errors.
