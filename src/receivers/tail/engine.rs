@@ -217,8 +217,8 @@ impl Engine {
     fn read(&mut self, id: u64) -> io::Result<bool> {
         let Some(file) = self.files.get_mut(&id) else { return Ok(false) };
         if file.unproven {
-            if !file.resume()? {
-                self.replaced(id, super::follow::Why::Rewritten);
+            if let Err(why) = file.resume()? {
+                self.replaced(id, why);
                 return Ok(true);
             }
             file.unproven = false;

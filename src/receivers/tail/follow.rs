@@ -297,33 +297,35 @@ impl Follower {
         Ok(facts)
     }
 
-    /// What an earlier run read must still be there; takes the beginning into memory.
+    /// What an earlier run read must still be there, or how it was lost is said; takes the beginning into
+    /// memory.
     ///
     /// # Errors
     /// What the system says.
-    pub(super) fn resume(&mut self) -> io::Result<bool> {
+    pub(super) fn resume(&mut self) -> io::Result<Result<(), Why>> {
         let facts = self.open()?;
         let (head, tail, offset) = (self.known, self.sealed.1, self.sealed.0.offset);
         if self.packed {
             // It is compared as it is read: the chain has to be met again.
-            return Ok(true);
+            return Ok(Ok(()));
         }
         if facts.size < offset {
-            return Ok(false);
+            return Ok(Err(Why::Truncated));
         }
         let mut beginning = vec![0; head.length as usize];
         let mut ending = vec![0; tail.length as usize];
-        let Some(source) = &mut self.source else { return Ok(false) };
+        let Some(source) = &mut self.source else { return Ok(Err(Why::Gone)) };
         let read = source.read(0, &mut beginning)?;
         let same = read == beginning.len() && (beginning.is_empty() || Print::of(&beginning) == head);
         let read = source.read(offset - u64::from(tail.length).min(offset), &mut ending)?;
         let same = same && read == ending.len() && (ending.is_empty() || Print::of(&ending) == tail);
-        if same {
-            self.head = beginning;
-            self.tail = ending;
-            self.size = self.size.max(facts.size);
+        if !same {
+            return Ok(Err(Why::Rewritten));
         }
-        Ok(same)
+        self.head = beginning;
+        self.tail = ending;
+        self.size = self.size.max(facts.size);
+        Ok(Ok(()))
     }
 
     /// Goes on behind what another content's reader had: everything before is sealed.

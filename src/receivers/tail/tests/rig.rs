@@ -114,10 +114,16 @@ impl Rig {
     }
 
     pub(super) fn stop(&mut self) {
+        self.stop_full(None);
+    }
+
+    /// Stops while the pipeline has no room.
+    pub(super) fn stop_full(&mut self, room: Option<Permit>) {
         let Some(Running { drain, engine, writer, intake, .. }) = self.running.take() else { return };
         drain.send(true).unwrap();
         drop(intake);
         self.runtime.block_on(engine).unwrap();
+        drop(room);
         assert_eq!(self.runtime.block_on(writer.finished()), WriterEnd::Clean);
     }
 

@@ -112,31 +112,48 @@ fn a_copy_goes_on_where_the_truncated_file_was_left() {
     assert!(rig.sealed().said.is_empty(), "{:?}", rig.sealed().said);
 }
 
-/// The pipeline is full: halod sees how much there is and can't read it before it is gone.
+/// The pipeline is full: halod sees how much there is and can't read it before it is gone, while it runs or
+/// after it was stopped.
 #[test]
 fn bytes_that_were_seen_and_are_gone_are_counted() {
-    for how in ["truncated", "written anew"] {
+    for (how, runs) in [
+        ("truncated", true),
+        ("written anew", true),
+        ("truncated", false),
+        ("written anew", false),
+        ("removed", false),
+    ] {
+        let what = format!("{how}, {}", if runs { "up" } else { "stopped" });
         let mut rig = Rig::new(&["a.log"]);
         let log = rig.log("a.log");
         append(&log, lines(0..10));
         rig.start();
         rig.wait_for(10);
-        let room = rig.fill();
+        let mut room = Some(rig.fill());
         append(&log, lines(10..17));
         std::thread::sleep(Duration::from_millis(150));
+        if !runs {
+            rig.stop_full(room.take());
+        }
         let after = lines(20..21 + if how == "written anew" { 40 } else { 0 });
+        if how == "removed" {
+            fs::remove_file(&log).unwrap();
+        }
         fs::write(&log, &after).unwrap();
         std::thread::sleep(Duration::from_millis(50));
         drop(room);
-        rig.wait(how, |rig| !rig.said("gap").is_empty());
+        if !runs {
+            rig.start();
+        }
+        rig.wait(&what, |rig| !rig.said("gap").is_empty());
         rig.wait_for(10 + after.lines().count() as u64);
         rig.stop();
         let gaps = rig.said("gap");
-        assert_eq!(gaps.len(), 1, "{how}: {gaps:?}");
-        assert_eq!(gaps[0]["bytes"], lines(10..17).len().to_string(), "{how}: {gaps:?}");
+        assert_eq!(gaps.len(), 1, "{what}: {gaps:?}");
+        assert_eq!(gaps[0]["bytes"], lines(10..17).len().to_string(), "{what}: {gaps:?}");
         assert_eq!(gaps[0]["from"], lines(0..10).len().to_string());
-        assert!(gaps[0]["how"].contains(how), "{gaps:?}");
-        assert_eq!(rig.said("log_rewritten").len(), 1);
+        assert!(gaps[0]["how"].contains(how), "{what}: {gaps:?}");
+        assert_eq!(rig.said("log_rewritten").len(), usize::from(how != "removed"), "{what}");
         assert!(rig.sealed().numbers.values().all(|n| *n == 1));
     }
 }
