@@ -373,7 +373,7 @@ impl Engine {
             let of = |part: &Part| part.instance.settings.name == entry.receiver;
             let Some(instance) = self.parts.iter().position(of) else { continue };
             let file = Follower::restored(&entry, instance, self.bounds(instance));
-            self.adopt_entry(file, entry.fate);
+            self.adopt_entry(file, entry.fate, entry.why);
         }
     }
 

@@ -5,6 +5,7 @@ use super::lines::{Lines, Mark, Splitter};
 use super::position::{Entry, Fate, Print, Rejected, hex};
 use super::source::{Facts, Inode, Source};
 use halo_adapters::gateway::Format;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,8 @@ pub(super) const BLOCK: usize = 256 << 10;
 const TAIL: usize = 128;
 
 /// Why the rest of a content has to be looked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Why {
     /// The file became shorter than what was read of it.
     Truncated,
@@ -198,10 +200,10 @@ impl Follower {
     #[must_use]
     pub(super) fn entry(&self, receiver: &str, clean: bool) -> Entry {
         let (mark, tail) = self.sealed;
-        let fate = match self.life {
-            Life::Probing(_) | Life::Followed => Fate::Followed,
-            Life::Sought { .. } => Fate::Sought,
-            Life::Finished => Fate::Finished,
+        let (fate, why) = match self.life {
+            Life::Probing(_) | Life::Followed => (Fate::Followed, None),
+            Life::Sought { why, .. } => (Fate::Sought, Some(why)),
+            Life::Finished => (Fate::Finished, None),
         };
         Entry {
             receiver: receiver.to_owned(),
@@ -213,6 +215,7 @@ impl Follower {
             packed: self.packed,
             modified: self.modified,
             fate,
+            why,
             offset: mark.offset,
             chain: hex(&mark.chain),
             size: if clean || fate == Fate::Sought { self.size } else { mark.offset },

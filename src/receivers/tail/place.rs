@@ -329,7 +329,7 @@ impl Engine {
     }
 
     /// What an earlier run remembered.
-    pub(super) fn adopt_entry(&mut self, mut file: Follower, fate: Fate) {
+    pub(super) fn adopt_entry(&mut self, mut file: Follower, fate: Fate, why: Option<Why>) {
         let id = self.next;
         self.next += 1;
         let key = (file.instance, file.inode);
@@ -338,7 +338,8 @@ impl Engine {
                 self.inodes.insert(key, id);
             }
             Fate::Sought => {
-                file.life = Life::Sought { why: Why::GoneWhileDown, since: Instant::now(), looks: 0 };
+                let why = why.unwrap_or(Why::GoneWhileDown);
+                file.life = Life::Sought { why, since: Instant::now(), looks: 0 };
             }
             Fate::Finished => {
                 if file.packed {

@@ -3,6 +3,7 @@
 //! One small file, replaced as a whole. It only saves work and tells of losses: without it everything is
 //! read again, and what was sealed is recognised by its content.
 
+use super::follow::Why;
 use super::lines::{Chain, Mark};
 use super::source::Inode;
 use serde::{Deserialize, Serialize};
@@ -61,6 +62,9 @@ pub(super) struct Entry {
     #[serde(default)]
     pub modified: i64,
     pub fate: Fate,
+    /// Of a content that is looked for, how it was lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<Why>,
     /// Up to where everything is sealed, and the chain there in hex.
     pub offset: u64,
     pub chain: String,
@@ -212,7 +216,8 @@ mod tests {
             born: 3,
             packed: false,
             modified: 0,
-            fate: Fate::Followed,
+            fate: Fate::Sought,
+            why: Some(Why::Truncated),
             offset: 9,
             chain: hex(&chain),
             size: 10,

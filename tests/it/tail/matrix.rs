@@ -8,7 +8,8 @@
 use super::rig::{Rig, Writer, assert_intact, logrotate};
 use crate::support::halod::Halod;
 use rustix::process::Signal;
-use std::collections::BTreeSet;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::Path;
 use std::time::Duration;
@@ -38,6 +39,9 @@ enum Fate {
     Restarted,
     Killed,
 }
+
+/// The whole lines of a file that is gone: their numbers, and where in the file each ends.
+type Ended = Vec<(u64, u64)>;
 
 /// A halod that comes and goes.
 struct Daemon<'r> {
@@ -109,9 +113,10 @@ fn scene(way: Way, fate: Fate) {
         .collect();
     // What stood in the log's files after a rotation; and what was in a file that was removed or emptied.
     let mut files: Vec<BTreeSet<u64>> = vec![BTreeSet::new(); LOGS.len()];
-    let mut ended: Vec<Vec<BTreeSet<u64>>> = vec![Vec::new(); LOGS.len()];
+    let mut ended: Vec<Vec<Ended>> = vec![Vec::new(); LOGS.len()];
     for round in 0..ROUNDS {
-        std::thread::sleep(Duration::from_millis(400));
+        // Positions are saved every half a second: whatever is killed has remembered each file by then.
+        std::thread::sleep(Duration::from_millis(if fate == Fate::Killed { 1500 } else { 400 }));
         daemon.go();
         for (at, log) in LOGS.iter().enumerate() {
             let rotate = || rotate(way, &rig, &rig.log(&path(log)), &writers[at]);
@@ -166,7 +171,7 @@ fn judge(
     rig: &Rig,
     log: &str,
     written: u64,
-    (kept, ended): (&BTreeSet<u64>, &[BTreeSet<u64>]),
+    (kept, ended): (&BTreeSet<u64>, &[Ended]),
     what: &str,
 ) {
     let there = rig.numbers(log);
@@ -175,38 +180,54 @@ fn judge(
     let missing: Vec<u64> = (0..written).filter(|n| !there.contains_key(n)).collect();
     let gaps = rig.said(log, "gap");
     let anew = rig.said(log, "log_rewritten");
-    println!("{what}: {written} lines, {} missing, gaps {gaps:?}", missing.len());
-    match way {
-        // Nothing may be lost.
-        Way::Create | Way::Gzip => {
+    println!("{what}: {written} lines, {} missing, gaps {gaps:?}, anew {anew:?}", missing.len());
+    // What is lost was in a file that is gone, or came between a copy's end and the truncation: nobody could
+    // have read it.
+    let gone: BTreeSet<u64> = ended.iter().flatten().map(|(n, _)| *n).collect();
+    let lost: Vec<_> = missing.iter().filter(|n| kept.contains(n) && !gone.contains(n)).collect();
+    assert!(lost.is_empty(), "{what}: {lost:?}");
+    match (way, fate) {
+        // Nothing may be lost, nor said to be. A file that is removed while halod has it open is read on.
+        (Way::Create | Way::Gzip, _) | (Way::Delete, Fate::Up) => {
             assert!(missing.is_empty() && gaps.is_empty(), "{what}: {missing:?} {gaps:?}");
         }
-        // Between the copy's end and the truncation lines can be lost that nobody could have read.
-        Way::CopyTruncate => {
-            let lost: Vec<_> = missing.iter().filter(|n| kept.contains(n)).collect();
-            assert!(lost.is_empty(), "{what}: {lost:?}");
-        }
-        // Of a file that halod had begun to read, it says when the rest is gone. What came and went before it
-        // looked nobody can tell.
-        Way::Delete | Way::Truncate => {
-            let begun = |file: &&BTreeSet<u64>| {
-                let read = file.iter().filter(|n| there.contains_key(n)).count();
-                read > 0 && read < file.len()
-            };
-            let cut = ended.iter().filter(begun).count();
-            let told = gaps.len() + anew.len();
-            // After a kill the positions may be of half a second before, when it had not begun.
-            let cut = if fate == Fate::Killed { 0 } else { cut };
-            assert!(told >= cut, "{what}: {cut} files are read in part: {gaps:?} {anew:?}");
-        }
+        (Way::CopyTruncate, _) => {}
+        // Of a file that halod had read from, it says that the rest may be gone, or that what it read is, and
+        // from where on.
+        (Way::Delete, _) => assert_told(&there, ended, &gaps, "from", (fate, what)),
+        (Way::Truncate, _) => assert_told(&there, ended, &anew, "bytes", (fate, what)),
     }
     let known: u64 = gaps.iter().map(|gap| gap["bytes"].as_u64().unwrap()).sum();
     let lost: u64 = missing.iter().map(|n| super::rig::line(*n).len() as u64).sum();
     assert!(known <= lost, "{what}: {known} bytes are said to be lost, {lost} are");
 }
 
+/// Each file that halod had read from before it was gone has a record that says how far: `field` of `told`.
+fn assert_told(
+    there: &BTreeMap<u64, usize>,
+    ended: &[Ended],
+    told: &[Value],
+    field: &str,
+    (fate, what): (Fate, &str),
+) {
+    let mut told: Vec<u64> = told.iter().map(|data| data[field].as_u64().unwrap()).collect();
+    told.sort_unstable();
+    for file in ended {
+        let read = file.iter().take_while(|(n, _)| there.contains_key(n)).count();
+        let beyond = file[read..].iter().filter(|(n, _)| there.contains_key(n)).count();
+        assert_eq!(beyond, 0, "{what}: a file was read with a hole in it");
+        let Some((_, end)) = file[..read].last().copied() else { continue };
+        // What is remembered at a kill is half a second old at most.
+        let fits = |at: &u64| if fate == Fate::Killed { *at <= end && *at > 0 } else { *at == end };
+        let found = told.iter().rposition(fits);
+        let found = found.unwrap_or_else(|| panic!("{what}: read up to {end}, and told: {told:?}"));
+        told.remove(found);
+    }
+    assert!(told.is_empty(), "{what}: told of more than there was: {told:?}");
+}
+
 /// Returns what was in the file, if that is nowhere now.
-fn rotate(way: Way, rig: &Rig, log: &Path, writer: &Writer) -> Option<BTreeSet<u64>> {
+fn rotate(way: Way, rig: &Rig, log: &Path, writer: &Writer) -> Option<Ended> {
     let place = rig.place.path().join(log.parent().unwrap().file_name().unwrap());
     fs::create_dir_all(&place).unwrap();
     let again = format!("  postrotate\n    kill -USR1 {}\n  endscript", writer.pid());
@@ -260,14 +281,21 @@ fn numbers_beside(directory: &Path) -> BTreeSet<u64> {
         if !name.starts_with("a.log") || name.ends_with(".gz") {
             continue;
         }
-        numbers.extend(numbers_of(&path));
+        numbers.extend(numbers_of(&path).into_iter().map(|(n, _)| n));
     }
     numbers
 }
 
-fn numbers_of(file: &Path) -> BTreeSet<u64> {
+fn numbers_of(file: &Path) -> Ended {
     let text = fs::read_to_string(file).unwrap_or_default();
-    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-    let number = |line: &str| line.strip_suffix(" \"-\" \"writer\"")?.rsplit(' ').next()?.parse().ok();
-    whole.lines().filter(|line| line.starts_with("127.0.0.1 - - ")).filter_map(number).collect()
+    let number = |line: &str| {
+        let line = line.strip_prefix("127.0.0.1 - - ")?.strip_suffix(" \"-\" \"writer\"\n")?;
+        line.rsplit(' ').next()?.parse().ok()
+    };
+    let mut at = 0;
+    let lines = text.split_inclusive('\n').filter_map(|line| {
+        at += line.len() as u64;
+        Some((number(line)?, at))
+    });
+    lines.collect()
 }
