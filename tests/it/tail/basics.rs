@@ -1,6 +1,7 @@
 //! One log and what can be wrong with it.
 
 use super::rig::{Rig, append, assert_intact, line, lines};
+use crate::support::chains::files;
 use crate::support::wait_until;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -91,6 +92,38 @@ fn odd_lines_are_sealed_or_told() {
     assert_eq!(told.len(), 1);
     assert_eq!((&told[0]["lines"], &told[0]["first"]), (&1.into(), &line(0).len().into()));
     assert_intact(&rig);
+}
+
+/// Each line of a live log is written when the one before it is sealed: that all of them are sealed before
+/// the backlog's end means that none waited for it.
+#[test]
+fn live_lines_do_not_wait_for_a_backlog() {
+    const BACKLOG: u64 = 60_000;
+    let rig = Rig::new(
+        "  file_log/old: { include: ['LOGS/old.log'] }\n  file_log/live: { include: ['LOGS/live.log'], tenant: { value: live } }\n",
+    );
+    append(&rig.log("old.log"), lines(0..BACKLOG));
+    let halod = rig.start();
+    let items = |outcome: &str| {
+        halod.metric("halod_receiver_items_total", &format!("receiver=\"file_log\",outcome=\"{outcome}\""))
+    };
+    wait_until("the backlog is begun", Duration::from_secs(60), || items("accepted") > 0);
+    let mut live = 0;
+    let chain = || {
+        let own = files(&rig.records()).into_iter().find(|file| !file.ends_with("local.jsonl"));
+        own.map_or(0, |own| fs::read_to_string(own).unwrap().matches('\n').count() as u64)
+    };
+    while live < 3 {
+        append(&rig.log("live.log"), line(live));
+        live += 1;
+        wait_until("the live line is sealed", Duration::from_secs(60), || {
+            items("accepted") >= BACKLOG || chain() == live
+        });
+    }
+    assert_eq!(chain(), live);
+    assert!(items("accepted") < BACKLOG, "the live lines are sealed before the backlog is");
+    assert!(halod.terminate().success());
+    rig.assert_once("live.log", 0..live);
 }
 
 #[test]
