@@ -4,13 +4,17 @@
 //! and `otlphttp`) the same file also goes through that one, to a sink that throws it away: the Collector
 //! neither reads the lines, nor redacts, links or syncs. Lines per second by the wall clock, processor
 //! microseconds a line, both in the same run; medians of three. Then memory for each followed file.
+//!
+//! With `HALO_BACKLOG_GIB=N` only this, once: a backlog of so many GiB, and the memory while it is worked
+//! off; beside it a second log gets a line now and then, and what is told is how long each took to be
+//! sealed. One line in ten is a call of an agent; its record takes about as much space as the ten lines.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::fmt::Write as _;
-use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -59,13 +63,13 @@ impl Drop for Daemon {
 }
 
 fn halod(place: &Path, format: &str) -> (Daemon, SocketAddr) {
-    let config = place.join("halod.yaml");
     let logs = place.join("logs/*.log");
-    let text = format!(
-        "receivers:\n  file_log: {{ include: ['{}'], format: {format} }}\nlog: {{ format: json }}\n",
-        logs.display()
-    );
-    fs::write(&config, text).unwrap();
+    following(place, &format!("  file_log: {{ include: ['{}'], format: {format} }}\n", logs.display()))
+}
+
+fn following(place: &Path, receivers: &str) -> (Daemon, SocketAddr) {
+    let config = place.join("halod.yaml");
+    fs::write(&config, format!("receivers:\n{receivers}log: {{ format: json }}\n")).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_halod"));
     command.args(["run", "--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
     command.arg("--dir").arg(place.join("records")).arg("--config").arg(config);
@@ -82,12 +86,16 @@ fn halod(place: &Path, format: &str) -> (Daemon, SocketAddr) {
 }
 
 fn accepted(admin: SocketAddr) -> u64 {
+    items(admin, "accepted")
+}
+
+fn items(admin: SocketAddr, outcome: &str) -> u64 {
     let mut connection = TcpStream::connect(admin).unwrap();
     connection.write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
     let mut text = String::new();
     connection.read_to_string(&mut text).unwrap();
-    let series = "halod_receiver_items_total{receiver=\"file_log\",outcome=\"accepted\"} ";
-    text.lines().find_map(|line| line.strip_prefix(series)).unwrap().parse().unwrap()
+    let series = format!("halod_receiver_items_total{{receiver=\"file_log\",outcome=\"{outcome}\"}} ");
+    text.lines().find_map(|line| line.strip_prefix(&*series)).unwrap().parse().unwrap()
 }
 
 /// Lines a second and processor microseconds a line.
@@ -203,7 +211,79 @@ fn memory_of(files: u64) -> u64 {
     daemon.memory("RssAnon:")
 }
 
+/// Works off a backlog of so many bytes, with a line of another log every now and then.
+fn backlog(bytes: u64) {
+    let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let (old, live) = (place.path().join("old.log"), place.path().join("live.log"));
+    let mut file = BufWriter::with_capacity(1 << 20, File::create(&old).unwrap());
+    let (mut lines, mut written) = (0, 0);
+    while written < bytes {
+        let call = line(lines);
+        let line = if lines.is_multiple_of(10) { call } else { call.replace("POST /v1/chat", "GET /assets") };
+        file.write_all(line.as_bytes()).unwrap();
+        (lines, written) = (lines + 1, written + line.len() as u64);
+    }
+    file.flush().unwrap();
+    File::create(&live).unwrap();
+    println!("a backlog of {lines} lines, {written} bytes");
+    let receivers = format!(
+        "  file_log/old: {{ include: ['{}'] }}\n  file_log/live: {{ include: ['{}'], tenant: {{ value: live }} }}\n",
+        old.display(),
+        live.display()
+    );
+    let (daemon, admin) = following(place.path(), &receivers);
+    let records = place.path().join("records");
+    let sealed = || {
+        let entries = fs::read_dir(&records).unwrap().map(|entry| entry.unwrap().path());
+        let own = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with("live");
+        let mut chains = entries.filter(|path| path.extension().is_some_and(|ext| ext == "jsonl"));
+        chains.find(own).map_or(0, |path| fs::metadata(path).unwrap().len())
+    };
+    let start = Instant::now();
+    let (mut delays, mut told) = (Vec::new(), 0);
+    loop {
+        let done = accepted(admin) + items(admin, "filtered");
+        if done >= lines + delays.len() as u64 {
+            break;
+        }
+        if done * 10 / lines >= told {
+            told = done * 10 / lines + 1;
+            let (now, anonymous) = (daemon.memory("VmRSS:") >> 20, daemon.memory("RssAnon:") >> 20);
+            println!(
+                "{:>6.0} s  {done:>10} lines  {now:>4} MiB, {anonymous} of them not of files",
+                start.elapsed().as_secs_f64()
+            );
+        }
+        let (before, written) = (sealed(), Instant::now());
+        let mut log = File::options().append(true).open(&live).unwrap();
+        log.write_all(line(delays.len() as u64).as_bytes()).unwrap();
+        while sealed() == before {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        delays.push(written.elapsed());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let took = start.elapsed().as_secs_f64();
+    delays.sort_unstable();
+    println!(
+        "{:.0} lines/s, {:.2} us cpu a line, {} MiB at most; a live line took {:?} (median), {:?} (99 of 100), {:?} \
+         (longest of {})",
+        lines as f64 / took,
+        daemon.cpu() * 1e6 / lines as f64,
+        daemon.memory("VmHWM:") >> 20,
+        delays[delays.len() / 2],
+        delays[delays.len() * 99 / 100],
+        delays[delays.len() - 1],
+        delays.len()
+    );
+}
+
 fn main() {
+    if let Ok(gib) = std::env::var("HALO_BACKLOG_GIB") {
+        return backlog(
+            (gib.parse::<f64>().expect("HALO_BACKLOG_GIB is a number") * (1 << 30) as f64) as u64,
+        );
+    }
     let text: String = (0..LINES).map(line).collect();
     println!("{LINES} lines of nginx, {} bytes each", text.len() as u64 / LINES);
     let collector = std::env::var("HALO_COLLECTOR").ok();
