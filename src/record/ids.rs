@@ -47,12 +47,19 @@ fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
     if text.len() != 2 * N {
         return None;
     }
-    let digit = |c: u8| HEX.iter().position(|&known| known == c);
     let mut bytes = [0; N];
     for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
-        *byte = u8::try_from(digit(pair[0])? << 4 | digit(pair[1])?).ok()?;
+        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
     }
     Some(bytes)
+}
+
+fn digit(c: u8) -> Option<u8> {
+    match c {
+        b'0'..=b'9' => Some(c - b'0'),
+        b'a'..=b'f' => Some(c - b'a' + 10),
+        _ => None,
+    }
 }
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
@@ -95,8 +102,8 @@ impl RecordId {
     pub fn of_key(tenant: &Tenant, space: &str, id: &[impl AsRef<str>]) -> Self {
         let kept: Vec<Cow<'_, str>> = id.iter().map(|part| kept_part(part.as_ref())).collect();
         if let [word, trace, span] = kept.as_slice()
-            && *word == kept_part("span")
             && let (Some(trace), Some(span)) = (unhex(trace), unhex(span))
+            && *word == kept_part("span")
         {
             return Self::of_span(tenant, &trace, &span);
         }
@@ -131,8 +138,7 @@ impl RecordId {
             if matches!(i, 4 | 6 | 8 | 10) {
                 at += 1;
             }
-            let digit = |c: u8| HEX.iter().position(|&h| h == c);
-            *byte = u8::try_from(digit(text[at])? << 4 | digit(text[at + 1])?).ok()?;
+            *byte = digit(text[at])? << 4 | digit(text[at + 1])?;
             at += 2;
         }
         let id = Self(id);

@@ -10,18 +10,20 @@ use std::collections::HashMap;
 #[derive(Clone, Debug)]
 pub struct Rules {
     all: bool,
-    /// By the first segment, if it is a literal.
-    literal: HashMap<Box<str>, Vec<Pattern>>,
-    wild: Vec<Pattern>,
+    /// Patterns that are met at a path's start.
+    start: Tree,
+    /// Patterns that are met anywhere in a path.
+    anywhere: Tree,
 }
 
-/// A run of segments of a path, in small letters; in each `*` stands for any text. What follows the run
-/// does not matter.
-#[derive(Clone, Debug)]
-struct Pattern {
-    /// It stands at the path's start; otherwise anywhere.
-    anchored: bool,
-    segments: Vec<Box<str>>,
+/// Runs of segments of a path, in small letters; in each `*` stands for any text. Every line of a log is held
+/// against all of them, so what they have in common is looked at once.
+#[derive(Clone, Debug, Default)]
+struct Tree {
+    /// A pattern ends here: what follows does not matter.
+    end: bool,
+    literal: HashMap<Box<str>, Tree>,
+    wild: Vec<(Box<str>, Tree)>,
 }
 
 /// Model APIs and MCP endpoints, wherever a gateway mounts them.
@@ -122,7 +124,7 @@ impl Rules {
     /// Every request.
     #[must_use]
     pub fn all() -> Self {
-        Self { all: true, literal: HashMap::new(), wild: Vec::new() }
+        Self { all: true, start: Tree::default(), anywhere: Tree::default() }
     }
 
     /// Requests for paths of these patterns. `v1/chat` is met by those segments anywhere in a path,
@@ -131,23 +133,17 @@ impl Rules {
     /// # Errors
     /// Which pattern (from 0) is none, and why.
     pub fn new(patterns: &[impl AsRef<str>]) -> Result<Self, (usize, &'static str)> {
-        let mut rules = Self { all: false, literal: HashMap::new(), wild: Vec::new() };
+        let mut rules = Self { all: false, start: Tree::default(), anywhere: Tree::default() };
         for (at, pattern) in patterns.iter().enumerate() {
             let pattern = pattern.as_ref();
             if pattern.contains(['?', '#', '%']) {
                 return Err((at, "a pattern is of a path alone, decoded and without a query"));
             }
-            let segments: Vec<Box<str>> =
-                segments(pattern).map(|part| part.to_ascii_lowercase().into()).collect();
-            let Some(first) = segments.first() else {
+            if segments(pattern).next().is_none() {
                 return Err((at, "a pattern needs a segment of a path"));
-            };
-            let pattern = Pattern { anchored: pattern.starts_with('/'), segments: segments.clone() };
-            if first.contains('*') {
-                rules.wild.push(pattern);
-            } else {
-                rules.literal.entry(first.clone()).or_default().push(pattern);
             }
+            let tree = if pattern.starts_with('/') { &mut rules.start } else { &mut rules.anywhere };
+            tree.grow(pattern);
         }
         Ok(rules)
     }
@@ -162,30 +158,54 @@ impl Rules {
     /// Whether a path meets a pattern, however it is spelled: a server decodes it before it looks.
     fn meets(&self, path: &str) -> bool {
         let path = plain(path);
-        let mut at = 0;
         let mut rest = path.as_ref();
-        loop {
-            rest = rest.trim_start_matches('/');
-            if rest.is_empty() {
-                return false;
-            }
-            let end = memchr::memchr(b'/', rest.as_bytes()).unwrap_or(rest.len());
-            let mut candidates = self.literal.get(&rest[..end]).into_iter().flatten().chain(&self.wild);
-            if candidates.any(|pattern| (at == 0 || !pattern.anchored) && pattern.starts(rest)) {
+        if self.start.meets(rest) {
+            return true;
+        }
+        while let Some((_, after)) = segment(rest) {
+            if self.anywhere.meets(rest) {
                 return true;
             }
-            rest = &rest[end..];
-            at += 1;
+            rest = after;
         }
+        false
     }
 }
 
-impl Pattern {
-    /// Whether the path's next segments are these.
-    fn starts(&self, path: &str) -> bool {
-        let mut rest = segments(path);
-        self.segments.iter().all(|pattern| rest.next().is_some_and(|segment| glob(pattern, segment)))
+impl Tree {
+    fn grow(&mut self, pattern: &str) {
+        let mut tree = self;
+        for part in segments(pattern) {
+            let part = part.to_ascii_lowercase().into_boxed_str();
+            tree = if part.contains('*') {
+                let at = tree.wild.iter().position(|(known, _)| *known == part).unwrap_or_else(|| {
+                    tree.wild.push((part, Self::default()));
+                    tree.wild.len() - 1
+                });
+                &mut tree.wild[at].1
+            } else {
+                tree.literal.entry(part).or_default()
+            };
+        }
+        tree.end = true;
     }
+
+    /// Whether a path's next segments are a pattern's.
+    fn meets(&self, path: &str) -> bool {
+        if self.end {
+            return true;
+        }
+        let Some((segment, after)) = segment(path) else { return false };
+        self.literal.get(segment).is_some_and(|tree| tree.meets(after))
+            || self.wild.iter().any(|(pattern, tree)| glob(pattern, segment) && tree.meets(after))
+    }
+}
+
+/// A path's first segment, and what follows it.
+fn segment(path: &str) -> Option<(&str, &str)> {
+    let path = path.trim_start_matches('/');
+    let end = memchr::memchr(b'/', path.as_bytes()).unwrap_or(path.len());
+    (end > 0).then(|| path.split_at(end))
 }
 
 fn segments(path: &str) -> impl Iterator<Item = &str> {

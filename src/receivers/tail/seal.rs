@@ -11,6 +11,7 @@ use crate::receivers::contain;
 use crate::receivers::delivery::{Delivery, Sheet};
 use crate::receivers::tenancy::TenantError;
 use crate::record::draft::Draft;
+use crate::record::ids::kept_part;
 use crate::record::tenant::Tenant;
 use halo_adapters::event::Fact;
 use halo_adapters::gateway::{Format, Line, Place};
@@ -238,11 +239,13 @@ struct Work {
 fn draft(work: &Work, range: Range<usize>, sheet: &mut Sheet) -> Result<Option<Rejected>, Fault> {
     let Work { instance, log, lines, told } = work;
     let of_log = instance.tenant(log);
+    // The same for every line, so it is hashed once.
+    let kept = kept_part(log);
     let mut rejected: Option<Rejected> = None;
     for (at, (cut, bytes)) in range.clone().zip(lines.range(range)) {
         let text = instance.text(bytes);
         let chain = hex(&cut.chain);
-        let identity = [&**log, &*chain];
+        let identity = [&*kept, &*chain];
         let place = Place { file: log, identity: &identity, offset: cut.offset };
         let reason = match (instance.formats.line(told.at(at), &text, &place), &of_log) {
             (Ok(Line::Filtered | Line::Preamble), _) => {
