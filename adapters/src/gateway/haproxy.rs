@@ -51,10 +51,28 @@ pub(super) fn row(line: &str) -> Result<Option<Row<'_>>, Unusable> {
     Ok(Some(row))
 }
 
-/// What HAProxy says when it starts, stops or warns, in a file or through syslog.
+/// How HAProxy begins what it says when it starts, stops or warns, and of servers and their health.
+const OWN: [&str; 13] = [
+    "[NOTICE]",
+    "[WARNING]",
+    "[ALERT]",
+    "[DEBUG]",
+    "Proxy ",
+    "Server ",
+    "Backup Server ",
+    "Health check for ",
+    "backend ",
+    "Pausing ",
+    "Enabling ",
+    "Resuming ",
+    "Stopping ",
+];
+
+/// Whether HAProxy speaks of itself, in a file or through syslog. A request begins with its client's address.
 fn own_words(line: &str) -> bool {
-    ["[NOTICE]", "[WARNING]", "[ALERT]", "[DEBUG]"].iter().any(|start| line.starts_with(start))
-        || line.contains("haproxy[") && !line.contains('"')
+    let said = line.split_once("haproxy[").and_then(|(_, rest)| rest.split_once("]: "));
+    let words = said.map_or(line, |(_, words)| words);
+    OWN.iter().any(|start| words.starts_with(start)) || line.contains("haproxy[") && !line.contains('"')
 }
 
 /// In milliseconds, -1 for what never came about; the last with a `+` if the answer was still going on.
