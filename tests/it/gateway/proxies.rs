@@ -27,6 +27,8 @@ pub(super) struct Proxy {
     child: Child,
     pub(super) dir: tempfile::TempDir,
     pub(super) port: SocketAddr,
+    /// Where it tells its counts.
+    pub(super) counts: SocketAddr,
     /// Whatever it logs: path and format.
     pub(super) logs: Vec<(PathBuf, &'static str)>,
 }
@@ -76,13 +78,14 @@ impl Proxy {
         dir: tempfile::TempDir,
         mut command: Command,
         port: SocketAddr,
+        counts: SocketAddr,
         logs: &[(&str, &'static str)],
     ) -> Self {
         let output = File::create(dir.path().join("output")).unwrap();
         command.stdin(Stdio::null()).stderr(output.try_clone().unwrap()).env("HOME", dir.path());
         let logs = logs.iter().map(|(name, format)| (dir.path().join(name), *format)).collect();
         let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        let mut proxy = Self { child, dir, port, logs };
+        let mut proxy = Self { child, dir, port, counts, logs };
         wait_until("the proxy listens", LIMIT, || {
             assert!(proxy.child.try_wait().unwrap().is_none(), "the proxy ended:\n{}", proxy.output());
             TcpStream::connect(port).is_ok()
@@ -149,21 +152,24 @@ http {
         .arg(config)
         .stdout(Stdio::null());
     let logs = [("combined.log", "combined"), ("json.log", "nginx"), ("upstream.log", "nginx")];
-    Proxy::start(dir, command, port, &logs)
+    Proxy::start(dir, command, port, port, &logs)
 }
 
 pub(super) fn apache(to: Upstreams) -> Proxy {
-    let (dir, port) = (tempfile::tempdir().unwrap(), free_port());
+    let (dir, port, counts) = (tempfile::tempdir().unwrap(), free_port(), free_port());
     let config = r#"
 ServerRoot DIR
 ServerName llm.example.internal
 PidFile DIR/httpd.pid
 Listen PORT
+Listen COUNTS
 LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so
 LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so
 LoadModule proxy_module /usr/lib/apache2/modules/mod_proxy.so
 LoadModule proxy_http_module /usr/lib/apache2/modules/mod_proxy_http.so
 LoadModule unique_id_module /usr/lib/apache2/modules/mod_unique_id.so
+LoadModule status_module /usr/lib/apache2/modules/mod_status.so
+ExtendedStatus On
 ErrorLog DIR/error.log
 DefaultRuntimeDir DIR
 Mutex file:DIR default
@@ -180,25 +186,38 @@ ProxyPassMatch "^(/t[0-9]+/hang/.*)$" "http://HANG$1"
 <LocationMatch "^/t[0-9]+/private/">
 Require all denied
 </LocationMatch>
+<VirtualHost PORT>
 ProxyPass / http://MODEL/
+</VirtualHost>
+<VirtualHost COUNTS>
+CustomLog DIR/counts.log combined
+<Location /requests>
+SetHandler server-status
+</Location>
+</VirtualHost>
 "#;
-    let config = written(&dir, "httpd.conf", &filled(config, port, to));
+    let config = filled(config, port, to).replace("COUNTS", &counts.to_string());
+    let config = written(&dir, "httpd.conf", &config);
     let mut command = Command::new(program("apache2"));
     command.arg("-DFOREGROUND").arg("-f").arg(config).stdout(Stdio::null());
     Proxy::start(
         dir,
         command,
         port,
+        counts,
         &[("combined.log", "apache"), ("vhosts.log", "apache"), ("json.log", "apache")],
     )
 }
 
 pub(super) fn caddy(to: Upstreams) -> Proxy {
-    let (dir, port) = (tempfile::tempdir().unwrap(), free_port());
+    let (dir, port, counts) = (tempfile::tempdir().unwrap(), free_port(), free_port());
     let config = r"
 {
-	admin off
+	admin COUNTS
 	auto_https off
+	servers {
+		metrics
+	}
 }
 http://:NUMBER {
 	bind 127.0.0.1
@@ -221,20 +240,22 @@ http://:NUMBER {
 }
 ";
     let config = filled(config, port, to).replace("NUMBER", &port.port().to_string());
+    let config = config.replace("COUNTS", &counts.to_string());
     let config = written(&dir, "Caddyfile", &config);
     let mut command = Command::new(program("caddy"));
     command.args(["run", "--adapter", "caddyfile", "--config"]).arg(config).stdout(Stdio::null());
     command.env("XDG_DATA_HOME", dir.path()).env("XDG_CONFIG_HOME", dir.path());
-    Proxy::start(dir, command, port, &[("access.log", "caddy")])
+    Proxy::start(dir, command, port, counts, &[("access.log", "caddy")])
 }
 
 /// It logs to its standard output, here a file: the text of its own and JSON, each from a frontend.
 pub(super) fn haproxy(to: Upstreams) -> (Proxy, SocketAddr) {
-    let (dir, port, json) = (tempfile::tempdir().unwrap(), free_port(), free_port());
+    let dir = tempfile::tempdir().unwrap();
+    let (port, json, counts) = (free_port(), free_port(), free_port());
     let config = r#"
 global
   log stdout len 4096 format raw local0
-  stats socket DIR/admin level user
+  stats socket COUNTS level user
   tune.bufsize 32768
 defaults
   mode http
@@ -261,10 +282,11 @@ backend hang
 "#;
     let rules = "http-request deny if { path_sub /private/ }\n  use_backend dead if { path_sub /dead/ }\n  use_backend hang if { path_sub /hang/ }";
     let config = filled(config, port, to).replace("JSON", &json.to_string()).replace("RULES", rules);
+    let config = config.replace("COUNTS", &counts.to_string());
     let config = written(&dir, "haproxy.cfg", &config);
     let mut command = Command::new(program("haproxy"));
     command.arg("-db").arg("-f").arg(config).stdout(File::create(dir.path().join("access.log")).unwrap());
-    (Proxy::start(dir, command, port, &[("access.log", "haproxy")]), json)
+    (Proxy::start(dir, command, port, counts, &[("access.log", "haproxy")]), json)
 }
 
 fn filled(config: &str, port: SocketAddr, to: Upstreams) -> String {
