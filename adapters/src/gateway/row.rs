@@ -172,6 +172,7 @@ impl<'a> Row<'a> {
             Field::Gateway => &mut self.gateway,
             field => {
                 let Some(key) = fact_key(field) else { return };
+                let value = if field == Field::Host { host(value) } else { value };
                 if let Some(text) = value.text().filter(|_| self.facts.iter().all(|(known, _)| *known != key))
                 {
                     self.facts.push((key, text));
@@ -299,6 +300,20 @@ fn fact_key(field: Field) -> Option<&'static str> {
         Field::UserAgent => "user_agent",
         _ => return None,
     })
+}
+
+/// Without a user's name and password before it, which some gateways take and log.
+fn host(value: Value<'_>) -> Value<'_> {
+    match value {
+        Value::Text(text) => Value::Text(match text.rfind('@') {
+            Some(at) => match text {
+                Cow::Borrowed(text) => Cow::Borrowed(&text[at + 1..]),
+                Cow::Owned(text) => Cow::Owned(text[at + 1..].to_owned()),
+            },
+            None => text,
+        }),
+        value => value,
+    }
 }
 
 fn first<T>(slot: &mut Option<T>, value: impl FnOnce() -> Option<T>) {
