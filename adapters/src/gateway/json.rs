@@ -52,7 +52,11 @@ fn no_json(error: &ParseError) -> Unusable {
     Unusable::new("", format!("no JSON: {} at column {}", error.problem, error.column))
 }
 
-fn read(object: Entries<'_>, format: Format) -> Option<Row<'_>> {
+fn read(mut object: Entries<'_>, format: Format) -> Option<Row<'_>> {
+    if format == Format::Envoy {
+        // Written by name, so before the host, which says more.
+        object.sort_by_key(|(key, _)| key.as_str() == Some("upstream_cluster"));
+    }
     let row = match format {
         Format::Caddy => programs::caddy(object),
         Format::Kong => programs::kong(object),
