@@ -15,13 +15,15 @@ pub(super) fn row(line: &str) -> Result<Row<'_>, Unusable> {
         start.ok_or_else(|| Unusable::new("", "no time in brackets with a quoted request after it"))?;
     let started = time::any(moment).ok_or_else(|| Unusable::new("start_time", "not a time"))?;
     let mut row = Row { started: Some(started), ..Row::default() };
-    // Envoy escapes nothing. No request has a blank after a quote.
     let (request, rest) =
-        rest.split_once("\" ").ok_or_else(|| Unusable::new("request", "the line ends inside of it"))?;
-    // `- - -` where there was none.
+        request(rest).ok_or_else(|| Unusable::new("request", "the line ends inside of it"))?;
+    // `- - -` where there was none; no path in a CONNECT.
     row.request(Cow::Borrowed(request));
     if request.starts_with("- ") {
-        (row.method, row.path, row.malformed) = (None, None, true);
+        row.method = None;
+    }
+    if row.path.as_deref().is_none_or(|path| said(path).is_none()) {
+        (row.path, row.malformed) = (None, true);
     }
     let mut rest = Rest(rest);
     let end = |field: &'static str| Unusable::new(field, "the line ends before it");
@@ -48,6 +50,17 @@ pub(super) fn row(line: &str) -> Result<Row<'_>, Unusable> {
     row.put(Field::Latency(MILLI), text(rest.word().unwrap_or("-")));
     names(rest.0, &mut row);
     Ok(row)
+}
+
+/// The request, and what comes after its closing quote. Envoy escapes nothing, and a client's
+/// `x-envoy-original-path`, which it may log for the path, can have quotes and blanks: a protocol ends it.
+fn request(rest: &str) -> Option<(&str, &str)> {
+    let ends = || rest.match_indices("\" ").map(|(at, _)| (&rest[..at], &rest[at + 2..]));
+    let whole = |request: &str| {
+        let last = request.rsplit(' ').next();
+        last.is_some_and(|protocol| protocol == "-" || protocol.starts_with("HTTP/"))
+    };
+    ends().find(|(request, _)| whole(request)).or_else(|| ends().next())
 }
 
 /// What went wrong beside the status: the flags that say that an answer was cut short.

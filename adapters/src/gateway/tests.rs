@@ -171,6 +171,14 @@ fn lines_as_long_as_they_come_take_time_in_proportion() {
     }
 }
 
+#[test]
+fn what_a_client_has_logged_for_its_path_ends_before_the_status() {
+    let line = r#"[2026-11-25T22:02:36.890Z] "GET /v1/messages" 200 - 0 0 1 1 " HTTP/1.1" 503 UF 0 2 1 - "-" "-" "id" "host" "-""#;
+    let event = event(Format::Envoy.into(), line);
+    assert_eq!(fact(&event, "path").as_deref(), Some("/v1/messages\" 200 - 0 0 1 1 \""));
+    assert_eq!(fact(&event, "http_status").as_deref(), Some("503"));
+}
+
 proptest! {
     /// What stands in a query, or before the host, is in nothing that a record is made of, whatever is
     /// around it and however the log has it.
