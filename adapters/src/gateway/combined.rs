@@ -1,6 +1,6 @@
-//! The common and combined text of nginx and Apache, Traefik's, and what operators append to them.
+//! The common and combined text of nginx and Apache, and what operators append to them.
 
-use super::fields::{Field, MILLI, SECOND, usual};
+use super::fields::{Field, SECOND, usual};
 use super::format::Format;
 use super::row::{Row, Value};
 use super::text::{Piece, Rest, said, unescape};
@@ -15,7 +15,7 @@ pub(super) fn row<'a>(line: &'a str, format: Format) -> Result<Row<'a>, Unusable
         .ok_or_else(|| Unusable::new("", "no time in brackets with a quoted request after it"))?;
     let mut row = Row::default();
     let of_vhost = client(before, &mut row);
-    if format == Format::Apache || format == Format::Traefik || of_vhost {
+    if format == Format::Apache || of_vhost {
         row.started = Some(moment);
     } else {
         row.ended = Some(moment);
@@ -32,7 +32,7 @@ pub(super) fn row<'a>(line: &'a str, format: Format) -> Result<Row<'a>, Unusable
     if bytes != "-" {
         row.bytes_out = Some(number::whole(bytes).ok_or_else(|| Unusable::new("bytes", "not a number"))?);
     }
-    more(rest, format, &mut row);
+    more(rest, &mut row);
     Ok(row)
 }
 
@@ -82,8 +82,8 @@ pub(super) fn request_of<'a>(request: &'a str, row: &mut Row<'a>) {
     row.request(request);
 }
 
-/// Referer and agent, then Traefik's fields, ingress-nginx's, or pairs.
-fn more<'a>(mut rest: Rest<'a>, format: Format, row: &mut Row<'a>) {
+/// Referer and agent, then ingress-nginx's fields, or pairs.
+fn more<'a>(mut rest: Rest<'a>, row: &mut Row<'a>) {
     if rest.0.is_empty() {
         return;
     }
@@ -93,10 +93,6 @@ fn more<'a>(mut rest: Rest<'a>, format: Format, row: &mut Row<'a>) {
     {
         let agent = escaped(agent, &mut row.damaged);
         row.put(Field::UserAgent, agent);
-    }
-    if format == Format::Traefik {
-        traefik(rest, row);
-        return;
     }
     if ingress::fields(rest, row) {
         return;
@@ -128,17 +124,6 @@ fn appended(key: &str) -> Option<Field> {
         "rl" => Field::BytesIn,
         _ => return None,
     })
-}
-
-/// `<requests so far> "<router>" "<server>" <ms>ms`.
-fn traefik<'a>(mut rest: Rest<'a>, row: &mut Row<'a>) {
-    let (_, _, server, lasted) = (rest.word(), rest.quoted(), rest.quoted(), rest.word());
-    if let Some(server) = server {
-        row.put(Field::Upstream, text(server));
-    }
-    if let Some(lasted) = lasted {
-        row.put(Field::Duration(MILLI), text(lasted));
-    }
 }
 
 fn addresses(text: &str) -> bool {

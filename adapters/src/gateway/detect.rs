@@ -40,19 +40,16 @@ fn of_line(line: &str) -> Option<Format> {
     if line.contains("]: {") && reads(Format::Haproxy, line) {
         return Some(Format::Haproxy);
     }
-    let format = TEXTS.into_iter().find(|format| reads(*format, line))?;
     // `... 17 "router@file" "http://10.0.0.1:80" 12ms`.
-    Some(if format == Format::Combined && line.ends_with("\" ") | line.ends_with("ms") && traefik(line) {
-        Format::Traefik
-    } else {
-        format
-    })
+    if traefik(line) && reads(Format::Traefik, line) {
+        return Some(Format::Traefik);
+    }
+    TEXTS.into_iter().find(|format| reads(*format, line))
 }
 
 fn traefik(line: &str) -> bool {
-    line.rsplit(' ')
-        .next()
-        .is_some_and(|last| last.len() > 2 && last.trim_end_matches("ms").bytes().all(|b| b.is_ascii_digit()))
+    let lasted = line.rsplit(' ').next().and_then(|last| last.strip_suffix("ms"));
+    lasted.is_some_and(|lasted| !lasted.is_empty() && lasted.bytes().all(|b| b.is_ascii_digit()))
 }
 
 fn reads(format: Format, line: &str) -> bool {

@@ -1,7 +1,7 @@
 //! Access logs of gateways and reverse proxies: one line in, one request out.
 //!
 //! ```text
-//! line ─ Reader ─▶ text (combined, HAProxy, Envoy, ALB) or JSON, by the format ─▶ Row ─ Rules ─▶ Event
+//! line ─ Reader ─▶ text (combined, HAProxy, Envoy, Traefik, ALB) or JSON, by the format ─▶ Row ─ Rules ─▶ Event
 //! ```
 //!
 //! A [`Format`] is a program; whether it writes text or JSON is told line by line. Every line comes to
@@ -28,6 +28,7 @@ mod spec;
 mod tests;
 mod text;
 mod time;
+mod traefik;
 
 pub use detect::detect;
 pub use format::Format;

@@ -3,7 +3,7 @@
 use super::fields::{Field, NAMES, named};
 use super::format::Format;
 use super::row::{Row, Value};
-use super::{alb, combined, envoy, haproxy, json, litellm};
+use super::{alb, combined, envoy, haproxy, json, litellm, traefik};
 use crate::unusable::Unusable;
 use regex::{Regex, RegexBuilder};
 use std::borrow::Cow;
@@ -128,9 +128,8 @@ fn known(format: Format, line: &str) -> Result<Option<Row<'_>>, Unusable> {
     match format {
         Format::Litellm => litellm::row(line),
         Format::Alb => alb::row(line).map(Some),
-        Format::Combined | Format::Nginx | Format::Apache | Format::Traefik if !object => {
-            combined::row(line, format).map(Some)
-        }
+        Format::Combined | Format::Nginx | Format::Apache if !object => combined::row(line, format).map(Some),
+        Format::Traefik if !object => traefik::row(line).map(Some),
         Format::Envoy if !object => envoy::row(line).map(Some),
         // Syslog may stand before the object.
         Format::Haproxy if !object => match line.find("]: {") {
