@@ -87,6 +87,30 @@ pub(super) fn haproxy(proxy: &Proxy) -> Vec<Counted> {
     ]
 }
 
+/// Every request that came or that a client began, good or bad.
+pub(super) fn envoy(proxy: &Proxy) -> Vec<Counted> {
+    let requests = settled(|| {
+        let said = get(proxy.counts, "/stats/prometheus");
+        let of = |name: &str| sum(&said, &format!("{name}{{envoy_http_conn_manager_prefix=\"llm\""));
+        (of("envoy_http_downstream_cx_active"), of("envoy_http_downstream_rq_total"))
+    });
+    Counted::every("downstream_rq_total", requests)
+}
+
+/// Every request that came to a router or that none was for. As with Caddy, what Go's server answers by
+/// itself is neither counted nor logged.
+pub(super) fn traefik(proxy: &Proxy) -> Vec<Counted> {
+    let requests = settled(|| {
+        let said = get(proxy.counts, "/metrics");
+        let of = |name: &str| {
+            let ours = said.lines().filter(|line| line.starts_with(name));
+            ours.filter(|line| line.contains("entrypoint=\"web\"")).map(last_number).sum()
+        };
+        (of("traefik_open_connections{"), of("traefik_entrypoint_requests_total{"))
+    });
+    Counted::every("traefik_entrypoint_requests_total", requests)
+}
+
 /// What is said twice in a row when nothing is under way. `ask` tells how much is, and the counts.
 fn settled<T: PartialEq + Copy>(mut ask: impl FnMut() -> (u64, T)) -> T {
     let mut last = None;
@@ -102,7 +126,24 @@ fn settled<T: PartialEq + Copy>(mut ask: impl FnMut() -> (u64, T)) -> T {
 }
 
 fn get(from: SocketAddr, target: &str) -> String {
-    ask(from, &format!("GET {target} HTTP/1.0\r\nHost: {from}\r\n\r\n"))
+    let said = ask(from, &format!("GET {target} HTTP/1.1\r\nHost: {from}\r\nConnection: close\r\n\r\n"));
+    let (head, body) = said.split_once("\r\n\r\n").unwrap();
+    if head.to_ascii_lowercase().contains("transfer-encoding: chunked") {
+        joined(body)
+    } else {
+        body.to_owned()
+    }
+}
+
+/// The text that comes in chunks, each after its size.
+fn joined(mut chunks: &str) -> String {
+    let mut text = String::new();
+    while let Some((size, rest)) = chunks.split_once("\r\n") {
+        let (chunk, rest) = rest.split_at(usize::from_str_radix(size, 16).unwrap());
+        text += chunk;
+        chunks = rest.trim_start();
+    }
+    text
 }
 
 fn ask(whom: SocketAddr, what: &str) -> String {

@@ -5,6 +5,7 @@
 mod counters;
 mod proxies;
 mod traffic;
+mod wheels;
 
 use crate::support::chains::{assert_verified, files};
 use crate::support::clients::python;
@@ -214,4 +215,23 @@ fn haproxy() {
     let (proxy, json) = proxies::haproxy(models.to);
     let door = proxy.port;
     follow(proxy, &[door, json], Signal::USR1, counters::haproxy);
+}
+
+/// Its own text and JSON, of the same requests.
+#[test]
+fn envoy() {
+    let models = Models::start();
+    let proxy = wheels::envoy(models.to);
+    let door = proxy.port;
+    follow(proxy, &[door], Signal::TERM, counters::envoy);
+}
+
+#[test]
+fn traefik() {
+    let models = Models::start();
+    for format in ["common", "json"] {
+        let proxy = wheels::traefik(models.to, format);
+        let door = proxy.port;
+        follow(proxy, &[door], Signal::TERM, counters::traefik);
+    }
 }

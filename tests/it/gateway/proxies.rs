@@ -74,7 +74,7 @@ fn program(name: &str) -> PathBuf {
 }
 
 impl Proxy {
-    fn start(
+    pub(super) fn start(
         dir: tempfile::TempDir,
         mut command: Command,
         port: SocketAddr,
@@ -116,7 +116,7 @@ impl Drop for Proxy {
     }
 }
 
-fn written(dir: &tempfile::TempDir, name: &str, text: &str) -> PathBuf {
+pub(super) fn written(dir: &tempfile::TempDir, name: &str, text: &str) -> PathBuf {
     let path = dir.path().join(name);
     fs::write(&path, text.replace("DIR", dir.path().to_str().unwrap())).unwrap();
     path

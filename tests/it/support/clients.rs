@@ -43,6 +43,12 @@ pub fn collector() -> &'static Python {
     COLLECTOR.get_or_init(|| Python::of("collector", "collector.txt"))
 }
 
+/// Envoy and Traefik, as Python packages carry them (`tests/clients/gateways.txt`).
+pub fn gateways() -> &'static Python {
+    static GATEWAYS: OnceLock<Python> = OnceLock::new();
+    GATEWAYS.get_or_init(|| Python::of("gateways", "gateways.txt"))
+}
+
 /// The Node clients and the npm verifier (`tests/clients/package-lock.json`).
 pub fn npm() -> &'static Npm {
     static NPM: OnceLock<Npm> = OnceLock::new();
