@@ -42,8 +42,23 @@ impl Client {
         let number = self.next;
         self.next += 1;
         let target = [format!("/t{number}/").as_bytes(), path.as_ref()].concat();
-        let saw = self.raw(&head(method, &target, body), Duration::from_secs(20), abort);
+        let saw = self.raw(&head(method, &target, "", body), Duration::from_secs(20), abort);
         self.sent.push(Sent { number, method, saw, ordinary });
+    }
+
+    /// A request for a target and with headers that have its number in them.
+    fn odd(
+        &mut self,
+        method: &'static str,
+        target: impl FnOnce(usize) -> String,
+        headers: impl FnOnce(usize) -> String,
+        body: &str,
+    ) {
+        let number = self.next;
+        self.next += 1;
+        let head = head(method, target(number).as_bytes(), &headers(number), body);
+        let saw = self.raw(&head, Duration::from_secs(20), false);
+        self.sent.push(Sent { number, method, saw, ordinary: false });
     }
 
     /// Sends bytes; the status that comes back.
@@ -108,11 +123,26 @@ impl Client {
             false,
         );
         self.request("BREW", "v1/messages", "", false, false);
-        let number = self.next;
-        self.next += 1;
-        let absolute = format!("http://user:{KEY}@llm.example.internal/t{number}/v1/messages?token={KEY}");
-        let saw = self.raw(&head("GET", absolute.as_bytes(), ""), Duration::from_secs(20), false);
-        self.sent.push(Sent { number, method: "GET", saw, ordinary: false });
+        self.odd(
+            "GET",
+            |number| format!("http://user:{KEY}@llm.example.internal/t{number}/v1/messages?token={KEY}"),
+            |_| String::new(),
+            "",
+        );
+        // What would pass for another request where it is logged as it is.
+        let user = "x%20%5B22%2FNov%2F2026%3A08%3A29%3A52%20%2B0000%5D%20%22GET%20%2Ft0%2Ffake%20HTTP%2F1.1%22%20200";
+        self.odd(
+            "GET",
+            |number| format!("http://{user}@llm.example.internal/t{number}/v1/messages"),
+            |_| String::new(),
+            "",
+        );
+        self.odd(
+            "POST",
+            |number| format!("/t{number}/v1/chat/completions"),
+            |number| format!("x-envoy-original-path: /t{number}/v1/messages\" 200 - 0 0 1 1 \"\r\n"),
+            &chat.replace("gpt-4o", "fail-429"),
+        );
         // What is no request for any path.
         for bytes in [
             &b"OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"[..],
@@ -130,14 +160,14 @@ impl Client {
     }
 }
 
-fn head(method: &str, target: &[u8], body: &str) -> Vec<u8> {
+fn head(method: &str, target: &[u8], headers: &str, body: &str) -> Vec<u8> {
     let mut bytes = [method.as_bytes(), b" ", target, b" HTTP/1.1\r\n"].concat();
     let length = body.len();
     bytes.extend_from_slice(
         format!(
             "Host: llm.example.internal\r\nConnection: close\r\nUser-Agent: weird \"quoted\" agent\\back (Zoë)\r\n\
              X-Session-Id: sess-7\r\nAuthorization: Bearer {KEY}\r\ntraceparent: 00-{TRACE}-b7ad6b7169203331-01\r\n\
-             Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+             {headers}Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
         )
         .as_bytes(),
     );
