@@ -200,6 +200,11 @@ impl Engine {
         file.wanted = wanted;
         if !found.packed {
             file.size = found.facts.size;
+            if wanted && self.files.len() < self.max_open {
+                // Should it be removed before its first turn, it is there all the same. Why it can't be opened
+                // is told at that turn.
+                let _ = file.open();
+            }
         }
         if self.fresh && self.parts[instance].instance.settings.start_at_end {
             file.pass(if found.packed { u64::MAX } else { found.facts.size });
