@@ -207,7 +207,7 @@ impl Engine {
                 Ok(busy) => busy,
                 Err(error) => self.trouble(id, &error),
             },
-            Life::Sought { .. } | Life::Finished => {
+            Life::Sought { .. } | Life::Finished(_) => {
                 file.due = false;
                 false
             }
@@ -334,13 +334,13 @@ impl Engine {
         let mut due = Vec::new();
         for (id, file) in &self.files {
             let told = self.told.get(&file.log).is_some_and(|at| at.elapsed() < TELL);
-            if file.rejected.is_some() && (!told || matches!(file.life, Life::Finished)) {
+            if file.rejected.is_some() && (!told || matches!(file.life, Life::Finished(_))) {
                 due.push(*id);
             }
         }
         for id in due {
             let Some(file) = self.files.get_mut(&id) else { continue };
-            let Some(rejected) = file.rejected.take() else { continue };
+            let Some(rejected) = file.tell() else { continue };
             let (log, mark) = (Arc::clone(&file.log), file.sealed());
             let tenant = self.files.get(&id).map_or(Tenant::Local, |file| self.tenant(file));
             self.told.insert(Arc::clone(&log), Instant::now());

@@ -44,7 +44,15 @@ pub(super) enum Life {
         looks: u32,
     },
     /// Read to its end.
-    Finished,
+    Finished(Before),
+}
+
+/// What a finished content was. Until the last of it is sealed, and what is said of it, it is that still:
+/// after a kill there is no other chance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Before {
+    Followed,
+    Sought(Why),
 }
 
 /// What was handed over and is not answered yet.
@@ -108,6 +116,8 @@ pub(super) struct Follower {
     /// There may be something to read.
     pub due: bool,
     pub rejected: Option<Rejected>,
+    /// Of those, what is being told by what was handed over under this number.
+    telling: Option<(u64, Rejected)>,
     /// As the content's lines have told it.
     pub format: Option<Format>,
     /// Of a content that was taken over: up to where it was seen.
@@ -172,6 +182,7 @@ impl Follower {
             quiet: false,
             due: true,
             rejected: None,
+            telling: None,
             format: None,
             expected: 0,
             trouble: None,
@@ -200,10 +211,11 @@ impl Follower {
     #[must_use]
     pub(super) fn entry(&self, receiver: &str, clean: bool) -> Entry {
         let (mark, tail) = self.sealed;
+        let over = self.pending.is_empty();
         let (fate, why) = match self.life {
-            Life::Probing(_) | Life::Followed => (Fate::Followed, None),
-            Life::Sought { why, .. } => (Fate::Sought, Some(why)),
-            Life::Finished => (Fate::Finished, None),
+            Life::Finished(_) if over => (Fate::Finished, None),
+            Life::Sought { why, .. } | Life::Finished(Before::Sought(why)) => (Fate::Sought, Some(why)),
+            Life::Probing(_) | Life::Followed | Life::Finished(Before::Followed) => (Fate::Followed, None),
         };
         Entry {
             receiver: receiver.to_owned(),
@@ -221,9 +233,9 @@ impl Follower {
             size: if clean || fate == Fate::Sought { self.size } else { mark.offset },
             head: self.head(),
             tail,
-            quiet: self.quiet,
+            quiet: self.quiet && over,
             format: self.format.map(|format| format.name().to_owned()),
-            rejected: self.rejected.clone(),
+            rejected: Rejected::join(self.telling.clone().map(|(_, told)| told), self.rejected.clone()),
         }
     }
 
@@ -478,6 +490,16 @@ impl Follower {
         self.serial
     }
 
+    /// The lines that became no record and are not told yet, to be told by what is handed over next.
+    pub(super) fn tell(&mut self) -> Option<Rejected> {
+        if self.telling.is_some() {
+            return None;
+        }
+        let rejected = self.rejected.take()?;
+        self.telling = Some((self.serial + 1, rejected.clone()));
+        Some(rejected)
+    }
+
     /// Notes an answer; whether the sealed part grew.
     pub(super) fn answered(&mut self, serial: u64) -> bool {
         if let Some(own) = self.pending.iter_mut().find(|own| own.serial == serial) {
@@ -486,6 +508,7 @@ impl Follower {
         let mut grew = false;
         while let Some(first) = self.pending.pop_front_if(|first| first.done) {
             self.sealed = (first.mark, first.tail);
+            self.telling.take_if(|(by, _)| *by == first.serial);
             grew = true;
         }
         grew
@@ -493,11 +516,58 @@ impl Follower {
 
     /// Nothing is kept but what a content is recognised by.
     pub(super) fn finish(&mut self) {
+        let before = match self.life {
+            Life::Sought { why, .. } => Before::Sought(why),
+            Life::Finished(before) => before,
+            Life::Probing(_) | Life::Followed => Before::Followed,
+        };
         self.source = None;
         self.known = self.head();
         (self.head, self.tail) = (Vec::new(), Vec::new());
         self.splitter = Splitter::new(self.splitter.mark(), 0);
-        self.life = Life::Finished;
+        self.life = Life::Finished(before);
         self.due = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_and_not_sealed_is_told_again() {
+        let inode = Inode { device: 1, number: 2, born: 3 };
+        let mut file = Follower::new(0, "/a.log".into(), Path::new("/a.log"), inode, false, (1024, 1024));
+        let rejected = |lines| Some(Rejected { lines, first: 0, last: 9, reason: "x".into() });
+        file.rejected = rejected(2);
+        assert_eq!(file.tell(), rejected(2));
+        let serial = file.hand_over();
+        file.rejected = rejected(1);
+        assert_eq!(file.tell(), None, "one after the other");
+        assert_eq!(file.entry("file_log", false).rejected, rejected(3));
+        assert!(file.answered(serial));
+        assert_eq!(file.entry("file_log", false).rejected, rejected(1));
+        assert_eq!(file.tell(), rejected(1));
+    }
+
+    #[test]
+    fn what_is_read_and_not_sealed_is_not_over() {
+        let sought = Life::Sought { why: Why::Truncated, since: Instant::now(), looks: 3 };
+        for (life, before) in
+            [(Life::Followed, (Fate::Followed, None)), (sought, (Fate::Sought, Some(Why::Truncated)))]
+        {
+            let inode = Inode { device: 1, number: 2, born: 3 };
+            let mut file =
+                Follower::new(0, "/a.log".into(), Path::new("/a.log.1.gz"), inode, true, (1024, 1024));
+            file.life = life;
+            file.quiet = true;
+            let serial = file.hand_over();
+            file.finish();
+            let entry = file.entry("file_log", true);
+            assert_eq!(((entry.fate, entry.why), entry.quiet), (before, false));
+            assert!(file.answered(serial));
+            let entry = file.entry("file_log", true);
+            assert_eq!(((entry.fate, entry.why), entry.quiet), ((Fate::Finished, None), true));
+        }
     }
 }

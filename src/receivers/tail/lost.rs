@@ -100,7 +100,7 @@ impl Engine {
                     calls.push((*other, candidate.path.clone(), candidate.packed));
                 }
                 // A packed file that was read to its end is still there.
-                Life::Finished
+                Life::Finished(_)
                     if candidate.packed
                         && candidate.instance == file.instance
                         && candidate.log == file.log
@@ -252,7 +252,7 @@ impl Engine {
         let mut counts = HashMap::new();
         let mut over = Vec::new();
         for (id, file) in self.files.iter().rev() {
-            if matches!(file.life, Life::Finished) && file.in_flight() == 0 && file.rejected.is_none() {
+            if matches!(file.life, Life::Finished(_)) && file.in_flight() == 0 && file.rejected.is_none() {
                 let bound = file.packed && self.inodes.get(&(file.instance, file.inode)) == Some(id);
                 let count = counts.entry((file.instance, Arc::clone(&file.log))).or_insert(0);
                 *count += 1;

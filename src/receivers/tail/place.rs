@@ -51,7 +51,7 @@ impl Engine {
         self.fresh = false;
         for file in self.files.values() {
             let notify = self.parts[file.instance].instance.settings.notify;
-            if notify && !matches!(file.life, Life::Finished) {
+            if notify && !matches!(file.life, Life::Finished(_)) {
                 directories.insert(file.directory().to_owned());
             }
         }
@@ -155,7 +155,7 @@ impl Engine {
                     Life::Probing(_) | Life::Followed if file.packed => !file.is_damaged(),
                     Life::Probing(_) => true,
                     Life::Followed => !all || !file.is_compared(&found.facts) || file.trouble.is_some(),
-                    Life::Sought { .. } | Life::Finished => false,
+                    Life::Sought { .. } | Life::Finished(_) => false,
                 };
                 if file.splitter.position() == 0 && !found.packed {
                     file.size = found.facts.size;
@@ -229,7 +229,7 @@ impl Engine {
             let mark = file.sealed();
             let here = match file.life {
                 Life::Sought { .. } => true,
-                Life::Finished => file.log.as_ref() == log && wanted,
+                Life::Finished(_) => file.log.as_ref() == log && wanted,
                 // A file that still has its content was renamed. Only a rotated name can be a copy of it.
                 Life::Followed => rotated && file.log.as_ref() == log && wanted,
                 Life::Probing(_) => false,
