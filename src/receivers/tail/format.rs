@@ -81,9 +81,3 @@ impl Formats {
         }
     }
 }
-
-/// The format that a line tells by itself.
-#[must_use]
-pub(super) fn tells(line: &[u8]) -> Option<Format> {
-    detect(&[line])
-}

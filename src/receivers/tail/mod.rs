@@ -30,6 +30,7 @@ mod notice;
 mod place;
 mod position;
 mod probe;
+mod read;
 mod seal;
 pub mod settings;
 mod source;
@@ -45,7 +46,8 @@ pub use stats::TailStats;
 
 use crate::receivers::delivery::Delivery;
 use engine::{Engine, Part};
-use seal::{Instance, Shop};
+use read::Instance;
+use seal::Shop;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::PathBuf;

@@ -1,21 +1,14 @@
 //! From lines to records on disk.
 
-use super::format::{Formats, tells};
-use super::lines::{Line as Cut, Lines};
-use super::position::{Rejected, hex};
-use super::settings::{Encoding, Settings, TenantOf};
+use super::lines::Lines;
+use super::position::Rejected;
+use super::read::{Became, Instance, Told};
 use crate::net::status::Fault;
 use crate::pipeline::intake::Permit;
 use crate::pipeline::refusal::Refusal;
 use crate::receivers::contain;
 use crate::receivers::delivery::{Delivery, Sheet};
-use crate::receivers::tenancy::TenantError;
 use crate::record::draft::Draft;
-use crate::record::ids::kept_part;
-use crate::record::tenant::Tenant;
-use halo_adapters::event::Fact;
-use halo_adapters::gateway::{Format, Line, Place};
-use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, SyncSender};
@@ -26,35 +19,6 @@ use tokio::sync::{oneshot, watch};
 const PART: usize = 2048;
 /// How long a refused block waits until it is tried again.
 const PATIENCE: Duration = Duration::from_millis(100);
-
-/// One instance: what its lines are, and whose.
-#[derive(Debug)]
-pub(super) struct Instance {
-    pub settings: Settings,
-    pub formats: Formats,
-}
-
-impl Instance {
-    /// Whose a log is by itself: by the configuration or by its path.
-    ///
-    /// # Errors
-    /// The name is too long.
-    pub(super) fn tenant(&self, log: &str) -> Result<Option<Tenant>, TenantError> {
-        Ok(match &self.settings.tenant {
-            TenantOf::Line => None,
-            TenantOf::Fixed(id) => Some(Tenant::claimed(id)?),
-            TenantOf::Path(rule) => Some(rule.find(log).map_or(Ok(Tenant::Local), Tenant::claimed)?),
-        })
-    }
-
-    /// A line in UTF-8, as far as its encoding is known.
-    fn text<'l>(&self, line: &'l [u8]) -> Cow<'l, [u8]> {
-        match self.settings.encoding {
-            Encoding::Utf8 => Cow::Borrowed(line),
-            Encoding::Latin1 => latin1(line),
-        }
-    }
-}
 
 /// Lines of one content that were read together.
 #[derive(Debug)]
@@ -72,31 +36,6 @@ pub(super) struct Block {
     /// Fires when the block before it was handed to the writer, so that a log's records are in its order.
     pub after: Option<oneshot::Receiver<()>>,
     pub before: oneshot::Sender<()>,
-}
-
-/// What the lines of a content have told of its format, and from which line of a block on they have.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Told {
-    pub format: Option<Format>,
-    from: usize,
-}
-
-impl Told {
-    /// What is known behind a block's lines, if this was known before.
-    #[must_use]
-    pub(super) fn by(format: Option<Format>, instance: &Instance, lines: &Lines) -> Self {
-        if format.is_some() || !instance.formats.is_auto() {
-            return Self { format, from: 0 };
-        }
-        let told = lines.range(0..lines.len()).enumerate().find_map(|(from, (_, line))| {
-            tells(&instance.text(line)).map(|format| Self { format: Some(format), from })
-        });
-        told.unwrap_or_default()
-    }
-
-    fn at(&self, line: usize) -> Option<Format> {
-        self.format.filter(|_| line >= self.from)
-    }
 }
 
 /// What became of a block.
@@ -237,61 +176,21 @@ struct Work {
 
 /// Drafts the lines of a part. Returns what had to be left out, and why.
 fn draft(work: &Work, range: Range<usize>, sheet: &mut Sheet) -> Result<Option<Rejected>, Fault> {
-    let Work { instance, log, lines, told } = work;
-    let of_log = instance.tenant(log);
-    // The same for every line, so it is hashed once.
-    let kept = kept_part(log);
+    let log = work.instance.log(&work.log);
     let mut rejected: Option<Rejected> = None;
-    for (at, (cut, bytes)) in range.clone().zip(lines.range(range)) {
-        let text = instance.text(bytes);
-        let chain = hex(&cut.chain);
-        let identity = [&*kept, &*chain];
-        let place = Place { file: log, identity: &identity, offset: cut.offset };
-        let reason = match (instance.formats.line(told.at(at), &text, &place), &of_log) {
-            (Ok(Line::Filtered | Line::Preamble), _) => {
-                sheet.filtered += 1;
-                continue;
-            }
-            (Ok(Line::Event(mut event)), Ok(of_log)) => {
-                disclose(cut, &mut event.facts);
-                let tenant = match of_log {
-                    Some(tenant) => Ok(tenant.clone()),
-                    None => event.tenant.as_deref().map_or(Ok(Tenant::Local), Tenant::claimed),
-                };
-                match tenant {
-                    Ok(tenant) => {
-                        sheet.event(&event, &tenant)?;
-                        continue;
-                    }
-                    Err(error) => error.to_string(),
+    for (at, (cut, bytes)) in range.clone().zip(work.lines.range(range)) {
+        log.line(work.told.at(at), cut, bytes, |became| {
+            match became {
+                Became::Action(event, tenant) => sheet.event(event, tenant)?,
+                Became::Filtered | Became::Preamble => sheet.filtered += 1,
+                Became::Rejected(reason) => {
+                    sheet.reject(reason.as_str());
+                    let this = Rejected { lines: 1, first: cut.offset, last: cut.offset, reason };
+                    rejected = Rejected::join(rejected.take(), Some(this));
                 }
             }
-            (Ok(Line::Event(_)), Err(error)) => error.to_string(),
-            (Err(unusable), _) => unusable.to_string(),
-        };
-        sheet.reject(reason.as_str());
-        let this = Rejected { lines: 1, first: cut.offset, last: cut.offset, reason };
-        rejected = Rejected::join(rejected, Some(this));
+            Ok::<(), Fault>(())
+        })?;
     }
     Ok(rejected)
-}
-
-/// What was done to a line before it was read.
-fn disclose<'a>(cut: &Cut, facts: &mut Vec<(&'static str, Fact<'a>)>) {
-    if cut.cut > 0 {
-        facts.push(("cut_bytes", Fact::Number(cut.cut)));
-    }
-    if cut.nuls > 0 {
-        facts.push(("nul_bytes", Fact::Number(cut.nuls)));
-    }
-    if cut.open {
-        facts.push(("no_newline", Fact::Flag(true)));
-    }
-}
-
-fn latin1(bytes: &[u8]) -> Cow<'_, [u8]> {
-    if bytes.is_ascii() {
-        return Cow::Borrowed(bytes);
-    }
-    Cow::Owned(bytes.iter().map(|byte| char::from(*byte)).collect::<String>().into_bytes())
 }
