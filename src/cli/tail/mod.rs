@@ -1,11 +1,14 @@
 //! `halod tail --check`: what becomes of a log's lines, before anything is followed.
 
 mod check;
-mod lines;
+mod open;
+mod plan;
 
 use super::output::{self, complain, line};
+use crate::receivers::tail::settings::{FormatOf, TenantOf};
 use check::{Check, Shown};
-use halo_adapters::gateway::{Format, Rules, Spec};
+use halo_adapters::gateway::Format;
+use plan::Plan;
 use serde_json::{Value, json};
 use std::io;
 use std::path::PathBuf;
@@ -14,14 +17,22 @@ use std::process::ExitCode;
 /// Show what becomes of the lines of a gateway's access log
 ///
 /// Tells the format, shows for ten lines what record each would become or why it becomes none, and counts
-/// what would be filtered and rejected in the whole file. It uses the daemon's own reading. Nothing is
-/// sealed. Exit code: 0; 1 if a line is rejected; 2 if the file can't be read or its format is not known; 3
-/// if no line becomes a record.
+/// what would be filtered and rejected in the whole file. It uses the daemon's own reading; with --config,
+/// that of the receiver which follows the file, and the tenant of each line is shown if the receiver has a
+/// rule for it. Nothing is sealed. Exit code: 0; 1 if a line is rejected; 2 if the file or the configuration
+/// can't be read, the format is not known, or not one receiver alone follows the file; 3 if no line becomes
+/// a record.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The log, plain or gzip
     #[arg(long, value_name = "PATH")]
     check: PathBuf,
+    /// Read it as the daemon with this configuration would
+    #[arg(long, short, value_name = "FILE", conflicts_with_all = ["format", "all"])]
+    config: Option<PathBuf>,
+    /// Of the configuration, take this receiver, as in file_log/nginx, instead of the one that follows it
+    #[arg(long, value_name = "NAME", requires = "config")]
+    receiver: Option<String>,
     /// Read it as this format, instead of what its first lines tell
     #[arg(long, value_name = "FORMAT", value_parser = format)]
     format: Option<Format>,
@@ -40,33 +51,71 @@ fn format(name: &str) -> Result<Format, String> {
     named.into_iter().find(|format| format.name() == name).ok_or(format!("one of {}", names.join(", ")))
 }
 
+/// What is shown beside the check itself.
+struct View {
+    file: String,
+    receiver: Option<String>,
+    told: &'static str,
+    /// Whose each line is, is a question.
+    tenants: bool,
+    max_line: usize,
+}
+
 impl Args {
     pub(super) fn run(self) -> ExitCode {
-        let rules = if self.all { Rules::all() } else { Rules::default() };
-        let checked = Check::file(&self.check, self.format.map(Spec::from), &rules);
-        let check = match checked {
+        let refuse = |what: String| {
+            complain(what);
+            ExitCode::from(output::USAGE)
+        };
+        let plan = match &self.config {
+            None => Ok(Plan::asked(&self.check, self.format, self.all)),
+            Some(config) => Plan::configured(config, &self.check, self.receiver.as_deref()),
+        };
+        let plan = match plan {
+            Ok(plan) => plan,
+            Err(why) => return refuse(why),
+        };
+        let view = View::new(self.check.display().to_string(), &plan);
+        let check = match Check::file(&self.check, plan) {
             Ok(check) => check,
-            Err(why) => {
-                complain(format_args!("{}: {why}", self.check.display()));
-                return ExitCode::from(output::USAGE);
-            }
+            Err(why) => return refuse(format!("{}: {why}", view.file)),
         };
         let code = match () {
-            () if check.rejected > 0 => output::FAILED,
-            () if check.records == 0 => output::EMPTY,
+            () if check.counts.rejected > 0 => output::FAILED,
+            () if check.counts.records == 0 => output::EMPTY,
             () => output::OK,
         };
-        let written = if self.json { line(self.object(&check)) } else { self.table(&check) };
+        let written = if self.json { line(view.object(&check)) } else { view.table(&check) };
         output::finish(written.map(|()| code))
+    }
+}
+
+impl View {
+    fn new(file: String, plan: &Plan) -> Self {
+        let auto = plan.settings.format == FormatOf::Auto;
+        Self {
+            file,
+            receiver: plan.configured.then(|| plan.settings.name.clone()),
+            told: match (auto, plan.configured) {
+                (true, _) => "by its lines",
+                (false, false) => "as asked for",
+                (false, true) => "as configured",
+            },
+            tenants: plan.settings.tenant != TenantOf::Line,
+            max_line: plan.settings.max_line,
+        }
     }
 
     fn table(&self, check: &Check) -> io::Result<()> {
-        let told = if self.format.is_some() { "as asked for" } else { "by its lines" };
-        line(format_args!("{}: format {} ({told})\n", self.check.display(), check.format))?;
-        let head = ["line", "status", "outcome", "action", "model", "principal", "path"].map(str::to_owned);
-        let rows: Vec<(u64, Result<[String; 6], String>)> =
-            check.shown().into_iter().map(|shown| (shown.line, cells(shown))).collect();
-        let mut widths = head.clone().map(|name| name.len());
+        let by = self.receiver.iter().map(|name| format!("receiver {name}, ")).collect::<String>();
+        line(format_args!("{}: {by}format {} ({})\n", self.file, check.format, self.told))?;
+        let columns: Vec<_> =
+            COLUMNS.into_iter().filter(|(name, ..)| self.tenants || *name != "tenant").collect();
+        let head: Vec<String> =
+            ["line"].into_iter().chain(columns.iter().map(|(name, ..)| *name)).map(str::to_owned).collect();
+        let rows: Vec<(u64, Result<Vec<String>, String>)> =
+            check.shown().into_iter().map(|shown| (shown.line, cells(shown, &columns))).collect();
+        let mut widths: Vec<usize> = head.iter().map(String::len).collect();
         for (number, cells) in &rows {
             widths[0] = widths[0].max(number.to_string().len());
             for (width, cell) in widths.iter_mut().skip(1).zip(cells.iter().flatten()) {
@@ -75,7 +124,7 @@ impl Args {
         }
         let print = |cells: &[String]| {
             let mut text = String::new();
-            for (cell, width) in cells.iter().zip(widths) {
+            for (cell, width) in cells.iter().zip(&widths) {
                 let pad = width.saturating_sub(cell.chars().count());
                 text.extend([cell, " ".repeat(pad + 2).as_str()]);
             }
@@ -88,6 +137,7 @@ impl Args {
                 Err(why) => print(&[number.to_string(), why])?,
             }
         }
+        let check = &check.counts;
         line(format_args!(
             "\n{} lines: {} records, {} filtered, {} rejected, {} no requests",
             check.lines, check.records, check.filtered, check.rejected, check.preamble
@@ -99,11 +149,7 @@ impl Args {
             line(format_args!("  rejected {count:>6}  {why}"))?;
         }
         if check.cut > 0 {
-            line(format_args!(
-                "  {} lines are longer than {} bytes and were cut",
-                check.cut,
-                lines::MAX_LINE
-            ))?;
+            line(format_args!("  {} lines are longer than {} bytes and were cut", check.cut, self.max_line))?;
         }
         Ok(())
     }
@@ -123,9 +169,12 @@ impl Args {
             })
             .collect();
         let counts = |map| most(map).into_iter().map(|(what, count)| json!([what, count])).collect::<Value>();
+        let format = check.format.name();
+        let check = &check.counts;
         json!({
-            "file": self.check.display().to_string(),
-            "format": check.format.name(),
+            "file": self.file,
+            "receiver": self.receiver,
+            "format": format,
             "lines": check.lines,
             "records": check.records,
             "filtered": check.filtered,
@@ -139,22 +188,27 @@ impl Args {
     }
 }
 
-/// The columns of a record after its line's number.
-fn cells(shown: &Shown) -> Result<[String; 6], String> {
+/// A column after the line's number: its name, where in a record it stands, what stands for nothing.
+type Column = (&'static str, &'static str, &'static str);
+
+const COLUMNS: [Column; 7] = [
+    ("tenant", "/subject/id", "local"),
+    ("status", "/data/http_status", "-"),
+    ("outcome", "/outcome/status", "-"),
+    ("action", "/action/tool", "-"),
+    ("model", "/agent/model", "-"),
+    ("principal", "/principal/human_id", "-"),
+    ("path", "/data/path", "-"),
+];
+
+fn cells(shown: &Shown, columns: &[Column]) -> Result<Vec<String>, String> {
     let record = shown.became.as_ref().map_err(String::clone)?;
-    let text = |pointer: &str| match record.pointer(pointer) {
+    let cell = |(_, pointer, none): &Column| match record.pointer(pointer) {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Number(number)) => number.to_string(),
-        _ => "-".to_owned(),
+        _ => (*none).to_owned(),
     };
-    Ok([
-        text("/data/http_status"),
-        text("/outcome/status"),
-        text("/action/tool"),
-        text("/agent/model"),
-        text("/principal/human_id"),
-        text("/data/path"),
-    ])
+    Ok(columns.iter().map(cell).collect())
 }
 
 /// The ten that came most often.

@@ -29,6 +29,7 @@ mod names;
 mod notice;
 mod place;
 mod position;
+pub mod preview;
 mod probe;
 mod read;
 mod seal;

@@ -1,0 +1,120 @@
+//! What an instance would make of a file's lines, for who wants to see it without sealing any.
+
+use super::discover::Finder;
+use super::format::Formats;
+use super::lines::{Lines, Mark, Splitter};
+use super::names::log_path;
+use super::read::{Instance, Log, Told};
+use super::settings::{FormatOf, Requests, Settings};
+use super::source::{Facts, is_packed};
+use crate::record::tenant::Tenant;
+use halo_adapters::event::Event;
+use halo_adapters::gateway::Format;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+pub use super::read::Became;
+
+/// A file as an instance has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Followed {
+    /// Of the paths to it, the one that the instance has it by.
+    pub path: PathBuf,
+    pub packed: bool,
+}
+
+/// One line, and what it becomes.
+#[derive(Debug)]
+pub struct Seen<'a> {
+    /// Where it begins in the content.
+    pub offset: u64,
+    /// It is longer than `max_log_size`.
+    pub cut: bool,
+    pub became: Became<'a>,
+    /// Of a line that is filtered, what it would be if it were not.
+    pub request: Option<(&'a Event<'a>, &'a Tenant)>,
+}
+
+/// Reads the content of one log exactly as an instance does.
+#[derive(Debug)]
+pub struct Preview {
+    instance: Instance,
+    /// The same without rules.
+    every: Instance,
+    log: String,
+    splitter: Splitter,
+    told: Option<Format>,
+}
+
+/// The file as an instance of these settings follows it; `None` if it does not.
+#[must_use]
+pub fn followed(settings: &Settings, file: &Path) -> Option<Followed> {
+    let inode = Facts::from(&fs::metadata(file).ok()?).inode;
+    let look = Finder::new(&settings.include, &settings.exclude, settings.packed).look();
+    let found = look.files.into_iter().find(|found| found.facts.inode == inode)?;
+    Some(Followed { packed: is_packed(&found.path), path: found.path })
+}
+
+impl Preview {
+    /// Of the log that `file` belongs to.
+    ///
+    /// # Errors
+    /// Which setting makes no sense, and why.
+    pub fn new(settings: Settings, file: &Path) -> Result<Self, (&'static str, String)> {
+        let instance = |settings: Settings| {
+            Ok::<_, (&'static str, String)>(Instance { formats: Formats::new(&settings)?, settings })
+        };
+        let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+        Ok(Self {
+            splitter: Splitter::new(Mark::default(), settings.max_line),
+            every: instance(Settings { requests: Requests::All, ..settings.clone() })?,
+            instance: instance(settings)?,
+            log: log_path(&file),
+            told: None,
+        })
+    }
+
+    /// Takes the next bytes of the content, and shows the lines that they complete.
+    pub fn push(&mut self, block: &[u8], see: &mut dyn FnMut(Seen<'_>)) {
+        let mut lines = Lines::default();
+        self.splitter.push(block, &mut lines);
+        self.see(&lines, see);
+    }
+
+    /// Takes what there is of a line as a whole one: the content has ended.
+    pub fn finish(&mut self, see: &mut dyn FnMut(Seen<'_>)) {
+        let mut lines = Lines::default();
+        self.splitter.finish(&mut lines);
+        self.see(&lines, see);
+    }
+
+    /// The format, if it is configured or the lines up to here have told it.
+    #[must_use]
+    pub fn format(&self) -> Option<Format> {
+        match &self.instance.settings.format {
+            FormatOf::Auto => self.told,
+            FormatOf::Known(format) => Some(*format),
+            FormatOf::Json(_) => Some(Format::Json),
+            FormatOf::Regex(_) => Some(Format::Regex),
+        }
+    }
+
+    fn see(&mut self, lines: &Lines, see: &mut dyn FnMut(Seen<'_>)) {
+        let told = Told::by(self.told, &self.instance, lines);
+        self.told = told.format;
+        let [log, every]: [Log<'_>; 2] = [&self.instance, &self.every].map(|one| one.log(&self.log));
+        for (at, (line, bytes)) in lines.range(0..lines.len()).enumerate() {
+            let (offset, cut, told) = (line.offset, line.cut > 0, told.at(at));
+            log.line(told, line, bytes, |became| match became {
+                Became::Filtered => every.line(told, line, bytes, |unruled| {
+                    let request = match unruled {
+                        Became::Action(event, tenant) => Some((event, tenant)),
+                        _ => None,
+                    };
+                    see(Seen { offset, cut, became: Became::Filtered, request });
+                }),
+                became => see(Seen { offset, cut, became, request: None }),
+            });
+        }
+    }
+}
