@@ -304,6 +304,14 @@ impl Sheet {
     /// As [`Self::event`].
     pub fn draft(&mut self, draft: Draft) -> Result<(), Fault> {
         self.items += 1;
+        self.notice(draft)
+    }
+
+    /// Takes what halod says by itself: no item, as nobody sent it.
+    ///
+    /// # Errors
+    /// As [`Self::event`].
+    pub fn notice(&mut self, draft: Draft) -> Result<(), Fault> {
         self.bill.add(size_of::<Draft>() + draft.len());
         self.drafts.push(draft);
         self.bill.pay(&mut self.permit)

@@ -85,6 +85,11 @@ pub const FAMILIES: &[(&str, Kind, &str)] = &[
     ("halod_tail_gaps_total", Counter, "Losses of log content that were found and disclosed."),
     ("halod_tail_gap_bytes_total", Counter, "Bytes of log content that are known to be lost."),
     (
+        "halod_tail_notices_total",
+        Counter,
+        "Records of halod's own about followed logs: gaps, rewritten content, rejected lines.",
+    ),
+    (
         "halod_requests_refused_total",
         Counter,
         "Requests that were not taken, by reason; all but too_large may be sent again.",

@@ -99,6 +99,7 @@ fn tail(stats: &TailStats) -> Vec<Sample> {
         ("halod_tail_lag_bytes", &stats.lag_bytes),
         ("halod_tail_gaps_total", &stats.gaps),
         ("halod_tail_gap_bytes_total", &stats.gap_bytes),
+        ("halod_tail_notices_total", &stats.notices),
     ]
     .map(|(name, value)| sample(name, Vec::new(), value.load(Relaxed)))
     .into()

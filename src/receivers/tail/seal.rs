@@ -11,6 +11,7 @@ use crate::receivers::delivery::{Delivery, Sheet};
 use crate::record::draft::Draft;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Sender, SyncSender};
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
@@ -82,7 +83,8 @@ impl Shop {
             match part {
                 Ok(part) => {
                     rejected = Rejected::join(rejected, part);
-                    notices.clear();
+                    let said = std::mem::take(&mut notices).len() as u64;
+                    self.delivery.counters.tail.notices.fetch_add(said, Relaxed);
                     at = end;
                     if last {
                         break true;
@@ -133,7 +135,7 @@ impl Shop {
         let permit = self.delivery.intake.admit(0)?;
         let mut sheet = Sheet::new(Arc::clone(&self.delivery.builder), permit, 0);
         for notice in notices {
-            sheet.draft(notice.clone())?;
+            sheet.notice(notice.clone())?;
         }
         let work = Arc::clone(work);
         let drafting = move || {

@@ -11,4 +11,6 @@ pub struct TailStats {
     /// Losses that were disclosed, and the bytes known of them.
     pub gaps: AtomicU64,
     pub gap_bytes: AtomicU64,
+    /// Records of halod's own about logs, sealed now or before: no lines, so no items of the receiver.
+    pub notices: AtomicU64,
 }

@@ -79,9 +79,17 @@ fn odd_lines_are_sealed_or_told() {
     assert_eq!(rig.numbers("a.log").len(), 6, "half a line is none");
     append(&log, &half[50..]);
     rig.await_numbers("a.log", 7);
-    wait_until("the reject is told", Duration::from_secs(20), || {
-        !rig.said("a.log", "lines_rejected").is_empty()
-    });
+    let told = || halod.metric("halod_tail_notices_total", "");
+    wait_until("the reject is told", Duration::from_secs(20), || told() > 0);
+    let items = |outcome: &str| {
+        halod.metric("halod_receiver_items_total", &format!("receiver=\"file_log\",outcome=\"{outcome}\""))
+    };
+    assert_eq!(
+        ["received", "accepted", "rejected"].map(items),
+        [8, 7, 1],
+        "lines, and nothing that halod says"
+    );
+    assert_eq!(told(), 1);
     assert!(halod.terminate().success());
     rig.assert_once("a.log", 0..7);
     let of = |n: u64| rig.all().into_iter().find(|r| r["data"]["bytes_out"] == n).unwrap();
