@@ -142,9 +142,12 @@ impl LangfuseService {
     }
 
     async fn score(&self, body: super::delivery::Body, sender: Sender) -> Result<(StatusCode, Value), Fault> {
+        let tenant = sender.tenant.clone().or_else(|| sender.header.tenant(None).ok());
         let read = move |bytes: &bytes::Bytes, sheet: &mut Sheet| Scores::read(bytes, &sender, sheet);
         let (sheet, scores) = self.delivery.work(body, read).await?;
+        let rejected = sheet.rejected;
         self.delivery.submit_to(&self.hold, sheet).await?;
+        self.delivery.unusable(rejected, tenant.as_ref());
         Ok(scores.answer())
     }
 

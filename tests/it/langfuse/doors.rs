@@ -1,7 +1,7 @@
 //! The paths of Langfuse's API: keys, polite answers, and bodies that are wrong.
 
 use super::*;
-use crate::support::chains::assert_verified;
+use crate::support::chains::{assert_verified, gap};
 use crate::support::wait_until;
 use std::time::Duration;
 
@@ -129,5 +129,48 @@ fn bodies_that_are_wrong_are_refused_for_good_and_leave_nothing() {
     assert_eq!(halod.metric("halod_receiver_items_total", "receiver=\"langfuse\",outcome=\"rejected\""), 8);
     assert!(halod.terminate().success());
     assert_eq!(counts(&of_tenant(&place.records(), Some("claimed"))), [("lookup ok".to_owned(), 1)].into());
+    assert_verified(&place.records());
+}
+
+/// An hour between gaps: they are told when halod stops.
+#[test]
+fn what_is_refused_for_good_is_told_as_a_gap() {
+    let place = Place::with(
+        "  gap_interval: 1h\n  hold: { wait: 1s }\n  otlp: { protocols: { http: { max_request_body_size: 100000 } } }
+  langfuse: { keys: { pk-lf-a: acme-corp }, secrets: { pk-lf-a: sk-lf-a } }\n",
+    );
+    let halod = place.start();
+    let ask = |path: &str, headers: &[(&str, &str)], body: &str| {
+        let headers = [&[("content-type", JSON)], headers].concat();
+        halod.connect().post(path, &headers, body.as_bytes()).unwrap().status
+    };
+    let (acme, initech) = ([("authorization", RIGHT)], [("x-tenant-id", "initech")]);
+    let (large, cut) = (" ".repeat(100_001), r#"{"batch":["#);
+    assert_eq!(ask(INGESTION, &acme, &large), 413);
+    assert_eq!(ask(INGESTION, &acme, cut), 400);
+    let events = json!({ "batch": [1, trace(), { "type": "span-create" }, span("lookup"), {}] });
+    assert_eq!(ask(INGESTION, &acme, &events.to_string()), 207);
+    let score = json!({ "id": "1", "traceId": "t", "name": "good", "value": 1 });
+    let bad = json!({ "name": "of nothing" });
+    assert_eq!(ask("/api/public/scores", &acme, &json!([score, bad]).to_string()), 207);
+    let bad = bad.to_string();
+    assert_eq!(ask("/api/public/scores", &acme, &bad), 400);
+    assert_eq!(ask(INGESTION, &initech, cut), 400);
+    assert_eq!(ask(INGESTION, &[], cut), 400);
+    // Nobody's, sent again, or no telemetry.
+    assert_eq!(ask(INGESTION, &[("authorization", WRONG)], &large), 401);
+    assert_eq!(ask("/api/public/media", &acme, cut), 404);
+    assert!(halod.terminate().success());
+    let told = |tenant, keys: &[&str]| {
+        let data = gap(&place.records(), tenant);
+        keys.iter().map(|key| data[*key].as_u64().unwrap_or(0)).collect::<Vec<_>>()
+    };
+    let keys =
+        ["requests", "bytes", "items", "langfuse.too_large", "langfuse.undecodable", "langfuse.rejected"];
+    let bytes = (large.len() + cut.len() + bad.len()) as u64;
+    assert_eq!(told(Some(TENANT), &keys), [5, bytes, 4, 1, 2, 2]);
+    for tenant in [Some("initech"), None] {
+        assert_eq!(told(tenant, &keys), [1, cut.len() as u64, 0, 0, 1, 0], "{tenant:?}");
+    }
     assert_verified(&place.records());
 }

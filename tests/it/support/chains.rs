@@ -38,6 +38,14 @@ pub fn of_tenant(dir: &Path, tenant: Option<&str>) -> Vec<Value> {
     records
 }
 
+/// What the one `halod.gap` in a tenant's chain says.
+pub fn gap(dir: &Path, tenant: Option<&str>) -> Value {
+    let all = of_tenant(dir, tenant);
+    let gaps: Vec<&Value> = all.iter().filter(|record| record["action"]["tool"] == "halod.gap").collect();
+    assert_eq!(gaps.len(), 1, "gaps in the chain of {tenant:?}: {all:?}");
+    gaps[0]["data"].clone()
+}
+
 /// Which span a record came from; `None` for records that are not about a span.
 pub fn span_key(record: &Value) -> Option<SpanKey> {
     let text = |path| record.pointer(path).and_then(Value::as_str).map(str::to_owned);
