@@ -81,8 +81,13 @@ impl LangSmithService {
             Ok(response) => return response,
             Err(fault) => fault,
         };
-        let tenant = self.shared.tenant.header_claim(&head.headers).tenant(None).ok();
-        self.delivery.refused(&fault, tenant.as_ref(), &reader);
+        if Route::of(&head.method, head.uri.path()) == Route::Project {
+            // It holds nothing that an agent did.
+            self.delivery.stats().count(&fault);
+        } else {
+            let tenant = self.shared.tenant.header_claim(&head.headers).tenant(None).ok();
+            self.delivery.refused(&fault, tenant.as_ref(), &reader);
+        }
         reader.make_way(head.version, &head.headers).await;
         answer::error(&fault)
     }
@@ -125,14 +130,16 @@ impl LangSmithService {
         let rejected = sheet.rejected;
         let unusable = (sheet.rejected > 0 && sheet.items == 0).then(|| sheet.first_reason.clone());
         self.delivery.submit_to(&self.shared.hold, sheet).await?;
-        match unusable {
+        self.delivery.unusable(rejected, tenant.as_ref());
+        Ok(match unusable {
             // Nothing of it can be used: that is no success.
-            Some(reason) => Err(Fault::Undecodable(reason.unwrap_or_default())),
-            None => {
-                self.delivery.unusable(rejected, tenant.as_ref());
-                Ok(answer::accepted())
+            Some(reason) => {
+                let fault = Fault::Undecodable(reason.unwrap_or_default());
+                self.delivery.stats().count(&fault);
+                answer::error(&fault)
             }
-        }
+            None => answer::accepted(),
+        })
     }
 
     /// A project that a client makes before it sends: its runs name it themselves.

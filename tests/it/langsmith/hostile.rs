@@ -2,7 +2,7 @@
 //! request is sealed as if nothing had happened.
 
 use super::{BOUNDARY, form, form_type, gzip, id, items, post_form, records, whole, zstd};
-use crate::support::chains::assert_verified;
+use crate::support::chains::{assert_verified, gap};
 use crate::support::halod::Halod;
 use crate::support::http::JSON;
 use serde_json::{Value, json};
@@ -177,4 +177,47 @@ fn other_calls() {
     let made = super::send(&halod, "POST", "/sessions", &json!({"name": "desk"}));
     let made: Value = serde_json::from_slice(&made.body).unwrap();
     assert_eq!(made["name"], "desk");
+}
+
+/// An hour between gaps: they are told when halod stops.
+#[test]
+fn what_is_refused_for_good_is_told_as_a_gap() {
+    let place = tempfile::tempdir().unwrap();
+    let (dir, config) = (place.path().join("records"), place.path().join("halod.yaml"));
+    let receivers = "gap_interval: 1h, otlp: { protocols: { http: { max_request_body_size: 100000 } } }";
+    std::fs::write(&config, format!("receivers: {{ {receivers} }}\n")).unwrap();
+    let halod = Halod::start_with(&dir, &["--config", config.to_str().unwrap()]);
+    let kind = form_type(BOUNDARY);
+    let ask = |path: &str, tenant: Option<&str>, body: &[u8]| {
+        let mut headers = vec![("content-type", if path.ends_with("multipart") { &kind } else { JSON })];
+        headers.extend(tenant.map(|tenant| ("x-tenant-id", tenant)));
+        halod.connect().post(path, &headers, body).unwrap().status
+    };
+    let acme = Some("acme-corp");
+    let (large, cut) = (vec![b' '; 100_001], b"{\"post\":[");
+    assert_eq!(ask("/runs/multipart", acme, &large), 413);
+    assert_eq!(ask("/runs/batch", acme, cut), 400);
+    let good = ("post.1", whole("1", "lookup_order"));
+    let mixed = form(&[good.clone(), ("post.2", json!([])), ("post", json!({})), ("feedback.3", json!({}))]);
+    assert_eq!(ask("/runs/multipart", acme, &mixed), 202);
+    let bad = form(&[("post.2", json!([])), ("post.3", json!([]))]);
+    assert_eq!(ask("/runs/multipart", acme, &bad), 400);
+    assert_eq!(ask("/feedback", Some("initech"), b"{}"), 400);
+    assert_eq!(ask("/runs", None, cut), 400);
+    // No telemetry.
+    for (path, status) in [("/sessions", 400), ("/runs/query", 404), ("/runs/multipart/x", 404)] {
+        assert_eq!(ask(path, acme, cut), status, "{path}");
+    }
+    assert!(halod.terminate().success());
+    let told = |tenant, keys: &[&str]| {
+        let data = gap(&dir, tenant);
+        keys.iter().map(|key| data[*key].as_u64().unwrap_or(0)).collect::<Vec<_>>()
+    };
+    let keys =
+        ["requests", "bytes", "items", "langsmith.too_large", "langsmith.undecodable", "langsmith.rejected"];
+    let bytes = (large.len() + cut.len()) as u64;
+    assert_eq!(told(acme, &keys), [4, bytes, 5, 1, 1, 2]);
+    assert_eq!(told(Some("initech"), &keys), [1, 0, 1, 0, 0, 1]);
+    assert_eq!(told(None, &keys), [1, cut.len() as u64, 0, 0, 1, 0]);
+    assert_verified(&dir);
 }
