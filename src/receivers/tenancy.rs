@@ -14,18 +14,27 @@ pub struct TenantRule {
     pub headers: Vec<String>,
 }
 
-/// What the request's headers say about the tenant.
+/// What is known of a request's tenant before its body is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HeaderClaim {
     Absent,
     Tenant(String),
-    /// Whoever sends this is of this tenant, whatever anything in it claims.
+    /// Everything is of this tenant: who imports it says so.
     Assigned(Tenant),
+    /// Everything is of this tenant, by the key that the sender showed. A record tells if its own claim
+    /// is another.
+    Keyed(Tenant),
     /// A value that is not UTF-8: no span that depends on it can be placed.
     Unreadable,
 }
 
 impl TenantRule {
+    /// By the sender's key, if it is `known`; else by the headers.
+    #[must_use]
+    pub fn claim(&self, known: Option<Tenant>, headers: &HeaderMap) -> HeaderClaim {
+        known.map_or_else(|| self.header_claim(headers), HeaderClaim::Keyed)
+    }
+
     /// The first non-empty value among the configured headers.
     #[must_use]
     pub fn header_claim(&self, headers: &HeaderMap) -> HeaderClaim {
@@ -39,7 +48,7 @@ impl TenantRule {
 }
 
 impl HeaderClaim {
-    /// The tenant that the headers claim, else the one that the event does.
+    /// The tenant that is assigned or that the headers claim, else the one that the event does.
     ///
     /// # Errors
     /// The claim that decides cannot be used.
@@ -47,7 +56,7 @@ impl HeaderClaim {
         Ok(match self {
             Self::Absent => event.map_or(Ok(Tenant::Local), Tenant::claimed)?,
             Self::Tenant(id) => Tenant::claimed(id)?,
-            Self::Assigned(tenant) => tenant.clone(),
+            Self::Assigned(tenant) | Self::Keyed(tenant) => tenant.clone(),
             Self::Unreadable => return Err(TenantError::NotText),
         })
     }

@@ -1,8 +1,8 @@
 //! A batch of the ingestion API: each event on its own, answered on its own.
 
-use super::Sender;
 use crate::net::status::Fault;
 use crate::receivers::delivery::Sheet;
+use crate::receivers::tenancy::HeaderClaim;
 use crate::record::tenant::Tenant;
 use bytes::Bytes;
 use halo_adapters::event::Fact;
@@ -28,7 +28,7 @@ impl Batch {
     ///
     /// # Errors
     /// It is no batch, or does not fit in flight.
-    pub(super) fn read(bytes: &Bytes, sender: &Sender, sheet: &mut Sheet) -> Result<Self, Fault> {
+    pub(super) fn read(bytes: &Bytes, claim: &HeaderClaim, sheet: &mut Sheet) -> Result<Self, Fault> {
         let body = parse(bytes)?;
         let Some(Json::Array(events)) = body.get("batch") else {
             return Err(Fault::Undecodable("batch: expected a list of events".into()));
@@ -41,7 +41,7 @@ impl Batch {
                     sheet.filtered += 1;
                     batch.taken.push(id);
                 }
-                Ok(Some(fragment)) => match sender.placed(fragment) {
+                Ok(Some(fragment)) => match placed(claim, fragment) {
                     Ok((fragment, tenant)) => {
                         sheet.fragment(fragment, tenant)?;
                         batch.taken.push(id);
@@ -80,7 +80,7 @@ impl Scores {
     ///
     /// # Errors
     /// It is neither, or does not fit in flight.
-    pub(super) fn read(bytes: &Bytes, sender: &Sender, sheet: &mut Sheet) -> Result<Self, Fault> {
+    pub(super) fn read(bytes: &Bytes, claim: &HeaderClaim, sheet: &mut Sheet) -> Result<Self, Fault> {
         let (scores, one) = match parse(bytes)? {
             Json::Array(scores) => (scores, false),
             score => (vec![score], true),
@@ -92,7 +92,7 @@ impl Scores {
         let (mut taken, mut refused) = (0, Vec::new());
         for event in &events {
             let placed =
-                langfuse::fragment(event).and_then(|told| told.map(|told| sender.placed(told)).transpose());
+                langfuse::fragment(event).and_then(|told| told.map(|told| placed(claim, told)).transpose());
             match placed {
                 Ok(Some((fragment, tenant))) => {
                     sheet.fragment(fragment, tenant)?;
@@ -141,27 +141,22 @@ fn id(event: &Json<'_>) -> String {
     id.get(..end).unwrap_or_default().to_owned()
 }
 
-impl Sender {
-    /// Whose a fragment is, where key or headers tell; a claim of its own that differs is kept as a fact.
-    fn placed<'a>(&self, mut fragment: Fragment<'a>) -> Result<(Fragment<'a>, Option<Tenant>), Unusable> {
-        let unusable = |error: crate::receivers::tenancy::TenantError| {
-            Unusable::new("body.metadata.tenant", error.to_string())
-        };
-        let tenant = match (&self.tenant, &self.header) {
-            (Some(tenant), _) => Some(tenant.clone()),
-            (None, super::HeaderClaim::Absent) => {
-                // Looked at now, as later nobody could be told.
-                self.header.tenant(fragment.tenant.as_deref()).map_err(unusable)?;
-                None
-            }
-            (None, header) => Some(header.tenant(None).map_err(unusable)?),
-        };
-        if let Some(tenant) = &tenant
-            && let Some(claim) = fragment.tenant.take()
-            && tenant.subject() != Some(&claim)
-        {
-            fragment.facts.push(("claimed_tenant", Fact::Label(claim)));
-        }
-        Ok((fragment, tenant))
+/// Whose a fragment is, where key or headers tell; a claim of its own that differs is kept as a fact.
+fn placed<'a>(
+    claim: &HeaderClaim,
+    mut fragment: Fragment<'a>,
+) -> Result<(Fragment<'a>, Option<Tenant>), Unusable> {
+    let tenant = claim
+        .tenant(fragment.tenant.as_deref())
+        .map_err(|error| Unusable::new("body.metadata.tenant", error.to_string()))?;
+    if *claim == HeaderClaim::Absent {
+        // Only looked at, as later nobody could be told: another message may tell whose it is.
+        return Ok((fragment, None));
     }
+    if let Some(own) = fragment.tenant.take()
+        && tenant.subject() != Some(&own)
+    {
+        fragment.facts.push(("claimed_tenant", Fact::Label(own)));
+    }
+    Ok((fragment, Some(tenant)))
 }

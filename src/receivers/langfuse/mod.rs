@@ -19,7 +19,6 @@ use crate::hold::Hold;
 use crate::net::answer::{self, Reply};
 use crate::net::body::Reader;
 use crate::net::status::Fault;
-use crate::record::tenant::Tenant;
 use http::{Method, Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
 use ingest::{Batch, Scores};
@@ -38,14 +37,6 @@ pub struct LangfuseService {
 
 /// The paths of Langfuse's public API.
 pub const PREFIX: &str = "/api/public/";
-
-/// Whose the request is, as far as it says so itself.
-#[derive(Clone, Debug)]
-struct Sender {
-    /// By its key.
-    tenant: Option<Tenant>,
-    header: HeaderClaim,
-}
 
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,21 +71,19 @@ impl LangfuseService {
     pub async fn answer(&self, mut request: Request<Incoming>) -> Response<Reply> {
         let wanted = Wanted::of(request.method(), request.uri().path());
         let known = self.keys.tenant(request.headers());
-        match (wanted, known) {
+        let claim = known.map(|tenant| self.tenant.claim(tenant, request.headers()));
+        match (wanted, claim) {
             (Wanted::Health, _) => {
                 let body = json!({ "status": "OK", "version": env!("CARGO_PKG_VERSION") });
                 answer::json(StatusCode::OK, &body, None)
             }
             (_, Err(fault)) => self.refuse(request, &fault).await,
-            (Wanted::Traces, Ok(tenant)) => {
+            (Wanted::Traces, Ok(claim)) => {
                 let uri = std::mem::replace(request.uri_mut(), Uri::from_static("/v1/traces"));
-                request.extensions_mut().insert(Guest { tenant, tee: self.delivery.tee.clone(), uri });
+                request.extensions_mut().insert(Guest { claim, tee: self.delivery.tee.clone(), uri });
                 self.otlp.answer(request).await
             }
-            (Wanted::Ingestion | Wanted::Score, Ok(tenant)) => {
-                let header = self.tenant.header_claim(request.headers());
-                self.take(request, wanted, Sender { tenant, header }).await
-            }
+            (Wanted::Ingestion | Wanted::Score, Ok(claim)) => self.take(request, wanted, claim).await,
             (Wanted::Projects, Ok(_)) => answer::json(StatusCode::OK, &projects(), None),
             (Wanted::Method(allowed), Ok(_)) => {
                 let what = format!("only {allowed} is answered here");
@@ -108,13 +97,13 @@ impl LangfuseService {
         }
     }
 
-    async fn take(&self, request: Request<Incoming>, wanted: Wanted, sender: Sender) -> Response<Reply> {
+    async fn take(&self, request: Request<Incoming>, wanted: Wanted, claim: HeaderClaim) -> Response<Reply> {
         let (head, body) = request.into_parts();
         let mut reader = Reader::new(body, &self.delivery.limits);
-        let tenant = sender.tenant.clone().or_else(|| sender.header.tenant(None).ok());
+        let tenant = claim.tenant(None).ok();
         let taken = match self.delivery.read(&head, &mut reader).await {
-            Ok(body) if wanted == Wanted::Score => self.score(body, sender).await,
-            Ok(body) => self.ingest(body, sender).await,
+            Ok(body) if wanted == Wanted::Score => self.score(body, claim).await,
+            Ok(body) => self.ingest(body, claim).await,
             Err(fault) => Err(fault),
         };
         match taken {
@@ -130,10 +119,10 @@ impl LangfuseService {
     async fn ingest(
         &self,
         body: super::delivery::Body,
-        sender: Sender,
+        claim: HeaderClaim,
     ) -> Result<(StatusCode, Value), Fault> {
-        let tenant = sender.tenant.clone().or_else(|| sender.header.tenant(None).ok());
-        let read = move |bytes: &bytes::Bytes, sheet: &mut Sheet| Batch::read(bytes, &sender, sheet);
+        let tenant = claim.tenant(None).ok();
+        let read = move |bytes: &bytes::Bytes, sheet: &mut Sheet| Batch::read(bytes, &claim, sheet);
         let (sheet, batch) = self.delivery.work(body, read).await?;
         let rejected = sheet.rejected;
         self.delivery.submit_to(&self.hold, sheet).await?;
@@ -141,9 +130,13 @@ impl LangfuseService {
         Ok((StatusCode::MULTI_STATUS, batch.answer()))
     }
 
-    async fn score(&self, body: super::delivery::Body, sender: Sender) -> Result<(StatusCode, Value), Fault> {
-        let tenant = sender.tenant.clone().or_else(|| sender.header.tenant(None).ok());
-        let read = move |bytes: &bytes::Bytes, sheet: &mut Sheet| Scores::read(bytes, &sender, sheet);
+    async fn score(
+        &self,
+        body: super::delivery::Body,
+        claim: HeaderClaim,
+    ) -> Result<(StatusCode, Value), Fault> {
+        let tenant = claim.tenant(None).ok();
+        let read = move |bytes: &bytes::Bytes, sheet: &mut Sheet| Scores::read(bytes, &claim, sheet);
         let (sheet, scores) = self.delivery.work(body, read).await?;
         let rejected = sheet.rejected;
         self.delivery.submit_to(&self.hold, sheet).await?;

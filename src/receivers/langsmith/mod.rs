@@ -73,7 +73,8 @@ impl LangSmithService {
         }
         if let Some(path) = route::of_otlp(head.uri.path()) {
             let uri = std::mem::replace(&mut head.uri, Uri::from_static(path));
-            head.extensions.insert(Guest { tenant: None, tee: self.delivery.tee.clone(), uri });
+            let claim = self.shared.tenant.header_claim(&head.headers);
+            head.extensions.insert(Guest { claim, tee: self.delivery.tee.clone(), uri });
             return self.otlp.answer(Request::from_parts(head, body)).await;
         }
         let mut reader = Reader::new(body, &self.delivery.limits);

@@ -132,7 +132,7 @@ fn place(grant: &Grant, claim: &HeaderClaim, record: &Record<'_>) -> Result<Tena
     let claimed = match (&record.subject.id, claim) {
         (Some(id), _) => Some(id.as_ref()),
         (None, HeaderClaim::Tenant(id)) => Some(id.as_str()),
-        (None, HeaderClaim::Assigned(tenant)) => tenant.subject(),
+        (None, HeaderClaim::Assigned(tenant) | HeaderClaim::Keyed(tenant)) => tenant.subject(),
         (None, HeaderClaim::Absent) => None,
         (None, HeaderClaim::Unreadable) => {
             return Err(Unusable::new("subject", "the tenant in the request's headers is not UTF-8"));

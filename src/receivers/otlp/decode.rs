@@ -33,8 +33,6 @@ pub(super) struct Arrival {
     /// Covers `body`.
     pub(super) permit: Permit,
     pub(super) claim: HeaderClaim,
-    /// Whose everything in it is.
-    pub(super) mapped: Option<Tenant>,
 }
 
 /// What a request comes to.
@@ -85,8 +83,7 @@ impl Arrival {
     pub(super) fn decode(self, reading: &Reading, limit: usize) -> Result<Decoded, Fault> {
         let this = self.inflate(limit)?;
         let Self { signal, encoding, body, .. } = this;
-        let mapped = this.mapped.as_ref();
-        let mut placer = Placer { rule: &reading.tenant, header: &this.claim, mapped, last: None };
+        let mut placer = Placer { rule: &reading.tenant, header: &this.claim, last: None };
         let mut decoded = Decoded::new(this.permit);
         let held = match signal {
             Signal::Traces => {
@@ -131,50 +128,59 @@ impl Decoded {
 pub(super) struct Placer<'a> {
     pub(super) rule: &'a TenantRule,
     header: &'a HeaderClaim,
-    /// Whose everything is, whatever it claims.
-    mapped: Option<&'a Tenant>,
     /// Most requests come from one tenant: its id is checked and copied once.
     last: Option<Tenant>,
 }
 
 impl Placer<'_> {
-    /// As [`Self::place`], unless the sender's key tells whose it is; then a claim that differs is given
-    /// back as well.
-    pub(super) fn place_mapped(
+    /// As [`Self::place`], and the claim that the sender's key overruled, if that is another.
+    pub(super) fn place_and_tell(
         &mut self,
         resource: Option<&str>,
         span: &[KeyValue<'_>],
         dialect: Option<&str>,
     ) -> Result<(Tenant, Option<String>), TenantError> {
-        let claimed = self.place(resource, span, dialect);
-        let Some(mapped) = self.mapped else { return Ok((claimed?, None)) };
+        let HeaderClaim::Keyed(known) = self.header else {
+            return Ok((self.place(resource, span, dialect)?, None));
+        };
         // A claim that can't be used is no reason to refuse what is known to be whose.
-        let claim = claimed.ok().filter(|claimed| claimed != mapped);
-        Ok((mapped.clone(), claim.and_then(|claimed| claimed.subject().map(str::to_owned))))
+        let claim = self.explicit(resource, span).and_then(Result::ok);
+        let claim = claim.or_else(|| dialect.and_then(|id| self.tenant(id).ok()));
+        let other = claim.filter(|claim| claim != known);
+        Ok((known.clone(), other.and_then(|other| other.subject().map(str::to_owned))))
     }
 
-    /// The tenant that the resource claims, else the span or record, else the headers, else what the
-    /// sender's dialect calls a tenant.
+    /// The tenant that is known, else the one that the resource claims, else the span or record, else the
+    /// headers, else what the sender's dialect calls a tenant.
     pub(super) fn place(
         &mut self,
         resource: Option<&str>,
         span: &[KeyValue<'_>],
         dialect: Option<&str>,
     ) -> Result<Tenant, TenantError> {
-        if let HeaderClaim::Assigned(tenant) = self.header {
+        if let HeaderClaim::Assigned(tenant) | HeaderClaim::Keyed(tenant) = self.header {
             return Ok(tenant.clone());
         }
-        if let Some(id) = resource {
-            return self.tenant(id);
-        }
-        if let Some(id) = otel::tenant_claim(&self.rule.attributes, span) {
-            return self.tenant(&id);
+        if let Some(claimed) = self.explicit(resource, span) {
+            return claimed;
         }
         match self.header {
             HeaderClaim::Absent => dialect.map_or(Ok(Tenant::Local), |id| self.tenant(id)),
             HeaderClaim::Tenant(id) => self.tenant(id),
-            HeaderClaim::Unreadable | HeaderClaim::Assigned(_) => self.header.tenant(None),
+            other => other.tenant(None),
         }
+    }
+
+    /// The tenant that the resource claims, else the span or record.
+    fn explicit(
+        &mut self,
+        resource: Option<&str>,
+        span: &[KeyValue<'_>],
+    ) -> Option<Result<Tenant, TenantError>> {
+        if let Some(id) = resource {
+            return Some(self.tenant(id));
+        }
+        otel::tenant_claim(&self.rule.attributes, span).map(|id| self.tenant(&id))
     }
 
     fn tenant(&mut self, id: &str) -> Result<Tenant, TenantError> {

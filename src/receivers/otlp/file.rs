@@ -46,8 +46,7 @@ impl Reading {
         let mut permit = intake.admit(body.len())?;
         let body = if body.starts_with(ZSTD) { Coding::Zstd.decode(body, limit, &mut permit)? } else { body };
         let (signal, encoding) = kind(&body).map_err(Fault::Undecodable)?;
-        let arrival =
-            Arrival { signal, encoding, coding: Coding::Identity, body, permit, claim, mapped: None };
+        let arrival = Arrival { signal, encoding, coding: Coding::Identity, body, permit, claim };
         arrival.decode(self, limit).map(Request)
     }
 

@@ -26,7 +26,7 @@ pub(super) async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> 
         Err(fault) => fault,
     };
     shared.stats().count(Transport::Grpc, &fault);
-    shared.lost(&fault, &head.headers, &reader);
+    shared.lost(&fault, &shared.reading.tenant.header_claim(&head.headers), &reader);
     tracing::debug!(transport = "grpc", fault = fault.name(), "request refused");
     grpc::refuse(&fault)
 }
@@ -47,7 +47,6 @@ async fn call(
         body: message.body,
         permit: message.permit,
         claim: shared.reading.tenant.header_claim(&head.headers),
-        mapped: None,
     };
     let partial = shared.export(Transport::Grpc, arrival).await?;
     kept.forward();

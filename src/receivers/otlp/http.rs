@@ -7,6 +7,7 @@ use crate::net::answer::{Form, Reply, http_error, http_ok};
 use crate::net::body::Reader;
 use crate::net::coding::Coding;
 use crate::net::status::Fault;
+use crate::receivers::tenancy::HeaderClaim;
 use halo_adapters::otlp::Signal;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
@@ -31,16 +32,20 @@ pub(super) async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> 
         Some(Encoding::Json) | None => Form::Json,
     };
     let mut reader = Reader::new(body, &shared.limits);
+    let claim = match head.extensions.get::<Guest>() {
+        Some(guest) => guest.claim.clone(),
+        None => shared.reading.tenant.header_claim(&head.headers),
+    };
     let exported = match wanted(&head, encoding) {
         Err(fault) => Err(fault),
-        Ok(wanted) => export(shared, &head, &wanted, &mut reader).await,
+        Ok(wanted) => export(shared, &head, &wanted, claim.clone(), &mut reader).await,
     };
     let fault = match exported {
         Ok(message) => return http_ok(form, message),
         Err(fault) => fault,
     };
     shared.stats().count(Transport::Http, &fault);
-    shared.lost(&fault, &head.headers, &reader);
+    shared.lost(&fault, &claim, &reader);
     tracing::debug!(transport = "http", fault = fault.name(), "request refused");
     reader.make_way(head.version, &head.headers).await;
     http_error(form, &fault)
@@ -50,18 +55,16 @@ async fn export(
     shared: &Arc<Shared>,
     head: &Parts,
     wanted: &Wanted,
+    claim: HeaderClaim,
     reader: &mut Reader<'_, Incoming>,
 ) -> Result<Vec<u8>, Fault> {
     let (body, permit) = reader.collect(&shared.intake).await?;
-    let guest = head.extensions.get::<Guest>();
-    let kept = match guest {
+    let kept = match head.extensions.get::<Guest>() {
         Some(Guest { tee, uri, .. }) => tee.keep_as(&head.method, uri, &head.headers, &body),
         None => shared.reading.tee.keep(head, &body),
     };
     let &Wanted { signal, encoding, coding } = wanted;
-    let claim = shared.reading.tenant.header_claim(&head.headers);
-    let mapped = guest.and_then(|guest| guest.tenant.clone());
-    let arrival = Arrival { signal, encoding, coding, body, permit, claim, mapped };
+    let arrival = Arrival { signal, encoding, coding, body, permit, claim };
     let partial = shared.export(Transport::Http, arrival).await?;
     kept.forward();
     let form = match encoding {

@@ -31,7 +31,7 @@ use self::stats::{OtlpStats, SignalStats, Transport, Waiting};
 use super::contain;
 use super::gaps::{Gaps, Loss, Sender};
 use super::stats::{Counters, Pending};
-use super::tenancy::TenantRule;
+use super::tenancy::{HeaderClaim, TenantRule};
 use crate::net::answer::Reply;
 use crate::net::body::Reader;
 use crate::net::grpc::is_grpc;
@@ -40,9 +40,8 @@ use crate::net::status::Fault;
 use crate::pipeline::batch::Batch;
 use crate::pipeline::intake::Intake;
 use crate::record::build::Builder;
-use crate::record::tenant::Tenant;
 use crate::tee::Tee;
-use ::http::{HeaderMap, Request, Response, Uri};
+use ::http::{Request, Response, Uri};
 use bytes::Bytes;
 use halo_adapters::otlp::Signal;
 use http_body::Body;
@@ -67,8 +66,8 @@ pub struct OtlpService {
 /// Goes with a request that another receiver took in, at a path of its own.
 #[derive(Clone, Debug)]
 pub struct Guest {
-    /// The tenant that its sender is known to be, whatever the request claims.
-    pub tenant: Option<Tenant>,
+    /// Whose it is, as far as that receiver knows.
+    pub claim: HeaderClaim,
     /// Where it is passed on to, and as what it came.
     pub tee: Tee,
     pub uri: Uri,
@@ -136,12 +135,12 @@ impl Shared {
     }
 
     /// Notes what a sender that was refused does not send again. Whoever broke off does.
-    fn lost<B>(&self, fault: &Fault, headers: &HeaderMap, reader: &Reader<'_, B>)
+    fn lost<B>(&self, fault: &Fault, claim: &HeaderClaim, reader: &Reader<'_, B>)
     where
         B: Body<Data = Bytes> + Unpin,
     {
         if !reader.is_broken() {
-            let tenant = self.reading.tenant.header_claim(headers).tenant(None).ok();
+            let tenant = claim.tenant(None).ok();
             let loss = Loss::of_body(RECEIVER, tenant.as_ref(), reader.length());
             self.gaps.refused(Sender::Retries, fault, loss);
         }

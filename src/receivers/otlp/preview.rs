@@ -42,7 +42,6 @@ impl Preview {
             permit: self.intake.admit(body.len()).map_err(|refusal| refusal.to_string())?,
             body,
             claim: HeaderClaim::Absent,
-            mapped: None,
         };
         let decoded = arrival.decode(&self.reading, usize::MAX).map_err(|fault| fault.to_string())?;
         let alone = decoded.shares.into_iter().map(|share| share.draft);

@@ -84,7 +84,7 @@ impl Decoded {
             return None;
         }
         let mut event = event.unwrap_or_else(|| otel::context(&under.resource, span));
-        let placed = placer.place_mapped(under.claim.as_deref(), &span.attributes, event.tenant.as_deref());
+        let placed = placer.place_and_tell(under.claim.as_deref(), &span.attributes, event.tenant.as_deref());
         let tenant = match placed {
             Ok((tenant, claim)) => {
                 event.facts.extend(claim.map(|claim| ("claimed_tenant", Fact::Label(claim.into()))));

@@ -157,7 +157,10 @@ fn what_is_refused_for_good_is_told_as_a_gap() {
     assert_eq!(ask("/api/public/scores", &acme, &bad), 400);
     assert_eq!(ask(INGESTION, &initech, cut), 400);
     assert_eq!(ask(INGESTION, &[], cut), 400);
-    // Nobody's, sent again, or no telemetry.
+    // The key's, whatever else the request says.
+    let both = [acme[0], ("x-tenant-id", "victim")];
+    assert_eq!(ask("/api/public/otel/v1/traces", &both, cut), 400);
+    // Nobody's, or no telemetry.
     assert_eq!(ask(INGESTION, &[("authorization", WRONG)], &large), 401);
     assert_eq!(ask("/api/public/media", &acme, cut), 404);
     assert!(halod.terminate().success());
@@ -165,12 +168,19 @@ fn what_is_refused_for_good_is_told_as_a_gap() {
         let data = gap(&place.records(), tenant);
         keys.iter().map(|key| data[*key].as_u64().unwrap_or(0)).collect::<Vec<_>>()
     };
-    let keys =
-        ["requests", "bytes", "items", "langfuse.too_large", "langfuse.undecodable", "langfuse.rejected"];
-    let bytes = (large.len() + cut.len() + bad.len()) as u64;
-    assert_eq!(told(Some(TENANT), &keys), [5, bytes, 4, 1, 2, 2]);
+    let keys = [
+        "requests",
+        "bytes",
+        "items",
+        "langfuse.too_large",
+        "langfuse.undecodable",
+        "langfuse.rejected",
+        "otlp.undecodable",
+    ];
+    let bytes = (large.len() + 2 * cut.len() + bad.len()) as u64;
+    assert_eq!(told(Some(TENANT), &keys), [6, bytes, 4, 1, 2, 2, 1]);
     for tenant in [Some("initech"), None] {
-        assert_eq!(told(tenant, &keys), [1, cut.len() as u64, 0, 0, 1, 0], "{tenant:?}");
+        assert_eq!(told(tenant, &keys), [1, cut.len() as u64, 0, 0, 1, 0, 0], "{tenant:?}");
     }
     assert_verified(&place.records());
 }
