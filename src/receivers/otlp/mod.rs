@@ -154,9 +154,6 @@ impl Shared {
         let stats = self.stats().signal(transport, signal);
         self.stats().filtered.add(signal, &decoded.filtered_by);
         let partial = tally(stats, signal, &decoded)?;
-        if partial.rejected > 0 {
-            self.gaps.note(Loss::of_items(RECEIVER, tenant.as_ref(), partial.rejected));
-        }
         let Decoded { mut drafts, items, shares, joined, permit, .. } = decoded;
         let pending = Pending::new([&stats.accepted, &stats.refused, &stats.abandoned], items);
         if !shares.is_empty() {
@@ -172,6 +169,10 @@ impl Shared {
         joined.settle(sealed.is_ok());
         pending.end(sealed.is_ok());
         sealed?;
+        // Of a request that is refused its sender sends all again.
+        if partial.rejected > 0 {
+            self.gaps.note(Loss::of_items(RECEIVER, tenant.as_ref(), partial.rejected));
+        }
         stats.requests.fetch_add(1, Relaxed);
         Ok(partial)
     }
