@@ -151,7 +151,7 @@ async fn up(
         builder: Arc::clone(&builder),
         counters: Arc::clone(counters),
         hold: hold.clone(),
-        langsmith: Arc::new(langsmith::Shared::new(config.tenant.clone(), hold.clone())),
+        langsmith: Arc::new(langsmith::Shared::new(config.tenant.clone(), config.langsmith, hold.clone())),
         tenant: Arc::new(config.tenant.clone()),
         langfuse: Arc::new(config.langfuse),
         senders: Arc::new(Senders { tenant: config.tenant, tokens: config.native }),

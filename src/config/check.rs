@@ -32,7 +32,8 @@ pub(super) fn config(root: &Node, env: Lookup<'_>) -> Result<Config, ConfigError
     reader.doors(&mut config);
     reader.tees(&mut config);
     reader.import(&mut config);
-    config.native = tokens::read(&mut reader);
+    config.native = tokens::native(&mut reader);
+    config.langsmith = tokens::langsmith(&mut reader);
     reader.file_logs(&mut config);
     reader.tenant(&mut config);
     reader.storage(&mut config);

@@ -28,6 +28,8 @@ const KEYS: &[(&str, Kind)] = &[
     ("receivers.langfuse.keys", Map),
     ("receivers.langfuse.secrets", Map),
     ("receivers.langfuse.require_key", Single),
+    ("receivers.langsmith.keys", Map),
+    ("receivers.langsmith.require_key", Single),
     ("receivers.otlp", Section),
     ("receivers.otlp.join_wait", Single),
     ("receivers.otlp.protocols", Section),

@@ -21,6 +21,7 @@ use std::time::Duration;
 use crate::import::folder::Folders;
 use crate::net::limits::Limits;
 use crate::receivers::langfuse::Keys;
+use crate::receivers::langsmith;
 use crate::receivers::native::tokens::Tokens;
 use crate::receivers::tail;
 use crate::receivers::tenancy::TenantRule;
@@ -48,6 +49,7 @@ pub struct Config {
     /// Where requests are passed on to, by the door that takes them in.
     pub tees: Vec<(tee::Door, tee::Settings)>,
     pub langfuse: Keys,
+    pub langsmith: langsmith::Keys,
     /// Who may send records of its own making.
     pub native: Tokens,
     /// The logs that are followed.
@@ -148,6 +150,7 @@ impl Default for Config {
             hold: HoldSettings::default(),
             tees: Vec::new(),
             langfuse: Keys::default(),
+            langsmith: langsmith::Keys::default(),
             native: Tokens::default(),
             file_logs: Vec::new(),
             tenant: TenantRule::default(),

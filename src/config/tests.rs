@@ -4,7 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
-use crate::receivers::native::tokens::{Grant, Sender, Tokens};
+use crate::receivers::langsmith;
+use crate::receivers::native::tokens::{Grant, Tokens};
+use crate::receivers::secrets::Secrets;
 use crate::record::hash::parse_hex;
 use crate::record::native::Capture;
 use crate::record::tenant::Tenant;
@@ -90,20 +92,20 @@ log: { level: debug, format: json }
 fn tokens_are_known_by_their_hash_and_never_repeated() {
     let digest = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
     let with = |entries: &str| format!("receivers:\n  native:\n    tokens:\n{entries}");
-    let sender = |digest: &str, tenant: Option<&str>, capture| Sender {
-        digest: parse_hex(digest.as_bytes()).unwrap(),
-        grant: Grant { tenant: tenant.map(|id| Tenant::claimed(id).unwrap()), capture },
+    let sender = |digest: &str, tenant: Option<&str>, capture| {
+        let tenant = tenant.map(|id| Tenant::claimed(id).unwrap());
+        (parse_hex(digest.as_bytes()).unwrap(), Grant { tenant, capture })
     };
     let (zeros, ones) = ("0".repeat(64), "1".repeat(64));
     let text = with(&format!(
         "      {}: acme\n      \"{zeros}\": \"a, b , captured\"\n      \"{ones}\": \"*,captured\"\n",
         digest.to_uppercase()
     ));
-    let expected = Tokens::new(vec![
+    let expected = Tokens::new(Secrets::new(vec![
         sender(digest, Some("acme"), Capture::Ingested),
         sender(&zeros, Some("a, b"), Capture::Captured),
         sender(&ones, None, Capture::Captured),
-    ]);
+    ]));
     assert_eq!(read(&text).unwrap().native, expected);
     for (entries, said) in [
         (
@@ -129,6 +131,35 @@ fn tokens_are_known_by_their_hash_and_never_repeated() {
     }
     // A token by mistake in the place of its hash is not shown.
     assert!(!messages(&with("      hunter2hunter2: acme\n"))[0].contains("hunter2"));
+}
+
+#[test]
+fn keys_of_langsmith_are_known_by_their_hash_and_never_repeated() {
+    let digest = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
+    let zeros = "0".repeat(64);
+    let with = |keys: &str| format!("receivers:\n  langsmith: {{ {keys} }}\n");
+    let text = with(&format!("keys: {{ {digest}: acme, \"{zeros}\": '' }}, require_key: true"));
+    let of = [(digest, "acme"), (&zeros, "")]
+        .map(|(digest, id)| (parse_hex(digest.as_bytes()).unwrap(), Tenant::claimed(id).unwrap()));
+    let expected = langsmith::Keys { tenants: Secrets::new(of.to_vec()), required: true };
+    assert_eq!(read(&text).unwrap().langsmith, expected);
+    for (keys, said) in [
+        (
+            "keys: { lsv2_pt_hunter2: acme }".to_owned(),
+            "h.yaml:2:24: receivers.langsmith.keys: must be the SHA-256 of a key, 64 hex digits: printf %s \
+             \"$LANGSMITH_API_KEY\" | sha256sum",
+        ),
+        (
+            format!("keys: {{ {digest}: a, {}: b }}", digest.to_uppercase()),
+            "h.yaml:2:93: receivers.langsmith.keys: the same key twice",
+        ),
+        (
+            "require_key: true".to_owned(),
+            "h.yaml:2:29: receivers.langsmith.require_key: nobody could send: list keys in receivers.langsmith.keys",
+        ),
+    ] {
+        assert_eq!(messages(&with(&keys)), [said]);
+    }
 }
 
 #[test]

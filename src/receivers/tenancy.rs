@@ -1,8 +1,13 @@
 //! Which tenant an event belongs to.
 
 use crate::record::tenant::{IdTooLong, Tenant};
+use halo_adapters::event::Fact;
 use http::HeaderMap;
+use std::borrow::Cow;
 use thiserror::Error;
+
+/// The fact of a record that tells of a claim which did not count.
+pub const CLAIMED: &str = "claimed_tenant";
 
 /// Where a tenant claim is looked for: resource attributes first, then the span's own, then
 /// request headers; the first non-empty one wins, and without any the tenant is `_local`.
@@ -59,6 +64,14 @@ impl HeaderClaim {
             Self::Assigned(tenant) | Self::Keyed(tenant) => tenant.clone(),
             Self::Unreadable => return Err(TenantError::NotText),
         })
+    }
+
+    /// What an event claims, as a fact for its record, where the sender's key says that it is another's.
+    #[must_use]
+    pub fn overruled<'a>(&self, event: Option<Cow<'a, str>>) -> Option<(&'static str, Fact<'a>)> {
+        let Self::Keyed(tenant) = self else { return None };
+        let other = event.filter(|id| tenant.subject() != Some(id))?;
+        Some((CLAIMED, Fact::Label(other)))
     }
 }
 

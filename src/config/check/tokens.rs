@@ -1,39 +1,69 @@
-//! `receivers.native.tokens`: from the SHA-256 of a token to what its sender may do.
+//! Secrets by their SHA-256: `receivers.native.tokens`, and what a sender may do with each;
+//! `receivers.langsmith.keys`, and whose it is.
 
 use super::Reader;
-use crate::receivers::native::tokens::{Grant, Sender, Tokens};
+use crate::receivers::langsmith;
+use crate::receivers::native::tokens::{Grant, Tokens};
+use crate::receivers::secrets::Secrets;
 use crate::record::hash::parse_hex;
 use crate::record::native::Capture;
 use crate::record::tenant::Tenant;
 
-const KEY: &str = "receivers.native.tokens";
-/// Each is compared with every request's token.
-const MAX_TOKENS: usize = 1000;
+/// Each is compared with every request's.
+const MAX_SECRETS: usize = 1000;
 
-pub(super) fn read(reader: &mut Reader<'_>) -> Tokens {
-    let mut senders: Vec<Sender> = Vec::new();
-    for (key, value) in reader.map(KEY) {
-        let name = key.name.trim();
-        let digest = parse_hex(name.to_ascii_lowercase().as_bytes());
-        let grant = grant(&value.text);
-        match (digest, grant) {
-            // What stands there may be the token itself.
+/// A secret in words: what it is called, and how a shell may have it.
+type Words = (&'static str, &'static str);
+
+pub(super) fn native(reader: &mut Reader<'_>) -> Tokens {
+    Tokens::new(secrets(reader, "receivers.native.tokens", ("token", "TOKEN"), grant))
+}
+
+pub(super) fn langsmith(reader: &mut Reader<'_>) -> langsmith::Keys {
+    const KEY: &str = "receivers.langsmith.require_key";
+    let tenant = |text: &str| Tenant::claimed(text.trim()).map_err(|error| error.to_string());
+    let tenants = secrets(reader, "receivers.langsmith.keys", ("key", "LANGSMITH_API_KEY"), tenant);
+    let mut required = false;
+    reader.choice(KEY, &[("true", true), ("false", false)], &mut required);
+    if required
+        && tenants.is_empty()
+        && let Some(place) = reader.node(KEY).map(|node| node.place)
+    {
+        reader.report(place, KEY, "nobody could send: list keys in receivers.langsmith.keys".into());
+    }
+    langsmith::Keys { tenants, required }
+}
+
+/// A map from the SHA-256 of secrets to what they stand for.
+fn secrets<T>(
+    reader: &mut Reader<'_>,
+    path: &str,
+    (called, variable): Words,
+    read: impl Fn(&str) -> Result<T, String>,
+) -> Secrets<T> {
+    let mut secrets: Vec<([u8; 32], T)> = Vec::new();
+    for (key, value) in reader.map(path) {
+        let digest = parse_hex(key.name.trim().to_ascii_lowercase().as_bytes());
+        match (digest, read(&value.text)) {
+            // What stands there may be the secret itself.
             (None, _) => {
-                let what = "must be the SHA-256 of a token, 64 hex digits: printf %s \"$TOKEN\" | sha256sum";
-                reader.report(key.place, KEY, what.into());
+                let what = format!(
+                    "must be the SHA-256 of a {called}, 64 hex digits: printf %s \"${variable}\" | sha256sum"
+                );
+                reader.report(key.place, path, what);
             }
-            (_, Err(what)) => reader.report(value.place, KEY, what),
-            (Some(digest), _) if senders.iter().any(|sender| sender.digest == digest) => {
-                reader.report(key.place, KEY, "the same token twice".into());
+            (_, Err(what)) => reader.report(value.place, path, what),
+            (Some(digest), _) if secrets.iter().any(|(known, _)| *known == digest) => {
+                reader.report(key.place, path, format!("the same {called} twice"));
             }
-            (Some(_), _) if senders.len() == MAX_TOKENS => {
-                reader.report(key.place, KEY, format!("at most {MAX_TOKENS} tokens"));
+            (Some(_), _) if secrets.len() == MAX_SECRETS => {
+                reader.report(key.place, path, format!("at most {MAX_SECRETS} {called}s"));
                 break;
             }
-            (Some(digest), Ok(grant)) => senders.push(Sender { digest, grant }),
+            (Some(digest), Ok(what)) => secrets.push((digest, what)),
         }
     }
-    Tokens::new(senders)
+    Secrets::new(secrets)
 }
 
 /// `TENANT`, `TENANT, captured`, or `*` for any tenant.

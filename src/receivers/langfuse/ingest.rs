@@ -2,7 +2,7 @@
 
 use crate::net::status::Fault;
 use crate::receivers::delivery::Sheet;
-use crate::receivers::tenancy::HeaderClaim;
+use crate::receivers::tenancy::{CLAIMED, HeaderClaim};
 use crate::record::tenant::Tenant;
 use bytes::Bytes;
 use halo_adapters::event::Fact;
@@ -156,7 +156,7 @@ fn placed<'a>(
     if let Some(own) = fragment.tenant.take()
         && tenant.subject() != Some(&own)
     {
-        fragment.facts.push(("claimed_tenant", Fact::Label(own)));
+        fragment.facts.push((CLAIMED, Fact::Label(own)));
     }
     Ok((fragment, Some(tenant)))
 }

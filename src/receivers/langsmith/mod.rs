@@ -13,9 +13,11 @@
 
 mod answer;
 mod homes;
+mod keys;
 mod reading;
 mod route;
 
+pub use self::keys::Keys;
 pub(super) use route::is_ours;
 
 use self::homes::Homes;
@@ -23,7 +25,7 @@ use self::reading::Asked;
 use self::route::Route;
 use super::delivery::{Delivery, Sheet};
 use super::otlp::{Guest, OtlpService};
-use super::tenancy::TenantRule;
+use super::tenancy::{HeaderClaim, TenantRule};
 use crate::hold::Hold;
 use crate::net::answer::Reply;
 use crate::net::body::Reader;
@@ -47,14 +49,15 @@ pub struct LangSmithService {
 #[derive(Debug)]
 pub struct Shared {
     tenant: TenantRule,
+    keys: Keys,
     homes: Homes,
     hold: Hold,
 }
 
 impl Shared {
     #[must_use]
-    pub fn new(tenant: TenantRule, hold: Hold) -> Self {
-        Self { tenant, homes: Homes::default(), hold }
+    pub fn new(tenant: TenantRule, keys: Keys, hold: Hold) -> Self {
+        Self { tenant, keys, homes: Homes::default(), hold }
     }
 }
 
@@ -71,30 +74,52 @@ impl LangSmithService {
         if let Some(uri) = route::below_ours(&head.uri) {
             head.uri = uri;
         }
-        if let Some(path) = route::of_otlp(head.uri.path()) {
+        let path = head.uri.path().to_owned();
+        let route = Route::of(&head.method, &path);
+        let claim = match self.shared.keys.tenant(&head.headers) {
+            // What a server can do is asked without a key.
+            _ if route == Route::Info => return answer::info(&self.delivery.limits),
+            Ok(tenant) => self.shared.tenant.claim(tenant, &head.headers),
+            // Who it is is not known: nothing is said of it in a chain.
+            Err(fault) => {
+                let reader = Reader::new(body, &self.delivery.limits);
+                return self.refuse(&head, reader, &fault).await;
+            }
+        };
+        if let Some(path) = route::of_otlp(&path) {
             let uri = std::mem::replace(&mut head.uri, Uri::from_static(path));
-            let claim = self.shared.tenant.header_claim(&head.headers);
             head.extensions.insert(Guest { claim, tee: self.delivery.tee.clone(), uri });
             return self.otlp.answer(Request::from_parts(head, body)).await;
         }
         let mut reader = Reader::new(body, &self.delivery.limits);
-        let fault = match self.serve(&head, &mut reader).await {
-            Ok(response) => return response,
-            Err(fault) => fault,
-        };
-        if Route::of(&head.method, head.uri.path()) == Route::Project {
-            // It holds nothing that an agent did.
-            self.delivery.stats().count(&fault);
-        } else {
-            let tenant = self.shared.tenant.header_claim(&head.headers).tenant(None).ok();
-            self.delivery.refused(&fault, tenant.as_ref(), &reader);
+        let tenant = claim.tenant(None).ok();
+        match self.serve(&head, route, claim, &mut reader).await {
+            Ok(response) => response,
+            // A project holds nothing that an agent did.
+            Err(fault) if route == Route::Project => self.refuse(&head, reader, &fault).await,
+            Err(fault) => {
+                self.delivery.refused(&fault, tenant.as_ref(), &reader);
+                reader.make_way(head.version, &head.headers).await;
+                answer::error(&fault)
+            }
         }
-        reader.make_way(head.version, &head.headers).await;
-        answer::error(&fault)
     }
 
-    async fn serve(&self, head: &Parts, reader: &mut Reader<'_, Incoming>) -> Result<Response<Reply>, Fault> {
-        let asked = match Route::of(&head.method, head.uri.path()) {
+    /// Refuses a request by which nothing is lost.
+    async fn refuse(&self, head: &Parts, reader: Reader<'_, Incoming>, fault: &Fault) -> Response<Reply> {
+        self.delivery.stats().count(fault);
+        reader.make_way(head.version, &head.headers).await;
+        answer::error(fault)
+    }
+
+    async fn serve(
+        &self,
+        head: &Parts,
+        route: Route<'_>,
+        claim: HeaderClaim,
+        reader: &mut Reader<'_, Incoming>,
+    ) -> Result<Response<Reply>, Fault> {
+        let asked = match route {
             Route::Info => return Ok(answer::info(&self.delivery.limits)),
             Route::Settings => return Ok(answer::settings()),
             Route::Projects => return Ok(answer::projects()),
@@ -111,17 +136,17 @@ impl LangSmithService {
                 return Err(Fault::Unserved("of LangSmith's API there are /info, /runs and /feedback"));
             }
         };
-        self.take(head, asked, reader).await
+        self.take(head, asked, claim, reader).await
     }
 
     async fn take(
         &self,
         head: &Parts,
         asked: Asked,
+        claim: HeaderClaim,
         reader: &mut Reader<'_, Incoming>,
     ) -> Result<Response<Reply>, Fault> {
         let body = self.delivery.read(head, reader).await?;
-        let claim = self.shared.tenant.header_claim(&head.headers);
         let tenant = claim.tenant(None).ok();
         let shared = Arc::clone(&self.shared);
         let read = move |bytes: &bytes::Bytes, sheet: &mut Sheet| {

@@ -102,7 +102,7 @@ impl Reading<'_> {
         }
     }
 
-    fn tell(&mut self, fragment: Fragment<'_>) -> Result<(), Fault> {
+    fn tell(&mut self, mut fragment: Fragment<'_>) -> Result<(), Fault> {
         let tenant = match self.claim.tenant(fragment.tenant.as_deref()) {
             Ok(tenant) => tenant,
             Err(error) => {
@@ -111,6 +111,7 @@ impl Reading<'_> {
             }
         };
         if *self.claim != HeaderClaim::Absent {
+            fragment.facts.extend(self.claim.overruled(fragment.tenant.clone()));
             return self.sheet.fragment(fragment, Some(tenant));
         }
         // What a run claims may be told by another of its messages than this one.
@@ -128,7 +129,7 @@ impl Reading<'_> {
                 return Ok(());
             }
         };
-        let Some(event) = event else {
+        let Some(mut event) = event else {
             self.sheet.filtered += 1;
             return Ok(());
         };
@@ -137,6 +138,7 @@ impl Reading<'_> {
                 if let Some(id) = row.get("id").and_then(Json::as_str) {
                     self.homes.remember(&verdict(id), &tenant);
                 }
+                event.facts.extend(self.claim.overruled(event.tenant.clone()));
                 self.sheet.event(&event, &tenant)
             }
             Err(reason) => {

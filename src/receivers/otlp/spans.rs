@@ -5,6 +5,7 @@ use super::decode::{Decoded, Placer};
 use super::lineage::Lineage;
 use crate::net::status::Fault;
 use crate::receivers::bill::Bill;
+use crate::receivers::tenancy::CLAIMED;
 use crate::record::draft::{Draft, Scratch};
 use crate::record::ids::RecordId;
 use crate::record::tenant::Tenant;
@@ -87,7 +88,7 @@ impl Decoded {
         let placed = placer.place_and_tell(under.claim.as_deref(), &span.attributes, event.tenant.as_deref());
         let tenant = match placed {
             Ok((tenant, claim)) => {
-                event.facts.extend(claim.map(|claim| ("claimed_tenant", Fact::Label(claim.into()))));
+                event.facts.extend(claim.map(|claim| (CLAIMED, Fact::Label(claim.into()))));
                 tenant
             }
             Err(reason) => {

@@ -3,6 +3,7 @@
 mod agents;
 mod apart;
 mod hostile;
+mod keys;
 mod replay;
 
 use crate::support::halod::Halod;
