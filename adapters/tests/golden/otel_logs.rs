@@ -1,10 +1,10 @@
 //! Golden files: `golden/otel_logs/<case>.{pb,json}` is a logs request, `<case>.items.json` is what
-//! the adapter makes of it. `UPDATE_EXPECT=1 cargo test -p halo-adapters` rewrites the latter.
+//! the adapter makes of it.
 //!
 //! `codex` and `decisions` are written after the senders' sources and documentation; the others are
 //! captures, of which `gemini-cli` has its longest texts cut.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use super::files::{as_recorded, directory, inputs};
 use halo_adapters::event::{Action, Content, Event, Origin, Status};
 use halo_adapters::otel::logs::{Item, Part, Piece, Resource, item};
 use halo_adapters::otlp::model::Logs;
@@ -12,18 +12,7 @@ use halo_adapters::otlp::{json, protobuf};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-
-fn directory() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/otel_logs")
-}
-
-fn cases() -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory()).unwrap().map(|entry| entry.unwrap().path());
-    let mut cases: Vec<_> = entries.filter(|path| !path.to_string_lossy().ends_with(".items.json")).collect();
-    cases.sort();
-    cases
-}
+use std::path::Path;
 
 /// Calls `each` with every record of a case, and what it is.
 fn walk(path: &Path, mut each: impl FnMut(&str, Option<Item<'_>>)) {
@@ -49,28 +38,15 @@ fn walk(path: &Path, mut each: impl FnMut(&str, Option<Item<'_>>)) {
 
 #[test]
 fn items_are_as_recorded() {
-    let update = std::env::var_os("UPDATE_EXPECT").is_some();
-    let mut stale = Vec::new();
-    for path in cases() {
+    as_recorded(inputs(&directory("otel_logs"), ".items.json").into_iter().map(|path| {
         let (mut items, mut filtered) = (Vec::new(), BTreeMap::<String, usize>::new());
         walk(&path, |name, item| match item {
             None => *filtered.entry(name.to_owned()).or_default() += 1,
             Some(Item::Event(event)) => items.push(event_value(&event)),
             Some(Item::Part(part)) => items.push(part_value(&part)),
         });
-        let mut text =
-            serde_json::to_string_pretty(&json!({ "filtered": filtered, "items": items })).unwrap();
-        text.push('\n');
-        let expected = path.with_extension("items.json");
-        if fs::read_to_string(&expected).unwrap_or_default() != text {
-            if update {
-                fs::write(&expected, text).unwrap();
-            } else {
-                stale.push(expected.file_name().unwrap().to_string_lossy().into_owned());
-            }
-        }
-    }
-    assert!(stale.is_empty(), "these differ; UPDATE_EXPECT=1 rewrites them, git diff shows how: {stale:?}");
+        (path.with_extension("items.json"), json!({ "filtered": filtered, "items": items }))
+    }));
 }
 
 /// Model calls that succeeded and failed, tool calls that succeeded, failed and were denied,
@@ -96,7 +72,7 @@ const COUNTS: [(&str, Counts, Counts, &str); 12] = [
 #[test]
 fn counts_are_what_the_programs_did() {
     for (case, did, expected, why) in COUNTS {
-        let path = ["pb", "json"].map(|extension| directory().join(format!("{case}.{extension}")));
+        let path = ["pb", "json"].map(|extension| directory("otel_logs").join(format!("{case}.{extension}")));
         let path = path.iter().find(|path| path.exists()).unwrap();
         let (mut counts, mut spans) = (Counts::default(), Vec::new());
         walk(path, |_, item| match item {
@@ -122,7 +98,7 @@ fn counts_are_what_the_programs_did() {
 #[test]
 fn withheld_content_is_not_disclosed() {
     let mut told = Vec::new();
-    walk(&directory().join("openai-v2-nocontent.pb"), |_, item| match item {
+    walk(&directory("otel_logs").join("openai-v2-nocontent.pb"), |_, item| match item {
         Some(Item::Part(part)) => told.push(part.piece.discloses()),
         other => panic!("{other:?}"),
     });

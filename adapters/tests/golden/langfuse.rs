@@ -1,11 +1,10 @@
 //! Golden files of Langfuse: `golden/langfuse/<case>.<n>.batch.json` are the requests of one client to
 //! the ingestion API, the others rows of its API and exports. `<case>.events.json` is what the adapter
-//! makes of them; `UPDATE_EXPECT=1 cargo test -p halo-adapters` rewrites it. The `py-*` and `js-*` files
-//! are what real clients sent, the others are derived from the SDK's own models.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+//! makes of them. The `py-*` and `js-*` files are what real clients sent, the others are derived from the SDK's
+//! own models.
 
-mod support;
-
+use super::event::event_value;
+use super::files::{as_recorded, directory};
 use halo_adapters::event::{Action, Event, Status};
 use halo_adapters::fragment::Fragment;
 use halo_adapters::json::{self, Json};
@@ -13,11 +12,10 @@ use halo_adapters::langfuse;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-use support::event_value;
+use std::path::PathBuf;
 
 fn file(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/langfuse").join(name)
+    directory("langfuse").join(name)
 }
 
 fn text(name: &str) -> String {
@@ -56,15 +54,7 @@ fn items<'a>(json: &'a Json<'a>, key: &str) -> &'a [Json<'a>] {
 
 fn check(case: &str, events: &[Event<'_>], more: Value) {
     let events: Vec<Value> = events.iter().map(event_value).collect();
-    let mut text = serde_json::to_string_pretty(&json!({ "events": events, "open": more })).unwrap();
-    text.push('\n');
-    let expected = file(&format!("{case}.events.json"));
-    if std::env::var_os("UPDATE_EXPECT").is_some() {
-        fs::write(&expected, text).unwrap();
-    } else {
-        let known = fs::read_to_string(&expected).unwrap_or_default();
-        assert!(known == text, "{case} differs; UPDATE_EXPECT=1 rewrites it, git diff shows how");
-    }
+    as_recorded([(file(&format!("{case}.events.json")), json!({ "events": events, "open": more }))]);
 }
 
 /// Model calls that came off and that failed, embeddings, tools that came off and that failed.

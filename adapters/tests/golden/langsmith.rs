@@ -1,13 +1,12 @@
 //! Golden files: `golden/langsmith/<case>.multipart` is a request's form, `.jsonl` are runs or feedback as
 //! the API gives them; `<case>.events.json` is what the adapter makes of them. A form's runs are shown
-//! as what their posts and patches come to. `UPDATE_EXPECT=1 cargo test -p halo-adapters` rewrites them.
+//! as what their posts and patches come to.
 //!
 //! The forms are captures, of which the longest texts are cut; `export` and `feedback` are written after
 //! the API's documentation, the first rows of `export` from the runs of `apart`.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod support;
-
+use super::event::event_value;
+use super::files::{as_recorded, directory, inputs};
 use halo_adapters::event::{Action, Event, Status};
 use halo_adapters::fragment::Fragment;
 use halo_adapters::json::{self, Json};
@@ -16,18 +15,13 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use support::event_value;
 
-fn directory() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/langsmith")
+fn file(name: &str) -> PathBuf {
+    directory("langsmith").join(name)
 }
 
 fn cases() -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory()).unwrap().map(|entry| entry.unwrap().path());
-    let mut cases: Vec<_> =
-        entries.filter(|path| !path.to_string_lossy().ends_with(".events.json")).collect();
-    cases.sort();
-    cases
+    inputs(&directory("langsmith"), ".events.json")
 }
 
 fn parse(bytes: &[u8]) -> Result<Json<'_>, String> {
@@ -74,23 +68,11 @@ fn walk(path: &Path, mut each: impl FnMut(&Event<'_>)) {
 
 #[test]
 fn events_are_as_recorded() {
-    let update = std::env::var_os("UPDATE_EXPECT").is_some();
-    let mut stale = Vec::new();
-    for path in cases() {
+    as_recorded(cases().into_iter().map(|path| {
         let mut events = Vec::new();
         walk(&path, |event| events.push(event_value(event)));
-        let mut text = serde_json::to_string_pretty(&Value::from(events)).unwrap();
-        text.push('\n');
-        let expected = path.with_extension("events.json");
-        if fs::read_to_string(&expected).unwrap_or_default() != text {
-            if update {
-                fs::write(&expected, text).unwrap();
-            } else {
-                stale.push(expected.file_name().unwrap().to_string_lossy().into_owned());
-            }
-        }
-    }
-    assert!(stale.is_empty(), "these differ; UPDATE_EXPECT=1 rewrites them, git diff shows how: {stale:?}");
+        (path.with_extension("events.json"), events.into())
+    }));
 }
 
 /// What the captured program did, counted by the model server and inside its tools: `whole-1` and
@@ -108,8 +90,8 @@ fn what_is_seen_is_what_was_done() {
     ]);
     for files in [&["whole-1", "whole-2"][..], &["apart"]] {
         let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-        for file in files {
-            walk(&directory().join(file).with_extension("multipart"), |event| {
+        for name in files {
+            walk(&file(name).with_extension("multipart"), |event| {
                 let what = match &event.action {
                     Action::Generate { .. } => "generate",
                     Action::Tool { name, .. } => name.as_ref(),
@@ -139,12 +121,12 @@ fn an_export_tells_of_the_same_runs() {
             ["action", "ended", "error_text", "error_type", "id", "input", "parent", "result", "status"];
         keep.map(|key| value.get(key).cloned())
     };
-    walk(&directory().join("apart.multipart"), |event| {
+    walk(&file("apart.multipart"), |event| {
         let value = event_value(event);
         live.insert(value["id"].to_string(), same(&value));
     });
     let mut both = 0;
-    walk(&directory().join("export.jsonl"), |event| {
+    walk(&file("export.jsonl"), |event| {
         let value = event_value(event);
         if let Some(live) = live.get(&value["id"].to_string()) {
             assert_eq!(*live, same(&value), "{}", value["id"]);

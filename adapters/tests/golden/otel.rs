@@ -1,32 +1,18 @@
 //! Golden files: `golden/otel/<case>.{pb,json}` is a traces request, `<case>.events.json` is what
-//! the adapter makes of it; `UPDATE_EXPECT=1 cargo test -p halo-adapters` rewrites the latter.
+//! the adapter makes of it.
 //!
 //! The `.pb` files, `vercel-json`, `claude-code` and `gemini-cli` are what real clients sent, without
 //! the prompts and definitions that frameworks repeat on every span. The other requests are written
 //! from the sources of the projects that they are named after.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod support;
-
+use super::event::event_value;
+use super::files::{as_recorded, directory, inputs};
 use halo_adapters::otel;
 use halo_adapters::otlp::model::Traces;
 use halo_adapters::otlp::{json, protobuf};
 use serde_json::{Map, Value, json};
 use std::fs;
-use std::path::{Path, PathBuf};
-use support::event_value;
-
-fn directory() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/otel")
-}
-
-fn cases() -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory()).unwrap().map(|entry| entry.unwrap().path());
-    let mut cases: Vec<_> =
-        entries.filter(|path| !path.to_string_lossy().ends_with(".events.json")).collect();
-    cases.sort();
-    cases
-}
+use std::path::Path;
 
 fn decode<'a>(path: &Path, bytes: &'a [u8]) -> Traces<'a> {
     let decoded = match path.extension().and_then(|extension| extension.to_str()) {
@@ -38,22 +24,10 @@ fn decode<'a>(path: &Path, bytes: &'a [u8]) -> Traces<'a> {
 
 #[test]
 fn events_are_as_recorded() {
-    let update = std::env::var_os("UPDATE_EXPECT").is_some();
-    let mut stale = Vec::new();
-    for path in cases() {
+    as_recorded(inputs(&directory("otel"), ".events.json").into_iter().map(|path| {
         let bytes = fs::read(&path).unwrap();
-        let mut text = serde_json::to_string_pretty(&report(&decode(&path, &bytes))).unwrap();
-        text.push('\n');
-        let expected = path.with_extension("events.json");
-        if fs::read_to_string(&expected).unwrap_or_default() != text {
-            if update {
-                fs::write(&expected, text).unwrap();
-            } else {
-                stale.push(expected.file_name().unwrap().to_string_lossy().into_owned());
-            }
-        }
-    }
-    assert!(stale.is_empty(), "these differ; UPDATE_EXPECT=1 rewrites them, git diff shows how: {stale:?}");
+        (path.with_extension("events.json"), report(&decode(&path, &bytes)))
+    }));
 }
 
 fn report(traces: &Traces<'_>) -> Value {

@@ -1,10 +1,8 @@
 //! `golden/gateway/*.log` are lines of access logs, captured or written by the programs' documentation, and
-//! the file beside each says what becomes of every line; `UPDATE_EXPECT=1 cargo test -p halo-adapters`
-//! rewrites the latter.
-#![allow(clippy::unwrap_used, clippy::panic)]
+//! the file beside each says what becomes of every line.
 
-mod support;
-
+use super::event::event_value;
+use super::files::{as_recorded, directory, inputs};
 use halo_adapters::event::{Event, Fact};
 use halo_adapters::gateway::{Format, Line, Place, Reader, Rules, Spec, detect};
 use halo_adapters::unusable::Unusable;
@@ -12,16 +10,9 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use support::event_value;
 
 fn cases() -> Vec<PathBuf> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/gateway");
-    let mut paths: Vec<PathBuf> =
-        fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
-    paths.sort();
-    assert!(!paths.is_empty());
-    paths
+    inputs(&directory("gateway"), ".events.json")
 }
 
 /// A file's name begins with its format's.
@@ -44,9 +35,7 @@ fn each_line(path: &Path, rules: Rules, mut each: impl FnMut(&[u8], Result<Line<
 
 #[test]
 fn lines_are_as_recorded() {
-    let update = std::env::var_os("UPDATE_EXPECT").is_some();
-    let mut stale = Vec::new();
-    for path in cases() {
+    as_recorded(cases().into_iter().map(|path| {
         let mut lines: Vec<Value> = Vec::new();
         each_line(&path, Rules::default(), |_, line| {
             lines.push(match line {
@@ -56,18 +45,8 @@ fn lines_are_as_recorded() {
                 Err(why) => json!({ "rejected": why.to_string() }),
             });
         });
-        let mut text = serde_json::to_string_pretty(&lines).unwrap();
-        text.push('\n');
-        let expected = path.with_extension("events.json");
-        if fs::read_to_string(&expected).unwrap_or_default() != text {
-            if update {
-                fs::write(&expected, text).unwrap();
-            } else {
-                stale.push(expected.file_name().unwrap().to_string_lossy().into_owned());
-            }
-        }
-    }
-    assert!(stale.is_empty(), "these differ; UPDATE_EXPECT=1 rewrites them, git diff shows how: {stale:?}");
+        (path.with_extension("events.json"), lines.into())
+    }));
 }
 
 #[test]
@@ -143,7 +122,7 @@ fn the_captures_come_to_what_was_counted_in_them() {
         ("litellm", &[(200, 5), (429, 1), (500, 1)]),
     ];
     for (name, expected) in table {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("golden/gateway/{name}.log"));
+        let path = directory("gateway").join(format!("{name}.log"));
         let mut counts = BTreeMap::<u64, usize>::new();
         each_line(&path, Rules::all(), |text, line| match line {
             Ok(Line::Event(event)) => *counts.entry(status(&event)).or_default() += 1,

@@ -1,14 +1,12 @@
 //! Golden files of senders of JSON items: `golden/<format>/<case>.{json,jsonl}` is what was sent,
-//! `<case>.events.json` what the adapter makes of it; `UPDATE_EXPECT=1 cargo test -p halo-adapters`
-//! rewrites the latter.
+//! `<case>.events.json` what the adapter makes of it.
 //!
 //! `litellm/generic-api`, `litellm/proxy` and `openai_agents/native` are what real clients sent, without
 //! the price lists and request headers that LiteLLM adds to every payload; the others are written from the
 //! types of LiteLLM 1.106.2 and of the SDK 0.24.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod support;
-
+use super::event::event_value;
+use super::files::{as_recorded, directory};
 use halo_adapters::count::{Counted, Item, Kind, count};
 use halo_adapters::event::{Action, Event, Keyed, Origin, Status};
 use halo_adapters::json::{Json, parse, split};
@@ -16,8 +14,6 @@ use halo_adapters::unusable::Unusable;
 use halo_adapters::{litellm, openai_agents};
 use serde_json::{Value, json};
 use std::fs;
-use std::path::{Path, PathBuf};
-use support::event_value;
 
 type Reads = for<'a> fn(&Json<'a>) -> Result<Option<Event<'a>>, Unusable>;
 
@@ -41,10 +37,6 @@ const TRUTH: &[(&str, [usize; 5])] = &[
     ("openai_agents/native.json", [6, 1, 0, 4, 2]),
 ];
 
-fn directory() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("golden")
-}
-
 fn texts(text: &str) -> Vec<&str> {
     let most = halo_adapters::json::Most { items: 1000, values: 100_000 };
     let at = text.find("\"data\":").map(|at| at + "\"data\":".len());
@@ -59,24 +51,12 @@ fn texts(text: &str) -> Vec<&str> {
 
 #[test]
 fn events_are_as_recorded() {
-    let update = std::env::var_os("UPDATE_EXPECT").is_some();
-    let mut stale = Vec::new();
-    for (case, reads) in CASES {
-        let path = directory().join(case);
+    as_recorded(CASES.iter().map(|(case, reads)| {
+        let path = directory(case);
         let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{case}: {error}"));
-        let items: Vec<Value> = texts(&text).iter().map(|item| told(*reads, item)).collect();
-        let mut told = serde_json::to_string_pretty(&items).unwrap();
-        told.push('\n');
-        let expected = path.with_extension("events.json");
-        if fs::read_to_string(&expected).unwrap_or_default() != told {
-            if update {
-                fs::write(&expected, told).unwrap();
-            } else {
-                stale.push(*case);
-            }
-        }
-    }
-    assert!(stale.is_empty(), "these differ; UPDATE_EXPECT=1 rewrites them, git diff shows how: {stale:?}");
+        let items = texts(&text).iter().map(|item| told(*reads, item)).collect();
+        (path.with_extension("events.json"), items)
+    }));
 }
 
 fn told(reads: Reads, item: &str) -> Value {
@@ -91,7 +71,7 @@ fn told(reads: Reads, item: &str) -> Value {
 fn what_is_seen_is_what_was_done() {
     for (case, truth) in TRUTH {
         let reads = CASES.iter().find(|(name, _)| name == case).unwrap().1;
-        let text = fs::read_to_string(directory().join(case)).unwrap();
+        let text = fs::read_to_string(directory(case)).unwrap();
         let values: Vec<_> = texts(&text).into_iter().map(|item| parse(item).unwrap()).collect();
         let events: Vec<_> = values.iter().filter_map(|value| reads(value).unwrap()).collect();
         let items: Vec<_> =
