@@ -5,6 +5,7 @@
 
 use crate::event::Content;
 use crate::json::{self, Json, Text};
+use crate::time;
 use std::borrow::Cow;
 
 /// A text that is not empty.
@@ -105,53 +106,10 @@ pub(crate) fn instant(value: Option<&Json<'_>>) -> Option<u64> {
         Json::Int(seconds) => u64::try_from(*seconds).ok()?.checked_mul(1_000_000),
         // A double tells microseconds of this century exactly when rounded to them.
         Json::Float(seconds) if (0.0..4e9).contains(seconds) => Some((seconds * 1e6).round() as u64),
-        Json::Str(text) => date_time(text.as_str()?.trim()),
+        Json::Str(text) => time::iso(text.as_str()?.trim())?.micros(),
         _ => None,
     }
     .filter(|micros| *micros > 0)
-}
-
-fn date_time(text: &str) -> Option<u64> {
-    let (date, rest) = text.split_at_checked(10)?;
-    let time = rest.strip_prefix(['T', 't', ' '])?;
-    let number = |text: &str| -> Option<i64> {
-        (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok())?
-    };
-    let mut parts = date.split('-').map(number);
-    let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
-    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-        return None;
-    }
-    let at = time.find(['Z', 'z', '+', '-']).unwrap_or(time.len());
-    let (clock, zone) = time.split_at_checked(at)?;
-    let (clock, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
-    let mut parts = clock.split(':').map(number);
-    let (hour, minute) = (parts.next()??, parts.next()??);
-    let second = parts.next().unwrap_or(Some(0))?;
-    let digits = fraction.get(..fraction.len().min(6))?;
-    let micros = number(digits)? * 10_i64.pow(6 - u32::try_from(digits.len()).ok()?);
-    let offset = match zone.trim() {
-        "" | "Z" | "z" => 0,
-        zone => {
-            let sign = if zone.starts_with('-') { -1 } else { 1 };
-            let zone = zone.get(1..)?.replace(':', "");
-            let (hours, minutes) = zone.split_at_checked(2)?;
-            sign * (number(hours)? * 60 + if minutes.is_empty() { 0 } else { number(minutes)? })
-        }
-    };
-    if hour > 24 || minute > 59 || second > 60 {
-        return None;
-    }
-    let seconds = days(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second - offset * 60;
-    u64::try_from(seconds.checked_mul(1_000_000)? + micros).ok()
-}
-
-/// Days from 1970-01-01 to a date of the Gregorian calendar, counted in years that begin in March.
-fn days(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }
 
 #[cfg(test)]

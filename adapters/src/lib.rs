@@ -22,4 +22,5 @@ pub mod openai_agents;
 pub mod otel;
 pub mod otlp;
 pub mod spelling;
+mod time;
 pub mod unusable;
