@@ -61,20 +61,37 @@ pub(super) struct Shop {
 impl Shop {
     /// Seals a block, however long it takes, and reports.
     pub(super) async fn seal(self, block: Block) {
-        let Block { follower, serial, instance, log, lines, told, mut notices, permit, after, before } =
-            block;
-        let (work, mut before) = (Arc::new(Work { instance, log, lines, told }), Some(before));
+        let Block { follower, serial, instance, log, lines, told, notices, permit, after, before } = block;
+        let work = Arc::new(Work { instance, log, lines, told });
+        let (sealed, rejected) = match self.parts(&work, notices, after, before).await {
+            Ok(rejected) => (true, rejected),
+            Err(Stopped) => (false, None),
+        };
+        drop(permit);
+        let _ = self.reports.send(Report { follower, serial, sealed, rejected });
+        let _ = self.wake.try_send(());
+    }
+
+    /// Seals a block's lines, part by part. Returns what became no record.
+    async fn parts(
+        &self,
+        work: &Arc<Work>,
+        mut notices: Vec<Draft>,
+        after: Option<oneshot::Receiver<()>>,
+        before: oneshot::Sender<()>,
+    ) -> Result<Option<Rejected>, Stopped> {
         let (mut rejected, mut at, mut most) = (None, 0, PART);
+        let mut before = Some(before);
         let mut ahead = match after {
-            Some(after) => self.ahead(&work, &notices, after).await,
+            Some(after) => self.ahead(work, &notices, after).await?,
             None => None,
         };
-        let sealed = loop {
+        loop {
             let end = work.lines.len().min(at + most);
             let last = end == work.lines.len();
             let drafted = match ahead.take() {
                 Some(drafted) => Ok(drafted),
-                None => self.draft(&work, at..end, &notices).await,
+                None => self.draft(work, at..end, &notices).await,
             };
             let part = match drafted {
                 Ok(drafted) => self.submit(drafted, last, &mut before).await,
@@ -87,7 +104,7 @@ impl Shop {
                     self.delivery.counters.tail.notices.fetch_add(said, Relaxed);
                     at = end;
                     if last {
-                        break true;
+                        return Ok(rejected);
                     }
                 }
                 // So few bytes may be in flight; a smaller part may do.
@@ -97,33 +114,32 @@ impl Shop {
                     if *self.draining.borrow()
                         || matches!(fault, Fault::Refused(Refusal::Stopping | Refusal::Poisoned))
                     {
-                        break false;
+                        return Err(Stopped);
                     }
                     tokio::time::sleep(PATIENCE).await;
                 }
             }
-        };
-        drop(permit);
-        let _ = self.reports.send(Report { follower, serial, sealed, rejected });
-        let _ = self.wake.try_send(());
+        }
     }
 
     /// The first part, drafted while the block before it is still on its way; returns when that was handed
     /// over. What is drafted must not keep the room that the other needs, so it is given up after a while.
+    ///
+    /// # Errors
+    /// The block before it was never handed over, and is read again at the next start. So is this one: were it
+    /// sealed now, and the file gone by then, the log would have a hole that nothing tells of.
     async fn ahead(
         &self,
         work: &Arc<Work>,
         notices: &[Draft],
         mut after: oneshot::Receiver<()>,
-    ) -> Option<(Sheet, Option<Rejected>)> {
+    ) -> Result<Option<(Sheet, Option<Rejected>)>, Stopped> {
         let drafted = self.draft(work, 0..work.lines.len().min(PART), notices).await.ok();
-        // A block before it that is gone was never handed over: halod stops.
-        if tokio::time::timeout(PATIENCE, &mut after).await.is_ok() {
-            return drafted;
+        if let Ok(handed_over) = tokio::time::timeout(PATIENCE, &mut after).await {
+            return handed_over.map(|()| drafted).map_err(|_| Stopped);
         }
         drop(drafted);
-        let _ = after.await;
-        None
+        after.await.map(|()| None).map_err(|_| Stopped)
     }
 
     async fn draft(
@@ -154,18 +170,24 @@ impl Shop {
         before: &mut Option<oneshot::Sender<()>>,
     ) -> Result<Option<Rejected>, Fault> {
         let mut submitted = std::pin::pin!(self.delivery.submit(sheet));
-        tokio::select! {
+        let receipt = tokio::select! {
             biased;
-            receipt = &mut submitted => return receipt.map(|_| rejected),
-            () = std::future::ready(()) => {}
-        }
+            receipt = &mut submitted => Some(receipt?),
+            () = std::future::ready(()) => None,
+        };
         // The end is in the writer's hands: what comes after it may follow.
         if last && let Some(before) = before.take() {
             let _ = before.send(());
         }
-        submitted.await.map(|_| rejected)
+        if receipt.is_none() {
+            submitted.await?;
+        }
+        Ok(rejected)
     }
 }
+
+/// halod stops before a block is sealed.
+struct Stopped;
 
 /// What a block's parts share.
 #[derive(Debug)]

@@ -2,11 +2,14 @@
 
 use crate::chain::disk::OsDisk;
 use crate::chain::store::{self, Store};
-use crate::pipeline::intake::Permit;
+use crate::pipeline::intake::{Intake, Permit};
 use crate::pipeline::stats::Stats;
 use crate::pipeline::writer::{self, WriterEnd, WriterHandle};
 use crate::receivers::delivery::Delivery;
 use crate::receivers::stats::Counters;
+use crate::receivers::tail::lines::{Lines, Mark, Splitter};
+use crate::receivers::tail::read::{Instance, Told};
+use crate::receivers::tail::seal::{Block, Shop};
 use crate::receivers::tail::settings::Requests;
 use crate::receivers::tail::{Formats, Settings, Tail, start};
 use crate::record::build::Builder;
@@ -15,10 +18,10 @@ use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -36,7 +39,7 @@ struct Running {
     drain: watch::Sender<bool>,
     engine: JoinHandle<()>,
     writer: WriterHandle,
-    intake: crate::pipeline::intake::Intake,
+    intake: Intake,
     counters: Arc<Counters>,
 }
 
@@ -90,15 +93,7 @@ impl Rig {
         let (intake, writer) = writer::spawn(store, recovered.orphans, settings, stats).unwrap();
         let (drain, draining) = watch::channel(false);
         let counters = Arc::new(Counters::default());
-        let delivery = Delivery {
-            intake: intake.clone(),
-            builder: Arc::new(Builder::new(false)),
-            limits: Arc::default(),
-            counters: Arc::clone(&counters),
-            stats: |counters| &counters.file_log,
-            tee: crate::tee::Tee::default(),
-            gaps: crate::receivers::gaps::gaps().0,
-        };
+        let delivery = delivery(&intake, &counters);
         let _guard = self.runtime.enter();
         let engine = start(Tail {
             instances: vec![(self.settings.clone(), Formats::new(&self.settings).unwrap())],
@@ -125,6 +120,39 @@ impl Rig {
         self.runtime.block_on(engine).unwrap();
         drop(room);
         assert_eq!(self.runtime.block_on(writer.finished()), WriterEnd::Clean);
+    }
+
+    /// Seals lines of a log behind a block that was handed over, or was not. Returns whether they are sealed.
+    pub(super) fn seal_behind(&self, text: &str, handed_over: bool) -> bool {
+        let running = self.running.as_ref().unwrap();
+        let (reports, reported) = mpsc::channel();
+        let (_drain, draining) = watch::channel(false);
+        let delivery = delivery(&running.intake, &running.counters);
+        let shop = Shop { delivery, reports, wake: mpsc::sync_channel(1).0, draining };
+        let mut lines = Lines::default();
+        Splitter::new(Mark::default(), 1024).push(text.as_bytes(), &mut lines);
+        let settings = self.settings.clone();
+        let (first, after) = oneshot::channel();
+        if handed_over {
+            first.send(()).unwrap();
+        } else {
+            drop(first);
+        }
+        let instance = Arc::new(Instance { formats: Formats::new(&settings).unwrap(), settings });
+        let block = Block {
+            follower: 1,
+            serial: 1,
+            told: Told::by(None, &instance, &lines),
+            instance,
+            log: "/a.log".into(),
+            lines,
+            notices: Vec::new(),
+            permit: None,
+            after: Some(after),
+            before: oneshot::channel().0,
+        };
+        self.runtime.block_on(shop.seal(block));
+        reported.recv().unwrap().sealed
     }
 
     /// Takes all room in the pipeline until it is dropped.
@@ -206,6 +234,18 @@ impl Drop for Rig {
         if !std::thread::panicking() {
             self.stop();
         }
+    }
+}
+
+fn delivery(intake: &Intake, counters: &Arc<Counters>) -> Delivery {
+    Delivery {
+        intake: intake.clone(),
+        builder: Arc::new(Builder::new(false)),
+        limits: Arc::default(),
+        counters: Arc::clone(counters),
+        stats: |counters| &counters.file_log,
+        tee: crate::tee::Tee::default(),
+        gaps: crate::receivers::gaps::gaps().0,
     }
 }
 

@@ -112,6 +112,17 @@ fn a_copy_goes_on_where_the_truncated_file_was_left() {
     assert!(rig.sealed().said.is_empty(), "{:?}", rig.sealed().said);
 }
 
+/// The block before them may be read again, or its file may be gone by then: no hole comes about.
+#[test]
+fn lines_are_not_sealed_behind_others_that_are_not() {
+    let mut rig = Rig::new(&["a.log"]);
+    rig.start();
+    assert!(!rig.seal_behind(&lines(0..3), false));
+    assert!(rig.seal_behind(&lines(3..5), true));
+    rig.stop();
+    assert!(rig.sealed().numbers.into_keys().eq(3..5));
+}
+
 /// The pipeline is full: halod sees how much there is and can't read it before it is gone, while it runs or
 /// after it was stopped.
 #[test]
