@@ -192,6 +192,7 @@ fn message<'a>(
     left: &Cell<u32>,
 ) -> Result<Entries<'a>, DecodeError> {
     let mut entries = Entries::new();
+    let mut parts = Parts::new();
     while let Some(found) = reader.key()? {
         let Some((tag, name, kind)) = table.fields.iter().find(|(tag, ..)| *tag == found >> 3) else {
             reader.unknown(found, 0, table.name)?;
@@ -202,17 +203,25 @@ fn message<'a>(
             return Err(DecodeError::WireType { offset: reader.offset(), tag: *tag, message: table.name });
         }
         match kind {
-            Flag => entries.push((Text::from(*name), Json::Bool(reader.varint()? != 0))),
+            Flag => {
+                spend(left, 1)?;
+                entries.push((Text::from(*name), Json::Bool(reader.varint()? != 0)));
+            }
             Str => {
+                spend(left, 1)?;
                 let text = reader.string()?;
                 if !text.is_empty() {
                     entries.push((Text::from(*name), Json::str(text)));
                 }
             }
-            Texts => append(&mut entries, name, Json::str(reader.string()?)),
+            Texts => {
+                spend(left, 1)?;
+                append(&mut entries, &mut parts, name, Json::str(reader.string()?));
+            }
             Value | Members => {
                 let text = reader.string()?;
-                spend(left, text)?;
+                // A JSON text counts as many elements as it may have.
+                spend(left, values_in(text))?;
                 match (parse(text), kind) {
                     // Unset, or set to nothing.
                     _ if text.is_empty() => {}
@@ -224,21 +233,24 @@ fn message<'a>(
             }
             Message(inner) => {
                 let more = message(reader.message()?, inner, wrong, left)?;
-                match entries.iter_mut().find(|(key, _)| key.as_str() == Some(name)) {
-                    // Parts of one message are put together; of a field in both, the last counts.
-                    Some((_, known @ Json::Object(_))) => {
-                        if let Json::Object(mut all) = std::mem::replace(known, Json::Null) {
-                            all.extend(more);
-                            *known = Json::object(all);
-                        }
-                    }
-                    _ => entries.push((Text::from(*name), Json::Object(more))),
+                // Parts of one message are put together.
+                match part(&mut entries, &parts, name) {
+                    Some(Json::Object(all)) => all.extend(more),
+                    _ => begin(&mut entries, &mut parts, name, Json::Object(more)),
                 }
             }
             Messages(inner) => {
                 let item = message(reader.message()?, inner, wrong, left)?;
-                append(&mut entries, name, Json::Object(item));
+                append(&mut entries, &mut parts, name, Json::Object(item));
             }
+        }
+    }
+    for (_, at) in parts {
+        // Of a field in several parts of a message, the last counts. Said once for all of them.
+        if let Some((_, value @ Json::Object(_))) = entries.get_mut(at)
+            && let Json::Object(all) = std::mem::replace(value, Json::Null)
+        {
+            *value = Json::object(all);
         }
     }
     match Json::object(entries) {
@@ -247,11 +259,25 @@ fn message<'a>(
     }
 }
 
+/// Where among the entries those are that may come in several parts. To look for them there would take as
+/// long as there are entries, each time.
+type Parts = Vec<(&'static str, usize)>;
+
+fn part<'e, 'a>(entries: &'e mut Entries<'a>, parts: &Parts, name: &str) -> Option<&'e mut Json<'a>> {
+    let (_, at) = parts.iter().find(|(known, _)| *known == name)?;
+    entries.get_mut(*at).map(|(_, value)| value)
+}
+
+fn begin<'a>(entries: &mut Entries<'a>, parts: &mut Parts, name: &'static str, first: Json<'a>) {
+    parts.push((name, entries.len()));
+    entries.push((Text::from(name), first));
+}
+
 /// Adds an item to the list under `name`.
-fn append<'a>(entries: &mut Entries<'a>, name: &'static str, item: Json<'a>) {
-    match entries.iter_mut().find(|(key, _)| key.as_str() == Some(name)) {
-        Some((_, Json::Array(items))) => items.push(item),
-        _ => entries.push((Text::from(name), Json::Array(vec![item]))),
+fn append<'a>(entries: &mut Entries<'a>, parts: &mut Parts, name: &'static str, item: Json<'a>) {
+    match part(entries, parts, name) {
+        Some(Json::Array(items)) => items.push(item),
+        _ => begin(entries, parts, name, Json::Array(vec![item])),
     }
 }
 
@@ -264,9 +290,9 @@ fn fault(wrong: &mut Option<Unusable>, table: &Table, name: &str, what: String) 
     wrong.get_or_insert_with(|| Unusable::new(format!("{within}.{name}_json"), what));
 }
 
-/// A JSON text counts as many elements as it may have.
-fn spend(left: &Cell<u32>, text: &str) -> Result<(), DecodeError> {
-    let some = u32::try_from(values_in(text)).unwrap_or(u32::MAX);
+/// So many elements come; those of messages are counted by the reader.
+fn spend(left: &Cell<u32>, elements: usize) -> Result<(), DecodeError> {
+    let some = u32::try_from(elements).unwrap_or(u32::MAX);
     left.set(left.get().checked_sub(some).ok_or(DecodeError::TooMany { limit: MAX_MESSAGES })?);
     Ok(())
 }
@@ -354,6 +380,33 @@ mod tests {
         assert!(matches!(read(&hollow), Err(DecodeError::TooMany { .. })));
         let empty = [0x0a, 0].repeat(2_000_001);
         assert!(matches!(read(&empty), Err(DecodeError::TooMany { .. })));
+    }
+
+    /// A field of one or two bytes takes dozens in memory.
+    #[test]
+    fn every_field_counts_as_an_element() {
+        let text = field(1, &field(1, b"k").repeat(2_000_001));
+        let flag = field(1, &field(13, &[2 << 3, 1].repeat(2_000_001)));
+        let list = field(1, &field(10, &field(8, b"").repeat(2_000_001)));
+        for request in [text, flag, list] {
+            assert!(matches!(read(&request), Err(DecodeError::TooMany { .. })));
+        }
+    }
+
+    /// Parts of messages and items of lists are added without looking through what is there already: this would
+    /// take some 10^11 steps.
+    #[test]
+    fn many_parts_take_no_longer_each_than_few() {
+        let members: Vec<String> = (0..300_000).map(|n| format!("\"{n}\":0")).collect();
+        let members = field(13, &field(5, format!("{{{}}}", members.join(",")).as_bytes()));
+        let parts = field(13, b"").repeat(500_000);
+        let keys = field(1, b"k").repeat(300_000);
+        let threats = field(12, b"").repeat(500_000);
+        let request = field(1, &[members, parts, keys, threats].concat());
+        let all = read(&request).unwrap();
+        let record = all[0].as_ref().unwrap();
+        assert!(matches!(record.get("data"), Some(Json::Object(all)) if all.len() == 300_000));
+        assert!(matches!(record.get("threats"), Some(Json::Array(all)) if all.len() == 500_000));
     }
 
     /// The table's tags are those of the readable contract.
