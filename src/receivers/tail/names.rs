@@ -20,9 +20,9 @@ pub(super) fn log_name(name: &str) -> String {
     if let Some((stem, extension)) = rest.rsplit_once('.')
         && !extension.is_empty()
         && extension.bytes().all(|byte| byte.is_ascii_alphabetic())
-        && let Some(stem) = without_date(stem)
     {
-        return format!("{stem}.{extension}");
+        let undated = std::iter::successors(Some(stem), |stem| without_date(stem)).last();
+        return format!("{}.{extension}", undated.unwrap_or(stem));
     }
     rest.to_owned()
 }
@@ -64,13 +64,38 @@ fn without_stamp(name: &str) -> Option<&str> {
     without_date(name)
 }
 
-/// Without a date or a time at the end: a separator, then digits, at least eight, in groups.
+/// Without a date or a time at the end, and the separator before it. Numbers that stand before the date
+/// (`vhost-1-20261122`) are the name's own: two logs that they tell apart must not become one.
 fn without_date(name: &str) -> Option<&str> {
     let of_date = |c: char| c.is_ascii_digit() || matches!(c, '-' | '_' | '.' | 'T' | ':' | 'Z');
     let start = name.trim_end_matches(of_date).len();
-    let (rest, date) = name.split_at(start);
-    let digits = date.bytes().filter(u8::is_ascii_digit).count();
-    (digits >= 8 && !rest.is_empty() && date.starts_with(['-', '_', '.'])).then_some(rest)
+    let separators = name.bytes().enumerate().skip(start.max(1)).filter(|(_, byte)| is_separator(*byte));
+    let mut parts = separators.filter_map(|(at, _)| name.split_at_checked(at));
+    parts.find(|(_, date)| begins_with_date(&date.as_bytes()[1..])).map(|(rest, _)| rest)
+}
+
+fn is_separator(byte: u8) -> bool {
+    matches!(byte, b'-' | b'_' | b'.')
+}
+
+/// Whether this is at least eight digits (a day, a second, a number of seconds) or a day in groups. A time may
+/// follow, but not what could be the name's own numbers: a year that comes last, or groups between dots.
+fn begins_with_date(text: &[u8]) -> bool {
+    let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let first = digits(text);
+    if first >= 8 {
+        return true;
+    }
+    let Some((separator, rest)) = text[first..].split_first().filter(|(byte, _)| is_separator(**byte)) else {
+        return false;
+    };
+    let second = digits(rest);
+    let Some(rest) = rest[second..].strip_prefix(&[*separator]) else { return false };
+    match (first, second, digits(rest)) {
+        (4, 2, 2) => *separator != b'.' || rest.len() == 2,
+        (2, 2, 4) => rest.len() == 4,
+        _ => false,
+    }
 }
 
 /// A path with one part in braces, like `/var/log/{tenant}/access.log`: what stands there names the tenant.
@@ -144,11 +169,27 @@ mod tests {
             assert_eq!(log_name(name), "access.log", "{name}");
         }
         assert_eq!(log_name("0.log.20261125-101500.gz"), "0.log");
+        assert_eq!(log_name("access.22-11-2026.log"), "access.log");
         for own in ["vhost-1.log", "access", "1", ".gz", "20261122", "10.0.0.1.log", "a.json", "v2.log"] {
             assert_eq!(log_name(own), own);
         }
         assert_eq!(log_path(Path::new("/var/log/x.log.1")), "/var/log/x.log");
         assert_eq!(log_path(Path::new("/x.log.1")), "/x.log");
+    }
+
+    #[test]
+    fn a_date_takes_nothing_of_the_name_before_it() {
+        for (own, rotated) in [
+            ("vhost-1.log", ["vhost-1-20261122.log", "vhost-1.log-20261122"]),
+            ("vhost-1", ["vhost-1-20261122", "vhost-1-2026-11-22.gz"]),
+            ("srv-443.log", ["srv-443-2026-11-22.log", "srv-443.22-11-2026.log"]),
+            ("10.0.0.1.log", ["10.0.0.1-20261122.log", "10.0.0.1.2026-11-22T10:00:00Z.log"]),
+            ("AUDIT", ["AUDIT-20261122", "AUDIT.20261122-101500"]),
+            ("20261122", ["20261122-20261123", "20261122.1"]),
+        ] {
+            assert_eq!(log_name(own), own);
+            assert_eq!(rotated.map(log_name), [own, own], "{rotated:?}");
+        }
     }
 
     #[test]
