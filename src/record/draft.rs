@@ -370,7 +370,8 @@ impl Draft {
         let id_at = find(id_key, hole)? + id_key.len();
         let ts_key = br#""ts":""#;
         let ts_at = find(ts_key, id_at)? + ts_key.len();
-        let conflict = find(br#""data":{"#, 0)?;
+        // Before the hole, in canonical order: behind it are other people's lines that look like ours.
+        let conflict = memchr::memmem::find(line.get(..hole)?, br#""data":{"#)?;
         let parent_end = parent.map_or(0, |at| at + PARENT_LEN);
         if parent_end > id_at
             || ts_at + TS_LEN > line_end

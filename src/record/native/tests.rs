@@ -73,6 +73,21 @@ fn assert_sound(draft: &Draft) {
     );
 }
 
+/// What only looks like ours, with its members in another order, is not linked again: blanks would be filled in
+/// at the wrong places.
+#[test]
+fn a_line_in_another_order_is_not_reopened() {
+    let sealed = line(&draft(FULL));
+    let elsewhere = sealed.replacen("\"data\":{", "\"date\":{", 1).replacen(
+        "\"record_id\":",
+        "\"data\":{},\"record_id\":",
+        1,
+    );
+    assert!(elsewhere.find("\"data\":{") > elsewhere.find("\"integrity\":{"));
+    let again = |line: &str| Draft::reopen(Tenant::claimed("acme").unwrap(), line.as_bytes());
+    assert!(again(&sealed).is_some() && again(&elsewhere).is_none());
+}
+
 #[test]
 fn a_record_has_every_field_in_its_place() {
     let draft = draft(FULL);
