@@ -208,6 +208,11 @@ fn begin(chain: &Chain) -> Sha256 {
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used, dead_code)]
+#[path = "../../../tests/fuzz/lines.rs"]
+mod fuzz;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
@@ -216,14 +221,8 @@ mod tests {
     type Seen = (u64, Vec<u8>, u64, u64, bool);
 
     fn whole(content: &[u8], max: usize) -> (Vec<Seen>, Mark) {
-        split(&[content], max)
-    }
-
-    fn split(blocks: &[&[u8]], max: usize) -> (Vec<Seen>, Mark) {
         let (mut splitter, mut out) = (Splitter::new(Mark::default(), max), Lines::default());
-        for block in blocks {
-            splitter.push(block, &mut out);
-        }
+        splitter.push(content, &mut out);
         splitter.finish(&mut out);
         (
             out.range(0..out.len()).map(|(l, t)| (l.offset, t.to_vec(), l.cut, l.nuls, l.open)).collect(),
@@ -260,31 +259,15 @@ mod tests {
     }
 
     proptest! {
-        /// However the bytes come, the lines and their chains are the same; skipping ends at the same mark.
+        /// What the fuzzer demands, of contents with many short lines.
         #[test]
         fn blocks_do_not_matter(
-            content in proptest::collection::vec(prop_oneof![Just(b'\n'), Just(0), Just(b'x'), any::<u8>()], 0..200),
-            cuts in proptest::collection::vec(0usize..200, 0..6),
+            content in proptest::collection::vec(
+                prop_oneof![Just(b'\n'), Just(b'\r'), Just(0), Just(b'x'), any::<u8>()], 0..200),
+            sizes in proptest::collection::vec(0usize..60, 1..6),
             max in 1usize..40,
         ) {
-            let mut cuts: Vec<_> = cuts.into_iter().map(|cut| cut.min(content.len())).collect();
-            cuts.extend([0, content.len()]);
-            cuts.sort_unstable();
-            let blocks: Vec<&[u8]> = cuts.windows(2).map(|w| &content[w[0]..w[1]]).collect();
-            let (lines, end) = split(&blocks, max);
-            prop_assert_eq!((&lines, end), (&whole(&content, max).0, whole(&content, max).1));
-            let bytes: u64 = lines.iter().map(|(_, t, cut, nuls, open)| t.len() as u64 + cut + nuls + u64::from(!open)).sum();
-            // A carriage return before the newline is not a part of the line.
-            let returns = content.windows(2).filter(|w| w == b"\r\n").count() as u64;
-            prop_assert!(bytes <= content.len() as u64 && bytes + returns >= content.len() as u64);
-            let mut skipper = Splitter::new(Mark::default(), max);
-            for block in &blocks {
-                skipper.skip(block);
-            }
-            prop_assert_eq!(skipper.position(), content.len() as u64);
-            if content.ends_with(b"\n") {
-                prop_assert_eq!(skipper.mark(), end);
-            }
+            fuzz::lines(&content, &sizes, max);
         }
     }
 }

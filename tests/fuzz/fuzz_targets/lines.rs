@@ -1,0 +1,13 @@
+#![no_main]
+
+// What it tests is nobody's but the tail's, and needs nothing else of it.
+#[allow(dead_code)]
+#[path = "../../../src/receivers/tail/lines.rs"]
+mod splitter;
+
+#[path = "../lines.rs"]
+mod lines;
+
+use splitter::{Chain, Lines, Mark, Splitter};
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| lines::bytes(data));

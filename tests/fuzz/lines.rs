@@ -1,0 +1,92 @@
+//! What the fuzz target of the splitter of followed logs does with its bytes; its property test runs it as
+//! well. However a content is cut into blocks, it comes to the lines, offsets and chains that the plain
+//! reading below gives, no line is longer than its limit, and going on behind any line gives the rest.
+
+use super::{Chain, Lines, Mark, Splitter};
+use sha2::{Digest, Sha256};
+
+/// Offset, chain, text, bytes cut, NULs passed over, and whether no line break came.
+type Seen = (u64, Chain, Vec<u8>, u64, u64, bool);
+
+/// The first byte is the limit, the next four are lengths of blocks, in turn; the rest is the content.
+pub(crate) fn bytes(data: &[u8]) {
+    let Some((head, content)) = data.split_first_chunk::<5>() else { return };
+    let [max, sizes @ ..] = head.map(usize::from);
+    lines(content, &sizes, max + 1);
+}
+
+/// `sizes`: of the blocks that the content comes in, over and over; 0 stands for all that is left.
+pub(crate) fn lines(content: &[u8], sizes: &[usize], max: usize) {
+    let expected = plainly(content, max);
+    let mut splitter = Splitter::new(Mark::default(), max);
+    let (mut skipper, mut out, mut marks) = (splitter.clone(), Lines::default(), vec![splitter.mark()]);
+    for block in blocks(content, sizes) {
+        splitter.push(block, &mut out);
+        skipper.skip(block);
+        assert_eq!((skipper.mark(), skipper.position()), (splitter.mark(), splitter.position()));
+        marks.push(splitter.mark());
+    }
+    assert_eq!(splitter.position(), content.len() as u64);
+    assert_eq!(splitter.within_line(), !content.is_empty() && !content.ends_with(b"\n"));
+    splitter.finish(&mut out);
+    assert_eq!(seen(&out), expected);
+    assert_eq!(splitter.mark().offset, content.len() as u64);
+    // Behind blocks, as after a restart; some of them, because each reads all that is left.
+    for mark in marks.iter().step_by(marks.len() / 8 + 1) {
+        resumed(content, *mark, sizes, max, &expected);
+    }
+}
+
+/// From a mark on the lines are those that begin there, whether a splitter is made for it or goes to it.
+fn resumed(content: &[u8], mark: Mark, sizes: &[usize], max: usize, expected: &[Seen]) {
+    let rest = content.get(mark.offset as usize..).expect("a mark lies within the content");
+    let expected = &expected[expected.partition_point(|(offset, ..)| *offset < mark.offset)..];
+    let (mut made, mut out) = (Splitter::new(mark, max), Lines::default());
+    blocks(rest, sizes).for_each(|block| made.push(block, &mut out));
+    made.finish(&mut out);
+    assert_eq!(seen(&out), expected);
+
+    let (mut gone, mut out) = (Splitter::new(Mark::default(), max), Lines::default());
+    for block in blocks(content, sizes) {
+        let taken = gone.skip_to(block, mark.offset);
+        gone.push(&block[taken..], &mut out);
+    }
+    gone.finish(&mut out);
+    assert_eq!((seen(&out).as_slice(), gone.mark()), (expected, made.mark()));
+}
+
+fn blocks<'c>(content: &'c [u8], sizes: &[usize]) -> impl Iterator<Item = &'c [u8]> {
+    let (mut rest, mut sizes) = (content, sizes.iter().copied().cycle());
+    std::iter::from_fn(move || {
+        let size = sizes.next().filter(|size| *size > 0).unwrap_or(rest.len());
+        let (block, after) = rest.split_at(size.min(rest.len()));
+        rest = after;
+        (!block.is_empty()).then_some(block)
+    })
+}
+
+fn seen(lines: &Lines) -> Vec<Seen> {
+    let all = lines.range(0..lines.len());
+    all.map(|(l, text)| (l.offset, l.chain, text.to_vec(), l.cut, l.nuls, l.open)).collect()
+}
+
+/// The lines of a content that is there as a whole, by what is said of them.
+fn plainly(content: &[u8], max: usize) -> Vec<Seen> {
+    let (mut offset, mut chain) = (0, Chain::default());
+    let mut lines = Vec::new();
+    for whole in content.split_inclusive(|byte| *byte == b'\n') {
+        let digest = Sha256::new_with_prefix(chain).chain_update(whole).finalize();
+        chain.copy_from_slice(&digest[..16]);
+        let line = whole.strip_suffix(b"\n");
+        let text = line.unwrap_or(whole);
+        let nuls = text.iter().take_while(|byte| **byte == 0).count();
+        let text = &text[nuls..];
+        let kept = &text[..text.len().min(max)];
+        let cut = text.len() - kept.len();
+        // A carriage return belongs to the line break, if that is there.
+        let kept = if line.is_some() && cut == 0 { kept.strip_suffix(b"\r").unwrap_or(kept) } else { kept };
+        lines.push((offset, chain, kept.to_vec(), cut as u64, nuls as u64, line.is_none()));
+        offset += whole.len() as u64;
+    }
+    lines
+}
