@@ -15,6 +15,7 @@ mod crash;
 mod disk;
 mod examples;
 mod explain;
+mod fuzzed;
 mod garbage;
 mod gateway;
 mod gateway_oracle;

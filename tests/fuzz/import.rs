@@ -1,0 +1,72 @@
+//! What the fuzz target of imported files does with its bytes; a test of the usual suite runs it as well.
+//! Whatever a file is taken for, its rows stand where they say, in order, and a log's lines are identified
+//! as if the file had been followed.
+
+use halod::import::chunk::Place;
+use halod::import::format::Format;
+use halod::import::source::{Input, Manner, Source};
+use halod::import::traces::Traces;
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+const FILES: [&str; 4] = ["a", "a.jsonl", "a.csv", "a.log.gz"];
+
+/// Of a file whose rows tell it, and such that are said.
+const FORMATS: [&str; 8] =
+    ["", "otlp", "litellm", "langfuse", "langsmith", "openai_agents", "gateway", "gateway:combined"];
+
+/// The first byte says what the file is called and taken for, the rest is in it. `directory` is where it is
+/// written. How many rows came.
+pub(crate) fn import(data: &[u8], directory: &Path) -> usize {
+    let Some((kind, content)) = data.split_first() else { return 0 };
+    let kind = usize::from(*kind);
+    let path = directory.join(FILES[kind % FILES.len()]);
+    fs::write(&path, content).expect("there is room");
+    let format: Option<Format> = FORMATS[kind / FILES.len() % FORMATS.len()].parse().ok();
+    let input = (Input::File(path), Manner { format, tenant: None });
+    drop(Traces::gather(&[input.clone(), input.clone()]));
+    let Ok(mut source) = Source::open(&input.0, &input.1, &Arc::new(AtomicU64::new(0))) else { return 0 };
+    let gzip = content.starts_with(&[0x1f, 0x8b]);
+    let log = matches!(source.sheet.format, Format::Gateway(_));
+    let chains = if log { chains(content) } else { HashMap::new() };
+    let (mut rows, mut end, mut before) = (0, 0, Place { line: 0, offset: 0 });
+    while let Ok(Some(piece)) = source.piece() {
+        assert!(piece.chunk.is_some() || !piece.oversized.is_empty());
+        let Some(chunk) = piece.chunk else { continue };
+        for row in &chunk.rows {
+            let (bytes, at) = (chunk.row(row), row.place.offset);
+            assert!(end <= at && before <= row.place, "{before:?} {:?}", row.place);
+            (before, end) = (row.place, at + bytes.len() as u64);
+            rows += 1;
+            assert_eq!(row.chain.is_some(), log);
+            if gzip {
+                continue;
+            }
+            let (whole, here) = (at as usize..end as usize, &content[..at as usize]);
+            assert_eq!(content.get(whole), Some(bytes));
+            assert_eq!(row.chain.as_ref(), chains.get(&end).filter(|_| log));
+            if row.place.line > 0 {
+                let breaks = here.iter().filter(|byte| **byte == b'\n').count();
+                assert_eq!(row.place.line, breaks as u64 + 1);
+            }
+        }
+        assert!(end <= piece.mark.offset);
+    }
+    rows
+}
+
+/// The chain up to each line, by where it ends.
+fn chains(content: &[u8]) -> HashMap<u64, [u8; 16]> {
+    let (mut end, mut chain) = (0, [0; 16]);
+    let lines = content.split_inclusive(|byte| *byte == b'\n').map(|line| {
+        let digest = Sha256::new_with_prefix(chain).chain_update(line).finalize();
+        chain.copy_from_slice(&digest[..16]);
+        end += line.len() as u64;
+        (end - u64::from(line.ends_with(b"\n")), chain)
+    });
+    lines.collect()
+}
