@@ -195,7 +195,10 @@ pub fn bounds(source: &impl Source, size: u64, offset: u64) -> io::Result<Option
 pub fn decode(mut payload: Bytes) -> Option<Entry> {
     let taken_in = Duration::from_millis(payload.try_get_u64_le().ok()?);
     let method = Method::from_bytes(&take(&mut payload)?).ok()?;
-    let target = PathAndQuery::from_maybe_shared(take(&mut payload)?).ok()?;
+    let target = take(&mut payload)?;
+    // What parsing leaves out (a fragment) no request had.
+    let written = target.clone();
+    let target = PathAndQuery::from_maybe_shared(target).ok().filter(|t| t.as_str().as_bytes() == written)?;
     let mut headers = HeaderMap::new();
     for _ in 0..payload.try_get_u32_le().ok()? {
         let name = HeaderName::from_bytes(&take(&mut payload)?).ok()?;
@@ -257,6 +260,16 @@ mod tests {
         ]);
         let entry = decode(payload(&given, b"")).unwrap();
         assert_eq!(entry.headers, headers(&[("x-tenant-id", "acme"), ("x-api-key", "k")]));
+    }
+
+    #[test]
+    fn a_target_that_no_request_has_is_damage() {
+        for (target, whole) in
+            [("/a?b", true), ("*", true), ("/", true), ("", false), ("#a", false), ("/a#b", false)]
+        {
+            let payload = head(&Method::GET, target, &HeaderMap::new());
+            assert_eq!(decode(payload.into()).is_some(), whole, "{target}");
+        }
     }
 
     #[test]
