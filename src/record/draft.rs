@@ -168,6 +168,12 @@ impl DraftWriter {
     }
 }
 
+/// Whether these are the hashes of a sealed line: blanks elsewhere would take something else's place.
+fn is_hole(bytes: &[u8]) -> bool {
+    let same = |(byte, blank): (&u8, &u8)| byte == blank || *blank == b'0' && byte.is_ascii_hexdigit();
+    bytes.len() == HOLE.len() && bytes.iter().zip(HOLE.as_bytes()).all(same)
+}
+
 impl Draft {
     #[must_use]
     pub fn tenant(&self) -> &Tenant {
@@ -361,7 +367,7 @@ impl Draft {
     #[must_use]
     pub fn reopen(tenant: Tenant, line: &[u8]) -> Option<Self> {
         let find = |needle: &[u8], from: usize| Some(memchr::memmem::find(line.get(from..)?, needle)? + from);
-        let line_end = line.len().checked_sub(1).filter(|&end| line[end] == b'\n')?;
+        line.strip_suffix(b"\n")?;
         let opening = br#""integrity":{"alg":"sha-256","canon":"rfc8785","#;
         // The last one: nothing of a sender's choice that could look like it comes after it.
         let hole = memchr::memmem::rfind(line, opening)? + opening.len();
@@ -373,11 +379,15 @@ impl Draft {
         // Before the hole, in canonical order: behind it are other people's lines that look like ours.
         let conflict = memchr::memmem::find(line.get(..hole)?, br#""data":{"#)?;
         let parent_end = parent.map_or(0, |at| at + PARENT_LEN);
-        if parent_end > id_at
-            || ts_at + TS_LEN > line_end
-            || id_at + 36 > line_end
-            || hole + HOLE.len() > line_end
-        {
+        let text = |at: usize, length: usize| {
+            line.get(at..).and_then(|rest| memchr::memchr(b'"', rest)) == Some(length)
+        };
+        let whole = line.get(hole..hole + HOLE.len()).is_some_and(is_hole)
+            && parent.is_none_or(|at| text(at + PARENT.len(), 36))
+            && parent_end <= id_at
+            && text(id_at, 36)
+            && text(ts_at, TS_LEN);
+        if !whole {
             return None;
         }
         let id = RecordId::parse(std::str::from_utf8(&line[id_at..id_at + 36]).ok()?)?;

@@ -84,8 +84,28 @@ fn a_line_in_another_order_is_not_reopened() {
         1,
     );
     assert!(elsewhere.find("\"data\":{") > elsewhere.find("\"integrity\":{"));
-    let again = |line: &str| Draft::reopen(Tenant::claimed("acme").unwrap(), line.as_bytes());
     assert!(again(&sealed).is_some() && again(&elsewhere).is_none());
+}
+
+/// Nor is a line whose hashes, time or parent are shorter than ours: blanks would cover what follows them.
+#[test]
+fn a_line_with_other_hashes_or_times_is_not_reopened() {
+    let sealed = line(&draft(FULL));
+    for (from, to) in [
+        ("\"hash\":\"", "\"hash\":\"x"),
+        ("\"prev_hash\":\"0000", "\"prev_hash\":\""),
+        ("\"prev_hash\":\"", "\"next_hash\":\""),
+        ("\"ts\":\"20", "\"ts\":\""),
+        ("\"parent_id\":\"", "\"parent_id\":\"\",\"x\":\""),
+    ] {
+        let (before, after) = sealed.split_at(sealed.find("\"canon\":").unwrap());
+        assert!(after.contains(from), "{from}");
+        assert!(again(&[before, &after.replacen(from, to, 1)].concat()).is_none(), "{from}");
+    }
+}
+
+fn again(line: &str) -> Option<Draft> {
+    Draft::reopen(Tenant::claimed("acme").unwrap(), line.as_bytes())
 }
 
 #[test]
