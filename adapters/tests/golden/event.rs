@@ -99,7 +99,7 @@ fn fact_value(fact: &Fact<'_>) -> Value {
 }
 
 /// The members that are not null; null if there is none.
-fn present(value: Value) -> Value {
+pub(super) fn present(value: Value) -> Value {
     let Value::Object(members) = value else { return value };
     let members: Map<_, _> = members.into_iter().filter(|(_, value)| !value.is_null()).collect();
     if members.is_empty() { Value::Null } else { members.into() }

@@ -4,12 +4,13 @@
 //! `codex` and `decisions` are written after the senders' sources and documentation; the others are
 //! captures, of which `gemini-cli` has its longest texts cut.
 
+use super::event::present;
 use super::files::{as_recorded, directory, inputs};
 use halo_adapters::event::{Action, Content, Event, Origin, Status};
 use halo_adapters::otel::logs::{Item, Part, Piece, Resource, item};
 use halo_adapters::otlp::model::Logs;
 use halo_adapters::otlp::{json, protobuf};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -107,13 +108,6 @@ fn withheld_content_is_not_disclosed() {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The members that say something.
-fn present(value: Value) -> Value {
-    let Value::Object(members) = value else { return value };
-    let members: Map<_, _> = members.into_iter().filter(|(_, value)| !value.is_null()).collect();
-    if members.is_empty() { Value::Null } else { members.into() }
 }
 
 /// The beginning of a content: the whole is in the case beside.

@@ -102,8 +102,13 @@ impl LangfuseService {
         let mut reader = Reader::new(body, &self.delivery.limits);
         let tenant = claim.tenant(None).ok();
         let taken = match self.delivery.read(&head, &mut reader).await {
-            Ok(body) if wanted == Wanted::Score => self.score(body, claim).await,
-            Ok(body) => self.ingest(body, claim).await,
+            Ok(body) if wanted == Wanted::Score => {
+                self.seal(body, claim, Scores::read).await.map(|scores| scores.answer())
+            }
+            Ok(body) => {
+                let batch = self.seal(body, claim, Batch::read).await;
+                batch.map(|batch| (StatusCode::MULTI_STATUS, batch.answer()))
+            }
             Err(fault) => Err(fault),
         };
         match taken {
@@ -116,32 +121,20 @@ impl LangfuseService {
         }
     }
 
-    async fn ingest(
+    /// Reads a body, seals what is in it, and tells of what can't be used.
+    async fn seal<T: Send + 'static>(
         &self,
         body: super::delivery::Body,
         claim: HeaderClaim,
-    ) -> Result<(StatusCode, Value), Fault> {
+        read: fn(&bytes::Bytes, &HeaderClaim, &mut Sheet) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
         let tenant = claim.tenant(None).ok();
-        let read = move |bytes: &bytes::Bytes, sheet: &mut Sheet| Batch::read(bytes, &claim, sheet);
-        let (sheet, batch) = self.delivery.work(body, read).await?;
+        let (sheet, told) =
+            self.delivery.work(body, move |bytes, sheet: &mut Sheet| read(bytes, &claim, sheet)).await?;
         let rejected = sheet.rejected;
         self.delivery.submit_to(&self.hold, sheet).await?;
         self.delivery.unusable(rejected, tenant.as_ref());
-        Ok((StatusCode::MULTI_STATUS, batch.answer()))
-    }
-
-    async fn score(
-        &self,
-        body: super::delivery::Body,
-        claim: HeaderClaim,
-    ) -> Result<(StatusCode, Value), Fault> {
-        let tenant = claim.tenant(None).ok();
-        let read = move |bytes: &bytes::Bytes, sheet: &mut Sheet| Scores::read(bytes, &claim, sheet);
-        let (sheet, scores) = self.delivery.work(body, read).await?;
-        let rejected = sheet.rejected;
-        self.delivery.submit_to(&self.hold, sheet).await?;
-        self.delivery.unusable(rejected, tenant.as_ref());
-        Ok(scores.answer())
+        Ok(told)
     }
 
     async fn refuse(&self, request: Request<Incoming>, fault: &Fault) -> Response<Reply> {
