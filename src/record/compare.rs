@@ -6,6 +6,7 @@
 //! what was found in both.
 
 use super::draft::ContentHash;
+use super::own;
 use super::told::Mark;
 use halo_adapters::json::{Json, Text, parse};
 
@@ -73,6 +74,7 @@ pub(super) fn same_but_content(ours: &[u8], sealed: &[u8]) -> bool {
 fn without_content(line: &[u8]) -> Option<Vec<(Text<'_>, Json<'_>)>> {
     let Ok(Json::Object(mut record)) = parse(std::str::from_utf8(line).ok()?) else { return None };
     drop_keys(&mut record, &["findings", "integrity", "parent_id", "severity", "ts"]);
+    unclaim(&mut record);
     for (key, value) in &mut record {
         let Json::Object(members) = value else { continue };
         match key.as_str() {
@@ -83,6 +85,22 @@ fn without_content(line: &[u8]) -> Option<Vec<(Text<'_>, Json<'_>)>> {
         }
     }
     Some(record)
+}
+
+/// Takes the mark off names of halod's own that telemetry claimed: what was sealed before there was such a
+/// mark has them as they came.
+fn unclaim(record: &mut [(Text<'_>, Json<'_>)]) {
+    let sections = record.iter_mut().filter(|(key, _)| matches!(key.as_str(), Some("action" | "agent")));
+    for (key, value) in sections.flat_map(|(_, section)| match section {
+        Json::Object(members) => members.as_mut_slice(),
+        _ => &mut [],
+    }) {
+        if matches!(key.as_str(), Some("id" | "name" | "tool"))
+            && let Some(claimed) = value.as_str().and_then(own::unclaimed)
+        {
+            *value = Json::Str(claimed.to_owned().into());
+        }
+    }
 }
 
 fn drop_keys(members: &mut Vec<(Text<'_>, Json<'_>)>, keys: &[&str]) {
@@ -96,7 +114,7 @@ mod tests {
     use crate::record::draft::{Draft, GENESIS, Scratch, Standing};
     use crate::record::tenant::Tenant;
     use crate::record::time;
-    use halo_adapters::event::{Content, Event, Status};
+    use halo_adapters::event::{Action, Content, Event, Status};
     use halo_adapters::json::Json;
     use halo_adapters::otel::{Resource, event};
     use halo_adapters::otlp::model::{AnyValue, KeyValue, Span};
@@ -186,6 +204,41 @@ mod tests {
         ours.joined_from(vec![with(None, None)]);
         assert!(matches!(ours.standing(&older(&with(None, None))), Standing::Apart(_)));
         assert!(matches!(ours.standing(&older(&with(Some("a"), None))), Standing::Same));
+    }
+
+    #[test]
+    fn a_name_of_halods_that_was_sealed_as_it_came_is_the_same() {
+        let claim = |draft: &Draft| {
+            let text = String::from_utf8(line(draft)).unwrap();
+            let before = text.replace("claimed:", "");
+            assert_ne!(text, before);
+            before.into_bytes()
+        };
+        let named = |tool: &'static str, input: Option<&'static str>| {
+            draft(|event| {
+                event.action = Action::Tool { name: tool.into(), mcp_server: None, call_id: None };
+                event.agent.id = Some("halod".into());
+                event.input = input.map_or(Content::Undisclosed, |text| Content::Value(Json::str(text)));
+            })
+        };
+        let sealed = claim(&named("halod.gap", Some("a")));
+        for (ours, standing) in [
+            (named("halod.gap", Some("a")), "same"),
+            (named("halod.gap", None), "same"),
+            (named("halod.gap", Some("b")), "conflict"),
+            (named("halod.gas", Some("a")), "conflict"),
+            (named("gap", Some("a")), "conflict"),
+        ] {
+            let is = match ours.standing(&sealed) {
+                Standing::Same => "same",
+                Standing::Apart(_) => "apart",
+                Standing::Conflict => "conflict",
+            };
+            assert_eq!(is, standing, "{}", ours.tool());
+        }
+        // Only halod's own names were ever sealed without the mark.
+        let marked = named("claimed:pay", None);
+        assert!(matches!(marked.standing(&line(&named("pay", None))), Standing::Conflict));
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod ids;
 mod members;
 mod names;
 pub mod native;
+pub mod own;
 pub mod parse;
 pub mod redact;
 pub mod schema;

@@ -6,6 +6,7 @@
 
 use super::build::Builder;
 use super::hash;
+use super::own;
 use super::redact::{Findings, Redactor};
 use super::vocabulary::Words;
 use halo_adapters::event::{Event, Fact};
@@ -46,10 +47,13 @@ impl<'e> Names<'e> {
         let redactor = &builder.redactor;
         let facts = facts(event, redactor, findings);
         // Of an agent and a session.
-        let id = |text: &'e str| {
+        let masked = |text: &'e str| {
             let masked = redactor.id(text);
-            bounded(if builder.hash_only { redactor.pseudonym(masked) } else { masked })
+            if builder.hash_only { redactor.pseudonym(masked) } else { masked }
         };
+        let id = |text: &'e str| bounded(masked(text));
+        // As it will be read: masks may take away what hides a name.
+        let agent_of = |text: &'e str| bounded(own::claimed_agent(masked(text)));
         let label = |text: &'e str| bounded(redactor.label(text));
         let person = |text: &'e str| bounded(redactor.person(text));
         let mut datum = |text: Option<&'e str>, mask: &dyn Fn(&'e str) -> Cow<'e, str>| {
@@ -65,11 +69,11 @@ impl<'e> Names<'e> {
         let named = agent.name.as_deref().or(agent.id.as_deref()).unwrap_or("unknown");
         Self {
             facts,
-            tool: label(&words.tool),
+            tool: bounded(own::claimed_tool(redactor.label(&words.tool))),
             scope: words.scope.as_deref().map(label),
             approver: event.authorization.as_ref().and_then(|by| by.approver.as_deref()).map(person),
-            agent_id: id(agent.id.as_deref().unwrap_or(named)),
-            agent: id(named),
+            agent_id: agent_of(agent.id.as_deref().unwrap_or(named)),
+            agent: agent_of(named),
             model: words.model.map(id),
             version: agent.version.as_deref().map(id),
             call_id: datum(words.call_id, &|raw| redactor.id(raw)),

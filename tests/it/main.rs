@@ -29,6 +29,7 @@ mod logs;
 mod native;
 mod native_oracle;
 mod openai_agents;
+mod pretenders;
 mod protocol;
 mod record_oracle;
 mod redact_corpus;

@@ -8,12 +8,12 @@
 //! | `key` | **required**; tells this action from every other one of its tenant, and stays the same when it is sent again: at most 512 bytes |
 //! | `action.type` | **required**: tool_call, agent_message, read, write, network |
 //! | `action.category` | **required**: security, safety, reliability, privacy |
-//! | `action.tool` | the tool's name |
+//! | `action.tool` | the tool's name; none that begins with `halod.` or `corroborates:` |
 //! | `action.authorization` | `decision` (allowed, denied, human_approved), `scope`, `approver` |
 //! | `action.input` | any JSON value; halod keeps its hash and a masked summary. `tool_input` of `build()` |
 //! | `outcome` | `value` (any JSON value) or `error` (text), and `status` (ok, error, denied); without one it is derived from the value as the reference derives it |
 //! | `session_id` | without one it is `local` |
-//! | `agent` | `id`, `name`, `version`, `model`, `model_version`; a text is both id and name |
+//! | `agent` | `id`, `name`, `version`, `model`, `model_version`; a text is both id and name. Neither is `halod` |
 //! | `subject` | `id`, `name`; a text is the id. The tenant, whose chain it goes to |
 //! | `principal` | `human_id`, `creator_id`, `service_account`, `role_scope` |
 //! | `parent` or `parent_id` | the `key` of the action that this one is a part of, or its record's id |

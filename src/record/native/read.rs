@@ -2,6 +2,7 @@
 
 use super::super::build::Builder;
 use super::super::ids::RecordId;
+use super::super::own;
 use super::super::redact::Redactor;
 use super::super::schema::{OneOf, shape};
 use super::super::tenant::MAX_ID_BYTES;
@@ -109,6 +110,7 @@ fn record<'a>(value: Json<'a>, redactor: &Redactor, wrong: &mut Wrong) -> Option
     let authority = section(authority, "authority");
     let verification = section(verification, "verification");
     let threats = section(flagged(threats), "threats");
+    not_halod(agent.as_ref(), wrong);
     checked_times(authority.as_ref(), verification.as_ref(), wrong);
     let action = action(action_of, wrong);
     let outcome = outcome(outcome_of, wrong);
@@ -181,6 +183,16 @@ fn named(agent: Json<'_>) -> Json<'_> {
             Json::Object(vec![("id".into(), Json::Str(text.clone())), ("name".into(), Json::Str(text))])
         }
         other => other,
+    }
+}
+
+/// Who says that it is halod would be believed to speak for it.
+fn not_halod(agent: Option<&Json<'_>>, wrong: &mut Wrong) {
+    let place = Place::Field(&Place::Record, "agent");
+    for field in ["id", "name"] {
+        if member(agent, field).is_some_and(|name| own::is_agent(&name)) {
+            wrong.add(&Place::Field(&place, field), "is halod's own name; send the name of your agent");
+        }
     }
 }
 
@@ -280,7 +292,7 @@ fn action<'a>(value: Json<'a>, wrong: &mut Wrong) -> Option<Action<'a>> {
                 given[1] = value != Json::Null;
                 category = words(value, &["action", "category"], &at, wrong);
             }
-            "tool" => tool = text(value, &at, wrong),
+            "tool" => tool = tool_of(value, &at, wrong),
             "input" => input = Some(value).filter(|value| *value != Json::Null),
             "authorization" => {
                 let section = shaped(value, shape(&["action", "authorization"]), &at, wrong);
@@ -300,6 +312,17 @@ fn action<'a>(value: Json<'a>, wrong: &mut Wrong) -> Option<Action<'a>> {
         }
     }
     Some(Action { kind: kind?, category: category?, tool, decision, scope, approver, input })
+}
+
+fn tool_of<'a>(value: Json<'a>, place: &Place<'_>, wrong: &mut Wrong) -> Option<Cow<'a, str>> {
+    let tool = text(value, place, wrong)?;
+    if own::is_tool(&tool) {
+        wrong.add(
+            place,
+            "names of tools that begin with `halod.` or `corroborates:` are halod's own; send another name",
+        );
+    }
+    Some(tool)
 }
 
 fn words(value: Json<'_>, field: &[&str], place: &Place<'_>, wrong: &mut Wrong) -> Option<&'static str> {

@@ -255,6 +255,22 @@ fn every_mistake_is_told_with_its_place() {
                 "authority.snapshot_id: is required with same_as_previous",
             ],
         ),
+        (
+            r#"{"key":"k","action":{"type":"read","category":"safety","tool":" \u200bHalod.gap"},"agent":"halod"}"#,
+            &[
+                "agent.id: is halod's own name; send the name of your agent",
+                "agent.name: is halod's own name; send the name of your agent",
+                "action.tool: names of tools that begin with `halod.` or `corroborates:` are halod's own; send another name",
+            ],
+        ),
+        (
+            r#"{"key":"k","action":{"type":"read","category":"safety","tool":"corroborates:pay"},"source":{"adapter":"halod","capture":"captured"}}"#,
+            &[
+                "source: unknown field; known here: key, parent, parent_id, session_id, agent, subject, principal, action, \
+             outcome, authority, verification, threats, data, started_at, ended_at",
+                "action.tool: names of tools that begin with `halod.` or `corroborates:` are halod's own; send another name",
+            ],
+        ),
     ];
     for (text, expected) in cases {
         assert_eq!(wrong(text), *expected, "{text}");
@@ -339,7 +355,9 @@ fn any_json() -> impl Strategy<Value = serde_json::Value> {
             "read",
             "2026-11-25T08:00:00Z",
             "sk-proj-FAKEabcdefghijklmnopqrstuvwxyz0123456789",
-            "4111 1111 1111 1111"
+            "4111 1111 1111 1111",
+            "halod",
+            "halod.gap"
         ])
         .prop_map(Into::into),
     ];
@@ -413,7 +431,13 @@ proptest! {
             Ok(record) => {
                 let draft = Builder::new(hash_only).native(&record, &Tenant::Local, Capture::Captured, &mut Scratch::default());
                 assert_sound(&draft);
-                prop_assert!(!line(&draft).contains("FAKEabc"));
+                let line = line(&draft);
+                prop_assert!(!line.contains("FAKEabc"));
+                let sealed: serde_json::Value = serde_json::from_str(&line).unwrap();
+                let own = ["/action/tool", "/agent/id", "/agent/name"].map(|path| {
+                    sealed.pointer(path).and_then(|name| name.as_str()).is_some_and(|name| name.starts_with("halod"))
+                });
+                prop_assert_eq!(own, [false; 3], "{}", line);
             }
             Err(wrong) => {
                 prop_assert!(!wrong.is_empty() && wrong.len() <= 11);

@@ -39,6 +39,7 @@ pub use findings::{Finding, Findings, MAX_PER_TYPE};
 pub use summary::MAX_SUMMARY;
 pub use table::Severity;
 
+pub(in crate::record) use invisible::shows_nothing;
 use probe::{Probe, Seen};
 use std::borrow::Cow;
 use table::Row;
