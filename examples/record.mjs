@@ -4,6 +4,8 @@
 import { randomUUID } from "node:crypto";
 
 const [endpoint = "http://127.0.0.1:4318", token] = process.argv.slice(2);
+const unfit = "the token has a line break or another character that no header may hold; take it out";
+if (/[^\x20-\x7e]/.test(token ?? "")) throw new Error(unfit);
 
 // Returns when the records are on disk. Sent again with the same keys they seal nothing twice.
 async function record(records, patience = 30_000) {

@@ -6,6 +6,8 @@ import json, sys, time, urllib.error, urllib.request, uuid
 
 endpoint = sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:4318"
 token = sys.argv[2] if len(sys.argv) > 2 else None
+if token and not (token.isascii() and token.isprintable()):
+    sys.exit("the token has a line break or another character that no header may hold; take it out")
 
 
 def record(*records, patience=30):

@@ -21,8 +21,8 @@
 //! taken is on disk. While halod is away or asks to wait, it sends again: keys make that safe.
 
 use bytes::Bytes;
-use http::Uri;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, RETRY_AFTER};
+use http::{HeaderValue, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -57,6 +57,12 @@ pub struct Client {
 pub enum ClientError {
     #[error("the endpoint must be like http://127.0.0.1:4318")]
     Endpoint,
+    /// Nothing was sent. The token is not repeated.
+    #[error(
+        "the token can't be sent: character {at} of {length} is a line break, or another one that no header may \
+         hold; take it out (a file often ends in a line break that is no part of the token in it)"
+    )]
+    Token { at: usize, length: usize },
     /// For good: the same again would be refused again.
     #[error("halod refused the request with status {status}: {answer}")]
     Refused { status: u16, answer: String },
@@ -152,7 +158,7 @@ impl Client {
         Ok(Self { address, token: None, patience: PATIENCE })
     }
 
-    /// Sends this bearer token with every call.
+    /// Sends this bearer token with every call. One that no header may hold is an error of each call.
     #[must_use]
     pub fn with_token(mut self, token: impl Into<String>) -> Self {
         self.token = Some(token.into());
@@ -171,11 +177,12 @@ impl Client {
     /// # Errors
     /// See [`ClientError`]. A record that is wrong by itself is no error of the call: see its result.
     pub fn record(&self, records: &[Value]) -> Result<Receipt, ClientError> {
+        let authorization = self.authorization()?;
         let body = body(records);
         let started = Instant::now();
         loop {
             let left = self.patience.saturating_sub(started.elapsed()).max(PAUSE);
-            match self.settle(self.post(&body, left), started) {
+            match self.settle(self.post(&body, authorization.as_ref(), left), started) {
                 Ok(settled) => return settled,
                 Err(wait) => std::thread::sleep(wait),
             }
@@ -187,11 +194,13 @@ impl Client {
     /// # Errors
     /// As [`Self::record`].
     pub async fn record_async(&self, records: &[Value]) -> Result<Receipt, ClientError> {
+        let authorization = self.authorization()?;
         let body = Bytes::from(body(records));
         let started = Instant::now();
         loop {
             let left = self.patience.saturating_sub(started.elapsed()).max(PAUSE);
-            let answer = match tokio::time::timeout(left, self.post_async(body.clone())).await {
+            let post = self.post_async(body.clone(), authorization.clone());
+            let answer = match tokio::time::timeout(left, post).await {
                 Ok(answer) => answer,
                 Err(_) => Err(io::ErrorKind::TimedOut.into()),
             };
@@ -222,7 +231,25 @@ impl Client {
         Err(wait)
     }
 
-    fn post(&self, body: &[u8], timeout: Duration) -> io::Result<Answer> {
+    /// The header's value, if there is a token: without it a halod that wants none would take the records
+    /// for anybody's.
+    fn authorization(&self) -> Result<Option<HeaderValue>, ClientError> {
+        let Some(token) = &self.token else { return Ok(None) };
+        let mut value = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| {
+            let unfit = |c: char| c.is_ascii_control() && c != '\t';
+            let length = token.chars().count();
+            ClientError::Token { at: token.chars().position(unfit).map_or(length, |at| at + 1), length }
+        })?;
+        value.set_sensitive(true);
+        Ok(Some(value))
+    }
+
+    fn post(
+        &self,
+        body: &[u8],
+        authorization: Option<&HeaderValue>,
+        timeout: Duration,
+    ) -> io::Result<Answer> {
         let mut stream = self.connect(timeout)?;
         stream.set_read_timeout(Some(timeout))?;
         stream.set_write_timeout(Some(timeout))?;
@@ -231,13 +258,16 @@ impl Client {
             "POST /v1/records HTTP/1.0\r\nhost: {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n",
             self.address,
             body.len()
-        );
-        if let Some(token) = self.token.as_deref().filter(|token| !token.contains(['\r', '\n'])) {
-            head.push_str(&format!("authorization: Bearer {token}\r\n"));
+        )
+        .into_bytes();
+        if let Some(authorization) = authorization {
+            head.extend_from_slice(b"authorization: ");
+            head.extend_from_slice(authorization.as_bytes());
+            head.extend_from_slice(b"\r\n");
         }
-        head.push_str("\r\n");
+        head.extend_from_slice(b"\r\n");
         // An answer may come before the body is written; then that counts.
-        let sent = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
+        let sent = stream.write_all(&head).and_then(|()| stream.write_all(body));
         let mut answer = Vec::new();
         let got = stream.take(MAX_ANSWER as u64).read_to_end(&mut answer);
         parse(&answer).ok_or_else(|| {
@@ -256,7 +286,7 @@ impl Client {
         Err(last)
     }
 
-    async fn post_async(&self, body: Bytes) -> io::Result<Answer> {
+    async fn post_async(&self, body: Bytes, authorization: Option<HeaderValue>) -> io::Result<Answer> {
         let stream = tokio::net::TcpStream::connect(&self.address).await?;
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
@@ -264,8 +294,8 @@ impl Client {
         let mut request = http::Request::post("/v1/records")
             .header(HOST, &self.address)
             .header(CONTENT_TYPE, "application/json");
-        if let Some(token) = &self.token {
-            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+        if let Some(authorization) = authorization {
+            request = request.header(AUTHORIZATION, authorization);
         }
         let request = request.body(Full::new(body)).map_err(io::Error::other)?;
         let response = sender.send_request(request).await.map_err(io::Error::other)?;
@@ -348,6 +378,28 @@ mod tests {
         }
         let client = Client::new("http://halod:1").unwrap().with_token("hunter2");
         assert!(!format!("{client:?}").contains("hunter2"));
+    }
+
+    /// Whoever listens must not be asked without the token, nor be waited for.
+    #[tokio::test]
+    async fn a_token_that_no_header_holds_is_an_error_that_does_not_show_it() {
+        for (token, at, length) in
+            [("hunter2\n", 8, 8), ("hunter2\r\n", 8, 9), ("hun\nter2", 4, 8), ("h\0", 2, 2), ("\u{7f}", 1, 1)]
+        {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            listener.set_nonblocking(true).unwrap();
+            let endpoint = format!("http://{}", listener.local_addr().unwrap());
+            let client = Client::new(&endpoint).unwrap().with_token(token);
+            for error in [client.record(&[]).unwrap_err(), client.record_async(&[]).await.unwrap_err()] {
+                assert!(
+                    matches!(error, ClientError::Token { at: a, length: l } if (a, l) == (at, length)),
+                    "{error:?}"
+                );
+                let text = format!("{error} {error:?}");
+                assert!(text.contains("line break") && !text.contains("hun"), "{text}");
+            }
+            assert!(listener.accept().is_err(), "nothing was sent");
+        }
     }
 
     #[test]

@@ -2,11 +2,15 @@
 
 use super::{JSON, fates, post, record};
 use crate::support::chains::{assert_verified, of_tenant};
+use crate::support::clients::python;
 use crate::support::grpc::{Grpc, frame};
 use crate::support::halod::Halod;
+use crate::support::root;
+use halod::client::{Client, ClientError};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::path::Path;
+use std::process::Command;
 
 const BOUND: &str = "token-of-acme-2f9c41d07be8";
 const CAPTURES: &str = "token-that-captures-77aa0cd1";
@@ -88,4 +92,29 @@ fn a_token_says_for_whom_and_whether_captured() {
     assert_eq!(captures("acme"), ["ingested", "ingested", "captured", "ingested"]);
     assert_eq!(captures("initech"), ["ingested"]);
     assert_verified(dir.path());
+}
+
+/// A token that was read from a file has its line break; nobody is asked without it, or shown it.
+#[test]
+fn a_token_with_a_line_break_is_an_error_that_does_not_show_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let halod = Halod::start(dir.path());
+    let endpoint = format!("http://{}", halod.http);
+    let example = |name: &str| root().join("examples").join(name);
+    for token in [format!("{ANY}\n"), format!("{ANY}\nx-tenant-id: acme"), format!("{ANY}\r")] {
+        let mut by_node = Command::new("node");
+        by_node.arg(example("record.mjs")).args([&endpoint, &token]);
+        let by_python = python().script(&example("record.py"), &[&endpoint, &token]);
+        for mut command in [by_node, by_python] {
+            let out = command.output().expect("run the example");
+            let said = String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned();
+            assert!(!out.status.success() && said.contains("line break"), "{said}");
+            assert!(!said.contains(ANY), "{said}");
+        }
+        let client = Client::new(&endpoint).unwrap().with_token(token);
+        let error = client.record(&[record("k", "acme")]).unwrap_err();
+        assert!(matches!(error, ClientError::Token { .. }), "{error}");
+    }
+    assert_eq!(halod.sealed(), 0);
+    assert!(halod.terminate().success());
 }
