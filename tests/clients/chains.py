@@ -109,6 +109,13 @@ def valid():
     chain("unknown-parent", sealed(parent_id="nobody"), 0, [1, "parent"])
     resealed("known-parent", lambda r: r.update(parent_id="id-0"), 0)
     resealed("own-parent", lambda r: r.update(parent_id="id-1"), 0, [2, "parent"])
+    # An empty id is none: nothing repeats it, and it is nobody's parent.
+    chain("empty-ids", sealed(record_id=""), 0)
+    chain("empty-parents", sealed(parent_id=""), 0)
+    chain("empty-ids-and-parents", sealed(record_id="", parent_id=""), 0)
+    chain("parent-of-an-empty-id", lines(seal(records(1, record_id="") + records(1, parent_id="id-0"))), 0, [2, "parent"])
+    chain("blank-parents", sealed(parent_id=" "), 0, [1, "parent"])
+    resealed("blank-id", lambda r: r.update(record_id=" \t"), 0)
     resealed("no-agent", lambda r: r.pop("agent"), 0)
     chain("reserved-blocks", sealed(
         mcp={"host": "h"}, retention={"policy": "p"}, jurisdiction="EU", framework_tags=["a"],
@@ -175,6 +182,14 @@ def broken_lines():
     resealed("id-is-number", lambda r: r.update(record_id=5), 1, [2, "form"])
     resealed("parent-is-null", lambda r: r.update(parent_id=None), 1, [2, "form"])
     resealed("parent-is-list", lambda r: r.update(parent_id=["id-0"]), 1, [2, "form"])
+    resealed("id-is-null", lambda r: r.update(record_id=None), 1, [2, "form"])
+    chain("ids-are-null", sealed(record_id=None), 1, [1, "form"])
+    chain("blank-ids", sealed(record_id=" "), 1, [2, "repeated-id"])
+    chain("invisible-ids", sealed(record_id="\u200b"), 1, [2, "repeated-id"])
+    made = records()
+    made[1]["parent_id"], made[2]["parent_id"] = None, "id-1"
+    made[1]["ts"], made[3]["record_id"] = "2026-01-02T00:00:00Z", "id-1"
+    chain("parent-is-of-no-form", lines(seal(made)), 1, [3, "parent"])
     chain("repeated-id", lines(seal(records(record_id="same"))), 1, [3, "repeated-id"])
     chain("repeated-key", [with_text(good[0], '"ts":"2026"')] + good[1:], 1, [1, "repeated-key"])
     chain("repeated-key-same-value", [with_text(good[0], '"ts":"2026-01-01T00:00:00Z"')] + good[1:], 1, [1, "repeated-key"])
@@ -208,6 +223,7 @@ def broken_values():
         ("no-session", lambda r: r.pop("session_id")),
         ("no-id", lambda r: r.pop("record_id")),
         ("no-ts", lambda r: r.pop("ts")),
+        ("empty-id-null-session", lambda r: r.update(record_id="", session_id=None)),
         ("no-action", lambda r: r.pop("action")),
         ("action-list", lambda r: r.update(action=[])),
         ("action-type", lambda r: r["action"].update(type="think")),
@@ -241,6 +257,11 @@ def broken_values():
         ("framework-tags", lambda r: r.update(framework_tags="a")),
     ]:
         resealed("schema-" + name, change, 1, [2, "schema"])
+
+    without = records()
+    for record in without:
+        del record["record_id"]
+    chain("schema-no-ids", lines(seal(without)), 1, [1, "schema"])
 
     def other_alg(record):
         record["integrity"]["alg"] = "sha-512"

@@ -97,9 +97,7 @@ fn line(number: u64, bytes: &[u8], scratch: &mut Vec<u8>, checked: &mut Checked)
     }
     let id = key_of(&stored, "record_id");
     let parent = key_of(&stored, "parent_id");
-    line.id = id.as_ref().ok().copied().flatten();
-    line.parent = parent.as_ref().ok().copied().flatten();
-    line.time = stored.field("ts").and_then(Json::as_str).and_then(time::instant);
+    let ids = (id.as_ref().ok().copied().flatten(), parent.as_ref().ok().copied().flatten());
     let form = form(&stored).or_else(|| id.err().map(|found| ("record_id", found)));
     let form = form.or_else(|| parent.err().map(|found| ("parent_id", found)));
     if let Some((what, found)) = form {
@@ -109,6 +107,9 @@ fn line(number: u64, bytes: &[u8], scratch: &mut Vec<u8>, checked: &mut Checked)
         line.link = Link::Broken;
         return Some(line);
     }
+    // As the reference: nothing that a line of no form says is held against another one.
+    (line.id, line.parent) = ids;
+    line.time = stored.field("ts").and_then(Json::as_str).and_then(time::instant);
     check_fields(&stored, number, checked);
     line.link = Link::Record(Box::new(hashes(stored, scratch)));
     Some(line)
@@ -160,10 +161,12 @@ fn hashes(stored: Stored<'_>, scratch: &mut Vec<u8>) -> Hashes {
     Hashes { declared_prev, stored: stored_hash, computed }
 }
 
-/// The key of an id; `Err` describes one that is not a string.
+/// The key of an id; `Err` describes one that is not a string. The empty one is none, as in the reference:
+/// records without an id repeat nobody's.
 fn key_of(stored: &Stored<'_>, field: &str) -> Result<Option<Key>, String> {
     match stored.field(field) {
         None => Ok(None),
+        Some(Json::Str(text)) if text.as_bytes().is_empty() => Ok(None),
         Some(Json::Str(text)) => Ok(Some(Key::of(text.as_bytes()))),
         Some(other) => Err(schema::describe(other)),
     }
