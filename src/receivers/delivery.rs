@@ -172,6 +172,18 @@ impl Delivery {
         if heavy { tokio::task::spawn_blocking(run).await.unwrap_or(Err(Fault::Crashed)) } else { run() }
     }
 
+    /// Why a request is no success, if nothing of it can be used; its items are counted then. To be asked
+    /// before it is submitted: what was submitted counts as a success, and is passed on.
+    #[must_use]
+    pub fn nothing_of(&self, sheet: &Sheet) -> Option<Fault> {
+        if sheet.rejected == 0 || sheet.items + sheet.filtered > 0 {
+            return None;
+        }
+        drop(self.count(sheet));
+        let reason = sheet.first_reason.as_deref().unwrap_or("no reason is known");
+        Some(Fault::Undecodable(format!("no item can be used; {reason}")))
+    }
+
     /// Counts what a request came to and has its drafts sealed.
     ///
     /// # Errors

@@ -122,14 +122,13 @@ impl LiteLlm {
         let work = move |bytes: &bytes::Bytes, sheet: &mut Sheet| draft(bytes, &claim, sheet);
         let (sheet, rejected) = self.delivery.work(body, work).await?;
         loss.items = sheet.items + sheet.rejected;
-        let (filtered, unusable) = (sheet.filtered, sheet.items + sheet.filtered == 0 && sheet.rejected > 0);
-        let reason = sheet.first_reason.clone().unwrap_or_default();
+        if let Some(fault) = self.delivery.nothing_of(&sheet) {
+            return Err(fault);
+        }
+        let filtered = sheet.filtered;
         // From here on the writer has it, whether the sender stays or not.
         loss.settle();
         let receipt = self.delivery.submit(sheet).await?;
-        if unusable {
-            return Err(Fault::Undecodable(format!("no item can be used; {reason}")));
-        }
         Ok((receipt, filtered, rejected))
     }
 

@@ -101,12 +101,10 @@ impl OpenAiAgents {
         let traces = Arc::clone(&self.traces);
         let work = move |bytes: &bytes::Bytes, sheet: &mut Sheet| draft(bytes, &claim, &traces, sheet);
         let (sheet, rejected) = self.delivery.work(body, work).await?;
-        let unusable = sheet.items + sheet.filtered == 0 && sheet.rejected > 0;
-        let reason = sheet.first_reason.clone().unwrap_or_default();
-        let receipt = self.delivery.submit(sheet).await?;
-        if unusable {
-            return Err(Fault::Undecodable(format!("no item can be used; {reason}")));
+        if let Some(fault) = self.delivery.nothing_of(&sheet) {
+            return Err(fault);
         }
+        let receipt = self.delivery.submit(sheet).await?;
         self.delivery.unusable(rejected.count(), tenant.as_ref());
         Ok((receipt, rejected))
     }

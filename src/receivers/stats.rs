@@ -64,7 +64,7 @@ pub struct ReceiverStats {
     pub refused: AtomicU64,
     /// Handed over, but the sender left before the answer: sealed or refused.
     pub abandoned: AtomicU64,
-    /// Requests answered with an error, in the order of [`Fault::NAMES`].
+    /// Requests that were refused, or of which nothing could be used, in the order of [`Fault::NAMES`].
     pub faults: [AtomicU64; Fault::NAMES.len()],
 }
 

@@ -32,7 +32,11 @@ pub const FAMILIES: &[(&str, Kind, &str)] = &[
     ("process_start_time_seconds", Gauge, "When the process started, in seconds since 1970."),
     ("process_resident_memory_bytes", Gauge, "Memory of the process that is in RAM."),
     ("halod_receiver_requests_total", Counter, "Requests answered with success, wholly or in part."),
-    ("halod_receiver_faults_total", Counter, "Requests answered with an error, by reason."),
+    (
+        "halod_receiver_faults_total",
+        Counter,
+        "Requests that were refused, or of which nothing could be used, by reason.",
+    ),
     ("halod_receiver_received_spans_total", Counter, "Spans in requests that could be decoded."),
     ("halod_receiver_accepted_spans_total", Counter, "Spans acknowledged: their records are on disk."),
     (

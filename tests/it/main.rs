@@ -43,4 +43,5 @@ mod tee;
 mod tenant_names;
 mod tenants;
 mod tidy;
+mod unusable;
 mod verify_agreement;

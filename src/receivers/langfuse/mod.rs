@@ -132,7 +132,11 @@ impl LangfuseService {
         let (sheet, told) =
             self.delivery.work(body, move |bytes, sheet: &mut Sheet| read(bytes, &claim, sheet)).await?;
         let rejected = sheet.rejected;
-        self.delivery.submit_to(&self.hold, sheet).await?;
+        // It is answered event by event all the same.
+        match self.delivery.nothing_of(&sheet) {
+            Some(fault) => self.delivery.stats().count(&fault),
+            None => drop(self.delivery.submit_to(&self.hold, sheet).await?),
+        }
         self.delivery.unusable(rejected, tenant.as_ref());
         Ok(told)
     }

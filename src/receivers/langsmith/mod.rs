@@ -154,18 +154,15 @@ impl LangSmithService {
         };
         let (sheet, ()) = self.delivery.work(body, read).await?;
         let rejected = sheet.rejected;
-        let unusable = (sheet.rejected > 0 && sheet.items == 0).then(|| sheet.first_reason.clone());
+        if let Some(fault) = self.delivery.nothing_of(&sheet) {
+            // Its items are counted, which says more than how long it was.
+            self.delivery.unusable(rejected, tenant.as_ref());
+            self.delivery.stats().count(&fault);
+            return Ok(answer::error(&fault));
+        }
         self.delivery.submit_to(&self.shared.hold, sheet).await?;
         self.delivery.unusable(rejected, tenant.as_ref());
-        Ok(match unusable {
-            // Nothing of it can be used: that is no success.
-            Some(reason) => {
-                let fault = Fault::Undecodable(reason.unwrap_or_default());
-                self.delivery.stats().count(&fault);
-                answer::error(&fault)
-            }
-            None => answer::accepted(),
-        })
+        Ok(answer::accepted())
     }
 
     /// A project that a client makes before it sends: its runs name it themselves.

@@ -19,6 +19,7 @@ use self::answer::Answer;
 use self::tokens::{Grant, Tokens};
 use super::delivery::{Body, Delivery};
 use super::tenancy::{HeaderClaim, TenantRule};
+use crate::chain::commit::Detail;
 use crate::net::answer::Reply;
 use crate::net::grpc::is_grpc;
 use crate::net::status::Fault;
@@ -93,6 +94,11 @@ impl NativeService {
             .delivery
             .work(body, move |bytes, sheet| take::records(bytes, encoding, &caller, &builder, sheet));
         let (sheet, items) = work.await?;
+        // It is answered record by record all the same.
+        if let Some(fault) = self.delivery.nothing_of(&sheet) {
+            self.delivery.stats().count(&fault);
+            return Ok(Answer::new(items, Detail::default()));
+        }
         let receipt = self.delivery.submit_for_detail(sheet).await?;
         Ok(Answer::new(items, receipt.detail.map(|detail| *detail).unwrap_or_default()))
     }
