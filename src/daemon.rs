@@ -79,6 +79,8 @@ pub enum StartError {
 /// What keeps the daemon from starting.
 pub async fn run(mut config: Config) -> Result<End, StartError> {
     let started = SystemTime::now();
+    // Before anything else: a terminal may be closed at any time.
+    let signals = process::signals().map_err(StartError::Signals)?;
     let _lock = directory::open(&config.storage.directory)?;
     let share = descriptors::share(&mut config, process::raise_descriptors())?;
     if share.withheld > 0 {
@@ -87,7 +89,6 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
             "fewer connections than configured: too few file descriptors; raise LimitNOFILE or ulimit -n"
         );
     }
-    let signals = process::signals().map_err(StartError::Signals)?;
     let bound = Doors::bind(&config).await?;
     let stats = Arc::new(Stats::default());
     let counters = Arc::new(Counters::default());

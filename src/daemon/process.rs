@@ -29,18 +29,27 @@ pub fn raise_descriptors() -> usize {
     usize::try_from(if raised.is_ok() { wanted } else { now }).unwrap_or(usize::MAX)
 }
 
-/// Takes SIGTERM and SIGINT over from their default; each arrives here by name.
+/// Takes SIGTERM, SIGINT and SIGHUP over from their default. The first two arrive here by name. SIGHUP, which
+/// comes when the terminal is closed too, must not end what others rely on, and there is nothing that it
+/// could reload yet: it is only logged.
 ///
 /// # Errors
 /// The system refuses to install a handler.
 pub fn signals() -> io::Result<mpsc::Receiver<&'static str>> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut hangup = signal(SignalKind::hangup())?;
     let (sender, receiver) = mpsc::channel(4);
     tokio::spawn(async move {
         loop {
             let name = tokio::select! {
                 _ = terminate.recv() => "SIGTERM",
                 _ = interrupt.recv() => "SIGINT",
+                _ = hangup.recv() => {
+                    tracing::info!(
+                        "SIGHUP is ignored: halod can't reload its configuration; restart halod for another one"
+                    );
+                    continue;
+                }
             };
             if sender.send(name).await.is_err() {
                 return;

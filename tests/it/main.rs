@@ -19,6 +19,7 @@ mod fuzzed;
 mod garbage;
 mod gateway;
 mod gateway_oracle;
+mod hangup;
 mod hash_oracle;
 mod import;
 mod langfuse;

@@ -64,6 +64,11 @@ impl Halod {
             .expect("start halod");
         let log = Arc::new(Mutex::new(Vec::new()));
         collect(&mut child, &log);
+        Self::of(child, log)
+    }
+
+    /// One that was started already, and logs to `log`, when it is ready.
+    pub(super) fn of(child: Child, log: Arc<Mutex<Vec<String>>>) -> Self {
         let unbound = SocketAddr::from(([0, 0, 0, 0], 0));
         let mut halod = Self { child, log, grpc: unbound, http: unbound, admin: unbound };
         halod.await_ready();

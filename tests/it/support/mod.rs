@@ -11,6 +11,7 @@ pub mod http;
 pub mod random;
 pub mod reference;
 pub mod spans;
+pub mod terminal;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
