@@ -96,7 +96,7 @@ fn tenant_of(text: &str) -> Option<Option<Tenant>> {
                 .step_by(2)
                 .map(|at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok())
                 .collect();
-            Some(Some(Tenant::claimed(&String::from_utf8(bytes?).ok()?).ok()?))
+            Some(Some(Tenant::stored(&String::from_utf8(bytes?).ok()?)))
         }
     }
 }

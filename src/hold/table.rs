@@ -111,8 +111,6 @@ struct Group {
     placed: Option<Tenant>,
     /// It was told, not only named.
     known: bool,
-    /// Actions that are whole but for it.
-    waiting: Vec<Key>,
 }
 
 /// The last [`REMEMBERED`] keys at least, and at most twice as many.
@@ -159,6 +157,9 @@ pub(super) struct Table {
     entries: HashMap<Key, Entry>,
     /// When each entry that is not being sealed is to be.
     due: BTreeSet<(u64, Key)>,
+    /// Entries that are whole but for what they are within, behind that. An entry is here at most once,
+    /// and as long as it is held.
+    waiting: BTreeSet<(Key, Key)>,
     groups: Recent<Group>,
     sealed: Recent<Tenant>,
     /// Actions that something happened within.
@@ -173,12 +174,19 @@ impl Table {
             settings,
             entries: HashMap::new(),
             due: BTreeSet::new(),
+            waiting: BTreeSet::new(),
             groups: Recent::default(),
             sealed: Recent::default(),
             parents: Recent::default(),
             bytes: 0,
             seq: 0,
         }
+    }
+
+    /// Entries that wait for what they are within.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
     }
 
     /// Bytes of messages, about.
@@ -251,7 +259,12 @@ impl Table {
         if let Some(claim) = &fragment.tenant {
             group.claim = Some(claim.clone().into_owned());
         }
-        touched.append(&mut group.waiting);
+        let all = (key, Key([0; 16]))..=(key, Key([0xff; 16]));
+        let told: Vec<_> = self.waiting.range(all).copied().collect();
+        for waiting in told {
+            self.waiting.remove(&waiting);
+            touched.push(waiting.1);
+        }
     }
 
     fn keep(
@@ -273,7 +286,10 @@ impl Table {
         if entry.messages.iter().any(|kept| kept.message.mark() == message.mark()) {
             return;
         }
-        let bytes = message.weight() + size_of::<Kept>();
+        // The first message of an entry pays for the entry, and for what finds it.
+        let found_by = size_of::<(Key, Entry)>() + size_of::<(u64, Key)>() + size_of::<(Key, Key)>();
+        let first = if entry.messages.is_empty() { found_by } else { 0 };
+        let bytes = message.weight() + size_of::<Kept>() + first;
         self.bytes += bytes;
         self.seq += 1;
         entry.messages.push(Kept { message, seq: self.seq, at, logged, bytes });
@@ -353,10 +369,7 @@ impl Table {
         if entry.is_whole() {
             due = due.min(now.saturating_add(WITHIN_WAIT));
             if let Some(group) = entry.within {
-                let waiting = &mut self.groups.entry(group).waiting;
-                if waiting.last() != Some(&key) {
-                    waiting.push(key);
-                }
+                self.waiting.insert((group, key));
             }
         }
         self.due.remove(&(entry.due, key));
@@ -413,8 +426,10 @@ impl Table {
         }
         let at = (entry.due, key);
         if entry.messages.is_empty() {
+            let within = entry.within;
             self.entries.remove(&key);
             self.due.remove(&at);
+            within.map(|group| self.waiting.remove(&(group, key)));
         } else {
             // Refused, or told meanwhile.
             self.due.remove(&at);

@@ -180,6 +180,34 @@ fn the_oldest_give_way() {
     assert!(ready > 0);
 }
 
+/// A trace that is never told is forgotten with the last of what happened within it.
+#[test]
+fn what_waits_for_a_trace_is_bounded_and_counted() {
+    let (mut table, mut lines) = (table(), Vec::new());
+    let mut counted = 0;
+    for n in 0..100 {
+        assert!(
+            table
+                .put(vec![within(&format!("a{n}"), "t"), within(&format!("b{n}"), "t")], n, &mut lines)
+                .is_empty()
+        );
+        assert_eq!(table.waiting(), 2 * (n as usize + 1));
+        // Told again, it waits no more than once.
+        table.put(vec![within(&format!("a{n}"), "t"), within(&format!("b{n}"), "t")], n, &mut lines);
+        assert_eq!(table.waiting(), 2 * (n as usize + 1));
+        counted = table.bytes();
+    }
+    assert!(counted > 200 * 100, "who waits is counted as well: {counted}");
+    let due = table.overdue(u64::MAX, usize::MAX, &mut lines);
+    assert_eq!(due.len(), 200);
+    settle(&mut table, &due, &mut lines);
+    assert_eq!((table.waiting(), table.bytes()), (0, 0));
+    // A trace that is told sets all of its entries free, and no other's.
+    table.put(vec![within("c", "t"), within("d", "u")], 0, &mut lines);
+    let due = table.put(vec![trace("t", None)], 0, &mut lines);
+    assert_eq!((due.len(), table.waiting()), (1, 1));
+}
+
 #[test]
 fn another_tenants_messages_are_of_another_action() {
     let (mut table, mut lines) = (table(), Vec::new());
