@@ -9,7 +9,6 @@
 //! What can fail fails before the first request is taken; what fails later is the writer's, and
 //! ends the run.
 
-pub mod directory;
 pub mod doors;
 mod drain;
 mod files;
@@ -26,13 +25,13 @@ use std::time::SystemTime;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use self::directory::DirectoryError;
 use self::doors::{ADMIN, BindError, Bound, GRPC, HTTP};
 pub use self::drain::End;
 use self::drain::Running;
 use self::receiving::Receiving;
 use self::start::Started;
 pub use self::start::writer_of;
+use crate::chain::directory::{self, DirectoryError};
 use crate::chain::error::{ChainError, with_causes};
 use crate::config::descriptors::{self, Share, TooFew};
 use crate::config::{Config, DoorSettings};
@@ -81,7 +80,7 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
     let started = SystemTime::now();
     // Before anything else: a terminal may be closed at any time.
     let signals = process::signals().map_err(StartError::Signals)?;
-    let _lock = directory::open(&config.storage.directory)?;
+    let lock = Arc::new(directory::open(&config.storage.directory)?);
     let share = descriptors::share(&mut config, process::raise_descriptors())?;
     if share.withheld > 0 {
         tracing::warn!(
@@ -108,7 +107,8 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
     });
     let admin = tokio::spawn(admin::serve(bound.admin.socket, Arc::clone(&state)));
 
-    let end = up(config, share, [bound.grpc, bound.http], &state, &counters, &tees, signals).await;
+    let sockets = [bound.grpc, bound.http];
+    let end = up(config, (share, Arc::clone(&lock)), sockets, &state, &counters, &tees, signals).await;
     if matches!(end, Ok(End::Drained)) {
         tees.finish().await;
     }
@@ -121,7 +121,7 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
 /// From the doors being bound to the end.
 async fn up(
     config: Config,
-    share: Share,
+    (share, lock): (Share, Arc<directory::Lock>),
     sockets: [Option<Bound>; 2],
     state: &admin::State,
     counters: &Arc<Counters>,
@@ -129,7 +129,7 @@ async fn up(
     mut signals: mpsc::Receiver<&'static str>,
 ) -> Result<End, StartError> {
     let (parts, counts) = (config.clone(), Arc::clone(&state.stats));
-    let starting = tokio::task::spawn_blocking(move || start::writer(&parts, share.chains, counts));
+    let starting = tokio::task::spawn_blocking(move || start::writer(&parts, share.chains, lock, counts));
     let Started { intake, writer, hold, held } = tokio::select! {
         started = starting => started.map_err(StartError::StorePanicked)??,
         Some(signal) = signals.recv() => {

@@ -2,10 +2,11 @@
 
 use super::error::{ChainError, ChainUnusable};
 use super::store::{Store, positions};
-use super::tail::is_sealed_as;
-use crate::record::build::{self, About};
+use super::tail::{Locked, is_sealed_as};
 use crate::record::draft::{Draft, HexHash, Standing};
 use crate::record::ids::RecordId;
+use crate::record::notice::{About, Notice};
+use crate::record::redact::Severity;
 use crate::record::tenant::Tenant;
 use crate::record::time;
 use std::io;
@@ -65,6 +66,20 @@ pub struct Committed {
     pub synced: Option<Duration>,
     /// The chains that grew: file stem, records in it now.
     pub heads: Vec<(Arc<str>, u64)>,
+    /// What the operator should know of chains that were looked at.
+    pub warnings: Vec<String>,
+}
+
+/// How far a chain's last record may be ahead of the clock before that is disclosed, in nanoseconds:
+/// clocks of machines that share a chain differ by less.
+const CLOCK_TOLERANCE: u64 = 5_000_000_000;
+
+/// When records are sealed.
+struct Moment {
+    /// What they say: never earlier than the record before them.
+    ts: [u8; time::LEN],
+    /// What the clock says, where it is behind by more than that is tolerated.
+    clock: Option<[u8; time::LEN]>,
 }
 
 /// The drafts of one chain in this commit, as (work, draft) in order of arrival.
@@ -78,6 +93,8 @@ struct Part {
     chain: usize,
     range: std::ops::Range<usize>,
     records: u64,
+    /// Until it is written, nobody else extends the chain.
+    _lock: Locked,
 }
 
 impl Store {
@@ -101,8 +118,8 @@ impl Store {
                     wrote |= self.write(&mut parts)?;
                 }
                 match self.ready(group.chain) {
-                    Ok(true) => {
-                        let (part, done) = self.seal(group, next, works, now_nanos)?;
+                    Ok(Some(lock)) => {
+                        let (part, done) = self.seal(group, next, works, now_nanos, lock)?;
                         next = done;
                         if part.records > 0 && grown.last() != Some(&group.chain) {
                             grown.push(group.chain);
@@ -112,12 +129,11 @@ impl Store {
                             wrote |= self.write(&mut parts)?;
                         }
                     }
-                    Ok(false) => {
+                    Ok(None) => {
                         group.items[next..].iter().for_each(|&(work, draft)| held[work].push(draft));
                         break;
                     }
                     Err(unusable) => {
-                        let unusable = Arc::new(unusable);
                         for &(work, _) in &group.items[next..] {
                             works[work].failed = Some(Arc::clone(&unusable));
                         }
@@ -133,6 +149,7 @@ impl Store {
             committed.synced = Some(start.elapsed());
         }
         self.tell_heads(works);
+        committed.warnings = std::mem::take(&mut self.warnings);
         for chain in grown {
             let chain = &self.chains[chain];
             committed.heads.push((Arc::clone(&chain.stem), chain.records));
@@ -208,6 +225,7 @@ impl Store {
         from: usize,
         works: &mut [Work],
         now_nanos: u64,
+        lock: Locked,
     ) -> Result<(Part, usize), ChainError> {
         let at = group.chain;
         let stem = Arc::clone(&self.chains[at].stem);
@@ -216,9 +234,10 @@ impl Store {
         let before = self.chains[at].records;
         // Whole microseconds, as `ts` shows them, so that the next record is compared with what it sees.
         let sealed_at = now_nanos.max(self.chains[at].last_ts).div_ceil(1000).saturating_mul(1000);
-        let ts = time::rfc3339(sealed_at);
+        let clock = self.clock_if_behind(at, now_nanos);
+        let moment = Moment { ts: time::rfc3339(sealed_at), clock };
         for notice in self.due_notices(at) {
-            self.seal_one(at, start, &notice, &ts)?;
+            self.seal_one(at, start, &notice, &moment)?;
         }
         let mut next = from;
         while let Some(&(w, d)) = group.items.get(next) {
@@ -227,7 +246,7 @@ impl Store {
                 break;
             }
             let asked = draft.id();
-            let (fate, record) = self.seal_one(at, start, draft, &ts)?;
+            let (fate, record) = self.seal_one(at, start, draft, &moment)?;
             let work = &mut works[w];
             if let Some(detail) = work.detail.as_deref_mut() {
                 detail.fates.push(Told { asked, record, fate });
@@ -245,7 +264,31 @@ impl Store {
         if records > 0 {
             self.chains[at].last_ts = sealed_at;
         }
-        Ok((Part { chain: at, range, records }, next))
+        Ok((Part { chain: at, range, records, _lock: lock }, next))
+    }
+
+    /// What the clock says, while it is behind the chain's last record. The first time that is
+    /// disclosed by a notice, which a restart repeats to no effect: it names that record's time.
+    fn clock_if_behind(&mut self, at: usize, now_nanos: u64) -> Option<[u8; time::LEN]> {
+        let chain = &mut self.chains[at];
+        let tolerated = if chain.clock_behind { 0 } else { CLOCK_TOLERANCE };
+        let behind = chain.last_ts.saturating_sub(now_nanos) > tolerated;
+        let begins = behind && !std::mem::replace(&mut chain.clock_behind, behind);
+        if begins {
+            let last = time::rfc3339(chain.last_ts);
+            let last = std::str::from_utf8(&last).unwrap_or_default();
+            let summary = format!(
+                "The clock is behind the chain's last record: records say {last} until it has caught up, and the clock in data.clock."
+            );
+            let about = [("last_ts", About::Text(last))];
+            let notice = Notice { kind: "clock", severity: Severity::Low, summary: &summary, about: &about };
+            chain.notices.push(notice.draft(&chain.tenant));
+            self.warnings.push(format!(
+                "the clock is behind the last record of {}, which says {last}: was the clock set?",
+                chain.path.display()
+            ));
+        }
+        behind.then(|| time::rfc3339(now_nanos))
     }
 
     /// What is to be disclosed in this chain before anything else is sealed to it.
@@ -253,11 +296,11 @@ impl Store {
         let chain = &mut self.chains[at];
         let mut due = std::mem::take(&mut chain.notices);
         if let Some((offset, bytes)) = chain.torn.take() {
-            due.push(build::notice(
-                &chain.tenant,
-                "torn_tail",
-                &[("bytes", About::Number(bytes)), ("offset", About::Number(offset))],
-            ));
+            let about = [("bytes", About::Number(bytes)), ("offset", About::Number(offset))];
+            let summary = format!(
+                "The last line was cut short, {bytes} bytes at {offset}: a record that was never acknowledged, or damage."
+            );
+            due.push(Notice::of_loss("torn_tail", &summary, &about).draft(&chain.tenant));
         }
         due
     }
@@ -267,7 +310,7 @@ impl Store {
         at: usize,
         start: usize,
         draft: &Draft,
-        ts: &[u8; time::LEN],
+        moment: &Moment,
     ) -> Result<(Fate, RecordId), ChainError> {
         let id = draft.id();
         let Some(line) = self.sealed_as(at, start, id)? else {
@@ -277,7 +320,7 @@ impl Store {
             {
                 return Ok((Fate::Duplicate, action));
             }
-            self.append(at, start, draft, ts);
+            self.append(at, start, draft, moment);
             return Ok((Fate::Sealed, id));
         };
         match draft.standing(&line) {
@@ -285,7 +328,7 @@ impl Store {
             Standing::Apart(content) => {
                 let mut fate = Fate::Duplicate;
                 for draft in content {
-                    if self.seal_one(at, start, draft, ts)?.0 != Fate::Duplicate {
+                    if self.seal_one(at, start, draft, moment)?.0 != Fate::Duplicate {
                         fate = Fate::Sealed;
                     }
                 }
@@ -296,18 +339,21 @@ impl Store {
         let draft = draft.conflicting_with(id);
         let known = self.sealed_as(at, start, draft.id())?.is_some();
         if !known {
-            self.append(at, start, &draft, ts);
+            self.append(at, start, &draft, moment);
         }
         Ok((if known { Fate::Duplicate } else { Fate::Conflict }, draft.id()))
     }
 
-    fn append(&mut self, at: usize, start: usize, draft: &Draft, ts: &[u8; time::LEN]) {
+    fn append(&mut self, at: usize, start: usize, draft: &Draft, moment: &Moment) {
         let chain = &mut self.chains[at];
         if std::mem::take(&mut chain.unterminated) {
             self.entry.bytes.push(b'\n');
         }
         let offset = chain.len + (self.entry.bytes.len() - start) as u64;
-        chain.head = draft.seal(&chain.head, ts, &mut self.entry.bytes);
+        chain.head = match &moment.clock {
+            None => draft.seal(&chain.head, &moment.ts, &mut self.entry.bytes),
+            Some(now) => draft.with_clock(now).seal(&chain.head, &moment.ts, &mut self.entry.bytes),
+        };
         chain.records += 1;
         self.index.insert(draft.id().key(), offset);
     }
@@ -345,9 +391,9 @@ impl Store {
             self.journal.write(&mut self.entry)?;
         }
         let epoch = self.journal.epoch();
-        for Part { chain, range, .. } in parts.drain(..) {
-            let chain = &mut self.chains[chain];
-            let bytes = &self.entry.bytes[range];
+        for part in parts.drain(..) {
+            let chain = &mut self.chains[part.chain];
+            let bytes = &self.entry.bytes[part.range.clone()];
             if !bytes.is_empty() {
                 let Some(handles) = &chain.handles else {
                     let lost = io::Error::other("its descriptor was closed during a commit");
@@ -359,7 +405,6 @@ impl Store {
                     self.journal.mark_dirty(&chain.stem);
                 }
             }
-            chain.unlock();
         }
         self.entry.clear();
         Ok(any)

@@ -9,6 +9,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use super::tail::file_id;
 use rustix::fs::{Access, access};
 
 /// What is halod's own, beside the chains.
@@ -32,10 +33,31 @@ fn holder(pid: &Option<u32>) -> String {
     pid.map_or_else(String::new, |pid| format!(" (process {pid})"))
 }
 
-/// The directory is this process's until this is dropped.
+/// The directory is this process's until this is dropped, or until somebody takes its file away.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
+    path: PathBuf,
+}
+
+/// The lock's file is not in the directory any more: another halod may have started on it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{} was removed or replaced while halod ran, so another halod may use the same directory: never touch .halod while halod runs",
+    .0.display()
+)]
+pub struct LockLost(PathBuf);
+
+impl Lock {
+    /// Looks whether the lock still keeps others out.
+    ///
+    /// # Errors
+    /// It does not.
+    pub fn check(&self) -> Result<(), LockLost> {
+        let same =
+            || Some(file_id(&self.path.symlink_metadata().ok()?) == file_id(&self.file.metadata().ok()?));
+        if same() == Some(true) { Ok(()) } else { Err(LockLost(self.path.clone())) }
+    }
 }
 
 /// Makes the directory if need be, with mode 0750, and takes it.
@@ -65,7 +87,7 @@ pub fn open(directory: &Path) -> Result<Lock, DirectoryError> {
     let pid = std::process::id();
     // The number is for messages only; without it the lock holds all the same.
     let _ = file.set_len(0).and_then(|()| writeln!(file, "{pid}"));
-    Ok(Lock { _file: file })
+    Ok(Lock { file, path })
 }
 
 /// Whether [`open`] would work, without making anything.
@@ -138,6 +160,18 @@ mod tests {
         drop(lock);
         check(&directory).unwrap();
         open(&directory).unwrap();
+    }
+
+    #[test]
+    fn a_lock_whose_file_is_gone_is_lost() {
+        let temporary = tempfile::tempdir().unwrap();
+        let lock = open(temporary.path()).unwrap();
+        lock.check().unwrap();
+        std::fs::remove_dir_all(temporary.path().join(OURS)).unwrap();
+        assert!(lock.check().unwrap_err().to_string().contains(".halod/lock was removed"));
+        let second = open(temporary.path()).unwrap();
+        assert!(lock.check().is_err(), "another one's file is not ours");
+        second.check().unwrap();
     }
 
     #[test]

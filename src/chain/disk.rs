@@ -43,6 +43,36 @@ pub(crate) fn open_append(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).append(true).create(true).mode(0o640).open(path)
 }
 
+/// What has a name.
+#[derive(Debug)]
+pub(crate) enum Regular {
+    File(File),
+    /// A link, a directory, a device: why it is no file to append to.
+    No(&'static str),
+}
+
+/// As [`open_append`], where the name is free or a regular file's: what a link leads to is not the file
+/// of that name, and nothing is kept by a device.
+pub(crate) fn open_regular(path: &Path) -> io::Result<Regular> {
+    match path.symlink_metadata() {
+        Ok(meta) if meta.is_symlink() => return Ok(Regular::No("it is a symbolic link")),
+        Ok(meta) if meta.is_dir() => return Ok(Regular::No("it is a directory")),
+        Ok(meta) if !meta.is_file() => return Ok(Regular::No("it is a device, a pipe or a socket")),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(_) | Err(_) => {}
+    }
+    let no_follow = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create(true).mode(0o640).custom_flags(no_follow);
+    let file = options.open(path)?;
+    // Between the look and the opening something else may have taken the name.
+    if file.metadata()?.is_file() {
+        Ok(Regular::File(file))
+    } else {
+        Ok(Regular::No("it is no regular file"))
+    }
+}
+
 /// Makes the names in a directory durable.
 pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()

@@ -22,6 +22,8 @@ pub enum ChainError {
     Index(#[from] super::index::IndexError),
     #[error("the thread that syncs chain files ended")]
     CheckpointThread,
+    #[error(transparent)]
+    Lock(#[from] super::directory::LockLost),
 }
 
 /// One chain cannot be extended; the others go on.
@@ -29,9 +31,16 @@ pub enum ChainError {
 pub enum ChainUnusable {
     #[error("another process has held the lock {} for too long", .0.display())]
     Locked(PathBuf),
-    #[error("{} and its digest-named sibling both hold records of another subject", .0.display())]
-    Mixed(PathBuf),
-    #[error("there are {0} chains, as many as storage.max_tenants allows")]
+    #[error("{} is not the tenant's chain: {why}", path.display())]
+    NotAChain { path: PathBuf, why: &'static str },
+    #[error(
+        "no file can be the tenant's chain, the last one that was tried is {}: {why}; move it away, or what it holds of others",
+        path.display()
+    )]
+    NoName { path: PathBuf, why: &'static str },
+    #[error(
+        "there are {0} chains, as many as storage.max_tenants allows: a tenant that has none is refused; raise the limit, or move chains away"
+    )]
     TooMany(usize),
     #[error("cannot {doing} {}: {source}", path.display())]
     Io { doing: &'static str, path: PathBuf, source: io::Error },

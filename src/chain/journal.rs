@@ -112,7 +112,7 @@ impl Entry {
 
 impl Journal {
     /// Opens the journal in `dir`, hands every section of it to `replay` in the order of writing,
-    /// and syncs the chains that `replay` was given. [`Self::start`] must follow.
+    /// and syncs the chains of which `replay` says that they have it. [`Self::start`] must follow.
     ///
     /// # Errors
     /// Any failure to read, write or sync: without its journal a store must not start.
@@ -121,7 +121,7 @@ impl Journal {
         chains: &Path,
         size: u64,
         disk: Arc<dyn Disk>,
-        replay: &mut dyn FnMut(&Section<'_>) -> Result<(), ChainError>,
+        replay: &mut dyn FnMut(&Section<'_>) -> Result<bool, ChainError>,
     ) -> Result<Self, ChainError> {
         let each = size.max(MIN_SIZE) / 2;
         let segments = [Segment::open(dir.join("0.wal"), each)?, Segment::open(dir.join("1.wal"), each)?];
@@ -130,8 +130,10 @@ impl Journal {
         let mut touched = std::collections::BTreeSet::new();
         for i in if epochs[0] < epochs[1] { [0, 1] } else { [1, 0] } {
             segments[i].replay(epochs[i], &mut |section| {
-                touched.insert(section.stem.to_owned());
-                replay(section)
+                if replay(section)? {
+                    touched.insert(section.stem.to_owned());
+                }
+                Ok(())
             })?;
         }
         let touched: Vec<Arc<str>> = touched.into_iter().map(Into::into).collect();

@@ -14,11 +14,15 @@
 //! final (the caller stops and a restart recovers); chain files only ever grow. Deliberately
 //! absent: rotation, repair, caching of content.
 
+mod census;
 pub mod commit;
+pub mod directory;
 pub mod disk;
 pub mod error;
 pub mod index;
 pub mod journal;
+mod names;
+mod replay;
 pub mod scan;
 pub mod store;
 mod tail;

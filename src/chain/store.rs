@@ -1,24 +1,27 @@
 //! Every chain below one data directory: which file is whose, what is open, what is known.
 
-use super::disk::{Disk, open_append};
+use super::census::Census;
+use super::disk::Disk;
 use super::error::{ChainError, ChainUnusable};
 use super::index::{Index, Opened, Position};
-use super::journal::{Entry, Journal, Section};
-use super::scan::{Scan, scan};
-use super::tail::{Chain, Handles, file_id};
-use crate::record::build::{self, About};
-use crate::record::draft::{Draft, HexHash};
+use super::journal::{Entry, Journal};
+use super::names::{Name, names};
+use super::replay::{Replay, orphans_path};
+use super::scan::{Scan, first_is_of, scan};
+use super::tail::{Chain, Handles, Locked, file_id, last_line};
+use crate::record::draft::Draft;
 use crate::record::hash;
 use crate::record::ids::RecordId;
-use crate::record::parse::scan_line;
+use crate::record::notice::{About, Notice};
+use crate::record::redact::Severity;
 use crate::record::tenant::Tenant;
-use crate::record::time::Instant;
 use std::collections::{HashMap, VecDeque};
-use std::fs::{DirBuilder, File};
+use std::fs::DirBuilder;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time;
 
 /// Where chains are kept, and the bounds on what keeping them takes.
 #[derive(Clone, Debug)]
@@ -26,6 +29,7 @@ pub struct Settings {
     pub directory: PathBuf,
     /// Chains whose two descriptors may be open at a time.
     pub open_chains: usize,
+    /// Chains that may be on disk: beyond them no tenant gets its first one.
     pub max_tenants: usize,
     /// Bytes of both journal segments together.
     pub journal_size: u64,
@@ -40,6 +44,11 @@ pub struct Store {
     pub(super) index: Index,
     pub(super) chains: Vec<Chain>,
     by_tenant: HashMap<Tenant, usize>,
+    /// Which chain a file was found to be, by device and inode.
+    by_file: HashMap<(u64, u64), usize>,
+    census: Census,
+    /// What the operator should know, for the next [`super::commit::Committed`].
+    pub(super) warnings: Vec<String>,
     /// Chains with open descriptors, the longest open first.
     open: VecDeque<usize>,
     pub(super) entry: Entry,
@@ -69,7 +78,7 @@ impl Store {
             make_dir(dir)?;
         }
         let mut recovered = Recovered::default();
-        let mut replay = Replay::new(&settings.directory, orphans_path(&settings.directory))?;
+        let mut replay = Replay::new(&settings.directory)?;
         let mut journal = Journal::open(
             &journal_dir,
             &settings.directory,
@@ -84,6 +93,7 @@ impl Store {
         if let Opened::Rebuilt(why) = opened {
             recovered.index_rebuilt = Some(why);
         }
+        let census = Census::take(&settings.directory, settings.max_tenants);
         let store = Self {
             settings,
             disk,
@@ -91,6 +101,9 @@ impl Store {
             index,
             chains: Vec::new(),
             by_tenant: HashMap::new(),
+            by_file: HashMap::new(),
+            census,
+            warnings: Vec::new(),
             open: VecDeque::new(),
             entry: Entry::default(),
         };
@@ -131,88 +144,121 @@ impl Store {
         if let Some(&at) = self.by_tenant.get(tenant) {
             return Ok(at);
         }
-        if self.chains.len() >= self.settings.max_tenants {
-            return Err(ChainUnusable::TooMany(self.chains.len()));
+        let names = self.names(tenant);
+        let begins = !names.iter().any(|name| self.is_of(&name.stem, tenant));
+        if begins {
+            let chains = &self.chains;
+            let begun =
+                || chains.iter().filter(|chain| chain.file_id.is_none() && !chain.path.exists()).count();
+            self.census.admit(tenant, begun)?;
         }
         let at = self.chains.len();
-        let stem = self.stems(tenant).next().unwrap_or_default();
-        let path = self.path(&stem);
-        self.chains.push(Chain::new(tenant.clone(), stem.into(), path));
+        self.chains.push(self.unseen(tenant.clone(), names));
         self.by_tenant.insert(tenant.clone(), at);
         Ok(at)
     }
 
-    /// File names that may hold a tenant's chain, the preferred one first: as the reference, an
-    /// existing file of before 0.2.46 is continued, and a name that holds another subject is left.
-    fn stems(&self, tenant: &Tenant) -> impl Iterator<Item = String> + use<> {
-        let (plain, digest) = (tenant.file_stem(), tenant.digest_stem());
-        let legacy = tenant.legacy_stem().filter(|stem| plain == digest && self.path(stem).exists());
-        let mut stems: Vec<String> = legacy.into_iter().chain([plain, digest]).collect();
-        stems.dedup();
-        stems.into_iter()
+    /// A chain that was not looked at yet, under the first of `names`.
+    fn unseen(&self, tenant: Tenant, mut names: VecDeque<Name>) -> Chain {
+        let first = names.pop_front().unwrap_or(Name { stem: tenant.digest_stem(), only_if_ours: false });
+        let mut chain = Chain::new(tenant, first, &self.settings.directory);
+        chain.other_names = names;
+        chain
+    }
+
+    fn names(&self, tenant: &Tenant) -> VecDeque<Name> {
+        names(tenant, |stem| self.path(stem).symlink_metadata().is_ok()).into()
     }
 
     fn path(&self, stem: &str) -> PathBuf {
         self.settings.directory.join(format!("{stem}.jsonl"))
     }
 
-    /// Locks a chain and brings what is known of it up to date. `false` when another process has
-    /// the lock.
-    pub(super) fn ready(&mut self, at: usize) -> Result<bool, ChainUnusable> {
+    /// Whether a file seems to be the tenant's chain, by the little of it that is read quickly.
+    fn is_of(&self, stem: &str, tenant: &Tenant) -> bool {
+        let path = self.path(stem);
+        if !path.symlink_metadata().is_ok_and(|meta| meta.is_file()) {
+            return false;
+        }
+        let known = self.index.position(stem).is_some_and(|position| position.subject == tenant.digest());
+        known || first_is_of(&path, tenant.subject())
+    }
+
+    /// Locks a chain and brings what is known of it up to date. `None` when another process has the
+    /// lock.
+    pub(super) fn ready(&mut self, at: usize) -> Result<Option<Locked>, Arc<ChainUnusable>> {
+        if let Some(refused) = self.chains[at].refusal() {
+            return Err(refused);
+        }
         loop {
-            if self.chains[at].handles.is_none() {
-                self.make_room();
-                self.chains[at].handles = Some(Handles::open(&self.chains[at].path)?);
-                self.open.push_back(at);
-            }
-            if !self.chains[at].try_lock()? {
-                return Ok(false);
-            }
-            if self.look(at)? {
-                return Ok(true);
+            match self.attempt(at) {
+                Ok(Attempt::Ready(locked)) => return Ok(Some(locked)),
+                Ok(Attempt::Busy) => return Ok(None),
+                Ok(Attempt::Again) => {}
+                Err(ChainUnusable::NotAChain { path, why }) => self.use_next_name(at, path, why)?,
+                Err(unusable) => return Err(Arc::new(unusable)),
             }
         }
+    }
+
+    fn attempt(&mut self, at: usize) -> Result<Attempt, ChainUnusable> {
+        if self.chains[at].handles.is_none() {
+            self.make_room();
+            if self.is_anothers(at) {
+                return Err(ChainUnusable::NotAChain { path: self.chains[at].path.clone(), why: ANOTHERS });
+            }
+            let chain = &mut self.chains[at];
+            if chain.only_if_ours && chain.file_id.is_none() && chain.path.symlink_metadata().is_err() {
+                return Err(ChainUnusable::NotAChain { path: chain.path.clone(), why: NOT_HERE });
+            }
+            chain.handles = Some(Handles::open(&chain.path)?);
+            self.open.push_back(at);
+        }
+        let Some(locked) = self.chains[at].try_lock()? else { return Ok(Attempt::Busy) };
+        Ok(if self.look(at)? { Attempt::Ready(locked) } else { Attempt::Again })
     }
 
     /// Compares the locked chain with what is known of it. `false` to look again, at other handles.
     fn look(&mut self, at: usize) -> Result<bool, ChainUnusable> {
         let chain = &mut self.chains[at];
-        let meta = std::fs::metadata(&chain.path);
+        let meta = chain.path.symlink_metadata();
         let Some(handles) = &chain.handles else { return Ok(false) };
         let own = handles.file.metadata().map_err(ChainUnusable::io("read", &chain.path))?;
         if !meta.is_ok_and(|meta| file_id(&meta) == file_id(&own)) {
             // The file behind the name is another one now: what we have open is nobody's chain.
-            chain.unlock();
             chain.handles = None;
             self.open.retain(|&other| other != at);
             return Ok(false);
         }
-        let (len, id) = (own.len(), Some(file_id(&own)));
-        if chain.file_id == id && chain.len == len {
+        let (len, id) = (own.len(), file_id(&own));
+        if chain.file_id == Some(id) && chain.len == len {
             return Ok(true);
         }
-        if chain.file_id == id && chain.len < len && !chain.unterminated {
+        if chain.file_id == Some(id) && chain.len < len && !chain.unterminated {
             self.take_in(at)?;
             return Ok(true);
         }
         self.first_look(at, id, len)?;
-        if self.take_in(at)? {
-            self.chains[at].file_id = id;
-            return Ok(true);
+        self.take_in(at)?;
+        let chain = &self.chains[at];
+        if chain.only_if_ours && chain.records == 0 {
+            return Err(ChainUnusable::NotAChain { path: chain.path.clone(), why: NOT_HERE });
         }
-        self.use_next_name(at)?;
-        Ok(false)
+        self.by_file.insert(id, at);
+        self.chains[at].file_id = Some(id);
+        Ok(true)
     }
 
     /// Decides from where a file that is not known has to be read: from where the index covers it,
-    /// if its end there is still the same. Less than what was known before is disclosed.
-    fn first_look(&mut self, at: usize, id: Option<(u64, u64)>, len: u64) -> Result<(), ChainUnusable> {
-        let covered = self.index.position(&self.chains[at].stem);
-        let old = &mut self.chains[at];
-        let known = old.len.max(covered.as_ref().map_or(0, |p| p.len));
-        let only_grew = old.file_id == id && old.len <= len;
-        let mut chain = Chain::new(old.tenant.clone(), Arc::clone(&old.stem), old.path.clone());
-        (chain.handles, chain.locked) = (old.handles.take(), old.locked);
+    /// if that was this tenant's and its end there is still the same. Less than what was known before
+    /// is disclosed.
+    fn first_look(&mut self, at: usize, id: (u64, u64), len: u64) -> Result<(), ChainUnusable> {
+        let chain = &mut self.chains[at];
+        let covered = self.index.position(&chain.stem).filter(|p| p.subject == chain.tenant.digest());
+        let known = chain.len.max(covered.as_ref().map_or(0, |p| p.len));
+        let first = chain.file_id.is_none();
+        let only_grew = chain.file_id == Some(id) && chain.len <= len;
+        chain.forget();
         let mut as_known = false;
         if let (Some(position), Some(handles)) = (covered.filter(|p| p.len <= len), &chain.handles) {
             let end =
@@ -222,21 +268,23 @@ impl Store {
             {
                 (chain.len, chain.records) = (position.len, position.records);
                 (chain.head, chain.last_ts) = (head, last_ts);
-                as_known = old.file_id.is_none() || only_grew;
+                as_known = first || only_grew;
             }
         }
         if known > 0 && !as_known && !only_grew {
             let about = [("found_bytes", About::Number(len)), ("known_bytes", About::Number(known))];
-            chain.notices.push(build::notice(&chain.tenant, "chain_changed", &about));
+            let said = format!(
+                "The chain's file had {known} bytes and has {len} now, or others: records that were sealed may be missing."
+            );
+            chain.notices.push(changed(&said, &about).draft(&chain.tenant));
         }
-        self.chains[at] = chain;
         Ok(())
     }
 
-    /// Reads what follows the known end. `false` when the file holds another subject's records.
-    fn take_in(&mut self, at: usize) -> Result<bool, ChainUnusable> {
+    /// Reads what follows the known end.
+    fn take_in(&mut self, at: usize) -> Result<(), ChainUnusable> {
         let chain = &mut self.chains[at];
-        let Some(handles) = &chain.handles else { return Ok(false) };
+        let Some(handles) = &chain.handles else { return Ok(()) };
         let index = &mut self.index;
         let found: Scan = scan(&handles.file, chain.len, chain.tenant.subject(), &mut |offset, facts| {
             if let Some(id) = facts.record_id.as_deref().and_then(RecordId::parse) {
@@ -244,28 +292,62 @@ impl Store {
             }
         })
         .map_err(ChainUnusable::io("read", &chain.path))?;
-        if found.mixed && chain.file_id.is_none() {
-            return Ok(false);
-        }
         chain.advance(&found);
-        Ok(true)
+        if found.foreign {
+            return Err(ChainUnusable::NotAChain { path: chain.path.clone(), why: FOREIGN });
+        }
+        Ok(())
     }
 
-    /// Leaves a file that holds another subject for the next of [`Self::stems`].
-    fn use_next_name(&mut self, at: usize) -> Result<(), ChainUnusable> {
-        let tenant = self.chains[at].tenant.clone();
-        let stem = Arc::clone(&self.chains[at].stem);
-        let next = self.stems(&tenant).skip_while(|s| **s != *stem).nth(1);
-        let chain = &mut self.chains[at];
-        chain.unlock();
+    /// Whether what has a chain's name is the file of another one: that one's tenant comes first to it
+    /// by its id, or somebody gave the file a second name.
+    fn is_anothers(&self, at: usize) -> bool {
+        let Ok(meta) = self.chains[at].path.symlink_metadata() else { return false };
+        let id = file_id(&meta);
+        let holder = self.by_file.get(&id).filter(|&&other| other != at).map(|&other| &self.chains[other]);
+        // A file that is gone leaves its number to another one.
+        holder.is_some_and(|other| {
+            other.file_id == Some(id) && other.path.symlink_metadata().is_ok_and(|meta| file_id(&meta) == id)
+        })
+    }
+
+    /// Leaves a file that is not this tenant's chain, or not its alone, for the next name.
+    fn use_next_name(
+        &mut self,
+        at: usize,
+        path: PathBuf,
+        why: &'static str,
+    ) -> Result<(), Arc<ChainUnusable>> {
         self.open.retain(|&other| other != at);
-        let path = chain.path.clone();
-        let Some(next) = next else {
-            chain.handles = None;
-            return Err(ChainUnusable::Mixed(path));
-        };
-        let path = self.settings.directory.join(format!("{next}.jsonl"));
-        self.chains[at] = Chain::new(tenant, next.into(), path);
+        let tenant = self.chains[at].tenant.clone();
+        let mut others = std::mem::take(&mut self.chains[at].other_names);
+        if self.chains[at].file_id.is_some() {
+            // It was the chain until now: the names that come after it were not needed.
+            others = self.names(&tenant);
+            others.retain(|name| *name.stem != *self.chains[at].stem);
+        }
+        let refused = others.is_empty().then(|| Arc::new(ChainUnusable::NoName { path: path.clone(), why }));
+        let names = if refused.is_some() { self.names(&tenant) } else { others };
+        let next = self.unseen(tenant, names);
+        let left = std::mem::replace(&mut self.chains[at], next);
+        let chain = &mut self.chains[at];
+        chain.notices = left.notices;
+        if let Some(refused) = refused {
+            chain.refused = Some((time::Instant::now(), Arc::clone(&refused)));
+            return Err(refused);
+        }
+        let held = left.records > 0;
+        if held {
+            let file = format!("{}.jsonl", left.stem);
+            let said =
+                format!("Earlier records of this chain are in {file}, which is not this chain's alone.");
+            let about = [("file", About::Text(&file)), ("why", About::Text(why))];
+            chain.notices.push(changed(&said, &about).draft(&chain.tenant));
+        }
+        if held || !left.only_if_ours {
+            let (from, to) = (path.display(), chain.path.display());
+            self.warnings.push(format!("{from} is not taken for a tenant's chain: {why}; the chain is {to}"));
+        }
         Ok(())
     }
 
@@ -276,7 +358,7 @@ impl Store {
                 return;
             }
             if let Some(oldest) = self.open.pop_front() {
-                if self.chains[oldest].locked {
+                if self.chains[oldest].handles.as_ref().is_some_and(Handles::are_locked) {
                     self.open.push_back(oldest);
                 } else {
                     self.chains[oldest].handles = None;
@@ -286,6 +368,23 @@ impl Store {
     }
 }
 
+const ANOTHERS: &str = "it is the file of another tenant's chain";
+const NOT_HERE: &str = "it holds no record of this tenant";
+const FOREIGN: &str = "it holds lines that are no records of this tenant";
+
+/// What came of trying to have a chain.
+enum Attempt {
+    Ready(Locked),
+    /// Another process has the lock.
+    Busy,
+    Again,
+}
+
+/// What was sealed may not be where it was.
+fn changed<'a>(said: &'a str, about: &'a [(&'a str, About<'a>)]) -> Notice<'a> {
+    Notice { kind: "chain_changed", severity: Severity::High, summary: said, about }
+}
+
 /// How far each chain is in the index. A chain whose last line is unfinished is left out: what
 /// follows is not the start of a line.
 pub(super) fn positions(chains: &[Chain]) -> Vec<(String, Position)> {
@@ -293,95 +392,14 @@ pub(super) fn positions(chains: &[Chain]) -> Vec<(String, Position)> {
     known
         .map(|c| {
             let head = hash::parse_hex(&c.head).unwrap_or_default();
-            (c.stem.to_string(), Position { len: c.len, head, records: c.records })
+            (
+                c.stem.to_string(),
+                Position { len: c.len, head, records: c.records, subject: c.tenant.digest() },
+            )
         })
         .collect()
 }
 
-/// Head and time of the record that ends at `end`, if one does.
-fn last_line(file: &File, end: u64) -> io::Result<Option<(HexHash, u64)>> {
-    let mut window = 64 << 10;
-    loop {
-        let start = end.saturating_sub(window);
-        let mut bytes = vec![0; usize::try_from(end - start).unwrap_or(0)];
-        file.read_exact_at(&mut bytes, start)?;
-        let Some((b'\n', body)) = bytes.split_last() else { return Ok(None) };
-        let line = match memchr::memrchr(b'\n', body) {
-            Some(newline) => &body[newline + 1..],
-            None if start == 0 => body,
-            None if window > super::scan::MAX_LINE as u64 => return Ok(None),
-            None => {
-                window *= 4;
-                continue;
-            }
-        };
-        return Ok(scan_line(line).and_then(|facts| {
-            let head: HexHash = facts.hash.as_bytes().try_into().ok()?;
-            Some((head, facts.ts.map_or(0, Instant::unix_nanos)))
-        }));
-    }
-}
-
 fn make_dir(path: &Path) -> Result<(), ChainError> {
     DirBuilder::new().recursive(true).mode(0o750).create(path).map_err(ChainError::io("create", path))
-}
-
-fn orphans_path(dir: &Path) -> PathBuf {
-    dir.join(".halod").join("orphans.jsonl")
-}
-
-/// Applies the journal to the chain files after a crash.
-struct Replay<'a> {
-    dir: &'a Path,
-    orphans: PathBuf,
-    completed: usize,
-    /// Lines that were acknowledged but do not fit where they belong: the file lost what came
-    /// before them, or others have written there since.
-    lost: Vec<u8>,
-}
-
-impl<'a> Replay<'a> {
-    /// Starts with what an earlier recovery could not finish.
-    fn new(dir: &'a Path, orphans: PathBuf) -> Result<Self, ChainError> {
-        let lost = match std::fs::read(&orphans) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
-            read => read.map_err(ChainError::io("read", &orphans))?,
-        };
-        Ok(Self { dir, orphans, completed: 0, lost })
-    }
-
-    fn apply(&mut self, section: &Section<'_>, disk: &dyn Disk) -> Result<(), ChainError> {
-        let path = self.dir.join(format!("{}.jsonl", section.stem));
-        let lock_path = super::tail::lock_path(&path);
-        let lock = open_append(&lock_path).map_err(ChainError::io("open", &lock_path))?;
-        lock.lock().map_err(ChainError::io("lock", &lock_path))?;
-        let file = open_append(&path).map_err(ChainError::io("open", &path))?;
-        let len = file.metadata().map_err(ChainError::io("read", &path))?.len();
-        let present = usize::try_from(len.saturating_sub(section.offset)).unwrap_or(usize::MAX);
-        let (present, missing) = section.bytes.split_at(present.min(section.bytes.len()));
-        let mut there = vec![0; present.len()];
-        file.read_exact_at(&mut there, section.offset.min(len)).map_err(ChainError::io("read", &path))?;
-        if len < section.offset || there != present {
-            self.lost.extend_from_slice(section.bytes);
-        } else if !missing.is_empty() {
-            disk.append(&file, missing).map_err(ChainError::io("write to", &path))?;
-            self.completed += 1;
-        }
-        Ok(())
-    }
-
-    /// Keeps the orphans where a further crash cannot lose them, before the journal forgets them.
-    fn save(self) -> Result<Vec<Draft>, ChainError> {
-        if self.lost.is_empty() {
-            return Ok(Vec::new());
-        }
-        super::disk::replace(&self.orphans, &self.lost).map_err(ChainError::io("write", &self.orphans))?;
-        let lines = self.lost.split_inclusive(|&byte| byte == b'\n');
-        Ok(lines
-            .filter_map(|line| {
-                let subject = scan_line(line)?.subject;
-                Draft::reopen(Tenant::claimed(subject.as_deref().unwrap_or("")).ok()?, line)
-            })
-            .collect())
-    }
 }

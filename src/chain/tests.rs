@@ -1,6 +1,9 @@
 //! The store against crashes, foreign writers and failing disks.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod clock;
+mod whose;
+
 use super::commit::{Fate, Work};
 use super::disk::{Disk, OsDisk};
 use super::error::ChainError;

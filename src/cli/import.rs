@@ -2,8 +2,8 @@
 
 use super::import_view::View;
 use super::output::{self, complain};
+use crate::chain::directory::{DirectoryError, Lock};
 use crate::config::{self, Config, LogFormat, LogLevel, LogSettings};
-use crate::daemon::directory::DirectoryError;
 use crate::daemon::{self, StartError, process};
 use crate::import::desk::Desk;
 use crate::import::format::{Format, UnknownFormat};
@@ -80,7 +80,7 @@ struct Way {
     sink: Sink,
     positions: Option<Positions>,
     outlook: Option<Outlook>,
-    writer: Option<(daemon::directory::Lock, WriterHandle)>,
+    writer: Option<(Arc<Lock>, WriterHandle)>,
 }
 
 impl Args {

@@ -1,7 +1,7 @@
 //! What owns files, opened and started: chains, the writer, the hold.
 
-use super::directory;
 use super::{StartError, process};
+use crate::chain::directory;
 use crate::chain::disk::OsDisk;
 use crate::chain::error::ChainError;
 use crate::chain::store::{self, Recovered, Store};
@@ -11,8 +11,8 @@ use crate::hold::{self, Hold, HoldHandle};
 use crate::pipeline::intake::Intake;
 use crate::pipeline::stats::Stats;
 use crate::pipeline::writer::{self, WriterHandle};
-use crate::record::build::{self, About};
 use crate::record::draft::Draft;
+use crate::record::notice::{About, Notice};
 use crate::record::tenant::Tenant;
 use std::sync::Arc;
 
@@ -20,17 +20,23 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// The directory is another's, or can't be used.
-pub fn writer_of(config: &mut Config) -> Result<(directory::Lock, Intake, WriterHandle), StartError> {
-    let lock = directory::open(&config.storage.directory)?;
+pub fn writer_of(config: &mut Config) -> Result<(Arc<directory::Lock>, Intake, WriterHandle), StartError> {
+    let lock = Arc::new(directory::open(&config.storage.directory)?);
     let share = descriptors::share(config, process::raise_descriptors())?;
+    let held = Arc::clone(&lock);
     let started = recover(config, share.chains)
-        .and_then(|(store, recovered)| start(config, store, recovered.orphans, Arc::default()));
+        .and_then(|(store, recovered)| start(config, store, recovered.orphans, held, Arc::default()));
     started.map(|(intake, writer)| (lock, intake, writer)).map_err(StartError::Store)
 }
 
 /// Opens the store, completes what a crash interrupted, and starts the writer thread. Blocks for as
 /// long as recovery takes.
-pub(super) fn writer(config: &Config, open_chains: usize, stats: Arc<Stats>) -> Result<Started, ChainError> {
+pub(super) fn writer(
+    config: &Config,
+    open_chains: usize,
+    lock: Arc<directory::Lock>,
+    stats: Arc<Stats>,
+) -> Result<Started, ChainError> {
     let (store, mut recovered) = recover(config, open_chains)?;
     let settings = hold::Settings {
         directory: config.storage.directory.clone(),
@@ -48,9 +54,13 @@ pub(super) fn writer(config: &Config, open_chains: usize, stats: Arc<Stats>) -> 
         );
         let about = [("bytes", bytes), ("lines", lines), ("offset", offset)];
         let about = about.map(|(key, number)| (key, About::Number(number)));
-        recovered.orphans.push(build::notice(&Tenant::Local, "hold_damaged", &about));
+        let summary = format!(
+            "{lines} damaged lines, {bytes} bytes, in the log of messages that waited for the rest of their action: the messages are lost."
+        );
+        let notice = Notice::of_loss("hold_damaged", &summary, &about);
+        recovered.orphans.push(notice.draft(&Tenant::Local));
     }
-    let (intake, writer) = start(config, store, recovered.orphans, stats)?;
+    let (intake, writer) = start(config, store, recovered.orphans, lock, stats)?;
     Ok(Started { intake, writer, hold, held })
 }
 
@@ -77,12 +87,14 @@ fn start(
     config: &Config,
     store: Store,
     orphans: Vec<Draft>,
+    lock: Arc<directory::Lock>,
     stats: Arc<Stats>,
 ) -> Result<(Intake, WriterHandle), ChainError> {
     let settings = writer::Settings {
         max_in_flight: config.pipeline.max_in_flight,
         directory: config.storage.directory.clone(),
         min_free_disk: config.storage.min_free_disk,
+        lock,
     };
     writer::spawn(store, orphans, settings, stats)
 }

@@ -16,7 +16,7 @@ use super::traces::Traces;
 use crate::chain::disk::{open_append, sync_dir};
 use crate::pipeline::batch::Batch;
 use crate::pipeline::intake::Intake;
-use crate::record::build::{About, notice};
+use crate::record::notice::{About, Notice};
 use crate::record::redact::Redactor;
 use crate::record::tenant::Tenant;
 use serde::{Deserialize, Serialize};
@@ -205,7 +205,9 @@ impl Watch {
         }
         about.push(("reason", About::Text("rows of an imported file cannot be used")));
         about.push(("rows", About::Number(rejected)));
-        let draft = notice(&tenant.unwrap_or(Tenant::Local), "gap", &about);
+        let rows = if rejected == 1 { "1 row".into() } else { format!("{rejected} rows") };
+        let summary = format!("{rows} of an imported file cannot be used and are in no record.");
+        let draft = Notice::of_loss("gap", &summary, &about).draft(&tenant.unwrap_or(Tenant::Local));
         let sealed = match self.intake.admit(draft.len()) {
             Ok(permit) => self.intake.submit(Batch { drafts: vec![draft], permit }).await.map(drop),
             Err(refusal) => Err(refusal),

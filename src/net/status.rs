@@ -96,7 +96,7 @@ impl Fault {
     }
 
     /// Every [`Self::name`], in the order of [`Self::index`].
-    pub const NAMES: [&'static str; 15] = [
+    pub const NAMES: [&'static str; 16] = [
         "full",
         "too_large",
         "stopping",
@@ -112,6 +112,7 @@ impl Fault {
         "needs_http2",
         "crashed",
         "unauthenticated",
+        "too_many_tenants",
     ];
 
     /// Where this fault is counted.
@@ -133,6 +134,7 @@ impl Fault {
             Self::NeedsHttp2 => 12,
             Self::Crashed => 13,
             Self::Unauthenticated(_) => 14,
+            Self::Refused(Refusal::TooManyTenants) => 15,
         }
     }
 }
@@ -160,6 +162,7 @@ mod tests {
             (Fault::NeedsHttp2, 505, Unimplemented, None),
             (Fault::Crashed, 503, Unavailable, Some(1)),
             (Fault::Unauthenticated("send a token"), 401, Unauthenticated, None),
+            (Refusal::TooManyTenants.into(), 503, Unavailable, Some(60)),
         ]
     }
 

@@ -9,6 +9,7 @@
 
 pub mod batch;
 pub mod intake;
+mod quiet;
 pub mod refusal;
 pub mod stats;
 pub mod writer;

@@ -17,6 +17,10 @@ pub enum Refusal {
     DiskLow,
     #[error("a chain cannot be written now (the operator's log says why); send again")]
     ChainUnusable,
+    #[error(
+        "there are as many chains as this halod may keep, and this tenant has none; send again when its operator has made room"
+    )]
+    TooManyTenants,
 }
 
 impl Refusal {
@@ -28,6 +32,8 @@ impl Refusal {
             Self::TooLarge { .. } => None,
             Self::Stopping | Self::Poisoned | Self::ChainUnusable => Some(Duration::from_secs(1)),
             Self::DiskLow => Some(Duration::from_secs(10)),
+            // An operator has to make room.
+            Self::TooManyTenants => Some(Duration::from_secs(60)),
         }
     }
 }

@@ -25,7 +25,7 @@ pub struct Stats {
     pub stopping: AtomicBool,
     pub disk_low: AtomicBool,
     /// How often each refusal was given, in the order of [`Self::REFUSALS`].
-    pub refused: [AtomicU64; 6],
+    pub refused: [AtomicU64; 7],
     pub sync_buckets: [AtomicU64; SYNC_BUCKETS_US.len() + 1],
     pub sync_sum_us: AtomicU64,
     /// The most recently sealed chains, at most [`REPORTED_HEADS`].
@@ -44,8 +44,8 @@ pub struct HeadAge {
 }
 
 impl Stats {
-    pub const REFUSALS: [&str; 6] =
-        ["full", "too_large", "stopping", "poisoned", "disk_low", "chain_unusable"];
+    pub const REFUSALS: [&str; 7] =
+        ["full", "too_large", "stopping", "poisoned", "disk_low", "chain_unusable", "too_many_tenants"];
 
     /// Counts one refusal, whichever step gave it.
     pub fn count(&self, refusal: &Refusal) {
@@ -56,6 +56,7 @@ impl Stats {
             Refusal::Poisoned => 3,
             Refusal::DiskLow => 4,
             Refusal::ChainUnusable => 5,
+            Refusal::TooManyTenants => 6,
         };
         self.refused[at].fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     }

@@ -5,11 +5,13 @@
 
 use super::batch::Receipt;
 use super::intake::{Intake, Job, Permit};
+use super::quiet::Quiet;
 use super::refusal::Refusal;
 use super::stats::{HeadAge, REPORTED_HEADS, Stats};
 use crate::chain::commit::{Committed, Work};
+use crate::chain::directory::Lock;
 use crate::chain::disk::free_bytes;
-use crate::chain::error::{ChainError, with_causes};
+use crate::chain::error::{ChainError, ChainUnusable, with_causes};
 use crate::chain::store::Store;
 use crate::record::draft::Draft;
 use std::path::PathBuf;
@@ -35,6 +37,8 @@ pub struct Settings {
     /// The file system that is watched, and the bytes that must stay free on it.
     pub directory: PathBuf,
     pub min_free_disk: u64,
+    /// Keeps other daemons out of the directory; given back when the writer has ended.
+    pub lock: Arc<Lock>,
 }
 
 /// How the writer ended.
@@ -86,18 +90,24 @@ pub fn spawn(
     let intake = Intake::new(jobs, settings.max_in_flight, Arc::clone(&stats));
     let (end, ended) = oneshot::channel();
     let directory = settings.directory.clone();
-    let mut writer = Writer { store, stats, settings, waiting: Vec::new(), disk_checked: None };
+    let (waiting, disk_checked, quiet) = (Vec::new(), None, Quiet::default());
+    let mut writer = Writer { store, stats, settings, waiting, disk_checked, quiet };
     std::thread::Builder::new()
         .name("halod-writer".into())
         .spawn(move || {
-            let outcome = writer.run(&queue);
-            let outcome = match outcome {
-                Ok(()) => writer.store.close(),
+            let outcome = match writer.run(&queue) {
+                // What is written when a store is closed would go into another one's directory.
+                Ok(()) => match writer.settings.lock.check() {
+                    Ok(()) => writer.store.close(),
+                    Err(lost) => Err(lost.into()),
+                },
                 Err(failed) => {
                     writer.refuse_all(&queue);
                     Err(failed)
                 }
             };
+            // Who is told of the end may open the directory at once.
+            drop(writer.settings);
             // Nobody is listening any more when the daemon was told to exit at once.
             let _ = end.send(match outcome {
                 Ok(()) => WriterEnd::Clean,
@@ -115,6 +125,7 @@ struct Writer {
     /// Requests with drafts for chains that another process has locked.
     waiting: Vec<Waiting>,
     disk_checked: Option<Instant>,
+    quiet: Quiet,
 }
 
 struct Waiting {
@@ -136,6 +147,7 @@ impl Writer {
                 Err(RecvTimeoutError::Disconnected) if self.waiting.is_empty() => return Ok(()),
                 Err(RecvTimeoutError::Disconnected) => std::thread::sleep(LOCK_RETRY),
             }
+            self.settings.lock.check()?;
             if !self.waiting.is_empty() {
                 self.commit()?;
             }
@@ -160,15 +172,31 @@ impl Writer {
         let mut works: Vec<Work> = self.waiting.iter_mut().map(|w| std::mem::take(&mut w.work)).collect();
         let committed = self.store.commit(&mut works, now())?;
         self.count(&committed);
+        for warning in &committed.warnings {
+            self.quiet.say(warning, |again| tracing::warn!(again, "{warning}"));
+        }
         let mut still = Vec::new();
         for (mut waiting, work) in std::mem::take(&mut self.waiting).into_iter().zip(works) {
             let locked_out = !work.drafts.is_empty() && waiting.since.elapsed() > LOCK_PATIENCE;
+            let refusal = match work.failed.as_deref() {
+                Some(ChainUnusable::TooMany(_)) => Some(Refusal::TooManyTenants),
+                Some(_) => Some(Refusal::ChainUnusable),
+                None => locked_out.then_some(Refusal::ChainUnusable),
+            };
             if let Some(why) = &work.failed {
-                tracing::error!(error = %why, "a chain cannot be extended; its sender is told to try again");
+                let why = why.to_string();
+                self.quiet.say(&why, |again| {
+                    tracing::error!(
+                        error = why,
+                        again,
+                        "a chain cannot be extended; its sender is told to try again"
+                    );
+                });
             } else if locked_out {
-                tracing::error!(
+                self.quiet.say("lock", |again| tracing::error!(
+                    again,
                     "a chain's lock file has been locked by another process for 5 s; its sender is told to try again"
-                );
+                ));
             } else if !work.drafts.is_empty() {
                 waiting.work = work;
                 still.push(waiting);
@@ -183,9 +211,8 @@ impl Writer {
             self.stats.sealed.fetch_add(receipt.sealed.into(), Relaxed);
             self.stats.duplicate.fetch_add(receipt.duplicate.into(), Relaxed);
             self.stats.conflict.fetch_add(receipt.conflict.into(), Relaxed);
-            let refused = work.failed.is_some() || locked_out;
             // A sender that went away will send again; the index knows what it had.
-            let _ = waiting.reply.send(if refused { Err(Refusal::ChainUnusable) } else { Ok(receipt) });
+            let _ = waiting.reply.send(refusal.map_or(Ok(receipt), Err));
         }
         self.waiting = still;
         Ok(())

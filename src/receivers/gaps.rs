@@ -2,18 +2,20 @@
 //! known is no gap that is hidden.
 //!
 //! Losses add up in memory; once an interval what has come together becomes one notice, `halod.gap`, in
-//! the tenant's chain if the tenant is known, else in the local one. So a sender can't inflate a chain by
-//! being refused. A notice that cannot be sealed now (the disk is low, a chain is locked) is sealed when
+//! the tenant's chain if the tenant is known, else in the local one, which says so. So a sender can't
+//! inflate a chain by being refused. A notice that cannot be sealed now (the disk is low, a chain is locked) is sealed when
 //! it can be; what came together since the last one is sealed when halod stops.
 
+mod tally;
+#[cfg(test)]
+mod tests;
+
+use self::tally::Tally;
 use crate::net::status::Fault;
 use crate::pipeline::batch::Batch;
 use crate::pipeline::intake::Intake;
 use crate::pipeline::refusal::Refusal;
-use crate::record::build::{About, notice};
-use crate::record::draft::Draft;
 use crate::record::tenant::Tenant;
-use crate::record::time;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::atomic::Ordering::Relaxed;
@@ -78,20 +80,8 @@ impl<'a> Loss<'a> {
     }
 }
 
+/// By subject; under none what is to be told in the local chain.
 type Ledger = BTreeMap<Option<String>, Tally>;
-
-/// What one tenant lost since its last notice.
-#[derive(Clone, Debug, Default)]
-struct Tally {
-    bytes: u64,
-    items: u64,
-    requests: u64,
-    /// How often, by receiver and reason.
-    reasons: BTreeMap<(&'static str, &'static str), u64>,
-    /// Unix nanoseconds.
-    first: u64,
-    last: u64,
-}
 
 /// The two ends of one ledger.
 #[must_use]
@@ -105,7 +95,10 @@ impl Gaps {
     /// Notes a request that was refused, if what it held is lost by that.
     pub fn refused(&self, sender: Sender, fault: &Fault, loss: Loss<'_>) {
         if loses(sender, fault) {
-            self.note(Loss { reason: fault.name(), ..loss });
+            // A tenant that may have no chain can't be told in it.
+            let no_chain = *fault == Fault::Refused(Refusal::TooManyTenants);
+            let tenant = loss.tenant.filter(|_| !no_chain);
+            self.note(Loss { reason: fault.name(), tenant, ..loss });
         }
     }
 
@@ -115,16 +108,11 @@ impl Gaps {
         let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
         let known = subject.is_some_and(|subject| ledger.contains_key(&Some(subject.to_owned())));
         let own = known || ledger.len() < MOST_TENANTS;
-        let now = now();
-        let tally = ledger.entry(subject.filter(|_| own).map(str::to_owned)).or_default();
-        tally.add(&Tally {
-            bytes: loss.bytes,
-            items: loss.items,
-            requests: 1,
-            reasons: BTreeMap::from([((loss.receiver, loss.reason), 1)]),
-            first: now,
-            last: now,
-        });
+        let mut tally = Tally::of(&loss, now());
+        if !own {
+            tally.move_to_local();
+        }
+        ledger.entry(subject.filter(|_| own).map(str::to_owned)).or_default().add(&tally);
     }
 }
 
@@ -132,43 +120,16 @@ impl Gaps {
 /// another kind, is no telemetry that was meant for halod.
 fn loses(sender: Sender, fault: &Fault) -> bool {
     match fault {
-        Fault::Refused(Refusal::TooLarge { .. }) | Fault::Undecodable(_) | Fault::Coding => true,
+        // A sender that tries again for minutes still finds no chain: only an operator can make room.
+        Fault::Refused(Refusal::TooLarge { .. } | Refusal::TooManyTenants)
+        | Fault::Undecodable(_)
+        | Fault::Coding => true,
         Fault::MediaType
         | Fault::Method
         | Fault::Unserved(_)
         | Fault::Unauthenticated(_)
         | Fault::NeedsHttp2 => false,
         Fault::Refused(_) | Fault::SlowBody(_) | Fault::Crashed => sender == Sender::SendsOnce,
-    }
-}
-
-impl Tally {
-    fn add(&mut self, other: &Self) {
-        self.first = if self.requests == 0 { other.first } else { self.first.min(other.first) };
-        self.last = self.last.max(other.last);
-        self.bytes = self.bytes.saturating_add(other.bytes);
-        self.items = self.items.saturating_add(other.items);
-        self.requests = self.requests.saturating_add(other.requests);
-        for (reason, count) in &other.reasons {
-            *self.reasons.entry(*reason).or_default() += count;
-        }
-    }
-
-    fn notice(&self, tenant: &Tenant) -> Draft {
-        let [first, last] = [self.first, self.last].map(time::rfc3339);
-        let [first, last] = [&first, &last].map(|at| std::str::from_utf8(at).unwrap_or_default());
-        let mut about: BTreeMap<String, About<'_>> = self
-            .reasons
-            .iter()
-            .map(|((receiver, reason), count)| (format!("{receiver}.{reason}"), About::Number(*count)))
-            .collect();
-        about.insert("bytes".into(), About::Number(self.bytes));
-        about.insert("first_at".into(), About::Text(first));
-        about.insert("items".into(), About::Number(self.items));
-        about.insert("last_at".into(), About::Text(last));
-        about.insert("requests".into(), About::Number(self.requests));
-        let about: Vec<_> = about.iter().map(|(key, fact)| (key.as_str(), *fact)).collect();
-        notice(tenant, "gap", &about)
     }
 }
 
@@ -196,9 +157,8 @@ impl Sealer {
         }
         let noted = std::mem::take(&mut *self.lock());
         let mut all = true;
-        for (subject, tally) in noted {
-            let claimed = subject.as_deref().map_or(Ok(Tenant::Local), Tenant::claimed);
-            let tenant = claimed.unwrap_or(Tenant::Local);
+        for (subject, mut tally) in noted {
+            let tenant = Tenant::stored(subject.as_deref().unwrap_or_default());
             let drafts = vec![tally.notice(&tenant)];
             match intake.submit(Batch { drafts, permit: intake.owed() }).await {
                 Ok(_) => tracing::warn!(
@@ -211,7 +171,10 @@ impl Sealer {
                     all = false;
                     tracing::error!(%refusal, "a gap cannot be told in its chain now");
                     // A chain that cannot be had must not keep the others' gaps from being told.
-                    let other = matches!(refusal, Refusal::ChainUnusable) && subject.is_some();
+                    let other = matches!(refusal, Refusal::ChainUnusable | Refusal::TooManyTenants);
+                    if other {
+                        tally.move_to_local();
+                    }
                     let under = if other { None } else { subject };
                     self.lock().entry(under).or_default().add(&tally);
                 }
@@ -224,7 +187,12 @@ impl Sealer {
     async fn last_try(&self, intake: &Intake) -> bool {
         let noted = std::mem::take(&mut *self.lock());
         let mut all = Tally::default();
-        noted.values().for_each(|tally| all.add(tally));
+        for (subject, mut tally) in noted {
+            if subject.is_some() {
+                tally.move_to_local();
+            }
+            all.add(&tally);
+        }
         let drafts = vec![all.notice(&Tenant::Local)];
         intake.submit(Batch { drafts, permit: intake.owed() }).await.is_ok()
     }
@@ -237,145 +205,4 @@ impl Sealer {
 fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use crate::pipeline::batch::Receipt;
-    use crate::pipeline::intake::Job;
-    use crate::record::draft::GENESIS;
-    use serde_json::Value;
-    use std::sync::mpsc as std_mpsc;
-
-    /// What a writer sealed.
-    #[derive(Clone, Default)]
-    struct Told(Arc<Mutex<Vec<Value>>>);
-
-    impl Told {
-        fn take(&self) -> Vec<Value> {
-            std::mem::take(&mut *self.0.lock().unwrap())
-        }
-    }
-
-    /// A writer that answers with `answers` in turn, then with success, and keeps what it sealed.
-    fn writer(answers: Vec<Refusal>) -> (Intake, Told) {
-        let (jobs, queue) = std_mpsc::channel::<Job>();
-        let told = Told::default();
-        let seal = {
-            let told = told.clone();
-            let mut answers = answers.into_iter();
-            move |Job { batch, reply, .. }: Job| {
-                if let Some(refusal) = answers.next() {
-                    let _ = reply.send(Err(refusal));
-                    return;
-                }
-                for draft in &batch.drafts {
-                    let mut line = Vec::new();
-                    draft.seal(&GENESIS, &time::rfc3339(1), &mut line);
-                    told.0.lock().unwrap().push(serde_json::from_slice(&line).unwrap());
-                }
-                let _ = reply.send(Ok(Receipt::default()));
-            }
-        };
-        tokio::spawn(async move {
-            let mut seal = seal;
-            loop {
-                match queue.try_recv() {
-                    Ok(job) => seal(job),
-                    Err(std_mpsc::TryRecvError::Empty) => tokio::time::sleep(Duration::from_millis(1)).await,
-                    Err(std_mpsc::TryRecvError::Disconnected) => return,
-                }
-            }
-        });
-        (Intake::with_writer(jobs, 1000), told)
-    }
-
-    fn loss<'a>(reason: &'static str, tenant: Option<&'a Tenant>) -> Loss<'a> {
-        Loss { receiver: "litellm", reason, tenant, bytes: 10, items: 1 }
-    }
-
-    const MINUTE: Duration = Duration::from_secs(60);
-
-    #[tokio::test(start_paused = true)]
-    async fn one_notice_a_tenant_and_interval_says_everything() {
-        let (intake, told) = writer(vec![]);
-        let (gaps, sealer) = gaps();
-        let acme = Tenant::Subject("acme".into());
-        let running = tokio::spawn(sealer.run(intake, MINUTE));
-        for _ in 0..1000 {
-            gaps.note(loss("full", None));
-            gaps.note(loss("full", Some(&acme)));
-        }
-        gaps.note(loss("too_large", Some(&acme)));
-        tokio::time::sleep(MINUTE + RETRY).await;
-        let [local, acme] = <[Value; 2]>::try_from(told.take()).unwrap();
-        assert_eq!(local["action"]["tool"], "halod.gap");
-        assert_eq!((local["subject"].is_null(), acme["subject"]["id"].as_str()), (true, Some("acme")));
-        assert_eq!(
-            (&local["data"]["requests"], &local["data"]["litellm.full"]),
-            (&1000.into(), &1000.into())
-        );
-        assert_eq!(acme["data"]["bytes"], 10_010);
-        assert_eq!((&acme["data"]["items"], &acme["data"]["litellm.too_large"]), (&1001.into(), &1.into()));
-        tokio::time::sleep(2 * MINUTE).await;
-        assert_eq!(told.take().len(), 0);
-        gaps.note(loss("full", None));
-        drop(gaps);
-        running.await.unwrap();
-        let [last] = <[Value; 1]>::try_from(told.take()).unwrap();
-        assert_eq!(last["data"]["requests"], 1, "what is left is said at the end");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_cannot_be_sealed_is_sealed_later_and_once() {
-        let full = Refusal::Full { limit: 1, retry_after: RETRY };
-        let (intake, told) = writer(vec![full.clone(), full]);
-        intake.stats().disk_low.store(true, Relaxed);
-        let (gaps, sealer) = gaps();
-        let running = tokio::spawn(sealer.run(intake.clone(), MINUTE));
-        gaps.note(loss("disk_low", None));
-        tokio::time::sleep(2 * MINUTE).await;
-        gaps.note(loss("disk_low", None));
-        assert_eq!(told.take().len(), 0);
-        intake.stats().disk_low.store(false, Relaxed);
-        tokio::time::sleep(5 * RETRY).await;
-        drop((gaps, intake));
-        running.await.unwrap();
-        let [notice] = <[Value; 1]>::try_from(told.take()).unwrap();
-        assert_eq!(notice["data"]["litellm.disk_low"], 2);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_chain_that_cannot_be_had_leaves_its_gap_to_the_local_one() {
-        let (intake, told) = writer(vec![Refusal::ChainUnusable]);
-        let (gaps, sealer) = gaps();
-        let running = tokio::spawn(sealer.run(intake, MINUTE));
-        gaps.note(loss("full", Some(&Tenant::Subject("made up".into()))));
-        drop(gaps);
-        running.await.unwrap();
-        let [notice] = <[Value; 1]>::try_from(told.take()).unwrap();
-        assert!(notice["subject"].is_null());
-    }
-
-    #[test]
-    fn made_up_tenants_share_the_local_chain() {
-        let (gaps, sealer) = gaps();
-        for n in 0..1000 {
-            gaps.note(loss("full", Some(&Tenant::Subject(n.to_string().into()))));
-        }
-        let ledger = sealer.lock();
-        assert!(ledger.len() <= MOST_TENANTS + 1);
-        assert_eq!(ledger.values().map(|tally| tally.requests).sum::<u64>(), 1000);
-    }
-
-    #[test]
-    fn only_what_is_lost_is_a_gap() {
-        let full = Fault::Refused(Refusal::Full { limit: 1, retry_after: RETRY });
-        assert!(loses(Sender::SendsOnce, &full) && !loses(Sender::Retries, &full));
-        let large = Fault::Refused(Refusal::TooLarge { limit: 1 });
-        assert!(loses(Sender::SendsOnce, &large) && loses(Sender::Retries, &large));
-        assert!(!loses(Sender::SendsOnce, &Fault::Method));
-    }
 }

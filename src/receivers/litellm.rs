@@ -57,7 +57,7 @@ impl LiteLlm {
     pub async fn answer(&self, request: Request<Incoming>) -> Response<Reply> {
         let (head, body) = request.into_parts();
         let claim = self.tenant.header_claim(&head.headers);
-        let mut loss = Unsettled::new(&self.delivery.gaps, claim.tenant(None).ok());
+        let mut loss = Unsettled::new(&self.delivery.gaps, claim.known());
         match self.take(&head, body, claim, &mut loss).await {
             Ok((receipt, filtered, rejected)) => self.sealed(receipt, filtered, &rejected, &loss),
             Err(fault) => {

@@ -81,7 +81,7 @@ impl OpenAiAgents {
             Ok((receipt, rejected)) => return sealed(receipt, &rejected),
             Err(fault) => fault,
         };
-        let tenant = self.tenant.header_claim(&head.headers).tenant(None).ok();
+        let tenant = self.tenant.header_claim(&head.headers).known();
         self.delivery.refused(&fault, tenant.as_ref(), &reader);
         reader.make_way(head.version, &head.headers).await;
         refuse(&fault)
@@ -97,7 +97,7 @@ impl OpenAiAgents {
         }
         let body = self.delivery.read(head, reader).await?;
         let claim = self.tenant.header_claim(&head.headers);
-        let tenant = claim.tenant(None).ok();
+        let tenant = claim.known();
         let traces = Arc::clone(&self.traces);
         let work = move |bytes: &bytes::Bytes, sheet: &mut Sheet| draft(bytes, &claim, &traces, sheet);
         let (sheet, rejected) = self.delivery.work(body, work).await?;

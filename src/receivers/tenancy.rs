@@ -1,6 +1,6 @@
 //! Which tenant an event belongs to.
 
-use crate::record::tenant::{IdTooLong, Tenant};
+use crate::record::tenant::{BadTenantId, Tenant};
 use halo_adapters::event::Fact;
 use http::HeaderMap;
 use std::borrow::Cow;
@@ -66,6 +66,16 @@ impl HeaderClaim {
         })
     }
 
+    /// The tenant, as far as it can be known without the request's body.
+    #[must_use]
+    pub fn known(&self) -> Option<Tenant> {
+        match self {
+            Self::Absent | Self::Unreadable => None,
+            Self::Tenant(id) => Tenant::claimed(id).ok(),
+            Self::Assigned(tenant) | Self::Keyed(tenant) => Some(tenant.clone()),
+        }
+    }
+
     /// What an event claims, as a fact for its record, where the sender's key says that it is another's.
     #[must_use]
     pub fn overruled<'a>(&self, event: Option<Cow<'a, str>>) -> Option<(&'static str, Fact<'a>)> {
@@ -79,7 +89,7 @@ impl HeaderClaim {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum TenantError {
     #[error(transparent)]
-    TooLong(#[from] IdTooLong),
+    BadId(#[from] BadTenantId),
     #[error("the tenant id in the request's headers is not UTF-8")]
     NotText,
 }

@@ -10,7 +10,7 @@ use super::data::data;
 use super::draft::{Draft, DraftWriter, Scratch};
 use super::hash;
 use super::ids::{Origin as IdOrigin, RecordId};
-use super::members::{integer, key, text};
+use super::members::text;
 use super::names::Names;
 use super::redact::{Findings, Redactor, Severity};
 use super::tenant::Tenant;
@@ -142,53 +142,6 @@ impl<'a> Ids<'a> {
     }
 }
 
-/// A member of a notice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum About<'a> {
-    Number(u64),
-    /// Written as it is: halod's own words and names of files that the operator chose.
-    Text(&'a str),
-}
-
-/// What halod says by itself, sealed into a chain: damage it found, records it had to link again, what
-/// it knows to be missing. `about`, whose keys are in order, makes the notice one of a kind, so that it
-/// is said once.
-#[must_use]
-pub fn notice(tenant: &Tenant, kind: &str, about: &[(&str, About<'_>)]) -> Draft {
-    let mut parts = vec![kind.as_bytes().to_vec()];
-    parts.extend(about.iter().map(|(_, fact)| match fact {
-        About::Number(number) => number.to_be_bytes().to_vec(),
-        About::Text(text) => text.as_bytes().to_vec(),
-    }));
-    let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
-    let id = RecordId::derive(IdOrigin::Notice, tenant, &parts);
-    let mut scratch = Scratch::default();
-    let mut w = DraftWriter::new(&mut scratch);
-    w.line.extend_from_slice(br#"{"action":{"category":"reliability","tool":"#);
-    write_str(&format!("halod.{kind}"), &mut w.line);
-    w.line.extend_from_slice(br#","type":"agent_message"},"agent":{"id":"halod","name":"halod"},"#);
-    w.data();
-    for (i, (name_of, fact)) in about.iter().enumerate() {
-        if i > 0 {
-            w.line.push(b',');
-        }
-        key(&mut w.line, name_of);
-        match fact {
-            About::Number(number) => integer(&mut w.line, *number),
-            About::Text(text) => {
-                write_str(text, &mut w.line);
-            }
-        }
-    }
-    w.line.extend_from_slice(br#"},"findings":[],"integrity":{"#);
-    w.integrity();
-    w.line.extend_from_slice(br#"},"outcome":{"status":"ok"}"#);
-    identity(&mut w, id, "halod", Severity::Info);
-    w.line.extend_from_slice(br#","source":{"adapter":"halod","capture":"captured","via":"halod"}"#);
-    ending(&mut w, tenant);
-    w.finish(tenant.clone(), id, &mut scratch)
-}
-
 fn action(
     line: &mut Vec<u8>,
     Class { kind, category }: Class,
@@ -279,7 +232,7 @@ fn source(line: &mut Vec<u8>, source: Source) {
     line.push(b'}');
 }
 
-fn ending(w: &mut DraftWriter, tenant: &Tenant) {
+pub(super) fn ending(w: &mut DraftWriter, tenant: &Tenant) {
     if let Some(subject) = tenant.subject() {
         w.line.extend_from_slice(br#","subject":{"id":"#);
         write_str(subject, &mut w.line);

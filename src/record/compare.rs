@@ -80,7 +80,7 @@ fn without_content(line: &[u8]) -> Option<Vec<(Text<'_>, Json<'_>)>> {
         match key.as_str() {
             Some("action") => drop_keys(members, &["input"]),
             Some("outcome") => drop_keys(members, &["hash", "summary"]),
-            Some("data") => drop_keys(members, &["pii_types", "undisclosed"]),
+            Some("data") => drop_keys(members, &["clock", "pii_types", "undisclosed"]),
             _ => {}
         }
     }

@@ -6,6 +6,7 @@
 //! serialised twice; and all that precedes the blanks never changes, so its SHA-256 state is
 //! computed by the receiver, in parallel. The writer hashes from `"prev_hash"` on.
 
+use super::clock;
 use super::compare;
 use super::ids::{Origin, RecordId};
 use super::redact::Findings;
@@ -53,6 +54,8 @@ pub struct Draft {
     content_of: Option<RecordId>,
     /// Of an action told in several messages: each by itself, for when its record is sealed without it.
     told: Vec<(Mark, Self)>,
+    /// This is a notice of halod's own: its id is made of all that it tells.
+    notice: bool,
 }
 
 /// How a draft stands to the line that is sealed under its origin.
@@ -164,6 +167,7 @@ impl DraftWriter {
             apart: Vec::new(),
             content_of: None,
             told: Vec::new(),
+            notice: false,
         }
     }
 }
@@ -209,6 +213,11 @@ impl Draft {
     pub fn len(&self) -> usize {
         let told = self.told.iter().map(|(_, draft)| draft.len()).sum::<usize>();
         self.line.len() + self.apart.iter().map(Self::len).sum::<usize>() + told
+    }
+
+    /// Tells that this is a notice, so that no line under its id says anything else.
+    pub(super) fn said_by_halod(self) -> Self {
+        Self { notice: true, ..self }
     }
 
     /// Tells which messages this draft was made of, and what to seal of each if the origin turns out to
@@ -280,6 +289,9 @@ impl Draft {
     /// How this draft stands to `line`, which is sealed under the same origin.
     #[must_use]
     pub fn standing(&self, line: &[u8]) -> Standing<'_> {
+        if self.notice {
+            return Standing::Same;
+        }
         if !self.told.is_empty() {
             return self.standing_of_messages(line);
         }
@@ -331,6 +343,21 @@ impl Draft {
         compare::same_life_in_other_words(&self.line, line)
     }
 
+    /// The same record, sealed while the clock, at `now`, is behind the chain's last record: `data.clock`
+    /// says so.
+    #[must_use]
+    pub fn with_clock(&self, now: &[u8; TS_LEN]) -> Self {
+        let Some((at, member)) = clock::member(&self.line, self.marks.conflict, now) else {
+            return self.clone();
+        };
+        let line = [&self.line[..at], &member, &self.line[at..]].concat();
+        let Marks { conflict, hole, parent, id, ts } = self.marks;
+        let shift = member.len();
+        let parent = parent.map(|at| at + shift);
+        let marks = Marks { conflict, hole: hole + shift, parent, id: id + shift, ts: ts + shift };
+        Self { head: Sha256::new_with_prefix(&line[..marks.hole]), line: line.into(), marks, ..self.clone() }
+    }
+
     /// The record that is sealed instead when another content is already sealed under this
     /// origin: the same line under an id of its own, with `conflicts_with` naming the first.
     #[must_use]
@@ -359,13 +386,15 @@ impl Draft {
             apart: Vec::new(),
             content_of: None,
             told: Vec::new(),
+            notice: false,
         }
     }
 
     /// Makes a draft again of a line that this module sealed, so that it can be linked elsewhere.
-    /// `None` when the line is not one of ours.
+    /// `None` when the line is not one of ours. When the clock was behind as it was sealed is left out.
     #[must_use]
     pub fn reopen(tenant: Tenant, line: &[u8]) -> Option<Self> {
+        let line = &*clock::without(line);
         let find = |needle: &[u8], from: usize| Some(memchr::memmem::find(line.get(from..)?, needle)? + from);
         line.strip_suffix(b"\n")?;
         let opening = br#""integrity":{"alg":"sha-256","canon":"rfc8785","#;
@@ -397,6 +426,16 @@ impl Draft {
         let head = Sha256::new_with_prefix(&line[..hole]);
         let marks = Marks { conflict, hole, parent, id: id_at, ts: ts_at };
         let (apart, told) = (Vec::new(), Vec::new());
-        Some(Self { tenant, id, line: line.into(), marks, head, apart, content_of: None, told })
+        Some(Self {
+            tenant,
+            id,
+            line: line.into(),
+            marks,
+            head,
+            apart,
+            content_of: None,
+            told,
+            notice: false,
+        })
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod build;
 pub mod canon;
+mod clock;
 mod compare;
 mod content;
 mod data;
@@ -14,6 +15,7 @@ pub mod ids;
 mod members;
 mod names;
 pub mod native;
+pub mod notice;
 pub mod own;
 pub mod parse;
 pub mod redact;

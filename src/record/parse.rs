@@ -94,13 +94,35 @@ impl<'a> Stored<'a> {
     }
 }
 
+/// Whose record a line is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject<'a> {
+    /// Nobody's: `subject` is no object, or its `id` is missing or what Python takes for false, as in
+    /// the reference.
+    None,
+    Id(Cow<'a, str>),
+    /// Somebody's who can't be a tenant of halod: the id is no string, or has a lone surrogate.
+    Other,
+}
+
+impl Subject<'_> {
+    /// Whether this is the subject of that id, or none.
+    #[must_use]
+    pub fn is(&self, id: Option<&str>) -> bool {
+        match self {
+            Self::None => id.is_none(),
+            Self::Id(own) => id == Some(own),
+            Self::Other => false,
+        }
+    }
+}
+
 /// What a chain's index needs of one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LineFacts<'a> {
     /// Absent when it is missing or not a string. A lone surrogate reads as U+FFFD here and below.
     pub record_id: Option<Cow<'a, str>>,
-    /// The subject's id; absent when there is none or it is not a string.
-    pub subject: Option<Cow<'a, str>>,
+    pub subject: Subject<'a>,
     /// `integrity.hash` as it is stored: the next record's `prev_hash`. Not checked against the
     /// content.
     pub hash: Cow<'a, str>,
@@ -117,14 +139,27 @@ pub fn scan_line(line: &[u8]) -> Option<LineFacts<'_>> {
     if parsed.duplicate.is_some() {
         return None;
     }
-    let Json::Object(entries) = parsed.value else { return None };
-    let (mut record_id, mut subject, mut hash, mut ts) = (None, None, None, None);
+    facts(parsed.value)
+}
+
+/// Whether a line that [`scan_line`] does not take is JSON all the same, and no damaged record of this
+/// subject: a file that holds such a line is somebody else's.
+#[must_use]
+pub fn is_foreign(line: &[u8], subject: Option<&str>) -> bool {
+    let text = String::from_utf8_lossy(line);
+    let Ok(parsed) = parse_with(&text, &LINE) else { return false };
+    facts(parsed.value).is_none_or(|facts| !facts.subject.is(subject))
+}
+
+fn facts(value: Json<'_>) -> Option<LineFacts<'_>> {
+    let Json::Object(entries) = value else { return None };
+    let (mut record_id, mut subject, mut hash, mut ts) = (None, Subject::None, None, None);
     for (key, value) in entries {
         match (key.as_bytes(), value) {
             (b"record_id", value) => record_id = into_text(value),
             (b"ts", value) => ts = into_text(value).as_deref().and_then(instant),
-            (b"subject", Json::Object(fields)) => subject = take(fields, b"id"),
-            (b"integrity", Json::Object(fields)) => hash = take(fields, b"hash"),
+            (b"subject", Json::Object(fields)) => subject = take(fields, b"id").map_or(Subject::None, whose),
+            (b"integrity", Json::Object(fields)) => hash = take(fields, b"hash").and_then(into_text),
             _ => {}
         }
     }
@@ -132,8 +167,19 @@ pub fn scan_line(line: &[u8]) -> Option<LineFacts<'_>> {
     Some(LineFacts { record_id, subject, hash, ts })
 }
 
-fn take<'a>(fields: Vec<(Text<'a>, Json<'a>)>, key: &[u8]) -> Option<Cow<'a, str>> {
-    fields.into_iter().find(|(name, _)| name.as_bytes() == key).and_then(|(_, value)| into_text(value))
+fn take<'a>(fields: Vec<(Text<'a>, Json<'a>)>, key: &[u8]) -> Option<Json<'a>> {
+    fields.into_iter().find(|(name, _)| name.as_bytes() == key).map(|(_, value)| value)
+}
+
+fn whose(id: Json<'_>) -> Subject<'_> {
+    match id {
+        Json::Str(Text::Utf8(id)) if !id.is_empty() => Subject::Id(id),
+        Json::Null | Json::Bool(false) | Json::Int(0) | Json::Str(Text::Utf8(_)) => Subject::None,
+        Json::Float(0.0) => Subject::None,
+        Json::Array(items) if items.is_empty() => Subject::None,
+        Json::Object(members) if members.is_empty() => Subject::None,
+        _ => Subject::Other,
+    }
 }
 
 fn into_text(value: Json<'_>) -> Option<Cow<'_, str>> {
@@ -157,10 +203,47 @@ mod tests {
         let line = br#" {"integrity": {"x":1, "hash":"ab"}, "subject":{"name":"n","id":"t\u00e9"}, "record_id":"r"}"#;
         let facts = scan_line(line).unwrap();
         assert_eq!(facts.record_id.as_deref(), Some("r"));
-        assert_eq!(facts.subject.as_deref(), Some("té"));
+        assert!(facts.subject.is(Some("té")));
         assert_eq!(facts.hash, "ab");
         let facts = scan_line(br#"{"integrity":{"hash":"ab"},"record_id":5,"subject":"x"}"#).unwrap();
-        assert_eq!((facts.record_id, facts.subject), (None, None));
+        assert_eq!((facts.record_id, facts.subject), (None, Subject::None));
+    }
+
+    #[test]
+    fn subjects_are_told_as_the_reference_tells_them() {
+        let of = |id: &str| {
+            let line = format!(r#"{{"integrity":{{"hash":"ab"}},"subject":{{"id":{id}}}}}"#);
+            match scan_line(line.as_bytes()).unwrap().subject {
+                Subject::None => "none".to_owned(),
+                Subject::Id(id) => id.into_owned(),
+                Subject::Other => "other".to_owned(),
+            }
+        };
+        for nobody in ["null", "\"\"", "false", "0", "-0.0", "[]", "{}"] {
+            assert_eq!(of(nobody), "none", "{nobody}");
+        }
+        for other in ["true", "5", "1.5", "[0]", "{\"id\":\"a\"}", "\"a\\ud800\"", "123456789012345678901"] {
+            assert_eq!(of(other), "other", "{other}");
+        }
+        assert_eq!(of("\"5\""), "5");
+    }
+
+    #[test]
+    fn lines_of_others_are_told_from_damage() {
+        let ours = r#"{"integrity":{"hash":"a"},"subject":{"id":"t"},"x":{"y":1,"y":1}}"#;
+        for (line, foreign) in [
+            (ours.as_bytes(), false),
+            (br#"{"integrity":{"hash":"a"},"subject":{"id":"u"},"x":{"y":1,"y":1}}"#, true),
+            (b"{\"integrity\":{\"hash\":\"a\"},\"subject\":{\"id\":\"t\"},\"x\":\"\xff\"}", false),
+            (br#"{"chain_root":"ab","subject":"t"}"#, true),
+            (b"[]", true),
+            (b"7\n", true),
+            (br#"{"integrity":{"hash":"a"},"subj"#, false),
+            (b"  \r\n", false),
+            (b"\xff\xfe", false),
+        ] {
+            assert_eq!(is_foreign(line, Some("t")), foreign, "{}", String::from_utf8_lossy(line));
+        }
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! Which runs make up the index, and how much of each chain they cover.
 //!
 //! ```text
-//! halod-index 1
+//! halod-index 2
 //! scramble <offset hex> <factor hex>
 //! run <id> <level> <planned> <count>
-//! chain <len> <records> <head hex> <file stem>
+//! chain <len> <records> <head hex> <digest of the subject, hex> <file stem>
 //! sum <checksum of all the lines above, hex>
 //! ```
 
@@ -37,10 +37,13 @@ pub(super) fn text<'a>(
     }
     for (stem, position) in positions {
         let _ = write!(text, "chain {} {} ", position.len, position.records);
-        for byte in position.head {
-            let _ = write!(text, "{byte:02x}");
+        for digest in [position.head, position.subject] {
+            for byte in digest {
+                let _ = write!(text, "{byte:02x}");
+            }
+            text.push(' ');
         }
-        let _ = writeln!(text, " {stem}");
+        let _ = writeln!(text, "{stem}");
     }
     let sum = checksum(&text);
     let _ = writeln!(text, "sum {sum:08x}");
@@ -102,18 +105,22 @@ fn run(rest: &str) -> Option<Meta> {
 }
 
 fn chain(rest: &str) -> Option<(String, Position)> {
-    let mut fields = rest.splitn(4, ' ');
+    let mut fields = rest.splitn(5, ' ');
     let len = fields.next()?.parse().ok()?;
     let records = fields.next()?.parse().ok()?;
-    let (hex, stem) = (fields.next()?, fields.next()?);
-    let mut head = [0; 32];
+    let (head, subject) = (digest(fields.next()?)?, digest(fields.next()?)?);
+    Some((fields.next()?.to_owned(), Position { len, head, records, subject }))
+}
+
+fn digest(hex: &str) -> Option<[u8; 32]> {
+    let mut digest = [0; 32];
     if hex.len() != 64 {
         return None;
     }
-    for (byte, digits) in head.iter_mut().zip(hex.as_bytes().as_chunks::<2>().0) {
+    for (byte, digits) in digest.iter_mut().zip(hex.as_bytes().as_chunks::<2>().0) {
         *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
     }
-    Some((stem.to_owned(), Position { len, head, records }))
+    Some(digest)
 }
 
 /// Sorts them, and drops names that would break a line; such a chain is read anew at start.

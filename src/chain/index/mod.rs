@@ -22,7 +22,7 @@
 //!   What is on disk stays consistent.
 //! - **Memory** does not depend on the number of entries: two tables (2.1 MiB each by default), 1.7 MiB
 //!   while one is sorted and written, the filters up to [`Settings::filter_bytes`], 0.33 MiB per level
-//!   being merged, and for each chain 72 bytes and its file stem: 24 MiB at 1 billion entries. Where
+//!   being merged, and for each chain 104 bytes and its file stem: 24 MiB at 1 billion entries. Where
 //!   the filters do not fit, a lookup reads 64 bytes for each run concerned.
 //! - **Disk**: 18 to 19 bytes per entry; while the largest level is merged, twice that.
 //! - **Descriptors**: one per run. Of n entries at 100,000 a table, at most 3 runs on each of
@@ -53,7 +53,7 @@ use std::thread::JoinHandle;
 use worker::{Frozen, Shared, View, Worker};
 
 /// The version of manifest and runs. Another one is not read but rebuilt.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -86,6 +86,9 @@ pub struct Position {
     /// The hash of the last record within them: another one there means another file.
     pub head: [u8; 32],
     pub records: u64,
+    /// Of the tenant whose records they are: [`crate::record::tenant::Tenant::digest`]. A file whose
+    /// name another tenant could take tells nothing of that one's.
+    pub subject: [u8; 32],
 }
 
 /// What [`Index::open`] found.

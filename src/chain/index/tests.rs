@@ -36,7 +36,7 @@ impl Bed {
 
     fn positions(&self) -> Vec<(String, Position)> {
         let len = self.chain.len() as u64;
-        vec![("c".into(), Position { len, head: [len as u8; 32], records: len })]
+        vec![("c".into(), Position { len, head: [len as u8; 32], records: len, subject: [9; 32] })]
     }
 
     fn fill(&mut self, index: &mut Index, count: u64) -> Result<(), IndexError> {
@@ -350,7 +350,9 @@ fn a_cut_missing_or_newer_file_is_rebuilt() {
     assert!(rebuilt(manifest, &cut).contains("checksum"));
     assert!(rebuilt(manifest, &|_| None).contains("manifest is missing"));
     assert!(rebuilt(manifest, &|_| Some(Vec::new())).contains("no version"));
-    let newer = |bytes: Vec<u8>| Some(String::from_utf8(bytes).unwrap().replacen('1', "2", 1).into_bytes());
+    let newer = |bytes: Vec<u8>| {
+        Some(String::from_utf8(bytes).unwrap().replacen(&VERSION.to_string(), "99", 1).into_bytes())
+    };
     assert!(rebuilt(manifest, &newer).contains("version"));
 }
 
@@ -406,7 +408,8 @@ fn few_false_positives() {
 
 #[test]
 fn the_manifest_reads_as_written() {
-    let position = |len| Position { len, head: [len as u8; 32], records: len / 2 };
+    let position =
+        |len| Position { len, head: [len as u8; 32], records: len / 2, subject: [len as u8 + 1; 32] };
     let positions = vec![
         ("z".to_owned(), position(5)),
         ("a b".to_owned(), position(300)),

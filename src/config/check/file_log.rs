@@ -75,8 +75,10 @@ impl Reader<'_> {
     fn tenant_of(&mut self, key: &str, settings: &mut Settings) {
         let (value, path) = (format!("{key}.tenant.value"), format!("{key}.tenant.path"));
         if let Some(Written { place, text, .. }) = self.value(&value) {
-            if text.is_empty() || crate::record::tenant::Tenant::claimed(&text).is_err() {
-                self.report(place, &value, "must be the name of a tenant, at most 512 bytes".into());
+            if text.is_empty() {
+                self.report(place, &value, "must be the name of a tenant".into());
+            } else if let Err(error) = crate::record::tenant::Tenant::claimed(&text) {
+                self.report(place, &value, error.to_string());
             }
             settings.tenant = TenantOf::Fixed(text);
         }

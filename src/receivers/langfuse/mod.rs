@@ -100,7 +100,7 @@ impl LangfuseService {
     async fn take(&self, request: Request<Incoming>, wanted: Wanted, claim: HeaderClaim) -> Response<Reply> {
         let (head, body) = request.into_parts();
         let mut reader = Reader::new(body, &self.delivery.limits);
-        let tenant = claim.tenant(None).ok();
+        let tenant = claim.known();
         let taken = match self.delivery.read(&head, &mut reader).await {
             Ok(body) if wanted == Wanted::Score => {
                 self.seal(body, claim, Scores::read).await.map(|scores| scores.answer())
@@ -128,7 +128,7 @@ impl LangfuseService {
         claim: HeaderClaim,
         read: fn(&bytes::Bytes, &HeaderClaim, &mut Sheet) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        let tenant = claim.tenant(None).ok();
+        let tenant = claim.known();
         let (sheet, told) =
             self.delivery.work(body, move |bytes, sheet: &mut Sheet| read(bytes, &claim, sheet)).await?;
         let rejected = sheet.rejected;

@@ -92,7 +92,7 @@ impl LangSmithService {
             return self.otlp.answer(Request::from_parts(head, body)).await;
         }
         let mut reader = Reader::new(body, &self.delivery.limits);
-        let tenant = claim.tenant(None).ok();
+        let tenant = claim.known();
         match self.serve(&head, route, claim, &mut reader).await {
             Ok(response) => response,
             // A project holds nothing that an agent did.
@@ -147,7 +147,7 @@ impl LangSmithService {
         reader: &mut Reader<'_, Incoming>,
     ) -> Result<Response<Reply>, Fault> {
         let body = self.delivery.read(head, reader).await?;
-        let tenant = claim.tenant(None).ok();
+        let tenant = claim.known();
         let shared = Arc::clone(&self.shared);
         let read = move |bytes: &bytes::Bytes, sheet: &mut Sheet| {
             reading::read(bytes, &asked, &claim, &shared.homes, sheet)

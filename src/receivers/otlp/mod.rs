@@ -140,7 +140,7 @@ impl Shared {
         B: Body<Data = Bytes> + Unpin,
     {
         if !reader.is_broken() {
-            let tenant = claim.tenant(None).ok();
+            let tenant = claim.known();
             let loss = Loss::of_body(RECEIVER, tenant.as_ref(), reader.length());
             self.gaps.refused(Sender::Retries, fault, loss);
         }
@@ -149,7 +149,7 @@ impl Shared {
     /// Takes a request that has arrived: decodes it and has it sealed.
     async fn export(self: &Arc<Self>, transport: Transport, arrival: Arrival) -> Result<Partial, Fault> {
         let signal = arrival.signal;
-        let tenant = arrival.claim.tenant(None).ok();
+        let tenant = arrival.claim.known();
         let decoded = self.decode(arrival).await?;
         let stats = self.stats().signal(transport, signal);
         self.stats().filtered.add(signal, &decoded.filtered_by);

@@ -9,8 +9,8 @@
 use super::follow::Why;
 use super::lines::Mark;
 use super::position::{Rejected, hex};
-use crate::record::build::{About, notice};
 use crate::record::draft::Draft;
+use crate::record::notice::{About, Notice};
 use crate::record::tenant::Tenant;
 
 /// Bytes of a log are missing from `from` on; `known` of them are known to have been there.
@@ -22,7 +22,13 @@ pub(super) fn gap(tenant: &Tenant, log: &str, from: u64, known: u64, after: &Mar
         ("from", About::Number(from)),
         ("how", About::Text(how)),
     ];
-    notice(tenant, "gap", &about)
+    let known = if known > 0 {
+        format!("{known} bytes are known to be missing")
+    } else {
+        "how much is not known".into()
+    };
+    let summary = format!("A log was not read from byte {from} on, because {how}; {known}.");
+    Notice::of_loss("gap", &summary, &about).draft(tenant)
 }
 
 /// How the rest of a packed file is lost.
@@ -41,7 +47,8 @@ pub(super) fn how(why: Why) -> &'static str {
 pub(super) fn rewritten(tenant: &Tenant, log: &str, read: u64, at: &Mark) -> Draft {
     let about =
         [("after", About::Text(&hex(&at.chain))), ("bytes", About::Number(read)), ("file", About::Text(log))];
-    notice(tenant, "log_rewritten", &about)
+    let summary = "What was read of a log stands in no file any more: other bytes took its place.";
+    Notice::of_loss("log_rewritten", summary, &about).draft(tenant)
 }
 
 pub(super) fn rejected(tenant: &Tenant, log: &str, rejected: &Rejected, at: &Mark) -> Draft {
@@ -53,5 +60,12 @@ pub(super) fn rejected(tenant: &Tenant, log: &str, rejected: &Rejected, at: &Mar
         ("lines", About::Number(rejected.lines)),
         ("reason", About::Text(&rejected.reason)),
     ];
-    notice(tenant, "lines_rejected", &about)
+    let lines = rejected.lines;
+    let what = if lines == 1 {
+        "1 line of a log became no record".into()
+    } else {
+        format!("{lines} lines of a log became no records")
+    };
+    let summary = format!("{what}: {}", rejected.reason);
+    Notice::of_loss("lines_rejected", &summary, &about).draft(tenant)
 }

@@ -18,7 +18,8 @@ const MAX_NAME: usize = 64;
 const PURPOSE: usize = 500;
 
 /// What is not the sender's to put there.
-const RESERVED: [(&str, &str); 6] = [
+const RESERVED: [(&str, &str); 7] = [
+    ("clock", "is written by halod when its clock is behind the chain"),
     ("key", "is written by halod; the record's own `key` stands beside `data`"),
     ("started_at", "is a field of the record, beside `data`"),
     ("ended_at", "is a field of the record, beside `data`"),

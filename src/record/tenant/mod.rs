@@ -26,27 +26,39 @@ const CUT_STEM: usize = 128;
 /// `~` and 24 hex digits.
 const DIGEST: usize = 25;
 
-/// The id that the reference gives records without a subject. A subject that is really called so
-/// must not share their chain.
+/// The id that the reference gives records without a subject. No sender may use it: the reference
+/// keeps the records of a subject that is really called so, and those of no subject, in one file.
 const LOCAL_ID: &str = "_local";
 
+/// The subject whose plain file name is the local chain's.
+const LOCAL_STEM: &str = "local";
+
+/// Why an id cannot be a tenant's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("tenant id of {bytes} bytes: at most {MAX_ID_BYTES} are accepted")]
-pub struct IdTooLong {
-    pub bytes: usize,
+pub enum BadTenantId {
+    #[error("tenant id of {bytes} bytes: at most {MAX_ID_BYTES} are accepted")]
+    TooLong { bytes: usize },
+    #[error("the tenant id `_local` means records without a tenant: send none, or choose another id")]
+    Reserved,
 }
 
 impl Tenant {
     /// The tenant that a sender names; the empty id names none.
     ///
     /// # Errors
-    /// The id is longer than [`MAX_ID_BYTES`].
-    pub fn claimed(id: &str) -> Result<Self, IdTooLong> {
+    /// The id is longer than [`MAX_ID_BYTES`], or `_local`.
+    pub fn claimed(id: &str) -> Result<Self, BadTenantId> {
         match id.len() {
-            0 => Ok(Self::Local),
-            bytes if bytes > MAX_ID_BYTES => Err(IdTooLong { bytes }),
-            _ => Ok(Self::Subject(id.into())),
+            bytes if bytes > MAX_ID_BYTES => Err(BadTenantId::TooLong { bytes }),
+            _ if id == LOCAL_ID => Err(BadTenantId::Reserved),
+            _ => Ok(Self::stored(id)),
         }
+    }
+
+    /// The tenant of a record that is sealed, or was: whatever id it has, it keeps.
+    #[must_use]
+    pub fn stored(id: &str) -> Self {
+        if id.is_empty() { Self::Local } else { Self::Subject(id.into()) }
     }
 
     /// The subject id, if there is one.
@@ -58,12 +70,25 @@ impl Tenant {
         }
     }
 
+    /// The same for the same tenant and no other, of one length.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        // No subject's id is empty.
+        sha256(self.subject().unwrap_or_default().as_bytes())
+    }
+
+    /// Whether the plain name of this subject's file is the local chain's.
+    #[must_use]
+    pub fn is_named_local(&self) -> bool {
+        self.subject() == Some(LOCAL_STEM)
+    }
+
     /// The name of the chain's file: the id itself where that is safe on every file system,
     /// otherwise [`Self::digest_stem`]. Two ids share a stem only as `local` does with the chain
     /// of no subject: whoever opens a chain must look at whose records it holds.
     #[must_use]
     pub fn file_stem(&self) -> String {
-        let Self::Subject(id) = self else { return "local".to_owned() };
+        let Self::Subject(id) = self else { return LOCAL_STEM.to_owned() };
         let plain = **id == *clean(id, is_safe)
             && !id.bytes().any(|byte| byte.is_ascii_uppercase())
             && id.len() <= MAX_STEM
@@ -122,7 +147,7 @@ mod tests {
     use super::*;
 
     fn tenant(id: &str) -> Tenant {
-        Tenant::claimed(id).unwrap()
+        Tenant::stored(id)
     }
 
     #[test]
@@ -164,6 +189,20 @@ mod tests {
     fn claims_are_bounded() {
         assert_eq!(Tenant::claimed(""), Ok(Tenant::Local));
         assert!(Tenant::claimed(&"x".repeat(512)).is_ok());
-        assert_eq!(Tenant::claimed(&"x".repeat(513)), Err(IdTooLong { bytes: 513 }));
+        assert_eq!(Tenant::claimed(&"x".repeat(513)), Err(BadTenantId::TooLong { bytes: 513 }));
+    }
+
+    #[test]
+    fn the_id_of_no_tenant_is_nobodys() {
+        assert_eq!(Tenant::claimed("_local"), Err(BadTenantId::Reserved));
+        assert_eq!(tenant("_local").subject(), Some("_local"), "what was sealed so is read so");
+        assert!(tenant("local").is_named_local() && !Tenant::Local.is_named_local());
+    }
+
+    #[test]
+    fn digests_tell_tenants_apart() {
+        let ids = ["", "_local", "local", "a", "a_", "A"];
+        let digests: std::collections::BTreeSet<_> = ids.iter().map(|id| tenant(id).digest()).collect();
+        assert_eq!(digests.len(), ids.len());
     }
 }

@@ -86,9 +86,14 @@ impl Rig {
             max_tenants: 100,
             journal_size: 1 << 20,
         };
+        let lock = Arc::new(crate::chain::directory::open(&directory).unwrap());
         let (store, recovered) = Store::open(settings, Arc::new(OsDisk)).unwrap();
-        let settings =
-            writer::Settings { max_in_flight: IN_FLIGHT, directory: directory.clone(), min_free_disk: 0 };
+        let settings = writer::Settings {
+            max_in_flight: IN_FLIGHT,
+            directory: directory.clone(),
+            min_free_disk: 0,
+            lock,
+        };
         let stats = Arc::new(Stats::default());
         let (intake, writer) = writer::spawn(store, recovered.orphans, settings, stats).unwrap();
         let (drain, draining) = watch::channel(false);
