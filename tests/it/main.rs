@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![allow(unreachable_pub, missing_debug_implementations)]
 
+mod attacks;
 mod audit;
 mod captures;
 mod clients;
