@@ -34,7 +34,9 @@ fn main() {
 
 fn measure(count: u64) {
     let dir = tempfile::tempdir().unwrap();
-    let positions = |records| vec![("local".to_owned(), Position { len: records, head: [0; 32], records })];
+    let positions = |records| {
+        vec![("local".to_owned(), Position { len: records, head: [0; 32], records, subject: [0; 32] })]
+    };
     let (mut index, _) = Index::open(dir.path(), Settings::default()).unwrap();
     let mut found = Vec::new();
     let (cpu, start) = (cpu_times(), Instant::now());
