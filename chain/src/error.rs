@@ -1,0 +1,73 @@
+//! What can go wrong with chains, by who must act.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Final for the whole store: nothing may be written after it.
+#[derive(Debug, thiserror::Error)]
+pub enum ChainError {
+    #[error("cannot {doing} {}", path.display())]
+    Io {
+        doing: &'static str,
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error(
+        "{} is a journal of version {found}, this halod reads version {known}: start the halod that wrote it once, so that it empties the journal",
+        path.display()
+    )]
+    JournalVersion { path: PathBuf, found: u32, known: u32 },
+    #[error("the exactly-once index failed")]
+    Index(#[from] super::index::IndexError),
+    #[error("the thread that syncs chain files ended")]
+    CheckpointThread,
+    #[error(transparent)]
+    Lock(#[from] super::directory::LockLost),
+}
+
+/// One chain cannot be extended; the others go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ChainUnusable {
+    #[error("another process has held the lock {} for too long", .0.display())]
+    Locked(PathBuf),
+    #[error("{} is not the tenant's chain: {why}", path.display())]
+    NotAChain { path: PathBuf, why: &'static str },
+    #[error(
+        "no file can be the tenant's chain, the last one that was tried is {}: {why}; move it away, or what it holds of others",
+        path.display()
+    )]
+    NoName { path: PathBuf, why: &'static str },
+    #[error(
+        "there are {0} chains, as many as storage.max_tenants allows: a tenant that has none is refused; raise the limit, or move chains away"
+    )]
+    TooMany(usize),
+    #[error("cannot {doing} {}: {source}", path.display())]
+    Io { doing: &'static str, path: PathBuf, source: io::Error },
+}
+
+impl ChainError {
+    pub fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { doing, path, source }
+    }
+}
+
+impl ChainUnusable {
+    pub fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { doing, path, source }
+    }
+}
+
+/// An error with all its causes on one line.
+#[must_use]
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
+}
