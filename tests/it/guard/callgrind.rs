@@ -14,13 +14,13 @@ pub const HASHING: &str = "hashing";
 /// allocator, copying, the standard library, the JSON reader) and counts for whoever called it.
 const STAGES: &[(&str, &str)] = &[
     ("sha2::", HASHING),
-    ("halo_adapters::json", ""),
-    ("halod::record::canon", ""),
+    ("halod_record::json", ""),
+    ("halod_record::canon", ""),
     ("halo_adapters::otlp", "decode"),
     ("halo_adapters", "map"),
-    ("halod::record::redact", "redact"),
-    ("halod::record::hash", "canonical form of contents"),
-    ("halod::record", "write"),
+    ("halod_record::redact", "redact"),
+    ("halod_record::hash", "canonical form of contents"),
+    ("halod_record", "write"),
     ("halod", "request: tenants, parents, permits"),
     ("counted", "request: tenants, parents, permits"),
 ];
@@ -157,7 +157,7 @@ fn cost(line: &str) -> Option<u64> {
 #[test]
 fn helpers_count_for_those_who_call_them() {
     let text = "\
-        ob=(1) program\nfn=(1) halod::record::redact::text\n10 30\ncob=(2) libc.so\ncfn=(2) malloc\n\
+        ob=(1) program\nfn=(1) halod_record::redact::text\n10 30\ncob=(2) libc.so\ncfn=(2) malloc\n\
         calls=3 0\n+1 60\nfn=(3) halo_adapters::otlp::protobuf::traces\n1 5\ncob=(2)\ncfn=(2)\n\
         calls=1 0\n* 20\ncfn=(4) sha2::compress\ncalls=1 0\n2 7\n\nfn=(4)\n9 7\n\nob=(2)\nfn=(2)\n5 80\n";
     let profile = Profile::read(text, "program");
@@ -166,7 +166,7 @@ fn helpers_count_for_those_who_call_them() {
     };
     assert_eq!(profile.stages(), counts(&[("redact", 90), ("decode", 25), (HASHING, 7)]));
     let functions = [
-        ("halod::record::redact::text", 30),
+        ("halod_record::redact::text", 30),
         ("libraries of the system", 80),
         ("halo_adapters::otlp::protobuf::traces", 5),
         ("sha2::compress", 7),
