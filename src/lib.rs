@@ -18,6 +18,7 @@
 //! Beside them, the crate `halod_client` is for those who send.
 
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod daemon;
 pub mod hold;
@@ -25,6 +26,7 @@ pub mod import;
 pub mod net;
 pub mod pipeline;
 pub mod receivers;
+pub mod recent;
 pub mod tee;
 pub mod telemetry;
 

@@ -2,6 +2,7 @@
 
 use super::canon::{append, write_within};
 use crate::json::{Json, Text};
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use std::fmt;
 
@@ -215,63 +216,34 @@ impl Iterator for Units<'_> {
     }
 }
 
-/// Two digits for each byte, so that hex is one look-up a byte.
-const PAIRS: [[u8; 2]; 256] = {
-    let digits = b"0123456789abcdef";
-    let mut pairs = [[0; 2]; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        pairs[byte] = [digits[byte >> 4], digits[byte & 15]];
-        byte += 1;
-    }
-    pairs
-};
-
 /// 64 lower-case digits.
 #[must_use]
 pub fn hex(bytes: &[u8; 32]) -> [u8; 64] {
     let mut out = [0; 64];
-    for (pair, &byte) in out.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
-        *pair = PAIRS[usize::from(byte)];
-    }
+    HEXLOWER.encode_mut(bytes, &mut out);
     out
 }
 
 /// Appends two lower-case digits for each byte.
 pub fn write_hex(bytes: &[u8], out: &mut Vec<u8>) {
-    out.reserve(bytes.len() * 2);
-    for &byte in bytes {
-        out.extend_from_slice(&PAIRS[usize::from(byte)]);
-    }
+    let start = out.len();
+    out.resize(start + bytes.len() * 2, 0);
+    HEXLOWER.encode_mut(bytes, &mut out[start..]);
 }
 
-/// The 32 bytes of exactly 64 lower-case digits; anything else, upper case included, is `None`.
+/// Two lower-case digits for each byte.
 #[must_use]
-pub fn parse_hex(digits: &[u8]) -> Option<[u8; 32]> {
-    let (pairs, []) = digits.as_chunks::<2>() else { return None };
-    let pairs: &[[u8; 2]; 32] = pairs.try_into().ok()?;
-    let mut out = [0; 32];
-    // Bits above the nibble collect what is not a digit, so that there is one branch at the end.
-    let mut seen = 0;
-    for (byte, &[high, low]) in out.iter_mut().zip(pairs) {
-        let (high, low) = (NIBBLES[usize::from(high)], NIBBLES[usize::from(low)]);
-        seen |= high | low;
-        *byte = high << 4 | low & 15;
-    }
-    (seen < 16).then_some(out)
+pub fn hex_text(bytes: &[u8]) -> String {
+    HEXLOWER.encode(bytes)
 }
 
-/// The value of each lower-case digit; 255 for every other byte.
-const NIBBLES: [u8; 256] = {
-    let digits = b"0123456789abcdef";
-    let mut values = [255; 256];
-    let mut value = 0;
-    while value < 16 {
-        values[digits[value] as usize] = value as u8;
-        value += 1;
-    }
-    values
-};
+/// The bytes of exactly twice as many lower-case digits; anything else, upper case included, is `None`.
+#[must_use]
+pub fn parse_hex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    let fits = HEXLOWER.decode_len(digits.len()) == Ok(N);
+    (fits && HEXLOWER.decode_mut(digits, &mut bytes).is_ok()).then_some(bytes)
+}
 
 #[cfg(test)]
 mod tests {
@@ -371,8 +343,8 @@ mod tests {
         let mut out = Vec::new();
         write_hex(&[0, 0x9f, 0xff], &mut out);
         assert_eq!(out, b"009fff");
-        assert_eq!(parse_hex(&hex(&bytes).to_ascii_uppercase()), None);
-        assert_eq!(parse_hex(b"00"), None);
-        assert_eq!(parse_hex(&[b'0'; 65]), None);
+        assert_eq!(parse_hex::<32>(&hex(&bytes).to_ascii_uppercase()), None);
+        assert_eq!(parse_hex::<32>(b"00"), None);
+        assert_eq!(parse_hex::<32>(&[b'0'; 65]), None);
     }
 }

@@ -4,6 +4,7 @@
 //! and `halo verify`, which fails on a repeated id, is an outside check on exactly-once. The tenant
 //! is part of what is hashed: ids of two tenants never meet, and none can guess another's.
 
+use super::hash::parse_hex;
 use super::tenant::Tenant;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
@@ -32,26 +33,13 @@ pub enum Origin {
 #[must_use]
 pub fn kept_part(part: &str) -> Cow<'_, str> {
     const MARK: &str = "#";
-    let is_kept = part.strip_prefix(MARK).is_some_and(|rest| unhex::<32>(rest).is_some());
-    if is_kept || unhex::<16>(part).is_some() || unhex::<8>(part).is_some() {
+    let is_kept = part.strip_prefix(MARK).is_some_and(|rest| parse_hex::<32>(rest.as_bytes()).is_some());
+    if is_kept || parse_hex::<16>(part.as_bytes()).is_some() || parse_hex::<8>(part.as_bytes()).is_some() {
         return Cow::Borrowed(part);
     }
     let mut kept = MARK.as_bytes().to_vec();
     super::hash::write_hex(&super::hash::sha256(part.as_bytes()), &mut kept);
     Cow::Owned(String::from_utf8(kept).unwrap_or_default())
-}
-
-/// Reads so many bytes in lower-case hexadecimal.
-fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let text = text.as_bytes();
-    if text.len() != 2 * N {
-        return None;
-    }
-    let mut bytes = [0; N];
-    for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-    }
-    Some(bytes)
 }
 
 fn digit(c: u8) -> Option<u8> {
@@ -102,7 +90,7 @@ impl RecordId {
     pub fn of_key(tenant: &Tenant, space: &str, id: &[impl AsRef<str>]) -> Self {
         let kept: Vec<Cow<'_, str>> = id.iter().map(|part| kept_part(part.as_ref())).collect();
         if let [word, trace, span] = kept.as_slice()
-            && let (Some(trace), Some(span)) = (unhex(trace), unhex(span))
+            && let (Some(trace), Some(span)) = (parse_hex(trace.as_bytes()), parse_hex(span.as_bytes()))
             && *word == kept_part("span")
         {
             return Self::of_span(tenant, &trace, &span);

@@ -13,12 +13,13 @@ use crate::chain::directory::Lock;
 use crate::chain::disk::free_bytes;
 use crate::chain::error::{ChainError, ChainUnusable, with_causes};
 use crate::chain::store::Store;
+use crate::clock::unix_nanos;
 use crate::record::draft::Draft;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::oneshot;
 
 /// Bytes of drafts after which a commit begins although more waits: bounds how long one takes.
@@ -76,7 +77,7 @@ pub fn spawn(
 ) -> Result<(Intake, WriterHandle), ChainError> {
     if !orphans.is_empty() {
         let mut works = [Work { drafts: orphans, ..Work::default() }];
-        store.commit(&mut works, now())?;
+        store.commit(&mut works, unix_nanos())?;
         if works[0].drafts.is_empty() && works[0].failed.is_none() {
             store.orphans_sealed()?;
         } else {
@@ -170,7 +171,7 @@ impl Writer {
 
     fn commit(&mut self) -> Result<(), ChainError> {
         let mut works: Vec<Work> = self.waiting.iter_mut().map(|w| std::mem::take(&mut w.work)).collect();
-        let committed = self.store.commit(&mut works, now())?;
+        let committed = self.store.commit(&mut works, unix_nanos())?;
         self.count(&committed);
         for warning in &committed.warnings {
             self.quiet.say(warning, |again| tracing::warn!(again, "{warning}"));
@@ -264,10 +265,4 @@ impl Writer {
             );
         }
     }
-}
-
-fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }

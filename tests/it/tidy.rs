@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 /// Modules of the daemon from the bottom up; each may use its own layer and those before it. What is below
 /// them are crates, whose dependencies say what they may use.
 const LAYERS: &[&[&str]] = &[
+    &["clock", "recent"],
     &["pipeline"],
     &["hold", "tee"],
     &["net", "receivers"],

@@ -11,6 +11,7 @@
 use super::memory::{Scramble, Sum};
 use super::run::Meta;
 use super::{Position, VERSION};
+use halod_record::hash::{hex_text, parse_hex};
 use std::fmt::Write;
 
 /// Sorted by file stem.
@@ -38,10 +39,7 @@ pub(super) fn text<'a>(
     for (stem, position) in positions {
         let _ = write!(text, "chain {} {} ", position.len, position.records);
         for digest in [position.head, position.subject] {
-            for byte in digest {
-                let _ = write!(text, "{byte:02x}");
-            }
-            text.push(' ');
+            let _ = write!(text, "{} ", hex_text(&digest));
         }
         let _ = writeln!(text, "{stem}");
     }
@@ -108,19 +106,9 @@ fn chain(rest: &str) -> Option<(String, Position)> {
     let mut fields = rest.splitn(5, ' ');
     let len = fields.next()?.parse().ok()?;
     let records = fields.next()?.parse().ok()?;
-    let (head, subject) = (digest(fields.next()?)?, digest(fields.next()?)?);
+    let mut digest = || parse_hex(fields.next()?.as_bytes());
+    let (head, subject) = (digest()?, digest()?);
     Some((fields.next()?.to_owned(), Position { len, head, records, subject }))
-}
-
-fn digest(hex: &str) -> Option<[u8; 32]> {
-    let mut digest = [0; 32];
-    if hex.len() != 64 {
-        return None;
-    }
-    for (byte, digits) in digest.iter_mut().zip(hex.as_bytes().as_chunks::<2>().0) {
-        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
-    }
-    Some(digest)
 }
 
 /// Sorts them, and drops names that would break a line; such a chain is read anew at start.

@@ -1,6 +1,6 @@
 //! A reduced fragment as one line of JSON.
 
-use super::super::hash::write_hex;
+use super::super::hash::{parse_hex, write_hex};
 use crate::event::{Content, Digest, Fact, Found, Source, Status, Told, Usage};
 use crate::fragment::{Fragment, Kind};
 use serde::{Deserialize, Serialize};
@@ -376,13 +376,7 @@ fn name_of<'f>(out: &'f mut Fragment<'static>, name: Name) -> &'f mut Option<Cow
 
 fn content(digest: Option<WireDigest>) -> Option<Content<'static>> {
     let Some(wire) = digest else { return Some(Content::Undisclosed) };
-    let mut hash = [0; 32];
-    if wire.hash.len() != 64 || !wire.hash.is_ascii() {
-        return None;
-    }
-    for (at, byte) in hash.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(wire.hash.get(2 * at..2 * at + 2)?, 16).ok()?;
-    }
+    let hash = parse_hex(wire.hash.as_bytes())?;
     let of = match wire.of {
         WireTold::Input => Told::Input,
         WireTold::Result { failed, denied } => Told::Result { failed, denied },
