@@ -148,6 +148,7 @@ impl Store {
             self.journal.sync()?;
             committed.synced = Some(start.elapsed());
         }
+        self.set_faults_aside()?;
         self.tell_heads(works);
         committed.warnings = std::mem::take(&mut self.warnings);
         for chain in grown {

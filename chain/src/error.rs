@@ -24,6 +24,10 @@ pub enum ChainError {
     CheckpointThread,
     #[error(transparent)]
     Lock(#[from] super::directory::LockLost),
+    #[error("{0} chains failed since the start: that is no fault of one file")]
+    ManyChains(usize),
+    #[error(transparent)]
+    Volume(#[from] ChainUnusable),
 }
 
 /// One chain cannot be extended; the others go on.
@@ -31,6 +35,8 @@ pub enum ChainError {
 pub enum ChainUnusable {
     #[error("another process has held the lock {} for too long", .0.display())]
     Locked(PathBuf),
+    #[error("a chain is set aside after a fault, and is tried again soon: {0}")]
+    SetAside(String),
     #[error("{} is not the tenant's chain: {why}", path.display())]
     NotAChain { path: PathBuf, why: &'static str },
     #[error(
@@ -54,6 +60,25 @@ impl ChainError {
 }
 
 impl ChainUnusable {
+    /// Whether the fault is of the file system rather than of one file: then no chain can be relied on.
+    #[must_use]
+    pub fn is_of_the_volume(&self) -> bool {
+        use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+        match self {
+            Self::Io { source, .. } => {
+                matches!(source.kind(), StorageFull | QuotaExceeded | ReadOnlyFilesystem)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the disk says that it can't read or write, as opposed to a file that is gone or another's.
+    #[must_use]
+    pub fn is_of_the_disk(&self) -> bool {
+        const EIO: i32 = rustix::io::Errno::IO.raw_os_error();
+        matches!(self, Self::Io { source, .. } if source.raw_os_error() == Some(EIO))
+    }
+
     pub fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { doing, path, source }

@@ -19,7 +19,8 @@
 //! ```
 
 use super::disk::{Disk, sync_dir};
-use super::error::ChainError;
+use super::error::{ChainError, ChainUnusable};
+use super::setaside::SetAside;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -50,6 +51,16 @@ pub struct Journal {
     /// Chain files written since the active segment came into use.
     dirty: Vec<Arc<str>>,
     checkpoints: Checkpoints,
+    set_aside: SetAside,
+    /// Chain files that could not be synced, for [`Self::take_faults`].
+    faults: Vec<Fault>,
+}
+
+/// A chain file that could not be synced. What only the journal had of it is set aside.
+#[derive(Debug)]
+pub struct Fault {
+    pub stem: Arc<str>,
+    pub why: ChainUnusable,
 }
 
 #[derive(Debug)]
@@ -121,6 +132,7 @@ impl Journal {
         chains: &Path,
         size: u64,
         disk: Arc<dyn Disk>,
+        set_aside: SetAside,
         replay: &mut dyn FnMut(&Section<'_>) -> Result<bool, ChainError>,
     ) -> Result<Self, ChainError> {
         let each = size.max(MIN_SIZE) / 2;
@@ -137,10 +149,33 @@ impl Journal {
             })?;
         }
         let touched: Vec<Arc<str>> = touched.into_iter().map(Into::into).collect();
-        sync_chains(chains, &touched, &*disk, &AtomicBool::new(true))?;
+        let faults = sync_chains(chains, &touched, &*disk, &AtomicBool::new(true))?;
         let checkpoints = Checkpoints::start(chains.to_owned(), Arc::clone(&disk))?;
         let epoch = epochs[0].max(epochs[1]);
-        Ok(Self { disk, segments, active: 0, epoch, at: 0, dirty: Vec::new(), checkpoints })
+        let (dirty, none) = (Vec::new(), Vec::new());
+        let mut journal =
+            Self { disk, segments, active: 0, epoch, at: 0, dirty, checkpoints, set_aside, faults: none };
+        for (segment, epoch) in [0, 1].into_iter().zip(epochs) {
+            journal.rescue(segment, epoch, &faults)?;
+        }
+        journal.faults = faults;
+        Ok(journal)
+    }
+
+    /// Chain files that could not be synced since the last call.
+    pub fn take_faults(&mut self) -> Vec<Fault> {
+        std::mem::take(&mut self.faults)
+    }
+
+    /// Sets aside what a segment has of chains whose files failed, before it is used again.
+    fn rescue(&self, segment: usize, epoch: u64, faults: &[Fault]) -> Result<(), ChainError> {
+        if faults.is_empty() {
+            return Ok(());
+        }
+        self.segments[segment].replay(epoch, &mut |section| {
+            let failed = faults.iter().any(|fault| *fault.stem == *section.stem);
+            if failed { self.set_aside.add(section.stem, section.bytes) } else { Ok(()) }
+        })
     }
 
     /// Forgets what was replayed and starts an empty epoch.
@@ -213,8 +248,17 @@ impl Journal {
     /// As [`Self::write`].
     pub fn close(mut self) -> Result<(), ChainError> {
         self.switch()?;
-        self.checkpoints.wait()?;
+        self.finish_checkpoint()?;
         self.start()
+    }
+
+    /// Waits until the chain files of the segment that is not in use are synced, so that it may be used
+    /// again; what it alone has of those that can't be is set aside.
+    fn finish_checkpoint(&mut self) -> Result<(), ChainError> {
+        let faults = self.checkpoints.wait()?;
+        self.rescue(1 - self.active, self.epoch - 1, &faults)?;
+        self.faults.extend(faults);
+        Ok(())
     }
 
     /// Moves to the other segment. The entries of the one before the last are forgotten by that,
@@ -222,7 +266,7 @@ impl Journal {
     fn switch(&mut self) -> Result<(), ChainError> {
         // What was written to this segment since the last sync must not be left to chance.
         self.sync()?;
-        self.checkpoints.wait()?;
+        self.finish_checkpoint()?;
         self.checkpoints.begin(std::mem::take(&mut self.dirty))?;
         self.active = 1 - self.active;
         self.epoch += 1;
@@ -356,7 +400,7 @@ fn fill(file: &File, size: u64) -> io::Result<()> {
 #[derive(Debug)]
 struct Checkpoints {
     jobs: Sender<Vec<Arc<str>>>,
-    done: Receiver<Result<(), ChainError>>,
+    done: Receiver<Result<Vec<Fault>, ChainError>>,
     running: bool,
     /// The writer waits: sync side by side. Otherwise one after the other, which leaves the device
     /// to the commits.
@@ -388,9 +432,10 @@ impl Checkpoints {
         self.jobs.send(stems).map_err(|_| ChainError::CheckpointThread)
     }
 
-    fn wait(&mut self) -> Result<(), ChainError> {
+    /// The chain files that could not be synced.
+    fn wait(&mut self) -> Result<Vec<Fault>, ChainError> {
         if !std::mem::take(&mut self.running) {
-            return Ok(());
+            return Ok(Vec::new());
         }
         self.hurry.store(true, Relaxed);
         self.done.recv().map_err(|_| ChainError::CheckpointThread)?
@@ -400,31 +445,46 @@ impl Checkpoints {
 /// Syncs at a time when somebody waits: one sync waits for the device, not for the processor.
 const SIDE_BY_SIDE: usize = 4;
 
-/// Makes chain files and their names durable.
+/// Makes chain files and their names durable. Returns those that could not be synced.
+///
+/// # Errors
+/// The volume fails.
 fn sync_chains(
     dir: &Path,
     stems: &[Arc<str>],
     disk: &dyn Disk,
     hurry: &AtomicBool,
-) -> Result<(), ChainError> {
+) -> Result<Vec<Fault>, ChainError> {
     if stems.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let sync_one = |stem: &Arc<str>| {
         let path = dir.join(format!("{stem}.jsonl"));
-        let file = File::open(&path).map_err(ChainError::io("open", &path))?;
-        disk.sync(&file).map_err(ChainError::io("sync", &path))
+        let synced = File::open(&path)
+            .map_err(ChainUnusable::io("open", &path))
+            .and_then(|file| disk.sync(&file).map_err(ChainUnusable::io("sync", &path)));
+        match synced {
+            Ok(()) => Ok(None),
+            Err(why) if why.is_of_the_volume() => Err(ChainError::from(why)),
+            Err(why) => Ok(Some(Fault { stem: Arc::clone(stem), why })),
+        }
     };
+    let mut faults = Vec::new();
     let mut rest = stems;
     while let Some((stem, after)) = rest.split_first().filter(|_| !hurry.load(Relaxed)) {
-        sync_one(stem)?;
+        faults.extend(sync_one(stem)?);
         rest = after;
     }
-    std::thread::scope(|scope| {
+    let side_by_side = std::thread::scope(|scope| {
         let parts = rest.chunks(rest.len().div_ceil(SIDE_BY_SIDE).max(1));
-        let parts: Vec<_> =
-            parts.map(|part| scope.spawn(move || part.iter().try_for_each(sync_one))).collect();
-        parts.into_iter().try_for_each(|part| part.join().unwrap_or(Err(ChainError::CheckpointThread)))
+        let all = |part: &[Arc<str>]| part.iter().filter_map(|stem| sync_one(stem).transpose()).collect();
+        let parts: Vec<_> = parts.map(|part| scope.spawn(move || all(part))).collect();
+        let join = |part: std::thread::ScopedJoinHandle<'_, Result<Vec<Fault>, ChainError>>| {
+            part.join().unwrap_or(Err(ChainError::CheckpointThread))
+        };
+        parts.into_iter().map(join).collect::<Result<Vec<_>, _>>()
     })?;
-    sync_dir(dir).map_err(ChainError::io("sync", dir))
+    faults.extend(side_by_side.into_iter().flatten());
+    sync_dir(dir).map_err(ChainError::io("sync", dir))?;
+    Ok(faults)
 }

@@ -24,6 +24,7 @@ pub mod journal;
 mod names;
 mod replay;
 pub mod scan;
+pub mod setaside;
 pub mod store;
 mod tail;
 

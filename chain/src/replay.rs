@@ -1,86 +1,86 @@
 //! The journal applied to the chain files after a crash.
 
-use super::disk::{Disk, Regular, open_regular, replace};
-use super::error::ChainError;
+use super::disk::{Disk, Regular, open_regular};
+use super::error::{ChainError, ChainUnusable};
 use super::journal::Section;
+use super::setaside::SetAside;
 use super::tail::{last_line, lock_path};
-use halod_record::draft::Draft;
-use halod_record::parse::{Subject, scan_line};
-use halod_record::tenant::Tenant;
-use std::fs::File;
+use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// How long recovery waits, in all, for locks that other processes hold.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What recovery does with each section of the journal.
 pub(super) struct Replay<'a> {
     dir: &'a Path,
-    orphans: PathBuf,
+    until: Instant,
     /// Appends that a crash had cut short and that are whole now.
     pub(super) completed: usize,
-    /// Lines that were acknowledged but do not fit where they belong: the file lost what came
-    /// before them, others have written there since, or it is no chain any more.
-    lost: Vec<u8>,
-}
-
-/// Where lines are kept that recovery could not put back, until they are sealed again.
-pub(super) fn orphans_path(dir: &Path) -> PathBuf {
-    dir.join(".halod").join("orphans.jsonl")
+    /// By stem, lines that were acknowledged but do not fit where they belong: the file lost what came
+    /// before them, others have written there since, it is no chain any more, or it can't be had.
+    lost: BTreeMap<String, Vec<u8>>,
+    /// What the operator should know.
+    pub(super) warnings: Vec<String>,
 }
 
 impl<'a> Replay<'a> {
-    /// Starts with what an earlier recovery could not finish.
-    pub(super) fn new(dir: &'a Path) -> Result<Self, ChainError> {
-        let orphans = orphans_path(dir);
-        let lost = match std::fs::read(&orphans) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
-            read => read.map_err(ChainError::io("read", &orphans))?,
-        };
-        Ok(Self { dir, orphans, completed: 0, lost })
+    pub(super) fn new(dir: &'a Path) -> Self {
+        let until = Instant::now() + PATIENCE;
+        Self { dir, until, completed: 0, lost: BTreeMap::new(), warnings: Vec::new() }
     }
 
-    /// Puts a section where it belongs, or among the orphans. `true` when the chain's file has it now.
+    /// Puts a section where it belongs, or among what is set aside. `true` when the chain's file has it now.
+    ///
+    /// # Errors
+    /// The volume fails; one chain that does is set aside.
     pub(super) fn apply(&mut self, section: &Section<'_>, disk: &dyn Disk) -> Result<bool, ChainError> {
+        match self.complete(section, disk) {
+            Ok(true) => return Ok(true),
+            Ok(false) => {}
+            Err(fault) if fault.is_of_the_volume() => return Err(fault.into()),
+            Err(fault) => self.warnings.push(fault.to_string()),
+        }
+        self.lost.entry(section.stem.to_owned()).or_default().extend_from_slice(section.bytes);
+        Ok(false)
+    }
+
+    fn complete(&mut self, section: &Section<'_>, disk: &dyn Disk) -> Result<bool, ChainUnusable> {
         let path = self.dir.join(format!("{}.jsonl", section.stem));
         let lock_path = lock_path(&path);
-        let lock = open_regular(&lock_path).map_err(ChainError::io("open", &lock_path))?;
-        let file = open_regular(&path).map_err(ChainError::io("open", &path))?;
-        let (Regular::File(lock), Regular::File(file)) = (lock, file) else {
-            self.lost.extend_from_slice(section.bytes);
-            return Ok(false);
-        };
-        lock.lock().map_err(ChainError::io("lock", &lock_path))?;
-        let missing = missing(&file, section).map_err(ChainError::io("read", &path))?;
-        match missing {
-            None => self.lost.extend_from_slice(section.bytes),
-            Some([]) => {}
-            Some(missing) => {
-                disk.append(&file, missing).map_err(ChainError::io("write to", &path))?;
-                self.completed += 1;
+        let file = open_regular(&path).map_err(ChainUnusable::io("open", &path))?;
+        let Regular::File(file) = file else { return Ok(false) };
+        let lock = open_regular(&lock_path).map_err(ChainUnusable::io("open", &lock_path))?;
+        let Regular::File(lock) = lock else { return Ok(false) };
+        while let Err(error) = lock.try_lock() {
+            match error {
+                TryLockError::WouldBlock if Instant::now() < self.until => std::thread::sleep(PAUSE),
+                TryLockError::WouldBlock => return Err(ChainUnusable::Locked(lock_path)),
+                TryLockError::Error(source) => {
+                    return Err(ChainUnusable::Io { doing: "lock", path: lock_path, source });
+                }
             }
+        }
+        let missing = missing(&file, section).map_err(ChainUnusable::io("read", &path))?;
+        if let Some(missing) = missing.filter(|missing| !missing.is_empty()) {
+            disk.append(&file, missing).map_err(ChainUnusable::io("write to", &path))?;
+            self.completed += 1;
         }
         Ok(missing.is_some())
     }
 
-    /// Keeps the orphans where a further crash cannot lose them, before the journal forgets them.
-    pub(super) fn save(self) -> Result<Vec<Draft>, ChainError> {
-        if self.lost.is_empty() {
-            return Ok(Vec::new());
-        }
-        replace(&self.orphans, &self.lost).map_err(ChainError::io("write", &self.orphans))?;
-        let lines = self.lost.split_inclusive(|&byte| byte == b'\n');
-        Ok(lines
-            .filter_map(|line| {
-                let tenant = match scan_line(line)?.subject {
-                    Subject::None => Tenant::Local,
-                    Subject::Id(id) => Tenant::stored(&id),
-                    Subject::Other => return None,
-                };
-                Draft::reopen(tenant, line)
-            })
-            .collect())
+    /// Keeps what was lost where a further crash cannot lose it, before the journal forgets it.
+    pub(super) fn save(self, set_aside: &SetAside) -> Result<(), ChainError> {
+        self.lost.iter().try_for_each(|(stem, lines)| set_aside.add(stem, lines))
     }
 }
+
+/// Between two looks at a lock.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// What of a section is to be appended so that the file has all of it; `None` where it does not belong
 /// to the file's end.

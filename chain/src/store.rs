@@ -1,15 +1,16 @@
 //! Every chain below one data directory: which file is whose, what is open, what is known.
 
 use super::census::Census;
+use super::commit::Work;
 use super::disk::Disk;
 use super::error::{ChainError, ChainUnusable};
 use super::index::{Index, Opened, Position};
-use super::journal::{Entry, Journal};
+use super::journal::{Entry, Fault, Journal};
 use super::names::{Name, names};
-use super::replay::{Replay, orphans_path};
+use super::replay::Replay;
 use super::scan::{Scan, first_is_of, scan};
+use super::setaside::SetAside;
 use super::tail::{Chain, Handles, Locked, file_id, last_line};
-use halod_record::draft::Draft;
 use halod_record::hash;
 use halod_record::ids::RecordId;
 use halod_record::notice::{About, Notice};
@@ -17,7 +18,6 @@ use halod_record::redact::Severity;
 use halod_record::tenant::Tenant;
 use std::collections::{HashMap, VecDeque};
 use std::fs::DirBuilder;
-use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,6 +33,9 @@ pub struct Settings {
     pub max_tenants: usize,
     /// Bytes of both journal segments together.
     pub journal_size: u64,
+    /// How long a tenant is refused whose chain can't be had, before its files are looked at again: each
+    /// look may read them whole.
+    pub patience: time::Duration,
 }
 
 /// All chains of one directory. One thread owns it; nothing else may write there.
@@ -47,6 +50,9 @@ pub struct Store {
     /// Which chain a file was found to be, by device and inode.
     by_file: HashMap<(u64, u64), usize>,
     census: Census,
+    set_aside: SetAside,
+    /// How often chains were set aside for a fault of the disk.
+    faults: usize,
     /// What the operator should know, for the next [`super::commit::Committed`].
     pub(super) warnings: Vec<String>,
     /// Chains with open descriptors, the longest open first.
@@ -59,18 +65,32 @@ pub struct Store {
 pub struct Recovered {
     /// Appends that a crash had cut short and the journal completed.
     pub completed: usize,
-    /// Records that were acknowledged, are in no chain any more, and are to be sealed again.
-    pub orphans: Vec<Draft>,
+    /// What the operator should know of single chains.
+    pub warnings: Vec<String>,
     /// Why the index had to be made anew, if it had.
     pub index_rebuilt: Option<String>,
 }
 
+/// What became of records that were set aside.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Resealed {
+    pub sealed: u64,
+    /// They were in their chain after all.
+    pub duplicate: u64,
+    /// Files whose chains can't be had yet.
+    pub waiting: usize,
+    pub warnings: Vec<String>,
+}
+
+/// Faults of the disk in single chains, beyond which it is the disk that fails.
+const HANDFUL: usize = 8;
+
 impl Store {
-    /// Opens the directory, completing what a crash interrupted. The caller commits
-    /// [`Recovered::orphans`] and then calls [`Self::orphans_sealed`].
+    /// Opens the directory, completing what a crash interrupted. What can't be put back is set aside, for
+    /// [`Self::reseal`].
     ///
     /// # Errors
-    /// When anything cannot be read, written or synced.
+    /// When the journal, the index or the volume fails. A single chain that does is set aside.
     pub fn open(settings: Settings, disk: Arc<dyn Disk>) -> Result<(Self, Recovered), ChainError> {
         let own = settings.directory.join(".halod");
         let (journal_dir, index_dir) = (own.join("journal"), own.join("index"));
@@ -78,16 +98,21 @@ impl Store {
             make_dir(dir)?;
         }
         let mut recovered = Recovered::default();
-        let mut replay = Replay::new(&settings.directory)?;
+        let set_aside = SetAside::open(&own)?;
+        let mut replay = Replay::new(&settings.directory);
         let mut journal = Journal::open(
             &journal_dir,
             &settings.directory,
             settings.journal_size,
             Arc::clone(&disk),
+            set_aside.clone(),
             &mut |section| replay.apply(section, &*disk),
         )?;
         recovered.completed = replay.completed;
-        recovered.orphans = replay.save()?;
+        recovered.warnings = std::mem::take(&mut replay.warnings);
+        replay.save(&set_aside)?;
+        let faults = journal.take_faults();
+        recovered.warnings.extend(faults.iter().map(|fault| fault.why.to_string()));
         journal.start()?;
         let (index, opened) = Index::open(&index_dir, super::index::Settings::default())?;
         if let Opened::Rebuilt(why) = opened {
@@ -103,6 +128,8 @@ impl Store {
             by_tenant: HashMap::new(),
             by_file: HashMap::new(),
             census,
+            set_aside,
+            faults: 0,
             warnings: Vec::new(),
             open: VecDeque::new(),
             entry: Entry::default(),
@@ -110,16 +137,57 @@ impl Store {
         Ok((store, recovered))
     }
 
-    /// The orphans that [`Self::open`] returned are in chains again.
+    /// Seals again what is set aside, as far as its chains can be had now.
     ///
     /// # Errors
-    /// When the file that kept them cannot be removed.
-    pub fn orphans_sealed(&mut self) -> Result<(), ChainError> {
-        let path = orphans_path(&self.settings.directory);
-        match std::fs::remove_file(&path) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(ChainError::io("remove", &path)(e)),
-            _ => Ok(()),
+    /// As [`Self::commit`].
+    pub fn reseal(&mut self, now_nanos: u64) -> Result<Resealed, ChainError> {
+        let mut resealed = Resealed::default();
+        for file in self.set_aside.files()? {
+            let drafts = self.set_aside.read(&file)?;
+            let mut works = [Work { drafts, ..Work::default() }];
+            let committed = self.commit(&mut works, now_nanos)?;
+            resealed.warnings.extend(committed.warnings);
+            let [work] = works;
+            resealed.sealed += u64::from(work.sealed);
+            resealed.duplicate += u64::from(work.duplicate);
+            if work.drafts.is_empty() && work.failed.is_none() {
+                self.set_aside.done(&file)?;
+            } else {
+                resealed.waiting += 1;
+            }
         }
+        Ok(resealed)
+    }
+
+    /// Takes a chain out of use after a fault of its file. It is looked at anew after a while; what only the
+    /// journal has of it is set aside by then.
+    ///
+    /// # Errors
+    /// Too many chains have failed for it to be single files.
+    pub(super) fn set_chain_aside(&mut self, at: usize, why: &ChainUnusable) -> Result<(), ChainError> {
+        self.open.retain(|&other| other != at);
+        let tenant = self.chains[at].tenant.clone();
+        let mut others = self.names(&tenant);
+        others.retain(|name| *name.stem != *self.chains[at].stem);
+        let chain = &mut self.chains[at];
+        (chain.handles, chain.file_id, chain.other_names) = (None, None, others);
+        let refused = Arc::new(ChainUnusable::SetAside(why.to_string()));
+        chain.refused = Some((time::Instant::now(), refused));
+        self.warnings.push(format!("a chain is set aside: {why}"));
+        self.faults += usize::from(why.is_of_the_disk());
+        if self.faults > HANDFUL { Err(ChainError::ManyChains(self.faults)) } else { Ok(()) }
+    }
+
+    /// Takes chains out of use whose files could not be synced.
+    pub(super) fn set_faults_aside(&mut self) -> Result<(), ChainError> {
+        for Fault { stem, why } in self.journal.take_faults() {
+            match self.chains.iter().position(|chain| chain.stem == stem) {
+                Some(at) => self.set_chain_aside(at, &why)?,
+                None => self.warnings.push(format!("a chain is set aside: {why}")),
+            }
+        }
+        Ok(())
     }
 
     /// Syncs every chain and writes the index out, so that the next start reads nothing.
@@ -187,7 +255,7 @@ impl Store {
     /// Locks a chain and brings what is known of it up to date. `None` when another process has the
     /// lock.
     pub(super) fn ready(&mut self, at: usize) -> Result<Option<Locked>, Arc<ChainUnusable>> {
-        if let Some(refused) = self.chains[at].refusal() {
+        if let Some(refused) = self.chains[at].refusal(self.settings.patience) {
             return Err(refused);
         }
         loop {

@@ -15,10 +15,7 @@ use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// How long a tenant is refused whose files are all somebody else's, before they are looked at again:
-/// each look may read them whole.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+use std::time::Duration;
 
 /// The known end of a chain, and its descriptors while they are open.
 #[derive(Debug)]
@@ -140,9 +137,9 @@ impl Chain {
     }
 
     /// Why the chain can't be had, as long as that was looked at a short time ago.
-    pub(super) fn refusal(&self) -> Option<Arc<ChainUnusable>> {
+    pub(super) fn refusal(&self, patience: Duration) -> Option<Arc<ChainUnusable>> {
         let (since, why) = self.refused.as_ref()?;
-        (since.elapsed() < PATIENCE).then(|| Arc::clone(why))
+        (since.elapsed() < patience).then(|| Arc::clone(why))
     }
 
     /// Takes over what a scan from `self.len` on found.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod clock;
+mod faults;
 mod whose;
 
 use super::commit::{Fate, Work};
@@ -19,6 +20,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 const NOW: u64 = 1_800_000_000_000_000_000;
 
@@ -54,12 +56,17 @@ fn draft_of(id: &str, span: u64, tool: &str) -> Draft {
 }
 
 fn settings(dir: &Path) -> Settings {
-    Settings { directory: dir.into(), open_chains: 4, max_tenants: 1000, journal_size: 2 << 20 }
+    let patience = Duration::from_secs(10);
+    Settings { directory: dir.into(), open_chains: 4, max_tenants: 1000, journal_size: 2 << 20, patience }
 }
 
-fn open(dir: &Path) -> (Store, Vec<Draft>) {
-    let (store, recovered) = Store::open(settings(dir), Arc::new(OsDisk)).unwrap();
-    (store, recovered.orphans)
+fn open(dir: &Path) -> Store {
+    Store::open(settings(dir), Arc::new(OsDisk)).unwrap().0
+}
+
+/// Nothing is set aside.
+fn nothing_waits(dir: &Path) -> bool {
+    std::fs::read_dir(dir.join(".halod/setaside")).unwrap().next().is_none()
 }
 
 fn commit(store: &mut Store, drafts: Vec<Draft>) -> Work {
@@ -93,7 +100,7 @@ fn chain(dir: &Path, stem: &str) -> Vec<String> {
 #[test]
 fn drafts_are_linked_per_tenant_and_resends_seal_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let (mut store, _) = open(dir.path());
+    let mut store = open(dir.path());
     let drafts = || (0..20).map(|n| draft_of(["a", "b", ""][n % 3], n as u64, "t")).collect::<Vec<_>>();
     let work = commit(&mut store, drafts());
     assert_eq!((work.sealed, work.duplicate, work.drafts.len()), (20, 0, 0));
@@ -109,22 +116,22 @@ fn drafts_are_linked_per_tenant_and_resends_seal_nothing() {
     assert_eq!(chain(dir.path(), "local").len(), 6);
     drop(store);
     for close in [false, true] {
-        let (mut store, orphans) = open(dir.path());
-        assert!(orphans.is_empty());
+        let mut store = open(dir.path());
+        assert!(nothing_waits(dir.path()));
         assert_eq!(commit(&mut store, drafts()).duplicate, 20, "after a restart (closed well: {close})");
         if close {
             store.close().unwrap();
         }
     }
     std::fs::remove_dir_all(dir.path().join(".halod")).unwrap();
-    let (mut store, _) = open(dir.path());
+    let mut store = open(dir.path());
     assert_eq!(commit(&mut store, drafts()).duplicate, 20, "the index is rebuilt from the chains");
 }
 
 #[test]
 fn who_asks_is_told_of_each_draft_and_of_the_heads() {
     let dir = tempfile::tempdir().unwrap();
-    let (mut store, _) = open(dir.path());
+    let mut store = open(dir.path());
     commit(&mut store, vec![draft_of("a", 1, "t"), draft_of("b", 1, "t")]);
     let drafts = vec![
         draft_of("a", 1, "t"),
@@ -160,14 +167,14 @@ fn who_asks_is_told_of_each_draft_and_of_the_heads() {
 #[test]
 fn the_index_is_never_believed_over_the_chain() {
     let dir = tempfile::tempdir().unwrap();
-    let (mut store, _) = open(dir.path());
+    let mut store = open(dir.path());
     commit(&mut store, vec![draft_of("a", 1, "t"), draft_of("a", 2, "t")]);
     store.close().unwrap();
     // An operator puts an older copy of the chain back: span 2 is not in it.
     let path = dir.path().join("a.jsonl");
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, &text[..=text.find('\n').unwrap()]).unwrap();
-    let (mut store, _) = open(dir.path());
+    let mut store = open(dir.path());
     let work = commit(&mut store, vec![draft_of("a", 1, "t"), draft_of("a", 2, "t")]);
     assert_eq!((work.sealed, work.duplicate), (1, 1));
     let lines = chain(dir.path(), "a");
@@ -178,7 +185,7 @@ fn the_index_is_never_believed_over_the_chain() {
 #[test]
 fn other_content_under_one_origin_is_a_conflict_sealed_once() {
     let dir = tempfile::tempdir().unwrap();
-    let (mut store, _) = open(dir.path());
+    let mut store = open(dir.path());
     let first = draft_of("a", 1, "t");
     commit(&mut store, vec![first.clone()]);
     let work = commit(&mut store, vec![draft_of("a", 1, "other")]);
@@ -195,13 +202,13 @@ fn other_content_under_one_origin_is_a_conflict_sealed_once() {
 fn a_torn_tail_is_kept_disclosed_once_and_continued_after() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.jsonl");
-    let (mut store, _) = open(dir.path());
+    let mut store = open(dir.path());
     commit(&mut store, vec![draft_of("a", 1, "t")]);
     drop(store);
     let whole = std::fs::read_to_string(&path).unwrap();
     File::options().append(true).open(&path).unwrap().write_all(b"{\"action\":{\"cat").unwrap();
     for round in 2..5 {
-        let (mut store, _) = open(dir.path());
+        let mut store = open(dir.path());
         assert_eq!(commit(&mut store, vec![draft_of("a", round, "t")]).sealed, 1);
     }
     let text = std::fs::read_to_string(&path).unwrap();
@@ -215,13 +222,13 @@ fn a_torn_tail_is_kept_disclosed_once_and_continued_after() {
 fn a_whole_last_line_without_its_newline_is_the_head() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.jsonl");
-    let (mut store, _) = open(dir.path());
+    let mut store = open(dir.path());
     commit(&mut store, vec![draft_of("a", 1, "t")]);
     store.close().unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, text.trim_end()).unwrap();
     std::fs::remove_dir_all(dir.path().join(".halod")).unwrap();
-    let (mut store, _) = open(dir.path());
+    let mut store = open(dir.path());
     assert_eq!(commit(&mut store, vec![draft_of("a", 1, "t"), draft_of("a", 2, "t")]).sealed, 1);
     assert_eq!(chain(dir.path(), "a").len(), 2);
 }
@@ -230,7 +237,7 @@ fn a_whole_last_line_without_its_newline_is_the_head() {
 fn lines_of_a_foreign_writer_are_linked_to_and_its_lock_is_respected() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.jsonl");
-    let (mut store, _) = open(dir.path());
+    let mut store = open(dir.path());
     commit(&mut store, vec![draft_of("a", 1, "t")]);
     let head = scan_line(chain(dir.path(), "a")[0].as_bytes()).unwrap().hash.to_string();
     let lock = File::options().append(true).open(dir.path().join("a.jsonl.lock")).unwrap();
@@ -258,11 +265,11 @@ fn lines_of_a_foreign_writer_are_linked_to_and_its_lock_is_respected() {
 #[test]
 fn a_name_that_holds_another_subject_is_left_to_it() {
     let dir = tempfile::tempdir().unwrap();
-    let (mut store, _) = open(dir.path());
+    let mut store = open(dir.path());
     commit(&mut store, vec![draft_of("a", 1, "t")]);
     drop(store);
     std::fs::rename(dir.path().join("a.jsonl"), dir.path().join("b.jsonl")).unwrap();
-    let (mut store, _) = open(dir.path());
+    let mut store = open(dir.path());
     assert_eq!(commit(&mut store, vec![draft_of("b", 2, "t")]).sealed, 1);
     assert_eq!(chain(dir.path(), "b").len(), 1);
     assert_eq!(chain(dir.path(), &tenant("b").digest_stem()).len(), 1);
@@ -271,7 +278,7 @@ fn a_name_that_holds_another_subject_is_left_to_it() {
 #[test]
 fn more_chains_than_descriptors_and_entries_larger_than_a_segment() {
     let dir = tempfile::tempdir().unwrap();
-    let (mut store, _) = open(dir.path());
+    let mut store = open(dir.path());
     for round in 0..3 {
         let drafts: Vec<Draft> =
             (0..3000).map(|n| draft_of(&format!("t{}", n % 50), round * 10_000 + n, "t")).collect();
@@ -281,8 +288,8 @@ fn more_chains_than_descriptors_and_entries_larger_than_a_segment() {
         assert_eq!(chain(dir.path(), &format!("t{n}")).len(), 180);
     }
     store.close().unwrap();
-    let (mut store, orphans) = open(dir.path());
-    assert!(orphans.is_empty());
+    let mut store = open(dir.path());
+    assert!(nothing_waits(dir.path()));
     assert_eq!(commit(&mut store, vec![draft_of("t3", 3, "t")]).duplicate, 1);
 }
 
@@ -337,7 +344,7 @@ fn a_failure_at_any_step_is_final_and_a_restart_recovers() {
     for half in [false, true] {
         for fail_at in 0.. {
             let dir = tempfile::tempdir().unwrap();
-            let (mut store, _) = open(dir.path());
+            let mut store = open(dir.path());
             commit(&mut store, vec![draft_of("a", 1, "t"), draft_of("b", 1, "t")]);
             drop(store);
             let disk = Arc::new(FaultyDisk { left: AtomicI64::new(fail_at), half });
@@ -355,8 +362,9 @@ fn a_failure_at_any_step_is_final_and_a_restart_recovers() {
                     }
                 }
             };
-            let (mut store, orphans) = open(dir.path());
-            assert!(orphans.is_empty());
+            let mut store = open(dir.path());
+            store.reseal(NOW).unwrap();
+            assert!(nothing_waits(dir.path()));
             let work = commit(&mut store, second());
             assert_eq!(work.sealed + work.duplicate, 3);
             for stem in ["a", "b", "c"] {
@@ -377,7 +385,7 @@ fn a_failure_at_any_step_is_final_and_a_restart_recovers() {
 #[test]
 fn what_only_the_journal_has_comes_back() {
     let dir = tempfile::tempdir().unwrap();
-    let (mut store, _) = open(dir.path());
+    let mut store = open(dir.path());
     commit(&mut store, vec![draft_of("a", 1, "t"), draft_of("a", 2, "t"), draft_of("b", 1, "t")]);
     let before = std::fs::read(dir.path().join("a.jsonl")).unwrap();
     drop(store);
@@ -387,8 +395,8 @@ fn what_only_the_journal_has_comes_back() {
         // A killed start must not spoil the next one: only the last of these may forget the journal.
         let journal = dir.path().join(".halod/journal");
         let saved: Vec<_> = ["0.wal", "1.wal"].map(|f| std::fs::read(journal.join(f)).unwrap()).into();
-        let (store, orphans) = open(dir.path());
-        assert!(orphans.is_empty());
+        let store = open(dir.path());
+        assert!(nothing_waits(dir.path()));
         assert_eq!(std::fs::read(&path).unwrap(), before, "cut to {cut}");
         drop(store);
         for (file, bytes) in ["0.wal", "1.wal"].iter().zip(saved) {
@@ -402,7 +410,7 @@ fn what_only_the_journal_has_comes_back() {
 fn acknowledged_records_that_lost_their_place_are_linked_again() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.jsonl");
-    let (mut store, _) = open(dir.path());
+    let mut store = open(dir.path());
     commit(&mut store, vec![draft_of("a", 1, "t")]);
     let first = std::fs::read(&path).unwrap();
     commit(&mut store, vec![draft_of("a", 2, "t"), draft_of("a", 3, "t")]);
@@ -413,17 +421,16 @@ fn acknowledged_records_that_lost_their_place_are_linked_again() {
     draft_of("a", 60, "foreign").seal(head.as_bytes().try_into().unwrap(), &ts, &mut shortened);
     std::fs::write(&path, &shortened).unwrap();
     for crashed in [true, false] {
-        let (mut store, orphans) = open(dir.path());
-        assert_eq!(orphans.len(), 2, "kept until they are sealed");
+        let mut store = open(dir.path());
+        assert!(!nothing_waits(dir.path()), "kept until they are sealed");
         if crashed {
             continue;
         }
-        assert_eq!(commit(&mut store, orphans).sealed, 2);
-        store.orphans_sealed().unwrap();
+        assert_eq!(store.reseal(NOW).unwrap().sealed, 2);
     }
     assert_eq!(chain(dir.path(), "a").len(), 4);
-    let (mut store, orphans) = open(dir.path());
-    assert!(orphans.is_empty());
+    let mut store = open(dir.path());
+    assert!(nothing_waits(dir.path()));
     let again = vec![draft_of("a", 2, "t"), draft_of("a", 3, "t"), draft_of("a", 60, "foreign")];
     assert_eq!(commit(&mut store, again).duplicate, 3);
 }

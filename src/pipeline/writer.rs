@@ -12,7 +12,7 @@ use crate::chain::commit::{Committed, Work};
 use crate::chain::directory::Lock;
 use crate::chain::disk::free_bytes;
 use crate::chain::error::{ChainError, ChainUnusable, with_causes};
-use crate::chain::store::Store;
+use crate::chain::store::{Resealed, Store};
 use crate::clock::unix_nanos;
 use crate::record::draft::Draft;
 use std::path::PathBuf;
@@ -30,6 +30,9 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 const LOCK_RETRY: Duration = Duration::from_millis(2);
 /// How often free disk space is looked at.
 const DISK_CHECK: Duration = Duration::from_millis(500);
+
+/// How often it is tried to seal what is set aside.
+const RESEAL: Duration = Duration::from_secs(10);
 
 /// What the writer needs besides its store.
 #[derive(Clone, Debug)]
@@ -65,34 +68,31 @@ impl WriterHandle {
     }
 }
 
-/// Seals what recovery left over, then starts the writer thread.
+/// Seals what recovery left over and halod's own `notices`, then starts the writer thread.
 ///
 /// # Errors
-/// When the left-over records cannot be sealed or no thread can be had.
+/// When they cannot be sealed or no thread can be had.
 pub fn spawn(
     mut store: Store,
-    orphans: Vec<Draft>,
+    notices: Vec<Draft>,
     settings: Settings,
     stats: Arc<Stats>,
 ) -> Result<(Intake, WriterHandle), ChainError> {
-    if !orphans.is_empty() {
-        let mut works = [Work { drafts: orphans, ..Work::default() }];
+    reseal(&mut store)?;
+    if !notices.is_empty() {
+        let mut works = [Work { drafts: notices, ..Work::default() }];
         store.commit(&mut works, unix_nanos())?;
-        if works[0].drafts.is_empty() && works[0].failed.is_none() {
-            store.orphans_sealed()?;
-        } else {
-            tracing::warn!(
-                "some recovered records wait for a chain that cannot be written; the next start tries again"
-            );
+        if !works[0].drafts.is_empty() || works[0].failed.is_some() {
+            tracing::warn!("a notice could not be sealed: its chain cannot be written");
         }
-        tracing::info!(sealed = works[0].sealed, duplicate = works[0].duplicate, "linked recovered records");
     }
     let (jobs, queue) = channel();
     let intake = Intake::new(jobs, settings.max_in_flight, Arc::clone(&stats));
     let (end, ended) = oneshot::channel();
     let directory = settings.directory.clone();
     let (waiting, disk_checked, quiet) = (Vec::new(), None, Quiet::default());
-    let mut writer = Writer { store, stats, settings, waiting, disk_checked, quiet };
+    let resealed = Instant::now();
+    let mut writer = Writer { store, stats, settings, waiting, disk_checked, quiet, resealed };
     std::thread::Builder::new()
         .name("halod-writer".into())
         .spawn(move || {
@@ -119,6 +119,16 @@ pub fn spawn(
     Ok((intake, WriterHandle { ended }))
 }
 
+/// Seals again what is set aside, as far as that can be done now.
+fn reseal(store: &mut Store) -> Result<(), ChainError> {
+    let Resealed { sealed, duplicate, waiting, warnings } = store.reseal(unix_nanos())?;
+    warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    if sealed + duplicate > 0 {
+        tracing::info!(sealed, duplicate, waiting, "linked records that had been set aside");
+    }
+    Ok(())
+}
+
 struct Writer {
     store: Store,
     stats: Arc<Stats>,
@@ -127,6 +137,8 @@ struct Writer {
     waiting: Vec<Waiting>,
     disk_checked: Option<Instant>,
     quiet: Quiet,
+    /// When it was tried last to seal what is set aside.
+    resealed: Instant,
 }
 
 struct Waiting {
@@ -149,6 +161,10 @@ impl Writer {
                 Err(RecvTimeoutError::Disconnected) => std::thread::sleep(LOCK_RETRY),
             }
             self.settings.lock.check()?;
+            if self.resealed.elapsed() >= RESEAL {
+                self.resealed = Instant::now();
+                reseal(&mut self.store)?;
+            }
             if !self.waiting.is_empty() {
                 self.commit()?;
             }

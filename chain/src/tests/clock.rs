@@ -23,7 +23,7 @@ fn records(dir: &std::path::Path) -> Vec<Value> {
 #[test]
 fn a_clock_that_was_ahead_is_disclosed_once_and_on_each_record_until_it_has_caught_up() {
     let dir = tempfile::tempdir().unwrap();
-    let (mut store, _) = open(dir.path());
+    let mut store = open(dir.path());
     commit_at(&mut store, NOW + 10 * YEAR, vec![draft_of("a", 1, "t")]);
     let (_, committed) = commit_at(&mut store, NOW, vec![draft_of("a", 2, "t"), draft_of("a", 3, "t")]);
     assert!(committed.warnings[0].contains("clock is behind"), "{:?}", committed.warnings);
@@ -31,7 +31,7 @@ fn a_clock_that_was_ahead_is_disclosed_once_and_on_each_record_until_it_has_caug
     assert!(committed.warnings.is_empty());
     // A restart does not say it again.
     store.close().unwrap();
-    let (mut store, _) = open(dir.path());
+    let mut store = open(dir.path());
     commit_at(&mut store, NOW + 2 * SECOND, vec![draft_of("a", 5, "t")]);
     commit_at(&mut store, NOW + 10 * YEAR + SECOND, vec![draft_of("a", 6, "t")]);
     let records = records(dir.path());
@@ -53,7 +53,7 @@ fn a_clock_that_was_ahead_is_disclosed_once_and_on_each_record_until_it_has_caug
 #[test]
 fn a_resend_is_known_across_a_clock_that_was_set() {
     let dir = tempfile::tempdir().unwrap();
-    let (mut store, _) = open(dir.path());
+    let mut store = open(dir.path());
     commit_at(&mut store, NOW + YEAR, vec![draft_of("a", 1, "t")]);
     commit_at(&mut store, NOW, vec![draft_of("a", 2, "t")]);
     for now in [NOW + 1, NOW + 2 * YEAR] {
@@ -67,7 +67,7 @@ fn a_resend_is_known_across_a_clock_that_was_set() {
 #[test]
 fn a_few_seconds_between_two_clocks_are_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let (mut store, _) = open(dir.path());
+    let mut store = open(dir.path());
     commit_at(&mut store, NOW + 5 * SECOND, vec![draft_of("a", 1, "t")]);
     let (_, committed) = commit_at(&mut store, NOW, vec![draft_of("a", 2, "t")]);
     assert!(committed.warnings.is_empty());

@@ -1,6 +1,6 @@
 //! Whose chain a record lands in: one subject a file, one file a subject.
 
-use super::{NOW, chain, commit, draft_of, open, settings, tenant};
+use super::{NOW, chain, commit, draft_of, nothing_waits, open, settings, tenant};
 use crate::commit::Work;
 use crate::disk::OsDisk;
 use crate::error::ChainUnusable;
@@ -50,7 +50,7 @@ fn places(dir: &Path) -> BTreeMap<String, PathBuf> {
 
 fn restarted(store: Store, dir: &Path) -> Store {
     store.close().unwrap();
-    open(dir).0
+    open(dir)
 }
 
 /// Each of these names was once the older name of the chain that has it.
@@ -62,13 +62,13 @@ fn a_restart_lets_nobody_into_a_chain_whose_name_its_id_cleans_to() {
         for other in others {
             for lost_index in [false, true] {
                 let dir = tempfile::tempdir().unwrap();
-                let (mut store, _) = open(dir.path());
+                let mut store = open(dir.path());
                 commit(&mut store, vec![draft_of(owner, 1, "t"), draft_of(owner, 2, "t")]);
                 let mut store = restarted(store, dir.path());
                 if lost_index {
                     drop(store);
                     std::fs::remove_dir_all(dir.path().join(".halod/index")).unwrap();
-                    store = open(dir.path()).0;
+                    store = open(dir.path());
                 }
                 assert_eq!(commit(&mut store, vec![draft_of(other, 1, "t")]).sealed, 1);
                 let resent = commit(&mut store, vec![draft_of(owner, 1, "t"), draft_of(owner, 2, "t")]);
@@ -83,7 +83,7 @@ fn a_restart_lets_nobody_into_a_chain_whose_name_its_id_cleans_to() {
 fn nobodys_records_and_the_subject_called_local_have_a_chain_each() {
     for order in [["local", ""], ["", "local"]] {
         let dir = tempfile::tempdir().unwrap();
-        let (mut store, _) = open(dir.path());
+        let mut store = open(dir.path());
         for round in 0..3 {
             for id in order {
                 assert_eq!(commit(&mut store, vec![draft_of(id, round, "t")]).sealed, 1, "{id:?}");
@@ -101,7 +101,7 @@ fn nobodys_records_and_the_subject_called_local_have_a_chain_each() {
 fn a_chain_of_the_subject_called_local_is_continued_where_it_is() {
     let dir = tempfile::tempdir().unwrap();
     append(&dir.path().join("local.jsonl"), &draft_of("local", 9, "t"));
-    let (mut store, _) = open(dir.path());
+    let mut store = open(dir.path());
     let work =
         commit(&mut store, vec![draft_of("local", 9, "t"), draft_of("local", 1, "t"), draft_of("", 1, "t")]);
     assert_eq!((work.sealed, work.duplicate), (2, 1));
@@ -122,7 +122,7 @@ fn a_file_that_is_no_chain_is_left_alone() {
     std::fs::create_dir(dir.path().join("folder.jsonl")).unwrap();
     let ids = ["witness", "linked", "null", "locked", "folder"];
     for _ in 0..2 {
-        let (mut store, _) = open(dir.path());
+        let mut store = open(dir.path());
         let mut works =
             [Work { drafts: ids.iter().map(|id| draft_of(id, 1, "t")).collect(), ..Work::default() }];
         let committed = store.commit(&mut works, NOW).unwrap();
@@ -145,7 +145,7 @@ fn a_tenant_whose_names_are_all_taken_is_refused_with_the_path_and_read_no_more(
     let digested = dir.path().join(format!("{}.jsonl", tenant("a").digest_stem()));
     append(&dir.path().join("a.jsonl"), &draft_of("x", 1, "t"));
     append(&digested, &draft_of("y", 1, "t"));
-    let (mut store, _) = open(dir.path());
+    let mut store = open(dir.path());
     for _ in 0..3 {
         let work = commit(&mut store, vec![draft_of("a", 1, "t"), draft_of("b", 1, "t")]);
         let why = work.failed.unwrap().to_string();
@@ -156,7 +156,7 @@ fn a_tenant_whose_names_are_all_taken_is_refused_with_the_path_and_read_no_more(
     assert_eq!((chain(dir.path(), "a").len(), subjects(&digested).len()), (1, 1));
     std::fs::remove_file(&digested).unwrap();
     assert!(commit(&mut store, vec![draft_of("a", 1, "t")]).failed.is_some());
-    let (mut store, _) = open(dir.path());
+    let mut store = open(dir.path());
     assert_eq!(commit(&mut store, vec![draft_of("a", 1, "t")]).sealed, 1);
 }
 
@@ -176,7 +176,7 @@ fn a_chain_that_stops_being_one_is_left_at_once_and_that_is_disclosed() {
     ];
     for (what, spoil) in spoils {
         let dir = tempfile::tempdir().unwrap();
-        let (mut store, _) = open(dir.path());
+        let mut store = open(dir.path());
         commit(&mut store, vec![draft_of("a", 1, "t")]);
         spoil(&dir.path().join("a.jsonl"));
         let before = std::fs::read(dir.path().join("a.jsonl")).unwrap();
@@ -196,7 +196,7 @@ fn two_names_of_one_file_are_one_chain() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("a.jsonl"), "").unwrap();
     std::fs::hard_link(dir.path().join("a.jsonl"), dir.path().join("b.jsonl")).unwrap();
-    let (mut store, _) = open(dir.path());
+    let mut store = open(dir.path());
     assert_eq!(commit(&mut store, vec![draft_of("a", 1, "t"), draft_of("b", 1, "t")]).sealed, 2);
     assert_eq!(subjects(&dir.path().join("a.jsonl")).len(), 1);
     // A number that was given to another file holds nobody up.
@@ -228,19 +228,18 @@ fn recovery_puts_nothing_into_what_is_not_the_chain() {
     ];
     for (what, swap) in swaps {
         let dir = tempfile::tempdir().unwrap();
-        let (mut store, _) = open(dir.path());
+        let mut store = open(dir.path());
         commit(&mut store, vec![draft_of("a", 1, "t")]);
         store.close().unwrap();
-        let (mut store, _) = open(dir.path());
+        let mut store = open(dir.path());
         let first = std::fs::metadata(dir.path().join("a.jsonl")).unwrap().len();
         commit(&mut store, vec![draft_of("a", 2, "t")]);
         drop(store);
         let path = dir.path().join("a.jsonl");
         File::options().write(true).open(&path).unwrap().set_len(first).unwrap();
         swap(&path);
-        let (mut store, orphans) = open(dir.path());
-        assert_eq!(orphans.len(), 1, "{what}");
-        assert_eq!(commit(&mut store, orphans).sealed, 1, "{what}");
+        let mut store = open(dir.path());
+        assert_eq!(store.reseal(NOW).unwrap().sealed, 1, "{what}");
         assert_eq!(
             subjects(&dir.path().join(format!("{}.jsonl", tenant("a").digest_stem()))).len(),
             1,
@@ -373,7 +372,7 @@ proptest! {
                 model.entry(IDS[at]).or_default().insert(100);
             }
         }
-        let mut store = open(dir).0;
+        let mut store = open(dir);
         let lens = || chains(dir).into_iter().map(|path| { let len = path.metadata().unwrap().len(); (path, len) }).collect();
         let mut safe: BTreeMap<PathBuf, u64> = lens();
         for op in ops {
@@ -402,20 +401,19 @@ proptest! {
                         let kept = len.saturating_sub(cut).max(safe.get(path).copied().unwrap_or(0));
                         File::options().write(true).open(path).unwrap().set_len(kept).unwrap();
                     }
-                    let orphans;
-                    (store, orphans) = open(dir);
-                    prop_assert!(orphans.is_empty());
+                    store = open(dir);
+                    prop_assert!(nothing_waits(dir));
                     safe = lens();
                 }
                 Op::Stop => {
                     store.close().unwrap();
-                    store = open(dir).0;
+                    store = open(dir);
                     safe = lens();
                 }
                 Op::LoseIndex => {
                     drop(store);
                     std::fs::remove_dir_all(dir.join(".halod/index")).unwrap();
-                    store = open(dir).0;
+                    store = open(dir);
                     safe = lens();
                 }
             }

@@ -1,6 +1,7 @@
 //! What a hostile sender, a hostile neighbour, a careless operator and a failing machine may try, against
 //! a real halod with kills and restarts.
 
+mod chains;
 mod directory;
 mod limits;
 mod notices;
