@@ -1,7 +1,7 @@
 //! The commit: drafts in, records linked and durable out.
 
 use super::error::{ChainError, ChainUnusable};
-use super::store::{Store, positions};
+use super::store::{Store, journal_damaged, positions};
 use super::tail::{Locked, is_sealed_as};
 use halod_record::draft::{Draft, HexHash, Standing};
 use halod_record::ids::RecordId;
@@ -302,6 +302,7 @@ impl Store {
                 "The last line was cut short, {bytes} bytes at {offset}: a record that was never acknowledged, or damage."
             );
             due.push(Notice::of_loss("torn_tail", &summary, &about).draft(&chain.tenant));
+            due.extend(self.journal_damaged.map(|found_at| journal_damaged(&chain.tenant, &found_at)));
         }
         due
     }

@@ -54,6 +54,8 @@ pub struct Journal {
     set_aside: SetAside,
     /// Chain files that could not be synced, for [`Self::take_faults`].
     faults: Vec<Fault>,
+    /// What was wrong with the journal itself when it was opened.
+    damage: Vec<String>,
 }
 
 /// A chain file that could not be synced. What only the journal had of it is set aside.
@@ -138,28 +140,48 @@ impl Journal {
         let each = size.max(MIN_SIZE) / 2;
         let segments = [Segment::open(dir.join("0.wal"), each)?, Segment::open(dir.join("1.wal"), each)?];
         sync_dir(dir).map_err(ChainError::io("sync", dir))?;
-        let epochs = [segments[0].epoch()?, segments[1].epoch()?];
+        let mut damage = Vec::new();
+        let epochs = [segments[0].epoch(&mut damage)?, segments[1].epoch(&mut damage)?];
         let mut touched = std::collections::BTreeSet::new();
         for i in if epochs[0] < epochs[1] { [0, 1] } else { [1, 0] } {
-            segments[i].replay(epochs[i], &mut |section| {
+            let holes = segments[i].replay(epochs[i], &mut |section| {
                 if replay(section)? {
                     touched.insert(section.stem.to_owned());
                 }
                 Ok(())
             })?;
+            if holes > 0 {
+                damage.push(format!("{} is damaged in {holes} places", segments[i].path.display()));
+            }
         }
         let touched: Vec<Arc<str>> = touched.into_iter().map(Into::into).collect();
         let faults = sync_chains(chains, &touched, &*disk, &AtomicBool::new(true))?;
         let checkpoints = Checkpoints::start(chains.to_owned(), Arc::clone(&disk))?;
         let epoch = epochs[0].max(epochs[1]);
         let (dirty, none) = (Vec::new(), Vec::new());
-        let mut journal =
-            Self { disk, segments, active: 0, epoch, at: 0, dirty, checkpoints, set_aside, faults: none };
+        let mut journal = Self {
+            disk,
+            segments,
+            active: 0,
+            epoch,
+            at: 0,
+            dirty,
+            checkpoints,
+            set_aside,
+            faults: none,
+            damage,
+        };
         for (segment, epoch) in [0, 1].into_iter().zip(epochs) {
             journal.rescue(segment, epoch, &faults)?;
         }
         journal.faults = faults;
         Ok(journal)
+    }
+
+    /// What was found damaged when the journal was opened: acknowledged records may be missing by it.
+    #[must_use]
+    pub fn damage(&self) -> &[String] {
+        &self.damage
     }
 
     /// Chain files that could not be synced since the last call.
@@ -175,7 +197,8 @@ impl Journal {
         self.segments[segment].replay(epoch, &mut |section| {
             let failed = faults.iter().any(|fault| *fault.stem == *section.stem);
             if failed { self.set_aside.add(section.stem, section.bytes) } else { Ok(()) }
-        })
+        })?;
+        Ok(())
     }
 
     /// Forgets what was replayed and starts an empty epoch.
@@ -309,14 +332,18 @@ impl Segment {
         Ok(Self { path, file, size: len })
     }
 
-    /// 0 for a segment that was never used or whose header was being written at the crash.
-    fn epoch(&self) -> Result<u64, ChainError> {
-        let mut header = [0; 24];
+    /// 0 for a segment that was never used. Of one whose header is damaged the newest entry tells.
+    fn epoch(&self, damage: &mut Vec<String>) -> Result<u64, ChainError> {
+        let mut header = [0; SEGMENT_HEADER as usize];
         self.file.read_exact_at(&mut header, 0).map_err(ChainError::io("read", &self.path))?;
         let word =
             |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
         if &header[..8] != SEGMENT_MAGIC || word(12) != crc32fast::hash(&header[16..24]) {
-            return Ok(0);
+            let newest = self.newest_entry().map_err(ChainError::io("read", &self.path))?;
+            if newest > 0 || header.iter().any(|byte| *byte != 0) {
+                damage.push(format!("the head of {} is damaged", self.path.display()));
+            }
+            return Ok(newest);
         }
         if word(8) != VERSION {
             return Err(ChainError::JournalVersion {
@@ -328,23 +355,74 @@ impl Segment {
         Ok(u64::from(word(16)) | u64::from(word(20)) << 32)
     }
 
-    /// Reads entries of `epoch` until the first that is not whole.
+    /// Reads the whole entries of `epoch`. Returns how often others followed what is none: the last entry
+    /// may have been cut short by a crash, no other.
     fn replay(
         &self,
         epoch: u64,
         section: &mut dyn FnMut(&Section<'_>) -> Result<(), ChainError>,
-    ) -> Result<(), ChainError> {
+    ) -> Result<u64, ChainError> {
+        let mut holes = 0;
         if epoch == 0 {
-            return Ok(());
+            return Ok(holes);
         }
         let mut at = SEGMENT_HEADER;
-        while let Some(payload) = self.entry(epoch, at).map_err(ChainError::io("read", &self.path))? {
-            at += (ENTRY_HEADER + payload.len()) as u64;
-            let mut rest = payload.as_slice();
-            while let Some((one, after)) = Section::parse(rest) {
-                section(&one)?;
-                rest = after;
+        loop {
+            while let Some(payload) = self.entry(epoch, at).map_err(ChainError::io("read", &self.path))? {
+                at += (ENTRY_HEADER + payload.len()) as u64;
+                let mut rest = payload.as_slice();
+                while let Some((one, after)) = Section::parse(rest) {
+                    section(&one)?;
+                    rest = after;
+                }
             }
+            let mut next = None;
+            self.find(at, &mut |found| {
+                let whole = self.entry(epoch, found)?.is_some();
+                next = next.or(whole.then_some(found));
+                Ok(whole)
+            })
+            .map_err(ChainError::io("read", &self.path))?;
+            match next {
+                Some(next) => at = next,
+                None => return Ok(holes),
+            }
+            holes += 1;
+        }
+    }
+
+    /// The epoch of the newest whole entry, wherever it is; 0 when there is none.
+    fn newest_entry(&self) -> io::Result<u64> {
+        let mut newest = 0;
+        self.find(SEGMENT_HEADER, &mut |at| {
+            let mut epoch = [0; 8];
+            self.file.read_exact_at(&mut epoch, at + 8)?;
+            let epoch = u64::from_le_bytes(epoch);
+            if epoch > newest && self.entry(epoch, at)?.is_some() {
+                newest = epoch;
+            }
+            Ok(false)
+        })?;
+        Ok(newest)
+    }
+
+    /// Tells each place from `from` on that looks like the start of an entry, until `found` has enough.
+    /// Records are text without NULs, so that none looks like one.
+    fn find(&self, from: u64, found: &mut dyn FnMut(u64) -> io::Result<bool>) -> io::Result<()> {
+        const CHUNK: u64 = 1 << 20;
+        let magic = ENTRY_MAGIC.to_le_bytes();
+        let mut at = from;
+        while at + (ENTRY_HEADER as u64) <= self.size {
+            let len = (CHUNK + magic.len() as u64 - 1).min(self.size - at);
+            let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
+            self.file.read_exact_at(&mut bytes, at)?;
+            for place in memchr::memmem::find_iter(&bytes, &magic) {
+                let place = at + place as u64;
+                if place + ENTRY_HEADER as u64 <= self.size && found(place)? {
+                    return Ok(());
+                }
+            }
+            at += CHUNK;
         }
         Ok(())
     }

@@ -5,6 +5,8 @@ use super::error::{ChainError, ChainUnusable};
 use super::journal::Section;
 use super::setaside::SetAside;
 use super::tail::{last_line, lock_path};
+use halod_record::parse::scan_line;
+use halod_record::tenant::Tenant;
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::io;
@@ -26,12 +28,21 @@ pub(super) struct Replay<'a> {
     lost: BTreeMap<String, Vec<u8>>,
     /// What the operator should know.
     pub(super) warnings: Vec<String>,
+    /// Whose chains the journal has parts of, by stem.
+    pub(super) tenants: BTreeMap<String, Tenant>,
 }
 
 impl<'a> Replay<'a> {
     pub(super) fn new(dir: &'a Path) -> Self {
         let until = Instant::now() + PATIENCE;
-        Self { dir, until, completed: 0, lost: BTreeMap::new(), warnings: Vec::new() }
+        Self {
+            dir,
+            until,
+            completed: 0,
+            lost: BTreeMap::new(),
+            warnings: Vec::new(),
+            tenants: BTreeMap::new(),
+        }
     }
 
     /// Puts a section where it belongs, or among what is set aside. `true` when the chain's file has it now.
@@ -39,6 +50,11 @@ impl<'a> Replay<'a> {
     /// # Errors
     /// The volume fails; one chain that does is set aside.
     pub(super) fn apply(&mut self, section: &Section<'_>, disk: &dyn Disk) -> Result<bool, ChainError> {
+        if !self.tenants.contains_key(section.stem) {
+            let first = section.bytes.split(|byte| *byte == b'\n').find_map(scan_line);
+            let tenant = first.and_then(|facts| facts.subject.tenant());
+            self.tenants.extend(tenant.map(|tenant| (section.stem.to_owned(), tenant)));
+        }
         match self.complete(section, disk) {
             Ok(true) => return Ok(true),
             Ok(false) => {}

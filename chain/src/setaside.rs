@@ -4,8 +4,7 @@
 use crate::disk::{Regular, open_regular, sync_dir};
 use crate::error::ChainError;
 use halod_record::draft::Draft;
-use halod_record::parse::{Subject, scan_line};
-use halod_record::tenant::Tenant;
+use halod_record::parse::scan_line;
 use std::fs::DirBuilder;
 use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
@@ -67,11 +66,7 @@ impl SetAside {
     pub(super) fn read(&self, file: &Path) -> Result<Vec<Draft>, ChainError> {
         let lines = std::fs::read(file).map_err(ChainError::io("read", file))?;
         let drafts = lines.split_inclusive(|byte| *byte == b'\n').filter_map(|line| {
-            let tenant = match scan_line(line)?.subject {
-                Subject::None => Tenant::Local,
-                Subject::Id(id) => Tenant::stored(&id),
-                Subject::Other => return None,
-            };
+            let tenant = scan_line(line)?.subject.tenant()?;
             Draft::reopen(tenant, line)
         });
         Ok(drafts.collect())

@@ -11,11 +11,13 @@ use super::replay::Replay;
 use super::scan::{Scan, first_is_of, scan};
 use super::setaside::SetAside;
 use super::tail::{Chain, Handles, Locked, file_id, last_line};
+use halod_record::draft::Draft;
 use halod_record::hash;
 use halod_record::ids::RecordId;
 use halod_record::notice::{About, Notice};
 use halod_record::redact::Severity;
 use halod_record::tenant::Tenant;
+use halod_record::time::rfc3339;
 use std::collections::{HashMap, VecDeque};
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
@@ -51,6 +53,9 @@ pub struct Store {
     by_file: HashMap<(u64, u64), usize>,
     census: Census,
     set_aside: SetAside,
+    /// When the journal was found damaged, if it was as this store was opened: a torn line may then be of an
+    /// acknowledged record.
+    pub(super) journal_damaged: Option<[u8; halod_record::time::LEN]>,
     /// How often chains were set aside for a fault of the disk.
     faults: usize,
     /// What the operator should know, for the next [`super::commit::Committed`].
@@ -67,6 +72,10 @@ pub struct Recovered {
     pub completed: usize,
     /// What the operator should know of single chains.
     pub warnings: Vec<String>,
+    /// What was wrong with the journal itself.
+    pub journal_damage: Vec<String>,
+    /// To be sealed: what the chains should say of all this.
+    pub notices: Vec<Draft>,
     /// Why the index had to be made anew, if it had.
     pub index_rebuilt: Option<String>,
 }
@@ -110,6 +119,16 @@ impl Store {
         )?;
         recovered.completed = replay.completed;
         recovered.warnings = std::mem::take(&mut replay.warnings);
+        let mut damaged_at = None;
+        if !journal.damage().is_empty() {
+            recovered.journal_damage = journal.damage().to_vec();
+            replay.tenants.insert(String::new(), Tenant::Local);
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+            let found_at = rfc3339(u64::try_from(now.as_nanos()).unwrap_or(0));
+            let of = |tenant| journal_damaged(tenant, &found_at);
+            recovered.notices = replay.tenants.values().map(of).collect();
+            damaged_at = Some(found_at);
+        }
         replay.save(&set_aside)?;
         let faults = journal.take_faults();
         recovered.warnings.extend(faults.iter().map(|fault| fault.why.to_string()));
@@ -129,6 +148,7 @@ impl Store {
             by_file: HashMap::new(),
             census,
             set_aside,
+            journal_damaged: damaged_at,
             faults: 0,
             warnings: Vec::new(),
             open: VecDeque::new(),
@@ -446,6 +466,13 @@ enum Attempt {
     /// Another process has the lock.
     Busy,
     Again,
+}
+
+/// Sealed into the chains that the journal has parts of, into those with a torn tail, and the local one.
+pub(super) fn journal_damaged(tenant: &Tenant, found_at: &[u8; halod_record::time::LEN]) -> Draft {
+    let said = "The journal was damaged when halod started: records that were acknowledged may be missing.";
+    let about = [("found_at", About::Text(std::str::from_utf8(found_at).unwrap_or_default()))];
+    Notice { kind: "journal_damaged", severity: Severity::High, summary: said, about: &about }.draft(tenant)
 }
 
 /// What was sealed may not be where it was.

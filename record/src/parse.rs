@@ -2,6 +2,7 @@
 
 use super::canon::{CanonError, write_parsed};
 use super::hash::sha256;
+use super::tenant::Tenant;
 use super::time::{Instant, instant};
 use crate::json::{Json, Limits, ParseError, Parsed, Text, parse_with};
 use sha2::{Digest, Sha256};
@@ -106,6 +107,16 @@ pub enum Subject<'a> {
 }
 
 impl Subject<'_> {
+    /// Whose chain the record is of, if that is a tenant of halod's.
+    #[must_use]
+    pub fn tenant(&self) -> Option<Tenant> {
+        match self {
+            Self::None => Some(Tenant::Local),
+            Self::Id(id) => Some(Tenant::stored(id)),
+            Self::Other => None,
+        }
+    }
+
     /// Whether this is the subject of that id, or none.
     #[must_use]
     pub fn is(&self, id: Option<&str>) -> bool {

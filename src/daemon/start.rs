@@ -26,7 +26,7 @@ pub fn writer_of(config: &mut Config) -> Result<(Arc<directory::Lock>, Intake, W
     let share = descriptors::share(config, process::raise_descriptors())?;
     let held = Arc::clone(&lock);
     let started = recover(config, share.chains)
-        .and_then(|store| start(config, store, Vec::new(), held, Arc::default()));
+        .and_then(|(store, notices)| start(config, store, notices, held, Arc::default()));
     started.map(|(intake, writer)| (lock, intake, writer)).map_err(StartError::Store)
 }
 
@@ -38,8 +38,7 @@ pub(super) fn writer(
     lock: Arc<directory::Lock>,
     stats: Arc<Stats>,
 ) -> Result<Started, ChainError> {
-    let store = recover(config, open_chains)?;
-    let mut notices = Vec::new();
+    let (store, mut notices) = recover(config, open_chains)?;
     let settings = hold::Settings {
         directory: config.storage.directory.clone(),
         wait: config.hold.wait,
@@ -69,7 +68,7 @@ pub(super) fn writer(
 /// How long a tenant is refused whose chain can't be had, before it is tried again.
 const CHAIN_PATIENCE: Duration = Duration::from_secs(10);
 
-fn recover(config: &Config, open_chains: usize) -> Result<Store, ChainError> {
+fn recover(config: &Config, open_chains: usize) -> Result<(Store, Vec<Draft>), ChainError> {
     let storage = &config.storage;
     let settings = store::Settings {
         directory: storage.directory.clone(),
@@ -89,7 +88,10 @@ fn recover(config: &Config, open_chains: usize) -> Result<Store, ChainError> {
     for warning in &recovered.warnings {
         tracing::error!("a chain is set aside: {warning}");
     }
-    Ok(store)
+    for damage in &recovered.journal_damage {
+        tracing::error!("the journal was damaged, and acknowledged records may be missing: {damage}");
+    }
+    Ok((store, recovered.notices))
 }
 
 fn start(

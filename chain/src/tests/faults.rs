@@ -155,3 +155,55 @@ fn a_held_lock_holds_up_no_start() {
     assert_eq!(commit(&mut store, vec![draft_of("held", 1, "t")]).duplicate, 1);
     assert!(nothing_waits(dir.path()));
 }
+
+/// Overwrites a part of the journal's two files with garbage.
+fn spoil(dir: &Path, range: std::ops::Range<usize>) {
+    for file in ["0.wal", "1.wal"] {
+        let path = dir.join(".halod/journal").join(file);
+        let mut bytes = std::fs::read(&path).unwrap();
+        let end = range.end.min(bytes.len());
+        bytes[range.start..end].fill(0xA5);
+        std::fs::write(&path, bytes).unwrap();
+    }
+}
+
+fn kinds(lines: &[String]) -> Vec<String> {
+    let tool =
+        |line: &String| serde_json::from_str::<serde_json::Value>(line).unwrap()["action"]["tool"].clone();
+    lines.iter().map(|line| tool(line).as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_damaged_journal_is_told_from_an_unused_one() {
+    // The head alone, an entry in the middle, all of it.
+    for (range, lost) in [(0..24, 0), (600..620, 20), (0..usize::MAX, 20)] {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, recovered) = Store::open(at_once(dir.path()), Arc::new(OsDisk)).unwrap();
+        assert!(recovered.journal_damage.is_empty(), "a new one is not damaged");
+        store.close().unwrap();
+        let (mut store, recovered) = Store::open(at_once(dir.path()), Arc::new(OsDisk)).unwrap();
+        assert!(recovered.journal_damage.is_empty(), "nor one that was closed well");
+        commit(&mut store, (0..20).map(|n| draft_of("a", n, "t")).collect());
+        let first = dir.path().join("a.jsonl").metadata().unwrap().len();
+        commit(&mut store, (20..40).map(|n| draft_of("a", n, "t")).collect());
+        drop(store);
+        // The file lost all of the first commit, and so the second.
+        File::options().write(true).open(dir.path().join("a.jsonl")).unwrap().set_len(first / 40).unwrap();
+        spoil(dir.path(), range.clone());
+        let (mut store, recovered) = Store::open(at_once(dir.path()), Arc::new(OsDisk)).unwrap();
+        assert!(!recovered.journal_damage.is_empty(), "{range:?}");
+        let resealed = store.reseal(NOW).unwrap();
+        commit(&mut store, recovered.notices);
+        let work = commit(&mut store, (0..40).map(|n| draft_of("a", n, "t")).collect());
+        let all_lost = range.end == usize::MAX;
+        assert_eq!(work.sealed, if all_lost { 40 } else { lost }, "{range:?}: {resealed:?}");
+        assert!(kinds(&chain(dir.path(), "local")).contains(&"halod.journal_damaged".to_owned()));
+        let of_a = kinds(&chain(dir.path(), "a"));
+        let told = of_a.iter().filter(|kind| *kind == "halod.journal_damaged").count();
+        assert_eq!(told, 1, "{range:?}: {of_a:?}");
+        // It is empty again, and said once.
+        store.close().unwrap();
+        let (_, recovered) = Store::open(at_once(dir.path()), Arc::new(OsDisk)).unwrap();
+        assert!(recovered.journal_damage.is_empty());
+    }
+}
