@@ -5,6 +5,7 @@ use super::members::{id, instant, integer, key, number, text, tokens};
 use super::names::Names;
 use super::redact::Findings;
 use crate::event::{Action, Content, Event, Fact, Status};
+use crate::json::{self, Json};
 
 /// The inside of `data`. Keys in order, each with a comma after it; the last one's is taken back.
 pub(super) fn data(
@@ -60,6 +61,10 @@ pub(super) fn data(
     id(line, "trace_id", trace.map(<[u8; 16]>::as_slice));
     at(line, "undisclosed");
     undisclosed(line, event);
+    at(line, "unparsed");
+    if [&event.input, &event.outcome.result].into_iter().any(is_left_unparsed) {
+        line.extend_from_slice(br#""unparsed":true,"#);
+    }
     facts.rest(line);
     if line.last() == Some(&b',') {
         line.pop();
@@ -126,6 +131,11 @@ fn pii_types(line: &mut Vec<u8>, findings: &Findings) {
 }
 
 /// Says which content the sender kept to itself, so that its absence is not read as emptiness.
+/// Whether a content is a text only because it is too large for what it says to be read.
+fn is_left_unparsed(content: &Content<'_>) -> bool {
+    matches!(content, Content::Value(Json::Str(text)) if text.as_str().is_some_and(json::is_left_unparsed))
+}
+
 fn undisclosed(line: &mut Vec<u8>, event: &Event<'_>) {
     if matches!(event.action, Action::Boundary { .. } | Action::Decide { .. } | Action::Request { .. }) {
         return;

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 /// What the reference reads of a chain's line: nesting up to its recursion limit, integers up to
 /// 4,000 digits.
-const LINE: Limits = Limits { depth: 990, int_digits: 4000 };
+const LINE: Limits = Limits { depth: 990, int_digits: 4000, ..Limits::PYTHON };
 
 /// Levels of nesting that the reference can hash when it verifies a record.
 const HASH_LEVELS: usize = 331;

@@ -1,6 +1,6 @@
 //! What a result says of how its action ended.
 
-use crate::json::{Json, parse};
+use crate::json::{Json, parse_embedded};
 
 const DENIALS: [&str; 9] =
     ["deny", "denied", "reject", "rejected", "block", "blocked", "triggered", "refuse", "refused"];
@@ -29,7 +29,9 @@ pub fn says_no(result: &Json<'_>) -> bool {
 pub fn tells_of_failure(result: &Json<'_>) -> bool {
     let inner = || ["output", "data"].iter().any(|key| result.get(key).is_some_and(is_failure));
     let encoded = || match result.as_str() {
-        Some(text) if text.trim_start().starts_with('{') => parse(text).is_ok_and(|value| is_failure(&value)),
+        Some(text) if text.trim_start().starts_with('{') => {
+            parse_embedded(text).is_ok_and(|value| is_failure(&value))
+        }
         _ => false,
     };
     is_failure(result) || inner() || encoded()
@@ -75,6 +77,7 @@ fn is_nonzero(value: &Json<'_>) -> bool {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::json::parse;
 
     fn failed(text: &str) -> bool {
         tells_of_failure(&parse(text).unwrap())

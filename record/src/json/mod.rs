@@ -11,7 +11,7 @@ mod split;
 mod tests;
 
 pub use error::{ParseError, Problem};
-pub use parse::{Limits, Parsed, find_special, parse, parse_with};
+pub use parse::{Limits, Parsed, find_special, is_left_unparsed, parse, parse_embedded, parse_with};
 pub use split::{Listing, Most, split, values_in};
 
 use std::borrow::Cow;

@@ -15,13 +15,22 @@ pub struct Limits {
     pub depth: usize,
     /// Digits of one integer, without its sign.
     pub int_digits: usize,
+    /// Values in arrays and objects, at any depth: each takes up to 64 bytes of memory, however short it
+    /// is as text.
+    pub values: usize,
 }
 
 impl Limits {
     /// What CPython 3.11 takes at its default recursion limit: 992 levels are the most that both
     /// its parser and its writer get through. Longer integers than 4,300 digits are refused since
     /// CVE-2020-10735.
-    pub const PYTHON: Self = Self { depth: 992, int_digits: 4300 };
+    pub const PYTHON: Self = Self { depth: 992, int_digits: 4300, values: usize::MAX };
+
+    /// The same of what a request may hold.
+    pub const REQUEST: Self = Self { values: 2_000_000, ..Self::PYTHON };
+
+    /// The same of a text inside a value, of which there may be many. What is larger stays a text.
+    pub const EMBEDDED: Self = Self { values: 100_000, ..Self::PYTHON };
 }
 
 impl Default for Limits {
@@ -45,12 +54,30 @@ pub struct Parsed<'a> {
     pub depth: usize,
 }
 
-/// Parses `text` within [`Limits::PYTHON`].
+/// Parses `text` within [`Limits::REQUEST`].
 ///
 /// # Errors
 /// The first place where the text is not JSON, or exceeds a limit.
 pub fn parse(text: &str) -> Result<Json<'_>, ParseError> {
-    parse_with(text, &Limits::PYTHON).map(|parsed| parsed.value)
+    parse_with(text, &Limits::REQUEST).map(|parsed| parsed.value)
+}
+
+/// Parses a text that stands in a value, within [`Limits::EMBEDDED`].
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_embedded(text: &str) -> Result<Json<'_>, ParseError> {
+    parse_with(text, &Limits::EMBEDDED).map(|parsed| parsed.value)
+}
+
+/// Whether a text is left one although it begins as JSON, because it holds more than
+/// [`Limits::EMBEDDED`] lets be parsed.
+#[must_use]
+pub fn is_left_unparsed(text: &str) -> bool {
+    // A value takes two bytes at least.
+    text.len() > 2 * Limits::EMBEDDED.values
+        && text.trim_start().starts_with(['{', '['])
+        && parse_embedded(text).is_err_and(|error| matches!(error.problem, Problem::TooMany { .. }))
 }
 
 /// Parses `text` within `limits`.
@@ -67,6 +94,7 @@ pub fn parse_with<'a>(text: &'a str, limits: &Limits) -> Result<Parsed<'a>, Pars
         safe_numbers: true,
         depth: 0,
         duplicate: None,
+        values: 0,
     };
     match parser.document() {
         Ok(value) => {
@@ -95,6 +123,7 @@ struct Parser<'a, 'l> {
     safe_numbers: bool,
     depth: usize,
     duplicate: Option<Text<'a>>,
+    values: usize,
 }
 
 impl<'a> Parser<'a, '_> {
@@ -107,6 +136,10 @@ impl<'a> Parser<'a, '_> {
                 self.skip_space();
                 let Some(parent) = open.last_mut() else { return self.end(value) };
                 let next = self.peek();
+                self.values += 1;
+                if self.values > self.limits.values {
+                    return Err((Problem::TooMany { limit: self.limits.values }, self.at));
+                }
                 match parent {
                     Open::Array(items) => items.push(value),
                     Open::Object { entries, key } => {

@@ -185,3 +185,23 @@ fn an_owned_value_is_the_same_and_has_its_weight() {
     let two = parse(r#"["aaaaaaaaaa","bbbbbbbbbb"]"#).unwrap().weight();
     assert_eq!(two - one, size_of::<Json<'_>>() + 10);
 }
+
+#[test]
+fn a_text_of_too_many_values_stays_a_text() {
+    let of = |values: usize| format!("[{}0]", "0,".repeat(values - 1));
+    let most = Limits::EMBEDDED.values;
+    assert!(parse_embedded(&of(most)).is_ok() && !is_left_unparsed(&of(most)));
+    let error = parse_embedded(&of(most + 1)).unwrap_err();
+    assert_eq!(error.problem, Problem::TooMany { limit: most });
+    assert!(is_left_unparsed(&of(most + 1)) && parse(&of(most + 1)).is_ok());
+    // Members count as well, and values of values.
+    let nested = format!("{{\"a\":[{}[]]}}", "{\"b\":1},".repeat(most / 2));
+    assert!(is_left_unparsed(&nested));
+    for text in [
+        "x".repeat(3 * most),
+        format!("[{}", "0,".repeat(most / 2)),
+        format!("[\"{}\"]", "x".repeat(3 * most)),
+    ] {
+        assert!(!is_left_unparsed(&text), "{}", &text[..10]);
+    }
+}

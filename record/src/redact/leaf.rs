@@ -82,7 +82,7 @@ pub(super) fn nested(text: &str) -> Option<Json<'_>> {
     if !framed {
         return None;
     }
-    parse_with(trimmed, &Limits { depth: 64, ..Limits::PYTHON }).ok().map(|parsed| parsed.value)
+    parse_with(trimmed, &Limits { depth: 64, ..Limits::EMBEDDED }).ok().map(|parsed| parsed.value)
 }
 
 pub(super) fn is_patch(text: &str) -> bool {

@@ -4,6 +4,7 @@
 mod chains;
 mod directory;
 mod limits;
+mod memory;
 mod notices;
 mod subjects;
 
