@@ -6,7 +6,7 @@
 
 use super::canon::write_str;
 use super::content::{self, OutcomeContent};
-use super::data::data;
+use super::data::{Spans, data};
 use super::draft::{Draft, DraftWriter, Scratch};
 use super::hash;
 use super::ids::{Origin as IdOrigin, RecordId};
@@ -46,18 +46,18 @@ impl Builder {
         found: &[(&'static str, Found)],
         scratch: &mut Scratch,
     ) -> Draft {
-        let Ids { id, parent, trace, span } = Ids::of(&event.origin, tenant, scratch);
+        let Ids { id, parent, spans } = Ids::of(&event.origin, tenant, scratch);
         let words = Words::of(&event.action);
         let mut findings = std::mem::take(&mut scratch.findings);
         let said = Said::of(event, self, &mut findings);
-        let names = Names::of(event, &words, trace, self, &mut findings);
+        let names = Names::of(event, &words, spans.trace, self, &mut findings);
         found.iter().for_each(|(_, found)| findings.add_known(&found.kind, found.sample.clone()));
         let mut w = DraftWriter::new(scratch);
         let buffer = &mut scratch.content;
         action(&mut w.line, words.class, &names, event, said.input.as_deref(), buffer);
         agent(&mut w.line, &names);
         w.data();
-        data(&mut w.line, event, &names, (trace, span), &findings);
+        data(&mut w.line, event, &names, spans, &findings);
         w.line.extend_from_slice(br#"},"findings":"#);
         findings.write(!self.hash_only, &mut w.line);
         w.line.extend_from_slice(br#","integrity":{"#);
@@ -65,7 +65,8 @@ impl Builder {
         w.line.push(b'}');
         let how = outcome_content(&event.outcome);
         content::outcome(&mut w.line, event.outcome.status, how, said.outcome.as_deref(), buffer);
-        if let Some(parent) = parent {
+        // What is said to be its own parent has none.
+        if let Some(parent) = parent.filter(|parent| *parent != id) {
             w.parent(parent);
         }
         if let Some(human) = &names.principal {
@@ -109,8 +110,7 @@ impl Said {
 struct Ids<'a> {
     id: RecordId,
     parent: Option<RecordId>,
-    trace: Option<&'a [u8; 16]>,
-    span: Option<&'a [u8; 8]>,
+    spans: Spans<'a>,
 }
 
 impl<'a> Ids<'a> {
@@ -120,22 +120,19 @@ impl<'a> Ids<'a> {
             Origin::Span { trace, span, parent, .. } => Self {
                 id: of_span(trace, span),
                 parent: parent.map(|parent| of_span(trace, &parent)),
-                trace: Some(trace),
-                span: Some(span),
+                spans: Spans { trace: Some(trace), span: Some(span), parent: parent.as_ref() },
             },
             Origin::Keyed(Keyed { space, id, parent }) => Self {
                 id: RecordId::of_key(tenant, space, id),
                 parent: parent.as_ref().map(|parent| RecordId::of_key(tenant, space, parent)),
-                trace: None,
-                span: None,
+                spans: Spans { trace: None, span: None, parent: None },
             },
             Origin::Log { trace, span, identity, .. } => {
                 let digest = hash::input_hash_with(identity, &mut scratch.content).0;
                 Self {
                     id: RecordId::derive(IdOrigin::Log, tenant, &[&digest]),
                     parent: trace.as_ref().zip(span.as_ref()).map(|(trace, span)| of_span(trace, span)),
-                    trace: trace.as_ref(),
-                    span: span.as_ref(),
+                    spans: Spans { trace: trace.as_ref(), span: span.as_ref(), parent: None },
                 }
             }
         }

@@ -26,17 +26,31 @@ pub(super) fn member(line: &[u8], data: usize, now: &[u8; TS_LEN]) -> Option<(us
 
 /// The line without `data.clock`.
 pub(super) fn without(line: &[u8]) -> Cow<'_, [u8]> {
+    match memchr::memmem::find(line, DATA) {
+        Some(data) => without_members(line, data, |key| key == KEY),
+        None => Cow::Borrowed(line),
+    }
+}
+
+/// A line whose `data` begins at `data`, without those members of it that `goes` names by their keys,
+/// which have their quotes. A line that can't be read stays as it is.
+pub(super) fn without_members(line: &[u8], data: usize, goes: impl Fn(&[u8]) -> bool) -> Cow<'_, [u8]> {
     let cut = || {
-        let data = memchr::memmem::find(line, DATA)?;
         let mut members = Members::of(line, data)?;
         let start = members.start;
-        let clock = members.find(|member| member.key == KEY)?;
-        let (from, to) = match line.get(clock.end) {
-            Some(b',') => (clock.at, clock.end + 1),
-            _ if clock.at > start => (clock.at - 1, clock.end),
-            _ => (clock.at, clock.end),
-        };
-        Some([line.get(..from)?, line.get(to..)?].concat())
+        let first = members.find(|member| goes(member.key))?;
+        // Each member that stays is written with a comma behind it; what stands before the first one that goes
+        // has its comma already.
+        let mut out = line.get(..first.at)?.to_vec();
+        for member in members.by_ref().filter(|member| !goes(member.key)) {
+            out.extend_from_slice(line.get(member.at..member.end)?);
+            out.push(b',');
+        }
+        if out.len() > start {
+            out.pop();
+        }
+        out.extend_from_slice(line.get(members.at..).filter(|rest| rest.starts_with(b"}"))?);
+        Some(out)
     };
     cut().map_or(Cow::Borrowed(line), Cow::Owned)
 }

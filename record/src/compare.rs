@@ -7,6 +7,7 @@
 
 use super::draft::ContentHash;
 use super::own;
+use super::sameness;
 use super::told::Mark;
 use crate::json::{Json, Text, parse};
 
@@ -73,14 +74,20 @@ pub(super) fn same_but_content(ours: &[u8], sealed: &[u8]) -> bool {
 /// The record without its content and its place in a chain.
 fn without_content(line: &[u8]) -> Option<Vec<(Text<'_>, Json<'_>)>> {
     let Ok(Json::Object(mut record)) = parse(std::str::from_utf8(line).ok()?) else { return None };
-    drop_keys(&mut record, &["findings", "integrity", "parent_id", "severity", "ts"]);
+    drop_keys(&mut record, &sameness::OF_RECORD);
+    drop_keys(&mut record, &["findings", "severity"]);
     unclaim(&mut record);
+    let adapter = record.iter().find(|(key, _)| key.as_str() == Some("source")).map(|(_, source)| source);
+    let native = adapter.and_then(|source| source.get("adapter")?.as_str()) == Some("native");
     for (key, value) in &mut record {
         let Json::Object(members) = value else { continue };
         match key.as_str() {
             Some("action") => drop_keys(members, &["input"]),
             Some("outcome") => drop_keys(members, &["hash", "summary"]),
-            Some("data") => drop_keys(members, &["clock", "pii_types", "undisclosed"]),
+            Some("data") => {
+                drop_keys(members, &["pii_types", "undisclosed"]);
+                members.retain(|(key, _)| !key.as_str().is_some_and(|key| sameness::leaves_out(key, native)));
+            }
             _ => {}
         }
     }
@@ -112,40 +119,14 @@ fn drop_keys(members: &mut Vec<(Text<'_>, Json<'_>)>, keys: &[&str]) {
 mod tests {
     use crate::build::Builder;
     use crate::draft::{Draft, GENESIS, Scratch, Standing};
-    use crate::event::{Action, Agent, Content, Event, Origin, Outcome, Source, Status, Usage};
+    use crate::event::{Content, Event, Status};
     use crate::json::Json;
+    use crate::sample::call;
     use crate::tenant::Tenant;
     use crate::time;
 
     fn draft(change: impl FnOnce(&mut Event<'_>)) -> Draft {
-        let mut event = Event {
-            action: Action::Generate { provider: None, model: Some("m".into()) },
-            agent: Agent::default(),
-            session: None,
-            principal: None,
-            tenant: None,
-            input: Content::Undisclosed,
-            outcome: Outcome {
-                status: Status::Ok,
-                result: Content::Undisclosed,
-                error_type: None,
-                error_text: None,
-            },
-            authorization: None,
-            origin: Origin::Span {
-                trace: [1; 16],
-                span: [2; 8],
-                parent: Some([3; 8]),
-                name: "chat m".into(),
-            },
-            started: Some(1),
-            ended: Some(2),
-            usage: Usage::default(),
-            source: Source { adapter: "otel", via: "test", dialect: "gen_ai", mapping: "2" },
-            dropped: 0,
-            trace_flags: None,
-            facts: Vec::new(),
-        };
+        let mut event = call();
         change(&mut event);
         Builder::new(false).draft(&event, &Tenant::Local, &mut Scratch::default())
     }

@@ -4,15 +4,24 @@ use super::canon::write_str;
 use super::members::{id, instant, integer, key, number, text, tokens};
 use super::names::Names;
 use super::redact::Findings;
+use super::sameness::PARENT_SPAN;
 use crate::event::{Action, Content, Event, Fact, Status};
 use crate::json::{self, Json};
+
+/// The ids of OpenTelemetry's that an origin states.
+#[derive(Clone, Copy)]
+pub(super) struct Spans<'o> {
+    pub(super) trace: Option<&'o [u8; 16]>,
+    pub(super) span: Option<&'o [u8; 8]>,
+    pub(super) parent: Option<&'o [u8; 8]>,
+}
 
 /// The inside of `data`. Keys in order, each with a comma after it; the last one's is taken back.
 pub(super) fn data(
     line: &mut Vec<u8>,
     event: &Event<'_>,
     names: &Names<'_>,
-    (trace, span): (Option<&[u8; 16]>, Option<&[u8; 8]>),
+    Spans { trace, span, parent }: Spans<'_>,
     findings: &Findings,
 ) {
     let mut facts = Facts { sorted: &names.facts, last: ("", 0) };
@@ -43,6 +52,8 @@ pub(super) fn data(
     tokens(line, "input_tokens", event.usage.input_tokens);
     at(line, "output_tokens");
     tokens(line, "output_tokens", event.usage.output_tokens);
+    at(line, PARENT_SPAN);
+    id(line, PARENT_SPAN, parent.map(<[u8; 8]>::as_slice));
     at(line, "pii_types");
     pii_types(line, findings);
     at(line, "reasoning_tokens");

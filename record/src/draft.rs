@@ -10,6 +10,7 @@ use super::clock;
 use super::compare;
 use super::ids::{Origin, RecordId};
 use super::redact::Findings;
+use super::sameness;
 use super::tenant::Tenant;
 use super::time::LEN as TS_LEN;
 use super::told::Mark;
@@ -255,16 +256,37 @@ impl Draft {
         compare::content(&self.line)
     }
 
+    /// The record that the line names as its parent.
+    #[must_use]
+    pub fn parent(&self) -> Option<RecordId> {
+        let at = self.marks.parent? + PARENT.len();
+        RecordId::parse(std::str::from_utf8(self.line.get(at..at + 36)?).ok()?)
+    }
+
     /// Appends the finished line to `out` and returns its hash.
     pub fn seal(&self, prev: &HexHash, ts: &[u8; TS_LEN], out: &mut Vec<u8>) -> HexHash {
         let start = out.len();
         out.extend_from_slice(&self.line);
-        let line = &mut out[start..];
-        line[self.marks.ts..self.marks.ts + TS_LEN].copy_from_slice(ts);
+        self.fill(self.marks.ts, prev, ts, &mut out[start..])
+    }
+
+    /// As [`Self::seal`], of a record whose parent is not in the chain: the line names none. What is hashed
+    /// beforehand stands before the parent.
+    pub fn seal_without_parent(&self, prev: &HexHash, ts: &[u8; TS_LEN], out: &mut Vec<u8>) -> HexHash {
+        let Some(at) = self.marks.parent else { return self.seal(prev, ts, out) };
+        let start = out.len();
+        out.extend_from_slice(&self.line[..at]);
+        out.extend_from_slice(&self.line[at + PARENT_LEN..]);
+        self.fill(self.marks.ts - PARENT_LEN, prev, ts, &mut out[start..])
+    }
+
+    /// Fills the blanks of a line of which nothing was changed before them; the time goes to `ts_at`.
+    fn fill(&self, ts_at: usize, prev: &HexHash, ts: &[u8; TS_LEN], line: &mut [u8]) -> HexHash {
+        line[ts_at..ts_at + TS_LEN].copy_from_slice(ts);
         let hole = self.marks.hole;
         line[hole + PREV_AT..hole + PREV_AT + 64].copy_from_slice(prev);
         let mut state = self.head.clone();
-        state.update(&line[hole + PREV_KEY_AT..self.line.len() - 1]);
+        state.update(&line[hole + PREV_KEY_AT..line.len() - 1]);
         let hash = super::hash::hex(&state.finalize().into());
         line[hole + HASH_AT..hole + HASH_AT + 64].copy_from_slice(&hash);
         hash
@@ -273,17 +295,35 @@ impl Draft {
     /// Names another parent, or none, where there is one: the span that was named is not recorded.
     pub fn move_under(&mut self, parent: Option<RecordId>) {
         let Some(at) = self.marks.parent else { return };
-        let mut line = self.line.to_vec();
-        match parent {
-            Some(parent) => line[at + PARENT.len()..at + PARENT_LEN - 1].copy_from_slice(&parent.text()),
-            None => {
-                line.drain(at..at + PARENT_LEN);
-                self.marks.parent = None;
-                self.marks.id -= PARENT_LEN;
-                self.marks.ts -= PARENT_LEN;
+        let line = match parent {
+            Some(parent) => {
+                let mut line = self.line.to_vec();
+                line[at + PARENT.len()..at + PARENT_LEN - 1].copy_from_slice(&parent.text());
+                line
             }
-        }
+            None => {
+                let (marks, line) = self.without_parent();
+                self.marks = marks;
+                line
+            }
+        };
         self.line = line.into();
+    }
+
+    fn without_parent(&self) -> (Marks, Vec<u8>) {
+        let Some(at) = self.marks.parent else { return (self.marks, self.line.to_vec()) };
+        let line = [&self.line[..at], &self.line[at + PARENT_LEN..]].concat();
+        let Marks { conflict, hole, id, ts, .. } = self.marks;
+        (Marks { conflict, hole, parent: None, id: id - PARENT_LEN, ts: ts - PARENT_LEN }, line)
+    }
+
+    /// What a resend is compared by: the line without what is on the list of [`sameness`].
+    fn compared(&self) -> (Marks, Vec<u8>) {
+        let (marks, line) = self.without_parent();
+        let bare = sameness::without(&line, marks.conflict).into_owned();
+        let cut = line.len() - bare.len();
+        let Marks { conflict, hole, parent, id, ts } = marks;
+        (Marks { conflict, hole: hole - cut, parent, id: id - cut, ts: ts - cut }, bare)
     }
 
     /// How this draft stands to `line`, which is sealed under the same origin.
@@ -321,9 +361,8 @@ impl Draft {
         }
     }
 
-    /// Whether `line`, stored under the same origin, says the same thing: equal in everything but
-    /// its place in the chain, the time of sealing, and its parent, which depends on what else came in
-    /// the same request.
+    /// Whether `line`, stored under the same origin, says the same thing: equal in everything but what is
+    /// on the list of [`sameness`].
     ///
     /// A line sealed by another version of the mapping, or read from another form of the same telemetry
     /// (an export of what came live), may say the same in other words; then only its length of life
@@ -332,13 +371,9 @@ impl Draft {
     #[must_use]
     pub fn same_content(&self, line: &[u8]) -> bool {
         let whole = [line.strip_suffix(b"\n").unwrap_or(line), b"\n"].concat();
-        if let Some(mut other) = Self::reopen(self.tenant.clone(), &whole) {
-            let mut this = self.clone();
-            this.move_under(None);
-            other.move_under(None);
-            if this.marks == other.marks && this.line == other.line {
-                return true;
-            }
+        if Self::reopen(self.tenant.clone(), &whole).is_some_and(|other| self.compared() == other.compared())
+        {
+            return true;
         }
         compare::same_life_in_other_words(&self.line, line)
     }
@@ -362,9 +397,7 @@ impl Draft {
     /// origin: the same line under an id of its own, with `conflicts_with` naming the first.
     #[must_use]
     pub fn conflicting_with(&self, first: RecordId) -> Self {
-        let mut bare = self.clone();
-        bare.move_under(None);
-        let content = Sha256::digest(&bare.line);
+        let content = Sha256::digest(self.compared().1);
         let id = RecordId::derive(Origin::Conflict, &self.tenant, &[first.bytes(), &content]);
         let note = [&br#""conflicts_with":""#[..], &first.text(), b"\","].concat();
         let Marks { conflict, hole, parent, id: id_at, ts } = self.marks;

@@ -27,6 +27,9 @@ pub mod notice;
 pub mod own;
 pub mod parse;
 pub mod redact;
+mod sameness;
+#[cfg(test)]
+mod sample;
 pub mod schema;
 pub mod spelling;
 pub mod tenant;

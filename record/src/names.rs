@@ -8,6 +8,7 @@ use super::build::Builder;
 use super::hash;
 use super::own;
 use super::redact::{Findings, Redactor};
+use super::sameness;
 use super::vocabulary::Words;
 use crate::event::{Event, Fact};
 use std::borrow::Cow;
@@ -97,16 +98,17 @@ fn facts<'e>(
     redactor: &Redactor,
     findings: &mut Findings,
 ) -> Vec<(&'static str, Fact<'e>)> {
-    let mut named = |raw: &'e str, masked: Cow<'e, str>| {
-        if masked != raw {
-            redactor.scan_name(raw, findings);
-        }
-        bounded(masked)
-    };
     let mut facts: Vec<_> = event
         .facts
         .iter()
         .map(|(key, fact)| {
+            let mut named = |raw: &'e str, masked: Cow<'e, str>| {
+                // What is found in the name of a parent is a finding of the parent's.
+                if masked != raw && !sameness::leaves_out(key, false) {
+                    redactor.scan_name(raw, findings);
+                }
+                bounded(masked)
+            };
             let fact = match fact {
                 Fact::Number(number) => Fact::Number(*number),
                 Fact::Flag(flag) => Fact::Flag(*flag),

@@ -137,7 +137,8 @@ impl<'a> Body<'a> {
         let trace = self.text(TRACE_ID);
         let metadata = self.metadata();
         let mut fragment = Fragment::new(SPACE, observation_id(id.clone()), source("langfuse"));
-        fragment.parent = self.text(PARENT).map(observation_id).or_else(|| trace.clone().map(trace_id));
+        let parent = self.text(PARENT);
+        fragment.parent = parent.clone().map(observation_id).or_else(|| trace.clone().map(trace_id));
         fragment.within = trace.clone().map(trace_id);
         fragment.started = self.instant(START);
         fragment.ended = self.instant(END);
@@ -164,6 +165,7 @@ impl<'a> Body<'a> {
             fragment.facts.extend(u64::try_from(*version).ok().map(|n| ("prompt_version", Fact::Number(n))));
         }
         fragment.facts.push(("observation_id", Fact::Id(id)));
+        fragment.facts.extend(parent.map(|parent| ("parent_observation_id", Fact::Id(parent))));
         fragment.facts.extend(trace.map(|trace| ("trace_id", Fact::Id(trace))));
         Ok(fragment)
     }

@@ -109,11 +109,13 @@ fn span<'a>(item: &Json<'a>) -> Result<Event<'a>, Unusable> {
     let kind =
         text(data, "type").ok_or_else(|| Unusable::new("span_data.type", "must say what the span is of"))?;
     // A span without a parent is a part of the trace itself.
-    let parent = text(item, "parent_id").map_or_else(|| vec![trace.clone()], |id| vec![trace.clone(), id]);
+    let above = text(item, "parent_id");
+    let parent = above.clone().map_or_else(|| vec![trace.clone()], |id| vec![trace.clone(), id]);
     let keyed = Keyed { space: "openai_agents", id: vec![trace.clone(), span.clone()], parent: Some(parent) };
     let mut event = base(action(&kind, data), keyed, item.get("metadata"));
     event.facts.push(("trace_id", Fact::Id(trace.clone())));
     event.facts.push(("span_id", Fact::Id(span)));
+    event.facts.extend(above.map(|id| ("parent_span_id", Fact::Id(id))));
     event.session = Some(trace);
     event.started = nanos(item.get("started_at"));
     event.ended = nanos(item.get("ended_at"));

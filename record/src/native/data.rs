@@ -5,9 +5,10 @@ use super::super::canon::MAX_SAFE_INTEGER;
 use super::super::hash::dumps_float;
 use super::super::names::bounded;
 use super::super::redact::{Findings, Redactor};
+use super::super::sameness::{PARENT_KEY, PARENT_RECORD};
 use super::super::time;
-use super::Record;
 use super::strict::{MAX_ITEMS, Place, Wrong, owned, text};
+use super::{Parent, Record};
 use crate::json::{Json, Text};
 
 /// Members of one `data`, and bytes of one of its names.
@@ -18,9 +19,11 @@ const MAX_NAME: usize = 64;
 const PURPOSE: usize = 500;
 
 /// What is not the sender's to put there.
-const RESERVED: [(&str, &str); 7] = [
+const RESERVED: [(&str, &str); 9] = [
     ("clock", "is written by halod when its clock is behind the chain"),
     ("key", "is written by halod; the record's own `key` stands beside `data`"),
+    ("parent_key", "is written by halod; the record's own `parent` stands beside `data`"),
+    ("parent_record_id", "is written by halod; the record's own `parent_id` stands beside `data`"),
     ("started_at", "is a field of the record, beside `data`"),
     ("ended_at", "is a field of the record, beside `data`"),
     ("duration_ms", "is what lies between started_at and ended_at"),
@@ -139,6 +142,11 @@ pub(super) fn members<'r>(
         redactor.scan_name(&record.key, findings);
     }
     let mut members = vec![("key", Json::Str(bounded(key).into()))];
+    // What is found in a parent's key is a finding of the parent's.
+    members.extend(record.parent.as_ref().map(|parent| match parent {
+        Parent::Key(key) => (PARENT_KEY, Json::Str(bounded(redactor.id(key)).into())),
+        Parent::Id(id) => (PARENT_RECORD, Json::Str(id.to_string().into())),
+    }));
     if let Some(Json::Object(entries)) = &record.data {
         members.extend(entries.iter().filter_map(|(key, value)| {
             let name = key.as_str()?;

@@ -51,10 +51,12 @@ impl Builder {
         if let Some(how) = &record.outcome {
             content::outcome(&mut w.line, how.status, said, outcome.as_deref(), &mut scratch.content);
         }
-        match &record.parent {
-            Some(Parent::Key(key)) => w.parent(of_key(key)),
-            Some(Parent::Id(id)) => w.parent(*id),
-            None => {}
+        let parent = record.parent.as_ref().map(|parent| match parent {
+            Parent::Key(key) => of_key(key),
+            Parent::Id(id) => *id,
+        });
+        if let Some(parent) = parent.filter(|parent| *parent != id) {
+            w.parent(parent);
         }
         after_integrity(&mut w.line, record, &names);
         let session = record.session.as_deref().map_or(Cow::Borrowed("local"), |session| names.id(session));

@@ -27,7 +27,8 @@
 //! there. Everything wrong with a record is told at once, each with its place.
 //!
 //! Hashes, masks and findings are the reference's; where they differ on purpose is in `ARCHITECTURE.md`.
-//! Beyond it, `data.key` repeats the key, and names are kept to 256 characters.
+//! Beyond it, `data.key` repeats the key, `data.parent_key` or `data.parent_record_id` the parent, and names
+//! are kept to 256 characters. The record's `parent_id` names the parent if that was sealed before.
 
 mod data;
 mod draft;

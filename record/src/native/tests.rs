@@ -140,6 +140,52 @@ fn a_record_has_every_field_in_its_place() {
     // The parent is the record of its key.
     let parent = self::draft(&LEAST.replace("k-1", "order-77"));
     assert_eq!(at("/parent_id"), parent.id().to_string());
+    assert_eq!(at("/data/parent_key"), "order-77");
+}
+
+#[test]
+fn a_parent_is_told_as_its_sender_names_it() {
+    let data = |parent: &str| {
+        let draft = draft(&LEAST.replace("\"action\"", &format!("{parent},\"action\"")));
+        assert_sound(&draft);
+        let record: serde_json::Value = serde_json::from_str(&line(&draft)).unwrap();
+        (record["data"].clone(), record["parent_id"].clone())
+    };
+    let id = "0af76519-16cd-8d84-8448-eb211c80319c";
+    let (by_id, named) = data(&format!(r#""parent_id":"{}""#, id.to_uppercase()));
+    assert_eq!((&by_id["parent_record_id"], named), (&id.into(), id.into()));
+    // What is found in it is a finding of the parent's.
+    let (by_key, _) = data(r#""parent":"sk-proj-FAKE0000aaaabbbbccccddddeeeeffff12345678""#);
+    assert!(by_key["parent_key"].as_str().unwrap().starts_with("sk-"), "{by_key}");
+    assert!(!by_key.to_string().contains("FAKE0000"), "{by_key}");
+    let long = "é".repeat(256);
+    assert_eq!(data(&format!(r#""parent":"{long}""#)).0["parent_key"], long);
+    let (own, parent) = data(r#""parent":"k-1""#);
+    assert_eq!((&own["parent_key"], parent), (&"k-1".into(), serde_json::Value::Null));
+    for name in ["parent_key", "parent_record_id"] {
+        let text = LEAST.replace("\"action\"", &format!(r#""data":{{"{name}":"x"}},"action""#));
+        assert!(
+            wrong(&text)[0].starts_with(&format!("data.{name}: is written by halod")),
+            "{:?}",
+            wrong(&text)
+        );
+    }
+}
+
+/// A resend is compared without its parent; names of the sender's own that only look like parents count.
+#[test]
+fn another_parent_is_no_contradiction_and_another_name_is() {
+    let sealed = line(&draft(FULL));
+    for parent in [
+        r#""parent": "order-78""#,
+        r#""parent_id": "0af76519-16cd-8d84-8448-eb211c80319c""#,
+        r#""parent": null"#,
+    ] {
+        let other = draft(&FULL.replace(r#""parent": "order-77""#, parent));
+        assert!(matches!(other.standing(sealed.as_bytes()), Standing::Same), "{parent}");
+    }
+    let named = |n: u8| draft(&FULL.replace("\"attempt\": 2", &format!("\"parent_span_id\": \"{n}\"")));
+    assert!(matches!(named(1).standing(line(&named(2)).as_bytes()), Standing::Conflict));
 }
 
 #[test]

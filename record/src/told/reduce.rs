@@ -10,6 +10,7 @@ use crate::ids::kept_part;
 use crate::json::Json;
 use crate::names::bounded;
 use crate::redact::Findings;
+use crate::sameness;
 use std::borrow::Cow;
 
 /// Bytes of a name that are kept.
@@ -139,7 +140,8 @@ impl Reducer<'_> {
     /// A name that goes into `data`: what is in it is a finding.
     fn datum(&mut self, field: &'static str, raw: Cow<'_, str>, mask: Mask) -> Cow<'static, str> {
         let masked = self.masked(&raw, mask).into_owned();
-        if masked != raw {
+        // What is found in the name of a parent is a finding of the parent's.
+        if masked != raw && !sameness::leaves_out(field, false) {
             let mut findings = Findings::default();
             self.builder.redactor.scan_name(&raw, &mut findings);
             self.found.extend(list(self.builder, &findings).into_iter().map(|found| (field, found)));

@@ -237,6 +237,23 @@ fn another_form_of_the_same_telemetry_says_nothing_new() {
     assert!(matches!(draft(&exported).standing(&line(&live)), Standing::Conflict));
 }
 
+/// What halod says of a parent in `data` tells no message from another one: older versions did not say it.
+#[test]
+fn a_message_is_known_whatever_is_said_of_its_parent() {
+    let message = |parent: Option<&'static str>| {
+        let mut fragment = Fragment::new("test", vec!["a".into()], SOURCE);
+        fragment.facts = vec![("observation_id", Fact::Id("a".into()))];
+        fragment.facts.extend(parent.map(|parent| ("parent_observation_id", Fact::Id(parent.into()))));
+        fragment.parent = Some(vec!["p".into()]);
+        Builder::new(false).reduce(fragment, &mut Scratch::default())
+    };
+    let (silent, told) = (message(None), message(Some("p")));
+    assert_eq!(silent.mark(), told.mark());
+    let sealed = line(&whole(&Builder::new(false), &[Message::read(&told.write()).unwrap()]));
+    assert_eq!(value(&sealed)["data"]["parent_observation_id"], "p");
+    assert!(matches!(whole(&Builder::new(false), &[silent]).standing(&sealed), Standing::Same));
+}
+
 #[test]
 fn lines_of_other_shapes_are_no_messages() {
     for line in ["", "{}", "[]", "null", r#"{"space":"x"}"#, "\u{0}"] {

@@ -1,6 +1,7 @@
 //! A reduced fragment as one line of JSON.
 
 use super::super::hash::{parse_hex, write_hex};
+use super::super::sameness;
 use crate::event::{Content, Digest, Fact, Found, Source, Status, Told, Usage};
 use crate::fragment::{Fragment, Kind};
 use serde::{Deserialize, Serialize};
@@ -136,12 +137,13 @@ struct WireDigest {
     findings: Vec<(String, String)>,
 }
 
-/// All that a fragment says, without when it was said and without what depends on the version of
-/// redaction: two messages that say the same are one.
+/// All that a fragment says, without when it was said, without what depends on the version of redaction,
+/// and without what a resend's comparison leaves out: two messages that say the same are one.
 pub(super) fn said(fragment: &Fragment<'static>) -> Vec<u8> {
     let mut wire = wire(fragment);
     wire.said = 0;
     wire.found.clear();
+    wire.facts.retain(|(key, _)| !sameness::leaves_out(key, false));
     for digest in [&mut wire.input, &mut wire.result, &mut wire.error].into_iter().flatten() {
         digest.summary = None;
         digest.findings.clear();
