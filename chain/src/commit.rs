@@ -1,6 +1,7 @@
 //! The commit: drafts in, records linked and durable out.
 
 use super::error::{ChainError, ChainUnusable};
+use super::parents::Section;
 use super::store::{Store, journal_damaged, positions};
 use super::tail::{Locked, is_sealed_as};
 use halod_record::draft::{Draft, HexHash, Standing};
@@ -9,6 +10,7 @@ use halod_record::notice::{About, Notice};
 use halod_record::redact::Severity;
 use halod_record::tenant::Tenant;
 use halod_record::time;
+use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -75,7 +77,7 @@ pub struct Committed {
 const CLOCK_TOLERANCE: u64 = 5_000_000_000;
 
 /// When records are sealed.
-struct Moment {
+pub(super) struct Moment {
     /// What they say: never earlier than the record before them.
     ts: [u8; time::LEN],
     /// What the clock says, where it is behind by more than that is tolerated.
@@ -237,8 +239,9 @@ impl Store {
         let sealed_at = now_nanos.max(self.chains[at].last_ts).div_ceil(1000).saturating_mul(1000);
         let clock = self.clock_if_behind(at, now_nanos);
         let moment = Moment { ts: time::rfc3339(sealed_at), clock };
+        let mut section = Section::new(at, start, &moment);
         for notice in self.due_notices(at) {
-            self.seal_one(at, start, &notice, &moment)?;
+            self.seal_one(&mut section, &notice)?;
         }
         let mut next = from;
         while let Some(&(w, d)) = group.items.get(next) {
@@ -247,7 +250,7 @@ impl Store {
                 break;
             }
             let asked = draft.id();
-            let (fate, record) = self.seal_one(at, start, draft, &moment)?;
+            let (fate, record) = self.seal_one(&mut section, draft)?;
             let work = &mut works[w];
             if let Some(detail) = work.detail.as_deref_mut() {
                 detail.fates.push(Told { asked, record, fate });
@@ -307,30 +310,27 @@ impl Store {
         due
     }
 
-    fn seal_one(
-        &mut self,
-        at: usize,
-        start: usize,
-        draft: &Draft,
-        moment: &Moment,
-    ) -> Result<(Fate, RecordId), ChainError> {
+    fn seal_one(&mut self, section: &mut Section<'_>, draft: &Draft) -> Result<(Fate, RecordId), ChainError> {
         let id = draft.id();
-        let Some(line) = self.sealed_as(at, start, id)? else {
+        let Some(line) = self.sealed_as(section.at, section.start, id)? else {
             if let Some(action) = draft.content_of()
-                && let Some(line) = self.sealed_as(at, start, action)?
-                && draft.is_told_in(&line)
+                && let Some(line) = self.sealed_as(section.at, section.start, action)?
             {
-                return Ok((Fate::Duplicate, action));
+                section.knows(action);
+                if draft.is_told_in(&line) {
+                    return Ok((Fate::Duplicate, action));
+                }
             }
-            self.append(at, start, draft, moment);
+            self.append(section, draft)?;
             return Ok((Fate::Sealed, id));
         };
+        section.knows(id);
         match draft.standing(&line) {
             Standing::Same => return Ok((Fate::Duplicate, id)),
             Standing::Apart(content) => {
                 let mut fate = Fate::Duplicate;
                 for draft in content {
-                    if self.seal_one(at, start, draft, moment)?.0 != Fate::Duplicate {
+                    if self.seal_one(section, draft)?.0 != Fate::Duplicate {
                         fate = Fate::Sealed;
                     }
                 }
@@ -339,30 +339,44 @@ impl Store {
             Standing::Conflict => {}
         }
         let draft = draft.conflicting_with(id);
-        let known = self.sealed_as(at, start, draft.id())?.is_some();
+        let known = self.sealed_as(section.at, section.start, draft.id())?.is_some();
         if !known {
-            self.append(at, start, &draft, moment);
+            self.append(section, &draft)?;
         }
         Ok((if known { Fate::Duplicate } else { Fate::Conflict }, draft.id()))
     }
 
-    fn append(&mut self, at: usize, start: usize, draft: &Draft, moment: &Moment) {
-        let chain = &mut self.chains[at];
+    fn append(&mut self, section: &mut Section<'_>, draft: &Draft) -> Result<(), ChainError> {
+        let has_parent = self.has_parent_of(draft, section)?;
+        let chain = &mut self.chains[section.at];
         if std::mem::take(&mut chain.unterminated) {
             self.entry.bytes.push(b'\n');
         }
-        let offset = chain.len + (self.entry.bytes.len() - start) as u64;
-        chain.head = match &moment.clock {
-            None => draft.seal(&chain.head, &moment.ts, &mut self.entry.bytes),
-            Some(now) => draft.with_clock(now).seal(&chain.head, &moment.ts, &mut self.entry.bytes),
+        let offset = chain.len + (self.entry.bytes.len() - section.start) as u64;
+        let Moment { ts, clock } = section.moment;
+        let draft = match clock {
+            None => Cow::Borrowed(draft),
+            Some(now) => Cow::Owned(draft.with_clock(now)),
+        };
+        chain.head = if has_parent {
+            draft.seal(&chain.head, ts, &mut self.entry.bytes)
+        } else {
+            draft.seal_without_parent(&chain.head, ts, &mut self.entry.bytes)
         };
         chain.records += 1;
         self.index.insert(draft.id().key(), offset);
+        section.knows(draft.id());
+        Ok(())
     }
 
     /// The line under which `id` is sealed in this chain already: on disk, or in the section that
     /// is being filled. The index only says where to look.
-    fn sealed_as(&self, at: usize, start: usize, id: RecordId) -> Result<Option<Vec<u8>>, ChainError> {
+    pub(super) fn sealed_as(
+        &self,
+        at: usize,
+        start: usize,
+        id: RecordId,
+    ) -> Result<Option<Vec<u8>>, ChainError> {
         let mut offsets = Vec::new();
         self.index.candidates(id.key(), &mut offsets)?;
         let chain = &self.chains[at];

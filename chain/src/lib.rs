@@ -22,6 +22,7 @@ pub mod error;
 pub mod index;
 pub mod journal;
 mod names;
+mod parents;
 mod replay;
 pub mod scan;
 pub mod setaside;

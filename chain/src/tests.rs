@@ -3,6 +3,7 @@
 
 mod clock;
 mod faults;
+mod parents;
 mod whose;
 
 use super::commit::{Fate, Work};

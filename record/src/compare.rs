@@ -119,7 +119,7 @@ fn drop_keys(members: &mut Vec<(Text<'_>, Json<'_>)>, keys: &[&str]) {
 mod tests {
     use crate::build::Builder;
     use crate::draft::{Draft, GENESIS, Scratch, Standing};
-    use crate::event::{Content, Event, Status};
+    use crate::event::{Action, Content, Event, Status};
     use crate::json::Json;
     use crate::sample::call;
     use crate::tenant::Tenant;

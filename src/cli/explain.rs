@@ -7,6 +7,7 @@ use crate::receivers::otlp::preview::Preview;
 use crate::record::build::Builder;
 use crate::record::draft::{Draft, GENESIS};
 use crate::record::hash::hex_text;
+use crate::record::ids::RecordId;
 use crate::record::redact::Redactor;
 use crate::record::time;
 use halo_adapters::count::{Counted, Item, Kind, count};
@@ -14,7 +15,7 @@ use halo_adapters::otel::{self, Explanation, Reason, Resource, logs};
 use halo_adapters::otlp::model::Span;
 use halo_adapters::otlp::{Signal, json, protobuf};
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -54,6 +55,7 @@ impl Args {
             preview: Preview::new(config.tenant, Builder::new(config.records.hash_only)),
             redactor: Redactor::new(),
             spans: 0,
+            sealed: HashSet::new(),
         };
         for request in &requests {
             match shown.request(request) {
@@ -70,6 +72,8 @@ struct Shown {
     preview: Preview,
     redactor: Redactor,
     spans: usize,
+    /// The records of all drafts so far, as if they were sealed into new chains.
+    sealed: HashSet<RecordId>,
 }
 
 /// Records by the trace and span id that they came from.
@@ -84,7 +88,7 @@ impl Shown {
         };
         let mut records = Records::new();
         for draft in &drafts {
-            let record = record(draft);
+            let record = self.record(draft);
             let id = |key: &str| record["data"][key].as_str().unwrap_or_default().to_owned();
             records.entry((id("trace_id"), id("span_id"))).or_default().push(record);
         }
@@ -146,10 +150,6 @@ impl Shown {
             line(format_args!("  unread   {}", told.unread.join(", ")))?;
         }
         match sealed {
-            Some(record) if told.event.is_none() => {
-                line("  record   (as the boundary of the actions under it)")?;
-                pretty(record)
-            }
             Some(record) => {
                 line("  record")?;
                 pretty(record)
@@ -207,22 +207,29 @@ impl Shown {
         }
         for draft in drafts {
             line("record")?;
-            pretty(&record(draft))?;
+            pretty(&self.record(draft))?;
         }
         Ok(Ok(()))
     }
-}
 
-/// The record of a draft, without what only its place in a chain gives it.
-fn record(draft: &Draft) -> Value {
-    let mut sealed = Vec::new();
-    draft.seal(&GENESIS, &time::rfc3339(0), &mut sealed);
-    let mut record: Value = serde_json::from_slice(&sealed).unwrap_or_default();
-    if let Some(fields) = record.as_object_mut() {
-        fields.remove("integrity");
-        fields.remove("ts");
+    /// The record of a draft, without what only its place in a chain gives it. A parent is named where it
+    /// was shown before, as only earlier records are.
+    fn record(&mut self, draft: &Draft) -> Value {
+        let mut line = Vec::new();
+        let ts = time::rfc3339(0);
+        if draft.parent().is_none_or(|parent| self.sealed.contains(&parent)) {
+            draft.seal(&GENESIS, &ts, &mut line);
+        } else {
+            draft.seal_without_parent(&GENESIS, &ts, &mut line);
+        }
+        self.sealed.insert(draft.id());
+        let mut record: Value = serde_json::from_slice(&line).unwrap_or_default();
+        if let Some(fields) = record.as_object_mut() {
+            fields.remove("integrity");
+            fields.remove("ts");
+        }
+        record
     }
-    record
 }
 
 fn pretty(record: &Value) -> io::Result<()> {

@@ -3,7 +3,7 @@
 //! short way to a line's hash leads where the long one does, and what can be linked again stays itself.
 
 use halo_adapters::json::Json;
-use halod::record::draft::{Draft, GENESIS};
+use halod::record::draft::{Draft, GENESIS, HexHash};
 use halod::record::hash::sha256;
 use halod::record::parse::{Stored, scan_line};
 use halod::record::tenant::Tenant;
@@ -77,6 +77,12 @@ fn again(line: &[u8]) {
     }
     let mut moved = draft.clone();
     moved.move_under(None);
+    let line_of = |seal: fn(&Draft, &HexHash, &[u8; time::LEN], &mut Vec<u8>) -> HexHash, draft: &Draft| {
+        let mut line = Vec::new();
+        seal(draft, &GENESIS, &time::rfc3339(1), &mut line);
+        line
+    };
+    assert_eq!(line_of(Draft::seal_without_parent, &draft), line_of(Draft::seal, &moved));
     let conflict = draft.conflicting_with(draft.id());
     for draft in [draft, moved, conflict] {
         let mut sealed = Vec::new();
