@@ -64,6 +64,9 @@ fn every_capture_is_sealed_and_tells_no_secret() {
         }
         let verdict = halo_verify(&file);
         assert!(!verdict.to_lowercase().contains("warning"), "{}: {verdict}", file.display());
+        let notes =
+            verdict.lines().filter(|line| line.contains("delegation") && !line.contains("link(s) resolve"));
+        assert_eq!(notes.collect::<Vec<_>>(), [""; 0], "{}", file.display());
     }
 }
 

@@ -7,6 +7,7 @@ use crate::support::chains::{assert_verified, files, of_tenant};
 use crate::support::clients::{Python, agents, npm, python, text_of};
 use crate::support::halod::Halod;
 use crate::support::root;
+use crate::support::tree::Tree;
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -160,9 +161,11 @@ fn openai_instrumentation_v2_with_contents_as_events() {
         |halod: &Halod, api: &Api| runs_with(&values, python(), "openai_tools.py", &arguments, halod, api);
     let records = check(run, &Shows { content: false, ..CALL });
     let calls = records.iter().filter(|r| action(r) == Some("model.generate"));
+    let tree = Tree::of(&records);
     for call in calls {
-        let beside =
-            |r: &&Value| r["action"]["tool"] == "agent.content" && r["parent_id"] == call["record_id"];
+        let beside = |r: &&Value| {
+            r["action"]["tool"] == "agent.content" && tree.parent(r).is_some_and(|parent| parent == call)
+        };
         let told = std::iter::once(call).chain(records.iter().filter(beside));
         let told: Vec<&Value> = told.filter(|r| r["action"]["input"]["summary"].is_string()).collect();
         assert!(!told.is_empty(), "what went into {call} is in none of\n{}", self::told(&records));

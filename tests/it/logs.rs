@@ -5,6 +5,7 @@ use crate::support::grpc::{Grpc, frame};
 use crate::support::halod::{Halod, halod_verify};
 use crate::support::http::{Answer, JSON, PROTOBUF};
 use crate::support::random::Random;
+use crate::support::tree::Tree;
 use crate::support::{chains, root, wait_until};
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -376,9 +377,11 @@ fn calls_and_content_are_whole(records: &[Value]) {
     let mut calls = counts(records);
     calls.remove("agent.content ok");
     assert_eq!(calls, expected(0));
+    let tree = Tree::of(records);
     for call in records.iter().filter(|r| r["action"]["tool"] == "model.generate") {
-        let under =
-            |r: &&Value| r["action"]["tool"] == "agent.content" && r["parent_id"] == call["record_id"];
+        let under = |r: &&Value| {
+            r["action"]["tool"] == "agent.content" && tree.parent(r).is_some_and(|parent| parent == call)
+        };
         let told = records.iter().filter(under).collect::<Vec<_>>();
         let inside = call.pointer("/action/input/hash").is_some();
         assert_eq!(told.len() + usize::from(inside), 1, "{call}\n{told:?}");

@@ -32,6 +32,7 @@ mod logs;
 mod native;
 mod native_oracle;
 mod openai_agents;
+mod parents;
 mod pretenders;
 mod protocol;
 mod record_oracle;

@@ -8,6 +8,7 @@ use crate::support::flaky::{Fate, Flaky};
 use crate::support::halod::{Halod, halod_verify};
 use crate::support::http::JSON;
 use crate::support::root;
+use crate::support::tree::Tree;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -42,10 +43,10 @@ fn its_own_exporter() {
     let dir = tempfile::tempdir().unwrap();
     let halod = Halod::start(dir.path());
     let records = run(halod.http, dir.path(), || assert!(halod.terminate().success()));
-    let by_id = |id: &Value| records.iter().find(|record| &record["record_id"] == id);
+    let tree = Tree::of(&records);
     for record in &records {
         assert_eq!(record["source"]["adapter"], "openai_agents_traces");
-        let parent = by_id(&record["parent_id"]);
+        let parent = tree.parent(record);
         let is_trace = record["data"]["workflow"] == "support";
         assert!(parent.is_some() != is_trace, "{record}");
         assert_eq!(record["session_id"] == "sess-77", is_trace, "{record}");

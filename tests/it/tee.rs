@@ -533,7 +533,7 @@ fn told(dir: &Path) -> BTreeSet<String> {
             "/action/tool",
             "/action/input/hash",
             "/outcome",
-            "/parent_id",
+            "/data/parent_span_id",
         ]
         .map(at)
         .join(" ")

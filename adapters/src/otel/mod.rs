@@ -6,7 +6,6 @@
 
 mod action;
 mod content;
-mod context;
 mod dialects;
 mod explain;
 pub mod logs;
@@ -16,7 +15,6 @@ mod read;
 mod table;
 mod usage;
 
-pub use context::context;
 pub use explain::{Explanation, FieldSource, Reason, explain};
 
 use crate::event::{Action, Agent, Event, Origin, Source};

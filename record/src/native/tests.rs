@@ -480,9 +480,9 @@ proptest! {
                 let line = line(&draft);
                 prop_assert!(!line.contains("FAKEabc"));
                 let sealed: serde_json::Value = serde_json::from_str(&line).unwrap();
-                let own = ["/action/tool", "/agent/id", "/agent/name"].map(|path| {
-                    sealed.pointer(path).and_then(|name| name.as_str()).is_some_and(|name| name.starts_with("halod"))
-                });
+                let named = |path: &str| sealed.pointer(path).and_then(|name| name.as_str()).unwrap_or_default();
+                let agents = ["/agent/id", "/agent/name"].map(|path| crate::own::is_agent(named(path)));
+                let own = [crate::own::is_tool(named("/action/tool")), agents[0], agents[1]];
                 prop_assert_eq!(own, [false; 3], "{}", line);
             }
             Err(wrong) => {

@@ -1,15 +1,14 @@
-//! Whose parent is whose: `parent_id` names the nearest ancestor that has a record.
+//! Whose parent is whose: a draft states the nearest ancestor that may have a record.
 //!
 //! A span names its parent span, which may be none of an agent (an HTTP call, a database query) and so
-//! have no record. Within a request the ancestors are looked up; records are then put parents first, as
-//! `halo verify` reads them. An ancestor that has not arrived yet (parents end after their children) is
-//! named all the same, by the id that its record would get, and [`Promised`] remembers that: should it
-//! turn out to be no agent's action, it is recorded as the boundary that it was said to be.
+//! have no record. Within a request the ancestors are looked up; drafts are then put parents first, so that
+//! they find their parents sealed. An ancestor that is not in the request is stated by the id that its
+//! record has, if there is one: at sealing the chain says so, and the record names no parent otherwise.
+//! What the span itself says stays in `data.parent_span_id`.
 
 use crate::record::draft::Draft;
 use crate::record::ids::RecordId;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 
 /// A trace id and a span id.
 pub(super) type SpanKey = ([u8; 16], [u8; 8]);
@@ -37,36 +36,36 @@ impl Lineage {
         self.entries.push(Entry { key, parent, draft, started });
     }
 
-    /// Names the nearest recorded ancestor in each draft and puts parents first. Returns the drafts, and
-    /// the ids of ancestors that were named but are not in this request.
-    pub(super) fn settle(self, mut drafts: Vec<Draft>) -> (Vec<Draft>, Vec<(SpanKey, RecordId)>) {
+    /// Puts parents first, and has each draft state its nearest ancestor that is recorded in this request
+    /// or is not in it.
+    pub(super) fn settle(self, mut drafts: Vec<Draft>) -> Vec<Draft> {
         if !self.children {
-            return (drafts, Vec::new());
+            return drafts;
         }
-        let places: HashMap<SpanKey, usize> =
-            self.entries.iter().enumerate().map(|(at, entry)| (entry.key, at)).collect();
+        let mut places: HashMap<SpanKey, usize> = HashMap::with_capacity(self.entries.len());
+        for (at, entry) in self.entries.iter().enumerate() {
+            let place = places.entry(entry.key).or_insert(at);
+            // A span that is told twice is recorded if either account is.
+            if entry.draft.is_some() {
+                *place = at;
+            }
+        }
         let mut nearest = Nearest { entries: &self.entries, places: &places, known: HashMap::new() };
-        let mut promised = Vec::new();
         // For each draft, the draft that has to come before it.
         let mut before = vec![None; drafts.len()];
         for entry in &self.entries {
             let (Some(at), Some(parent)) = (entry.draft, entry.parent) else { continue };
             let Some(draft) = drafts.get_mut(at) else { continue };
-            let ancestor = nearest.of((entry.key.0, parent));
+            let ancestor = nearest.of((entry.key.0, parent)).filter(|ancestor| *ancestor != entry.key);
             if ancestor != Some((entry.key.0, parent)) {
                 draft.move_under(
                     ancestor.map(|(trace, span)| RecordId::of_span(draft.tenant(), &trace, &span)),
                 );
             }
-            let Some(ancestor) = ancestor else { continue };
-            match places.get(&ancestor).and_then(|&place| self.entries.get(place)) {
-                Some(entry) => before[at] = entry.draft,
-                None => {
-                    promised.push((ancestor, RecordId::of_span(draft.tenant(), &ancestor.0, &ancestor.1)));
-                }
-            }
+            let place = ancestor.and_then(|ancestor| places.get(&ancestor));
+            before[at] = place.and_then(|&place| self.entries.get(place)?.draft);
         }
-        (parents_first(drafts, &self.entries, &before), promised)
+        parents_first(drafts, &self.entries, &before)
     }
 }
 
@@ -79,7 +78,7 @@ struct Nearest<'a> {
 
 impl Nearest<'_> {
     /// The span itself unless it was filtered, else its nearest ancestor that was not; `None` when there
-    /// is none, or when spans are said to be their own ancestors.
+    /// is none, or when filtered spans are said to be their own ancestors.
     fn of(&mut self, mut key: SpanKey) -> Option<SpanKey> {
         let mut passed = Vec::new();
         let found = loop {
@@ -88,7 +87,7 @@ impl Nearest<'_> {
             }
             let entry = self.places.get(&key).and_then(|&place| self.entries.get(place));
             let Some(filtered) = entry.filter(|entry| entry.draft.is_none()) else { break Some(key) };
-            // Until it is known better: who comes by again has gone in a circle.
+            // Until more is known: a span that is met twice on the way up is in a circle.
             self.known.insert(key, None);
             passed.push(key);
             match filtered.parent {
@@ -123,40 +122,6 @@ fn parents_first(drafts: Vec<Draft>, entries: &[Entry], before: &[Option<usize>]
     out
 }
 
-/// Ancestors that records name and that have not arrived, of all requests.
-///
-/// Bounded: of the last [`Promised::MAX`] at least are remembered, at most twice as many. What is
-/// forgotten, by age or by a restart, stays a `parent_id` without a record if its span is filtered.
-#[derive(Debug, Default)]
-pub(super) struct Promised {
-    recent: Mutex<[HashMap<SpanKey, RecordId>; 2]>,
-}
-
-impl Promised {
-    const MAX: usize = 50_000;
-
-    pub(super) fn add(&self, promised: Vec<(SpanKey, RecordId)>) {
-        if promised.is_empty() {
-            return;
-        }
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        let [young, old] = &mut *recent;
-        for (key, id) in promised {
-            if young.len() >= Self::MAX {
-                std::mem::swap(young, old);
-                young.clear();
-            }
-            young.insert(key, id);
-        }
-    }
-
-    /// The id by which a record names this span as its parent.
-    pub(super) fn id(&self, key: SpanKey) -> Option<RecordId> {
-        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        recent.iter().find_map(|map| map.get(&key).copied())
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -165,11 +130,11 @@ mod tests {
     use crate::record::draft::{GENESIS, Scratch};
     use crate::record::tenant::Tenant;
     use crate::record::time;
-    use halo_adapters::otel::{Resource, context};
-    use halo_adapters::otlp::model::Span;
+    use halo_adapters::otel::{Resource, event};
+    use halo_adapters::otlp::model::{AnyValue, KeyValue, Span};
 
     /// Spans of one trace as (id, parent or 0, recorded, start), in the order of their arrival.
-    fn settled(spans: &[(u64, u64, bool, u64)]) -> (Vec<(u64, Option<u64>)>, Vec<u64>) {
+    fn settled(spans: &[(u64, u64, bool, u64)]) -> Vec<(u64, Option<u64>)> {
         let builder = Builder::new(false);
         let (mut lineage, mut drafts) = (Lineage::default(), Vec::new());
         for &(id, parent, recorded, start) in spans {
@@ -179,21 +144,21 @@ mod tests {
                     trace_id: [7; 16],
                     span_id: id.to_be_bytes(),
                     parent_span_id: parent,
+                    attributes: vec![KeyValue {
+                        key: "gen_ai.operation.name".into(),
+                        value: AnyValue::Str("chat".into()),
+                    }],
                     ..Span::default()
                 };
-                drafts.push(builder.draft(
-                    &context(&Resource::default(), &span),
-                    &Tenant::Local,
-                    &mut Scratch::default(),
-                ));
+                let event = event(&Resource::default(), &span).unwrap();
+                drafts.push(builder.draft(&event, &Tenant::Local, &mut Scratch::default()));
                 drafts.len() - 1
             });
             lineage.add(([7; 16], id.to_be_bytes()), parent, draft, start);
         }
-        let (drafts, promised) = lineage.settle(drafts);
         // Every line must still be a whole record after its parent was changed.
         let of = |id: &str| spans.iter().map(|span| span.0).chain(0..2000).find(|span| record(*span) == id);
-        let lines = drafts.iter().map(|draft| {
+        let lines = lineage.settle(drafts).into_iter().map(|draft| {
             let mut line = Vec::new();
             draft.seal(&GENESIS, &time::rfc3339(1), &mut line);
             let record: serde_json::Value = serde_json::from_slice(&line).unwrap();
@@ -201,7 +166,7 @@ mod tests {
             assert!(draft.same_content(&line));
             (of(record["record_id"].as_str().unwrap()).unwrap(), parent)
         });
-        (lines.collect(), promised.into_iter().map(|((_, span), _)| u64::from_be_bytes(span)).collect())
+        lines.collect()
     }
 
     fn record(span: u64) -> String {
@@ -214,35 +179,44 @@ mod tests {
         // 1 agent > 2 http > 3 middleware > 4 model call; 5 under 2; children end first.
         let spans =
             [(4, 3, true, 40), (3, 2, false, 30), (5, 2, true, 50), (2, 1, false, 20), (1, 0, true, 10)];
-        let (lines, promised) = settled(&spans);
-        assert_eq!(lines, [(1, None), (4, Some(1)), (5, Some(1))]);
-        assert_eq!(promised, [] as [u64; 0]);
+        assert_eq!(settled(&spans), [(1, None), (4, Some(1)), (5, Some(1))]);
     }
 
     #[test]
     fn under_filtered_roots_there_is_no_parent() {
-        assert_eq!(settled(&[(2, 1, true, 2), (1, 0, false, 1)]).0, [(2, None)]);
+        assert_eq!(settled(&[(2, 1, true, 2), (1, 0, false, 1)]), [(2, None)]);
     }
 
     #[test]
-    fn an_ancestor_that_is_not_here_is_named_and_remembered() {
-        let (lines, promised) = settled(&[(3, 2, true, 3), (2, 1, false, 2)]);
-        assert_eq!((lines, promised), (vec![(3, Some(1))], vec![1]));
+    fn an_ancestor_that_is_not_here_is_stated() {
+        assert_eq!(settled(&[(3, 2, true, 3), (2, 1, false, 2)]), [(3, Some(1))]);
+        assert_eq!(settled(&[(3, 2, true, 3)]), [(3, Some(2))]);
+    }
+
+    #[test]
+    fn a_span_that_is_told_twice_is_recorded_if_either_account_is() {
+        for twice in [[(2, 1, true, 2), (2, 1, false, 2)], [(2, 1, false, 2), (2, 1, true, 2)]] {
+            let spans = [&[(3, 2, true, 3)][..], &twice, &[(1, 0, true, 1)]].concat();
+            assert_eq!(settled(&spans), [(1, None), (2, Some(1)), (3, Some(2))]);
+        }
     }
 
     #[test]
     fn parents_come_first_even_if_their_clock_says_otherwise() {
         let spans = [(3, 2, true, 1), (2, 1, true, 5), (4, 1, true, 9), (1, 0, true, 9)];
-        assert_eq!(settled(&spans).0, [(1, None), (2, Some(1)), (3, Some(2)), (4, Some(1))]);
+        assert_eq!(settled(&spans), [(1, None), (2, Some(1)), (3, Some(2)), (4, Some(1))]);
         let together = [(3, 2, true, 0), (2, 1, true, 0), (1, 0, true, 0)];
-        assert_eq!(settled(&together).0, [(1, None), (2, Some(1)), (3, Some(2))]);
+        assert_eq!(settled(&together), [(1, None), (2, Some(1)), (3, Some(2))]);
     }
 
     #[test]
     fn circles_end() {
-        assert_eq!(settled(&[(3, 2, true, 1), (2, 1, false, 1), (1, 2, false, 1)]).0, [(3, None)]);
-        let recorded = settled(&[(1, 2, true, 1), (2, 1, true, 1), (3, 3, true, 1)]).0;
-        assert_eq!(recorded.len(), 3);
+        assert_eq!(settled(&[(3, 2, true, 1), (2, 1, false, 1), (1, 2, false, 1)]), [(3, None)]);
+        // Of a circle of records one comes before its parent, and loses it at sealing.
+        let recorded = settled(&[(1, 2, true, 1), (2, 1, true, 1), (3, 3, true, 1)]);
+        assert_eq!(recorded, [(3, None), (1, Some(2)), (2, Some(1))]);
+        // Nor is anything its own parent by way of a filtered span.
+        assert_eq!(settled(&[(1, 2, true, 1), (2, 1, false, 1)]), [(1, None)]);
     }
 
     #[test]
@@ -250,20 +224,8 @@ mod tests {
         let mut spans: Vec<_> = (2..1000).map(|id| (id, id - 1, false, id)).collect();
         spans.extend((1001..2000).map(|id| (id, id - 1001 + 1, true, id)));
         spans.push((1, 0, true, 1));
-        let (lines, _) = settled(&spans);
+        let lines = settled(&spans);
         assert_eq!(lines.len(), 1000);
         assert!(lines.iter().skip(1).all(|(_, parent)| *parent == Some(1)));
-    }
-
-    #[test]
-    fn promises_are_forgotten_in_time() {
-        let promised = Promised::default();
-        let id = RecordId::of_span(&Tenant::Local, &[1; 16], &[1; 8]);
-        let key = |n: usize| ([1; 16], (n as u64).to_be_bytes());
-        promised.add((0..Promised::MAX).map(|n| (key(n), id)).collect());
-        assert_eq!(promised.id(key(0)), Some(id));
-        promised.add((Promised::MAX..Promised::MAX * 2 + 1).map(|n| (key(n), id)).collect());
-        assert_eq!(promised.id(key(0)), None);
-        assert_eq!(promised.id(key(Promised::MAX)), Some(id));
     }
 }

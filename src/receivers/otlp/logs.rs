@@ -7,7 +7,6 @@ use crate::net::status::Fault;
 use crate::receivers::bill::Bill;
 use crate::record::draft::{Draft, Scratch};
 use crate::record::ids::RecordId;
-use crate::record::tenant::Tenant;
 use halo_adapters::event::{Action, Content, Event, Origin, Outcome, Status, Usage};
 use halo_adapters::json::{Json, Text};
 use halo_adapters::otel;
@@ -50,7 +49,6 @@ impl Decoded {
         let mut bill = Bill::new(body);
         let mut scratch = Scratch::default();
         let mut shares = Shares::default();
-        let mut parents = Vec::new();
         for group in &logs.resource_logs {
             let resource = Resource::new(&group.resource);
             let claim = otel::tenant_claim(&placer.rule.attributes, &group.resource);
@@ -72,7 +70,6 @@ impl Decoded {
                     };
                     match item {
                         Item::Event(event) => {
-                            parents.extend(parent(&event, &tenant));
                             self.drafts.push(reading.builder.draft(&event, &tenant, &mut scratch));
                             self.items += 1;
                             bill.add(size_of::<Draft>() + self.drafts.last().map_or(0, Draft::len));
@@ -95,27 +92,12 @@ impl Decoded {
                 self.filtered += count;
                 continue;
             };
-            parents.push((
-                share.key.span,
-                RecordId::of_span(&share.key.tenant, &share.key.span.0, &share.key.span.1),
-            ));
             bill.add(size_of::<Share>() + share.draft.len());
             bill.pay(&mut self.permit)?;
             self.items += count;
             self.shares.push(share);
         }
-        reading.promised.add(parents);
         Ok(bill.held())
-    }
-}
-
-/// The span that a record names as its parent.
-fn parent(event: &Event<'_>, tenant: &Tenant) -> Option<(super::lineage::SpanKey, RecordId)> {
-    match event.origin {
-        Origin::Log { trace: Some(trace), span: Some(span), .. } => {
-            Some(((trace, span), RecordId::of_span(tenant, &trace, &span)))
-        }
-        _ => None,
     }
 }
 

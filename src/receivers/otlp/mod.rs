@@ -25,7 +25,6 @@ mod tests;
 
 use self::decode::{Arrival, Decoded};
 use self::join::Joins;
-use self::lineage::Promised;
 use self::response::Partial;
 use self::stats::{OtlpStats, SignalStats, Transport, Waiting};
 use super::contain;
@@ -78,7 +77,6 @@ pub struct Guest {
 pub struct Reading {
     tenant: TenantRule,
     builder: Arc<Builder>,
-    promised: Promised,
     joins: Joins,
     tee: Tee,
 }
@@ -86,7 +84,7 @@ pub struct Reading {
 impl Reading {
     #[must_use]
     pub fn new(tenant: TenantRule, builder: Arc<Builder>, joins: Joins) -> Self {
-        Self { tenant, builder, promised: Promised::default(), joins, tee: Tee::default() }
+        Self { tenant, builder, joins, tee: Tee::default() }
     }
 
     /// The same, with what was sealed being passed on.

@@ -7,7 +7,6 @@ use crate::net::status::Fault;
 use crate::receivers::bill::Bill;
 use crate::receivers::tenancy::CLAIMED;
 use crate::record::draft::{Draft, Scratch};
-use crate::record::ids::RecordId;
 use crate::record::tenant::Tenant;
 use halo_adapters::event::{Event, Fact};
 use halo_adapters::otel::{self, Resource};
@@ -45,7 +44,7 @@ impl Decoded {
                 let before = self.filtered;
                 for span in &scope.spans {
                     self.received += 1;
-                    let placed = self.placed(span, &under, placer, reading);
+                    let placed = self.placed(span, &under, placer);
                     let draft = placed.as_ref().map(|_| self.drafts.len());
                     let key = (span.trace_id, span.span_id);
                     lineage.add(key, span.parent_span_id, draft, span.start_time_unix_nano);
@@ -59,10 +58,8 @@ impl Decoded {
                 self.filtered_by.add(&scope.scope_name, self.filtered - before);
             }
         }
-        let (drafts, promised) = lineage.settle(std::mem::take(&mut self.drafts));
-        self.drafts = drafts;
+        self.drafts = lineage.settle(std::mem::take(&mut self.drafts));
         self.items = self.drafts.len() as u64;
-        reading.promised.add(promised);
         Ok(bill.held())
     }
 
@@ -72,36 +69,22 @@ impl Decoded {
         span: &'a Span<'a>,
         under: &Group<'a>,
         placer: &mut Placer<'_>,
-        reading: &Reading,
     ) -> Option<(Event<'a>, Tenant)> {
-        let event = otel::event(&under.resource, span);
-        // A span that tells of no action may be what a record names as its parent.
-        let named = match &event {
-            Some(_) => None,
-            None => reading.promised.id((span.trace_id, span.span_id)),
-        };
-        if event.is_none() && named.is_none() {
+        let Some(mut event) = otel::event(&under.resource, span) else {
             self.filtered += 1;
             return None;
-        }
-        let mut event = event.unwrap_or_else(|| otel::context(&under.resource, span));
+        };
         let placed = placer.place_and_tell(under.claim.as_deref(), &span.attributes, event.tenant.as_deref());
-        let tenant = match placed {
+        match placed {
             Ok((tenant, claim)) => {
                 event.facts.extend(claim.map(|claim| (CLAIMED, Fact::Label(claim.into()))));
-                tenant
+                Some((event, tenant))
             }
             Err(reason) => {
                 self.misplaced += 1;
                 self.first_reason.get_or_insert_with(|| reason.to_string());
-                return None;
+                None
             }
-        };
-        // Another tenant's record may have named a span of the same ids.
-        if named.is_some_and(|id| id != RecordId::of_span(&tenant, &span.trace_id, &span.span_id)) {
-            self.filtered += 1;
-            return None;
         }
-        Some((event, tenant))
     }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::support::chains::assert_verified;
+use crate::support::tree::Tree;
 use crate::support::wait_until;
 use rustix::process::Signal;
 use std::time::Duration;
@@ -94,7 +95,7 @@ fn what_comes_to_no_end_is_sealed_unfinished_and_a_late_end_is_linked_to_it() {
     assert!(update["data"]["ended_at"].as_str().unwrap().starts_with("2026-11-25T10:00:09"));
     assert!(update["outcome"]["summary"].as_str().unwrap().contains("too late"));
     let [of_trace] = tools(&records, "agent.invoke")[..] else { panic!("{records:?}") };
-    assert_eq!(first["parent_id"], of_trace["record_id"]);
+    assert_eq!(first["data"]["trace_id"], of_trace["data"]["trace_id"]);
     assert_eq!(of_trace["agent"]["name"], "Agent");
     assert!(of_trace["data"].get("unfinished").is_none(), "a trace has no end");
     assert!(halod.terminate().success());
@@ -132,7 +133,9 @@ fn what_happened_within_a_step_tells_that_it_is_no_tool() {
     assert_eq!(counts(&records), [("inner ok".to_owned(), 1), ("agent.step ok".to_owned(), 1)].into());
     let step = tools(&records, "agent.step")[0];
     assert_eq!(step["data"]["name"], "lookup");
-    assert_eq!(tools(&records, "inner")[0]["parent_id"], step["record_id"]);
+    let inner = tools(&records, "inner")[0];
+    assert_eq!((&inner["data"]["parent_observation_id"], &inner["parent_id"]), (&json!("o"), &Value::Null));
+    assert_eq!(Tree::of(&records).parent(inner), Some(step), "which was sealed after it");
     assert!(halod.terminate().success());
     assert_verified(&place.records());
 }

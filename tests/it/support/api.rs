@@ -2,6 +2,7 @@
 
 use super::clients::python;
 use super::root;
+use super::tree::Tree;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
@@ -76,14 +77,11 @@ pub fn action(record: &Value) -> Option<&str> {
 
 /// Every action once: a record whose parent is recorded as the same action tells of that one again.
 pub fn counted(records: &[Value]) -> Counts {
-    let id = |record: &Value, key: &str| record[key].as_str().map(str::to_owned);
-    let by_id: BTreeMap<String, &Value> =
-        records.iter().filter_map(|r| id(r, "record_id").map(|id| (id, r))).collect();
+    let tree = Tree::of(records);
     let mut counts = Counts::new();
     for record in records {
-        let parent = id(record, "parent_id").and_then(|parent| by_id.get(&parent).copied());
         let Some(action_) = action(record) else { continue };
-        if parent.and_then(action) == Some(action_) {
+        if tree.parent(record).and_then(action) == Some(action_) {
             continue;
         }
         let status = record["outcome"]["status"].as_str().unwrap().to_owned();

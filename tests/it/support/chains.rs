@@ -83,12 +83,13 @@ pub fn assert_exactly(dir: &Path, expected: impl IntoIterator<Item = SpanKey>) {
     );
 }
 
-/// Every chain of a directory, by `halo verify` and by the npm package.
+/// Every chain of a directory, by `halo verify`, which notes no parent that is not there, and by the npm package.
 pub fn assert_verified(dir: &Path) {
     let files = files(dir);
     assert!(!files.is_empty(), "{}: no chains", dir.display());
     for file in &files {
-        halo_verify(file);
+        let verdict = halo_verify(file);
+        assert!(!verdict.contains("not found earlier in this chain"), "{}: {verdict}", file.display());
     }
     npm_verify(&files);
 }

@@ -12,6 +12,7 @@ pub mod random;
 pub mod reference;
 pub mod spans;
 pub mod terminal;
+pub mod tree;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
