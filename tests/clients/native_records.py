@@ -22,6 +22,12 @@ def outcome_of(said):
     return outcome
 
 
+def own(said):
+    """What halod puts into `data` itself."""
+    parent = said.get("parent_id")
+    return {"key": said["key"], **({"parent_record_id": parent} if parent else {})}
+
+
 def make(said, summaries):
     action = said["action"]
     authorization = action.get("authorization", {})
@@ -41,7 +47,7 @@ def make(said, summaries):
         principal=said.get("principal"),
         parent_id=said.get("parent_id"),
         threats=said.get("threats"),
-        data={"key": said["key"], **said.get("data", {})},
+        data={**own(said), **said.get("data", {})},
         verification=said.get("verification"),
         summaries=summaries,
     )
