@@ -95,8 +95,26 @@ struct Part {
     chain: usize,
     range: std::ops::Range<usize>,
     records: u64,
+    /// What became of the drafts of each work, once the part is written.
+    tallies: Vec<(usize, Tally)>,
     /// Until it is written, nobody else extends the chain.
     _lock: Locked,
+}
+
+/// How many drafts came off how.
+#[derive(Clone, Copy, Default)]
+struct Tally {
+    sealed: u32,
+    duplicate: u32,
+    conflict: u32,
+}
+
+impl Tally {
+    fn add(&mut self, fate: Fate) {
+        self.sealed += u32::from(fate != Fate::Duplicate);
+        self.duplicate += u32::from(fate == Fate::Duplicate);
+        self.conflict += u32::from(fate == Fate::Conflict);
+    }
 }
 
 impl Store {
@@ -117,18 +135,23 @@ impl Store {
             let mut next = 0;
             while next < group.items.len() {
                 if parts.len() >= self.settings.open_chains || self.entry_is_full(0) {
-                    wrote |= self.write(&mut parts)?;
+                    wrote |= self.write(&mut parts, works)?;
                 }
                 match self.ready(group.chain) {
                     Ok(Some(lock)) => {
-                        let (part, done) = self.seal(group, next, works, now_nanos, lock)?;
+                        let sealed = self.seal(group, next, works, now_nanos, lock);
+                        let Some((part, done)) = self.or_set_aside(group, sealed)? else {
+                            let failed = group.items[next..].iter().map(|&(work, _)| work);
+                            self.fail(group.chain, works, failed);
+                            break;
+                        };
                         next = done;
                         if part.records > 0 && grown.last() != Some(&group.chain) {
                             grown.push(group.chain);
                         }
                         parts.push(part);
                         if next < group.items.len() {
-                            wrote |= self.write(&mut parts)?;
+                            wrote |= self.write(&mut parts, works)?;
                         }
                     }
                     Ok(None) => {
@@ -144,7 +167,7 @@ impl Store {
                 }
             }
         }
-        wrote |= self.write(&mut parts)?;
+        wrote |= self.write(&mut parts, works)?;
         if wrote {
             let start = Instant::now();
             self.journal.sync()?;
@@ -220,8 +243,34 @@ impl Store {
         self.entry.bytes.len() + more > self.journal.entry_limit()
     }
 
+    /// Sets a chain aside that could not be sealed to, unless the store itself fails.
+    fn or_set_aside<T>(
+        &mut self,
+        group: &Group,
+        sealed: Result<T, ChainError>,
+    ) -> Result<Option<T>, ChainError> {
+        match sealed {
+            Err(ChainError::Chain(why)) if !why.is_of_the_volume() => {
+                self.set_chain_aside(group.chain, &why)?;
+                Ok(None)
+            }
+            sealed => sealed.map(Some),
+        }
+    }
+
+    /// Tells works that some of their drafts are to be sent again, because their chain is set aside.
+    fn fail(&self, chain: usize, works: &mut [Work], failed: impl Iterator<Item = usize>) {
+        let refused = self.chains[chain].refused.as_ref().map(|(_, why)| Arc::clone(why));
+        for work in failed {
+            works[work].failed.clone_from(&refused);
+        }
+    }
+
     /// Seals drafts of one locked chain into the entry until it is full. Returns the chain's part
     /// and the index of the first item that had no room.
+    ///
+    /// # Errors
+    /// [`ChainError::Chain`] where the chain can't be read: nothing of it is in the entry then.
     fn seal(
         &mut self,
         group: &Group,
@@ -233,16 +282,39 @@ impl Store {
         let at = group.chain;
         let stem = Arc::clone(&self.chains[at].stem);
         self.entry.begin_section(&stem, self.chains[at].len);
-        let start = self.entry.bytes.len();
         let before = self.chains[at].records;
         // Whole microseconds, as `ts` shows them, so that the next record is compared with what it sees.
         let sealed_at = now_nanos.max(self.chains[at].last_ts).div_ceil(1000).saturating_mul(1000);
         let clock = self.clock_if_behind(at, now_nanos);
         let moment = Moment { ts: time::rfc3339(sealed_at), clock };
-        let mut section = Section::new(at, start, &moment);
-        for notice in self.due_notices(at) {
-            self.seal_one(&mut section, &notice)?;
+        let notices = self.due_notices(at);
+        let sealed = self.seal_items(group, from, works, &moment, &notices);
+        let (tallies, next) = sealed.inspect_err(|_| {
+            self.entry.abandon_section();
+            self.chains[at].notices = notices;
+        })?;
+        let range = self.entry.end_section(&stem);
+        let records = self.chains[at].records - before;
+        if records > 0 {
+            self.chains[at].last_ts = sealed_at;
         }
+        Ok((Part { chain: at, range, records, tallies, _lock: lock }, next))
+    }
+
+    fn seal_items(
+        &mut self,
+        group: &Group,
+        from: usize,
+        works: &mut [Work],
+        moment: &Moment,
+        notices: &[Draft],
+    ) -> Result<(Vec<(usize, Tally)>, usize), ChainError> {
+        let at = group.chain;
+        let mut section = Section::new(at, self.entry.bytes.len(), moment);
+        for notice in notices {
+            self.seal_one(&mut section, notice)?;
+        }
+        let mut tallies: Vec<(usize, Tally)> = Vec::new();
         let mut next = from;
         while let Some(&(w, d)) = group.items.get(next) {
             let draft = &works[w].drafts[d];
@@ -251,24 +323,23 @@ impl Store {
             }
             let asked = draft.id();
             let (fate, record) = self.seal_one(&mut section, draft)?;
-            let work = &mut works[w];
-            if let Some(detail) = work.detail.as_deref_mut() {
+            if let Some(detail) = works[w].detail.as_deref_mut() {
                 detail.fates.push(Told { asked, record, fate });
                 if detail.chains.last() != Some(&at) {
                     detail.chains.push(at);
                 }
             }
-            work.sealed += u32::from(fate != Fate::Duplicate);
-            work.duplicate += u32::from(fate == Fate::Duplicate);
-            work.conflict += u32::from(fate == Fate::Conflict);
+            match tallies.last_mut() {
+                Some((work, tally)) if *work == w => tally.add(fate),
+                _ => {
+                    let mut tally = Tally::default();
+                    tally.add(fate);
+                    tallies.push((w, tally));
+                }
+            }
             next += 1;
         }
-        let range = self.entry.end_section(&stem);
-        let records = self.chains[at].records - before;
-        if records > 0 {
-            self.chains[at].last_ts = sealed_at;
-        }
-        Ok((Part { chain: at, range, records, _lock: lock }, next))
+        Ok((tallies, next))
     }
 
     /// What the clock says, while it is behind the chain's last record. The first time that is
@@ -390,7 +461,7 @@ impl Store {
                     .filter(|line| is_sealed_as(line, id))
                     .map(<[u8]>::to_vec)
             } else {
-                chain.line_at(offset, id).map_err(ChainError::io("read", &chain.path))?
+                chain.line_at(offset, id).map_err(ChainUnusable::io("read", &chain.path))?
             };
             if line.is_some() {
                 return Ok(line);
@@ -401,29 +472,50 @@ impl Store {
 
     /// Writes the entry to the journal, then each part to its chain, and lets go of the locks.
     /// `false` when there was nothing to write.
-    fn write(&mut self, parts: &mut Vec<Part>) -> Result<bool, ChainError> {
+    fn write(&mut self, parts: &mut Vec<Part>, works: &mut [Work]) -> Result<bool, ChainError> {
         let any = parts.iter().any(|part| part.records > 0);
         if any {
             self.journal.write(&mut self.entry)?;
         }
-        let epoch = self.journal.epoch();
         for part in parts.drain(..) {
-            let chain = &mut self.chains[part.chain];
-            let bytes = &self.entry.bytes[part.range.clone()];
-            if !bytes.is_empty() {
-                let Some(handles) = &chain.handles else {
-                    let lost = io::Error::other("its descriptor was closed during a commit");
-                    return Err(ChainError::io("write to", &chain.path)(lost));
-                };
-                self.disk.append(&handles.file, bytes).map_err(ChainError::io("write to", &chain.path))?;
-                chain.len += bytes.len() as u64;
-                if std::mem::replace(&mut chain.dirty_epoch, epoch) != epoch {
-                    self.journal.mark_dirty(&chain.stem);
+            match self.append_part(&part) {
+                Ok(()) => {
+                    for (work, tally) in &part.tallies {
+                        let work = &mut works[*work];
+                        work.sealed += tally.sealed;
+                        work.duplicate += tally.duplicate;
+                        work.conflict += tally.conflict;
+                    }
+                }
+                Err(why) if why.is_of_the_volume() => return Err(why.into()),
+                Err(why) => {
+                    self.set_chain_aside(part.chain, &why)?;
+                    self.fail(part.chain, works, part.tallies.iter().map(|(work, _)| *work));
                 }
             }
         }
         self.entry.clear();
         Ok(any)
+    }
+
+    fn append_part(&mut self, part: &Part) -> Result<(), ChainUnusable> {
+        let epoch = self.journal.epoch();
+        let chain = &mut self.chains[part.chain];
+        let bytes = &self.entry.bytes[part.range.clone()];
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let Some(handles) = &chain.handles else {
+            let lost = io::Error::other("its descriptor was closed during a commit");
+            return Err(ChainUnusable::io("write to", &chain.path)(lost));
+        };
+        // What is written in part must be synced, too, or set aside.
+        if std::mem::replace(&mut chain.dirty_epoch, epoch) != epoch {
+            self.journal.mark_dirty(&chain.stem);
+        }
+        self.disk.append(&handles.file, bytes).map_err(ChainUnusable::io("write to", &chain.path))?;
+        chain.len += bytes.len() as u64;
+        Ok(())
     }
 }
 

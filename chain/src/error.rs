@@ -26,8 +26,9 @@ pub enum ChainError {
     Lock(#[from] super::directory::LockLost),
     #[error("{0} chains failed since the start: that is no fault of one file")]
     ManyChains(usize),
+    /// Of one chain; final only where it shows that the volume fails.
     #[error(transparent)]
-    Volume(#[from] ChainUnusable),
+    Chain(#[from] ChainUnusable),
 }
 
 /// One chain cannot be extended; the others go on.

@@ -109,6 +109,11 @@ impl Entry {
         self.bytes.extend_from_slice(stem.as_bytes());
     }
 
+    /// Takes the open section back.
+    pub fn abandon_section(&mut self) {
+        self.bytes.truncate(self.section);
+    }
+
     /// Closes the section and returns where its bytes lie; an empty one leaves no trace.
     pub fn end_section(&mut self, stem: &str) -> std::ops::Range<usize> {
         let start = self.section + SECTION_HEADER + stem.len();

@@ -187,11 +187,8 @@ impl Store {
     /// Too many chains have failed for it to be single files.
     pub(super) fn set_chain_aside(&mut self, at: usize, why: &ChainUnusable) -> Result<(), ChainError> {
         self.open.retain(|&other| other != at);
-        let tenant = self.chains[at].tenant.clone();
-        let mut others = self.names(&tenant);
-        others.retain(|name| *name.stem != *self.chains[at].stem);
         let chain = &mut self.chains[at];
-        (chain.handles, chain.file_id, chain.other_names) = (None, None, others);
+        (chain.handles, chain.doubtful) = (None, true);
         let refused = Arc::new(ChainUnusable::SetAside(why.to_string()));
         chain.refused = Some((time::Instant::now(), refused));
         self.warnings.push(format!("a chain is set aside: {why}"));
@@ -319,10 +316,11 @@ impl Store {
             return Ok(false);
         }
         let (len, id) = (own.len(), file_id(&own));
-        if chain.file_id == Some(id) && chain.len == len {
+        let known = chain.file_id == Some(id) && !chain.doubtful;
+        if known && chain.len == len {
             return Ok(true);
         }
-        if chain.file_id == Some(id) && chain.len < len && !chain.unterminated {
+        if known && chain.len < len && !chain.unterminated {
             self.take_in(at)?;
             return Ok(true);
         }
@@ -333,7 +331,8 @@ impl Store {
             return Err(ChainUnusable::NotAChain { path: chain.path.clone(), why: NOT_HERE });
         }
         self.by_file.insert(id, at);
-        self.chains[at].file_id = Some(id);
+        let chain = &mut self.chains[at];
+        (chain.file_id, chain.doubtful) = (Some(id), false);
         Ok(true)
     }
 
@@ -483,7 +482,7 @@ fn changed<'a>(said: &'a str, about: &'a [(&'a str, About<'a>)]) -> Notice<'a> {
 /// How far each chain is in the index. A chain whose last line is unfinished is left out: what
 /// follows is not the start of a line.
 pub(super) fn positions(chains: &[Chain]) -> Vec<(String, Position)> {
-    let known = chains.iter().filter(|c| c.file_id.is_some() && !c.unterminated);
+    let known = chains.iter().filter(|c| c.file_id.is_some() && !c.unterminated && !c.doubtful);
     known
         .map(|c| {
             let head = hash::parse_hex(&c.head).unwrap_or_default();

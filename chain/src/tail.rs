@@ -36,6 +36,8 @@ pub(super) struct Chain {
     pub(super) last_ts: u64,
     /// Device and inode of the file that all this is about; `None` before the first look.
     pub(super) file_id: Option<(u64, u64)>,
+    /// The file failed: what is known of it is not to be relied on until it was read again.
+    pub(super) doubtful: bool,
     pub(super) unterminated: bool,
     /// Offset and length of a torn last line that no notice was sealed about yet.
     pub(super) torn: Option<(u64, u64)>,
@@ -109,6 +111,7 @@ impl Chain {
             head: GENESIS,
             last_ts: 0,
             file_id: None,
+            doubtful: false,
             unterminated: false,
             torn: None,
             notices: Vec::new(),

@@ -15,6 +15,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 const NOW: u64 = 1_800_000_000_000_000_000;
 
@@ -62,8 +63,13 @@ struct Halod {
 
 impl Halod {
     fn open(dir: &Path) -> Self {
-        let settings =
-            Settings { directory: dir.into(), open_chains: 4, max_tenants: 10, journal_size: 2 << 20 };
+        let settings = Settings {
+            directory: dir.into(),
+            open_chains: 4,
+            max_tenants: 10,
+            journal_size: 2 << 20,
+            patience: Duration::ZERO,
+        };
         let mut halod =
             Self { preview: Preview::new(TenantRule::default(), Builder::new(false)), store: None, settings };
         halod.restart(false);

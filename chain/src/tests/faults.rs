@@ -36,8 +36,10 @@ impl Failing {
 }
 
 impl Disk for Failing {
+    /// Half of it is written all the same.
     fn append(&self, file: &File, bytes: &[u8]) -> io::Result<()> {
-        self.of(file).and_then(|()| OsDisk.append(file, bytes))
+        self.of(file).inspect_err(|_| OsDisk.append(file, &bytes[..bytes.len() / 2]).unwrap())?;
+        OsDisk.append(file, bytes)
     }
 
     fn sync(&self, file: &File) -> io::Result<()> {
@@ -106,6 +108,39 @@ fn a_chain_that_cannot_be_synced_is_set_aside_and_comes_back() {
     );
     assert_eq!(commit(&mut store, vec![draft_of("bad", 2, "t")]).sealed, 1);
     assert_eq!(chain(dir.path(), "bad").len(), 2);
+}
+
+#[test]
+fn a_chain_that_cannot_be_written_is_refused_and_comes_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Arc::new(Failing::default());
+    let (mut store, _) = Store::open(at_once(dir.path()), Arc::clone(&disk) as Arc<dyn Disk>).unwrap();
+    commit(&mut store, vec![draft_of("bad", 1, "t"), draft_of("good", 1, "t")]);
+    disk.fail(&dir.path().join("bad.jsonl"), EIO);
+    let both = || vec![draft_of("bad", 2, "t"), draft_of("good", 2, "t"), draft_of("good", 3, "t")];
+    let of_good = || Work { drafts: vec![draft_of("good", 4, "t")], ..Work::default() };
+    let mut works = [Work { drafts: both(), ..Work::default() }, of_good()];
+    let committed = store.commit(&mut works, NOW).unwrap();
+    assert!(
+        committed.warnings.iter().any(|warning| warning.contains("bad.jsonl")),
+        "{:?}",
+        committed.warnings
+    );
+    let [mixed, good] = works;
+    assert!(mixed.failed.unwrap().to_string().contains("bad.jsonl"), "it must come again");
+    assert_eq!((mixed.sealed, mixed.duplicate), (2, 0), "what could be sealed is");
+    assert_eq!((good.sealed, good.failed.is_none()), (1, true), "another request is not refused");
+    disk.heal();
+    let again = commit(&mut store, both());
+    assert_eq!((again.sealed, again.duplicate, again.failed.is_none()), (1, 2, true));
+    // What was cut short stays, and is disclosed.
+    let lines = chain(dir.path(), "bad");
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert!(lines[1].contains("halod.torn_tail"), "{}", lines[1]);
+    assert_eq!(chain(dir.path(), "good").len(), 4);
+    store.close().unwrap();
+    let (mut store, _) = Store::open(at_once(dir.path()), disk).unwrap();
+    assert_eq!(commit(&mut store, both()).duplicate, 3);
 }
 
 #[test]
