@@ -69,8 +69,8 @@ impl Check {
     pub(super) fn file(path: &Path, plan: Plan) -> Result<Self, String> {
         let failed = |error: std::io::Error| format!("can't be read: {error}");
         let mut file = open(path, plan.packed).map_err(failed)?;
-        let mut preview =
-            Preview::new(plan.settings, &plan.log).map_err(|(key, what)| format!("{key}: {what}"))?;
+        let mut preview = Preview::new(plan.settings.manner(), &plan.log)
+            .map_err(|(key, what)| format!("{key}: {what}"))?;
         let mut tally = Tally {
             counts: Counts::default(),
             first: Vec::new(),
@@ -81,7 +81,7 @@ impl Check {
         };
         let mut buffer = vec![0; BLOCK];
         loop {
-            match read(&mut *file, &mut buffer).map_err(failed)? {
+            match read(&mut file, &mut buffer).map_err(failed)? {
                 0 => break,
                 read => preview.push(buffer.get(..read).unwrap_or_default(), &mut |seen| tally.line(seen)),
             }

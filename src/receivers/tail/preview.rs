@@ -1,19 +1,19 @@
 //! What an instance would make of a file's lines, for who wants to see it without sealing any.
 
 use super::discover::Finder;
-use super::format::Formats;
-use super::lines::{Lines, Mark, Splitter};
-use super::names::log_path;
-use super::read::{Instance, Log, Told};
-use super::settings::{FormatOf, Requests, Settings};
+use super::settings::Settings;
 use super::source::{Facts, is_packed};
+use crate::receivers::lines::manner::{FormatOf, Manner, Requests};
+use crate::receivers::lines::names::log_path;
+use crate::receivers::lines::read::{Log, Reader, Told};
+use crate::receivers::lines::split::{Lines, Mark, Splitter};
 use crate::record::tenant::Tenant;
 use halo_adapters::event::Event;
 use halo_adapters::gateway::Format;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-pub use super::read::Became;
+pub use crate::receivers::lines::read::Became;
 
 /// A file as an instance has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,9 +38,9 @@ pub struct Seen<'a> {
 /// Reads the content of one log exactly as an instance does.
 #[derive(Debug)]
 pub struct Preview {
-    instance: Instance,
+    reader: Reader,
     /// The same without rules.
-    every: Instance,
+    every: Reader,
     log: String,
     splitter: Splitter,
     told: Option<Format>,
@@ -60,15 +60,12 @@ impl Preview {
     ///
     /// # Errors
     /// Which setting makes no sense, and why.
-    pub fn new(settings: Settings, file: &Path) -> Result<Self, (&'static str, String)> {
-        let instance = |settings: Settings| {
-            Ok::<_, (&'static str, String)>(Instance { formats: Formats::new(&settings)?, settings })
-        };
+    pub fn new(manner: Manner, file: &Path) -> Result<Self, (&'static str, String)> {
         let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
         Ok(Self {
-            splitter: Splitter::new(Mark::default(), settings.max_line),
-            every: instance(Settings { requests: Requests::All, ..settings.clone() })?,
-            instance: instance(settings)?,
+            splitter: Splitter::new(Mark::default(), manner.max_line),
+            every: Reader::new(Manner { requests: Requests::All, ..manner.clone() })?,
+            reader: Reader::new(manner)?,
             log: log_path(&file),
             told: None,
         })
@@ -91,7 +88,7 @@ impl Preview {
     /// The format, if it is configured or the lines up to here have told it.
     #[must_use]
     pub fn format(&self) -> Option<Format> {
-        match &self.instance.settings.format {
+        match &self.reader.manner().format {
             FormatOf::Auto => self.told,
             FormatOf::Known(format) => Some(*format),
             FormatOf::Json(_) => Some(Format::Json),
@@ -100,9 +97,9 @@ impl Preview {
     }
 
     fn see(&mut self, lines: &Lines, see: &mut dyn FnMut(Seen<'_>)) {
-        let told = Told::by(self.told, &self.instance, lines);
+        let told = Told::by(self.told, &self.reader, lines);
         self.told = told.format;
-        let [log, every]: [Log<'_>; 2] = [&self.instance, &self.every].map(|one| one.log(&self.log));
+        let [log, every]: [Log<'_>; 2] = [&self.reader, &self.every].map(|one| one.log(&self.log));
         for (at, (line, bytes)) in lines.range(0..lines.len()).enumerate() {
             let (offset, cut, told) = (line.offset, line.cut > 0, told.at(at));
             log.line(told, line, bytes, |became| match became {

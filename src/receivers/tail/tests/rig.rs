@@ -6,12 +6,12 @@ use crate::pipeline::intake::{Intake, Permit};
 use crate::pipeline::stats::Stats;
 use crate::pipeline::writer::{self, WriterEnd, WriterHandle};
 use crate::receivers::delivery::Delivery;
+use crate::receivers::lines::read::{Reader, Told};
+use crate::receivers::lines::split::{Lines, Mark, Splitter};
 use crate::receivers::stats::Counters;
-use crate::receivers::tail::lines::{Lines, Mark, Splitter};
-use crate::receivers::tail::read::{Instance, Told};
 use crate::receivers::tail::seal::{Block, Shop};
 use crate::receivers::tail::settings::Requests;
-use crate::receivers::tail::{Formats, Settings, Tail, start};
+use crate::receivers::tail::{Instance, Settings, Tail, start};
 use crate::record::build::Builder;
 use halo_adapters::json::{self, Json};
 use std::collections::BTreeMap;
@@ -101,7 +101,7 @@ impl Rig {
         let delivery = delivery(&intake, &counters);
         let _guard = self.runtime.enter();
         let engine = start(Tail {
-            instances: vec![(self.settings.clone(), Formats::new(&self.settings).unwrap())],
+            instances: vec![(self.settings.clone(), Reader::new(self.settings.manner()).unwrap())],
             delivery,
             directory: directory.join(".halod/tail"),
             max_open: self.max_open,
@@ -143,11 +143,11 @@ impl Rig {
         } else {
             drop(first);
         }
-        let instance = Arc::new(Instance { formats: Formats::new(&settings).unwrap(), settings });
+        let instance = Arc::new(Instance { reader: Reader::new(settings.manner()).unwrap(), settings });
         let block = Block {
             follower: 1,
             serial: 1,
-            told: Told::by(None, &instance, &lines),
+            told: Told::by(None, &instance.reader, &lines),
             instance,
             log: "/a.log".into(),
             lines,
