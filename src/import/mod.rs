@@ -19,6 +19,7 @@ pub mod desk;
 pub mod door;
 pub mod folder;
 pub mod format;
+mod log;
 pub mod outlook;
 pub mod position;
 mod remote;

@@ -2,6 +2,7 @@
 
 use super::csv;
 use super::format::{Format, NAMES};
+use super::log;
 use super::scan::{Scanner, Shape, Window};
 use halo_adapters::gateway;
 use halo_adapters::json::parse;
@@ -26,7 +27,46 @@ pub(super) struct Kind {
 /// # Errors
 /// Why it is no file that can be imported.
 pub(super) fn kind(name: &Path, head: &[u8], whole: bool, format: Option<Format>) -> Result<Kind, String> {
-    let (head, skip) = match head {
+    if let Some(Format::Gateway(own)) = format {
+        return log_of(own, head, whole);
+    }
+    let (head, skip) = without_mark(head)?;
+    let binary = is_binary(head, whole);
+    let format = match (format, binary) {
+        (Some(format), _) => format,
+        (None, Some(_)) => Format::Otlp,
+        (None, None) => detect(name, head, whole)?,
+    };
+    let (format, shape) = match (format, binary) {
+        (Format::Otlp, Some(shape)) => (format, shape),
+        (Format::Gateway(_), _) => (format, Shape::Lines),
+        (Format::Langfuse | Format::Litellm | Format::Langsmith, _) if begins_with_text(head) => {
+            (format, Shape::Csv)
+        }
+        (Format::Langfuse | Format::Otlp | Format::Litellm | Format::Langsmith | Format::OpenaiAgents, _) => {
+            (format, json_shape(name, head, whole))
+        }
+    };
+    Ok(Kind { format, shape, skip })
+}
+
+/// A file that is said to be a log. If none of its first lines tells a format, later ones may.
+fn log_of(own: Option<gateway::Format>, head: &[u8], whole: bool) -> Result<Kind, String> {
+    let told = log::told(head, whole);
+    if told.is_none() {
+        without_mark(head)?;
+        if own.is_none() && whole {
+            return Err(
+                "it is no gateway's log that is known by its lines; name its format (gateway:nginx)".into()
+            );
+        }
+    }
+    Ok(Kind { format: Format::Gateway(own.or(told)), shape: Shape::Lines, skip: 0 })
+}
+
+/// What follows a byte order mark, and how many bytes that has.
+fn without_mark(head: &[u8]) -> Result<(&[u8], u64), String> {
+    Ok(match head {
         [0xef, 0xbb, 0xbf, rest @ ..] => (rest, 3),
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
             return Err("it is UTF-16; convert it first (iconv -f utf-16 -t utf-8)".to_owned());
@@ -37,24 +77,7 @@ pub(super) fn kind(name: &Path, head: &[u8], whole: bool, format: Option<Format>
             );
         }
         _ => (head, 0),
-    };
-    let binary = is_binary(head, whole);
-    let format = match (format, binary) {
-        (Some(format), _) => format,
-        (None, Some(_)) => Format::Otlp,
-        (None, None) => detect(name, head, whole)?,
-    };
-    let (format, shape) = match (format, binary) {
-        (Format::Otlp, Some(shape)) => (format, shape),
-        (Format::Gateway(log), _) => (Format::Gateway(Some(log_format(log, head)?)), Shape::Lines),
-        (Format::Langfuse | Format::Litellm | Format::Langsmith, _) if begins_with_text(head) => {
-            (format, Shape::Csv)
-        }
-        (Format::Langfuse | Format::Otlp | Format::Litellm | Format::Langsmith | Format::OpenaiAgents, _) => {
-            (format, json_shape(name, head, whole))
-        }
-    };
-    Ok(Kind { format, shape, skip })
+    })
 }
 
 /// Neither an object nor a list, so it can only be a table.
@@ -106,17 +129,6 @@ fn json_shape(name: &Path, head: &[u8], whole: bool) -> Shape {
     if complete || is_row { Shape::Lines } else { Shape::Json }
 }
 
-/// Lines that are looked at to tell a log's format.
-const LINES: usize = 100;
-
-/// The format of a log by its first lines, where it is not given.
-fn log_format(given: Option<gateway::Format>, head: &[u8]) -> Result<gateway::Format, String> {
-    let lines: Vec<&[u8]> = head.split(|byte| *byte == b'\n').take(LINES).collect();
-    given.or_else(|| gateway::detect(&lines)).ok_or_else(|| {
-        "it is no gateway's log that is known by its first lines; name its format (gateway:nginx)".to_owned()
-    })
-}
-
 fn has_ending(name: &Path, endings: &[&str]) -> bool {
     let name = name.to_string_lossy().to_ascii_lowercase();
     let plain = name.strip_suffix(".gz").unwrap_or(&name);
@@ -145,9 +157,9 @@ fn detect(name: &Path, head: &[u8], whole: bool) -> Result<Format, String> {
     if is_table(head) {
         return Ok(Format::Langfuse);
     }
-    log_format(None, head)
+    log::told(head, whole)
         .map(|log| Format::Gateway(Some(log)))
-        .map_err(|_| format!("it is of no format that is known by its first rows; name one of {NAMES}"))
+        .ok_or_else(|| format!("it is of no format that is known by its first rows; name one of {NAMES}"))
 }
 
 #[cfg(test)]

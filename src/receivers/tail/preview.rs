@@ -2,7 +2,7 @@
 
 use super::discover::Finder;
 use super::settings::Settings;
-use super::source::{Facts, is_packed};
+use super::source::{Facts, Inode, is_packed};
 use crate::receivers::lines::manner::{FormatOf, Manner, Requests};
 use crate::receivers::lines::names::log_path;
 use crate::receivers::lines::read::{Log, Reader, Told};
@@ -10,6 +10,7 @@ use crate::receivers::lines::split::{Lines, Mark, Splitter};
 use crate::record::tenant::Tenant;
 use halo_adapters::event::Event;
 use halo_adapters::gateway::Format;
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -55,6 +56,44 @@ pub fn followed(settings: &Settings, file: &Path) -> Option<Followed> {
     Some(Followed { packed: is_packed(&found.path), path: found.path })
 }
 
+/// Which logs the receivers of a configuration follow now, and how they read them.
+#[derive(Debug)]
+pub struct Following {
+    settings: Vec<Settings>,
+    files: HashMap<Inode, (usize, PathBuf)>,
+    logs: HashMap<String, usize>,
+}
+
+impl Following {
+    /// Looks for the receivers' files. Of several receivers that follow one, the first counts.
+    #[must_use]
+    pub fn new(settings: Vec<Settings>) -> Self {
+        let (mut files, mut logs) = (HashMap::new(), HashMap::new());
+        for (at, one) in settings.iter().enumerate() {
+            for found in Finder::new(&one.include, &one.exclude, one.packed).look().files {
+                logs.entry(log_path(&found.path)).or_insert(at);
+                files.entry(found.facts.inode).or_insert((at, found.path));
+            }
+        }
+        Self { settings, files, logs }
+    }
+
+    /// How the lines of a file are read if it is followed, or belongs to a log that is; and the path that the
+    /// receiver has it by.
+    #[must_use]
+    pub fn find(&self, file: &Path) -> Option<(Manner, PathBuf)> {
+        let inode = Facts::from(&fs::metadata(file).ok()?).inode;
+        let (at, path) = match self.files.get(&inode) {
+            Some((at, path)) => (*at, path.clone()),
+            None => {
+                let path = std::path::absolute(file).ok()?;
+                (*self.logs.get(&log_path(&path))?, path)
+            }
+        };
+        self.settings.get(at).map(|settings| (settings.manner(), path))
+    }
+}
+
 impl Preview {
     /// Of the log that `file` belongs to.
     ///
@@ -83,6 +122,12 @@ impl Preview {
         let mut lines = Lines::default();
         self.splitter.finish(&mut lines);
         self.see(&lines, see);
+    }
+
+    /// How far the content was taken.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.splitter.position()
     }
 
     /// The format, if it is configured or the lines up to here have told it.
