@@ -106,3 +106,57 @@ pub(super) fn told(head: &[u8], whole: bool) -> Option<gateway::Format> {
     }
     Told::by(None, &log.reader, &log.lines).format
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::source::{Input, Manner, Source};
+    use super::*;
+    use std::fmt::Write as _;
+
+    /// Each line with its number, its text and the format it is read in.
+    type Seen = Vec<(Line, u64, Vec<u8>, Option<gateway::Format>)>;
+
+    fn read(source: &mut Source) -> (Seen, Vec<position::Mark>) {
+        let (mut seen, mut marks) = (Vec::new(), Vec::new());
+        while let Some(piece) = source.piece().unwrap() {
+            let chunk = piece.chunk.unwrap();
+            let one = |(at, row): (usize, &Row)| {
+                (row.line.unwrap(), row.place.line, chunk.row(row).to_vec(), chunk.told.at(at))
+            };
+            seen.extend(chunk.rows.iter().enumerate().map(one));
+            marks.push(piece.mark);
+        }
+        (seen, marks)
+    }
+
+    /// An import that was interrupted reads the rest as one in one go does.
+    #[test]
+    fn behind_each_piece_it_goes_on_with_the_same_lines() {
+        let mut text = "no format\n\n".repeat(12_000);
+        let line = |n: u32| {
+            let zeros = "\0".repeat((n % 50 / 49) as usize);
+            format!(
+                "{zeros}10.0.0.1 - - [22/Nov/2026:08:29:52 +0000] \"POST /v1/messages HTTP/1.1\" 200 {n}\r\n"
+            )
+        };
+        (0..50_000).for_each(|n| write!(text, "{}", line(n)).unwrap());
+        text.push_str("the end");
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("a.log");
+        std::fs::write(&path, &text).unwrap();
+        let manner = Manner { format: Some(Format::Gateway(None)), ..Manner::default() };
+        let open = || Source::open(&Input::File(path.clone()), &manner, &Arc::default()).unwrap();
+        let (whole, marks) = read(&mut open());
+        assert!(marks.len() > 3, "{}", marks.len());
+        assert_eq!(whole.len(), text.split_inclusive('\n').count());
+        assert_eq!((whole[23_999].3, whole[24_000].3), (None, Some(gateway::Format::Combined)));
+        for mark in marks {
+            let mark: position::Mark = serde_json::from_str(&serde_json::to_string(&mark).unwrap()).unwrap();
+            let mut source = open();
+            source.resume(mark).unwrap();
+            let from = whole.partition_point(|(line, ..)| line.offset < mark.offset);
+            assert!(read(&mut source).0 == whole[from..], "{mark:?}");
+        }
+    }
+}

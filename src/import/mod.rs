@@ -20,6 +20,7 @@ pub mod door;
 pub mod folder;
 pub mod format;
 mod log;
+mod manner;
 pub mod outlook;
 pub mod position;
 mod remote;

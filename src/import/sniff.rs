@@ -92,7 +92,10 @@ fn is_binary(head: &[u8], whole: bool) -> Option<Shape> {
         [0x0a, ..] => {
             let text = head.trim_ascii_start();
             let json = text.starts_with(b"{") || text.starts_with(b"[");
-            (!json || (whole && is_request(head))).then_some(Shape::Whole)
+            // A log may begin with an empty line.
+            let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+            let text = json || log::told(line, true).is_some();
+            (!text || (whole && is_request(head))).then_some(Shape::Whole)
         }
         // No message is of 16 MiB and more, and none of fewer bytes than its first field.
         [0, _, _, _, 0x0a | 0x28, ..] => Some(Shape::Framed),
@@ -194,10 +197,29 @@ mod tests {
         let line =
             "203.0.113.9 - - [22/Nov/2026:08:11:00 +0000] \"POST /v1/chat/completions HTTP/1.1\" 200 512\n";
         assert_eq!(detect(line), Ok(Format::Gateway(Some(gateway::Format::Combined))));
+        assert_eq!(detect(&format!("\n{line}")), Ok(Format::Gateway(Some(gateway::Format::Combined))));
         assert_eq!(detect("\"id\",\"traceId\",\"type\"\n"), Ok(Format::Langfuse));
         for text in ["", "{}", "hello", "[[]]", "\u{1}\u{2}"] {
             assert!(detect(text).unwrap_err().contains("name one of otlp"), "{text}");
         }
+    }
+
+    #[test]
+    fn a_file_that_is_said_to_be_a_log_may_begin_with_anything() {
+        let log = |bytes: &[u8], whole| {
+            kind(Path::new("f"), bytes, whole, Some(Format::Gateway(None))).map(|kind| kind.format)
+        };
+        let line = b"10.0.0.1 - - [22/Nov/2026:08:11:00 +0000] \"POST /v1/messages HTTP/1.1\" 200 5\n";
+        for before in
+            [&b""[..], b"\xef\xbb\xbf", b"\xff\xfe\n", b"\x28\xb5\x2f\xfd\n", b"\n", b"\0\0", b"odd\n"]
+        {
+            let told = log(&[before, line].concat(), true);
+            assert_eq!(told, Ok(Format::Gateway(Some(gateway::Format::Combined))), "{before:?}");
+        }
+        // What is not read yet may tell.
+        assert_eq!(log(b"odd\n", false), Ok(Format::Gateway(None)));
+        assert!(log(b"odd\n", true).unwrap_err().contains("name its format"));
+        assert!(log(b"\xff\xfeo\0d\0d\0\n\0", true).unwrap_err().contains("UTF-16"));
     }
 
     #[test]

@@ -5,23 +5,23 @@ use super::chunk::{Chunk, Place, Reason, Row, Sheet};
 use super::csv;
 use super::format::Format;
 use super::log::{self, Log};
+use super::manner::absolute;
 use super::position::Mark;
 use super::scan::{Scanner, Shape, Window};
 use super::sniff::{self, Kind};
-use crate::receivers::lines::manner::{FormatOf, Manner as LinesManner, TenantOf};
 use crate::receivers::lines::names::log_path;
 use crate::receivers::lines::read::Told;
 use crate::receivers::lines::unpack::{Content, Packed};
-use crate::receivers::tail::preview::Following;
 use bytes::Bytes;
-use halo_adapters::gateway;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+pub use super::manner::{Followed, Manner};
 
 /// Bytes of rows in a chunk, about: large enough that a commit's sync is shared by many rows, small
 /// enough that several are worked on side by side.
@@ -38,23 +38,6 @@ const PREFIX: u64 = 64 << 10;
 pub enum Input {
     Stdin,
     File(PathBuf),
-}
-
-/// How a file is to be read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Manner {
-    /// Told by its first row where it is not given.
-    pub format: Option<Format>,
-    pub tenant: Option<String>,
-    /// The receiver that follows the file, if there is one.
-    pub followed: Option<Followed>,
-}
-
-/// How a receiver reads a log that it follows, and the path that it has it by.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Followed {
-    pub lines: LinesManner,
-    pub path: PathBuf,
 }
 
 /// Why a file cannot be read, or not to its end.
@@ -390,56 +373,6 @@ impl Source {
                 self.failed = Some(SourceError::Broken { after, what: format!("can't be read: {error}") });
             }
         }
-    }
-}
-
-impl Manner {
-    /// The same for a file that may be followed by one of these receivers.
-    #[must_use]
-    pub fn of(&self, file: &Path, following: &Following) -> Self {
-        let may_be = matches!(self.format, None | Some(Format::Gateway(_)));
-        let found = if may_be { following.find(file) } else { None };
-        Self { followed: found.map(|(lines, path)| Followed { lines, path }), ..self.clone() }
-    }
-
-    /// What the file is said to be. Whoever follows a file knows that it is a log.
-    fn format(&self) -> Option<Format> {
-        self.format.or_else(|| self.followed.as_ref().map(|_| Format::Gateway(None)))
-    }
-
-    /// The format of a log that the receiver which follows it is told, so that its lines need not tell any.
-    fn known(&self) -> Option<Format> {
-        let followed = self.followed.as_ref().filter(|_| self.format() == Some(Format::Gateway(None)))?;
-        match &followed.lines.format {
-            FormatOf::Auto => None,
-            FormatOf::Known(format) => Some(Format::Gateway(Some(*format))),
-            FormatOf::Json(_) => Some(Format::Gateway(Some(gateway::Format::Json))),
-            FormatOf::Regex(_) => Some(Format::Gateway(None)),
-        }
-    }
-
-    /// How a log's lines are read: as the receiver that follows it does, but for what is asked for.
-    fn lines(&self) -> LinesManner {
-        let mut lines = self.followed.as_ref().map(|followed| followed.lines.clone()).unwrap_or_default();
-        if let Some(format) = log::log_format(self.format) {
-            lines.format = FormatOf::Known(format);
-        }
-        if let Some(tenant) = &self.tenant {
-            lines.tenant = TenantOf::Fixed(tenant.clone());
-        }
-        lines
-    }
-}
-
-/// A file's path, by which its log is known, without parts that go up again.
-fn absolute(path: &Path) -> io::Result<PathBuf> {
-    let path = std::path::absolute(path)?;
-    if !path.components().any(|part| part == Component::ParentDir) {
-        return Ok(path);
-    }
-    match (path.parent(), path.file_name()) {
-        (Some(parent), Some(name)) => Ok(parent.canonicalize()?.join(name)),
-        _ => path.canonicalize(),
     }
 }
 

@@ -86,7 +86,7 @@ impl Check {
             match read(&mut file, &mut buffer) {
                 Ok(0) => break None,
                 Ok(read) => {
-                    preview.push(buffer.get(..read).unwrap_or_default(), &mut |seen| tally.line(seen))
+                    preview.push(buffer.get(..read).unwrap_or_default(), &mut |seen| tally.line(seen));
                 }
                 Err(error) if preview.position() == 0 => return Err(failed(error)),
                 Err(error) => break Some((preview.position(), error.to_string())),

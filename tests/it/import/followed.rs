@@ -3,10 +3,11 @@
 
 use super::rig::{Rig, Said, gzip};
 use crate::support::chains::{assert_verified, files, records};
-use crate::support::halod::Halod;
+use crate::support::halod::{BINARY, Halod};
 use crate::support::wait_until;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -85,4 +86,108 @@ fn a_line_behind_nuls_is_sealed_once() {
 #[test]
 fn a_line_of_more_than_a_megabyte_is_sealed_once() {
     once(&[line(0, "agent"), line(1, &"x".repeat(1_200_000)), line(2, "agent")].concat(), 3);
+}
+
+#[test]
+fn every_oddity_at_once_is_sealed_once() {
+    let latin1 = line(3, "agent").into_iter().map(|byte| if byte == b'g' { 0xe9 } else { byte }).collect();
+    let parts: [Vec<u8>; 8] = [
+        b"\xef\xbb\xbf".to_vec(),
+        line(0, "agent"),
+        b"\n\r\n".to_vec(),
+        [&line(1, "agent")[..], b"\r\n"].concat().strip_suffix(b"\n\r\n").unwrap().to_vec(),
+        b"\r\n".to_vec(),
+        latin1,
+        vec![0; 70],
+        line(4, "agent"),
+    ];
+    let content = parts.concat();
+    let rig = Rig::new();
+    let log = rig.file("access.log", &content);
+    let halod = follow(&rig, &follows(&rig, &log, ""));
+    await_lines(&halod, 6);
+    let said = rig.import("gateway", std::slice::from_ref(&log), &[]);
+    assert_eq!((said.code, counts(&said)), (Some(0), [0, 4, 0]), "{}", said.errors);
+    assert_eq!(said.count("filtered"), 2, "empty lines are counted as the receiver counts them");
+    assert!(halod.terminate().success());
+    assert_eq!(sealed(&rig)[0]["data"]["client"], "203.0.113.9");
+}
+
+/// What a receiver is told of its log holds for an import with the same configuration, by whatever path the
+/// file is named.
+#[test]
+fn an_import_reads_a_log_as_the_receiver_that_follows_it_does() {
+    let rig = Rig::new();
+    let content = [
+        line(0, "agent"),
+        line(1, "agent").into_iter().map(|byte| if byte == b'g' { 0xe9 } else { byte }).collect(),
+        line(2, &"x".repeat(2000)),
+        line(3, "agent").into_iter().map(|byte| if byte == b'c' { b'C' } else { byte }).collect(),
+    ]
+    .concat();
+    let log = rig.file("access.log", &content);
+    let more = "    encoding: latin-1\n    max_log_size: 300\n    all: true\n    tenant: { value: acme }\n";
+    let config = follows(&rig, &log, more);
+    let halod = follow(&rig, &config);
+    await_lines(&halod, 4);
+    let import = |rig: &Rig, file: &Path| {
+        rig.import("gateway", &[file.to_owned()], &["--config", config.to_str().unwrap()])
+    };
+    let detour = log.parent().unwrap().join("../files/access.log");
+    let link = rig.dir.path().join("link");
+    std::os::unix::fs::symlink(&log, &link).unwrap();
+    let rotated = rig.file("access.log-20261122.gz", gzip(&content));
+    for file in [&log, &detour, &link, &rotated] {
+        let said = import(&rig, file);
+        assert_eq!((said.code, counts(&said)), (Some(0), [0, 4, 0]), "{}: {}", file.display(), said.errors);
+    }
+    assert!(halod.terminate().success());
+    assert_eq!(sealed(&rig).len(), 4);
+    // Nothing is known of a receiver, so the lines are read as they are, for the tenant that is named.
+    let said = rig.import("gateway", &[detour], &["--tenant", "acme"]);
+    assert_eq!((said.count("sealed"), said.count("conflicts")), (2, 2), "{}", said.report);
+}
+
+#[test]
+fn a_watched_folder_reads_a_log_as_the_receiver_that_follows_it_does() {
+    let rig = Rig::new();
+    let content = [line(0, "agent"), vec![0; 900], line(1, &"x".repeat(2000)), line(2, "agent")].concat();
+    let log = rig.file("access.log", &content);
+    let folder = format!("  import:\n    include: ['{}']\n", log.display());
+    let config = follows(&rig, &log, &format!("    max_log_size: 300\n{folder}"));
+    let halod = follow(&rig, &config);
+    await_lines(&halod, 3);
+    let done = rig.chains().join(".halod/import/done");
+    wait_until("it is imported", LIMIT, || done.metadata().is_ok_and(|done| done.len() > 0));
+    let done: Value = serde_json::from_slice(&std::fs::read(done).unwrap()).unwrap();
+    assert_eq!((&done["accepted"], &done["rejected"]), (&3.into(), &0.into()), "{done}");
+    assert!(halod.terminate().success());
+    assert_eq!(sealed(&rig).len(), 3);
+}
+
+/// A packed file whose checksum does not fit is told of by all, and read by all up to the same line.
+#[test]
+fn a_damaged_packed_log_is_told_of_and_sealed_once() {
+    let rig = Rig::new();
+    let content: Vec<u8> = (0..50).flat_map(|n| line(n, "agent")).collect();
+    let mut bytes = gzip(&content);
+    let checksum = bytes.len() - 8;
+    bytes[checksum] ^= 1;
+    let log = rig.file("access.log.1.gz", bytes);
+    let config = follows(&rig, &log, "");
+    let check = Command::new(BINARY).args(["tail", "--json", "--check"]).arg(&log).output().unwrap();
+    let check: Value = serde_json::from_slice(&check.stdout).unwrap();
+    assert_eq!(
+        (&check["records"], &check["breaks_off"]["after"]),
+        (&50.into(), &content.len().into()),
+        "{check}"
+    );
+    let halod = follow(&rig, &config);
+    await_lines(&halod, 50);
+    let told = || halod.metric("halod_tail_notices_total", "");
+    wait_until("the damage is told", LIMIT, || told() == 1);
+    let said = rig.import("gateway", &[log], &[]);
+    assert_eq!((said.code, counts(&said)), (Some(2), [0, 50, 0]), "{}", said.errors);
+    assert!(halod.terminate().success());
+    assert_eq!(sealed(&rig).len(), 50);
 }
