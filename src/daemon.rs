@@ -37,6 +37,7 @@ use crate::config::descriptors::{self, Share, TooFew};
 use crate::config::{Config, DoorSettings};
 use crate::hold::sweep;
 use crate::import::desk::Desk;
+use crate::import::folder::Folders;
 use crate::net::listener;
 use crate::pipeline::stats::Stats;
 use crate::pipeline::writer::WriterEnd;
@@ -168,7 +169,8 @@ async fn up(
         Arc::clone(&builder),
         Arc::clone(counters),
     ));
-    files::imports(&config.storage.directory, config.import, &desk, &intake, &draining, &mut doors).await;
+    let folders = config.import.map(|own| Folders { logs: config.file_logs.clone(), ..own });
+    files::imports(&config.storage.directory, folders, &desk, &intake, &draining, &mut doors).await;
     // It holds an intake: the writer ends when nobody does.
     drop(desk);
     for (bound, settings) in sockets.into_iter().zip([config.grpc, config.http]) {

@@ -19,6 +19,7 @@ use crate::pipeline::writer::{WriterEnd, WriterHandle};
 use crate::receivers::otlp::Reading;
 use crate::receivers::otlp::join::Joins;
 use crate::receivers::stats::Counters;
+use crate::receivers::tail::preview::Following;
 use crate::record::build::Builder;
 use crate::record::tenant::Tenant;
 use crate::telemetry::log;
@@ -125,11 +126,20 @@ impl Args {
 
     async fn import(&self, config: Config, inputs: Vec<Input>) -> Result<io::Result<u8>, StartError> {
         let signals = process::signals().map_err(StartError::Signals)?;
+        let following = Following::new(config.file_logs.clone());
         let way = self.way(config).await?;
         let mut view = View::new(&inputs, self.json);
         let (stop, stopping) = watch::channel(false);
-        let manner = Manner { format: self.format.0, tenant: self.tenant.clone() };
-        let inputs: Vec<_> = inputs.into_iter().map(|input| (input, manner.clone())).collect();
+        let manner = Manner { format: self.format.0, tenant: self.tenant.clone(), ..Manner::default() };
+        let manner_of = |input: &Input| match input {
+            Input::File(path) => manner.of(path, &following),
+            Input::Stdin => manner.clone(),
+        };
+        let with_manner = |input: Input| {
+            let manner = manner_of(&input);
+            (input, manner)
+        };
+        let inputs: Vec<_> = inputs.into_iter().map(with_manner).collect();
         let (inputs, traces) = known_traces(inputs).await;
         let import = Import { inputs, sink: way.sink, positions: way.positions, traces };
         tokio::spawn(stop_on(signals, stop));

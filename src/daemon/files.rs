@@ -8,6 +8,7 @@ use crate::import::{SOCKET, STATE};
 use crate::net::listener;
 use crate::pipeline::intake::Intake;
 use crate::receivers::delivery::Delivery;
+use crate::receivers::lines::read::Reader;
 use crate::receivers::tail::{self, Tail};
 use std::io;
 use std::path::Path;
@@ -57,11 +58,11 @@ pub(super) fn follow(
     draining: watch::Receiver<bool>,
 ) -> io::Result<impl Future<Output = ()> + use<>> {
     let instance = |settings: tail::Settings| {
-        let formats = tail::Formats::new(&settings);
+        let reader = Reader::new(settings.manner());
         // The configuration has been checked.
-        let formats =
-            formats.map_err(|(key, what)| io::Error::other(format!("{}.{key}: {what}", settings.name)))?;
-        Ok((settings, formats))
+        let reader =
+            reader.map_err(|(key, what)| io::Error::other(format!("{}.{key}: {what}", settings.name)))?;
+        Ok((settings, reader))
     };
     tail::start(Tail {
         instances: logs.into_iter().map(instance).collect::<io::Result<_>>()?,

@@ -1,9 +1,13 @@
 //! What is worked on at a time: some rows of one file, with their places.
 
 use super::format::Format;
+use super::log::log_format;
 use super::rows;
 use super::scan::Shape;
 use super::traces::Traces;
+use crate::receivers::lines::manner::Manner;
+use crate::receivers::lines::read::Told;
+use crate::receivers::lines::split::Line;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -19,6 +23,9 @@ pub struct Sheet {
     pub identity: String,
     /// What records call the file, where they name it: the path of the log that it belongs to.
     pub log: String,
+    /// Of a log, how its lines are read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lines: Option<Manner>,
     /// The names of a CSV file's columns.
     pub columns: Vec<String>,
     /// Whose records these are, whatever the rows claim.
@@ -31,6 +38,8 @@ pub struct Chunk {
     pub sheet: Arc<Sheet>,
     pub bytes: Bytes,
     pub rows: Vec<Row>,
+    /// What a log's lines have told of its format, by their numbers among the rows.
+    pub told: Told,
     /// What is known of traces, for rows that leave it to another file.
     pub traces: Option<Arc<Traces>>,
 }
@@ -41,9 +50,9 @@ pub struct Row {
     pub start: usize,
     pub end: usize,
     pub place: Place,
-    /// Of a line of a log: what stands for all of the log up to its end.
+    /// Of a line of a log: its identity, and what was done to it before it was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub chain: Option<[u8; 16]>,
+    pub line: Option<Line>,
 }
 
 /// Where a row begins in its file, after decompression.
@@ -124,10 +133,11 @@ impl Chunk {
             return None;
         }
         let (first, second) = self.rows.split_at(self.rows.len() / 2);
-        Some([self.part(first), self.part(second)])
+        let from = self.told.from.saturating_sub(first.len());
+        Some([self.part(first, self.told), self.part(second, Told { from, ..self.told })])
     }
 
-    fn part(&self, rows: &[Row]) -> Self {
+    fn part(&self, rows: &[Row], told: Told) -> Self {
         let start = rows.first().map_or(0, |row| row.start);
         let end = rows.last().map_or(start, |row| row.end);
         let moved = |row: &Row| Row { start: row.start - start, end: row.end - start, ..*row };
@@ -135,6 +145,7 @@ impl Chunk {
             sheet: Arc::clone(&self.sheet),
             bytes: self.bytes.slice(start..end),
             rows: rows.iter().map(moved).collect(),
+            told,
             traces: self.traces.clone(),
         }
     }
@@ -145,6 +156,9 @@ impl Chunk {
 pub(super) struct Head {
     pub(super) sheet: Sheet,
     pub(super) rows: Vec<Row>,
+    /// The format of a log that its lines have told, and from which row on they have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) told: Option<(Format, usize)>,
     #[serde(default, skip_serializing_if = "HashMap::is_empty")]
     pub(super) traces: HashMap<String, String>,
 }
@@ -155,6 +169,7 @@ impl Chunk {
         let head = Head {
             sheet: (*self.sheet).clone(),
             rows: self.rows.clone(),
+            told: self.told.format.map(|format| (Format::Gateway(Some(format)), self.told.from)),
             traces: traces.unwrap_or_default(),
         };
         // Plain data under string keys: there is nothing that could fail.
@@ -179,7 +194,10 @@ impl Chunk {
             before = row.end;
         }
         let traces = (!head.traces.is_empty()).then(|| Arc::new(Traces::from(head.traces)));
-        Ok(Self { sheet: Arc::new(head.sheet), bytes, rows: head.rows, traces })
+        let told = head
+            .told
+            .map_or_else(Told::default, |(format, from)| Told { format: log_format(Some(format)), from });
+        Ok(Self { sheet: Arc::new(head.sheet), bytes, rows: head.rows, told, traces })
     }
 }
 
@@ -195,7 +213,7 @@ mod tests {
             let start = bytes.len();
             bytes.extend_from_slice(row.as_bytes());
             let place = Place { line: at as u64 + 1, offset: start as u64 };
-            found.push(Row { start, end: bytes.len(), place, chain: None });
+            found.push(Row { start, end: bytes.len(), place, line: None });
             bytes.push(b'\n');
         }
         let sheet = Sheet {
@@ -203,10 +221,17 @@ mod tests {
             shape: Shape::Lines,
             identity: "f".into(),
             log: String::new(),
+            lines: None,
             columns: vec![],
             tenant: None,
         };
-        Chunk { sheet: Arc::new(sheet), bytes: bytes.into(), rows: found, traces: None }
+        Chunk {
+            sheet: Arc::new(sheet),
+            bytes: bytes.into(),
+            rows: found,
+            told: Told::default(),
+            traces: None,
+        }
     }
 
     fn texts(chunk: &Chunk) -> Vec<(u64, String)> {
@@ -223,6 +248,18 @@ mod tests {
         let together: Vec<_> = halves.iter().flat_map(texts).collect();
         assert_eq!(together, texts(&whole));
         assert!(chunk(&["one"]).halves().is_none());
+    }
+
+    #[test]
+    fn the_format_of_a_log_holds_from_the_same_line_on_in_its_parts() {
+        let mut whole = chunk(&["a", "b", "c", "d"]);
+        for from in 0..4 {
+            whole.told = Told { format: Some(halo_adapters::gateway::Format::Caddy), from };
+            let arrived = Chunk::decode(&whole.encode().into()).unwrap();
+            let told = |chunk: &Chunk| (0..chunk.rows.len()).map(|at| chunk.told.at(at)).collect::<Vec<_>>();
+            let halves = arrived.halves().unwrap();
+            assert_eq!(halves.iter().flat_map(told).collect::<Vec<_>>(), told(&whole), "{from}");
+        }
     }
 
     #[test]

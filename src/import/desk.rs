@@ -12,6 +12,7 @@ use crate::pipeline::batch::Batch;
 use crate::pipeline::intake::{Intake, Permit};
 use crate::receivers::bill::Bill;
 use crate::receivers::contain;
+use crate::receivers::lines::read::{Became, Reader};
 use crate::receivers::otlp::Reading;
 use crate::receivers::otlp::file::Request;
 use crate::receivers::stats::{Counters, Pending};
@@ -145,6 +146,7 @@ impl Desk {
             Drafted { taken: Taken::default(), requests: Vec::new(), drafts: Vec::new(), permit };
         match chunk.sheet.format {
             Format::Otlp => self.otlp(chunk, &claim, &mut drafted)?,
+            Format::Gateway(_) => self.lines(chunk, &mut drafted)?,
             _ => self.events(chunk, &claim, &mut drafted)?,
         }
         Ok(drafted)
@@ -186,6 +188,36 @@ impl Desk {
             if let Err(why) = rows.row(row, &mut each)? {
                 taken.reject(row.place, 1, why);
             }
+        }
+        Ok(())
+    }
+
+    /// Each row is a line of a log.
+    fn lines(&self, chunk: &Chunk, drafted: &mut Drafted) -> Result<(), Fault> {
+        let Drafted { taken, drafts, permit, .. } = drafted;
+        let manner = chunk.sheet.lines.clone();
+        let manner = manner.ok_or_else(|| Fault::Undecodable("how its lines are read is not said".into()))?;
+        let reader =
+            Reader::new(manner).map_err(|(key, what)| Fault::Undecodable(format!("{key}: {what}")))?;
+        let log = reader.log(&chunk.sheet.log);
+        let mut bill = Bill::new(chunk.bytes.len());
+        let mut scratch = Scratch::default();
+        for (at, row) in chunk.rows.iter().enumerate() {
+            let line = row.line.ok_or_else(|| Fault::Undecodable("a line has no identity".into()))?;
+            log.line(chunk.told.at(at), &line, chunk.row(row), |became| {
+                match became {
+                    Became::Action(event, tenant) => {
+                        let draft = self.builder.draft(event, tenant, &mut scratch);
+                        taken.accepted += 1;
+                        bill.add(size_of::<Draft>() + draft.len());
+                        drafts.push(draft);
+                        return bill.pay(permit);
+                    }
+                    Became::Filtered | Became::Preamble => taken.filtered += 1,
+                    Became::Rejected(why) => taken.reject(row.place, 1, why),
+                }
+                Ok(())
+            })?;
         }
         Ok(())
     }

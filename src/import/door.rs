@@ -20,7 +20,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 /// Where chunks are posted. The number is that of their form: another halod's may differ.
-pub const PATH: &str = "/import/1";
+pub const PATH: &str = "/import/2";
 
 /// Answers every request on the socket. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -45,7 +45,7 @@ impl ImportDoor {
         let (head, body) = request.into_parts();
         let mut reader = Reader::new(body, &self.limits);
         let taken = if head.uri.path() != PATH {
-            Err(Fault::Unserved("this halod takes imports at /import/1; use the command of the same version"))
+            Err(Fault::Unserved("this halod takes imports at /import/2; use the command of the same version"))
         } else if head.method != Method::POST {
             Err(Fault::Method)
         } else {

@@ -16,6 +16,8 @@ use super::traces::Traces;
 use crate::chain::disk::{open_append, sync_dir};
 use crate::pipeline::batch::Batch;
 use crate::pipeline::intake::Intake;
+use crate::receivers::tail;
+use crate::receivers::tail::preview::Following;
 use crate::record::notice::{About, Notice};
 use crate::record::redact::Redactor;
 use crate::record::tenant::Tenant;
@@ -57,6 +59,8 @@ pub struct Folders {
     pub formats: Vec<(String, Format)>,
     /// Whose records they are, whatever their rows claim.
     pub tenant: Option<String>,
+    /// The receivers that follow logs: a file of such a log is read as they read it.
+    pub logs: Vec<tail::Settings>,
 }
 
 impl Folders {
@@ -165,7 +169,12 @@ impl Watch {
 
     async fn import(&mut self, path: PathBuf, stat: Stat, stop: &watch::Receiver<bool>) {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let manner = Manner { format: self.folders.format(&name), tenant: self.folders.tenant.clone() };
+        let manner = Manner {
+            format: self.folders.format(&name),
+            tenant: self.folders.tenant.clone(),
+            ..Manner::default()
+        };
+        let manner = manner.of(&path, &Following::new(self.folders.logs.clone()));
         let inputs = vec![(Input::File(path.clone()), manner)];
         let files = inputs.clone();
         let traces = tokio::task::spawn_blocking(move || Traces::gather(&files)).await.unwrap_or_default();

@@ -19,6 +19,8 @@ pub mod desk;
 pub mod door;
 pub mod folder;
 pub mod format;
+mod log;
+mod manner;
 pub mod outlook;
 pub mod position;
 mod remote;

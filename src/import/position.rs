@@ -4,6 +4,7 @@
 //! moves only over rows whose receipt is there. It is forgotten when the file was read to its end.
 
 use super::chunk::{Sheet, Taken};
+use super::format::Format;
 use super::scan::Shape;
 use crate::chain::disk::replace;
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,9 @@ pub struct Mark {
     /// Of a log: what stands for all of it before.
     #[serde(default)]
     pub chain: [u8; 16],
+    /// Of a log: the format that the lines before have told.
+    #[serde(default)]
+    pub told: Option<Format>,
 }
 
 /// What is kept of one file.
@@ -79,10 +83,13 @@ impl Positions {
 
     /// `None` for what has no identity, such as a pipe.
     fn path(&self, sheet: &Sheet) -> Option<PathBuf> {
-        let Sheet { format, shape, identity, tenant, .. } = sheet;
+        let Sheet { format, shape, identity, tenant, lines, .. } = sheet;
         let whole = *shape == Shape::Whole;
         (!identity.is_empty() && !whole).then(|| {
-            let manner = format!("{format}\0{shape:?}\0{tenant:?}\0{identity}");
+            // Of a log that is read in another manner, the lines before the place were read in the old one.
+            let lines = lines.as_ref().map(|lines| serde_json::to_string(lines).unwrap_or_default());
+            let lines = lines.unwrap_or_default();
+            let manner = format!("{format}\0{shape:?}\0{tenant:?}\0{identity}{lines}");
             let digest: [u8; 32] = Sha256::digest(manner.as_bytes()).into();
             let name: String = crate::record::hash::hex(&digest).map(char::from).iter().take(32).collect();
             self.directory.join(format!("{name}.json"))
@@ -94,7 +101,7 @@ impl Positions {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::import::format::Format;
+    use crate::receivers::lines::manner::Manner;
 
     #[test]
     fn each_file_and_manner_has_its_own() {
@@ -105,18 +112,24 @@ mod tests {
             shape: Shape::Lines,
             identity: "abc".into(),
             log: String::new(),
+            lines: None,
             columns: Vec::new(),
             tenant: None,
         };
         let other = Sheet { tenant: Some("acme".into()), ..sheet.clone() };
+        let cut = Manner { max_line: 300, ..Manner::default() };
+        let log = |lines: Manner| Sheet { lines: Some(lines), ..sheet.clone() };
         let position = Position {
-            mark: Mark { offset: 7, line: 3, in_list: true, chain: [5; 16] },
+            mark: Mark { offset: 7, line: 3, in_list: true, chain: [5; 16], told: None },
             ..Position::default()
         };
         assert_eq!(positions.find(&sheet), None);
         positions.keep(&sheet, &position).unwrap();
         assert_eq!(positions.find(&sheet), Some(position.clone()));
         assert_eq!(positions.find(&other), None);
+        positions.keep(&log(cut.clone()), &position).unwrap();
+        assert_eq!(positions.find(&log(Manner::default())), None);
+        assert_eq!(positions.find(&log(cut)), Some(position.clone()));
         positions.forget(&sheet).unwrap();
         positions.forget(&sheet).unwrap();
         assert_eq!(positions.find(&sheet), None);

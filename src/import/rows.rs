@@ -1,4 +1,4 @@
-//! From one row to the events that it tells, for the formats whose rows are JSON, CSV or lines of a log.
+//! From one row to the events that it tells, for the formats whose rows are JSON or CSV.
 
 use super::chunk::{Chunk, Row, Sheet};
 use super::csv;
@@ -7,7 +7,6 @@ use super::scan::Shape;
 use super::traces::{is_observation, is_trace, trace_of};
 use crate::net::status::Fault;
 use halo_adapters::event::Event;
-use halo_adapters::gateway::{Line, Place, Reader, Rules, Spec};
 use halo_adapters::json::{Json, parse};
 use halo_adapters::unusable::Unusable;
 use halo_adapters::{langfuse, langsmith, litellm, openai_agents};
@@ -23,24 +22,16 @@ pub(super) type Each<'t> = dyn FnMut(Item<'_>) -> Result<(), Fault> + 't;
 /// Reads the rows of one chunk.
 pub(super) struct Rows<'c> {
     chunk: &'c Chunk,
-    log: Option<Reader>,
 }
 
 impl<'c> Rows<'c> {
     pub(super) fn new(chunk: &'c Chunk) -> Self {
-        let log = match chunk.sheet.format {
-            Format::Gateway(Some(log)) => Some(Reader::new(Spec::from(log), Rules::default())),
-            _ => None,
-        };
-        Self { chunk, log }
+        Self { chunk }
     }
 
     /// Tells `each` of a row's items. The outer error is of the whole row.
     pub(super) fn row(&self, row: &Row, each: &mut Each<'_>) -> Result<Result<(), String>, Fault> {
         let bytes = self.chunk.row(row);
-        if let Some(reader) = &self.log {
-            return self.line(reader, row, bytes, each).map(Ok);
-        }
         let text = match std::str::from_utf8(bytes) {
             Ok(text) => text,
             Err(error) => return Ok(Err(format!("not UTF-8 at byte {} of the row", error.valid_up_to()))),
@@ -59,18 +50,6 @@ impl<'c> Rows<'c> {
         match parse(text) {
             Ok(value) => self.items(*format, &value, each).map(Ok),
             Err(error) => Ok(Err(format!("not JSON: {} at byte {} of the row", error.problem, error.offset))),
-        }
-    }
-
-    fn line(&self, reader: &Reader, row: &Row, bytes: &[u8], each: &mut Each<'_>) -> Result<(), Fault> {
-        let Sheet { log, .. } = &*self.chunk.sheet;
-        let chain = row.chain.map(|chain| hex(&chain)).unwrap_or_default();
-        let place = Place { file: log, identity: &[log, &chain], offset: row.place.offset };
-        match reader.line(bytes, &place) {
-            Ok(Line::Event(event)) => each(Ok(Some(*event))),
-            Ok(Line::Filtered) => each(Ok(None)),
-            Ok(Line::Preamble) => Ok(()),
-            Err(unusable) => each(Err(unusable)),
         }
     }
 
@@ -180,8 +159,4 @@ fn item<'j>(format: Format, item: &'j Json<'j>) -> Item<'j> {
         // These are read elsewhere.
         Format::Otlp | Format::Langfuse | Format::OpenaiAgents | Format::Gateway(_) => Ok(None),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

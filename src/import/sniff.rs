@@ -2,6 +2,7 @@
 
 use super::csv;
 use super::format::{Format, NAMES};
+use super::log;
 use super::scan::{Scanner, Shape, Window};
 use halo_adapters::gateway;
 use halo_adapters::json::parse;
@@ -26,7 +27,46 @@ pub(super) struct Kind {
 /// # Errors
 /// Why it is no file that can be imported.
 pub(super) fn kind(name: &Path, head: &[u8], whole: bool, format: Option<Format>) -> Result<Kind, String> {
-    let (head, skip) = match head {
+    if let Some(Format::Gateway(own)) = format {
+        return log_of(own, head, whole);
+    }
+    let (head, skip) = without_mark(head)?;
+    let binary = is_binary(head, whole);
+    let format = match (format, binary) {
+        (Some(format), _) => format,
+        (None, Some(_)) => Format::Otlp,
+        (None, None) => detect(name, head, whole)?,
+    };
+    let (format, shape) = match (format, binary) {
+        (Format::Otlp, Some(shape)) => (format, shape),
+        (Format::Gateway(_), _) => (format, Shape::Lines),
+        (Format::Langfuse | Format::Litellm | Format::Langsmith, _) if begins_with_text(head) => {
+            (format, Shape::Csv)
+        }
+        (Format::Langfuse | Format::Otlp | Format::Litellm | Format::Langsmith | Format::OpenaiAgents, _) => {
+            (format, json_shape(name, head, whole))
+        }
+    };
+    Ok(Kind { format, shape, skip })
+}
+
+/// A file that is said to be a log. If none of its first lines tells a format, later ones may.
+fn log_of(own: Option<gateway::Format>, head: &[u8], whole: bool) -> Result<Kind, String> {
+    let told = log::told(head, whole);
+    if told.is_none() {
+        without_mark(head)?;
+        if own.is_none() && whole {
+            return Err(
+                "it is no gateway's log that is known by its lines; name its format (gateway:nginx)".into()
+            );
+        }
+    }
+    Ok(Kind { format: Format::Gateway(own.or(told)), shape: Shape::Lines, skip: 0 })
+}
+
+/// What follows a byte order mark, and how many bytes that has.
+fn without_mark(head: &[u8]) -> Result<(&[u8], u64), String> {
+    Ok(match head {
         [0xef, 0xbb, 0xbf, rest @ ..] => (rest, 3),
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
             return Err("it is UTF-16; convert it first (iconv -f utf-16 -t utf-8)".to_owned());
@@ -37,24 +77,7 @@ pub(super) fn kind(name: &Path, head: &[u8], whole: bool, format: Option<Format>
             );
         }
         _ => (head, 0),
-    };
-    let binary = is_binary(head, whole);
-    let format = match (format, binary) {
-        (Some(format), _) => format,
-        (None, Some(_)) => Format::Otlp,
-        (None, None) => detect(name, head, whole)?,
-    };
-    let (format, shape) = match (format, binary) {
-        (Format::Otlp, Some(shape)) => (format, shape),
-        (Format::Gateway(log), _) => (Format::Gateway(Some(log_format(log, head)?)), Shape::Lines),
-        (Format::Langfuse | Format::Litellm | Format::Langsmith, _) if begins_with_text(head) => {
-            (format, Shape::Csv)
-        }
-        (Format::Langfuse | Format::Otlp | Format::Litellm | Format::Langsmith | Format::OpenaiAgents, _) => {
-            (format, json_shape(name, head, whole))
-        }
-    };
-    Ok(Kind { format, shape, skip })
+    })
 }
 
 /// Neither an object nor a list, so it can only be a table.
@@ -69,7 +92,10 @@ fn is_binary(head: &[u8], whole: bool) -> Option<Shape> {
         [0x0a, ..] => {
             let text = head.trim_ascii_start();
             let json = text.starts_with(b"{") || text.starts_with(b"[");
-            (!json || (whole && is_request(head))).then_some(Shape::Whole)
+            // A log may begin with an empty line.
+            let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+            let text = json || log::told(line, true).is_some();
+            (!text || (whole && is_request(head))).then_some(Shape::Whole)
         }
         // No message is of 16 MiB and more, and none of fewer bytes than its first field.
         [0, _, _, _, 0x0a | 0x28, ..] => Some(Shape::Framed),
@@ -106,17 +132,6 @@ fn json_shape(name: &Path, head: &[u8], whole: bool) -> Shape {
     if complete || is_row { Shape::Lines } else { Shape::Json }
 }
 
-/// Lines that are looked at to tell a log's format.
-const LINES: usize = 100;
-
-/// The format of a log by its first lines, where it is not given.
-fn log_format(given: Option<gateway::Format>, head: &[u8]) -> Result<gateway::Format, String> {
-    let lines: Vec<&[u8]> = head.split(|byte| *byte == b'\n').take(LINES).collect();
-    given.or_else(|| gateway::detect(&lines)).ok_or_else(|| {
-        "it is no gateway's log that is known by its first lines; name its format (gateway:nginx)".to_owned()
-    })
-}
-
 fn has_ending(name: &Path, endings: &[&str]) -> bool {
     let name = name.to_string_lossy().to_ascii_lowercase();
     let plain = name.strip_suffix(".gz").unwrap_or(&name);
@@ -145,9 +160,9 @@ fn detect(name: &Path, head: &[u8], whole: bool) -> Result<Format, String> {
     if is_table(head) {
         return Ok(Format::Langfuse);
     }
-    log_format(None, head)
+    log::told(head, whole)
         .map(|log| Format::Gateway(Some(log)))
-        .map_err(|_| format!("it is of no format that is known by its first rows; name one of {NAMES}"))
+        .ok_or_else(|| format!("it is of no format that is known by its first rows; name one of {NAMES}"))
 }
 
 #[cfg(test)]
@@ -182,10 +197,29 @@ mod tests {
         let line =
             "203.0.113.9 - - [22/Nov/2026:08:11:00 +0000] \"POST /v1/chat/completions HTTP/1.1\" 200 512\n";
         assert_eq!(detect(line), Ok(Format::Gateway(Some(gateway::Format::Combined))));
+        assert_eq!(detect(&format!("\n{line}")), Ok(Format::Gateway(Some(gateway::Format::Combined))));
         assert_eq!(detect("\"id\",\"traceId\",\"type\"\n"), Ok(Format::Langfuse));
         for text in ["", "{}", "hello", "[[]]", "\u{1}\u{2}"] {
             assert!(detect(text).unwrap_err().contains("name one of otlp"), "{text}");
         }
+    }
+
+    #[test]
+    fn a_file_that_is_said_to_be_a_log_may_begin_with_anything() {
+        let log = |bytes: &[u8], whole| {
+            kind(Path::new("f"), bytes, whole, Some(Format::Gateway(None))).map(|kind| kind.format)
+        };
+        let line = b"10.0.0.1 - - [22/Nov/2026:08:11:00 +0000] \"POST /v1/messages HTTP/1.1\" 200 5\n";
+        for before in
+            [&b""[..], b"\xef\xbb\xbf", b"\xff\xfe\n", b"\x28\xb5\x2f\xfd\n", b"\n", b"\0\0", b"odd\n"]
+        {
+            let told = log(&[before, line].concat(), true);
+            assert_eq!(told, Ok(Format::Gateway(Some(gateway::Format::Combined))), "{before:?}");
+        }
+        // What is not read yet may tell.
+        assert_eq!(log(b"odd\n", false), Ok(Format::Gateway(None)));
+        assert!(log(b"odd\n", true).unwrap_err().contains("name its format"));
+        assert!(log(b"\xff\xfeo\0d\0d\0\n\0", true).unwrap_err().contains("UTF-16"));
     }
 
     #[test]

@@ -4,12 +4,15 @@ use super::MAX_ROW;
 use super::chunk::{Chunk, Place, Reason, Row, Sheet};
 use super::csv;
 use super::format::Format;
+use super::log::{self, Log};
+use super::manner::absolute;
 use super::position::Mark;
 use super::scan::{Scanner, Shape, Window};
-use super::sniff;
-use crate::receivers::tail::log_path;
+use super::sniff::{self, Kind};
+use crate::receivers::lines::names::log_path;
+use crate::receivers::lines::read::Told;
+use crate::receivers::lines::unpack::{Content, Packed};
 use bytes::Bytes;
-use flate2::read::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -17,6 +20,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+pub use super::manner::{Followed, Manner};
 
 /// Bytes of rows in a chunk, about: large enough that a commit's sync is shared by many rows, small
 /// enough that several are worked on side by side.
@@ -33,14 +38,6 @@ const PREFIX: u64 = 64 << 10;
 pub enum Input {
     Stdin,
     File(PathBuf),
-}
-
-/// How a file is to be read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Manner {
-    /// Told by its first row where it is not given.
-    pub format: Option<Format>,
-    pub tenant: Option<String>,
 }
 
 /// Why a file cannot be read, or not to its end.
@@ -68,13 +65,13 @@ pub struct Source {
     /// Lines that began before `counted`.
     line: u64,
     counted: u64,
-    /// What stands for all of a log before `chained`, so that its lines have the same identity whatever
-    /// the file is called and whenever it is read.
-    chain: [u8; 16],
-    chained: u64,
+    /// Of a log, its lines; they are told apart by it, and not by the scanner.
+    log: Option<Log>,
     /// The line of a row whose begin is forgotten.
     forgotten: Option<u64>,
     ended: bool,
+    /// What came is not all of the file.
+    broken: bool,
     failed: Option<SourceError>,
 }
 
@@ -144,24 +141,18 @@ impl Source {
                 (Box::new(file), size, identity)
             }
         };
-        let mut raw: Box<dyn Tell> = Box::new(Counted { inner: file, read: Arc::clone(read) });
-        let mut magic = Vec::new();
-        (&mut raw).take(2).read_to_end(&mut magic)?;
-        let gzip = magic == [0x1f, 0x8b];
-        let whole = io::Cursor::new(magic).chain(raw);
-        let reader: Box<dyn Tell> = if gzip {
-            Box::new(MultiGzDecoder::new(io::BufReader::with_capacity(64 << 10, whole)))
-        } else {
-            Box::new(whole)
-        };
+        let counted = Counted { inner: file, read: Arc::clone(read) };
+        let reader: Box<dyn Tell> = Box::new(Content::open(counted, Packed::Told)?);
+        let known = manner.followed.as_ref().map(|followed| followed.path.as_path());
         let sheet = Sheet {
             format: Format::Otlp,
             shape: Shape::Lines,
             identity,
             log: match input {
                 Input::Stdin => input.name(),
-                Input::File(path) => log_path(&std::path::absolute(path)?),
+                Input::File(path) => log_path(&absolute(known.unwrap_or(path))?),
             },
+            lines: None,
             columns: Vec::new(),
             tenant: manner.tenant.clone(),
         };
@@ -174,18 +165,18 @@ impl Source {
             base: 0,
             line: 1,
             counted: 0,
-            chain: [0; 16],
-            chained: 0,
+            log: None,
             forgotten: None,
             ended: false,
+            broken: false,
             failed: None,
         };
-        source.look(input, sheet, manner.format)?;
+        source.look(input, sheet, manner)?;
         Ok(source)
     }
 
     /// Looks what it is, and reads what stands before its rows.
-    fn look(&mut self, input: &Input, mut sheet: Sheet, format: Option<Format>) -> Result<(), SourceError> {
+    fn look(&mut self, input: &Input, mut sheet: Sheet, manner: &Manner) -> Result<(), SourceError> {
         while self.buffer.len() < sniff::HEAD && !self.ended {
             self.fill(sniff::HEAD);
         }
@@ -198,9 +189,19 @@ impl Source {
             Input::Stdin => Path::new(""),
             Input::File(path) => path,
         };
-        let kind = sniff::kind(name, &self.buffer, self.ended, format).map_err(SourceError::Kind)?;
+        let kind = match manner.known() {
+            Some(format) => Kind { format, shape: Shape::Lines, skip: 0 },
+            None => {
+                sniff::kind(name, &self.buffer, self.ended, manner.format()).map_err(SourceError::Kind)?
+            }
+        };
         sheet.format = kind.format;
         sheet.shape = kind.shape;
+        if let Format::Gateway(_) = kind.format {
+            let lines = manner.lines();
+            self.log = Some(Log::new(lines.clone()).map_err(SourceError::Kind)?);
+            sheet.lines = Some(lines);
+        }
         self.scanner = Scanner::new(kind.shape, kind.skip, false);
         if kind.shape == Shape::Csv {
             let window = Window { bytes: &self.buffer, base: self.base };
@@ -233,7 +234,9 @@ impl Source {
         self.buffer.drain(..skip.min(self.buffer.len()));
         self.base = mark.offset;
         (self.line, self.counted) = (mark.line, mark.offset);
-        (self.chain, self.chained) = (mark.chain, mark.offset);
+        if let Some(log) = &mut self.log {
+            log.resume(&mark);
+        }
         self.scanner = Scanner::new(self.sheet.shape, mark.offset, mark.in_list);
         Ok(())
     }
@@ -243,6 +246,11 @@ impl Source {
     /// # Errors
     /// The file breaks off; said after all rows before that place.
     pub fn piece(&mut self) -> Result<Option<Piece>, SourceError> {
+        if let Some(mut log) = self.log.take() {
+            let piece = self.lines(&mut log);
+            self.log = Some(log);
+            return piece;
+        }
         let mut rows = Vec::new();
         let mut oversized = Vec::new();
         loop {
@@ -271,6 +279,30 @@ impl Source {
         Ok(Some(self.take(rows, oversized)))
     }
 
+    /// The next lines of a log.
+    fn lines(&mut self, log: &mut Log) -> Result<Option<Piece>, SourceError> {
+        while !log.is_full() {
+            if self.buffer.is_empty() && !self.ended {
+                self.fill(log::BLOCK);
+            }
+            let block = self.buffer.len().min(log::BLOCK);
+            if block == 0 {
+                // What there is of a line where a file breaks off is none.
+                if !self.broken {
+                    log.finish();
+                }
+                break;
+            }
+            log.push(&self.buffer[..block]);
+            self.buffer.drain(..block);
+            self.base += block as u64;
+        }
+        match log.take(&self.sheet) {
+            Some(piece) => Ok(Some(piece)),
+            None => self.failed.take().map_or(Ok(None), Err),
+        }
+    }
+
     fn row(&mut self, start: u64, end: u64, rows: &mut Vec<Row>, oversized: &mut Vec<Reason>) {
         let line = self.line_of(start);
         let place = Place { line: self.forgotten.take().unwrap_or(line), offset: start };
@@ -281,10 +313,7 @@ impl Source {
             return;
         }
         let within = |at: u64| usize::try_from(at - self.base).unwrap_or(usize::MAX);
-        let mut row = Row { start: within(start), end: within(end), place, chain: None };
-        if matches!(self.sheet.format, Format::Gateway(_)) {
-            row.chain = Some(self.link(row.end));
-        }
+        let row = Row { start: within(start), end: within(end), place, line: None };
         let bytes = self.buffer.get(row.start..row.end).unwrap_or_default();
         if self.sheet.shape == Shape::Framed || !bytes.trim_ascii().is_empty() {
             rows.push(row);
@@ -303,30 +332,18 @@ impl Source {
         self.line
     }
 
-    /// The chain up to a line that ends at `end` of the buffer, its line break included.
-    fn link(&mut self, end: usize) -> [u8; 16] {
-        let start = usize::try_from(self.chained.saturating_sub(self.base)).unwrap_or(usize::MAX);
-        let end = (end + 1).min(self.buffer.len());
-        let line = self.buffer.get(start..end).unwrap_or_default();
-        let digest = Sha256::new_with_prefix(self.chain).chain_update(line).finalize();
-        if let Some(chain) = digest.first_chunk() {
-            self.chain = *chain;
-        }
-        self.chained = self.base + end as u64;
-        self.chain
-    }
-
     /// Takes the rows out of the buffer.
     fn take(&mut self, rows: Vec<Row>, oversized: Vec<Reason>) -> Piece {
         let from = self.scanner.keep_from().max(self.base);
         let line = self.line_of(from);
-        let mark = Mark { offset: from, line, in_list: self.scanner.in_list(), chain: self.chain };
+        let mark = Mark { offset: from, line, in_list: self.scanner.in_list(), ..Mark::default() };
         let taken = usize::try_from(from - self.base).unwrap_or(usize::MAX).min(self.buffer.len());
         let rest = self.buffer.split_off(taken);
         let bytes = Bytes::from(std::mem::replace(&mut self.buffer, rest));
         self.base = from;
+        let sheet = Arc::clone(&self.sheet);
         let chunk =
-            (!rows.is_empty()).then(|| Chunk { sheet: Arc::clone(&self.sheet), bytes, rows, traces: None });
+            (!rows.is_empty()).then(|| Chunk { sheet, bytes, rows, told: Told::default(), traces: None });
         Piece { chunk, oversized, mark }
     }
 
@@ -351,7 +368,7 @@ impl Source {
             Ok(0) => self.ended = true,
             Ok(_) => {}
             Err(error) => {
-                self.ended = true;
+                (self.ended, self.broken) = (true, true);
                 let after = self.base + self.buffer.len() as u64;
                 self.failed = Some(SourceError::Broken { after, what: format!("can't be read: {error}") });
             }

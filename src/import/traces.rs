@@ -188,7 +188,7 @@ mod tests {
         let write = |(name, text): &(&str, &str)| {
             let path = directory.path().join(name);
             std::fs::write(&path, text).unwrap();
-            (Input::File(path), Manner { format: Some(Format::Langfuse), tenant: None })
+            (Input::File(path), Manner { format: Some(Format::Langfuse), ..Manner::default() })
         };
         let mut inputs: Vec<_> = files.iter().map(write).collect();
         inputs.push((Input::File(Path::new("missing").to_owned()), Manner::default()));

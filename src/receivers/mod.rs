@@ -9,6 +9,7 @@ pub mod door;
 pub mod gaps;
 pub mod langfuse;
 pub mod langsmith;
+pub mod lines;
 pub mod litellm;
 pub mod native;
 pub mod openai_agents;

@@ -27,12 +27,13 @@ pub(crate) fn import(data: &[u8], directory: &Path) -> usize {
     let path = directory.join(FILES[kind % FILES.len()]);
     fs::write(&path, content).expect("there is room");
     let format: Option<Format> = FORMATS[kind / FILES.len() % FORMATS.len()].parse().ok();
-    let input = (Input::File(path), Manner { format, tenant: None });
+    let input = (Input::File(path), Manner { format, ..Manner::default() });
     drop(Traces::gather(&[input.clone(), input.clone()]));
     let Ok(mut source) = Source::open(&input.0, &input.1, &Arc::new(AtomicU64::new(0))) else { return 0 };
     let gzip = content.starts_with(&[0x1f, 0x8b]);
     let log = matches!(source.sheet.format, Format::Gateway(_));
     let chains = if log { chains(content) } else { HashMap::new() };
+    assert_eq!(source.sheet.lines.is_some(), log);
     let (mut rows, mut end, mut before) = (0, 0, Place { line: 0, offset: 0 });
     while let Ok(Some(piece)) = source.piece() {
         assert!(piece.chunk.is_some() || !piece.oversized.is_empty());
@@ -42,13 +43,16 @@ pub(crate) fn import(data: &[u8], directory: &Path) -> usize {
             assert!(end <= at && before <= row.place, "{before:?} {:?}", row.place);
             (before, end) = (row.place, at + bytes.len() as u64);
             rows += 1;
-            assert_eq!(row.chain.is_some(), log);
+            assert_eq!(row.line.is_some(), log);
             if gzip {
                 continue;
             }
             let (whole, here) = (at as usize..end as usize, &content[..at as usize]);
-            assert_eq!(content.get(whole), Some(bytes));
-            assert_eq!(row.chain.as_ref(), chains.get(&end).filter(|_| log));
+            if let Some(line) = row.line {
+                assert_eq!((line.offset, Some(&line.chain)), (at, chains.get(&at)));
+            } else {
+                assert_eq!(content.get(whole), Some(bytes));
+            }
             if row.place.line > 0 {
                 let breaks = here.iter().filter(|byte| **byte == b'\n').count();
                 assert_eq!(row.place.line, breaks as u64 + 1);
@@ -59,14 +63,15 @@ pub(crate) fn import(data: &[u8], directory: &Path) -> usize {
     rows
 }
 
-/// The chain up to each line, by where it ends.
+/// The chain up to the end of each line, by where it begins.
 fn chains(content: &[u8]) -> HashMap<u64, [u8; 16]> {
     let (mut end, mut chain) = (0, [0; 16]);
     let lines = content.split_inclusive(|byte| *byte == b'\n').map(|line| {
         let digest = Sha256::new_with_prefix(chain).chain_update(line).finalize();
         chain.copy_from_slice(&digest[..16]);
+        let begin = end;
         end += line.len() as u64;
-        (end - u64::from(line.ends_with(b"\n")), chain)
+        (begin, chain)
     });
     lines.collect()
 }

@@ -1,4 +1,4 @@
-//! What the fuzz target of the splitter of followed logs does with its bytes; its property test runs it as
+//! What the fuzz target of the splitter of logs does with its bytes; its property test runs it as
 //! well. However a content is cut into blocks, it comes to the lines, offsets and chains that the plain
 //! reading below gives, no line is longer than its limit, and going on behind any line gives the rest.
 
@@ -85,6 +85,9 @@ fn plainly(content: &[u8], max: usize) -> Vec<Seen> {
         let cut = text.len() - kept.len();
         // A carriage return belongs to the line break, if that is there.
         let kept = if line.is_some() && cut == 0 { kept.strip_suffix(b"\r").unwrap_or(kept) } else { kept };
+        // A byte order mark belongs to no line's text.
+        let marked = kept.strip_prefix(b"\xef\xbb\xbf").filter(|_| offset == 0);
+        let kept = marked.unwrap_or(kept);
         lines.push((offset, chain, kept.to_vec(), cut as u64, nuls as u64, line.is_none()));
         offset += whole.len() as u64;
     }

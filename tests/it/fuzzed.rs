@@ -67,7 +67,7 @@ fn compressed_bodies() {
 #[test]
 fn imported_files() {
     let place = tempfile::tempdir().unwrap();
-    assert_eq!(exercise("import", 3000, |data| import::import(data, place.path())), 18);
+    assert_eq!(exercise("import", 3000, |data| import::import(data, place.path())), 20);
 }
 
 #[test]

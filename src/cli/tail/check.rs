@@ -24,6 +24,8 @@ const BLOCK: usize = 256 << 10;
 pub(super) struct Check {
     pub(super) format: Format,
     pub(super) counts: Counts,
+    /// Where and why the file can't be read further.
+    pub(super) broken: Option<(u64, String)>,
     first: Vec<Shown>,
     /// The first of each kind.
     kinds: Vec<Shown>,
@@ -69,8 +71,8 @@ impl Check {
     pub(super) fn file(path: &Path, plan: Plan) -> Result<Self, String> {
         let failed = |error: std::io::Error| format!("can't be read: {error}");
         let mut file = open(path, plan.packed).map_err(failed)?;
-        let mut preview =
-            Preview::new(plan.settings, &plan.log).map_err(|(key, what)| format!("{key}: {what}"))?;
+        let mut preview = Preview::new(plan.settings.manner(), &plan.log)
+            .map_err(|(key, what)| format!("{key}: {what}"))?;
         let mut tally = Tally {
             counts: Counts::default(),
             first: Vec::new(),
@@ -80,19 +82,26 @@ impl Check {
             scratch: Scratch::default(),
         };
         let mut buffer = vec![0; BLOCK];
-        loop {
-            match read(&mut *file, &mut buffer).map_err(failed)? {
-                0 => break,
-                read => preview.push(buffer.get(..read).unwrap_or_default(), &mut |seen| tally.line(seen)),
+        let broken = loop {
+            match read(&mut file, &mut buffer) {
+                Ok(0) => break None,
+                Ok(read) => {
+                    preview.push(buffer.get(..read).unwrap_or_default(), &mut |seen| tally.line(seen));
+                }
+                Err(error) if preview.position() == 0 => return Err(failed(error)),
+                Err(error) => break Some((preview.position(), error.to_string())),
             }
+        };
+        // What there is of a line where a file breaks off is none.
+        if broken.is_none() {
+            preview.finish(&mut |seen| tally.line(seen));
         }
-        preview.finish(&mut |seen| tally.line(seen));
         let format = preview.format().ok_or(
             "no line of it is of a format that halod knows; name one with --format, or describe it \
              in the configuration: format regex or json of receivers.file_log",
         )?;
         let Tally { counts, first, kinds, .. } = tally;
-        Ok(Self { format, counts, first, kinds })
+        Ok(Self { format, counts, broken, first, kinds })
     }
 
     /// The first of each kind, then the first records, in the order of the file.

@@ -19,7 +19,7 @@ use std::process::ExitCode;
 /// Tells the format, shows for ten lines what record each would become or why it becomes none, and counts
 /// what would be filtered and rejected in the whole file. It uses the daemon's own reading; with --config,
 /// that of the receiver which follows the file, and the tenant of each line is shown if the receiver has a
-/// rule for it. Nothing is sealed. Exit code: 0; 1 if a line is rejected; 2 if the file or the configuration
+/// rule for it. Nothing is sealed. Exit code: 0; 1 if a line is rejected or the file breaks off; 2 if the file or the configuration
 /// can't be read, the format is not known, or not one receiver alone follows the file; 3 if no line becomes
 /// a record.
 #[derive(Debug, clap::Args)]
@@ -81,7 +81,7 @@ impl Args {
             Err(why) => return refuse(format!("{}: {why}", view.file)),
         };
         let code = match () {
-            () if check.counts.rejected > 0 => output::FAILED,
+            () if check.counts.rejected > 0 || check.broken.is_some() => output::FAILED,
             () if check.counts.records == 0 => output::EMPTY,
             () => output::OK,
         };
@@ -137,6 +137,7 @@ impl View {
                 Err(why) => print(&[number.to_string(), why])?,
             }
         }
+        let broken = &check.broken;
         let check = &check.counts;
         line(format_args!(
             "\n{} lines: {} records, {} filtered, {} rejected, {} no requests",
@@ -150,6 +151,9 @@ impl View {
         }
         if check.cut > 0 {
             line(format_args!("  {} lines are longer than {} bytes and were cut", check.cut, self.max_line))?;
+        }
+        if let Some((after, why)) = broken {
+            line(format_args!("  the file breaks off after byte {after}: {why}; the rest is lost"))?;
         }
         Ok(())
     }
@@ -170,6 +174,7 @@ impl View {
             .collect();
         let counts = |map| most(map).into_iter().map(|(what, count)| json!([what, count])).collect::<Value>();
         let format = check.format.name();
+        let broken = check.broken.as_ref().map(|(after, why)| json!({ "after": after, "why": why }));
         let check = &check.counts;
         json!({
             "file": self.file,
@@ -183,6 +188,7 @@ impl View {
             "cut": check.cut,
             "filtered_requests": counts(&check.requests),
             "rejected_because": counts(&check.reasons),
+            "breaks_off": broken,
             "shown": shown,
         })
     }

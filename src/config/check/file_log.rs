@@ -129,7 +129,7 @@ impl Reader<'_> {
             (false, true) => Requests::Known,
             (false, false) => Requests::Paths(paths),
         };
-        if let Err((name, what)) = Formats::new(settings) {
+        if let Err((name, what)) = Formats::new(&settings.manner()) {
             let place = [at(name), at("format"), key.to_owned()]
                 .iter()
                 .find_map(|key| self.node(key))

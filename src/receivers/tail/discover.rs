@@ -1,7 +1,7 @@
 //! Which files there are: patterns to regular files, and the siblings of a log.
 
-use super::names::{log_name, shown};
 use super::source::{Facts, Inode, is_packed};
+use crate::receivers::lines::names::{log_name, shown};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,15 +1,16 @@
 //! The loop that reads: what is due, in turn, a block of each at a time, as far as there is room.
 
+use super::Instance;
 use super::discover::Finder;
 use super::follow::{BLOCK, Follower, Life, Turn};
-use super::lines::Lines;
 use super::notice;
 use super::position::Positions;
 use super::probe::Probe;
-use super::read::{Instance, Told};
 use super::seal::{Block, Report, Shop};
 use super::source::Inode;
 use super::watch::Watch;
+use crate::receivers::lines::read::Told;
+use crate::receivers::lines::split::Lines;
 use crate::record::draft::Draft;
 use crate::record::tenant::Tenant;
 use std::collections::{BTreeMap, HashMap};
@@ -306,7 +307,7 @@ impl Engine {
             permit
         });
         let (before, next) = oneshot::channel();
-        let told = Told::by(file.format, &self.parts[file.instance].instance, &lines);
+        let told = Told::by(file.format, &self.parts[file.instance].instance.reader, &lines);
         file.format = told.format;
         let block = Block {
             follower: id,
@@ -326,7 +327,7 @@ impl Engine {
 
     /// Whose chain is told what halod has to say of a log.
     pub(super) fn tenant(&self, file: &Follower) -> Tenant {
-        let known = self.parts[file.instance].instance.tenant(&file.log);
+        let known = self.parts[file.instance].instance.reader.tenant(&file.log);
         known.ok().flatten().unwrap_or(Tenant::Local)
     }
 

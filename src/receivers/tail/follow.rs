@@ -1,9 +1,10 @@
 //! One content and the file it is in: how far it is read, how far it is sealed, and whether what was read
 //! is still there.
 
-use super::lines::{Lines, Mark, Splitter};
-use super::position::{Entry, Fate, Print, Rejected, hex};
+use super::position::{Entry, Fate, Print, Rejected};
 use super::source::{Facts, Inode, Source};
+use crate::receivers::lines::read::hex;
+use crate::receivers::lines::split::{Lines, Mark, Splitter};
 use halo_adapters::gateway::Format;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;

@@ -3,9 +3,9 @@
 
 use super::engine::{Engine, Witness};
 use super::follow::{Follower, Life, Why};
-use super::lines::{Lines, Mark};
 use super::notice;
 use super::probe::{Probe, Target};
+use crate::receivers::lines::split::{Lines, Mark};
 use crate::record::draft::Draft;
 use crate::record::tenant::Tenant;
 use std::collections::HashMap;

@@ -7,7 +7,7 @@
 //!
 //! **Identity.** A line's record is identified by the path of its log (without what rotation adds to the
 //! name) and by its *chain*: a hash over all content from the log's first byte to the end of the line
-//! ([`lines`]). So a line is the same one in the renamed file, in a copy, in the packed copy, after a restart
+//! (`receivers::lines`). So a line is the same one in the renamed file, in a copy, in the packed copy, after a restart
 //! and after the positions were lost; equal lines at different places of a file are different ones; and
 //! equal lines of two logs are, too. A file that was truncated or replaced begins a new content.
 //!
@@ -22,16 +22,12 @@
 mod discover;
 mod engine;
 mod follow;
-mod format;
-mod lines;
 mod lost;
-mod names;
 mod notice;
 mod place;
 mod position;
 pub mod preview;
 mod probe;
-mod read;
 mod seal;
 pub mod settings;
 mod source;
@@ -40,14 +36,14 @@ mod stats;
 mod tests;
 mod watch;
 
-pub use format::Formats;
-pub use names::{PathTenant, log_path};
+pub use super::lines::format::Formats;
+pub use super::lines::names::{PathTenant, log_path};
 pub use settings::Settings;
 pub use stats::TailStats;
 
 use crate::receivers::delivery::Delivery;
+use crate::receivers::lines::read::Reader;
 use engine::{Engine, Part};
-use read::Instance;
 use seal::Shop;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -58,10 +54,17 @@ use std::time::Instant;
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch as signal};
 
+/// One receiver: which logs it follows, and how it reads them.
+#[derive(Debug)]
+struct Instance {
+    settings: Settings,
+    reader: Reader,
+}
+
 /// What all instances share.
 #[derive(Debug)]
 pub struct Tail {
-    pub instances: Vec<(Settings, Formats)>,
+    pub instances: Vec<(Settings, Reader)>,
     pub delivery: Delivery,
     /// Where positions are kept.
     pub directory: PathBuf,
@@ -83,9 +86,9 @@ pub fn start(tail: Tail) -> io::Result<impl Future<Output = ()> + use<>> {
     let (reports, reported) = mpsc::channel();
     let notify = instances.iter().any(|(settings, _)| settings.notify);
     let shop = Shop { delivery, reports, wake: wake.clone(), draining: draining.clone() };
-    let part = |(settings, formats): (Settings, Formats)| Part {
+    let part = |(settings, reader): (Settings, Reader)| Part {
         finder: discover::Finder::new(&settings.include, &settings.exclude, settings.packed),
-        instance: Arc::new(Instance { settings, formats }),
+        instance: Arc::new(Instance { settings, reader }),
         looked: None,
     };
     let engine = Engine {

@@ -7,8 +7,9 @@
 //! | `halod.lines_rejected` | lines became no record: how many, from where to where, and why the first one |
 
 use super::follow::Why;
-use super::lines::Mark;
-use super::position::{Rejected, hex};
+use super::position::Rejected;
+use crate::receivers::lines::read::hex;
+use crate::receivers::lines::split::Mark;
 use crate::record::draft::Draft;
 use crate::record::notice::{About, Notice};
 use crate::record::tenant::Tenant;

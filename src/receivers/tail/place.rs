@@ -4,10 +4,10 @@
 use super::discover::{Found, by_inode, siblings};
 use super::engine::{Engine, SLACK, Seen, now};
 use super::follow::{Follower, Life, Why};
-use super::names::{log_name, log_path, shown};
 use super::position::Fate;
 use super::probe::{Probe, Target};
 use super::source::{Facts, Source};
+use crate::receivers::lines::names::{log_name, log_path, shown};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};

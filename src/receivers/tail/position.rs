@@ -4,8 +4,8 @@
 //! read again, and what was sealed is recognised by its content.
 
 use super::follow::Why;
-use super::lines::{Chain, Mark};
 use super::source::Inode;
+use crate::receivers::lines::split::{Chain, Mark};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -130,14 +130,6 @@ impl Entry {
     }
 }
 
-/// A chain in hex.
-#[must_use]
-pub(super) fn hex(chain: &Chain) -> String {
-    let mut text = Vec::with_capacity(32);
-    crate::record::hash::write_hex(chain, &mut text);
-    String::from_utf8(text).unwrap_or_default()
-}
-
 /// The file of positions.
 #[derive(Debug)]
 pub(super) struct Positions {
@@ -204,6 +196,7 @@ impl Positions {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::receivers::lines::read::hex;
 
     fn entry() -> Entry {
         let chain = [7; 16];

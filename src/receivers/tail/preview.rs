@@ -1,19 +1,20 @@
 //! What an instance would make of a file's lines, for who wants to see it without sealing any.
 
 use super::discover::Finder;
-use super::format::Formats;
-use super::lines::{Lines, Mark, Splitter};
-use super::names::log_path;
-use super::read::{Instance, Log, Told};
-use super::settings::{FormatOf, Requests, Settings};
-use super::source::{Facts, is_packed};
+use super::settings::Settings;
+use super::source::{Facts, Inode, is_packed};
+use crate::receivers::lines::manner::{FormatOf, Manner, Requests};
+use crate::receivers::lines::names::log_path;
+use crate::receivers::lines::read::{Log, Reader, Told};
+use crate::receivers::lines::split::{Lines, Mark, Splitter};
 use crate::record::tenant::Tenant;
 use halo_adapters::event::Event;
 use halo_adapters::gateway::Format;
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-pub use super::read::Became;
+pub use crate::receivers::lines::read::Became;
 
 /// A file as an instance has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,9 +39,9 @@ pub struct Seen<'a> {
 /// Reads the content of one log exactly as an instance does.
 #[derive(Debug)]
 pub struct Preview {
-    instance: Instance,
+    reader: Reader,
     /// The same without rules.
-    every: Instance,
+    every: Reader,
     log: String,
     splitter: Splitter,
     told: Option<Format>,
@@ -55,20 +56,55 @@ pub fn followed(settings: &Settings, file: &Path) -> Option<Followed> {
     Some(Followed { packed: is_packed(&found.path), path: found.path })
 }
 
+/// Which logs the receivers of a configuration follow now, and how they read them.
+#[derive(Debug)]
+pub struct Following {
+    settings: Vec<Settings>,
+    files: HashMap<Inode, (usize, PathBuf)>,
+    logs: HashMap<String, usize>,
+}
+
+impl Following {
+    /// Looks for the receivers' files. Of several receivers that follow one, the first counts.
+    #[must_use]
+    pub fn new(settings: Vec<Settings>) -> Self {
+        let (mut files, mut logs) = (HashMap::new(), HashMap::new());
+        for (at, one) in settings.iter().enumerate() {
+            for found in Finder::new(&one.include, &one.exclude, one.packed).look().files {
+                logs.entry(log_path(&found.path)).or_insert(at);
+                files.entry(found.facts.inode).or_insert((at, found.path));
+            }
+        }
+        Self { settings, files, logs }
+    }
+
+    /// How the lines of a file are read if it is followed, or belongs to a log that is; and the path that the
+    /// receiver has it by.
+    #[must_use]
+    pub fn find(&self, file: &Path) -> Option<(Manner, PathBuf)> {
+        let inode = Facts::from(&fs::metadata(file).ok()?).inode;
+        let (at, path) = match self.files.get(&inode) {
+            Some((at, path)) => (*at, path.clone()),
+            None => {
+                let path = std::path::absolute(file).ok()?;
+                (*self.logs.get(&log_path(&path))?, path)
+            }
+        };
+        self.settings.get(at).map(|settings| (settings.manner(), path))
+    }
+}
+
 impl Preview {
     /// Of the log that `file` belongs to.
     ///
     /// # Errors
     /// Which setting makes no sense, and why.
-    pub fn new(settings: Settings, file: &Path) -> Result<Self, (&'static str, String)> {
-        let instance = |settings: Settings| {
-            Ok::<_, (&'static str, String)>(Instance { formats: Formats::new(&settings)?, settings })
-        };
+    pub fn new(manner: Manner, file: &Path) -> Result<Self, (&'static str, String)> {
         let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
         Ok(Self {
-            splitter: Splitter::new(Mark::default(), settings.max_line),
-            every: instance(Settings { requests: Requests::All, ..settings.clone() })?,
-            instance: instance(settings)?,
+            splitter: Splitter::new(Mark::default(), manner.max_line),
+            every: Reader::new(Manner { requests: Requests::All, ..manner.clone() })?,
+            reader: Reader::new(manner)?,
             log: log_path(&file),
             told: None,
         })
@@ -88,10 +124,16 @@ impl Preview {
         self.see(&lines, see);
     }
 
+    /// How far the content was taken.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.splitter.position()
+    }
+
     /// The format, if it is configured or the lines up to here have told it.
     #[must_use]
     pub fn format(&self) -> Option<Format> {
-        match &self.instance.settings.format {
+        match &self.reader.manner().format {
             FormatOf::Auto => self.told,
             FormatOf::Known(format) => Some(*format),
             FormatOf::Json(_) => Some(Format::Json),
@@ -100,9 +142,9 @@ impl Preview {
     }
 
     fn see(&mut self, lines: &Lines, see: &mut dyn FnMut(Seen<'_>)) {
-        let told = Told::by(self.told, &self.instance, lines);
+        let told = Told::by(self.told, &self.reader, lines);
         self.told = told.format;
-        let [log, every]: [Log<'_>; 2] = [&self.instance, &self.every].map(|one| one.log(&self.log));
+        let [log, every]: [Log<'_>; 2] = [&self.reader, &self.every].map(|one| one.log(&self.log));
         for (at, (line, bytes)) in lines.range(0..lines.len()).enumerate() {
             let (offset, cut, told) = (line.offset, line.cut > 0, told.at(at));
             log.line(told, line, bytes, |became| match became {

@@ -1,7 +1,7 @@
 //! Is a file's beginning a content that is known? Reads it up to the places where that can be told.
 
-use super::lines::{Mark, Splitter};
 use super::source::Source;
+use crate::receivers::lines::split::{Mark, Splitter};
 use std::io;
 use std::path::Path;
 

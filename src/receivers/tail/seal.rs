@@ -1,13 +1,14 @@
 //! From lines to records on disk.
 
-use super::lines::Lines;
+use super::Instance;
 use super::position::Rejected;
-use super::read::{Became, Instance, Told};
 use crate::net::status::Fault;
 use crate::pipeline::intake::Permit;
 use crate::pipeline::refusal::Refusal;
 use crate::receivers::contain;
 use crate::receivers::delivery::{Delivery, Sheet};
+use crate::receivers::lines::read::{Became, Told};
+use crate::receivers::lines::split::Lines;
 use crate::record::draft::Draft;
 use std::ops::Range;
 use std::sync::Arc;
@@ -200,7 +201,7 @@ struct Work {
 
 /// Drafts the lines of a part. Returns what had to be left out, and why.
 fn draft(work: &Work, range: Range<usize>, sheet: &mut Sheet) -> Result<Option<Rejected>, Fault> {
-    let log = work.instance.log(&work.log);
+    let log = work.instance.reader.log(&work.log);
     let mut rejected: Option<Rejected> = None;
     for (at, (cut, bytes)) in range.clone().zip(work.lines.range(range)) {
         log.line(work.told.at(at), cut, bytes, |became| {

@@ -1,8 +1,9 @@
 //! How one instance of the receiver is configured.
 
-use super::names::PathTenant;
-use halo_adapters::gateway::Format;
+use crate::receivers::lines::manner::{MAX_LINE, Manner};
 use std::time::Duration;
+
+pub use crate::receivers::lines::manner::{Encoding, FormatOf, Requests, TenantOf};
 
 /// One `file_log` of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,42 +34,18 @@ pub struct Settings {
     pub requests: Requests,
 }
 
-/// How the lines are read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FormatOf {
-    /// As the log's own lines tell.
-    Auto,
-    Known(Format),
-    /// Objects: which key has which field.
-    Json(Vec<(String, String)>),
-    /// An expression whose named groups are the fields.
-    Regex(String),
-}
-
-/// Which requests become records.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Requests {
-    /// Those to known model APIs and MCP endpoints.
-    Known,
-    /// Those to these paths.
-    Paths(Vec<String>),
-    All,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Encoding {
-    /// What is not UTF-8 is dealt with by the format.
-    Utf8,
-    Latin1,
-}
-
-/// Whose records the lines become.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TenantOf {
-    /// The tenant that the line names, if it does.
-    Line,
-    Fixed(String),
-    Path(PathTenant),
+impl Settings {
+    /// How its logs are read.
+    #[must_use]
+    pub fn manner(&self) -> Manner {
+        Manner {
+            max_line: self.max_line,
+            encoding: self.encoding,
+            tenant: self.tenant.clone(),
+            format: self.format.clone(),
+            requests: self.requests.clone(),
+        }
+    }
 }
 
 impl Default for Settings {
@@ -82,7 +59,7 @@ impl Default for Settings {
             notify: true,
             linger: Duration::from_secs(5),
             fingerprint: 1000,
-            max_line: 1 << 20,
+            max_line: MAX_LINE,
             packed: true,
             encoding: Encoding::Utf8,
             tenant: TenantOf::Line,

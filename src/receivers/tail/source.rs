@@ -1,9 +1,9 @@
 //! The bytes of one file, plain or packed.
 
-use flate2::read::MultiGzDecoder;
+use crate::receivers::lines::unpack::{self, Content};
 use rustix::fs::OFlags;
 use std::fs::{File, Metadata, OpenOptions};
-use std::io::{BufReader, Error, ErrorKind, Read, Result};
+use std::io::{Error, ErrorKind, Read, Result};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -65,11 +65,11 @@ pub(super) enum Source {
     Packed(Box<Packed>),
 }
 
-/// A gzip file, read from its beginning on.
+/// A file that is named as a packed one, read from its beginning on.
 #[derive(Debug)]
 pub(super) struct Packed {
     file: File,
-    decoder: MultiGzDecoder<BufReader<File>>,
+    content: Content<File>,
     position: u64,
 }
 
@@ -88,8 +88,8 @@ impl Source {
         if !packed {
             return Ok((Self::Plain(file), facts));
         }
-        let decoder = MultiGzDecoder::new(BufReader::new(file.try_clone()?));
-        Ok((Self::Packed(Box::new(Packed { file, decoder, position: 0 })), facts))
+        let content = Content::open(file.try_clone()?, unpack::Packed::Named)?;
+        Ok((Self::Packed(Box::new(Packed { file, content, position: 0 })), facts))
     }
 
     /// # Errors
@@ -112,7 +112,7 @@ impl Source {
             Self::Plain(file) => fill(buffer, |at, rest| file.read_at(rest, offset + at)),
             Self::Packed(packed) => {
                 packed.skip_to(offset)?;
-                let read = fill(buffer, |_, rest| packed.decoder.read(rest))?;
+                let read = fill(buffer, |_, rest| packed.content.read(rest))?;
                 packed.position += read as u64;
                 Ok(read)
             }
@@ -127,7 +127,7 @@ impl Packed {
         let mut buffer = [0; 4096];
         while ahead > 0 {
             let wanted = usize::try_from(ahead).unwrap_or(usize::MAX).min(buffer.len());
-            match self.decoder.read(&mut buffer[..wanted])? {
+            match self.content.read(&mut buffer[..wanted])? {
                 0 => return Ok(()),
                 read => {
                     ahead -= read as u64;

@@ -1,8 +1,8 @@
 #![no_main]
 
-// What it tests is nobody's but the tail's, and needs nothing else of it.
+// What it tests is the logs' alone, and needs nothing else of it.
 #[allow(dead_code)]
-#[path = "../../../src/receivers/tail/lines.rs"]
+#[path = "../../../src/receivers/lines/split.rs"]
 mod splitter;
 
 #[path = "../lines.rs"]

@@ -1,6 +1,7 @@
 //! Files become records: of every format, with and without a daemon, twice, interrupted, and hostile.
 
 mod folder;
+mod followed;
 mod hostile;
 mod resume;
 mod rig;

@@ -4,3 +4,4 @@
 mod model;
 mod rig;
 mod scenes;
+mod ways;

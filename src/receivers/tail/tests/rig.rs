@@ -2,16 +2,26 @@
 
 use crate::chain::disk::OsDisk;
 use crate::chain::store::{self, Store};
+use crate::import::chunk::{Reason, Sheet, Taken};
+use crate::import::desk::Desk;
+use crate::import::position;
+use crate::import::run::{self, Import, Observer, Summary};
+use crate::import::sink::Sink;
+use crate::import::source::{Input, Manner, SourceError};
 use crate::pipeline::intake::{Intake, Permit};
 use crate::pipeline::stats::Stats;
 use crate::pipeline::writer::{self, WriterEnd, WriterHandle};
 use crate::receivers::delivery::Delivery;
+use crate::receivers::lines::read::{Reader, Told};
+use crate::receivers::lines::split::{Lines, Mark, Splitter};
+use crate::receivers::otlp::Reading;
+use crate::receivers::otlp::join::Joins;
 use crate::receivers::stats::Counters;
-use crate::receivers::tail::lines::{Lines, Mark, Splitter};
-use crate::receivers::tail::read::{Instance, Told};
+use crate::receivers::tail::preview::Following;
 use crate::receivers::tail::seal::{Block, Shop};
 use crate::receivers::tail::settings::Requests;
-use crate::receivers::tail::{Formats, Settings, Tail, start};
+use crate::receivers::tail::{Instance, Settings, Tail, start};
+use crate::receivers::tenancy::TenantRule;
 use crate::record::build::Builder;
 use halo_adapters::json::{self, Json};
 use std::collections::BTreeMap;
@@ -102,7 +112,7 @@ impl Rig {
         let delivery = delivery(&intake, &counters);
         let _guard = self.runtime.enter();
         let engine = start(Tail {
-            instances: vec![(self.settings.clone(), Formats::new(&self.settings).unwrap())],
+            instances: vec![(self.settings.clone(), Reader::new(self.settings.manner()).unwrap())],
             delivery,
             directory: directory.join(".halod/tail"),
             max_open: self.max_open,
@@ -144,11 +154,11 @@ impl Rig {
         } else {
             drop(first);
         }
-        let instance = Arc::new(Instance { formats: Formats::new(&settings).unwrap(), settings });
+        let instance = Arc::new(Instance { reader: Reader::new(settings.manner()).unwrap(), settings });
         let block = Block {
             follower: 1,
             serial: 1,
-            told: Told::by(None, &instance, &lines),
+            told: Told::by(None, &instance.reader, &lines),
             instance,
             log: "/a.log".into(),
             lines,
@@ -159,6 +169,24 @@ impl Rig {
         };
         self.runtime.block_on(shop.seal(block));
         reported.recv().unwrap().sealed
+    }
+
+    /// Imports a file as `halod import gateway` does, read as the receiver reads its logs or as nothing is known of
+    /// any receiver.
+    pub(super) fn import(&self, file: &Path, followed: bool) -> Summary {
+        let running = self.running.as_ref().unwrap();
+        let builder = Arc::new(Builder::new(false));
+        let rule = TenantRule { attributes: Vec::new(), headers: Vec::new() };
+        let (_stop, stopping) = watch::channel(false);
+        let _guard = self.runtime.enter();
+        let joins = Joins::new(Duration::ZERO, 0, stopping.clone());
+        let reading = Arc::new(Reading::new(rule, Arc::clone(&builder), joins));
+        let desk = Desk::new(running.intake.clone(), reading, builder, Arc::clone(&running.counters));
+        let manner = Manner { format: Some("gateway".parse().unwrap()), ..Manner::default() };
+        let following = Following::new(if followed { vec![self.settings.clone()] } else { Vec::new() });
+        let inputs = vec![(Input::File(file.to_owned()), manner.of(file, &following))];
+        let import = Import { inputs, sink: Sink::Here(Arc::new(desk)), positions: None, traces: None };
+        self.runtime.block_on(run::run(import, &mut Silent, stopping))
     }
 
     /// Takes all room in the pipeline until it is dropped.
@@ -233,6 +261,17 @@ impl Rig {
     pub(super) fn said(&self, kind: &str) -> Vec<BTreeMap<String, String>> {
         self.sealed().said.into_iter().filter(|(own, _)| own == kind).map(|(_, data)| data).collect()
     }
+}
+
+/// Hears an import's news, and says nothing.
+struct Silent;
+
+impl Observer for Silent {
+    fn opened(&mut self, _: &Input, _: &Sheet, _: Option<position::Mark>) {}
+    fn progress(&mut self, _: u64, _: &Taken) {}
+    fn rejected(&mut self, _: &Input, _: &Reason) {}
+    fn unreadable(&mut self, _: &Input, _: &SourceError) {}
+    fn waiting(&mut self, _: &str) {}
 }
 
 impl Drop for Rig {

@@ -1,5 +1,6 @@
 //! What a path says: which log a file belongs to, and whose it is.
 
+use serde::{Deserialize, Serialize};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -11,7 +12,7 @@ const ENDINGS: &[&str] = &[".gz", ".bz2", ".xz", ".zst", ".old", ".bak", "~"];
 /// (`access.log.2.gz`, `access.log-20261125`, `access-2026-11-25.log`, `0.log.20261125-101500`).
 /// Files of one log share the identities of equal content; files of two logs never do.
 #[must_use]
-pub(super) fn log_name(name: &str) -> String {
+pub fn log_name(name: &str) -> String {
     let mut rest = name;
     while let Some(shorter) = without_ending(rest).or_else(|| without_stamp(rest)) {
         rest = shorter;
@@ -37,7 +38,7 @@ pub fn log_path(path: &Path) -> String {
 
 /// A path as text; bytes that are not UTF-8 as `\xHH`, so that two names never become one.
 #[must_use]
-pub(super) fn shown(path: &OsStr) -> String {
+pub fn shown(path: &OsStr) -> String {
     let mut text = String::new();
     for chunk in path.as_bytes().utf8_chunks() {
         text.push_str(chunk.valid());
@@ -100,7 +101,8 @@ fn begins_with_date(text: &[u8]) -> bool {
 
 /// A path with one part in braces, like `/var/log/{tenant}/access.log`: what stands there names the tenant.
 /// `*` stands for anything within one directory's name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct PathTenant {
     before: String,
     after: String,
@@ -131,6 +133,20 @@ impl PathTenant {
             }
         }
         None
+    }
+}
+
+impl TryFrom<String> for PathTenant {
+    type Error = &'static str;
+
+    fn try_from(pattern: String) -> Result<Self, Self::Error> {
+        Self::parse(&pattern).ok_or("a path in which {tenant} does not stand once")
+    }
+}
+
+impl From<PathTenant> for String {
+    fn from(rule: PathTenant) -> Self {
+        [&*rule.before, PLACE, &*rule.after].concat()
     }
 }
 

@@ -1,9 +1,8 @@
-//! What a line of a log becomes, and whose: for sealing, and for the preview that seals nothing.
+//! What a line of a log becomes, and whose.
 
 use super::format::Formats;
-use super::lines::{Line as Cut, Lines};
-use super::position::hex;
-use super::settings::{Encoding, Settings, TenantOf};
+use super::manner::{Encoding, Manner, TenantOf};
+use super::split::{Chain, Line as Cut, Lines};
 use crate::receivers::tenancy::TenantError;
 use crate::record::ids::kept_part;
 use crate::record::tenant::Tenant;
@@ -11,20 +10,20 @@ use halo_adapters::event::{Event, Fact};
 use halo_adapters::gateway::{Format, Line, Place, detect};
 use std::borrow::Cow;
 
-/// One instance: what its lines are, and whose.
+/// Reads logs in one manner.
 #[derive(Debug)]
-pub(super) struct Instance {
-    pub settings: Settings,
-    pub formats: Formats,
+pub struct Reader {
+    manner: Manner,
+    formats: Formats,
 }
 
-/// One log of an instance.
+/// One log.
 #[derive(Debug)]
-pub(super) struct Log<'i> {
-    instance: &'i Instance,
-    path: &'i str,
+pub struct Log<'r> {
+    reader: &'r Reader,
+    path: &'r str,
     /// The same for every line's identity, so it is hashed once.
-    kept: Cow<'i, str>,
+    kept: Cow<'r, str>,
     /// Whose it is by itself.
     tenant: Result<Option<Tenant>, TenantError>,
 }
@@ -41,26 +40,39 @@ pub enum Became<'a> {
     Rejected(String),
 }
 
-impl Instance {
+impl Reader {
+    /// # Errors
+    /// Which setting makes no sense, and why.
+    pub fn new(manner: Manner) -> Result<Self, (&'static str, String)> {
+        Ok(Self { formats: Formats::new(&manner)?, manner })
+    }
+
+    #[must_use]
+    pub fn manner(&self) -> &Manner {
+        &self.manner
+    }
+
     /// Whose a log is by itself: by the configuration or by its path.
     ///
     /// # Errors
     /// The name is too long.
-    pub(super) fn tenant(&self, log: &str) -> Result<Option<Tenant>, TenantError> {
-        Ok(match &self.settings.tenant {
+    pub fn tenant(&self, log: &str) -> Result<Option<Tenant>, TenantError> {
+        Ok(match &self.manner.tenant {
             TenantOf::Line => None,
             TenantOf::Fixed(id) => Some(Tenant::claimed(id)?),
             TenantOf::Path(rule) => Some(rule.find(log).map_or(Ok(Tenant::Local), Tenant::claimed)?),
         })
     }
 
-    pub(super) fn log<'i>(&'i self, path: &'i str) -> Log<'i> {
-        Log { instance: self, path, kept: kept_part(path), tenant: self.tenant(path) }
+    /// The log at this path.
+    #[must_use]
+    pub fn log<'r>(&'r self, path: &'r str) -> Log<'r> {
+        Log { reader: self, path, kept: kept_part(path), tenant: self.tenant(path) }
     }
 
     /// A line in UTF-8, as far as its encoding is known.
     fn text<'l>(&self, line: &'l [u8]) -> Cow<'l, [u8]> {
-        match self.settings.encoding {
+        match self.manner.encoding {
             Encoding::Utf8 => Cow::Borrowed(line),
             Encoding::Latin1 => latin1(line),
         }
@@ -69,18 +81,18 @@ impl Instance {
 
 impl Log<'_> {
     /// Reads a line of a content whose lines up to this one have `told` its format, and hands on what it is.
-    pub(super) fn line<R>(
+    pub fn line<R>(
         &self,
         told: Option<Format>,
         cut: &Cut,
         bytes: &[u8],
         take: impl FnOnce(Became<'_>) -> R,
     ) -> R {
-        let text = self.instance.text(bytes);
+        let text = self.reader.text(bytes);
         let chain = hex(&cut.chain);
         let identity = [&*self.kept, &*chain];
         let place = Place { file: self.path, identity: &identity, offset: cut.offset };
-        let mut event = match self.instance.formats.line(told, &text, &place) {
+        let mut event = match self.reader.formats.line(told, &text, &place) {
             Ok(Line::Event(event)) => event,
             Ok(Line::Filtered) => return take(Became::Filtered),
             Ok(Line::Preamble) => return take(Became::Preamble),
@@ -105,25 +117,27 @@ impl Log<'_> {
 
 /// What the lines of a content have told of its format, and from which line of a block on they have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Told {
+pub struct Told {
     pub format: Option<Format>,
-    from: usize,
+    pub from: usize,
 }
 
 impl Told {
     /// What is known behind a block's lines, if this was known before.
     #[must_use]
-    pub(super) fn by(format: Option<Format>, instance: &Instance, lines: &Lines) -> Self {
-        if format.is_some() || !instance.formats.is_auto() {
+    pub fn by(format: Option<Format>, reader: &Reader, lines: &Lines) -> Self {
+        if format.is_some() || !reader.formats.is_auto() {
             return Self { format, from: 0 };
         }
         let told = lines.range(0..lines.len()).enumerate().find_map(|(from, (_, line))| {
-            detect(&[&*instance.text(line)]).map(|format| Self { format: Some(format), from })
+            detect(&[&*reader.text(line)]).map(|format| Self { format: Some(format), from })
         });
         told.unwrap_or_default()
     }
 
-    pub(super) fn at(&self, line: usize) -> Option<Format> {
+    /// The format in which a line of the block is read.
+    #[must_use]
+    pub fn at(&self, line: usize) -> Option<Format> {
         self.format.filter(|_| line >= self.from)
     }
 }
@@ -139,6 +153,14 @@ fn disclose<'a>(cut: &Cut, facts: &mut Vec<(&'static str, Fact<'a>)>) {
     if cut.open {
         facts.push(("no_newline", Fact::Flag(true)));
     }
+}
+
+/// A chain as a part of an identity.
+#[must_use]
+pub fn hex(chain: &Chain) -> String {
+    let mut text = Vec::with_capacity(32);
+    crate::record::hash::write_hex(chain, &mut text);
+    String::from_utf8(text).unwrap_or_default()
 }
 
 fn latin1(bytes: &[u8]) -> Cow<'_, [u8]> {

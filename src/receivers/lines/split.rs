@@ -6,27 +6,30 @@
 //! who reads the content again computes it again, even without any memory of the first reading.
 
 use memchr::memchr;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::ops::Range;
+
+/// What some programs write at the beginning of a file to say that it is UTF-8. It is content, but no text.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// What stands for a content up to the end of a line.
-pub(super) type Chain = [u8; 16];
+pub type Chain = [u8; 16];
 
 /// The place behind a line: how many bytes of content lie before it, and their chain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Mark {
+pub struct Mark {
     pub offset: u64,
     pub chain: Chain,
 }
 
-/// One line of a [`Lines`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Line {
+/// One line, without its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
     /// Where it begins in the content.
     pub offset: u64,
     /// Of the content up to its end.
     pub chain: Chain,
-    start: usize,
-    end: usize,
     /// Bytes of it that are left out because it is longer than `max_log_size`.
     pub cut: u64,
     /// NUL bytes before it that are left out: the hole that a truncation leaves before a writer which
@@ -38,37 +41,44 @@ pub(super) struct Line {
 
 /// Whole lines, one after the other.
 #[derive(Debug, Default)]
-pub(super) struct Lines {
+pub struct Lines {
     bytes: Vec<u8>,
-    lines: Vec<Line>,
+    /// Each with the place of its text.
+    lines: Vec<(Line, Range<usize>)>,
 }
 
 impl Lines {
     /// Some of them, by their numbers.
-    pub(super) fn range(&self, range: std::ops::Range<usize>) -> impl Iterator<Item = (&Line, &[u8])> {
-        self.lines.get(range).unwrap_or_default().iter().map(|line| (line, &self.bytes[line.start..line.end]))
+    pub fn range(&self, range: Range<usize>) -> impl Iterator<Item = (&Line, &[u8])> {
+        self.lines.get(range).unwrap_or_default().iter().map(|(line, text)| (line, &self.bytes[text.clone()]))
+    }
+
+    /// The bytes that hold the texts, and the lines, each with the place of its text.
+    #[must_use]
+    pub fn into_parts(self) -> (Vec<u8>, Vec<(Line, Range<usize>)>) {
+        (self.bytes, self.lines)
     }
 
     #[must_use]
-    pub(super) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
 
     #[must_use]
-    pub(super) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.lines.len()
     }
 
     /// Bytes that these lines take in memory.
     #[must_use]
-    pub(super) fn held(&self) -> usize {
-        self.bytes.len() + self.lines.len() * size_of::<Line>()
+    pub fn held(&self) -> usize {
+        self.bytes.len() + self.lines.len() * size_of::<(Line, Range<usize>)>()
     }
 }
 
 /// Cuts a content into lines as its bytes come.
 #[derive(Clone, Debug)]
-pub(super) struct Splitter {
+pub struct Splitter {
     /// Behind the last whole line.
     mark: Mark,
     /// Of the chain before and what there is of the next line.
@@ -84,30 +94,30 @@ pub(super) struct Splitter {
 impl Splitter {
     /// Goes on behind `mark`; of a line at most `max` bytes are kept.
     #[must_use]
-    pub(super) fn new(mark: Mark, max: usize) -> Self {
+    pub fn new(mark: Mark, max: usize) -> Self {
         Self { mark, state: begin(&mark.chain), held: Vec::new(), read: 0, nuls: 0, max }
     }
 
     /// Behind the last whole line.
     #[must_use]
-    pub(super) fn mark(&self) -> Mark {
+    pub fn mark(&self) -> Mark {
         self.mark
     }
 
     /// Where the next byte is expected.
     #[must_use]
-    pub(super) fn position(&self) -> u64 {
+    pub fn position(&self) -> u64 {
         self.mark.offset + self.read
     }
 
     /// Whether the content, as far as it came, ends within a line.
     #[must_use]
-    pub(super) fn within_line(&self) -> bool {
+    pub fn within_line(&self) -> bool {
         self.read > 0
     }
 
     /// Takes the next bytes, and adds the lines that they complete to `out`.
-    pub(super) fn push(&mut self, mut block: &[u8], out: &mut Lines) {
+    pub fn push(&mut self, mut block: &[u8], out: &mut Lines) {
         while let Some(at) = memchr(b'\n', block) {
             let (line, rest) = block.split_at(at + 1);
             self.take(line);
@@ -120,7 +130,7 @@ impl Splitter {
     }
 
     /// The same without keeping anything: only the mark moves.
-    pub(super) fn skip(&mut self, mut block: &[u8]) {
+    pub fn skip(&mut self, mut block: &[u8]) {
         while let Some(at) = memchr(b'\n', block) {
             let (line, rest) = block.split_at(at + 1);
             self.take(line);
@@ -131,7 +141,7 @@ impl Splitter {
     }
 
     /// Goes through `block` up to `to`, without keeping anything; returns how much of it that was.
-    pub(super) fn skip_to(&mut self, block: &[u8], to: u64) -> usize {
+    pub fn skip_to(&mut self, block: &[u8], to: u64) -> usize {
         let wanted = usize::try_from(to.saturating_sub(self.position())).unwrap_or(usize::MAX);
         let taken = wanted.min(block.len());
         self.skip(&block[..taken]);
@@ -139,7 +149,7 @@ impl Splitter {
     }
 
     /// Takes what there is of a line as a whole one: nothing more will come.
-    pub(super) fn finish(&mut self, out: &mut Lines) {
+    pub fn finish(&mut self, out: &mut Lines) {
         if self.within_line() {
             let start = out.bytes.len();
             out.bytes.extend_from_slice(&self.held);
@@ -177,7 +187,7 @@ impl Splitter {
         }
     }
 
-    fn complete(&mut self, start: usize, open: bool, out: &mut Lines) {
+    fn complete(&mut self, mut start: usize, open: bool, out: &mut Lines) {
         let (offset, nuls) = (self.mark.offset, self.nuls);
         let text = self.read - u64::from(!open) - nuls;
         let mut end = out.bytes.len();
@@ -185,8 +195,11 @@ impl Splitter {
         if cut == 0 && !open && out.bytes[start..].ends_with(b"\r") {
             end -= 1;
         }
+        if offset == 0 && out.bytes[start..end].starts_with(BYTE_ORDER_MARK) {
+            start += BYTE_ORDER_MARK.len();
+        }
         self.advance();
-        out.lines.push(Line { offset, chain: self.mark.chain, start, end, cut, nuls, open });
+        out.lines.push((Line { offset, chain: self.mark.chain, cut, nuls, open }, start..end));
     }
 
     fn advance(&mut self) {
@@ -246,6 +259,15 @@ mod tests {
     }
 
     #[test]
+    fn a_byte_order_mark_is_content_but_no_text() {
+        let mark = b"\xef\xbb\xbf";
+        let (lines, _) = whole(&[mark, &b"one\n"[..], mark, b"two\n"].concat(), 100);
+        assert_eq!(lines[0], (0, b"one".to_vec(), 0, 0, false));
+        assert_eq!(lines[1], (7, [mark, &b"two"[..]].concat(), 0, 0, false), "only before the first line");
+        assert_eq!(whole(mark, 100).0, [(0, Vec::new(), 0, 0, true)]);
+    }
+
+    #[test]
     fn equal_lines_have_chains_of_their_own_and_copies_have_the_same() {
         let chains = |content: &[u8]| {
             let (mut splitter, mut out) = (Splitter::new(Mark::default(), 100), Lines::default());
@@ -264,10 +286,12 @@ mod tests {
         fn blocks_do_not_matter(
             content in proptest::collection::vec(
                 prop_oneof![Just(b'\n'), Just(b'\r'), Just(0), Just(b'x'), any::<u8>()], 0..200),
+            marked in any::<bool>(),
             sizes in proptest::collection::vec(0usize..60, 1..6),
             max in 1usize..40,
         ) {
-            fuzz::lines(&content, &sizes, max);
+            let mark: &[u8] = if marked { BYTE_ORDER_MARK } else { b"" };
+            fuzz::lines(&[mark, &content].concat(), &sizes, max);
         }
     }
 }

@@ -1,10 +1,10 @@
 //! What reads the lines of a log: one reader, or the one that the log's own lines tell.
 
-use super::settings::{FormatOf, Requests, Settings};
+use super::manner::{FormatOf, Manner, Requests};
 use halo_adapters::gateway::{Format, Line, Place, Reader, Rules, Spec, detect};
 use halo_adapters::unusable::Unusable;
 
-/// The readers of one instance.
+/// The readers of logs that are read in one manner.
 #[derive(Debug)]
 pub enum Formats {
     One(Box<Reader>),
@@ -15,8 +15,8 @@ pub enum Formats {
 impl Formats {
     /// # Errors
     /// Which setting makes no sense, and why.
-    pub fn new(settings: &Settings) -> Result<Self, (&'static str, String)> {
-        let rules = match &settings.requests {
+    pub fn new(manner: &Manner) -> Result<Self, (&'static str, String)> {
+        let rules = match &manner.requests {
             Requests::All => Rules::all(),
             Requests::Known => Rules::default(),
             Requests::Paths(paths) => Rules::new(paths).map_err(|(at, what)| {
@@ -24,7 +24,7 @@ impl Formats {
             })?,
         };
         let one = |spec: Spec| Ok(Self::One(Box::new(Reader::new(spec, rules.clone()))));
-        match &settings.format {
+        match &manner.format {
             FormatOf::Auto => {
                 let reader = |format: Format| Reader::new(Spec::from(format), rules.clone());
                 Ok(Self::Auto(Format::ALL.into_iter().map(reader).collect()))
