@@ -49,6 +49,8 @@ pub struct Store {
     census: Census,
     /// What the operator should know, for the next [`super::commit::Committed`].
     pub(super) warnings: Vec<String>,
+    /// The kinds of notices that were sealed in this commit.
+    pub(super) notices: Vec<&'static str>,
     /// Chains with open descriptors, the longest open first.
     open: VecDeque<usize>,
     pub(super) entry: Entry,
@@ -104,6 +106,7 @@ impl Store {
             by_file: HashMap::new(),
             census,
             warnings: Vec::new(),
+            notices: Vec::new(),
             open: VecDeque::new(),
             entry: Entry::default(),
         };

@@ -8,10 +8,10 @@ use crate::pipeline::intake::Permit;
 use crate::pipeline::refusal::Refusal;
 use crate::receivers::contain;
 use crate::receivers::delivery::{Delivery, Sheet};
+use crate::receivers::requests::Transport;
 use crate::record::draft::Draft;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Sender, SyncSender};
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
@@ -89,6 +89,7 @@ impl Shop {
         loop {
             let end = work.lines.len().min(at + most);
             let last = end == work.lines.len();
+            let mut entry = self.delivery.stats().begin(Transport::File);
             let drafted = match ahead.take() {
                 Some(drafted) => Ok(drafted),
                 None => self.draft(work, at..end, &notices).await,
@@ -99,18 +100,22 @@ impl Shop {
             };
             match part {
                 Ok(part) => {
+                    entry.answer();
                     rejected = Rejected::join(rejected, part);
-                    let said = std::mem::take(&mut notices).len() as u64;
-                    self.delivery.counters.tail.notices.fetch_add(said, Relaxed);
+                    notices.clear();
                     at = end;
                     if last {
                         return Ok(rejected);
                     }
                 }
                 // So few bytes may be in flight; a smaller part may do.
-                Err(Fault::Refused(Refusal::TooLarge { .. })) if most > 1 => most /= 2,
+                Err(fault @ Fault::Refused(Refusal::TooLarge { .. })) if most > 1 => {
+                    entry.refuse(&fault);
+                    most /= 2;
+                }
                 Err(fault) => {
-                    self.delivery.stats().count(&fault);
+                    entry.refuse(&fault);
+                    drop(entry);
                     if *self.draining.borrow()
                         || matches!(fault, Fault::Refused(Refusal::Stopping | Refusal::Poisoned))
                     {

@@ -88,7 +88,7 @@ fn every_format_is_the_same_dry_alone_through_the_daemon_and_told_by_itself() {
         assert_eq!(halod.sealed(), through.count("sealed"));
         assert_eq!(served.import(format, &inputs, &[]).count("sealed"), 0);
         assert_eq!(
-            halod.metric("halod_receiver_items_total", "receiver=\"import\",outcome=\"accepted\""),
+            halod.items("import", "sealed") + halod.items("import", "duplicate"),
             2 * done.count("accepted")
         );
         assert!(halod.terminate().success());

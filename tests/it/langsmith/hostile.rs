@@ -47,7 +47,7 @@ impl Victim {
     fn finish(mut self) {
         assert!(self.halod.alive());
         assert_eq!(records(self.dir.path()).len() as u64, self.good);
-        assert_eq!(items(&self.halod, "accepted"), self.good);
+        assert_eq!(items(&self.halod, "sealed"), self.good);
         let memory = self.halod.peak_memory_mib();
         assert!(memory < 384, "{memory} MiB");
         assert!(self.halod.terminate().success());

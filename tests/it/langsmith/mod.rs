@@ -86,9 +86,8 @@ fn zstd(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn items(halod: &Halod, outcome: &str) -> u64 {
-    let labels = format!("outcome=\"{outcome}\"");
-    let all = halod.metric("halod_receiver_items_total", &format!("receiver=\"langsmith\",{labels}"));
-    assert_eq!(all, halod.metric("halod_receiver_items_total", &labels), "only LangSmith's were sent");
+    let all = halod.items("langsmith", outcome);
+    assert_eq!(all, halod.items_of("", outcome), "only LangSmith's were sent");
     all
 }
 
