@@ -3,7 +3,7 @@
 mod folder;
 mod hostile;
 mod resume;
-mod rig;
+pub mod rig;
 
 use crate::support::chains::{assert_verified, files, of_tenant, records};
 use crate::support::halod::Halod;
