@@ -404,6 +404,32 @@ fn while_a_chain_is_held(halod: &Halod, dir: &Path, ways: &[Way], file: &Path) {
     }
 }
 
+/// Of a request that is refused all items are, also those that were sealed before that: when it comes again they
+/// are duplicates.
+#[test]
+fn what_was_sealed_of_a_refused_request_is_a_duplicate_when_it_comes_again() {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path().join("records");
+    let halod = Halod::start(&dir);
+    halod.export(&request(Some("held"), vec![span(0xE3, 0)]));
+    // Messages one after the other are one message.
+    let parts = [("free", 1..4), ("held", 4..6)]
+        .map(|(tenant, numbers)| request(Some(tenant), numbers.map(|n| span(0xE3, n)).collect()));
+    let body = parts.concat();
+    let lock = hold_chain(&dir, "held");
+    assert_eq!(halod.connect().export(&body).unwrap().status, 503);
+    lock.unlock().unwrap();
+    let scrape = Scrape::of(&halod);
+    scrape.assert_balanced();
+    assert_eq!(ITEM_ENDS.map(|end| scrape.items("otlp", end)), [1, 0, 0, 0, 5, 0]);
+    halod.export(&body);
+    let scrape = Scrape::of(&halod);
+    scrape.assert_balanced();
+    assert_eq!(ITEM_ENDS.map(|end| scrape.items("otlp", end)), [3, 3, 0, 0, 5, 0]);
+    assert_eq!((halod.sealed(), halod.duplicates()), (6, 3), "records");
+    assert!(halod.terminate().success());
+}
+
 /// What Prometheus itself says of the text, where its `promtool` is installed.
 #[test]
 fn promtool_finds_nothing_wrong() {
