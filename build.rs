@@ -31,7 +31,7 @@ fn of_checkout() -> Option<String> {
     // `HEAD` names a branch, whose file, or the packed one, has the commit. A file that is not there would have
     // the script run at every build.
     let branch = git(&["symbolic-ref", "-q", "HEAD"]);
-    for name in ["HEAD", "packed-refs"].into_iter().chain(branch.as_deref()) {
+    for name in ["HEAD", "logs/HEAD", "packed-refs"].into_iter().chain(branch.as_deref()) {
         if let Some(file) = git(&["rev-parse", "--git-path", name]).filter(|file| own.join(file).exists()) {
             println!("cargo:rerun-if-changed={}", own.join(file).display());
         }

@@ -15,9 +15,9 @@ fn halod_ends_when_its_lock_is_taken_away() {
         assert_eq!(send(&halod, Some("acme"), 1, 0..10).status, 200);
         let path = dir.path().join(gone);
         if path.is_dir() {
-            std::fs::remove_dir_all(&path).unwrap()
+            std::fs::remove_dir_all(&path).unwrap();
         } else {
-            std::fs::remove_file(&path).unwrap()
+            std::fs::remove_file(&path).unwrap();
         }
         // Nobody sends anything: it notices by itself.
         let status = halod.wait_within(Duration::from_secs(10));
