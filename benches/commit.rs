@@ -17,7 +17,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 const RECORDS: usize = 1000;
 const ROUNDS: usize = 15;
@@ -125,6 +125,7 @@ fn main() {
             open_chains: 2048,
             max_tenants: 10_000,
             journal_size: 64 << 20,
+            patience: Duration::from_secs(10),
         };
         let (store, _) = Store::open(settings, Arc::new(OsDisk)).unwrap();
         let mut modes: Vec<Box<dyn Mode>> = vec![Box::new(Halod(store))];

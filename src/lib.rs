@@ -5,9 +5,9 @@
 //!
 //! | layer | module | what it is |
 //! |---|---|---|
-//! | 0 | `halo_adapters` | pure: a sender's bytes to a neutral event |
-//! | 1 | [`record`] | pure: what a record is; canonical form, hash, draft |
-//! | 2 | [`chain`] | blocking file I/O: chains on disk, the commit, the verifier |
+//! | 0 | crate [`record`] | pure: what an event and a record are; canonical form, hash, draft, the verifier |
+//! | 1 | crate `halo_adapters` | pure: a sender's bytes to a neutral event |
+//! | 2 | crate [`chain`] | blocking file I/O: chains on disk, the commit |
 //! | 3 | [`pipeline`] | the bounded hand-over to the one writer |
 //! | 3 | [`hold`] | blocking file I/O on a thread of its own: actions told in several messages |
 //! | 4 | [`net`], [`receivers`], [`tee`] | bytes in, and on to where they went before |
@@ -15,11 +15,10 @@
 //! | 6 | [`config`], [`telemetry`], [`daemon`] | assembly and operation |
 //! | 7 | [`cli`] | one file per verb |
 //!
-//! Beside them, [`client`] is for those who send.
+//! Beside them, the crate `halod_client` is for those who send.
 
-pub mod chain;
 pub mod cli;
-pub mod client;
+pub mod clock;
 pub mod config;
 pub mod daemon;
 pub mod hold;
@@ -27,6 +26,9 @@ pub mod import;
 pub mod net;
 pub mod pipeline;
 pub mod receivers;
-pub mod record;
+pub mod recent;
 pub mod tee;
 pub mod telemetry;
+
+pub use halod_chain as chain;
+pub use halod_record as record;

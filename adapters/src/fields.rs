@@ -75,8 +75,10 @@ pub(crate) fn texts<'a>(value: Option<&Json<'a>>) -> Vec<Cow<'a, str>> {
 pub(crate) fn structure<'a>(value: Option<&Json<'a>>) -> Option<Json<'a>> {
     match value? {
         Json::Null => None,
-        Json::Str(Text::Utf8(Cow::Borrowed(text))) => json::parse(text).ok().filter(is_structure),
-        Json::Str(text) => json::parse(text.as_str()?).ok().filter(is_structure).map(Json::into_owned),
+        Json::Str(Text::Utf8(Cow::Borrowed(text))) => json::parse_embedded(text).ok().filter(is_structure),
+        Json::Str(text) => {
+            json::parse_embedded(text.as_str()?).ok().filter(is_structure).map(Json::into_owned)
+        }
         value => is_structure(value).then(|| value.clone()),
     }
 }

@@ -9,11 +9,8 @@
 //! [`json::Json`] is the one value type that content travels in.
 
 pub mod count;
-pub mod event;
 mod fields;
-pub mod fragment;
 pub mod gateway;
-pub mod json;
 pub mod langfuse;
 pub mod langsmith;
 pub mod litellm;
@@ -21,6 +18,6 @@ pub mod native;
 pub mod openai_agents;
 pub mod otel;
 pub mod otlp;
-pub mod spelling;
 mod time;
-pub mod unusable;
+
+pub use halod_record::{event, fragment, json, spelling, unusable};

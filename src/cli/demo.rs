@@ -6,7 +6,7 @@
 use super::demo_client::{self, Export};
 use super::output::{self, line};
 use super::verify::summary;
-use crate::chain::verify::{Gravity, Issue, Observer, verify};
+use crate::record::verify::{Gravity, Issue, Observer, verify};
 use halo_adapters::json::{Json, parse};
 use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;

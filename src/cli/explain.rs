@@ -6,6 +6,7 @@ use crate::config;
 use crate::receivers::otlp::preview::Preview;
 use crate::record::build::Builder;
 use crate::record::draft::{Draft, GENESIS};
+use crate::record::hash::hex_text;
 use crate::record::redact::Redactor;
 use crate::record::time;
 use halo_adapters::count::{Counted, Item, Kind, count};
@@ -107,7 +108,7 @@ impl Shown {
                 for span in &scope.spans {
                     self.spans += 1;
                     let told = otel::explain(&resource, span);
-                    let key = (hex(&span.trace_id), hex(&span.span_id));
+                    let key = (hex_text(&span.trace_id), hex_text(&span.span_id));
                     let name = self.redactor.label(&span.name);
                     line(format_args!(
                         "span {}  {name}  ({}, scope {})",
@@ -188,7 +189,11 @@ impl Shown {
                             format!("an action, dialect {}", event.source.dialect)
                         }
                         Some(logs::Item::Part(part)) => {
-                            format!("content of span {}, dialect {}", hex(&part.span), part.source.dialect)
+                            format!(
+                                "content of span {}, dialect {}",
+                                hex_text(&part.span),
+                                part.source.dialect
+                            )
                         }
                         None => "filtered: no agent's action".to_owned(),
                     };
@@ -245,8 +250,4 @@ fn totals(counted: &[Counted]) -> io::Result<()> {
         "in all: {}; {again} records tell of a call that another one tells of",
         told.join(", ")
     ))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

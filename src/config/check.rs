@@ -5,6 +5,7 @@ mod import;
 mod tees;
 mod tokens;
 
+use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use super::error::{ConfigError, Place, Problem};
 use super::raw::{Key, Node, Value};
 use super::value::{Endpoint, duration};
 use super::{Config, DoorSettings, LogFormat, LogLevel, keys};
+use crate::record::hash::parse_hex;
 use crate::record::tenant::Tenant;
 
 const MIB: u64 = 1 << 20;
@@ -183,26 +185,38 @@ impl<'a> Reader<'a> {
         });
     }
 
-    fn langfuse(&mut self, config: &mut Config) {
-        let keys = &mut config.langfuse;
-        let (tenants, secrets) = ("receivers.langfuse.keys", "receivers.langfuse.secrets");
-        for (path, into) in [(tenants, &mut keys.tenants), (secrets, &mut keys.secrets)] {
-            for (key, Written { place, text, .. }) in self.map(path) {
-                let public = key.name.clone();
-                if public.is_empty() || public.contains(':') {
-                    self.report(place, path, "a public key is not empty and has no colon".into());
-                }
-                if path == tenants
-                    && let Err(error) = Tenant::claimed(&text)
-                {
-                    self.report(place, path, error.to_string());
-                }
-                if path == secrets && text.is_empty() {
-                    self.report(place, path, "a secret key is not empty; leave the key out instead".into());
-                }
-                into.insert(public, text);
+    /// A map from Langfuse's public keys to what `read` makes of the texts beside them.
+    fn by_public_key<T>(
+        &mut self,
+        path: &'static str,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> HashMap<String, T> {
+        let mut of = HashMap::new();
+        for (key, Written { place, text, .. }) in self.map(path) {
+            let public = key.name.clone();
+            if public.is_empty() || public.contains(':') {
+                self.report(place, path, "a public key is not empty and has no colon".into());
+            }
+            match read(text.trim()) {
+                Ok(what) => drop(of.insert(public, what)),
+                Err(what) => self.report(place, path, what),
             }
         }
+        of
+    }
+
+    fn langfuse(&mut self, config: &mut Config) {
+        let keys = &mut config.langfuse;
+        keys.tenants = self.by_public_key("receivers.langfuse.keys", |text| {
+            Tenant::claimed(text).map_err(|error| error.to_string())
+        });
+        keys.secrets = self.by_public_key("receivers.langfuse.secrets", |text| {
+            // What stands there may be the secret itself, so it is not shown.
+            parse_hex(text.to_ascii_lowercase().as_bytes()).ok_or_else(|| {
+                "must be the SHA-256 of a secret key, 64 hex digits: printf %s \"$LANGFUSE_SECRET_KEY\" | sha256sum"
+                    .to_owned()
+            })
+        });
         self.choice(
             "receivers.langfuse.require_key",
             &[("true", true), ("false", false)],

@@ -40,7 +40,7 @@ fn every_value_is_read() {
     let text = "
 receivers:
   hold: { wait: 1h, max_mib: 7 }
-  langfuse: { keys: { pk-lf-1: acme }, secrets: { pk-lf-1: '${env:SECRET}' }, require_key: true }
+  langfuse: { keys: { pk-lf-1: acme }, secrets: { pk-lf-1: 'f52fbd32b2b3b86ff88ef6c490628285f482af15ddcb29541f94bcf526a3f6c7' }, require_key: true }
   otlp:
     protocols:
       grpc: { endpoint: '[::1]:1', max_recv_msg_size_mib: 2, max_concurrent_streams: 3, max_connections: 4 }
@@ -65,8 +65,12 @@ log: { level: debug, format: json }
     let (grpc, http) = (config.grpc.unwrap(), config.http.unwrap());
     assert_eq!(grpc.endpoint.to_string(), "[::1]:1");
     assert_eq!((grpc.limits.body, grpc.limits.concurrent_streams, grpc.limits.connections), (2 << 20, 3, 4));
-    let pair = |value: &str| [("pk-lf-1".to_owned(), value.to_owned())].into();
-    let keys = Keys { tenants: pair("acme"), secrets: pair("hunter2"), required: true };
+    let public = || "pk-lf-1".to_owned();
+    let keys = Keys {
+        tenants: [(public(), Tenant::stored("acme"))].into(),
+        secrets: [(public(), crate::record::hash::sha256(b"hunter2"))].into(),
+        required: true,
+    };
     assert_eq!(config.langfuse, keys);
     assert_eq!(http.endpoint.to_string(), "localhost:0");
     assert_eq!(config.hold, HoldSettings { wait: Duration::from_secs(3600), bytes: 7 << 20 });
@@ -321,6 +325,10 @@ fn each_mistake_has_its_place_and_its_remedy() {
         (
             "receivers: { langfuse: { tee: { headers: { host: a } } } }\n",
             "h.yaml:1:44: receivers.langfuse.tee.headers: `host` is set by halod",
+        ),
+        (
+            "receivers: { langfuse: { secrets: { pk-lf-1: '${env:SECRET}' } } }\n",
+            "h.yaml:1:46: receivers.langfuse.secrets: must be the SHA-256 of a secret key, 64 hex digits: printf %s \"$LANGFUSE_SECRET_KEY\" | sha256sum",
         ),
         (
             "receivers: { langfuse: { tee: { headers: { x-key: \"a\\nb${env:SECRET}\" } } } }\n",

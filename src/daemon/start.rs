@@ -4,7 +4,7 @@ use super::{StartError, process};
 use crate::chain::directory;
 use crate::chain::disk::OsDisk;
 use crate::chain::error::ChainError;
-use crate::chain::store::{self, Recovered, Store};
+use crate::chain::store::{self, Store};
 use crate::config::Config;
 use crate::config::descriptors;
 use crate::hold::{self, Hold, HoldHandle};
@@ -15,6 +15,7 @@ use crate::record::draft::Draft;
 use crate::record::notice::{About, Notice};
 use crate::record::tenant::Tenant;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The writer of a directory that no daemon runs on, for as long as the lock is held.
 ///
@@ -25,7 +26,7 @@ pub fn writer_of(config: &mut Config) -> Result<(Arc<directory::Lock>, Intake, W
     let share = descriptors::share(config, process::raise_descriptors())?;
     let held = Arc::clone(&lock);
     let started = recover(config, share.chains)
-        .and_then(|(store, recovered)| start(config, store, recovered.orphans, held, Arc::default()));
+        .and_then(|(store, notices)| start(config, store, notices, held, Arc::default()));
     started.map(|(intake, writer)| (lock, intake, writer)).map_err(StartError::Store)
 }
 
@@ -38,7 +39,7 @@ pub(super) fn writer(
     stats: Arc<Stats>,
     ledger: hold::Ledger,
 ) -> Result<Started, ChainError> {
-    let (store, mut recovered) = recover(config, open_chains)?;
+    let (store, mut notices) = recover(config, open_chains)?;
     let settings = hold::Settings {
         directory: config.storage.directory.clone(),
         wait: config.hold.wait,
@@ -59,35 +60,45 @@ pub(super) fn writer(
             "{lines} damaged lines, {bytes} bytes, in the log of messages that waited for the rest of their action: the messages are lost."
         );
         let notice = Notice::of_loss("hold_damaged", &summary, &about);
-        recovered.orphans.push(notice.draft(&Tenant::Local));
+        notices.push(notice.draft(&Tenant::Local));
     }
-    let (intake, writer) = start(config, store, recovered.orphans, lock, stats)?;
+    let (intake, writer) = start(config, store, notices, lock, stats)?;
     Ok(Started { intake, writer, hold, held })
 }
 
-fn recover(config: &Config, open_chains: usize) -> Result<(Store, Recovered), ChainError> {
+/// How long a tenant is refused whose chain can't be had, before it is tried again.
+const CHAIN_PATIENCE: Duration = Duration::from_secs(10);
+
+fn recover(config: &Config, open_chains: usize) -> Result<(Store, Vec<Draft>), ChainError> {
     let storage = &config.storage;
     let settings = store::Settings {
         directory: storage.directory.clone(),
         open_chains,
         max_tenants: storage.max_tenants,
         journal_size: storage.journal_size,
+        patience: CHAIN_PATIENCE,
     };
     let (store, recovered) = Store::open(settings, Arc::new(OsDisk))?;
     if let Some(why) = &recovered.index_rebuilt {
         tracing::warn!(%why, "the exactly-once index is made anew from the chains");
     }
-    if recovered.completed > 0 || !recovered.orphans.is_empty() {
-        let (completed, orphans) = (recovered.completed, recovered.orphans.len());
-        tracing::warn!(completed, orphans, "the last halod ended abruptly; its journal was applied");
+    if recovered.completed > 0 {
+        let completed = recovered.completed;
+        tracing::warn!(completed, "the last halod ended abruptly; its journal was applied");
     }
-    Ok((store, recovered))
+    for warning in &recovered.warnings {
+        tracing::error!("a chain is set aside: {warning}");
+    }
+    for damage in &recovered.journal_damage {
+        tracing::error!("the journal was damaged, and acknowledged records may be missing: {damage}");
+    }
+    Ok((store, recovered.notices))
 }
 
 fn start(
     config: &Config,
     store: Store,
-    orphans: Vec<Draft>,
+    notices: Vec<Draft>,
     lock: Arc<directory::Lock>,
     stats: Arc<Stats>,
 ) -> Result<(Intake, WriterHandle), ChainError> {
@@ -97,7 +108,7 @@ fn start(
         min_free_disk: config.storage.min_free_disk,
         lock,
     };
-    writer::spawn(store, orphans, settings, stats)
+    writer::spawn(store, notices, settings, stats)
 }
 
 /// What owns files, once it runs.

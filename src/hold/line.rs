@@ -3,6 +3,7 @@
 use super::table::Key;
 use crate::record::tenant::Tenant;
 use crate::record::told::{Context, Message};
+use data_encoding::HEXLOWER;
 use std::borrow::Cow;
 
 /// What a line tells.
@@ -79,11 +80,7 @@ fn written(tenant: Option<&Tenant>) -> String {
     match tenant.map(Tenant::subject) {
         None => "-".into(),
         Some(None) => ".".into(),
-        Some(Some(subject)) => {
-            let mut digits = Vec::new();
-            crate::record::hash::write_hex(subject.as_bytes(), &mut digits);
-            String::from_utf8(digits).unwrap_or_default()
-        }
+        Some(Some(subject)) => HEXLOWER.encode(subject.as_bytes()),
     }
 }
 
@@ -92,11 +89,8 @@ fn tenant_of(text: &str) -> Option<Option<Tenant>> {
         "-" => Some(None),
         "." => Some(Some(Tenant::Local)),
         digits => {
-            let bytes: Option<Vec<u8>> = (0..digits.len())
-                .step_by(2)
-                .map(|at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok())
-                .collect();
-            Some(Some(Tenant::stored(&String::from_utf8(bytes?).ok()?)))
+            let subject = String::from_utf8(HEXLOWER.decode(digits.as_bytes()).ok()?).ok()?;
+            Some(Some(Tenant::stored(&subject)))
         }
     }
 }

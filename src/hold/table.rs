@@ -3,7 +3,8 @@
 use super::line::Line;
 use super::{Item, Settings};
 use crate::pipeline::items::Held;
-use crate::record::hash::{self, write_hex};
+use crate::recent::RecentMap;
+use crate::record::hash;
 use crate::record::tenant::Tenant;
 use crate::record::told::{Context, Message, says_something};
 use halo_adapters::fragment::{Fragment, Kind};
@@ -50,9 +51,7 @@ impl Key {
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut digits = Vec::new();
-        write_hex(&self.0, &mut digits);
-        f.write_str(&String::from_utf8_lossy(&digits))
+        f.write_str(&hash::hex_text(&self.0))
     }
 }
 
@@ -60,14 +59,7 @@ impl FromStr for Key {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        if text.len() != 32 || !text.is_ascii() {
-            return Err(());
-        }
-        let mut key = [0; 16];
-        for (at, byte) in key.iter_mut().enumerate() {
-            *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2).ok_or(())?, 16).map_err(|_| ())?;
-        }
-        Ok(Self(key))
+        hash::parse_hex(text.as_bytes()).map(Self).ok_or(())
     }
 }
 
@@ -114,44 +106,6 @@ struct Group {
     known: bool,
 }
 
-/// The last [`REMEMBERED`] keys at least, and at most twice as many.
-#[derive(Debug)]
-struct Recent<T> {
-    young: HashMap<Key, T>,
-    old: HashMap<Key, T>,
-}
-
-impl<T> Default for Recent<T> {
-    fn default() -> Self {
-        Self { young: HashMap::new(), old: HashMap::new() }
-    }
-}
-
-impl<T> Recent<T> {
-    fn get(&self, key: Key) -> Option<&T> {
-        self.young.get(&key).or_else(|| self.old.get(&key))
-    }
-
-    fn insert(&mut self, key: Key, value: T) {
-        if self.young.len() >= REMEMBERED {
-            self.old = std::mem::take(&mut self.young);
-        }
-        self.young.insert(key, value);
-    }
-
-    /// The value, among the young ones from now on.
-    fn entry(&mut self, key: Key) -> &mut T
-    where
-        T: Default,
-    {
-        if !self.young.contains_key(&key) {
-            let value = self.old.remove(&key).unwrap_or_default();
-            self.insert(key, value);
-        }
-        self.young.entry(key).or_default()
-    }
-}
-
 #[derive(Debug)]
 pub(super) struct Table {
     settings: Settings,
@@ -161,10 +115,10 @@ pub(super) struct Table {
     /// Entries that are whole but for what they are within, behind that. An entry is here at most once,
     /// and as long as it is held.
     waiting: BTreeSet<(Key, Key)>,
-    groups: Recent<Group>,
-    sealed: Recent<Tenant>,
+    groups: RecentMap<Key, Group>,
+    sealed: RecentMap<Key, Tenant>,
     /// Actions that something happened within.
-    parents: Recent<()>,
+    parents: RecentMap<Key, ()>,
     bytes: usize,
     seq: u64,
     /// What became of the messages that were put since this was asked for.
@@ -178,9 +132,9 @@ impl Table {
             entries: HashMap::new(),
             due: BTreeSet::new(),
             waiting: BTreeSet::new(),
-            groups: Recent::default(),
-            sealed: Recent::default(),
-            parents: Recent::default(),
+            groups: RecentMap::new(REMEMBERED),
+            sealed: RecentMap::new(REMEMBERED),
+            parents: RecentMap::new(REMEMBERED),
             bytes: 0,
             seq: 0,
             took: Held::default(),
@@ -245,7 +199,7 @@ impl Table {
         let key_of = |id: &[_]| Key::of(tenant.as_ref(), fragment.space, id);
         let key = key_of(&fragment.id);
         if let Some(parent) = fragment.parent.as_deref().map(key_of) {
-            if self.parents.get(parent).is_none() {
+            if self.parents.get(&parent).is_none() {
                 self.parents.insert(parent, ());
             }
             if self.entries.contains_key(&parent) {
@@ -324,13 +278,13 @@ impl Table {
         let Some(entry) = self.entries.get(&key).filter(|entry| !entry.messages.is_empty()) else {
             return false;
         };
-        self.sealed.get(key).is_some()
+        self.sealed.get(&key).is_some()
             || entry.messages.len() > MESSAGES
             || entry.is_whole() && self.knows_what_it_is_within(entry)
     }
 
     fn knows_what_it_is_within(&self, entry: &Entry) -> bool {
-        entry.within.is_none_or(|group| self.groups.get(group).is_some_and(|group| group.known))
+        entry.within.is_none_or(|group| self.groups.get(&group).is_some_and(|group| group.known))
     }
 
     /// Takes an action out for sealing; it stays here until it is.
@@ -340,17 +294,17 @@ impl Table {
         let last = entry.messages.last()?.seq;
         let messages: Vec<Message> = entry.messages.iter().map(|kept| kept.message.clone()).collect();
         let group = entry.within.or(entry.is_trace().then_some(key));
-        let context = entry.within.and_then(|group| self.groups.get(group));
+        let context = entry.within.and_then(|group| self.groups.get(&group));
         let context = context.map(|group| group.context.clone()).unwrap_or_default();
         let unfinished = !entry.messages.iter().any(|kept| kept.message.fragment().closes);
         // What a trace claims it claims for its parts: it goes where they went.
         let claim = |message: &Message| message.fragment().tenant.clone();
         let own = if entry.is_trace() { None } else { messages.iter().rev().find_map(claim) };
-        let tenant = match (&entry.tenant, self.sealed.get(key)) {
+        let tenant = match (&entry.tenant, self.sealed.get(&key)) {
             (Some(tenant), _) | (None, Some(tenant)) => tenant.clone(),
             (None, None) => self.place(group, own.as_deref(), lines),
         };
-        let inner = self.parents.get(key).is_some();
+        let inner = self.parents.get(&key).is_some();
         Some(Due { key, last, tenant, messages, context, inner, unfinished })
     }
 
@@ -508,7 +462,7 @@ impl Table {
 
     /// Everything that must survive, as a new log.
     pub(super) fn snapshot(&self, lines: &mut Vec<u8>) {
-        for (key, group) in self.groups.old.iter().chain(&self.groups.young) {
+        for (key, group) in self.groups.iter() {
             if group.known {
                 let (context, claim) = (group.context.clone(), group.claim.clone());
                 Line::Context { key: *key, context, claim }.write(lines);
@@ -518,7 +472,7 @@ impl Table {
             }
         }
         for (key, entry) in &self.entries {
-            if self.parents.get(*key).is_some() {
+            if self.parents.get(key).is_some() {
                 Line::Inner { key: *key }.write(lines);
             }
             for kept in entry.messages.iter().filter(|kept| kept.logged) {

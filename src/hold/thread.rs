@@ -4,13 +4,14 @@ use super::log::{Damage, HoldError, Log};
 use super::table::{Due, Key, Table};
 use super::{Item, Settings};
 use crate::chain::error::{ChainError, with_causes};
+use crate::clock::unix_millis;
 use crate::pipeline::items::{Ended, ItemStats, Items};
 use crate::pipeline::refusal::Refusal;
 use crate::record::tenant::Tenant;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// A log that is smaller than this is not written anew.
@@ -104,7 +105,7 @@ enum Answer {
 impl Keeper {
     fn run(&mut self, queue: &Receiver<Job>) -> Result<(), HoldError> {
         while let Ok(first) = queue.recv() {
-            let now = now();
+            let now = unix_millis();
             let mut answers = Vec::new();
             let mut sync = false;
             let jobs = std::iter::once(first).chain(queue.try_iter().take(GROUP));
@@ -188,10 +189,4 @@ fn refuse_all(queue: &Receiver<Job>) {
     while let Ok(job) = queue.recv() {
         job.refuse();
     }
-}
-
-fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

@@ -12,13 +12,14 @@ use crate::chain::commit::{Committed, Work};
 use crate::chain::directory::Lock;
 use crate::chain::disk::free_bytes;
 use crate::chain::error::{ChainError, ChainUnusable, with_causes};
-use crate::chain::store::Store;
+use crate::chain::store::{Resealed, Store};
+use crate::clock::unix_nanos;
 use crate::record::draft::Draft;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::oneshot;
 
 /// Bytes of drafts after which a commit begins although more waits: bounds how long one takes.
@@ -29,6 +30,9 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 const LOCK_RETRY: Duration = Duration::from_millis(2);
 /// How often free disk space is looked at.
 const DISK_CHECK: Duration = Duration::from_millis(500);
+
+/// How often it is tried to seal what is set aside.
+const RESEAL: Duration = Duration::from_secs(10);
 
 /// What the writer needs besides its store.
 #[derive(Clone, Debug)]
@@ -64,28 +68,24 @@ impl WriterHandle {
     }
 }
 
-/// Seals what recovery left over, then starts the writer thread.
+/// Seals what recovery left over and halod's own `notices`, then starts the writer thread.
 ///
 /// # Errors
-/// When the left-over records cannot be sealed or no thread can be had.
+/// When they cannot be sealed or no thread can be had.
 pub fn spawn(
     mut store: Store,
-    orphans: Vec<Draft>,
+    notices: Vec<Draft>,
     settings: Settings,
     stats: Arc<Stats>,
 ) -> Result<(Intake, WriterHandle), ChainError> {
-    if !orphans.is_empty() {
-        let mut works = [Work { drafts: orphans, ..Work::default() }];
-        let committed = store.commit(&mut works, now())?;
+    reseal(&mut store, &stats)?;
+    if !notices.is_empty() {
+        let mut works = [Work { drafts: notices, ..Work::default() }];
+        let committed = store.commit(&mut works, unix_nanos())?;
         committed.notices.iter().for_each(|kind| stats.notice(kind));
-        if works[0].drafts.is_empty() && works[0].failed.is_none() {
-            store.orphans_sealed()?;
-        } else {
-            tracing::warn!(
-                "some recovered records wait for a chain that cannot be written; the next start tries again"
-            );
+        if !works[0].drafts.is_empty() || works[0].failed.is_some() {
+            tracing::warn!("a notice could not be sealed: its chain cannot be written");
         }
-        tracing::info!(sealed = works[0].sealed, duplicate = works[0].duplicate, "linked recovered records");
     }
     let (jobs, queue) = channel();
     stats.disk_floor.set(settings.min_free_disk);
@@ -93,7 +93,8 @@ pub fn spawn(
     let (end, ended) = oneshot::channel();
     let directory = settings.directory.clone();
     let (waiting, disk_checked, quiet) = (Vec::new(), None, Quiet::default());
-    let mut writer = Writer { store, stats, settings, waiting, disk_checked, quiet };
+    let resealed = Instant::now();
+    let mut writer = Writer { store, stats, settings, waiting, disk_checked, quiet, resealed };
     std::thread::Builder::new()
         .name("halod-writer".into())
         .spawn(move || {
@@ -120,6 +121,17 @@ pub fn spawn(
     Ok((intake, WriterHandle { ended }))
 }
 
+/// Seals again what is set aside, as far as that can be done now.
+fn reseal(store: &mut Store, stats: &Stats) -> Result<(), ChainError> {
+    let Resealed { sealed, duplicate, waiting, warnings, notices } = store.reseal(unix_nanos())?;
+    notices.iter().for_each(|kind| stats.notice(kind));
+    warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    if sealed + duplicate > 0 {
+        tracing::info!(sealed, duplicate, waiting, "linked records that had been set aside");
+    }
+    Ok(())
+}
+
 struct Writer {
     store: Store,
     stats: Arc<Stats>,
@@ -128,6 +140,8 @@ struct Writer {
     waiting: Vec<Waiting>,
     disk_checked: Option<Instant>,
     quiet: Quiet,
+    /// When it was tried last to seal what is set aside.
+    resealed: Instant,
 }
 
 struct Waiting {
@@ -150,6 +164,10 @@ impl Writer {
                 Err(RecvTimeoutError::Disconnected) => std::thread::sleep(LOCK_RETRY),
             }
             self.settings.lock.check()?;
+            if self.resealed.elapsed() >= RESEAL {
+                self.resealed = Instant::now();
+                reseal(&mut self.store, &self.stats)?;
+            }
             if !self.waiting.is_empty() {
                 self.commit()?;
             }
@@ -174,7 +192,7 @@ impl Writer {
 
     fn commit(&mut self) -> Result<(), ChainError> {
         let mut works: Vec<Work> = self.waiting.iter_mut().map(|w| std::mem::take(&mut w.work)).collect();
-        let committed = self.store.commit(&mut works, now())?;
+        let committed = self.store.commit(&mut works, unix_nanos())?;
         self.count(&committed);
         for warning in &committed.warnings {
             self.quiet.say(warning, |again| tracing::warn!(again, "{warning}"));
@@ -269,10 +287,4 @@ impl Writer {
             );
         }
     }
-}
-
-fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }

@@ -11,6 +11,7 @@ mod tally;
 mod tests;
 
 use self::tally::Tally;
+use crate::clock::unix_nanos;
 use crate::net::status::Fault;
 use crate::pipeline::batch::Batch;
 use crate::pipeline::intake::Intake;
@@ -20,7 +21,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// Tenants that get a notice of their own in one interval; the losses of further ones are told in the
@@ -108,7 +109,7 @@ impl Gaps {
         let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
         let known = subject.is_some_and(|subject| ledger.contains_key(&Some(subject.to_owned())));
         let own = known || ledger.len() < MOST_TENANTS;
-        let mut tally = Tally::of(&loss, now());
+        let mut tally = Tally::of(&loss, unix_nanos());
         if !own {
             tally.move_to_local();
         }
@@ -200,9 +201,4 @@ impl Sealer {
     fn lock(&self) -> std::sync::MutexGuard<'_, Ledger> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }

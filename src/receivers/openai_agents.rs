@@ -11,6 +11,7 @@ use crate::net::answer::{Reply, json, shorten};
 use crate::net::body::Reader;
 use crate::net::status::Fault;
 use crate::pipeline::batch::Receipt;
+use crate::recent::RecentMap;
 use halo_adapters::event::{Event, Origin};
 use halo_adapters::json::{Json, parse, values_in};
 use halo_adapters::openai_agents;
@@ -20,7 +21,6 @@ use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub const PATH: &str = "/v1/traces/ingest";
@@ -39,13 +39,19 @@ pub struct OpenAiAgents {
 /// Whose recent traces are, as their metadata claimed: a span does not say it, and mostly comes in a
 /// later request than its trace. Bounded, and forgotten at a restart: spans that come after that are the
 /// headers' tenant's.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Traces {
-    recent: Mutex<[HashMap<[u8; 16], Arc<str>>; 2]>,
+    recent: Mutex<RecentMap<[u8; 16], Arc<str>>>,
+}
+
+impl Default for Traces {
+    fn default() -> Self {
+        Self { recent: Mutex::new(RecentMap::new(Self::MAX)) }
+    }
 }
 
 impl Traces {
-    /// In each of two halves, of which the older one is given up: at most 16 MB with the longest ids.
+    /// Traces that are remembered at least: at most 16 MB with the longest ids.
     const MAX: usize = 10_000;
 
     fn add(&self, trace: &str, tenant: &str) {
@@ -53,18 +59,12 @@ impl Traces {
             return;
         }
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        let [young, old] = &mut *recent;
-        if young.len() >= Self::MAX {
-            std::mem::swap(young, old);
-            young.clear();
-        }
-        young.insert(key(trace), tenant.into());
+        recent.insert(key(trace), tenant.into());
     }
 
     fn tenant(&self, trace: &str) -> Option<Arc<str>> {
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = key(trace);
-        recent.iter().find_map(|half| half.get(&key).cloned())
+        recent.get(&key(trace)).cloned()
     }
 }
 
@@ -189,7 +189,7 @@ mod tests {
         for n in 0..3 * Traces::MAX {
             traces.add(&n.to_string(), "acme");
         }
-        assert!(traces.recent.lock().unwrap().iter().map(HashMap::len).sum::<usize>() <= 2 * Traces::MAX);
+        assert!(traces.recent.lock().unwrap().iter().count() <= 2 * Traces::MAX);
         assert!(traces.tenant("0").is_none());
         assert_eq!(traces.tenant(&(3 * Traces::MAX - 1).to_string()).as_deref(), Some("acme"));
         traces.add("long", &"x".repeat(1000));

@@ -30,13 +30,23 @@ impl<T> Secrets<T> {
         let mut found = None;
         // All of them, every time: how long it takes says nothing.
         for (own, what) in &self.of {
-            let differ = own.iter().zip(&digest).fold(0, |differ, (a, b)| differ | (a ^ b));
-            if differ == 0 {
+            if same(own, &digest) {
                 found = Some(what);
             }
         }
         found
     }
+}
+
+/// Whether a secret is the one of this SHA-256.
+#[must_use]
+pub fn is_secret(digest: &[u8; 32], secret: &[u8]) -> bool {
+    same(digest, &sha256(secret))
+}
+
+/// In a time that says nothing of where two digests differ.
+fn same(one: &[u8; 32], other: &[u8; 32]) -> bool {
+    one.iter().zip(other).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
 }
 
 impl<T> Default for Secrets<T> {
@@ -49,5 +59,20 @@ impl<T> Default for Secrets<T> {
 impl<T: fmt::Debug> fmt::Debug for Secrets<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.of.iter().map(|(_, what)| what)).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_known_by_their_hash_alone() {
+        let secrets = Secrets::new(vec![(sha256(b"ab"), 1), (sha256(b""), 2)]);
+        for (secret, found) in [("ab", Some(&1)), ("a", None), ("abc", None), ("", Some(&2))] {
+            assert_eq!(secrets.find(secret.as_bytes()), found, "{secret}");
+        }
+        assert!(is_secret(&sha256(b"ab"), b"ab") && !is_secret(&sha256(b"ab"), b"a"));
+        assert_eq!(format!("{secrets:?}"), "[1, 2]");
     }
 }

@@ -8,6 +8,7 @@
 //!
 //! Numbers are little-endian; a text is its length as u32 and its bytes.
 
+use crate::clock::unix_millis;
 use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -70,9 +71,8 @@ pub fn head(method: &Method, target: &str, headers: &HeaderMap) -> Vec<u8> {
             && !named.iter().any(|option| option.eq_ignore_ascii_case(name.as_str().as_bytes()))
     };
     let passed: Vec<_> = headers.iter().filter(|(name, _)| passed(name)).collect();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     let mut out = Vec::with_capacity(256);
-    out.extend_from_slice(&u64::try_from(now).unwrap_or(u64::MAX).to_le_bytes());
+    out.extend_from_slice(&unix_millis().to_le_bytes());
     text(&mut out, method.as_str().as_bytes());
     text(&mut out, target.as_bytes());
     out.extend_from_slice(&length(passed.len()).to_le_bytes());

@@ -3,11 +3,11 @@
 //! short way to a line's hash leads where the long one does, and what can be linked again stays itself.
 
 use halo_adapters::json::Json;
-use halod::chain::verify::{Issue, Observer, Verdict, verify};
 use halod::record::draft::{Draft, GENESIS};
 use halod::record::hash::sha256;
 use halod::record::parse::{Stored, scan_line};
 use halod::record::tenant::Tenant;
+use halod::record::verify::{Issue, Observer, Verdict, verify};
 use halod::record::{canon, time};
 use std::fs;
 use std::path::Path;

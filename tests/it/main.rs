@@ -20,6 +20,7 @@ mod fuzzed;
 mod garbage;
 mod gateway;
 mod gateway_oracle;
+mod guard;
 mod hangup;
 mod hash_oracle;
 mod import;

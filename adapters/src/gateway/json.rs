@@ -12,7 +12,7 @@ use crate::json::{Json, Limits, ParseError, Text, parse_with};
 use crate::unusable::Unusable;
 
 /// No gateway nests as deep.
-const LIMITS: Limits = Limits { depth: 64, int_digits: 4300 };
+const LIMITS: Limits = Limits { depth: 64, int_digits: 4300, values: 10_000 };
 
 pub(super) type Entries<'a> = Vec<(Text<'a>, Json<'a>)>;
 

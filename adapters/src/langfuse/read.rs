@@ -77,7 +77,7 @@ impl<'a> Body<'a> {
             (value @ Some(Json::Str(text)), Form::Row) => {
                 // The string of a string is how the second version of the API tells a text.
                 let quoted = text.as_str().filter(|text| text.starts_with('"'));
-                match quoted.and_then(|text| crate::json::parse(text).ok()) {
+                match quoted.and_then(|text| crate::json::parse_embedded(text).ok()) {
                     Some(Json::Str(inner)) => {
                         Content::Value(Json::Str(Text::from(inner.to_lossy().into_owned())))
                     }

@@ -247,7 +247,7 @@ fn input<'a>(run: &'a Json<'a>, kind: Option<Kind>) -> Content<'a> {
     };
     Content::Value(match inner.as_str() {
         Some(text) if text.trim_start().starts_with('{') => {
-            json::parse(text).unwrap_or_else(|_| inner.clone())
+            json::parse_embedded(text).unwrap_or_else(|_| inner.clone())
         }
         _ => inner.clone(),
     })

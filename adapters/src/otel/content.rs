@@ -15,7 +15,7 @@ pub(super) fn disclosed<'a>(value: &'a AnyValue<'a>) -> Json<'a> {
 
 pub(super) fn disclosed_text(text: &str) -> Json<'_> {
     if text.trim_start().starts_with(['{', '['])
-        && let Ok(parsed) = json::parse(text)
+        && let Ok(parsed) = json::parse_embedded(text)
     {
         return parsed;
     }

@@ -18,8 +18,6 @@ mod usage;
 
 pub use context::context;
 pub use explain::{Explanation, FieldSource, Reason, explain};
-pub use outcome::is_failure;
-pub(crate) use outcome::{says_no, tells_of_failure};
 
 use crate::event::{Action, Agent, Event, Origin, Source};
 use crate::otlp::model::{KeyValue, Span};

@@ -186,7 +186,7 @@ impl<'a> Found<'a> {
         let encoded = mime.is_some_and(|mime| mime.starts_with("application/json"))
             || self.row(field).is_some_and(|row| row.encoded);
         Some(match value {
-            AnyValue::Str(text) if encoded => json::parse(text).unwrap_or_else(|_| Json::str(text)),
+            AnyValue::Str(text) if encoded => json::parse_embedded(text).unwrap_or_else(|_| Json::str(text)),
             value => content::disclosed(value),
         })
     }
@@ -293,7 +293,7 @@ pub(super) fn text<'a>(value: &'a AnyValue<'a>) -> Option<Cow<'a, str>> {
 /// Some senders encode each value as JSON: of a string in quotes, what is between them.
 #[cold]
 fn quoted(text: &str) -> Option<Cow<'_, str>> {
-    match json::parse(text) {
+    match json::parse_embedded(text) {
         Ok(Json::Str(Text::Utf8(inner))) => Some(inner).filter(|inner| !inner.is_empty()),
         _ => Some(Cow::Borrowed(text)),
     }

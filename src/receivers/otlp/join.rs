@@ -11,12 +11,13 @@
 //! answered. That a span was seen is remembered to spare waiting for it.
 
 use super::lineage::SpanKey;
+use crate::recent::RecentMap;
 use crate::record::build::Builder;
 use crate::record::draft::{Draft, Scratch};
 use crate::record::tenant::Tenant;
 use halo_adapters::event::{Content, Event, Origin, Status};
 use halo_adapters::otel::logs::{Part, assemble};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -70,38 +71,20 @@ struct Table {
     /// The most that may be held, in bytes.
     room: usize,
     tickets: u64,
-    recent: Recent,
-}
-
-/// Spans that were seen lately: of the last [`Recent::MAX`] at least, and at most twice as many.
-#[derive(Debug, Default)]
-struct Recent([HashSet<Key>; 2]);
-
-impl Recent {
-    const MAX: usize = 50_000;
-
-    fn has(&self, key: &Key) -> bool {
-        self.0.iter().any(|spans| spans.contains(key))
-    }
-
-    fn add(&mut self, key: &Key) {
-        let [young, old] = &mut self.0;
-        if young.len() >= Self::MAX {
-            std::mem::swap(young, old);
-            young.clear();
-        }
-        young.insert(key.clone());
-    }
+    /// Spans that were seen lately.
+    recent: RecentMap<Key, ()>,
 }
 
 impl Table {
     /// Shares of one span that may wait: honest senders tell its content in one or two.
     const SHARES: usize = 8;
+    /// Spans that are remembered, at least.
+    const RECENT: usize = 50_000;
 
     /// Has a share wait; gives back the draft of one that may not.
     fn offer(&mut self, share: Share, ticket: u64, fate: &mpsc::UnboundedSender<Fate>) -> Option<Draft> {
         let crowded = self.held.get(&share.key).is_some_and(|held| held.len() >= Self::SHARES);
-        if crowded || self.recent.has(&share.key) || self.bytes + share.bytes > self.room {
+        if crowded || self.recent.contains(&share.key) || self.bytes + share.bytes > self.room {
             return Some(share.draft);
         }
         self.bytes += share.bytes;
@@ -112,7 +95,7 @@ impl Table {
 
     /// The span is here: all that waited for it. From now on nothing waits for it.
     fn take(&mut self, key: &Key) -> Vec<Held> {
-        self.recent.add(key);
+        self.recent.insert(key.clone(), ());
         let taken = if self.held.is_empty() { Vec::new() } else { self.held.remove(key).unwrap_or_default() };
         self.bytes -= taken.iter().map(|held| held.share.bytes).sum::<usize>();
         taken
@@ -137,7 +120,8 @@ impl Joins {
     /// at once when `draining` turns true.
     #[must_use]
     pub fn new(wait: Duration, room: usize, draining: watch::Receiver<bool>) -> Self {
-        let table = Table { held: HashMap::new(), bytes: 0, room, tickets: 0, recent: Recent::default() };
+        let table =
+            Table { held: HashMap::new(), bytes: 0, room, tickets: 0, recent: RecentMap::new(Table::RECENT) };
         Self { wait, table: Mutex::new(table), used: AtomicBool::new(false), draining }
     }
 

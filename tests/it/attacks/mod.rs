@@ -1,8 +1,10 @@
 //! What a hostile sender, a hostile neighbour, a careless operator and a failing machine may try, against
 //! a real halod with kills and restarts.
 
+mod chains;
 mod directory;
 mod limits;
+mod memory;
 mod notices;
 mod subjects;
 

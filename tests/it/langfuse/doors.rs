@@ -19,7 +19,7 @@ fn span(name: &str) -> Value {
 #[test]
 fn a_key_decides_whose_chain_it_is() {
     let place = Place::with(
-        "  langfuse: { keys: { pk-lf-a: acme-corp }, secrets: { pk-lf-a: sk-lf-a }, require_key: true }\n",
+        "  langfuse: { keys: { pk-lf-a: acme-corp }, secrets: { pk-lf-a: 7aadadc2c06830cac2714895e93b44097ab3a4b59be29f0dc63da264025f734d }, require_key: true }\n",
     );
     let halod = place.start();
     let body = json!({ "batch": [trace(), span("lookup")] }).to_string();
@@ -137,7 +137,7 @@ fn bodies_that_are_wrong_are_refused_for_good_and_leave_nothing() {
 fn what_is_refused_for_good_is_told_as_a_gap() {
     let place = Place::with(
         "  gap_interval: 1h\n  hold: { wait: 1s }\n  otlp: { protocols: { http: { max_request_body_size: 100000 } } }
-  langfuse: { keys: { pk-lf-a: acme-corp }, secrets: { pk-lf-a: sk-lf-a } }\n",
+  langfuse: { keys: { pk-lf-a: acme-corp }, secrets: { pk-lf-a: 7aadadc2c06830cac2714895e93b44097ab3a4b59be29f0dc63da264025f734d } }\n",
     );
     let halod = place.start();
     let ask = |path: &str, headers: &[(&str, &str)], body: &str| {

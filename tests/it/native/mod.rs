@@ -12,7 +12,7 @@ use crate::support::http::{Answer, Http};
 use crate::support::{root, wait_until};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use halod::client::{Client, ClientError, Fate};
+use halod_client::{Client, ClientError, Fate};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::Write;

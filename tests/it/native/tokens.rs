@@ -6,7 +6,7 @@ use crate::support::clients::python;
 use crate::support::grpc::{Grpc, frame};
 use crate::support::halod::Halod;
 use crate::support::root;
-use halod::client::{Client, ClientError};
+use halod_client::{Client, ClientError};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::path::Path;

@@ -19,6 +19,12 @@ pub struct Npm {
     dir: PathBuf,
 }
 
+/// Counts instructions.
+pub struct Valgrind {
+    /// Where its package was unpacked; `None` when the machine has it.
+    dir: Option<PathBuf>,
+}
+
 /// The Python clients and the reference verifier (`tests/clients/requirements.txt`).
 pub fn python() -> &'static Python {
     static PYTHON: OnceLock<Python> = OnceLock::new();
@@ -75,6 +81,49 @@ pub fn langfuse_npm() -> &'static Npm {
 pub fn langsmith_js() -> &'static Npm {
     static NPM: OnceLock<Npm> = OnceLock::new();
     NPM.get_or_init(|| Npm::of("langsmith-js", "langsmith_js"))
+}
+
+/// The machine's valgrind, else what its package holds, unpacked: that needs no root and installs nothing.
+pub fn valgrind() -> &'static Valgrind {
+    static VALGRIND: OnceLock<Valgrind> = OnceLock::new();
+    VALGRIND.get_or_init(|| {
+        let found = Command::new("valgrind").arg("--version").output();
+        if found.is_ok_and(|out| out.status.success()) {
+            return Valgrind { dir: None };
+        }
+        let needs = "valgrind (apt-get install valgrind), or an apt that can download it";
+        let dir = environment("valgrind", &[], |dir| {
+            fs::create_dir_all(dir).unwrap();
+            let download = || {
+                let mut apt = Command::new("apt-get");
+                apt.args(["download", "--quiet", "valgrind"]).current_dir(dir);
+                apt
+            };
+            // A fresh machine has no lists of packages yet, and only root may fetch them.
+            if !download().output().is_ok_and(|out| out.status.success()) {
+                let _ = Command::new("apt-get").args(["update", "--quiet"]).output();
+                run(&mut download(), needs);
+            }
+            let files = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+            let package = files.max().unwrap_or_else(|| panic!("no package came; the tests need {needs}"));
+            run(Command::new("dpkg").arg("-x").arg(package).arg(dir), needs);
+        });
+        Valgrind { dir: Some(dir) }
+    })
+}
+
+impl Valgrind {
+    /// valgrind, with no other environment than its own, which the program inherits.
+    pub fn command(&self) -> Command {
+        let Some(dir) = &self.dir else {
+            let mut command = Command::new("valgrind");
+            command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+            return command;
+        };
+        let mut command = Command::new(dir.join("usr/bin/valgrind"));
+        command.env_clear().env("VALGRIND_LIB", dir.join("usr/libexec/valgrind"));
+        command
+    }
 }
 
 impl Python {

@@ -85,9 +85,10 @@ impl Rig {
             open_chains: 8,
             max_tenants: 100,
             journal_size: 1 << 20,
+            patience: Duration::from_secs(10),
         };
         let lock = Arc::new(crate::chain::directory::open(&directory).unwrap());
-        let (store, recovered) = Store::open(settings, Arc::new(OsDisk)).unwrap();
+        let (store, _) = Store::open(settings, Arc::new(OsDisk)).unwrap();
         let settings = writer::Settings {
             max_in_flight: IN_FLIGHT,
             directory: directory.clone(),
@@ -95,7 +96,7 @@ impl Rig {
             lock,
         };
         let stats = Arc::new(Stats::default());
-        let (intake, writer) = writer::spawn(store, recovered.orphans, settings, stats).unwrap();
+        let (intake, writer) = writer::spawn(store, Vec::new(), settings, stats).unwrap();
         let (drain, draining) = watch::channel(false);
         let counters = Arc::new(Counters::default());
         let delivery = delivery(&intake, &counters);

@@ -1,0 +1,432 @@
+//! The commit: drafts in, records linked and durable out.
+
+use super::error::{ChainError, ChainUnusable};
+use super::store::{Store, journal_damaged, positions};
+use super::tail::{Locked, is_sealed_as};
+use halod_record::draft::{Draft, HexHash, Standing};
+use halod_record::ids::RecordId;
+use halod_record::notice::{About, Notice};
+use halod_record::redact::Severity;
+use halod_record::tenant::Tenant;
+use halod_record::time;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What one request wants sealed, and what became of it.
+#[derive(Debug, Default)]
+pub struct Work {
+    /// Taken by the commit; what is left after it waits for a chain that another process has
+    /// locked.
+    pub drafts: Vec<Draft>,
+    pub sealed: u32,
+    pub duplicate: u32,
+    /// How many of the sealed contradict an earlier record of the same origin.
+    pub conflict: u32,
+    /// Why some drafts could not be sealed and should be sent again.
+    pub failed: Option<Arc<ChainUnusable>>,
+    /// Filled where it is there: most requests don't ask.
+    pub detail: Option<Box<Detail>>,
+}
+
+/// What became of each draft of a request, and where that leaves the chains.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Detail {
+    /// The drafts of one id in the order of the request.
+    pub fates: Vec<Told>,
+    /// Of every chain that the request touched, also where it found all of it there.
+    pub heads: Vec<Head>,
+    /// The same chains, until their heads are known.
+    chains: Vec<usize>,
+}
+
+/// What became of one draft.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The draft's id.
+    pub asked: RecordId,
+    /// The record that says it: another one than asked for where that one says something else.
+    pub record: RecordId,
+    pub fate: Fate,
+}
+
+/// Where a chain ends once a commit is on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    pub tenant: Tenant,
+    /// Of the last record: `integrity.hash`.
+    pub hash: HexHash,
+    pub records: u64,
+}
+
+/// What a commit did. Everything it names is durable.
+#[derive(Debug, Default)]
+pub struct Committed {
+    /// How long the sync took; `None` when nothing had to be written.
+    pub synced: Option<Duration>,
+    /// The chains that grew: file stem, records in it now.
+    pub heads: Vec<(Arc<str>, u64)>,
+    /// What the operator should know of chains that were looked at.
+    pub warnings: Vec<String>,
+    /// The kinds of the notices of halod's own that were sealed.
+    pub notices: Vec<&'static str>,
+}
+
+/// How far a chain's last record may be ahead of the clock before that is disclosed, in nanoseconds:
+/// clocks of machines that share a chain differ by less.
+const CLOCK_TOLERANCE: u64 = 5_000_000_000;
+
+/// When records are sealed.
+struct Moment {
+    /// What they say: never earlier than the record before them.
+    ts: [u8; time::LEN],
+    /// What the clock says, where it is behind by more than that is tolerated.
+    clock: Option<[u8; time::LEN]>,
+}
+
+/// The drafts of one chain in this commit, as (work, draft) in order of arrival.
+struct Group {
+    chain: usize,
+    items: Vec<(usize, usize)>,
+}
+
+/// A chain's share of the entry being filled.
+struct Part {
+    chain: usize,
+    range: std::ops::Range<usize>,
+    records: u64,
+    /// Until it is written, nobody else extends the chain.
+    _lock: Locked,
+}
+
+impl Store {
+    /// Seals every draft that is not sealed yet. When it returns, what it counts as sealed or
+    /// duplicate is linked and durable.
+    ///
+    /// # Errors
+    /// Final: the caller must stop, and a restart recovers.
+    pub fn commit(&mut self, works: &mut [Work], now_nanos: u64) -> Result<Committed, ChainError> {
+        let groups = self.group(works);
+        let mut held: Vec<Vec<usize>> = vec![Vec::new(); works.len()];
+        let mut committed = Committed::default();
+        let mut parts = Vec::new();
+        let mut wrote = false;
+        let mut grown = Vec::new();
+        self.entry.clear();
+        for group in &groups {
+            let mut next = 0;
+            while next < group.items.len() {
+                if parts.len() >= self.settings.open_chains || self.entry_is_full(0) {
+                    wrote |= self.write(&mut parts)?;
+                }
+                match self.ready(group.chain) {
+                    Ok(Some(lock)) => {
+                        let (part, done) = self.seal(group, next, works, now_nanos, lock)?;
+                        next = done;
+                        if part.records > 0 && grown.last() != Some(&group.chain) {
+                            grown.push(group.chain);
+                        }
+                        parts.push(part);
+                        if next < group.items.len() {
+                            wrote |= self.write(&mut parts)?;
+                        }
+                    }
+                    Ok(None) => {
+                        group.items[next..].iter().for_each(|&(work, draft)| held[work].push(draft));
+                        break;
+                    }
+                    Err(unusable) => {
+                        for &(work, _) in &group.items[next..] {
+                            works[work].failed = Some(Arc::clone(&unusable));
+                        }
+                        break;
+                    }
+                }
+            }
+        }
+        wrote |= self.write(&mut parts)?;
+        if wrote {
+            let start = Instant::now();
+            self.journal.sync()?;
+            committed.synced = Some(start.elapsed());
+        }
+        self.set_faults_aside()?;
+        self.tell_heads(works);
+        committed.warnings = std::mem::take(&mut self.warnings);
+        committed.notices = std::mem::take(&mut self.notices);
+        for chain in grown {
+            let chain = &self.chains[chain];
+            committed.heads.push((Arc::clone(&chain.stem), chain.records));
+        }
+        self.flush_index()?;
+        for (work, mut held) in works.iter_mut().zip(held) {
+            held.sort_unstable();
+            let mut held = held.into_iter().peekable();
+            let mut at = 0;
+            work.drafts.retain(|_| {
+                at += 1;
+                held.next_if_eq(&(at - 1)).is_some()
+            });
+        }
+        Ok(committed)
+    }
+
+    /// What is told is on disk: this comes after the sync.
+    fn tell_heads(&self, works: &mut [Work]) {
+        for detail in works.iter_mut().filter_map(|work| work.detail.as_deref_mut()) {
+            for at in std::mem::take(&mut detail.chains) {
+                let chain = &self.chains[at];
+                let head = Head { tenant: chain.tenant.clone(), hash: chain.head, records: chain.records };
+                // A request that waited for another chain's lock may come to this one twice.
+                detail.heads.retain(|known| known.tenant != head.tenant);
+                detail.heads.push(head);
+            }
+        }
+    }
+
+    fn flush_index(&mut self) -> Result<(), ChainError> {
+        let chains = &self.chains;
+        Ok(self.index.maybe_flush(&mut || positions(chains))?)
+    }
+
+    /// Sorts drafts by chain, keeping their order within each.
+    fn group(&mut self, works: &mut [Work]) -> Vec<Group> {
+        let mut groups: Vec<Group> = Vec::new();
+        let mut group_of = std::collections::HashMap::new();
+        for (w, work) in works.iter_mut().enumerate() {
+            // Drafts of one request usually share a tenant; look up only where it changes.
+            let mut last: Option<(&Tenant, usize)> = None;
+            for (d, draft) in work.drafts.iter().enumerate() {
+                let group = match last {
+                    Some((tenant, group)) if draft.tenant() == tenant => group,
+                    _ => match self.chain_of(draft.tenant()) {
+                        Ok(chain) => *group_of.entry(chain).or_insert_with(|| {
+                            groups.push(Group { chain, items: Vec::new() });
+                            groups.len() - 1
+                        }),
+                        Err(unusable) => {
+                            work.failed = Some(Arc::new(unusable));
+                            continue;
+                        }
+                    },
+                };
+                groups[group].items.push((w, d));
+                last = Some((draft.tenant(), group));
+            }
+        }
+        groups
+    }
+
+    fn entry_is_full(&self, more: usize) -> bool {
+        self.entry.bytes.len() + more > self.journal.entry_limit()
+    }
+
+    /// Seals drafts of one locked chain into the entry until it is full. Returns the chain's part
+    /// and the index of the first item that had no room.
+    fn seal(
+        &mut self,
+        group: &Group,
+        from: usize,
+        works: &mut [Work],
+        now_nanos: u64,
+        lock: Locked,
+    ) -> Result<(Part, usize), ChainError> {
+        let at = group.chain;
+        let stem = Arc::clone(&self.chains[at].stem);
+        self.entry.begin_section(&stem, self.chains[at].len);
+        let start = self.entry.bytes.len();
+        let before = self.chains[at].records;
+        // Whole microseconds, as `ts` shows them, so that the next record is compared with what it sees.
+        let sealed_at = now_nanos.max(self.chains[at].last_ts).div_ceil(1000).saturating_mul(1000);
+        let clock = self.clock_if_behind(at, now_nanos);
+        let moment = Moment { ts: time::rfc3339(sealed_at), clock };
+        for notice in self.due_notices(at) {
+            self.seal_one(at, start, &notice, &moment)?;
+        }
+        let mut next = from;
+        while let Some(&(w, d)) = group.items.get(next) {
+            let draft = &works[w].drafts[d];
+            if next > from && self.entry_is_full(draft.len()) {
+                break;
+            }
+            let asked = draft.id();
+            let (fate, record) = self.seal_one(at, start, draft, &moment)?;
+            let work = &mut works[w];
+            if let Some(detail) = work.detail.as_deref_mut() {
+                detail.fates.push(Told { asked, record, fate });
+                if detail.chains.last() != Some(&at) {
+                    detail.chains.push(at);
+                }
+            }
+            work.sealed += u32::from(fate != Fate::Duplicate);
+            work.duplicate += u32::from(fate == Fate::Duplicate);
+            work.conflict += u32::from(fate == Fate::Conflict);
+            next += 1;
+        }
+        let range = self.entry.end_section(&stem);
+        let records = self.chains[at].records - before;
+        if records > 0 {
+            self.chains[at].last_ts = sealed_at;
+        }
+        Ok((Part { chain: at, range, records, _lock: lock }, next))
+    }
+
+    /// What the clock says, while it is behind the chain's last record. The first time that is
+    /// disclosed by a notice, which a restart repeats to no effect: it names that record's time.
+    fn clock_if_behind(&mut self, at: usize, now_nanos: u64) -> Option<[u8; time::LEN]> {
+        let chain = &mut self.chains[at];
+        let tolerated = if chain.clock_behind { 0 } else { CLOCK_TOLERANCE };
+        let behind = chain.last_ts.saturating_sub(now_nanos) > tolerated;
+        let begins = behind && !std::mem::replace(&mut chain.clock_behind, behind);
+        if begins {
+            let last = time::rfc3339(chain.last_ts);
+            let last = std::str::from_utf8(&last).unwrap_or_default();
+            let summary = format!(
+                "The clock is behind the chain's last record: records say {last} until it has caught up, and the clock in data.clock."
+            );
+            let about = [("last_ts", About::Text(last))];
+            let notice = Notice { kind: "clock", severity: Severity::Low, summary: &summary, about: &about };
+            chain.notices.push(notice.draft(&chain.tenant));
+            self.warnings.push(format!(
+                "the clock is behind the last record of {}, which says {last}: was the clock set?",
+                chain.path.display()
+            ));
+        }
+        behind.then(|| time::rfc3339(now_nanos))
+    }
+
+    /// What is to be disclosed in this chain before anything else is sealed to it.
+    fn due_notices(&mut self, at: usize) -> Vec<Draft> {
+        let chain = &mut self.chains[at];
+        let mut due = std::mem::take(&mut chain.notices);
+        if let Some((offset, bytes)) = chain.torn.take() {
+            let about = [("bytes", About::Number(bytes)), ("offset", About::Number(offset))];
+            let summary = format!(
+                "The last line was cut short, {bytes} bytes at {offset}: a record that was never acknowledged, or damage."
+            );
+            due.push(Notice::of_loss("torn_tail", &summary, &about).draft(&chain.tenant));
+            due.extend(self.journal_damaged.map(|found_at| journal_damaged(&chain.tenant, &found_at)));
+        }
+        due
+    }
+
+    fn seal_one(
+        &mut self,
+        at: usize,
+        start: usize,
+        draft: &Draft,
+        moment: &Moment,
+    ) -> Result<(Fate, RecordId), ChainError> {
+        let id = draft.id();
+        let Some(line) = self.sealed_as(at, start, id)? else {
+            if let Some(action) = draft.content_of()
+                && let Some(line) = self.sealed_as(at, start, action)?
+                && draft.is_told_in(&line)
+            {
+                return Ok((Fate::Duplicate, action));
+            }
+            self.append(at, start, draft, moment);
+            return Ok((Fate::Sealed, id));
+        };
+        match draft.standing(&line) {
+            Standing::Same => return Ok((Fate::Duplicate, id)),
+            Standing::Apart(content) => {
+                let mut fate = Fate::Duplicate;
+                for draft in content {
+                    if self.seal_one(at, start, draft, moment)?.0 != Fate::Duplicate {
+                        fate = Fate::Sealed;
+                    }
+                }
+                return Ok((fate, id));
+            }
+            Standing::Conflict => {}
+        }
+        let draft = draft.conflicting_with(id);
+        let known = self.sealed_as(at, start, draft.id())?.is_some();
+        if !known {
+            self.append(at, start, &draft, moment);
+        }
+        Ok((if known { Fate::Duplicate } else { Fate::Conflict }, draft.id()))
+    }
+
+    fn append(&mut self, at: usize, start: usize, draft: &Draft, moment: &Moment) {
+        let chain = &mut self.chains[at];
+        if std::mem::take(&mut chain.unterminated) {
+            self.entry.bytes.push(b'\n');
+        }
+        let offset = chain.len + (self.entry.bytes.len() - start) as u64;
+        chain.head = match &moment.clock {
+            None => draft.seal(&chain.head, &moment.ts, &mut self.entry.bytes),
+            Some(now) => draft.with_clock(now).seal(&chain.head, &moment.ts, &mut self.entry.bytes),
+        };
+        chain.records += 1;
+        self.notices.extend(draft.notice());
+        self.index.insert(draft.id().key(), offset);
+    }
+
+    /// The line under which `id` is sealed in this chain already: on disk, or in the section that
+    /// is being filled. The index only says where to look.
+    fn sealed_as(&self, at: usize, start: usize, id: RecordId) -> Result<Option<Vec<u8>>, ChainError> {
+        let mut offsets = Vec::new();
+        self.index.candidates(id.key(), &mut offsets)?;
+        let chain = &self.chains[at];
+        for offset in offsets {
+            let line = if offset >= chain.len {
+                let at = start + usize::try_from(offset - chain.len).unwrap_or(usize::MAX);
+                self.entry
+                    .bytes
+                    .get(at..)
+                    .map(first_line)
+                    .filter(|line| is_sealed_as(line, id))
+                    .map(<[u8]>::to_vec)
+            } else {
+                chain.line_at(offset, id).map_err(ChainError::io("read", &chain.path))?
+            };
+            if line.is_some() {
+                return Ok(line);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Writes the entry to the journal, then each part to its chain, and lets go of the locks.
+    /// `false` when there was nothing to write.
+    fn write(&mut self, parts: &mut Vec<Part>) -> Result<bool, ChainError> {
+        let any = parts.iter().any(|part| part.records > 0);
+        if any {
+            self.journal.write(&mut self.entry)?;
+        }
+        let epoch = self.journal.epoch();
+        for part in parts.drain(..) {
+            let chain = &mut self.chains[part.chain];
+            let bytes = &self.entry.bytes[part.range.clone()];
+            if !bytes.is_empty() {
+                let Some(handles) = &chain.handles else {
+                    let lost = io::Error::other("its descriptor was closed during a commit");
+                    return Err(ChainError::io("write to", &chain.path)(lost));
+                };
+                self.disk.append(&handles.file, bytes).map_err(ChainError::io("write to", &chain.path))?;
+                chain.len += bytes.len() as u64;
+                if std::mem::replace(&mut chain.dirty_epoch, epoch) != epoch {
+                    self.journal.mark_dirty(&chain.stem);
+                }
+            }
+        }
+        self.entry.clear();
+        Ok(any)
+    }
+}
+
+/// How a draft came off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    Sealed,
+    /// Sealed before.
+    Duplicate,
+    /// Sealed beside an earlier record of the same origin that says something else.
+    Conflict,
+}
+
+fn first_line(bytes: &[u8]) -> &[u8] {
+    &bytes[..memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1)]
+}

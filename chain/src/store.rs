@@ -1,0 +1,506 @@
+//! Every chain below one data directory: which file is whose, what is open, what is known.
+
+use super::census::Census;
+use super::commit::Work;
+use super::disk::Disk;
+use super::error::{ChainError, ChainUnusable};
+use super::index::{Index, Opened, Position};
+use super::journal::{Entry, Fault, Journal};
+use super::names::{Name, names};
+use super::replay::Replay;
+use super::scan::{Scan, first_is_of, scan};
+use super::setaside::SetAside;
+use super::tail::{Chain, Handles, Locked, file_id, last_line};
+use halod_record::draft::Draft;
+use halod_record::hash;
+use halod_record::ids::RecordId;
+use halod_record::notice::{About, Notice};
+use halod_record::redact::Severity;
+use halod_record::tenant::Tenant;
+use halod_record::time::rfc3339;
+use std::collections::{HashMap, VecDeque};
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time;
+
+/// Where chains are kept, and the bounds on what keeping them takes.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub directory: PathBuf,
+    /// Chains whose two descriptors may be open at a time.
+    pub open_chains: usize,
+    /// Chains that may be on disk: beyond them no tenant gets its first one.
+    pub max_tenants: usize,
+    /// Bytes of both journal segments together.
+    pub journal_size: u64,
+    /// How long a tenant is refused whose chain can't be had, before its files are looked at again: each
+    /// look may read them whole.
+    pub patience: time::Duration,
+}
+
+/// All chains of one directory. One thread owns it; nothing else may write there.
+#[derive(Debug)]
+pub struct Store {
+    pub(super) settings: Settings,
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) journal: Journal,
+    pub(super) index: Index,
+    pub(super) chains: Vec<Chain>,
+    by_tenant: HashMap<Tenant, usize>,
+    /// Which chain a file was found to be, by device and inode.
+    by_file: HashMap<(u64, u64), usize>,
+    census: Census,
+    set_aside: SetAside,
+    /// When the journal was found damaged, if it was as this store was opened: a torn line may then be of an
+    /// acknowledged record.
+    pub(super) journal_damaged: Option<[u8; halod_record::time::LEN]>,
+    /// How often chains were set aside for a fault of the disk.
+    faults: usize,
+    /// What the operator should know, for the next [`super::commit::Committed`].
+    pub(super) warnings: Vec<String>,
+    /// The kinds of notices that were sealed in this commit.
+    pub(super) notices: Vec<&'static str>,
+    /// Chains with open descriptors, the longest open first.
+    open: VecDeque<usize>,
+    pub(super) entry: Entry,
+}
+
+/// What opening a store found that an operator should know.
+#[derive(Debug, Default)]
+pub struct Recovered {
+    /// Appends that a crash had cut short and the journal completed.
+    pub completed: usize,
+    /// What the operator should know of single chains.
+    pub warnings: Vec<String>,
+    /// What was wrong with the journal itself.
+    pub journal_damage: Vec<String>,
+    /// To be sealed: what the chains should say of all this.
+    pub notices: Vec<Draft>,
+    /// Why the index had to be made anew, if it had.
+    pub index_rebuilt: Option<String>,
+}
+
+/// What became of records that were set aside.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Resealed {
+    pub sealed: u64,
+    /// They were in their chain after all.
+    pub duplicate: u64,
+    /// Files whose chains can't be had yet.
+    pub waiting: usize,
+    pub warnings: Vec<String>,
+    /// The kinds of the notices of halod's own that were sealed with them.
+    pub notices: Vec<&'static str>,
+}
+
+/// Faults of the disk in single chains, beyond which it is the disk that fails.
+const HANDFUL: usize = 8;
+
+impl Store {
+    /// Opens the directory, completing what a crash interrupted. What can't be put back is set aside, for
+    /// [`Self::reseal`].
+    ///
+    /// # Errors
+    /// When the journal, the index or the volume fails. A single chain that does is set aside.
+    pub fn open(settings: Settings, disk: Arc<dyn Disk>) -> Result<(Self, Recovered), ChainError> {
+        let own = settings.directory.join(".halod");
+        let (journal_dir, index_dir) = (own.join("journal"), own.join("index"));
+        for dir in [&settings.directory, &own, &journal_dir, &index_dir] {
+            make_dir(dir)?;
+        }
+        let mut recovered = Recovered::default();
+        let set_aside = SetAside::open(&own)?;
+        let mut replay = Replay::new(&settings.directory);
+        let mut journal = Journal::open(
+            &journal_dir,
+            &settings.directory,
+            settings.journal_size,
+            Arc::clone(&disk),
+            set_aside.clone(),
+            &mut |section| replay.apply(section, &*disk),
+        )?;
+        recovered.completed = replay.completed;
+        recovered.warnings = std::mem::take(&mut replay.warnings);
+        let mut damaged_at = None;
+        if !journal.damage().is_empty() {
+            recovered.journal_damage = journal.damage().to_vec();
+            replay.tenants.insert(String::new(), Tenant::Local);
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+            let found_at = rfc3339(u64::try_from(now.as_nanos()).unwrap_or(0));
+            let of = |tenant| journal_damaged(tenant, &found_at);
+            recovered.notices = replay.tenants.values().map(of).collect();
+            damaged_at = Some(found_at);
+        }
+        replay.save(&set_aside)?;
+        let faults = journal.take_faults();
+        recovered.warnings.extend(faults.iter().map(|fault| fault.why.to_string()));
+        journal.start()?;
+        let (index, opened) = Index::open(&index_dir, super::index::Settings::default())?;
+        if let Opened::Rebuilt(why) = opened {
+            recovered.index_rebuilt = Some(why);
+        }
+        let census = Census::take(&settings.directory, settings.max_tenants);
+        let store = Self {
+            settings,
+            disk,
+            journal,
+            index,
+            chains: Vec::new(),
+            by_tenant: HashMap::new(),
+            by_file: HashMap::new(),
+            census,
+            set_aside,
+            journal_damaged: damaged_at,
+            faults: 0,
+            warnings: Vec::new(),
+            notices: Vec::new(),
+            open: VecDeque::new(),
+            entry: Entry::default(),
+        };
+        Ok((store, recovered))
+    }
+
+    /// Seals again what is set aside, as far as its chains can be had now.
+    ///
+    /// # Errors
+    /// As [`Self::commit`].
+    pub fn reseal(&mut self, now_nanos: u64) -> Result<Resealed, ChainError> {
+        let mut resealed = Resealed::default();
+        for file in self.set_aside.files()? {
+            let drafts = self.set_aside.read(&file)?;
+            let mut works = [Work { drafts, ..Work::default() }];
+            let committed = self.commit(&mut works, now_nanos)?;
+            resealed.warnings.extend(committed.warnings);
+            resealed.notices.extend(committed.notices);
+            let [work] = works;
+            resealed.sealed += u64::from(work.sealed);
+            resealed.duplicate += u64::from(work.duplicate);
+            if work.drafts.is_empty() && work.failed.is_none() {
+                self.set_aside.done(&file)?;
+            } else {
+                resealed.waiting += 1;
+            }
+        }
+        Ok(resealed)
+    }
+
+    /// Takes a chain out of use after a fault of its file. It is looked at anew after a while; what only the
+    /// journal has of it is set aside by then.
+    ///
+    /// # Errors
+    /// Too many chains have failed for it to be single files.
+    pub(super) fn set_chain_aside(&mut self, at: usize, why: &ChainUnusable) -> Result<(), ChainError> {
+        self.open.retain(|&other| other != at);
+        let tenant = self.chains[at].tenant.clone();
+        let mut others = self.names(&tenant);
+        others.retain(|name| *name.stem != *self.chains[at].stem);
+        let chain = &mut self.chains[at];
+        (chain.handles, chain.file_id, chain.other_names) = (None, None, others);
+        let refused = Arc::new(ChainUnusable::SetAside(why.to_string()));
+        chain.refused = Some((time::Instant::now(), refused));
+        self.warnings.push(format!("a chain is set aside: {why}"));
+        self.faults += usize::from(why.is_of_the_disk());
+        if self.faults > HANDFUL { Err(ChainError::ManyChains(self.faults)) } else { Ok(()) }
+    }
+
+    /// Takes chains out of use whose files could not be synced.
+    pub(super) fn set_faults_aside(&mut self) -> Result<(), ChainError> {
+        for Fault { stem, why } in self.journal.take_faults() {
+            match self.chains.iter().position(|chain| chain.stem == stem) {
+                Some(at) => self.set_chain_aside(at, &why)?,
+                None => self.warnings.push(format!("a chain is set aside: {why}")),
+            }
+        }
+        Ok(())
+    }
+
+    /// Syncs every chain and writes the index out, so that the next start reads nothing.
+    ///
+    /// # Errors
+    /// When that fails; nothing acknowledged is lost by it.
+    pub fn close(self) -> Result<(), ChainError> {
+        let positions = positions(&self.chains);
+        self.journal.close()?;
+        self.index.close(positions)?;
+        Ok(())
+    }
+
+    /// Chains that were written or looked at since the start.
+    #[must_use]
+    pub fn chain_count(&self) -> usize {
+        self.chains.len()
+    }
+
+    /// The chain of a tenant, which may not have been looked at yet.
+    pub(super) fn chain_of(&mut self, tenant: &Tenant) -> Result<usize, ChainUnusable> {
+        if let Some(&at) = self.by_tenant.get(tenant) {
+            return Ok(at);
+        }
+        let names = self.names(tenant);
+        let begins = !names.iter().any(|name| self.is_of(&name.stem, tenant));
+        if begins {
+            let chains = &self.chains;
+            let begun =
+                || chains.iter().filter(|chain| chain.file_id.is_none() && !chain.path.exists()).count();
+            self.census.admit(tenant, begun)?;
+        }
+        let at = self.chains.len();
+        self.chains.push(self.unseen(tenant.clone(), names));
+        self.by_tenant.insert(tenant.clone(), at);
+        Ok(at)
+    }
+
+    /// A chain that was not looked at yet, under the first of `names`.
+    fn unseen(&self, tenant: Tenant, mut names: VecDeque<Name>) -> Chain {
+        let first = names.pop_front().unwrap_or(Name { stem: tenant.digest_stem(), only_if_ours: false });
+        let mut chain = Chain::new(tenant, first, &self.settings.directory);
+        chain.other_names = names;
+        chain
+    }
+
+    fn names(&self, tenant: &Tenant) -> VecDeque<Name> {
+        names(tenant, |stem| self.path(stem).symlink_metadata().is_ok()).into()
+    }
+
+    fn path(&self, stem: &str) -> PathBuf {
+        self.settings.directory.join(format!("{stem}.jsonl"))
+    }
+
+    /// Whether a file seems to be the tenant's chain, by the little of it that is read quickly.
+    fn is_of(&self, stem: &str, tenant: &Tenant) -> bool {
+        let path = self.path(stem);
+        if !path.symlink_metadata().is_ok_and(|meta| meta.is_file()) {
+            return false;
+        }
+        let known = self.index.position(stem).is_some_and(|position| position.subject == tenant.digest());
+        known || first_is_of(&path, tenant.subject())
+    }
+
+    /// Locks a chain and brings what is known of it up to date. `None` when another process has the
+    /// lock.
+    pub(super) fn ready(&mut self, at: usize) -> Result<Option<Locked>, Arc<ChainUnusable>> {
+        if let Some(refused) = self.chains[at].refusal(self.settings.patience) {
+            return Err(refused);
+        }
+        loop {
+            match self.attempt(at) {
+                Ok(Attempt::Ready(locked)) => return Ok(Some(locked)),
+                Ok(Attempt::Busy) => return Ok(None),
+                Ok(Attempt::Again) => {}
+                Err(ChainUnusable::NotAChain { path, why }) => self.use_next_name(at, path, why)?,
+                Err(unusable) => return Err(Arc::new(unusable)),
+            }
+        }
+    }
+
+    fn attempt(&mut self, at: usize) -> Result<Attempt, ChainUnusable> {
+        if self.chains[at].handles.is_none() {
+            self.make_room();
+            if self.is_anothers(at) {
+                return Err(ChainUnusable::NotAChain { path: self.chains[at].path.clone(), why: ANOTHERS });
+            }
+            let chain = &mut self.chains[at];
+            if chain.only_if_ours && chain.file_id.is_none() && chain.path.symlink_metadata().is_err() {
+                return Err(ChainUnusable::NotAChain { path: chain.path.clone(), why: NOT_HERE });
+            }
+            chain.handles = Some(Handles::open(&chain.path)?);
+            self.open.push_back(at);
+        }
+        let Some(locked) = self.chains[at].try_lock()? else { return Ok(Attempt::Busy) };
+        Ok(if self.look(at)? { Attempt::Ready(locked) } else { Attempt::Again })
+    }
+
+    /// Compares the locked chain with what is known of it. `false` to look again, at other handles.
+    fn look(&mut self, at: usize) -> Result<bool, ChainUnusable> {
+        let chain = &mut self.chains[at];
+        let meta = chain.path.symlink_metadata();
+        let Some(handles) = &chain.handles else { return Ok(false) };
+        let own = handles.file.metadata().map_err(ChainUnusable::io("read", &chain.path))?;
+        if !meta.is_ok_and(|meta| file_id(&meta) == file_id(&own)) {
+            // The file behind the name is another one now: what we have open is nobody's chain.
+            chain.handles = None;
+            self.open.retain(|&other| other != at);
+            return Ok(false);
+        }
+        let (len, id) = (own.len(), file_id(&own));
+        if chain.file_id == Some(id) && chain.len == len {
+            return Ok(true);
+        }
+        if chain.file_id == Some(id) && chain.len < len && !chain.unterminated {
+            self.take_in(at)?;
+            return Ok(true);
+        }
+        self.first_look(at, id, len)?;
+        self.take_in(at)?;
+        let chain = &self.chains[at];
+        if chain.only_if_ours && chain.records == 0 {
+            return Err(ChainUnusable::NotAChain { path: chain.path.clone(), why: NOT_HERE });
+        }
+        self.by_file.insert(id, at);
+        self.chains[at].file_id = Some(id);
+        Ok(true)
+    }
+
+    /// Decides from where a file that is not known has to be read: from where the index covers it,
+    /// if that was this tenant's and its end there is still the same. Less than what was known before
+    /// is disclosed.
+    fn first_look(&mut self, at: usize, id: (u64, u64), len: u64) -> Result<(), ChainUnusable> {
+        let chain = &mut self.chains[at];
+        let covered = self.index.position(&chain.stem).filter(|p| p.subject == chain.tenant.digest());
+        let known = chain.len.max(covered.as_ref().map_or(0, |p| p.len));
+        let first = chain.file_id.is_none();
+        let only_grew = chain.file_id == Some(id) && chain.len <= len;
+        chain.forget();
+        let mut as_known = false;
+        if let (Some(position), Some(handles)) = (covered.filter(|p| p.len <= len), &chain.handles) {
+            let end =
+                last_line(&handles.file, position.len).map_err(ChainUnusable::io("read", &chain.path))?;
+            if let Some((head, last_ts)) =
+                end.filter(|(head, _)| hash::parse_hex(head) == Some(position.head))
+            {
+                (chain.len, chain.records) = (position.len, position.records);
+                (chain.head, chain.last_ts) = (head, last_ts);
+                as_known = first || only_grew;
+            }
+        }
+        if known > 0 && !as_known && !only_grew {
+            let about = [("found_bytes", About::Number(len)), ("known_bytes", About::Number(known))];
+            let said = format!(
+                "The chain's file had {known} bytes and has {len} now, or others: records that were sealed may be missing."
+            );
+            chain.notices.push(changed(&said, &about).draft(&chain.tenant));
+        }
+        Ok(())
+    }
+
+    /// Reads what follows the known end.
+    fn take_in(&mut self, at: usize) -> Result<(), ChainUnusable> {
+        let chain = &mut self.chains[at];
+        let Some(handles) = &chain.handles else { return Ok(()) };
+        let index = &mut self.index;
+        let found: Scan = scan(&handles.file, chain.len, chain.tenant.subject(), &mut |offset, facts| {
+            if let Some(id) = facts.record_id.as_deref().and_then(RecordId::parse) {
+                index.insert(id.key(), offset);
+            }
+        })
+        .map_err(ChainUnusable::io("read", &chain.path))?;
+        chain.advance(&found);
+        if found.foreign {
+            return Err(ChainUnusable::NotAChain { path: chain.path.clone(), why: FOREIGN });
+        }
+        Ok(())
+    }
+
+    /// Whether what has a chain's name is the file of another one: that one's tenant comes first to it
+    /// by its id, or somebody gave the file a second name.
+    fn is_anothers(&self, at: usize) -> bool {
+        let Ok(meta) = self.chains[at].path.symlink_metadata() else { return false };
+        let id = file_id(&meta);
+        let holder = self.by_file.get(&id).filter(|&&other| other != at).map(|&other| &self.chains[other]);
+        // A file that is gone leaves its number to another one.
+        holder.is_some_and(|other| {
+            other.file_id == Some(id) && other.path.symlink_metadata().is_ok_and(|meta| file_id(&meta) == id)
+        })
+    }
+
+    /// Leaves a file that is not this tenant's chain, or not its alone, for the next name.
+    fn use_next_name(
+        &mut self,
+        at: usize,
+        path: PathBuf,
+        why: &'static str,
+    ) -> Result<(), Arc<ChainUnusable>> {
+        self.open.retain(|&other| other != at);
+        let tenant = self.chains[at].tenant.clone();
+        let mut others = std::mem::take(&mut self.chains[at].other_names);
+        if self.chains[at].file_id.is_some() {
+            // It was the chain until now: the names that come after it were not needed.
+            others = self.names(&tenant);
+            others.retain(|name| *name.stem != *self.chains[at].stem);
+        }
+        let refused = others.is_empty().then(|| Arc::new(ChainUnusable::NoName { path: path.clone(), why }));
+        let names = if refused.is_some() { self.names(&tenant) } else { others };
+        let next = self.unseen(tenant, names);
+        let left = std::mem::replace(&mut self.chains[at], next);
+        let chain = &mut self.chains[at];
+        chain.notices = left.notices;
+        if let Some(refused) = refused {
+            chain.refused = Some((time::Instant::now(), Arc::clone(&refused)));
+            return Err(refused);
+        }
+        let held = left.records > 0;
+        if held {
+            let file = format!("{}.jsonl", left.stem);
+            let said =
+                format!("Earlier records of this chain are in {file}, which is not this chain's alone.");
+            let about = [("file", About::Text(&file)), ("why", About::Text(why))];
+            chain.notices.push(changed(&said, &about).draft(&chain.tenant));
+        }
+        if held || !left.only_if_ours {
+            let (from, to) = (path.display(), chain.path.display());
+            self.warnings.push(format!("{from} is not taken for a tenant's chain: {why}; the chain is {to}"));
+        }
+        Ok(())
+    }
+
+    /// Closes the longest open descriptors until one more chain may be opened.
+    fn make_room(&mut self) {
+        for _ in 0..self.open.len() {
+            if self.open.len() < self.settings.open_chains {
+                return;
+            }
+            if let Some(oldest) = self.open.pop_front() {
+                if self.chains[oldest].handles.as_ref().is_some_and(Handles::are_locked) {
+                    self.open.push_back(oldest);
+                } else {
+                    self.chains[oldest].handles = None;
+                }
+            }
+        }
+    }
+}
+
+const ANOTHERS: &str = "it is the file of another tenant's chain";
+const NOT_HERE: &str = "it holds no record of this tenant";
+const FOREIGN: &str = "it holds lines that are no records of this tenant";
+
+/// What came of trying to have a chain.
+enum Attempt {
+    Ready(Locked),
+    /// Another process has the lock.
+    Busy,
+    Again,
+}
+
+/// Sealed into the chains that the journal has parts of, into those with a torn tail, and the local one.
+pub(super) fn journal_damaged(tenant: &Tenant, found_at: &[u8; halod_record::time::LEN]) -> Draft {
+    let said = "The journal was damaged when halod started: records that were acknowledged may be missing.";
+    let about = [("found_at", About::Text(std::str::from_utf8(found_at).unwrap_or_default()))];
+    Notice { kind: "journal_damaged", severity: Severity::High, summary: said, about: &about }.draft(tenant)
+}
+
+/// What was sealed may not be where it was.
+fn changed<'a>(said: &'a str, about: &'a [(&'a str, About<'a>)]) -> Notice<'a> {
+    Notice { kind: "chain_changed", severity: Severity::High, summary: said, about }
+}
+
+/// How far each chain is in the index. A chain whose last line is unfinished is left out: what
+/// follows is not the start of a line.
+pub(super) fn positions(chains: &[Chain]) -> Vec<(String, Position)> {
+    let known = chains.iter().filter(|c| c.file_id.is_some() && !c.unterminated);
+    known
+        .map(|c| {
+            let head = hash::parse_hex(&c.head).unwrap_or_default();
+            (
+                c.stem.to_string(),
+                Position { len: c.len, head, records: c.records, subject: c.tenant.digest() },
+            )
+        })
+        .collect()
+}
+
+fn make_dir(path: &Path) -> Result<(), ChainError> {
+    DirBuilder::new().recursive(true).mode(0o750).create(path).map_err(ChainError::io("create", path))
+}

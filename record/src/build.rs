@@ -1,0 +1,244 @@
+//! The single funnel from an event to a draft.
+//!
+//! Written straight in canonical key order (RFC 8785: keys by UTF-16 code unit), because a tree
+//! would cost more than everything else done here. Content is hashed and summarised in masked form,
+//! never stored; names and ids of the sender's are masked and bounded.
+
+use super::canon::write_str;
+use super::content::{self, OutcomeContent};
+use super::data::data;
+use super::draft::{Draft, DraftWriter, Scratch};
+use super::hash;
+use super::ids::{Origin as IdOrigin, RecordId};
+use super::members::text;
+use super::names::Names;
+use super::redact::{Findings, Redactor, Severity};
+use super::tenant::Tenant;
+use super::vocabulary::{Class, Words};
+use crate::event::{Content, Decision, Event, Found, Keyed, Origin, Outcome, Source, Status, Told};
+
+/// Builds drafts: the rules that are the same for all of them. One for the process, shared by its
+/// threads.
+#[derive(Debug)]
+pub struct Builder {
+    pub(super) redactor: Redactor,
+    /// Records carry hashes only: no summaries, no samples (the reference's `summaries=False`).
+    pub(super) hash_only: bool,
+}
+
+impl Builder {
+    #[must_use]
+    pub fn new(hash_only: bool) -> Self {
+        Self { redactor: Redactor::new(), hash_only }
+    }
+
+    /// Builds the draft of one event for `tenant`. `scratch` is reused between calls.
+    #[must_use]
+    pub fn draft(&self, event: &Event<'_>, tenant: &Tenant, scratch: &mut Scratch) -> Draft {
+        self.draft_with(event, tenant, &[], scratch)
+    }
+
+    /// As [`Self::draft`]; `found` is what was found in names that were masked before.
+    pub(super) fn draft_with(
+        &self,
+        event: &Event<'_>,
+        tenant: &Tenant,
+        found: &[(&'static str, Found)],
+        scratch: &mut Scratch,
+    ) -> Draft {
+        let Ids { id, parent, trace, span } = Ids::of(&event.origin, tenant, scratch);
+        let words = Words::of(&event.action);
+        let mut findings = std::mem::take(&mut scratch.findings);
+        let said = Said::of(event, self, &mut findings);
+        let names = Names::of(event, &words, trace, self, &mut findings);
+        found.iter().for_each(|(_, found)| findings.add_known(&found.kind, found.sample.clone()));
+        let mut w = DraftWriter::new(scratch);
+        let buffer = &mut scratch.content;
+        action(&mut w.line, words.class, &names, event, said.input.as_deref(), buffer);
+        agent(&mut w.line, &names);
+        w.data();
+        data(&mut w.line, event, &names, (trace, span), &findings);
+        w.line.extend_from_slice(br#"},"findings":"#);
+        findings.write(!self.hash_only, &mut w.line);
+        w.line.extend_from_slice(br#","integrity":{"#);
+        w.integrity();
+        w.line.push(b'}');
+        let how = outcome_content(&event.outcome);
+        content::outcome(&mut w.line, event.outcome.status, how, said.outcome.as_deref(), buffer);
+        if let Some(parent) = parent {
+            w.parent(parent);
+        }
+        if let Some(human) = &names.principal {
+            w.line.extend_from_slice(br#","principal":{"human_id":"#);
+            write_str(human, &mut w.line);
+            w.line.push(b'}');
+        }
+        identity(&mut w, id, &names.session, findings.severity());
+        source(&mut w.line, event.source);
+        ending(&mut w, tenant);
+        findings.clear();
+        scratch.findings = findings;
+        w.finish(tenant.clone(), id, scratch)
+    }
+}
+
+/// What a record says of the content.
+struct Said {
+    input: Option<String>,
+    outcome: Option<String>,
+}
+
+impl Said {
+    /// Findings of the input come first, as in the reference.
+    fn of(event: &Event<'_>, builder: &Builder, findings: &mut Findings) -> Self {
+        let input = match &event.input {
+            Content::Value(value) => builder.input_summary(value, findings),
+            Content::Digest(digest) => {
+                let summary = builder.digested(digest, findings);
+                if builder.hash_only { None } else { Some(summary.unwrap_or_default()) }
+            }
+            Content::Undisclosed => None,
+        };
+        let outcome =
+            outcome_content(&event.outcome).and_then(|said| builder.outcome_summary(said, findings));
+        Self { input, outcome }
+    }
+}
+
+/// The ids that an origin gives to its record.
+struct Ids<'a> {
+    id: RecordId,
+    parent: Option<RecordId>,
+    trace: Option<&'a [u8; 16]>,
+    span: Option<&'a [u8; 8]>,
+}
+
+impl<'a> Ids<'a> {
+    fn of(origin: &'a Origin<'_>, tenant: &Tenant, scratch: &mut Scratch) -> Self {
+        let of_span = |trace: &[u8; 16], span: &[u8; 8]| RecordId::of_span(tenant, trace, span);
+        match origin {
+            Origin::Span { trace, span, parent, .. } => Self {
+                id: of_span(trace, span),
+                parent: parent.map(|parent| of_span(trace, &parent)),
+                trace: Some(trace),
+                span: Some(span),
+            },
+            Origin::Keyed(Keyed { space, id, parent }) => Self {
+                id: RecordId::of_key(tenant, space, id),
+                parent: parent.as_ref().map(|parent| RecordId::of_key(tenant, space, parent)),
+                trace: None,
+                span: None,
+            },
+            Origin::Log { trace, span, identity, .. } => {
+                let digest = hash::input_hash_with(identity, &mut scratch.content).0;
+                Self {
+                    id: RecordId::derive(IdOrigin::Log, tenant, &[&digest]),
+                    parent: trace.as_ref().zip(span.as_ref()).map(|(trace, span)| of_span(trace, span)),
+                    trace: trace.as_ref(),
+                    span: span.as_ref(),
+                }
+            }
+        }
+    }
+}
+
+fn action(
+    line: &mut Vec<u8>,
+    Class { kind, category }: Class,
+    names: &Names<'_>,
+    event: &Event<'_>,
+    summary: Option<&str>,
+    scratch: &mut Vec<u8>,
+) {
+    line.extend_from_slice(br#"{"action":{"#);
+    authorization(line, names, event.authorization.as_ref().map(|by| by.decision));
+    line.extend_from_slice(br#""category":""#);
+    line.extend_from_slice(category.as_bytes());
+    line.extend_from_slice(br#"","#);
+    match &event.input {
+        Content::Value(value) => content::input(line, &hash::input_hash_with(value, scratch).0, summary),
+        Content::Digest(digest) => content::input(line, &digest.hash, summary),
+        Content::Undisclosed => {}
+    }
+    line.extend_from_slice(br#""tool":"#);
+    write_str(&names.tool, line);
+    line.extend_from_slice(br#","type":""#);
+    line.extend_from_slice(kind.as_bytes());
+    line.extend_from_slice(br#""},"#);
+}
+
+fn authorization(line: &mut Vec<u8>, names: &Names<'_>, decided: Option<Decision>) {
+    if names.scope.is_none() && decided.is_none() {
+        return;
+    }
+    line.extend_from_slice(br#""authorization":{"#);
+    text(line, "approver", names.approver.as_deref());
+    text(line, "decision", decided.map(decision));
+    text(line, "scope", names.scope.as_deref());
+    line.pop();
+    line.extend_from_slice(b"},");
+}
+
+/// The schema's words (`action.authorization.decision`).
+fn decision(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Allowed => "allowed",
+        Decision::Denied => "denied",
+        Decision::HumanApproved => "human_approved",
+    }
+}
+
+fn agent(line: &mut Vec<u8>, names: &Names<'_>) {
+    line.extend_from_slice(br#""agent":{"#);
+    text(line, "id", Some(&names.agent_id));
+    text(line, "model", names.model.as_deref());
+    text(line, "name", Some(&names.agent));
+    text(line, "version", names.version.as_deref());
+    line.pop();
+    line.extend_from_slice(b"},");
+}
+
+fn outcome_content<'e>(outcome: &'e Outcome<'_>) -> Option<OutcomeContent<'e>> {
+    match (outcome.status, &outcome.result) {
+        (Status::Ok, Content::Value(result)) => Some(OutcomeContent::Result(result)),
+        (Status::Ok, Content::Digest(digest)) => Some(OutcomeContent::Digest(digest)),
+        (Status::Ok, Content::Undisclosed) => None,
+        (_, Content::Digest(digest)) if matches!(digest.of, Told::Error | Told::ErrorType) => {
+            Some(OutcomeContent::Digest(digest))
+        }
+        _ => outcome.error_text.as_deref().or(outcome.error_type.as_deref()).map(OutcomeContent::Error),
+    }
+}
+
+pub(super) fn identity(w: &mut DraftWriter, id: RecordId, session: &str, severity: Severity) {
+    w.line.extend_from_slice(br#","record_id":""#);
+    w.id(id);
+    w.line.extend_from_slice(br#"","schema_version":"0.1","session_id":"#);
+    write_str(session, &mut w.line);
+    w.line.extend_from_slice(br#","severity":""#);
+    w.line.extend_from_slice(severity.name().as_bytes());
+    w.line.push(b'"');
+}
+
+fn source(line: &mut Vec<u8>, source: Source) {
+    line.extend_from_slice(br#","source":{"adapter":"#);
+    write_str(source.adapter, line);
+    line.extend_from_slice(br#","capture":"ingested","dialect":"#);
+    write_str(source.dialect, line);
+    line.extend_from_slice(br#","mapping":"#);
+    write_str(source.mapping, line);
+    line.extend_from_slice(br#","via":"#);
+    write_str(source.via, line);
+    line.push(b'}');
+}
+
+pub(super) fn ending(w: &mut DraftWriter, tenant: &Tenant) {
+    if let Some(subject) = tenant.subject() {
+        w.line.extend_from_slice(br#","subject":{"id":"#);
+        write_str(subject, &mut w.line);
+        w.line.push(b'}');
+    }
+    w.line.extend_from_slice(br#","ts":""#);
+    w.ts();
+    w.line.extend_from_slice(br#""}"#);
+}

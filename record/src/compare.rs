@@ -1,0 +1,267 @@
+//! Comparing two lines of one origin apart from the content of the action.
+//!
+//! Content may reach halod apart from its action (GenAI instrumentation tells it in log records), and
+//! is joined to it when it comes in time. The same span, sent again without it, is still the same; it
+//! only says less. What a record says of content: `action.input`, the outcome's hash and summary, and
+//! what was found in both.
+
+use super::draft::ContentHash;
+use super::own;
+use super::told::Mark;
+use crate::json::{Json, Text, parse};
+
+/// The hashes of input and outcome in a line in canonical form. Only the record's own keys can look
+/// like these: in a string their quotes would be escaped.
+pub(super) fn content(line: &[u8]) -> [Option<ContentHash>; 2] {
+    [&br#""input":{"hash":"sha256:"#[..], br#","outcome":{"hash":"sha256:"#].map(|key| {
+        let at = memchr::memmem::find(line, key)? + key.len();
+        line.get(at..)?.first_chunk().copied()
+    })
+}
+
+/// Whether all the content that `ours` has is that of `sealed`.
+pub(super) fn has_content_of(ours: &[u8], sealed: &[u8]) -> bool {
+    content(ours).into_iter().zip(content(sealed)).all(|(ours, sealed)| ours.is_none() || ours == sealed)
+}
+
+/// Whether two lines were made by different versions of the mapping, or of different forms of the same
+/// telemetry, of something that began, ended and came off alike. What stores export is cut to
+/// milliseconds.
+pub(super) fn same_life_in_other_words(ours: &[u8], sealed: &[u8]) -> bool {
+    let read = |line| parse(std::str::from_utf8(line).ok()?).ok();
+    let (Some(ours), Some(sealed)) = (read(ours), read(sealed)) else { return false };
+    let both = |section: &str, key: &str| {
+        [&ours, &sealed].map(|record| record.get(section).and_then(|section| section.get(key)?.as_str()))
+    };
+    let same = |section: &str, key: &str| {
+        let [ours, sealed] = both(section, key);
+        ours == sealed
+    };
+    let other_form = !same("source", "dialect") || !same("source", "adapter");
+    let same_instant = |key: &str| {
+        let [ours, sealed] = both("data", key);
+        let cut = |text: Option<&str>| text.map(|text| text.get(..MILLISECONDS).unwrap_or(text).to_owned());
+        ours == sealed || other_form && cut(ours) == cut(sealed)
+    };
+    (other_form || !same("source", "mapping"))
+        && same_instant("started_at")
+        && same_instant("ended_at")
+        && same("outcome", "status")
+}
+
+/// Of `2026-11-25T00:00:00.123456Z`.
+const MILLISECONDS: usize = 23;
+
+/// The messages that a line was made of.
+pub(super) fn told(line: &[u8]) -> Vec<Mark> {
+    let read = |line| parse(std::str::from_utf8(line).ok()?).ok();
+    let Some(record) = read(line) else { return Vec::new() };
+    match record.get("data").and_then(|data| data.get("told")) {
+        Some(Json::Array(marks)) => {
+            marks.iter().filter_map(|mark| mark.as_str()?.as_bytes().try_into().ok()).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Whether two lines say the same but for the action's content.
+pub(super) fn same_but_content(ours: &[u8], sealed: &[u8]) -> bool {
+    let ours = without_content(ours);
+    ours.is_some() && ours == without_content(sealed)
+}
+
+/// The record without its content and its place in a chain.
+fn without_content(line: &[u8]) -> Option<Vec<(Text<'_>, Json<'_>)>> {
+    let Ok(Json::Object(mut record)) = parse(std::str::from_utf8(line).ok()?) else { return None };
+    drop_keys(&mut record, &["findings", "integrity", "parent_id", "severity", "ts"]);
+    unclaim(&mut record);
+    for (key, value) in &mut record {
+        let Json::Object(members) = value else { continue };
+        match key.as_str() {
+            Some("action") => drop_keys(members, &["input"]),
+            Some("outcome") => drop_keys(members, &["hash", "summary"]),
+            Some("data") => drop_keys(members, &["clock", "pii_types", "undisclosed"]),
+            _ => {}
+        }
+    }
+    Some(record)
+}
+
+/// Takes the mark off names of halod's own that telemetry claimed: what was sealed before there was such a
+/// mark has them as they came.
+fn unclaim(record: &mut [(Text<'_>, Json<'_>)]) {
+    let sections = record.iter_mut().filter(|(key, _)| matches!(key.as_str(), Some("action" | "agent")));
+    for (key, value) in sections.flat_map(|(_, section)| match section {
+        Json::Object(members) => members.as_mut_slice(),
+        _ => &mut [],
+    }) {
+        if matches!(key.as_str(), Some("id" | "name" | "tool"))
+            && let Some(claimed) = value.as_str().and_then(own::unclaimed)
+        {
+            *value = Json::Str(claimed.to_owned().into());
+        }
+    }
+}
+
+fn drop_keys(members: &mut Vec<(Text<'_>, Json<'_>)>, keys: &[&str]) {
+    members.retain(|(key, _)| !key.as_str().is_some_and(|key| keys.contains(&key)));
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use crate::build::Builder;
+    use crate::draft::{Draft, GENESIS, Scratch, Standing};
+    use crate::event::{Action, Agent, Content, Event, Origin, Outcome, Source, Status, Usage};
+    use crate::json::Json;
+    use crate::tenant::Tenant;
+    use crate::time;
+
+    fn draft(change: impl FnOnce(&mut Event<'_>)) -> Draft {
+        let mut event = Event {
+            action: Action::Generate { provider: None, model: Some("m".into()) },
+            agent: Agent::default(),
+            session: None,
+            principal: None,
+            tenant: None,
+            input: Content::Undisclosed,
+            outcome: Outcome {
+                status: Status::Ok,
+                result: Content::Undisclosed,
+                error_type: None,
+                error_text: None,
+            },
+            authorization: None,
+            origin: Origin::Span {
+                trace: [1; 16],
+                span: [2; 8],
+                parent: Some([3; 8]),
+                name: "chat m".into(),
+            },
+            started: Some(1),
+            ended: Some(2),
+            usage: Usage::default(),
+            source: Source { adapter: "otel", via: "test", dialect: "gen_ai", mapping: "2" },
+            dropped: 0,
+            trace_flags: None,
+            facts: Vec::new(),
+        };
+        change(&mut event);
+        Builder::new(false).draft(&event, &Tenant::Local, &mut Scratch::default())
+    }
+
+    fn with(input: Option<&'static str>, outcome: Option<&'static str>) -> Draft {
+        let content = |text: Option<&'static str>| match text {
+            Some(text) => Content::Value(Json::str(text)),
+            None => Content::Undisclosed,
+        };
+        draft(|event| {
+            event.input = content(input);
+            event.outcome.result = content(outcome);
+        })
+    }
+
+    fn line(draft: &Draft) -> Vec<u8> {
+        let mut line = Vec::new();
+        draft.seal(&GENESIS, &time::rfc3339(1), &mut line);
+        line
+    }
+
+    fn standing(mut ours: Draft, joined: bool, sealed: &Draft) -> &'static str {
+        if joined {
+            ours.joined_from(vec![with(None, None)]);
+        }
+        match ours.standing(&line(sealed)) {
+            Standing::Same => "same",
+            Standing::Apart(_) => "apart",
+            Standing::Conflict => "conflict",
+        }
+    }
+
+    #[test]
+    fn who_says_less_of_the_content_says_the_same() {
+        // The address puts a finding and a type of personal data into the record as well.
+        let input = Some("write to zoe.mueller@example.com");
+        let sealed = with(input, Some("done"));
+        for ours in [with(None, None), with(input, None), with(None, Some("done")), with(input, Some("done"))]
+        {
+            assert_eq!(standing(ours, false, &sealed), "same");
+        }
+        assert_eq!(standing(with(None, None), false, &with(None, None)), "same");
+    }
+
+    #[test]
+    fn who_says_more_or_something_else_does_not() {
+        for (ours, sealed) in [
+            (with(Some("a"), None), with(None, None)),
+            (with(Some("a"), None), with(Some("b"), None)),
+            (with(Some("a"), Some("x")), with(Some("a"), None)),
+        ] {
+            assert_eq!(standing(ours.clone(), false, &sealed), "conflict");
+            assert_eq!(standing(ours, true, &sealed), "apart");
+        }
+        let failed = draft(|event| event.outcome.status = Status::Error);
+        for joined in [false, true] {
+            assert_eq!(standing(with(None, None), joined, &failed), "conflict");
+            assert_eq!(standing(failed.clone(), joined, &with(Some("a"), None)), "conflict");
+        }
+    }
+
+    #[test]
+    fn joined_content_outlives_a_change_of_the_mapping() {
+        let older = |draft: &Draft| {
+            let text = String::from_utf8(line(draft)).unwrap();
+            text.replace(r#""mapping":""#, r#""mapping":"0."#).into_bytes()
+        };
+        let mut ours = with(Some("a"), None);
+        assert!(matches!(ours.standing(&older(&with(None, None))), Standing::Same));
+        ours.joined_from(vec![with(None, None)]);
+        assert!(matches!(ours.standing(&older(&with(None, None))), Standing::Apart(_)));
+        assert!(matches!(ours.standing(&older(&with(Some("a"), None))), Standing::Same));
+    }
+
+    #[test]
+    fn a_name_of_halods_that_was_sealed_as_it_came_is_the_same() {
+        let claim = |draft: &Draft| {
+            let text = String::from_utf8(line(draft)).unwrap();
+            let before = text.replace("claimed:", "");
+            assert_ne!(text, before);
+            before.into_bytes()
+        };
+        let named = |tool: &'static str, input: Option<&'static str>| {
+            draft(|event| {
+                event.action = Action::Tool { name: tool.into(), mcp_server: None, call_id: None };
+                event.agent.id = Some("halod".into());
+                event.input = input.map_or(Content::Undisclosed, |text| Content::Value(Json::str(text)));
+            })
+        };
+        let sealed = claim(&named("halod.gap", Some("a")));
+        for (ours, standing) in [
+            (named("halod.gap", Some("a")), "same"),
+            (named("halod.gap", None), "same"),
+            (named("halod.gap", Some("b")), "conflict"),
+            (named("halod.gas", Some("a")), "conflict"),
+            (named("gap", Some("a")), "conflict"),
+        ] {
+            let is = match ours.standing(&sealed) {
+                Standing::Same => "same",
+                Standing::Apart(_) => "apart",
+                Standing::Conflict => "conflict",
+            };
+            assert_eq!(is, standing, "{}", ours.tool());
+        }
+        // Only halod's own names were ever sealed without the mark.
+        let marked = named("claimed:pay", None);
+        assert!(matches!(marked.standing(&line(&named("pay", None))), Standing::Conflict));
+    }
+
+    #[test]
+    fn content_is_found_by_its_hash() {
+        let [input, outcome] = with(Some("a"), None).content();
+        assert!(input.is_some() && outcome.is_none());
+        assert_eq!(with(Some("a"), Some("a")).content()[0], input);
+        let fake = r#""input":{"hash":"sha256:00000000000000000000000000000000"#;
+        let named = draft(|event| event.session = Some(fake.into()));
+        assert_eq!(named.content(), [None, None]);
+    }
+}
