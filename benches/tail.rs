@@ -86,7 +86,7 @@ fn following(place: &Path, receivers: &str) -> (Daemon, SocketAddr) {
 }
 
 fn accepted(admin: SocketAddr) -> u64 {
-    items(admin, "accepted")
+    items(admin, "sealed") + items(admin, "duplicate")
 }
 
 fn items(admin: SocketAddr, outcome: &str) -> u64 {
@@ -94,7 +94,7 @@ fn items(admin: SocketAddr, outcome: &str) -> u64 {
     connection.write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
     let mut text = String::new();
     connection.read_to_string(&mut text).unwrap();
-    let series = format!("halod_receiver_items_total{{receiver=\"file_log\",outcome=\"{outcome}\"}} ");
+    let series = format!("halod_items_total{{receiver=\"file_log\",outcome=\"{outcome}\"}} ");
     text.lines().find_map(|line| line.strip_prefix(&*series)).unwrap().parse().unwrap()
 }
 

@@ -25,7 +25,7 @@ use std::time::SystemTime;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use self::doors::{ADMIN, BindError, Bound, GRPC, HTTP};
+use self::doors::{ADMIN, BindError, Bound, GRPC, HTTP, IMPORT};
 pub use self::drain::End;
 use self::drain::Running;
 use self::receiving::Receiving;
@@ -36,8 +36,8 @@ use crate::chain::error::{ChainError, with_causes};
 use crate::config::descriptors::{self, Share, TooFew};
 use crate::config::{Config, DoorSettings};
 use crate::hold::sweep;
-use crate::import::desk::Desk;
 use crate::import::folder::Folders;
+use crate::net::connections::ConnectionFamilies;
 use crate::net::listener;
 use crate::pipeline::stats::Stats;
 use crate::pipeline::writer::WriterEnd;
@@ -50,7 +50,8 @@ use crate::receivers::otlp::join::Joins;
 use crate::receivers::stats::Counters;
 use crate::record::build::Builder;
 use crate::tee::{self, TeeError, Tees};
-use crate::telemetry::{admin, receivers};
+use crate::telemetry::admin;
+use crate::telemetry::metrics::Metrics;
 
 /// Why the daemon did not start. Nothing was taken from anyone.
 #[derive(Debug, thiserror::Error)]
@@ -92,11 +93,14 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
     let bound = Doors::bind(&config).await?;
     let stats = Arc::new(Stats::default());
     let counters = Arc::new(Counters::default());
-    let counted = Arc::clone(&counters);
     let bounds =
         tee::Bounds { memory: config.pipeline.max_in_flight, min_free_disk: config.storage.min_free_disk };
     let tees = Tees::open(&config.tees, &config.storage.directory, bounds)?;
-    let teed = tees.stats();
+    let connections = ConnectionFamilies::default();
+    let metrics = Metrics::new(&stats, &counters.otlp.filtered, started)
+        .with(|registry| counters.register(registry))
+        .with(|registry| connections.register(registry))
+        .with(|registry| tees.register(registry));
     let state = Arc::new(admin::State {
         doors: bound.addresses(),
         directory: std::path::absolute(&config.storage.directory)
@@ -104,12 +108,14 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
         started,
         starting: true.into(),
         stats: Arc::clone(&stats),
-        receivers: Box::new(move || receivers::all(&counted, &teed)),
+        metrics,
+        connections: connections.of(ADMIN),
     });
     let admin = tokio::spawn(admin::serve(bound.admin.socket, Arc::clone(&state)));
 
     let sockets = [bound.grpc, bound.http];
-    let end = up(config, (share, Arc::clone(&lock)), sockets, &state, &counters, &tees, signals).await;
+    let counting = Counting { state: &state, counters: &counters, connections: &connections };
+    let end = up(config, (share, Arc::clone(&lock)), sockets, counting, &tees, signals).await;
     if matches!(end, Ok(End::Drained)) {
         tees.finish().await;
     }
@@ -119,18 +125,27 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
     end
 }
 
+/// Where a run counts.
+struct Counting<'a> {
+    state: &'a admin::State,
+    counters: &'a Arc<Counters>,
+    connections: &'a ConnectionFamilies,
+}
+
 /// From the doors being bound to the end.
 async fn up(
     config: Config,
     (share, lock): (Share, Arc<directory::Lock>),
     sockets: [Option<Bound>; 2],
-    state: &admin::State,
-    counters: &Arc<Counters>,
+    counting: Counting<'_>,
     tees: &Tees,
     mut signals: mpsc::Receiver<&'static str>,
 ) -> Result<End, StartError> {
+    let Counting { state, counters, connections } = counting;
     let (parts, counts) = (config.clone(), Arc::clone(&state.stats));
-    let starting = tokio::task::spawn_blocking(move || start::writer(&parts, share.chains, lock, counts));
+    let ledger = counters.of_hold();
+    let starting =
+        tokio::task::spawn_blocking(move || start::writer(&parts, share.chains, lock, counts, ledger));
     let Started { intake, writer, hold, held } = tokio::select! {
         started = starting => started.map_err(StartError::StorePanicked)??,
         Some(signal) = signals.recv() => {
@@ -163,21 +178,17 @@ async fn up(
         tees,
     };
     let mut doors = JoinSet::new();
-    let desk = Arc::new(Desk::new(
-        intake.clone(),
-        Arc::clone(&receiving.reading),
-        Arc::clone(&builder),
-        Arc::clone(counters),
-    ));
+    let desk = receiving.desk();
     let folders = config.import.map(|own| Folders { logs: config.file_logs.clone(), ..own });
-    files::imports(&config.storage.directory, folders, &desk, &intake, &draining, &mut doors).await;
+    let import = connections.of(IMPORT);
+    files::imports(&config.storage.directory, folders, &desk, &intake, &draining, &mut doors, import).await;
     // It holds an intake: the writer ends when nobody does.
     drop(desk);
-    for (bound, settings) in sockets.into_iter().zip([config.grpc, config.http]) {
+    for ((name, bound), settings) in [GRPC, HTTP].into_iter().zip(sockets).zip([config.grpc, config.http]) {
         if let (Some(bound), Some(settings)) = (bound, settings) {
             let limits = Arc::new(settings.limits);
             let door = Door::new(receiving.receivers(&limits));
-            doors.spawn(listener::serve(bound.socket, door, limits, draining.clone()));
+            doors.spawn(listener::serve(bound.socket, door, limits, draining.clone(), connections.of(name)));
         }
     }
     if !config.file_logs.is_empty() {

@@ -70,6 +70,8 @@ pub struct Committed {
     pub heads: Vec<(Arc<str>, u64)>,
     /// What the operator should know of chains that were looked at.
     pub warnings: Vec<String>,
+    /// The kinds of the notices of halod's own that were sealed.
+    pub notices: Vec<&'static str>,
 }
 
 /// How far a chain's last record may be ahead of the clock before that is disclosed, in nanoseconds:
@@ -176,6 +178,7 @@ impl Store {
         self.set_faults_aside()?;
         self.tell_heads(works);
         committed.warnings = std::mem::take(&mut self.warnings);
+        committed.notices = std::mem::take(&mut self.notices);
         for chain in grown {
             let chain = &self.chains[chain];
             committed.heads.push((Arc::clone(&chain.stem), chain.records));
@@ -435,6 +438,7 @@ impl Store {
             draft.seal_without_parent(&chain.head, ts, &mut self.entry.bytes)
         };
         chain.records += 1;
+        self.notices.extend(draft.notice());
         self.index.insert(draft.id().key(), offset);
         section.knows(draft.id());
         Ok(())

@@ -60,6 +60,8 @@ pub struct Store {
     faults: usize,
     /// What the operator should know, for the next [`super::commit::Committed`].
     pub(super) warnings: Vec<String>,
+    /// The kinds of notices that were sealed in this commit.
+    pub(super) notices: Vec<&'static str>,
     /// Chains with open descriptors, the longest open first.
     open: VecDeque<usize>,
     pub(super) entry: Entry,
@@ -89,6 +91,8 @@ pub struct Resealed {
     /// Files whose chains can't be had yet.
     pub waiting: usize,
     pub warnings: Vec<String>,
+    /// The kinds of the notices of halod's own that were sealed with them.
+    pub notices: Vec<&'static str>,
 }
 
 /// Faults of the disk in single chains, beyond which it is the disk that fails.
@@ -151,6 +155,7 @@ impl Store {
             journal_damaged: damaged_at,
             faults: 0,
             warnings: Vec::new(),
+            notices: Vec::new(),
             open: VecDeque::new(),
             entry: Entry::default(),
         };
@@ -168,6 +173,7 @@ impl Store {
             let mut works = [Work { drafts, ..Work::default() }];
             let committed = self.commit(&mut works, now_nanos)?;
             resealed.warnings.extend(committed.warnings);
+            resealed.notices.extend(committed.notices);
             let [work] = works;
             resealed.sealed += u64::from(work.sealed);
             resealed.duplicate += u64::from(work.duplicate);

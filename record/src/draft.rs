@@ -55,8 +55,8 @@ pub struct Draft {
     content_of: Option<RecordId>,
     /// Of an action told in several messages: each by itself, for when its record is sealed without it.
     told: Vec<(Mark, Self)>,
-    /// This is a notice of halod's own: its id is made of all that it tells.
-    notice: bool,
+    /// The kind of a notice of halod's own, whose id is made of all that it tells.
+    notice: Option<&'static str>,
 }
 
 /// How a draft stands to the line that is sealed under its origin.
@@ -168,7 +168,7 @@ impl DraftWriter {
             apart: Vec::new(),
             content_of: None,
             told: Vec::new(),
-            notice: false,
+            notice: None,
         }
     }
 }
@@ -217,8 +217,14 @@ impl Draft {
     }
 
     /// Tells that this is a notice, so that no line under its id says anything else.
-    pub(super) fn said_by_halod(self) -> Self {
-        Self { notice: true, ..self }
+    pub(super) fn said_by_halod(self, kind: &'static str) -> Self {
+        Self { notice: Some(kind), ..self }
+    }
+
+    /// The kind of the notice that this is, if it is one of halod's own.
+    #[must_use]
+    pub fn notice(&self) -> Option<&'static str> {
+        self.notice
     }
 
     /// Tells which messages this draft was made of, and what to seal of each if the origin turns out to
@@ -329,7 +335,7 @@ impl Draft {
     /// How this draft stands to `line`, which is sealed under the same origin.
     #[must_use]
     pub fn standing(&self, line: &[u8]) -> Standing<'_> {
-        if self.notice {
+        if self.notice.is_some() {
             return Standing::Same;
         }
         if !self.told.is_empty() {
@@ -419,7 +425,7 @@ impl Draft {
             apart: Vec::new(),
             content_of: None,
             told: Vec::new(),
-            notice: false,
+            notice: None,
         }
     }
 
@@ -459,16 +465,6 @@ impl Draft {
         let head = Sha256::new_with_prefix(&line[..hole]);
         let marks = Marks { conflict, hole, parent, id: id_at, ts: ts_at };
         let (apart, told) = (Vec::new(), Vec::new());
-        Some(Self {
-            tenant,
-            id,
-            line: line.into(),
-            marks,
-            head,
-            apart,
-            content_of: None,
-            told,
-            notice: false,
-        })
+        Some(Self { tenant, id, line: line.into(), marks, head, apart, content_of: None, told, notice: None })
     }
 }

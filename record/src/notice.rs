@@ -14,6 +14,18 @@ use crate::event::Status;
 /// The agent of every notice.
 pub const AGENT: &str = "halod";
 
+/// The kinds of notices, which is what follows `halod.` in their tools' names.
+pub const KINDS: [&str; 8] = [
+    "gap",
+    "torn_tail",
+    "chain_changed",
+    "clock",
+    "log_rewritten",
+    "lines_rejected",
+    "hold_damaged",
+    "journal_damaged",
+];
+
 /// Characters of a summary, as in every record.
 const SUMMARY: usize = 200;
 
@@ -29,8 +41,8 @@ pub enum About<'a> {
 /// `ingested`.
 #[derive(Clone, Copy, Debug)]
 pub struct Notice<'a> {
-    /// What follows `halod.` in the tool's name.
-    pub kind: &'a str,
+    /// One of [`KINDS`].
+    pub kind: &'static str,
     /// Of what it tells: `outcome.status` is an error where that is worse than low.
     pub severity: Severity,
     /// One sentence for the reader of the chain, of which 200 characters are kept.
@@ -43,13 +55,14 @@ pub struct Notice<'a> {
 impl<'a> Notice<'a> {
     /// A notice that something is missing, or may be.
     #[must_use]
-    pub fn of_loss(kind: &'a str, summary: &'a str, about: &'a [(&'a str, About<'a>)]) -> Self {
+    pub fn of_loss(kind: &'static str, summary: &'a str, about: &'a [(&'a str, About<'a>)]) -> Self {
         Self { kind, severity: Severity::Medium, summary, about }
     }
 
     /// The notice for the chain of `tenant`.
     #[must_use]
     pub fn draft(&self, tenant: &Tenant) -> Draft {
+        debug_assert!(KINDS.contains(&self.kind), "{} is not in KINDS", self.kind);
         let mut scratch = Scratch::default();
         let mut w = DraftWriter::new(&mut scratch);
         w.line.extend_from_slice(br#"{"action":{"category":"reliability","tool":"#);
@@ -85,7 +98,7 @@ impl<'a> Notice<'a> {
         identity(&mut w, id, AGENT, self.severity);
         w.line.extend_from_slice(br#","source":{"adapter":"halod","capture":"ingested","via":"halod"}"#);
         ending(&mut w, tenant);
-        w.finish(tenant.clone(), id, &mut scratch).said_by_halod()
+        w.finish(tenant.clone(), id, &mut scratch).said_by_halod(self.kind)
     }
 
     fn id(&self, tenant: &Tenant) -> RecordId {

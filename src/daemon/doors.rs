@@ -11,6 +11,8 @@ use crate::net::socket::Socket;
 pub const GRPC: &str = "otlp/grpc";
 pub const HTTP: &str = "otlp/http";
 pub const ADMIN: &str = "admin";
+/// Of `halod import`, on a socket in the directory.
+pub const IMPORT: &str = "import";
 
 /// A door can't listen.
 #[derive(Debug, thiserror::Error)]

@@ -5,6 +5,7 @@ use crate::import::desk::Desk;
 use crate::import::door::ImportDoor;
 use crate::import::folder::{Folders, Watch};
 use crate::import::{SOCKET, STATE};
+use crate::net::connections::ConnectionStats;
 use crate::net::listener;
 use crate::pipeline::intake::Intake;
 use crate::receivers::delivery::Delivery;
@@ -25,12 +26,13 @@ pub(super) async fn imports(
     intake: &Intake,
     draining: &watch::Receiver<bool>,
     doors: &mut JoinSet<()>,
+    connections: ConnectionStats,
 ) {
     match socket::bind(&directory.join(SOCKET), socket::PRIVATE).await {
         Ok(socket) => {
             let door = ImportDoor::new(Arc::clone(desk), intake.clone());
             let limits = door.limits();
-            doors.spawn(listener::serve(socket, door, limits, draining.clone()));
+            doors.spawn(listener::serve(socket, door, limits, draining.clone(), connections));
         }
         Err(error) => {
             tracing::warn!(%error, "halod import can't reach this daemon: its socket can't be opened");

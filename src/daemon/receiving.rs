@@ -1,6 +1,7 @@
 //! The receivers of a door, made of what those of all doors share.
 
 use crate::hold::Hold;
+use crate::import::desk::Desk;
 use crate::net::limits::Limits;
 use crate::pipeline::intake::Intake;
 use crate::receivers::delivery::Delivery;
@@ -49,6 +50,12 @@ impl Receiving<'_> {
         }
     }
 
+    /// Where imported rows become records. It holds an intake.
+    pub(super) fn desk(&self) -> Arc<Desk> {
+        let (reading, builder) = (Arc::clone(&self.reading), Arc::clone(&self.builder));
+        Arc::new(Desk::new(self.intake.clone(), reading, builder, Arc::clone(&self.counters)))
+    }
+
     /// The way of followed logs, which come through no door.
     pub(super) fn delivery_of_logs(&self) -> Delivery {
         self.delivery(&Arc::default(), |all| &all.file_log, Tee::default())
@@ -88,6 +95,14 @@ impl Receiving<'_> {
             tenant: Arc::clone(&self.tenant),
             traces: Arc::clone(&self.traces),
         };
-        Receivers { otlp, native, langfuse, langsmith, litellm, openai_agents }
+        Receivers {
+            counters: Arc::clone(&self.counters),
+            otlp,
+            native,
+            langfuse,
+            langsmith,
+            litellm,
+            openai_agents,
+        }
     }
 }

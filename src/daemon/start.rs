@@ -37,6 +37,7 @@ pub(super) fn writer(
     open_chains: usize,
     lock: Arc<directory::Lock>,
     stats: Arc<Stats>,
+    ledger: hold::Ledger,
 ) -> Result<Started, ChainError> {
     let (store, mut notices) = recover(config, open_chains)?;
     let settings = hold::Settings {
@@ -44,7 +45,7 @@ pub(super) fn writer(
         wait: config.hold.wait,
         bytes: config.hold.bytes,
     };
-    let (hold, held, damage) = Hold::open(settings)?;
+    let (hold, held, damage) = Hold::open(settings, ledger)?;
     if damage.lines > 0 {
         let hold::Damage { lines, bytes, offset } = damage;
         tracing::error!(

@@ -21,12 +21,17 @@ mod thread;
 pub use self::log::{Damage, HoldError};
 pub use self::sweep::sweep;
 pub use self::table::Due;
+pub use self::thread::Ledger;
 
 use self::table::Key;
 use self::thread::Job;
+use crate::chain::commit::Fate;
+use crate::pipeline::batch::{Account, Receipt};
+use crate::pipeline::items::{Ended, Items};
 use crate::pipeline::refusal::Refusal;
 use crate::record::build::Builder;
 use crate::record::draft::{Draft, Scratch};
+use crate::record::ids::RecordId;
 use crate::record::tenant::Tenant;
 use crate::record::told::{Message, Whole};
 use std::path::PathBuf;
@@ -71,24 +76,28 @@ impl HoldHandle {
 }
 
 impl Hold {
-    /// Reads what the last run held, and starts the thread.
+    /// Reads what the last run held, and starts the thread. Messages are counted in `ledger`.
     ///
     /// # Errors
     /// The log can't be read or written.
-    pub fn open(settings: Settings) -> Result<(Self, HoldHandle, Damage), HoldError> {
+    pub fn open(settings: Settings, ledger: Ledger) -> Result<(Self, HoldHandle, Damage), HoldError> {
         let (jobs, queue) = mpsc::channel();
-        let (ended, damage) = thread::spawn(settings, queue)?;
+        let (ended, damage) = thread::spawn(settings, ledger, queue)?;
         Ok((Self { jobs }, HoldHandle { ended }, damage))
     }
 
     /// Takes messages. When this returns, those of actions that are not whole are on disk; the others are
-    /// to be sealed before they are acknowledged.
+    /// to be sealed before they are acknowledged. `account` is the messages': what becomes of them is counted
+    /// there, whether the sender waits for it or not.
     ///
     /// # Errors
     /// A retryable refusal.
-    pub async fn put(&self, items: Vec<Item>) -> Result<Ready, Refusal> {
+    pub async fn put(&self, items: Vec<Item>, account: Items) -> Result<Ready, Refusal> {
         let (reply, answer) = oneshot::channel();
-        self.send(Job::Put { items, reply })?;
+        if let Err(mpsc::SendError(job)) = self.jobs.send(Job::Put { items, account, reply }) {
+            job.refuse();
+            return Err(Refusal::Poisoned);
+        }
         let due = answer.await.unwrap_or(Err(Refusal::Poisoned))?;
         Ok(self.ready(due))
     }
@@ -99,26 +108,26 @@ impl Hold {
     /// The thread has failed.
     async fn overdue(&self, bytes: usize) -> Result<Ready, Refusal> {
         let (reply, answer) = oneshot::channel();
-        self.send(Job::Overdue { bytes, reply })?;
+        self.jobs.send(Job::Overdue { bytes, reply }).map_err(|_| Refusal::Poisoned)?;
         let due = answer.await.map_err(|_| Refusal::Poisoned)?;
         Ok(self.ready(due))
     }
 
-    fn send(&self, job: Job) -> Result<(), Refusal> {
-        self.jobs.send(job).map_err(|_| Refusal::Poisoned)
-    }
-
     fn ready(&self, due: Vec<Due>) -> Ready {
-        Ready { keys: due.iter().map(|due| (due.key, due.last)).collect(), due, jobs: self.jobs.clone() }
+        let keys = due.iter().map(|due| (due.key, due.last)).collect();
+        Ready { due, keys, ids: Vec::new(), jobs: self.jobs.clone() }
     }
 }
 
-/// Actions that are to be sealed now. Dropped without a word, they are held on.
+/// Actions that are to be sealed now. The hold keeps the actions of one that is dropped before it was told that
+/// they are on disk.
 #[derive(Debug)]
-#[must_use = "what is sealed must be said to be, or it is sealed again"]
+#[must_use = "the batch of these drafts has to tell it what became of them, or they are sealed again"]
 pub struct Ready {
     due: Vec<Due>,
     keys: Vec<(Key, u64)>,
+    /// The draft of each, if there is anything to say.
+    ids: Vec<Option<RecordId>>,
     jobs: mpsc::Sender<Job>,
 }
 
@@ -126,7 +135,10 @@ impl Ready {
     /// The drafts of these actions; a second call has none.
     pub fn drafts(&mut self, builder: &Builder, scratch: &mut Scratch) -> Vec<Draft> {
         let due = std::mem::take(&mut self.due);
-        due.iter().filter_map(|due| builder.whole(due.whole(), &due.tenant, scratch)).collect()
+        let drafts: Vec<Option<Draft>> =
+            due.iter().map(|due| builder.whole(due.whole(), &due.tenant, scratch)).collect();
+        self.ids.extend(drafts.iter().map(|draft| draft.as_ref().map(Draft::id)));
+        drafts.into_iter().flatten().collect()
     }
 
     /// How many actions these are.
@@ -140,23 +152,36 @@ impl Ready {
         self.keys.is_empty()
     }
 
-    /// They are on disk.
-    pub fn sealed(mut self) {
-        self.tell(true);
-    }
-
-    fn tell(&mut self, sealed: bool) {
+    fn tell(&mut self, ends: Option<Vec<Ended>>) {
         let keys = std::mem::take(&mut self.keys);
         if !keys.is_empty() {
             // A thread that is gone has nothing left to remember.
-            let _ = self.jobs.send(Job::Settle { keys, sealed });
+            let _ = self.jobs.send(Job::Settle { keys, ends });
         }
+    }
+}
+
+impl Account for Ready {
+    fn wants_detail(&self) -> bool {
+        !self.keys.is_empty()
+    }
+
+    fn settle(mut self: Box<Self>, outcome: Result<&Receipt, &Refusal>) {
+        let Ok(receipt) = outcome else { return };
+        let mut fates = receipt.fates();
+        let end = |id: &Option<RecordId>| match id.map(|id| fates.next(id)) {
+            None => Ended::Filtered,
+            Some(Some(Fate::Duplicate)) => Ended::Duplicate,
+            Some(_) => Ended::Sealed,
+        };
+        let ends = self.ids.iter().map(end).collect();
+        self.tell(Some(ends));
     }
 }
 
 impl Drop for Ready {
     fn drop(&mut self) {
-        self.tell(false);
+        self.tell(None);
     }
 }
 

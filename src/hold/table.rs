@@ -2,6 +2,7 @@
 
 use super::line::Line;
 use super::{Item, Settings};
+use crate::pipeline::items::Held;
 use crate::recent::RecentMap;
 use crate::record::hash;
 use crate::record::tenant::Tenant;
@@ -120,6 +121,8 @@ pub(super) struct Table {
     parents: RecentMap<Key, ()>,
     bytes: usize,
     seq: u64,
+    /// What became of the messages that were put since this was asked for.
+    took: Held,
 }
 
 impl Table {
@@ -134,7 +137,22 @@ impl Table {
             parents: RecentMap::new(REMEMBERED),
             bytes: 0,
             seq: 0,
+            took: Held::default(),
         }
+    }
+
+    /// What became of the messages that were put since the last call.
+    pub(super) fn took(&mut self) -> Held {
+        std::mem::take(&mut self.took)
+    }
+
+    /// How many messages are held, by their space.
+    pub(super) fn messages(&self) -> HashMap<&'static str, u64> {
+        let mut messages = HashMap::new();
+        for kept in self.entries.values().flat_map(|entry| &entry.messages) {
+            *messages.entry(kept.message.fragment().space).or_default() += 1;
+        }
+        messages
     }
 
     /// Entries that wait for what they are within.
@@ -192,10 +210,14 @@ impl Table {
             self.tell_group(key, fragment, touched);
         }
         if !says_something(fragment) && !fragment.opens || is_bare_trace(fragment) {
+            self.took.empty += 1;
             return;
         }
         let within = fragment.within.as_deref().map(key_of);
-        self.keep(key, tenant, within, message, now, false);
+        match self.keep(key, tenant, within, message, now, false) {
+            true => self.took.kept += 1,
+            false => self.took.again += 1,
+        }
         touched.push(key);
     }
 
@@ -221,6 +243,7 @@ impl Table {
         }
     }
 
+    /// Whether the message is another than those that are held.
     fn keep(
         &mut self,
         key: Key,
@@ -229,7 +252,7 @@ impl Table {
         message: Message,
         at: u64,
         logged: bool,
-    ) {
+    ) -> bool {
         let entry = self.entries.entry(key).or_insert_with(|| Entry {
             tenant,
             messages: Vec::new(),
@@ -238,7 +261,7 @@ impl Table {
         });
         entry.within = entry.within.or(within);
         if entry.messages.iter().any(|kept| kept.message.mark() == message.mark()) {
-            return;
+            return false;
         }
         // The first message of an entry pays for the entry, and for what finds it.
         let found_by = size_of::<(Key, Entry)>() + size_of::<(u64, Key)>() + size_of::<(Key, Key)>();
@@ -247,6 +270,7 @@ impl Table {
         self.bytes += bytes;
         self.seq += 1;
         entry.messages.push(Kept { message, seq: self.seq, at, logged, bytes });
+        true
     }
 
     /// Whether an action can be sealed.
@@ -364,10 +388,18 @@ impl Table {
         due
     }
 
-    /// The messages of an action up to `last` are sealed, or are to be held on.
-    pub(super) fn settle(&mut self, due: &(Key, u64), sealed: bool, now: u64, lines: &mut Vec<u8>) {
+    /// The messages of an action up to `last` are sealed, or are to be held on. Returns how many are not held any
+    /// more, and of which space.
+    pub(super) fn settle(
+        &mut self,
+        due: &(Key, u64),
+        sealed: bool,
+        now: u64,
+        lines: &mut Vec<u8>,
+    ) -> Option<(&'static str, u64)> {
         let (key, last) = *due;
-        let Some(entry) = self.entries.get_mut(&key) else { return };
+        let entry = self.entries.get_mut(&key)?;
+        let (space, held) = (entry.messages.first()?.message.fragment().space, entry.messages.len());
         if sealed {
             let done = entry.messages.iter().filter(|kept| kept.seq <= last);
             let (logged, bytes) = done
@@ -378,6 +410,7 @@ impl Table {
                 Line::Done { key, messages: logged }.write(lines);
             }
         }
+        let left = (held - entry.messages.len()) as u64;
         let at = (entry.due, key);
         if entry.messages.is_empty() {
             let within = entry.within;
@@ -390,6 +423,7 @@ impl Table {
             entry.due = now;
             self.due.insert((now, key));
         }
+        Some((space, left))
     }
 
     /// The action's record is in this tenant's chain: what more is said of it is said late.
@@ -407,7 +441,7 @@ impl Table {
                 if fragment.kind == Some(Kind::Trace) {
                     self.tell_group(key, fragment, &mut Vec::new());
                 }
-                self.keep(key, tenant, within, *message, at, true);
+                let _ = self.keep(key, tenant, within, *message, at, true);
                 self.schedule(key, at);
             }
             Line::Done { key, messages } => {

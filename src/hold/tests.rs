@@ -4,10 +4,12 @@ use super::line::Line;
 use super::log::read;
 use super::table::Table;
 use super::*;
+use crate::pipeline::items::{Divided, ItemFamilies, ItemStats};
 use halo_adapters::event::{Content, Source};
 use halo_adapters::fragment::{Fragment, Kind};
 use halo_adapters::json::Json;
 use proptest::prelude::*;
+use std::sync::Arc;
 
 const SOURCE: Source = Source { adapter: "test", via: "test", dialect: "test", mapping: "1" };
 
@@ -260,24 +262,46 @@ proptest! {
     }
 }
 
+/// What is counted of the messages of [`fragment`]s.
+fn account() -> Arc<ItemStats> {
+    ItemFamilies::default().of(&vec![("receiver", "test")], true)
+}
+
+fn items(account: &Arc<ItemStats>, messages: u64) -> Items {
+    account.receive(Divided { usable: messages, ..Divided::default() })
+}
+
+fn counts(account: &ItemStats) -> [u64; 6] {
+    ["received", "sealed", "duplicate", "filtered", "refused", "in_flight"].map(|name| account.counts()[name])
+}
+
 #[tokio::test]
 async fn a_hold_survives_its_thread() {
     let directory = tempfile::tempdir().unwrap();
     let settings =
         || Settings { directory: directory.path().into(), wait: Duration::from_secs(60), bytes: 1 << 20 };
-    let (hold, handle, _) = Hold::open(settings()).unwrap();
-    assert!(hold.put(vec![opens("a")]).await.unwrap().is_empty());
+    let first = account();
+    let (hold, handle, _) = Hold::open(settings(), [("test", Arc::clone(&first))].into()).unwrap();
+    let put = vec![opens("a"), opens("a"), item(fragment("says nothing"))];
+    assert!(hold.put(put, items(&first, 3)).await.unwrap().is_empty());
+    assert_eq!(counts(&first), [3, 0, 1, 1, 0, 1]);
     drop(hold);
     assert_eq!(handle.finished().await, None);
-    let (hold, handle, damage) = Hold::open(settings()).unwrap();
-    assert_eq!(damage, Damage::default());
+    let second = account();
+    let (hold, handle, damage) = Hold::open(settings(), [("test", Arc::clone(&second))].into()).unwrap();
+    assert_eq!((damage, counts(&second)), (Damage::default(), [1, 0, 0, 0, 0, 1]));
     // Given up by its request, it is sealed by whoever comes next.
-    drop(hold.put(vec![closes("a")]).await.unwrap());
+    drop(hold.put(vec![closes("a")], items(&second, 1)).await.unwrap());
     let mut ready = hold.overdue(1 << 20).await.unwrap();
     let drafts = ready.drafts(&Builder::new(false), &mut Scratch::default());
     assert_eq!((drafts.len(), ready.len()), (1, 1));
-    ready.sealed();
+    assert_eq!(counts(&second), [2, 0, 0, 0, 0, 2]);
+    Box::new(ready).settle(Err(&Refusal::Stopping));
+    let mut ready = hold.overdue(1 << 20).await.unwrap();
+    assert_eq!(ready.drafts(&Builder::new(false), &mut Scratch::default()).len(), 1);
+    Box::new(ready).settle(Ok(&Receipt::default()));
     assert!(hold.overdue(1 << 20).await.unwrap().is_empty());
+    assert_eq!(counts(&second), [2, 2, 0, 0, 0, 0]);
     drop(hold);
     assert_eq!(handle.finished().await, None);
 }

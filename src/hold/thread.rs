@@ -5,9 +5,11 @@ use super::table::{Due, Key, Table};
 use super::{Item, Settings};
 use crate::chain::error::{ChainError, with_causes};
 use crate::clock::unix_millis;
+use crate::pipeline::items::{Ended, ItemStats, Items};
 use crate::pipeline::refusal::Refusal;
 use crate::record::tenant::Tenant;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -18,24 +20,54 @@ const SMALL: u64 = 4 << 20;
 /// Jobs that are answered by one sync.
 const GROUP: usize = 1024;
 
+/// Where messages are counted, by their space.
+pub type Ledger = HashMap<&'static str, Arc<ItemStats>>;
+
 type PutReply = oneshot::Sender<Result<Vec<Due>, Refusal>>;
 
 #[derive(Debug)]
 pub(super) enum Job {
-    Put { items: Vec<Item>, reply: PutReply },
-    Overdue { bytes: usize, reply: oneshot::Sender<Vec<Due>> },
-    Settle { keys: Vec<(Key, u64)>, sealed: bool },
+    Put {
+        items: Vec<Item>,
+        account: Items,
+        reply: PutReply,
+    },
+    Overdue {
+        bytes: usize,
+        reply: oneshot::Sender<Vec<Due>>,
+    },
+    /// How each ended; the hold keeps the messages where that is not known.
+    Settle {
+        keys: Vec<(Key, u64)>,
+        ends: Option<Vec<Ended>>,
+    },
+}
+
+impl Job {
+    /// Answers that nothing can be taken.
+    pub(super) fn refuse(self) {
+        if let Self::Put { account, reply, .. } = self {
+            account.refuse();
+            let _ = reply.send(Err(Refusal::Poisoned));
+        }
+    }
 }
 
 /// Starts the thread on what its log holds.
 pub(super) fn spawn(
     settings: Settings,
+    ledger: Ledger,
     queue: Receiver<Job>,
 ) -> Result<(oneshot::Receiver<Option<String>>, Damage), HoldError> {
     let directory = settings.directory.clone();
     let mut table = Table::new(settings);
     let (log, damage) = Log::open(&directory, |line| table.replay(line))?;
-    let mut keeper = Keeper { table, log, lines: Vec::new(), placed: HashMap::new() };
+    for (space, messages) in table.messages() {
+        if let Some(stats) = ledger.get(space) {
+            stats.found_in_hold(messages);
+        }
+    }
+    let mut keeper = Keeper { table, log, ledger, lines: Vec::new(), placed: HashMap::new() };
     let (end, ended) = oneshot::channel();
     std::thread::Builder::new()
         .name("halod-hold".into())
@@ -58,6 +90,7 @@ pub(super) fn spawn(
 struct Keeper {
     table: Table,
     log: Log,
+    ledger: Ledger,
     lines: Vec<u8>,
     /// Whose those are that are being sealed.
     placed: HashMap<Key, Tenant>,
@@ -79,13 +112,15 @@ impl Keeper {
             for job in jobs {
                 let before = self.lines.len();
                 match job {
-                    Job::Put { reply, .. } if self.table.is_full() => {
+                    Job::Put { account, reply, .. } if self.table.is_full() => {
+                        account.refuse();
                         let limit = self.table.bytes();
                         let full = Refusal::Full { limit, retry_after: Duration::from_secs(1) };
                         let _ = reply.send(Err(full));
                     }
-                    Job::Put { items, reply } => {
+                    Job::Put { items, account, reply } => {
                         let due = self.table.put(items, now, &mut self.lines);
+                        account.hold(self.table.took());
                         answers.push(Answer::Put(reply, due));
                         sync |= self.lines.len() > before;
                     }
@@ -94,7 +129,7 @@ impl Keeper {
                         answers.push(Answer::Overdue(reply, due));
                         sync |= self.lines.len() > before;
                     }
-                    Job::Settle { keys, sealed } => self.settle(&keys, sealed, now),
+                    Job::Settle { keys, ends } => self.settle(&keys, ends.as_deref(), now),
                 }
             }
             self.log.append(&self.lines)?;
@@ -108,13 +143,19 @@ impl Keeper {
         Ok(())
     }
 
-    fn settle(&mut self, keys: &[(Key, u64)], sealed: bool, now: u64) {
-        for due in keys {
-            let tenant = if sealed { self.placed.remove(&due.0) } else { None };
+    fn settle(&mut self, keys: &[(Key, u64)], ends: Option<&[Ended]>, now: u64) {
+        for (at, due) in keys.iter().enumerate() {
+            let end = ends.map(|ends| ends.get(at).copied().unwrap_or(Ended::Sealed));
+            let tenant = end.and_then(|_| self.placed.remove(&due.0));
             if let Some(tenant) = tenant {
                 self.table.remember(due.0, tenant);
             }
-            self.table.settle(due, sealed, now, &mut self.lines);
+            let left = self.table.settle(due, end.is_some(), now, &mut self.lines);
+            if let (Some(end), Some((space, messages))) = (end, left)
+                && let Some(stats) = self.ledger.get(space)
+            {
+                stats.leave_hold(messages, end);
+            }
         }
     }
 
@@ -129,7 +170,7 @@ impl Keeper {
         };
         // The request is gone: what it would have sealed is sealed with what is overdue.
         for due in left.into_iter().flatten() {
-            self.settle(&[(due.key, due.last)], false, now);
+            self.settle(&[(due.key, due.last)], None, now);
         }
     }
 
@@ -146,8 +187,6 @@ impl Keeper {
 
 fn refuse_all(queue: &Receiver<Job>) {
     while let Ok(job) = queue.recv() {
-        if let Job::Put { reply, .. } = job {
-            let _ = reply.send(Err(Refusal::Poisoned));
-        }
+        job.refuse();
     }
 }

@@ -10,19 +10,20 @@ use super::rows::{Item, Rows};
 use crate::net::status::Fault;
 use crate::pipeline::batch::Batch;
 use crate::pipeline::intake::{Intake, Permit};
+use crate::pipeline::items::Divided;
 use crate::receivers::bill::Bill;
 use crate::receivers::contain;
 use crate::receivers::lines::read::{Became, Reader};
 use crate::receivers::otlp::Reading;
 use crate::receivers::otlp::file::Request;
-use crate::receivers::stats::{Counters, Pending};
+use crate::receivers::requests::{RequestEntry, Transport};
+use crate::receivers::stats::Counters;
 use crate::receivers::tenancy::{HeaderClaim, TenantError};
 use crate::record::build::Builder;
 use crate::record::draft::{Draft, Scratch};
 use crate::record::tenant::Tenant;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::{Mutex, oneshot};
 
 /// Rows larger than this are worked on one at a time: in memory they can be dozens of times larger.
@@ -102,6 +103,12 @@ impl Desk {
         Self { intake, reading, builder, counters, large: Arc::default() }
     }
 
+    /// Counts a chunk that begins.
+    #[must_use]
+    pub fn begin(&self, transport: Transport) -> RequestEntry {
+        self.counters.import.begin(transport)
+    }
+
     /// Seals what a chunk tells of. Returns when it is on disk. `permit` covers the chunk, if there is
     /// one yet.
     ///
@@ -115,7 +122,7 @@ impl Desk {
         turn: Turn,
     ) -> Result<Taken, Fault> {
         let drafted = self.draft(chunk, permit).await?;
-        self.seal(drafted, turn).await.inspect_err(|fault| self.counters.import.count(fault))
+        self.seal(drafted, turn).await
     }
 
     /// Reads a chunk's rows.
@@ -133,7 +140,7 @@ impl Desk {
             Err(refused) => Err(refused),
         };
         drop(alone);
-        drafted.inspect_err(|fault| self.counters.import.count(fault))
+        drafted
     }
 
     fn rows(&self, chunk: &Chunk, permit: Permit) -> Result<Drafted, Fault> {
@@ -250,20 +257,18 @@ impl Desk {
 
     async fn seal(&self, drafted: Drafted, mut turn: Turn) -> Result<Taken, Fault> {
         let Drafted { mut taken, requests, drafts, permit } = drafted;
-        let stats = &self.counters.import;
-        stats.received.fetch_add(taken.accepted + taken.filtered + taken.rejected, Relaxed);
-        stats.filtered.fetch_add(taken.filtered, Relaxed);
-        stats.rejected.fetch_add(taken.rejected, Relaxed);
-        let pending = Pending::new([&stats.accepted, &stats.refused, &stats.abandoned], taken.accepted);
+        let (usable, filtered, invalid) = (taken.accepted, taken.filtered, taken.rejected);
+        let divided = Divided { usable, filtered, invalid, misplaced: 0 };
+        let items = self.counters.import.items.receive(divided);
         let sealed = if drafts.is_empty() {
             // What waits for its span must not keep the span waiting.
             drop(turn);
-            let sealed = self.reading.seal(requests, &self.intake).await;
+            let sealed = self.reading.seal(requests, items, &self.intake).await;
             drop(permit);
             sealed
         } else {
             turn.come().await;
-            let mut sealed = pin!(self.intake.submit(Batch { drafts, permit }));
+            let mut sealed = pin!(self.intake.submit(Batch::new(drafts, permit).told_to(items)));
             let at_once = tokio::select! {
                 biased;
                 sealed = &mut sealed => Some(sealed),
@@ -277,9 +282,7 @@ impl Desk {
             }
             .map_err(Fault::from)
         };
-        pending.end(sealed.is_ok());
         let receipt = sealed?;
-        stats.requests.fetch_add(1, Relaxed);
         taken.sealed = receipt.sealed.into();
         taken.duplicate = receipt.duplicate.into();
         taken.conflict = receipt.conflict.into();

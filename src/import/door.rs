@@ -11,6 +11,7 @@ use crate::net::body::Reader;
 use crate::net::limits::Limits;
 use crate::net::status::Fault;
 use crate::pipeline::intake::Intake;
+use crate::receivers::requests::Transport;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -44,6 +45,7 @@ impl ImportDoor {
     async fn answer(self, request: Request<Incoming>) -> Response<Reply> {
         let (head, body) = request.into_parts();
         let mut reader = Reader::new(body, &self.limits);
+        let mut entry = self.desk.begin(Transport::Http);
         let taken = if head.uri.path() != PATH {
             Err(Fault::Unserved("this halod takes imports at /import/2; use the command of the same version"))
         } else if head.method != Method::POST {
@@ -51,9 +53,10 @@ impl ImportDoor {
         } else {
             self.chunk(&mut reader).await
         };
-        match taken {
+        let response = match taken {
             Ok(taken) => json(StatusCode::OK, &value!(taken), None),
             Err(fault) => {
+                entry.refuse_unless(reader.is_broken(), &fault);
                 tracing::debug!(fault = fault.name(), "an import's chunk is refused");
                 reader.discard().await;
                 let row = fault.row();
@@ -64,7 +67,9 @@ impl ImportDoor {
                 };
                 json(status, &value!({ "error": fault.to_string() }), delay)
             }
-        }
+        };
+        entry.answer();
+        response
     }
 
     async fn chunk(&self, reader: &mut Reader<'_, Incoming>) -> Result<Taken, Fault> {

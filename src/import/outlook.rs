@@ -57,7 +57,7 @@ impl Outlook {
             }
             drop(counts);
             // Who asked may have been told to stop.
-            let _ = reply.send(Ok(receipt));
+            reply.send(Ok(receipt));
         }
     }
 

@@ -5,6 +5,7 @@ use super::desk::{Desk, Turn};
 use super::remote::Client;
 use crate::net::status::Fault;
 use crate::pipeline::refusal::Refusal;
+use crate::receivers::requests::Transport;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -119,7 +120,12 @@ impl Sink {
 
     async fn once(&self, chunk: Chunk, turn: Turn) -> Result<Taken, Trouble> {
         match self {
-            Self::Here(desk) => Ok(desk.take(chunk, None, turn).await?),
+            Self::Here(desk) => {
+                let mut entry = desk.begin(Transport::File);
+                let taken = desk.take(chunk, None, turn).await.inspect_err(|fault| entry.refuse(fault));
+                entry.answer();
+                Ok(taken?)
+            }
             Self::Daemon(client) => client.take(&chunk).await,
         }
     }

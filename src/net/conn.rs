@@ -64,7 +64,8 @@ pub(super) async fn serve<S>(
     service: S,
     header_timeout: Duration,
     mut drain: watch::Receiver<bool>,
-) where
+) -> std::result::Result<(), Broken>
+where
     S: Service<Request<Incoming>, Response = Response<Reply>, Error = Infallible> + Send + 'static,
     S::Future: Send + 'static,
 {
@@ -77,12 +78,16 @@ pub(super) async fn serve<S>(
             connection.await
         }
     };
-    if let Err(error) = ended {
+    ended.map_err(|error| {
         // Peers that vanish or speak nonsense are everyday matters; the receivers count what
         // reached them.
         tracing::debug!(%error, "connection ended");
-    }
+        Broken
+    })
 }
+
+/// A connection ended with an error, which was logged.
+pub(super) struct Broken;
 
 /// Returns when `drain` is true, or when its sender is gone and nobody is left to serve for.
 pub(super) async fn drained(drain: &mut watch::Receiver<bool>) {

@@ -2,6 +2,7 @@
 
 use super::answer::Reply;
 use super::conn;
+use super::connections::ConnectionStats;
 use super::limits::Limits;
 use super::socket::{Socket, Stream};
 use http::{Request, Response};
@@ -20,19 +21,25 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Accepts connections and serves them until `drain` turns true; then closes the socket, lets
 /// every connection finish what it has begun, and returns. Dropping the future cuts them off.
-pub async fn serve<S>(socket: Socket, service: S, limits: Arc<Limits>, mut drain: watch::Receiver<bool>)
-where
+pub async fn serve<S>(
+    socket: Socket,
+    service: S,
+    limits: Arc<Limits>,
+    mut drain: watch::Receiver<bool>,
+    stats: ConnectionStats,
+) where
     S: Service<Request<Incoming>, Response = Response<Reply>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send + 'static,
 {
     let builder = Arc::new(conn::builder(&limits));
     let slots = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
+    stats.limit.set(limits.connections as u64);
     let signal = drain.clone();
     let mut connections = JoinSet::new();
     loop {
         let (stream, slot) = tokio::select! {
             () = conn::drained(&mut drain) => break,
-            accepted = accept(&socket, &slots) => accepted,
+            accepted = accept(&socket, &slots, &stats) => accepted,
             Some(ended) = connections.join_next() => {
                 report(ended);
                 continue;
@@ -40,9 +47,12 @@ where
         };
         let (builder, service, drain) = (Arc::clone(&builder), service.clone(), signal.clone());
         let header_timeout = limits.header_timeout;
+        let (open, broken) = (stats.open(), stats.broken.clone());
         connections.spawn(async move {
-            conn::serve(stream, &builder, service, header_timeout, drain).await;
-            drop(slot);
+            if conn::serve(stream, &builder, service, header_timeout, drain).await.is_err() {
+                broken.inc();
+            }
+            drop((open, slot));
         });
     }
     drop(socket);
@@ -53,22 +63,27 @@ where
 
 /// The next connection that a slot is free for. Safe to drop at any point: a stream is taken from
 /// the system only when it is returned.
-async fn accept(socket: &Socket, slots: &Arc<Semaphore>) -> (Stream, OwnedSemaphorePermit) {
+async fn accept(
+    socket: &Socket,
+    slots: &Arc<Semaphore>,
+    stats: &ConnectionStats,
+) -> (Stream, OwnedSemaphorePermit) {
     let Ok(slot) = Arc::clone(slots).acquire_owned().await else {
         // Nobody closes the semaphore.
         return std::future::pending().await;
     };
     let mut told = false;
     loop {
-        match socket.accept().await {
+        let error = match socket.accept().await {
             Ok(stream) => return (stream, slot),
-            Err(error) if is_of_one_connection(&error) => {}
-            Err(error) => {
-                if !std::mem::replace(&mut told, true) {
-                    tracing::warn!(%error, "cannot accept connections; trying again until it works");
-                }
-                tokio::time::sleep(PAUSE).await;
+            Err(error) => error,
+        };
+        stats.not_accepted.inc();
+        if !is_of_one_connection(&error) {
+            if !std::mem::replace(&mut told, true) {
+                tracing::warn!(%error, "cannot accept connections; trying again until it works");
             }
+            tokio::time::sleep(PAUSE).await;
         }
     }
 }

@@ -11,6 +11,7 @@ mod authority;
 pub mod body;
 pub mod coding;
 pub mod conn;
+pub mod connections;
 pub mod grpc;
 pub mod gzip;
 pub mod limits;

@@ -1,14 +1,28 @@
 //! What crosses from a receiver to the writer, and what comes back.
 
-use crate::chain::commit::Detail;
+use crate::chain::commit::{Detail, Fate};
 use crate::pipeline::intake::Permit;
+use crate::pipeline::refusal::Refusal;
 use crate::record::draft::Draft;
+use crate::record::ids::RecordId;
+use std::collections::{HashMap, VecDeque};
+use std::fmt::Debug;
 
 /// Everything one request asks to seal. The permit is held until it is durable.
 #[derive(Debug)]
 pub struct Batch {
     pub drafts: Vec<Draft>,
     pub permit: Permit,
+    pub accounts: Vec<Box<dyn Account>>,
+}
+
+/// Who has to know what became of a batch, whether its sender waits for the answer or has left.
+pub trait Account: Debug + Send {
+    /// Whether it has to be told of each draft.
+    fn wants_detail(&self) -> bool;
+
+    /// Told before the sender is.
+    fn settle(self: Box<Self>, outcome: Result<&Receipt, &Refusal>);
 }
 
 /// The drafts of one batch are linked and on disk, or were there already.
@@ -21,4 +35,42 @@ pub struct Receipt {
     pub conflict: u32,
     /// Draft by draft, where that was asked for.
     pub detail: Option<Box<Detail>>,
+}
+
+/// What became of the drafts of a batch, by their ids.
+#[derive(Debug, Default)]
+pub struct Fates(HashMap<RecordId, VecDeque<Fate>>);
+
+impl Batch {
+    /// A batch that nobody keeps an account of.
+    #[must_use]
+    pub fn new(drafts: Vec<Draft>, permit: Permit) -> Self {
+        Self { drafts, permit, accounts: Vec::new() }
+    }
+
+    /// The same, with `account` being told what became of it.
+    #[must_use]
+    pub fn told_to(mut self, account: impl Account + 'static) -> Self {
+        self.accounts.push(Box::new(account));
+        self
+    }
+}
+
+impl Receipt {
+    /// What became of each draft; knows none where that was not asked for.
+    #[must_use]
+    pub fn fates(&self) -> Fates {
+        let mut fates = Fates::default();
+        for told in self.detail.iter().flat_map(|detail| &detail.fates) {
+            fates.0.entry(told.asked).or_default().push_back(told.fate);
+        }
+        fates
+    }
+}
+
+impl Fates {
+    /// What became of the next draft with this id, in the order of the batch.
+    pub fn next(&mut self, id: RecordId) -> Option<Fate> {
+        self.0.get_mut(&id)?.pop_front()
+    }
 }

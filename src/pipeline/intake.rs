@@ -1,6 +1,6 @@
 //! Admission in bytes, and the door to the writer.
 
-use super::batch::{Batch, Receipt};
+use super::batch::{Account, Batch, Receipt};
 use super::refusal::Refusal;
 use super::stats::Stats;
 use std::pin::pin;
@@ -19,7 +19,36 @@ pub struct Job {
     pub batch: Batch,
     /// Whether the receipt is to tell of each draft.
     pub detailed: bool,
-    pub reply: oneshot::Sender<Result<Receipt, Refusal>>,
+    pub reply: Reply,
+}
+
+/// Where the answer to a job goes, and who else is told of it.
+#[derive(Debug)]
+pub struct Reply {
+    /// There until the answer is given.
+    sender: Option<oneshot::Sender<Result<Receipt, Refusal>>>,
+    accounts: Vec<Box<dyn Account>>,
+}
+
+impl Reply {
+    /// Tells what became of the job. A sender that went away will send again; the index knows what it had.
+    pub fn send(mut self, outcome: Result<Receipt, Refusal>) {
+        self.settle(outcome.as_ref());
+        if let Some(sender) = self.sender.take() {
+            let _ = sender.send(outcome);
+        }
+    }
+
+    fn settle(&mut self, outcome: Result<&Receipt, &Refusal>) {
+        std::mem::take(&mut self.accounts).into_iter().for_each(|account| account.settle(outcome));
+    }
+}
+
+impl Drop for Reply {
+    /// A writer that drops an answer has failed.
+    fn drop(&mut self) {
+        self.settle(Err(&Refusal::Poisoned));
+    }
 }
 
 /// The receivers' side of the pipeline. Cheap to clone.
@@ -66,7 +95,7 @@ impl Intake {
     /// Bytes reserved now.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        usize::try_from(self.door.stats.in_flight.load(Relaxed)).unwrap_or(usize::MAX)
+        usize::try_from(self.door.stats.in_flight.get()).unwrap_or(usize::MAX)
     }
 
     /// The most bytes that can be reserved at once.
@@ -132,15 +161,18 @@ impl Intake {
         self.hand_over(batch, true).await
     }
 
-    async fn hand_over(&self, batch: Batch, detailed: bool) -> Result<Receipt, Refusal> {
-        let (reply, answer) = oneshot::channel();
+    async fn hand_over(&self, mut batch: Batch, detailed: bool) -> Result<Receipt, Refusal> {
+        let (sender, answer) = oneshot::channel();
+        let accounts = std::mem::take(&mut batch.accounts);
+        let detailed = detailed || accounts.iter().any(|account| account.wants_detail());
         // A writer that is gone, or that drops the answer, has failed: it answers everything
         // before it stops in good order.
-        let sent = self.door.writer.send(Job { batch, detailed, reply });
-        let answered = match sent {
-            Ok(()) => answer.await.unwrap_or(Err(Refusal::Poisoned)),
-            Err(_) => Err(Refusal::Poisoned),
-        };
+        let sent =
+            self.door.writer.send(Job { batch, detailed, reply: Reply { sender: Some(sender), accounts } });
+        if let Err(mpsc::SendError(job)) = sent {
+            job.reply.send(Err(Refusal::Poisoned));
+        }
+        let answered = answer.await.unwrap_or(Err(Refusal::Poisoned));
         answered.map_err(|refusal| self.refused(refusal))
     }
 
@@ -200,6 +232,7 @@ impl Permit {
         } else {
             stats
                 .in_flight
+                .inner()
                 .fetch_update(Relaxed, Relaxed, |used| {
                     used.checked_add(more as u64).filter(|&sum| sum <= *limit as u64)
                 })
@@ -213,7 +246,7 @@ impl Permit {
     /// Gives back what exceeds `total` bytes.
     pub fn shrink_to(&mut self, total: usize) {
         if let Some(less) = self.bytes.checked_sub(total) {
-            self.door.stats.in_flight.fetch_sub(less as u64, Relaxed);
+            self.door.stats.in_flight.dec_by(less as u64);
             self.bytes = total;
             if less > 0 {
                 self.door.freed.notify_waiters();
@@ -246,7 +279,7 @@ mod tests {
         assert_eq!(intake.in_flight(), 10);
         drop(one);
         assert_eq!(intake.in_flight(), 0);
-        assert_eq!(intake.stats().refused[0].load(Relaxed), 1);
+        assert_eq!(intake.stats().refused[0].get(), 1);
     }
 
     #[test]
@@ -276,7 +309,7 @@ mod tests {
         let mut permit = waiter.await.unwrap().unwrap();
         assert_eq!(intake.in_flight(), 50);
         assert!(Instant::now() < until);
-        assert_eq!(intake.stats().refused[0].load(Relaxed), 0, "who is served was not refused");
+        assert_eq!(intake.stats().refused[0].get(), 0, "who is served was not refused");
         assert!(permit.grow_by(100, until).await.is_ok());
     }
 
@@ -292,7 +325,7 @@ mod tests {
         assert!(matches!(intake.admit_by(50, until).await, Err(Refusal::Full { .. })));
         assert_eq!(Instant::now(), until);
         assert!(matches!(held.grow_by(101, until).await, Err(Refusal::TooLarge { .. })));
-        assert_eq!(intake.stats().refused[0].load(Relaxed), 1);
+        assert_eq!(intake.stats().refused[0].get(), 1);
         intake.stats().stopping.store(true, Relaxed);
         let waits = intake.admit_by(1, until + Duration::from_secs(60)).await;
         assert_eq!((waits.unwrap_err(), Instant::now()), (Refusal::Stopping, until));

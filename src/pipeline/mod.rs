@@ -9,6 +9,8 @@
 
 pub mod batch;
 pub mod intake;
+pub mod items;
+pub mod meter;
 mod quiet;
 pub mod refusal;
 pub mod stats;

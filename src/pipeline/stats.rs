@@ -1,37 +1,45 @@
 //! What the pipeline counts. Written by the intake and the writer, read by telemetry.
 
+use super::meter::{Counters, Gauge, Histogram};
 use super::refusal::Refusal;
+use crate::record::notice;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::registry::Registry;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::time::Duration;
+use std::sync::atomic::AtomicBool;
 
-/// Upper bounds, in microseconds, of the sync duration histogram; the last bucket is unbounded.
-pub const SYNC_BUCKETS_US: [u64; 12] =
+/// Upper bounds, in microseconds, of the sync duration histogram.
+const SYNC_BUCKETS_US: [u64; 12] =
     [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000];
 
 /// Chains whose head age is reported one by one; the others share one figure.
 pub const REPORTED_HEADS: usize = 100;
 
 /// Counters since start, and gauges.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Stats {
-    pub sealed: AtomicU64,
-    pub duplicate: AtomicU64,
-    pub conflict: AtomicU64,
+    pub sealed: Counter,
+    pub duplicate: Counter,
+    pub conflict: Counter,
     /// Bytes admitted and not yet durable or refused.
-    pub in_flight: AtomicU64,
-    pub commits: AtomicU64,
+    pub in_flight: Gauge,
+    pub commits: Counter,
     pub poisoned: AtomicBool,
     pub stopping: AtomicBool,
     pub disk_low: AtomicBool,
+    pub disk_free: Gauge,
+    pub disk_floor: Gauge,
     /// How often each refusal was given, in the order of [`Self::REFUSALS`].
-    pub refused: [AtomicU64; 7],
-    pub sync_buckets: [AtomicU64; SYNC_BUCKETS_US.len() + 1],
-    pub sync_sum_us: AtomicU64,
+    pub refused: [Counter; 7],
+    refusals: Counters,
+    /// In the order of [`notice::KINDS`].
+    notices: [Counter; notice::KINDS.len()],
+    notice_kinds: Counters,
+    pub sync: Histogram,
     /// The most recently sealed chains, at most [`REPORTED_HEADS`].
     pub heads: Mutex<Vec<HeadAge>>,
     /// Chains sealed to since start, reported one by one or not.
-    pub chains: AtomicU64,
+    pub chains: Gauge,
 }
 
 /// When a chain last grew.
@@ -41,6 +49,31 @@ pub struct HeadAge {
     pub chain: String,
     pub records: u64,
     pub sealed_at: std::time::SystemTime,
+}
+
+impl Default for Stats {
+    fn default() -> Self {
+        let (refusals, notice_kinds) = (Counters::default(), Counters::default());
+        Self {
+            sealed: Counter::default(),
+            duplicate: Counter::default(),
+            conflict: Counter::default(),
+            in_flight: Gauge::default(),
+            commits: Counter::default(),
+            poisoned: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+            disk_low: AtomicBool::new(false),
+            disk_free: Gauge::default(),
+            disk_floor: Gauge::default(),
+            refused: Self::REFUSALS.map(|reason| refusals.get_or_create_owned(&vec![("reason", reason)])),
+            refusals,
+            notices: notice::KINDS.map(|kind| notice_kinds.get_or_create_owned(&vec![("kind", kind)])),
+            notice_kinds,
+            sync: Histogram::new(&SYNC_BUCKETS_US),
+            heads: Mutex::default(),
+            chains: Gauge::default(),
+        }
+    }
 }
 
 impl Stats {
@@ -58,14 +91,91 @@ impl Stats {
             Refusal::ChainUnusable => 5,
             Refusal::TooManyTenants => 6,
         };
-        self.refused[at].fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.refused[at].inc();
     }
 
-    pub fn observe_sync(&self, took: Duration) {
-        use std::sync::atomic::Ordering::Relaxed;
-        let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let bucket = SYNC_BUCKETS_US.partition_point(|&bound| bound < us);
-        self.sync_buckets[bucket].fetch_add(1, Relaxed);
-        self.sync_sum_us.fetch_add(us, Relaxed);
+    /// Counts a notice that was sealed.
+    pub fn notice(&self, kind: &'static str) {
+        let at = notice::KINDS.iter().position(|known| *known == kind);
+        if let Some(counter) = at.and_then(|at| self.notices.get(at)) {
+            counter.inc();
+        }
+    }
+
+    pub fn register(&self, registry: &mut Registry) {
+        // A field that is added does not compile until it is named here.
+        let Self {
+            sealed,
+            duplicate,
+            conflict,
+            in_flight,
+            commits,
+            disk_free,
+            disk_floor,
+            sync,
+            chains,
+            refusals,
+            notice_kinds,
+            poisoned: _,
+            stopping: _,
+            disk_low: _,
+            refused: _,
+            notices: _,
+            heads: _,
+        } = self;
+        registry.register(
+            "halod_records_sealed",
+            "Records that were handed to the writer, linked into a chain and synced to disk; conflicts are among \
+             them",
+            sealed.clone(),
+        );
+        registry.register(
+            "halod_records_duplicate",
+            "Records that were handed to the writer and had been sealed before; nothing was written for them",
+            duplicate.clone(),
+        );
+        registry.register(
+            "halod_records_conflict",
+            "Sealed records that contradict an earlier record of the same origin",
+            conflict.clone(),
+        );
+        registry.register(
+            "halod_notices",
+            "Notices of halod's own that were sealed into chains, by kind; gap: telemetry is lost and its chain \
+             says so",
+            notice_kinds.clone(),
+        );
+        registry.register(
+            "halod_pipeline_refusals",
+            "How often the pipeline refused room or a batch, by reason, to receivers and to halod's own parts; a \
+             request that asks several times counts several times",
+            refusals.clone(),
+        );
+        registry.register(
+            "halod_in_flight_bytes",
+            "Bytes of requests that were admitted and are not yet on disk or refused",
+            in_flight.clone(),
+        );
+        registry.register(
+            "halod_commits",
+            "Commits: groups of requests that were written and synced together",
+            commits.clone(),
+        );
+        registry.register(
+            "halod_sync_duration_seconds",
+            "Seconds until a commit's writes were synced to disk",
+            sync.clone(),
+        );
+        registry.register(
+            "halod_disk_free_bytes",
+            "Bytes that are free on the file system of the chains, as of the last look, twice a second",
+            disk_free.clone(),
+        );
+        registry.register(
+            "halod_disk_floor_bytes",
+            "Bytes that have to stay free there: below this nothing is accepted (storage.min_free_disk_mib)",
+            disk_floor.clone(),
+        );
+        registry.register("halod_chains", "Chains written to or looked at since start", chains.clone());
     }
 }

@@ -4,7 +4,7 @@
 //! gathers, so groups form by themselves and no timer is in the path of a record.
 
 use super::batch::Receipt;
-use super::intake::{Intake, Job, Permit};
+use super::intake::{Intake, Job, Permit, Reply};
 use super::quiet::Quiet;
 use super::refusal::Refusal;
 use super::stats::{HeadAge, REPORTED_HEADS, Stats};
@@ -78,15 +78,17 @@ pub fn spawn(
     settings: Settings,
     stats: Arc<Stats>,
 ) -> Result<(Intake, WriterHandle), ChainError> {
-    reseal(&mut store)?;
+    reseal(&mut store, &stats)?;
     if !notices.is_empty() {
         let mut works = [Work { drafts: notices, ..Work::default() }];
-        store.commit(&mut works, unix_nanos())?;
+        let committed = store.commit(&mut works, unix_nanos())?;
+        committed.notices.iter().for_each(|kind| stats.notice(kind));
         if !works[0].drafts.is_empty() || works[0].failed.is_some() {
             tracing::warn!("a notice could not be sealed: its chain cannot be written");
         }
     }
     let (jobs, queue) = channel();
+    stats.disk_floor.set(settings.min_free_disk);
     let intake = Intake::new(jobs, settings.max_in_flight, Arc::clone(&stats));
     let (end, ended) = oneshot::channel();
     let directory = settings.directory.clone();
@@ -120,8 +122,9 @@ pub fn spawn(
 }
 
 /// Seals again what is set aside, as far as that can be done now.
-fn reseal(store: &mut Store) -> Result<(), ChainError> {
-    let Resealed { sealed, duplicate, waiting, warnings } = store.reseal(unix_nanos())?;
+fn reseal(store: &mut Store, stats: &Stats) -> Result<(), ChainError> {
+    let Resealed { sealed, duplicate, waiting, warnings, notices } = store.reseal(unix_nanos())?;
+    notices.iter().for_each(|kind| stats.notice(kind));
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     if sealed + duplicate > 0 {
         tracing::info!(sealed, duplicate, waiting, "linked records that had been set aside");
@@ -144,7 +147,7 @@ struct Writer {
 struct Waiting {
     work: Work,
     since: Instant,
-    reply: oneshot::Sender<Result<Receipt, Refusal>>,
+    reply: Reply,
     /// Held until the answer is given.
     _permit: Permit,
 }
@@ -163,7 +166,7 @@ impl Writer {
             self.settings.lock.check()?;
             if self.resealed.elapsed() >= RESEAL {
                 self.resealed = Instant::now();
-                reseal(&mut self.store)?;
+                reseal(&mut self.store, &self.stats)?;
             }
             if !self.waiting.is_empty() {
                 self.commit()?;
@@ -176,7 +179,9 @@ impl Writer {
         let mut next = Some(first);
         while let Some(Job { batch, detailed, reply }) = next {
             bytes += batch.drafts.iter().map(Draft::len).sum::<usize>();
-            if !batch.drafts.is_empty() {
+            if batch.drafts.is_empty() {
+                reply.send(Ok(Receipt::default()));
+            } else {
                 let detail = detailed.then(Box::default);
                 let work = Work { drafts: batch.drafts, detail, ..Work::default() };
                 self.waiting.push(Waiting { work, since: Instant::now(), reply, _permit: batch.permit });
@@ -225,11 +230,10 @@ impl Writer {
                 conflict: work.conflict,
                 detail: work.detail,
             };
-            self.stats.sealed.fetch_add(receipt.sealed.into(), Relaxed);
-            self.stats.duplicate.fetch_add(receipt.duplicate.into(), Relaxed);
-            self.stats.conflict.fetch_add(receipt.conflict.into(), Relaxed);
-            // A sender that went away will send again; the index knows what it had.
-            let _ = waiting.reply.send(refusal.map_or(Ok(receipt), Err));
+            self.stats.sealed.inc_by(receipt.sealed.into());
+            self.stats.duplicate.inc_by(receipt.duplicate.into());
+            self.stats.conflict.inc_by(receipt.conflict.into());
+            waiting.reply.send(refusal.map_or(Ok(receipt), Err));
         }
         self.waiting = still;
         Ok(())
@@ -237,10 +241,11 @@ impl Writer {
 
     fn count(&self, committed: &Committed) {
         if let Some(took) = committed.synced {
-            self.stats.commits.fetch_add(1, Relaxed);
-            self.stats.observe_sync(took);
+            self.stats.commits.inc();
+            self.stats.sync.observe(took);
         }
-        self.stats.chains.store(self.store.chain_count() as u64, Relaxed);
+        committed.notices.iter().for_each(|kind| self.stats.notice(kind));
+        self.stats.chains.set(self.store.chain_count() as u64);
         let sealed_at = SystemTime::now();
         let mut heads = self.stats.heads.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         for (stem, records) in committed.heads.iter().rev().take(REPORTED_HEADS) {
@@ -257,10 +262,10 @@ impl Writer {
     fn refuse_all(&mut self, queue: &Receiver<Job>) {
         self.stats.poisoned.store(true, Relaxed);
         for waiting in self.waiting.drain(..) {
-            let _ = waiting.reply.send(Err(Refusal::Poisoned));
+            waiting.reply.send(Err(Refusal::Poisoned));
         }
         while let Ok(job) = queue.try_recv() {
-            let _ = job.reply.send(Err(Refusal::Poisoned));
+            job.reply.send(Err(Refusal::Poisoned));
         }
     }
 
@@ -271,6 +276,7 @@ impl Writer {
         self.disk_checked = Some(Instant::now());
         // A file system that cannot be asked will show its trouble at the next write.
         let Ok(free) = free_bytes(&self.settings.directory) else { return };
+        self.stats.disk_free.set(free);
         let low = free < self.settings.min_free_disk;
         if self.stats.disk_low.swap(low, Relaxed) != low {
             tracing::warn!(

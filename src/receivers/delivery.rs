@@ -8,7 +8,8 @@
 use super::bill::Bill;
 use super::contain;
 use super::gaps::{Gaps, Loss, Sender};
-use super::stats::{Counters, Pending, ReceiverStats};
+use super::requests::RequestEntry;
+use super::stats::{Counters, ReceiverStats};
 use crate::hold::{Hold, Item};
 use crate::net::body::Reader;
 use crate::net::coding::Coding;
@@ -16,6 +17,7 @@ use crate::net::limits::Limits;
 use crate::net::status::Fault;
 use crate::pipeline::batch::{Batch, Receipt};
 use crate::pipeline::intake::{Intake, Permit};
+use crate::pipeline::items::{Divided, Items};
 use crate::record::build::Builder;
 use crate::record::draft::{Draft, Scratch};
 use crate::record::tenant::Tenant;
@@ -26,7 +28,6 @@ use halo_adapters::fragment::Fragment;
 use http::request::Parts;
 use hyper::body::Incoming;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 /// The way from one receiver at one door to the chain. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -82,12 +83,17 @@ impl Delivery {
 
     /// Counts a request that is refused, and notes what it held if its sender, which tries again what
     /// was refused for a while, will not send it again. Who broke off does.
-    pub fn refused<B>(&self, fault: &Fault, tenant: Option<&Tenant>, reader: &Reader<'_, B>)
-    where
+    pub fn refused<B>(
+        &self,
+        entry: &mut RequestEntry,
+        fault: &Fault,
+        tenant: Option<&Tenant>,
+        reader: &Reader<'_, B>,
+    ) where
         B: http_body::Body<Data = Bytes> + Unpin,
     {
         let stats = self.stats();
-        stats.count(fault);
+        entry.refuse_unless(reader.is_broken(), fault);
         if !reader.is_broken() {
             self.gaps.refused(Sender::Retries, fault, Loss::of_body(stats.name, tenant, reader.length()));
         }
@@ -189,10 +195,11 @@ impl Delivery {
     /// # Errors
     /// A retryable refusal: none of it, or only parts that may be sent again without harm, is sealed.
     pub async fn submit(&self, sheet: Sheet) -> Result<Receipt, Fault> {
-        let pending = self.count(&sheet);
+        let items = self.count(&sheet);
         let Sheet { drafts, kept, permit, .. } = sheet;
-        let receipt = self.seal(drafts, permit, false).await;
-        self.end(pending, receipt, kept)
+        let receipt = self.seal(Batch::new(drafts, permit).told_to(items), false).await?;
+        kept.forward();
+        Ok(receipt)
     }
 
     /// The same, for a receipt that tells of each draft.
@@ -200,10 +207,11 @@ impl Delivery {
     /// # Errors
     /// As [`Self::submit`].
     pub async fn submit_for_detail(&self, sheet: Sheet) -> Result<Receipt, Fault> {
-        let pending = self.count(&sheet);
+        let items = self.count(&sheet);
         let Sheet { drafts, kept, permit, .. } = sheet;
-        let receipt = self.seal(drafts, permit, true).await;
-        self.end(pending, receipt, kept)
+        let receipt = self.seal(Batch::new(drafts, permit).told_to(items), true).await?;
+        kept.forward();
+        Ok(receipt)
     }
 
     /// As [`Self::submit`]; actions that are told in parts are sealed when they are whole, and kept on
@@ -212,18 +220,34 @@ impl Delivery {
     /// # Errors
     /// As [`Self::submit`].
     pub async fn submit_to(&self, hold: &Hold, mut sheet: Sheet) -> Result<Receipt, Fault> {
-        let pending = self.count(&sheet);
+        let mut items = Some(self.count(&sheet));
         let kept = std::mem::take(&mut sheet.kept);
-        let receipt = self.seal_whole(hold, sheet).await;
-        self.end(pending, receipt, kept)
+        let receipt = self.seal_whole(hold, sheet, &mut items).await.inspect_err(|_| {
+            // Those that the writer has are counted there.
+            if let Some(items) = items.take() {
+                items.refuse();
+            }
+        })?;
+        kept.forward();
+        Ok(receipt)
     }
 
-    async fn seal_whole(&self, hold: &Hold, sheet: Sheet) -> Result<Receipt, Fault> {
+    /// `items` are those of the sheet's drafts, and are taken when the writer gets these.
+    async fn seal_whole(
+        &self,
+        hold: &Hold,
+        sheet: Sheet,
+        items: &mut Option<Items>,
+    ) -> Result<Receipt, Fault> {
         let Sheet { mut drafts, fragments, mut permit, mut scratch, .. } = sheet;
         if fragments.is_empty() {
-            return self.seal(drafts, permit, false).await;
+            let batch = Batch::new(drafts, permit);
+            let told = items.take().into_iter().fold(batch, Batch::told_to);
+            return self.seal(told, false).await;
         }
-        let mut ready = hold.put(fragments).await?;
+        let weights = drafts.iter().map(|draft| (draft.id(), 1)).collect();
+        let told = Divided { usable: fragments.len() as u64, ..Divided::default() };
+        let mut ready = hold.put(fragments, self.stats().items.receive(told)).await?;
         let ready_len = ready.len();
         let builder = Arc::clone(&self.builder);
         let draft = move || {
@@ -242,16 +266,19 @@ impl Delivery {
         let (ready, whole) = drafted?;
         drafts.extend(whole);
         permit.grow_to(drafts.iter().map(|draft| size_of::<Draft>() + draft.len()).sum())?;
-        let receipt = self.seal(drafts, permit, false).await?;
-        ready.sealed();
-        Ok(receipt)
+        let mut batch = Batch::new(drafts, permit).told_to(ready);
+        if let Some(items) = items.take() {
+            batch = batch.told_to(items.weighing(weights));
+        }
+        self.seal(batch, false).await
     }
 
-    async fn seal(&self, drafts: Vec<Draft>, permit: Permit, detailed: bool) -> Result<Receipt, Fault> {
-        if drafts.is_empty() {
-            return Ok(Receipt::default());
+    async fn seal(&self, batch: Batch, detailed: bool) -> Result<Receipt, Fault> {
+        if batch.drafts.is_empty() {
+            let nothing = Receipt::default();
+            batch.accounts.into_iter().for_each(|account| account.settle(Ok(&nothing)));
+            return Ok(nothing);
         }
-        let batch = Batch { drafts, permit };
         Ok(if detailed {
             self.intake.submit_for_detail(batch).await?
         } else {
@@ -259,26 +286,17 @@ impl Delivery {
         })
     }
 
-    fn count(&self, sheet: &Sheet) -> Pending<'_> {
-        let Sheet { items, filtered, rejected, .. } = sheet;
-        let stats = self.stats();
-        stats.received.fetch_add(items + filtered + rejected, Relaxed);
-        stats.filtered.fetch_add(*filtered, Relaxed);
-        stats.rejected.fetch_add(*rejected, Relaxed);
-        Pending::new([&stats.accepted, &stats.refused, &stats.abandoned], *items)
-    }
-
-    fn end(
-        &self,
-        pending: Pending<'_>,
-        receipt: Result<Receipt, Fault>,
-        kept: Kept,
-    ) -> Result<Receipt, Fault> {
-        pending.end(receipt.is_ok());
-        let receipt = receipt?;
-        kept.forward();
-        self.stats().requests.fetch_add(1, Relaxed);
-        Ok(receipt)
+    /// Counts what a request came to, its messages for the hold aside.
+    fn count(&self, sheet: &Sheet) -> Items {
+        let Sheet { items, filtered, rejected, fragments, drafts, .. } = sheet;
+        let usable = items - fragments.len() as u64;
+        let divided = Divided { usable, filtered: *filtered, invalid: *rejected, misplaced: 0 };
+        let items = self.stats().items.receive(divided);
+        if drafts.len() as u64 == usable {
+            return items;
+        }
+        // Notices are no items.
+        items.weighing(drafts.iter().map(|draft| (draft.id(), u64::from(draft.notice().is_none()))).collect())
     }
 }
 

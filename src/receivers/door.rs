@@ -6,7 +6,10 @@ use super::litellm::{self, LiteLlm};
 use super::native::NativeService;
 use super::openai_agents::{self, OpenAiAgents};
 use super::otlp::OtlpService;
+use super::requests::{RequestEntry, Transport};
+use super::stats::Counters;
 use crate::net::answer::Reply;
+use crate::net::grpc::is_grpc;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -23,6 +26,7 @@ pub struct Door {
 /// What can be reached at a door.
 #[derive(Debug)]
 pub struct Receivers {
+    pub counters: Arc<Counters>,
     pub otlp: OtlpService,
     pub native: NativeService,
     pub langfuse: LangfuseService,
@@ -56,6 +60,20 @@ impl Room {
     }
 }
 
+impl Receivers {
+    fn begin(&self, room: Room, transport: Transport) -> RequestEntry {
+        let all = &*self.counters;
+        match room {
+            Room::Otlp => all.otlp.begin(transport),
+            Room::Native => all.native.begin(transport),
+            Room::Langfuse => all.langfuse.begin(transport),
+            Room::LangSmith => all.langsmith.begin(transport),
+            Room::LiteLlm => all.litellm.begin(transport),
+            Room::OpenAiAgents => all.openai_agents.begin(transport),
+        }
+    }
+}
+
 impl Door {
     #[must_use]
     pub fn new(receivers: Receivers) -> Self {
@@ -71,14 +89,19 @@ impl Service<Request<Incoming>> for Door {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let receivers = Arc::clone(&self.receivers);
         Box::pin(async move {
-            Ok(match Room::of(&request) {
-                Room::Otlp => receivers.otlp.answer(request).await,
-                Room::Native => receivers.native.answer(request).await,
-                Room::Langfuse => receivers.langfuse.answer(request).await,
-                Room::LangSmith => receivers.langsmith.answer(request).await,
-                Room::LiteLlm => receivers.litellm.answer(request).await,
-                Room::OpenAiAgents => receivers.openai_agents.answer(request).await,
-            })
+            let room = Room::of(&request);
+            let transport = if is_grpc(request.headers()) { Transport::Grpc } else { Transport::Http };
+            let mut entry = receivers.begin(room, transport);
+            let response = match room {
+                Room::Otlp => receivers.otlp.answer(request, &mut entry).await,
+                Room::Native => receivers.native.answer(request, &mut entry).await,
+                Room::Langfuse => receivers.langfuse.answer(request, &mut entry).await,
+                Room::LangSmith => receivers.langsmith.answer(request, &mut entry).await,
+                Room::LiteLlm => receivers.litellm.answer(request, &mut entry).await,
+                Room::OpenAiAgents => receivers.openai_agents.answer(request, &mut entry).await,
+            };
+            entry.answer();
+            Ok(response)
         })
     }
 }

@@ -12,6 +12,7 @@
 use super::delivery::{Body, Delivery, Sheet};
 use super::gaps::{Gaps, Loss, Sender};
 use super::rejected::Rejected;
+use super::requests::RequestEntry;
 use super::tenancy::{HeaderClaim, TenantRule};
 use crate::net::answer::{Reply, json, shorten};
 use crate::net::body::{Reader, declared_length};
@@ -54,14 +55,14 @@ pub struct LiteLlm {
 
 impl LiteLlm {
     /// Answers one request.
-    pub async fn answer(&self, request: Request<Incoming>) -> Response<Reply> {
+    pub async fn answer(&self, request: Request<Incoming>, entry: &mut RequestEntry) -> Response<Reply> {
         let (head, body) = request.into_parts();
         let claim = self.tenant.header_claim(&head.headers);
         let mut loss = Unsettled::new(&self.delivery.gaps, claim.known());
         match self.take(&head, body, claim, &mut loss).await {
             Ok((receipt, filtered, rejected)) => self.sealed(receipt, filtered, &rejected, &loss),
             Err(fault) => {
-                self.delivery.stats().count(&fault);
+                entry.refuse_unless(loss.broken, &fault);
                 loss.refused(&fault);
                 tracing::debug!(receiver = RECEIVER, fault = fault.name(), "request refused");
                 refuse(&fault)
@@ -94,6 +95,7 @@ impl LiteLlm {
             Err(fault) => Err(fault),
         };
         loss.bytes = reader.length();
+        loss.broken = reader.is_broken();
         let mut body = match read {
             Ok(body) => body,
             Err(fault) => {
@@ -192,12 +194,14 @@ struct Unsettled<'a> {
     tenant: Option<Tenant>,
     bytes: u64,
     items: u64,
+    /// The sender broke off.
+    broken: bool,
     open: bool,
 }
 
 impl<'a> Unsettled<'a> {
     fn new(gaps: &'a Gaps, tenant: Option<Tenant>) -> Self {
-        Self { gaps, tenant, bytes: 0, items: 0, open: true }
+        Self { gaps, tenant, bytes: 0, items: 0, broken: false, open: true }
     }
 
     fn loss(&self) -> Loss<'_> {

@@ -15,6 +15,7 @@ pub mod native;
 pub mod openai_agents;
 pub mod otlp;
 pub mod rejected;
+pub mod requests;
 pub mod secrets;
 pub mod stats;
 pub mod tail;

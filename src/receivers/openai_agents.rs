@@ -5,6 +5,7 @@
 
 use super::delivery::{Delivery, Sheet};
 use super::rejected::Rejected;
+use super::requests::RequestEntry;
 use super::tenancy::{HeaderClaim, TenantRule};
 use crate::net::answer::{Reply, json, shorten};
 use crate::net::body::Reader;
@@ -74,7 +75,7 @@ fn key(trace: &str) -> [u8; 16] {
 
 impl OpenAiAgents {
     /// Answers one request.
-    pub async fn answer(&self, request: Request<Incoming>) -> Response<Reply> {
+    pub async fn answer(&self, request: Request<Incoming>, entry: &mut RequestEntry) -> Response<Reply> {
         let (head, body) = request.into_parts();
         let mut reader = Reader::new(body, &self.delivery.limits);
         let fault = match self.take(&head, &mut reader).await {
@@ -82,7 +83,7 @@ impl OpenAiAgents {
             Err(fault) => fault,
         };
         let tenant = self.tenant.header_claim(&head.headers).known();
-        self.delivery.refused(&fault, tenant.as_ref(), &reader);
+        self.delivery.refused(entry, &fault, tenant.as_ref(), &reader);
         reader.make_way(head.version, &head.headers).await;
         refuse(&fault)
     }

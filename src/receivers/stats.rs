@@ -1,13 +1,17 @@
-//! What the receivers other than OTLP count. Written by their requests, read by telemetry.
+//! What the receivers count. Written by their requests, read by telemetry.
 
-use super::otlp::stats::OtlpStats;
+use super::otlp::stats::{OtlpStats, SignalItems};
+use super::requests::{RequestEntry, RequestFamilies, RequestStats, Transport};
 use super::tail::TailStats;
-use crate::net::status::Fault;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use crate::pipeline::items::{ItemFamilies, ItemStats};
+use prometheus_client::registry::Registry;
+use std::sync::Arc;
 
 /// The counters of every receiver.
 #[derive(Debug)]
 pub struct Counters {
+    items: ItemFamilies,
+    requests: RequestFamilies,
     pub otlp: OtlpStats,
     pub litellm: ReceiverStats,
     pub langfuse: ReceiverStats,
@@ -19,120 +23,85 @@ pub struct Counters {
     pub import: ReceiverStats,
 }
 
+/// The handles of one receiver other than OTLP's.
+#[derive(Debug)]
+pub struct ReceiverStats {
+    pub name: &'static str,
+    /// Items are what the sender counts: calls, events, runs, lines.
+    pub items: Arc<ItemStats>,
+    /// Spans, log records and data points that came over OTLP to a path of this receiver's.
+    pub guests: Option<Arc<SignalItems>>,
+    requests: Arc<RequestStats>,
+    /// At the second transport of a receiver that has two.
+    other: Option<(Transport, Arc<RequestStats>)>,
+}
+
 impl Default for Counters {
     fn default() -> Self {
+        use Transport::{File, Grpc, Http};
+        let (items, requests) = (ItemFamilies::default(), RequestFamilies::default());
+        let of = |name, transport, other: Option<Transport>| ReceiverStats {
+            name,
+            items: items.of(&vec![("receiver", name)], false),
+            guests: None,
+            requests: requests.of(name, transport),
+            other: other.map(|other| (other, requests.of(name, other))),
+        };
+        // Its senders tell an action in several messages, which the hold keeps, or as spans.
+        let of_parts = |name| ReceiverStats {
+            items: items.of(&vec![("receiver", name)], true),
+            guests: Some(Arc::new(SignalItems::new(&items, name))),
+            ..of(name, Http, None)
+        };
         Self {
-            otlp: OtlpStats::default(),
-            litellm: ReceiverStats::new("litellm"),
-            langfuse: ReceiverStats::new("langfuse"),
-            langsmith: ReceiverStats::new("langsmith"),
-            openai_agents: ReceiverStats::new("openai_agents"),
-            native: ReceiverStats::new("native"),
-            file_log: ReceiverStats::new("file_log"),
+            otlp: OtlpStats::new(&items, &requests),
+            litellm: of("litellm", Http, None),
+            langfuse: of_parts("langfuse"),
+            langsmith: of_parts("langsmith"),
+            openai_agents: of("openai_agents", Http, None),
+            native: of("native", Http, Some(Grpc)),
+            file_log: of("file_log", File, None),
             tail: TailStats::default(),
-            import: ReceiverStats::new("import"),
+            import: of("import", File, Some(Http)),
+            items,
+            requests,
         }
     }
 }
 
 impl Counters {
-    /// All but OTLP's.
-    #[must_use]
-    pub fn others(&self) -> [&ReceiverStats; 7] {
-        let Self { otlp: _, tail: _, litellm, langfuse, langsmith, openai_agents, native, file_log, import } =
-            self;
-        [litellm, langfuse, langsmith, openai_agents, native, file_log, import]
+    pub fn register(&self, registry: &mut Registry) {
+        // A receiver's handles are of the two families.
+        let Self { items, requests, otlp, tail, .. } = self;
+        requests.register(registry);
+        items.register(registry);
+        otlp.register(registry);
+        tail.register(registry);
     }
-}
 
-/// Counters of one receiver since start. Items are what the sender counts: calls, events, runs, lines.
-/// Of those that were decoded, `received = filtered + rejected + accepted + refused + abandoned`
-/// whenever no request is between decoding and its answer.
-#[derive(Debug)]
-pub struct ReceiverStats {
-    pub name: &'static str,
-    /// Requests answered with success, wholly or in part.
-    pub requests: AtomicU64,
-    pub received: AtomicU64,
-    /// Well-formed, and nothing that an agent did.
-    pub filtered: AtomicU64,
-    /// For good: they cannot become records.
-    pub rejected: AtomicU64,
-    /// Acknowledged: sealed now or before, or on disk until they can be.
-    pub accepted: AtomicU64,
-    /// Of requests that were refused as a whole; their sender may send them again.
-    pub refused: AtomicU64,
-    /// Handed over, but the sender left before the answer: sealed or refused.
-    pub abandoned: AtomicU64,
-    /// Requests that were refused, or of which nothing could be used, in the order of [`Fault::NAMES`].
-    pub faults: [AtomicU64; Fault::NAMES.len()],
+    /// The receivers whose messages the hold keeps, by the word that their messages say.
+    #[must_use]
+    pub fn of_hold(&self) -> crate::hold::Ledger {
+        [&self.langfuse, &self.langsmith].map(|stats| (stats.name, Arc::clone(&stats.items))).into()
+    }
 }
 
 impl ReceiverStats {
+    /// Counts a request that begins. A receiver with one transport counts every request there.
     #[must_use]
-    pub fn new(name: &'static str) -> Self {
-        let zero = || AtomicU64::new(0);
-        Self {
-            name,
-            requests: zero(),
-            received: zero(),
-            filtered: zero(),
-            rejected: zero(),
-            accepted: zero(),
-            refused: zero(),
-            abandoned: zero(),
-            faults: std::array::from_fn(|_| zero()),
+    pub fn begin(&self, transport: Transport) -> RequestEntry {
+        match &self.other {
+            Some((other, stats)) if *other == transport => stats.begin(),
+            _ => self.requests.begin(),
         }
     }
 
-    pub fn count(&self, fault: &Fault) {
-        if let Some(counter) = self.faults.get(fault.index()) {
-            counter.fetch_add(1, Relaxed);
-        }
-    }
-
-    /// The outcomes of items, by name.
+    /// Requests that were answered, refused and abandoned, over all transports.
+    #[cfg(test)]
     #[must_use]
-    pub fn outcomes(&self) -> [(&'static str, u64); 6] {
-        [
-            ("received", &self.received),
-            ("accepted", &self.accepted),
-            ("filtered", &self.filtered),
-            ("rejected", &self.rejected),
-            ("refused", &self.refused),
-            ("abandoned", &self.abandoned),
-        ]
-        .map(|(name, counter)| (name, counter.load(Relaxed)))
-    }
-}
-
-/// Items that were handed over, until their outcome is known. Dropped without one, their request was
-/// abandoned.
-#[derive(Debug)]
-pub struct Pending<'a> {
-    accepted: &'a AtomicU64,
-    refused: &'a AtomicU64,
-    abandoned: &'a AtomicU64,
-    items: u64,
-}
-
-impl<'a> Pending<'a> {
-    #[must_use]
-    pub fn new(counters: [&'a AtomicU64; 3], items: u64) -> Self {
-        let [accepted, refused, abandoned] = counters;
-        Self { accepted, refused, abandoned, items }
-    }
-
-    pub fn end(mut self, accepted: bool) {
-        let counter = if accepted { self.accepted } else { self.refused };
-        counter.fetch_add(std::mem::take(&mut self.items), Relaxed);
-    }
-}
-
-impl Drop for Pending<'_> {
-    fn drop(&mut self) {
-        if self.items > 0 {
-            self.abandoned.fetch_add(self.items, Relaxed);
-        }
+    pub fn ended(&self) -> [u64; 3] {
+        let (first, other) =
+            (self.requests.ended(), self.other.as_ref().map_or([0; 3], |(_, stats)| stats.ended()));
+        std::array::from_fn(|at| first[at] + other[at])
     }
 }

@@ -42,6 +42,7 @@ pub mod settings;
 pub mod stats;
 mod worker;
 
+use prometheus_client::registry::Registry;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -56,7 +57,7 @@ use tokio::sync::{mpsc, oneshot};
 use self::queue::Queue;
 use self::send::Sender;
 pub use self::settings::Settings;
-use self::stats::{Drop as Dropped, TeeStats};
+use self::stats::{Drop as Dropped, TeeFamilies, TeeStats};
 use self::worker::Message;
 
 /// How long the queues' threads may go on delivering when halod stops. What is left stays on disk.
@@ -211,10 +212,10 @@ impl Kept {
     /// Hands the request over to the queue's thread. Never waits.
     pub fn forward(self) {
         let Some((request, inner)) = self.request else { return };
-        inner.stats.offered.fetch_add(1, Relaxed);
-        inner.stats.in_memory.fetch_add(1, Relaxed);
+        inner.stats.offered.inc();
+        inner.stats.in_memory.inc();
         if inner.messages.send(Message::Forward(request)).is_err() {
-            inner.stats.in_memory.fetch_sub(1, Relaxed);
+            inner.stats.in_memory.dec();
             inner.stats.drop_one(Dropped::Disk);
         }
     }
@@ -231,6 +232,7 @@ impl Budget {
 /// Every tee of one run.
 #[derive(Debug, Default)]
 pub struct Tees {
+    families: TeeFamilies,
     running: Vec<Running>,
 }
 
@@ -248,9 +250,9 @@ impl Tees {
     /// A queue's directory can't be used, or the certificates to trust can't be read.
     pub fn open(doors: &[(Door, Settings)], directory: &Path, bounds: Bounds) -> Result<Self, TeeError> {
         let budget = Arc::new(Budget { limit: bounds.memory, used: AtomicUsize::new(0) });
-        let mut running = Vec::new();
+        let (families, mut running) = (TeeFamilies::default(), Vec::new());
         for (door, settings) in doors {
-            running.push(Running::start(*door, settings.clone(), directory, bounds, &budget)?);
+            running.push(Running::start(*door, settings.clone(), directory, bounds, &budget, &families)?);
         }
         let is_on = |door: &Door| doors.iter().any(|(on, _)| on == door);
         for door in Door::ALL.iter().filter(|door| !is_on(door)) {
@@ -260,7 +262,7 @@ impl Tees {
                 tracing::warn!(%place, "requests wait here, with their credentials, for a tee that is no longer configured; delete them, or configure receivers.{}.tee", door.name());
             }
         }
-        Ok(Self { running })
+        Ok(Self { families, running })
     }
 
     /// The handle of a door; off where it has no tee.
@@ -269,11 +271,9 @@ impl Tees {
         self.running.iter().find(|one| one.door == door).map(|one| one.tee.clone()).unwrap_or_default()
     }
 
-    /// The counters of each tee that is on.
-    #[must_use]
-    pub fn stats(&self) -> Vec<(&'static str, Arc<TeeStats>)> {
-        let stats = |one: &Running| Some((one.door.name(), Arc::clone(&one.tee.inner.as_ref()?.stats)));
-        self.running.iter().filter_map(stats).collect()
+    /// Registers what is counted of the tees that are on.
+    pub fn register(&self, registry: &mut Registry) {
+        self.families.register(registry);
     }
 
     /// Stops the threads when they have queued what was handed to them and delivered what the backends
@@ -300,8 +300,9 @@ impl Running {
         directory: &Path,
         bounds: Bounds,
         budget: &Arc<Budget>,
+        families: &TeeFamilies,
     ) -> Result<Self, TeeError> {
-        let stats = Arc::new(TeeStats::default());
+        let stats = Arc::new(families.of(door.name()));
         let path = directory.join(PLACE).join(door.name());
         let limits = queue::Limits {
             bytes: settings.queue_size,
@@ -313,7 +314,7 @@ impl Running {
             error,
         })?;
         let sender = Sender::new(door, &settings)?;
-        let waiting = stats.entries.load(Relaxed);
+        let waiting = stats.entries.get();
         tracing::info!(receiver = door.name(), endpoint = %settings.endpoint, waiting, "what is sealed is passed on");
         let (messages, receiver) = mpsc::unbounded_channel();
         let (end, ended) = oneshot::channel();
@@ -352,7 +353,7 @@ mod tests {
     use super::*;
 
     fn stats(tees: &Tees) -> Arc<TeeStats> {
-        Arc::clone(&tees.stats()[0].1)
+        Arc::clone(&tees.running[0].tee.inner.as_ref().unwrap().stats)
     }
 
     fn count(tees: &Tees, why: &str) -> u64 {
@@ -378,16 +379,16 @@ mod tests {
         assert!(tee.is_on() && !tees.of(Door::Otlp).is_on());
         let first = keep(&tee, 60_000);
         keep(&tee, 60_000).forward();
-        assert_eq!((count(&tees, "memory"), stats(&tees).offered.load(Relaxed)), (1, 0));
+        assert_eq!((count(&tees, "memory"), stats(&tees).offered.get()), (1, 0));
         drop(first);
         keep(&tee, 99_000).forward();
-        assert_eq!((count(&tees, "memory"), stats(&tees).offered.load(Relaxed)), (1, 1));
+        assert_eq!((count(&tees, "memory"), stats(&tees).offered.get()), (1, 1));
         keep(&Tee::default(), 1).forward();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let stats = stats(&tees);
         runtime.block_on(tees.finish());
         // The end waited for the queue, not for the backend.
-        assert_eq!(stats.entries.load(Relaxed), 1);
+        assert_eq!(stats.entries.get(), 1);
         assert!(queue::holds_anything(&dir.path().join(PLACE).join("litellm")));
         keep(&tee, 1).forward();
         assert_eq!(stats.dropped().map(|(_, count)| count).sum::<u64>(), 2);

@@ -11,7 +11,6 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use super::entry::{self, Entry, Frame, MAGIC, PREFIX};
 use super::stats::{Drop, TeeStats};
@@ -142,8 +141,8 @@ impl Queue {
 
     /// Bytes and entries, where telemetry sees them.
     fn report(&self) {
-        self.stats.bytes.store(self.segments.iter().map(|segment| segment.bytes).sum(), Relaxed);
-        self.stats.entries.store(self.segments.iter().map(|segment| segment.entries).sum(), Relaxed);
+        self.stats.bytes.set(self.segments.iter().map(|segment| segment.bytes).sum());
+        self.stats.entries.set(self.segments.iter().map(|segment| segment.entries).sum());
     }
 
     /// Takes an entry in, [`entry::head`] and body, behind all others. What does not fit is dropped, the oldest first, and

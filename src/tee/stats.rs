@@ -1,6 +1,8 @@
 //! What a tee counts. Written by its thread and by the requests, read by telemetry.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use crate::pipeline::meter::{Counters, Gauge, Gauges};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::registry::Registry;
 
 /// Why a request was not passed on, for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,16 +47,27 @@ pub enum Retry {
 #[derive(Debug, Default)]
 pub struct TeeStats {
     /// Handed over after a receipt.
-    pub offered: AtomicU64,
+    pub offered: Counter,
     /// Taken by the backend.
-    pub forwarded: AtomicU64,
-    dropped: [AtomicU64; 8],
-    retried: [AtomicU64; 6],
+    pub forwarded: Counter,
+    dropped: [Counter; Drop::NAMES.len()],
+    retried: [Counter; Retry::NAMES.len()],
     /// Of these, what has not reached the queue.
-    pub in_memory: AtomicU64,
+    pub in_memory: Gauge,
     /// In the queue: bytes of its files, and entries not delivered.
-    pub bytes: AtomicU64,
-    pub entries: AtomicU64,
+    pub bytes: Gauge,
+    pub entries: Gauge,
+}
+
+/// The families of all tees.
+#[derive(Debug, Default)]
+pub struct TeeFamilies {
+    offered: Counters,
+    forwarded: Counters,
+    dropped: Counters,
+    retried: Counters,
+    waiting: Gauges,
+    bytes: Gauges,
 }
 
 impl Drop {
@@ -87,29 +100,73 @@ impl TeeStats {
 
     pub fn drop_many(&self, why: Drop, entries: u64) {
         if let Some(counter) = self.dropped.get(why as usize) {
-            counter.fetch_add(entries, Relaxed);
+            counter.inc_by(entries);
         }
     }
 
     pub fn retry(&self, why: Retry) {
         if let Some(counter) = self.retried.get(why as usize) {
-            counter.fetch_add(1, Relaxed);
+            counter.inc();
         }
     }
 
     /// Entries that made room for newer ones.
     #[must_use]
     pub fn dropped_full(&self) -> u64 {
-        self.dropped.get(Drop::Full as usize).map_or(0, |counter| counter.load(Relaxed))
+        self.dropped.get(Drop::Full as usize).map_or(0, Counter::get)
     }
 
     /// Dropped entries, by the name of the reason.
     pub fn dropped(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        Drop::NAMES.into_iter().zip(self.dropped.iter().map(|counter| counter.load(Relaxed)))
+        Drop::NAMES.into_iter().zip(self.dropped.iter().map(Counter::get))
+    }
+}
+
+impl TeeFamilies {
+    pub fn register(&self, registry: &mut Registry) {
+        let Self { offered, forwarded, dropped, retried, waiting, bytes } = self;
+        registry.register(
+            "halod_tee_offered",
+            "Sealed requests that were handed to a tee, to be passed on",
+            offered.clone(),
+        );
+        registry.register(
+            "halod_tee_forwarded",
+            "Requests that the backend behind a tee took",
+            forwarded.clone(),
+        );
+        registry.register(
+            "halod_tee_dropped",
+            "Requests that were sealed and will not be passed on, by reason; memory: before they were in the queue, \
+             full: the oldest of the queue",
+            dropped.clone(),
+        );
+        registry.register(
+            "halod_tee_retried",
+            "Attempts to pass a request on that failed, by reason",
+            retried.clone(),
+        );
+        registry.register("halod_tee_queue_bytes", "Bytes of disk that a tee's queue takes", bytes.clone());
+        registry.register(
+            "halod_tee_queue_requests",
+            "Requests that wait to be passed on: on disk in the queue, or in memory on their way to it",
+            waiting.clone(),
+        );
     }
 
-    /// Attempts that failed and were or will be repeated, by the name of the reason.
-    pub fn retried(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        Retry::NAMES.into_iter().zip(self.retried.iter().map(|counter| counter.load(Relaxed)))
+    /// The handles of the tee of `receiver`, which are there from now on.
+    #[must_use]
+    pub fn of(&self, receiver: &'static str) -> TeeStats {
+        let labels = vec![("receiver", receiver)];
+        let with = |key, value| vec![("receiver", receiver), (key, value)];
+        TeeStats {
+            offered: self.offered.get_or_create_owned(&labels),
+            forwarded: self.forwarded.get_or_create_owned(&labels),
+            dropped: Drop::NAMES.map(|reason| self.dropped.get_or_create_owned(&with("reason", reason))),
+            retried: Retry::NAMES.map(|reason| self.retried.get_or_create_owned(&with("reason", reason))),
+            in_memory: self.waiting.get_or_create_owned(&with("place", "memory")),
+            bytes: self.bytes.get_or_create_owned(&labels),
+            entries: self.waiting.get_or_create_owned(&with("place", "disk")),
+        }
     }
 }

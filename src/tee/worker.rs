@@ -4,7 +4,6 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -104,7 +103,7 @@ async fn deliver(
             intake.drop_entry(ticket, Drop::Failed, "it was tried max_attempts times");
             return true;
         }
-        intake.said.failure(why, intake.stats.entries.load(Relaxed));
+        intake.said.failure(why, intake.stats.entries.get());
         if intake.closing.is_some() {
             // Halod does not wait for a backend that is down.
             return false;
@@ -164,7 +163,7 @@ impl Intake {
         if let Err(error) = self.queue.append(&request.head, &request.body) {
             self.said.disk(&error);
         }
-        self.stats.in_memory.fetch_sub(1, Relaxed);
+        self.stats.in_memory.dec();
         self.said.full(self.stats.dropped_full() - dropped);
     }
 
@@ -205,9 +204,9 @@ impl Intake {
     }
 
     fn taken(&mut self, ticket: Ticket) {
-        self.said.success(self.stats.entries.load(Relaxed));
+        self.said.success(self.stats.entries.get());
         if self.done(ticket) {
-            self.stats.forwarded.fetch_add(1, Relaxed);
+            self.stats.forwarded.inc();
         }
     }
 

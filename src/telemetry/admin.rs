@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `/healthz` | 200 while the process lives |
 //! | `/readyz` | 200 when requests are accepted, else 503 naming each reason: `starting`, `poisoned`, `disk_low`, `draining` |
-//! | `/metrics` | Prometheus text, see [`super::metrics`] |
+//! | `/metrics` | Prometheus text or OpenMetrics, see [`super::metrics`] |
 //! | `/`, `/status` | version, bound addresses, directory, uptime and counters as JSON |
 //!
 //! It has its own accept loop and bounds, so that neither a flood at a receiver nor a drain takes
@@ -26,7 +26,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::json;
 use tokio::sync::Semaphore;
 
-use super::metrics::{self, Sample};
+use super::metrics::{Format, Metrics};
+use crate::net::connections::ConnectionStats;
 use crate::net::socket::{Socket, Stream};
 use crate::pipeline::stats::Stats;
 
@@ -50,8 +51,9 @@ pub struct State {
     /// The store is being opened, which may take a while after a crash.
     pub starting: AtomicBool,
     pub stats: Arc<Stats>,
-    /// The receivers' counters at this moment.
-    pub receivers: Box<dyn Fn() -> Vec<Sample> + Send + Sync>,
+    pub metrics: Metrics,
+    /// Of this port.
+    pub connections: ConnectionStats,
 }
 
 impl std::fmt::Debug for State {
@@ -80,23 +82,25 @@ impl State {
 /// Serves until the future is dropped.
 pub async fn serve(socket: Socket, state: Arc<State>) {
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
+    state.connections.limit.set(CONNECTIONS as u64);
     loop {
         // The semaphore is never closed.
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
         let stream = match socket.accept().await {
             Ok(stream) => stream,
             Err(error) => {
+                state.connections.not_accepted.inc();
                 tracing::warn!(%error, "the admin port can't accept a connection");
                 tokio::time::sleep(PAUSE).await;
                 continue;
             }
         };
-        let state = Arc::clone(&state);
+        let (open, state) = (state.connections.open(), Arc::clone(&state));
         tokio::spawn(async move {
             if tokio::time::timeout(LIFETIME, connection(stream, state)).await.is_err() {
                 tracing::debug!("admin connection closed: its time is up");
             }
-            drop(slot);
+            drop((open, slot));
         });
     }
 }
@@ -132,14 +136,14 @@ fn answer<B>(request: &Request<B>, state: &State) -> Response<Full<Bytes>> {
         "/healthz" => json_response(StatusCode::OK, &json!({ "status": "alive" })),
         "/readyz" => ready(state),
         "/metrics" => {
-            let text = metrics::render(
-                &state.stats,
-                &(state.receivers)(),
-                state.not_ready().is_empty(),
-                state.started,
-                SystemTime::now(),
-            );
-            response(StatusCode::OK, metrics::CONTENT_TYPE, text)
+            let format = Format::wanted(request.headers());
+            match state.metrics.render(state.not_ready().is_empty(), format) {
+                Ok(text) => response(StatusCode::OK, format.content_type(), text),
+                Err(_) => json_response(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    &json!({ "error": "the metrics cannot be written" }),
+                ),
+            }
         }
         "/" | "/status" => json_response(StatusCode::OK, &status(state)),
         _ => {
@@ -170,13 +174,13 @@ fn status(state: &State) -> serde_json::Value {
         "listening": doors,
         "directory": state.directory.display().to_string(),
         "records": {
-            "sealed": stats.sealed.load(Relaxed),
-            "duplicate": stats.duplicate.load(Relaxed),
-            "conflict": stats.conflict.load(Relaxed),
+            "sealed": stats.sealed.get(),
+            "duplicate": stats.duplicate.get(),
+            "conflict": stats.conflict.get(),
         },
-        "commits": stats.commits.load(Relaxed),
-        "chains": stats.chains.load(Relaxed),
-        "in_flight_bytes": stats.in_flight.load(Relaxed),
+        "commits": stats.commits.get(),
+        "chains": stats.chains.get(),
+        "in_flight_bytes": stats.in_flight.get(),
     })
 }
 

@@ -6,6 +6,9 @@ use std::net::SocketAddr;
 use serde_json::Value;
 
 use super::*;
+use crate::pipeline::items::Divided;
+use crate::receivers::stats::Counters;
+use halo_adapters::otlp::Signal;
 
 struct Served {
     state: Arc<State>,
@@ -19,20 +22,19 @@ fn served() -> Served {
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let address = listener.local_addr().unwrap();
     let stats = Arc::new(Stats::default());
-    let receivers = || {
-        vec![Sample {
-            name: "halod_receiver_accepted_spans_total",
-            labels: vec![("receiver", "otlp".into())],
-            value: 9,
-        }]
-    };
+    let counters = Counters::default();
+    let _filtered =
+        counters.otlp.items.of(Signal::Traces).receive(Divided { filtered: 9, ..Divided::default() });
+    let metrics = Metrics::new(&stats, &counters.otlp.filtered, SystemTime::now())
+        .with(|registry| counters.register(registry));
     let state = Arc::new(State {
         doors: vec![("otlp/grpc", "127.0.0.1:4317".into()), ("admin", address.to_string())],
         directory: "/var/lib/halod".into(),
         started: SystemTime::now(),
         starting: AtomicBool::new(false),
         stats: Arc::clone(&stats),
-        receivers: Box::new(receivers),
+        metrics,
+        connections: ConnectionStats::default(),
     });
     runtime.spawn(serve(listener.into(), Arc::clone(&state)));
     Served { state, address, stats, _runtime: runtime }
@@ -50,7 +52,13 @@ impl Served {
     }
 
     fn ask(&self, method: &str, path: &str) -> (u16, String, String) {
-        let answer = self.raw(&format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"));
+        self.ask_for(method, path, "*/*")
+    }
+
+    fn ask_for(&self, method: &str, path: &str, accept: &str) -> (u16, String, String) {
+        let head =
+            format!("{method} {path} HTTP/1.1\r\nhost: x\r\naccept: {accept}\r\nconnection: close\r\n\r\n");
+        let answer = self.raw(&head);
         let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         (status, head.to_ascii_lowercase(), body.to_owned())
@@ -81,7 +89,7 @@ fn alive_and_ready_are_different_questions() {
 #[test]
 fn status_tells_where_everything_is() {
     let served = served();
-    served.stats.sealed.store(3, Relaxed);
+    served.stats.sealed.inc_by(3);
     let (status, body) = served.json("/status");
     assert_eq!(status, 200);
     assert_eq!(body["listening"]["otlp/grpc"], "127.0.0.1:4317");
@@ -97,7 +105,31 @@ fn metrics_are_prometheus_text() {
     let (status, head, body) = served().ask("GET", "/metrics");
     assert_eq!(status, 200);
     assert!(head.contains("content-type: text/plain; version=0.0.4"), "{head}");
-    assert!(body.contains("\nhalod_receiver_accepted_spans_total{receiver=\"otlp\"} 9\n"), "{body}");
+    let filtered = "\nhalod_items_total{receiver=\"otlp\",signal=\"traces\",outcome=\"filtered\"} 9\n";
+    assert!(body.contains(filtered) && !body.contains("# EOF"), "{body}");
+}
+
+/// What Prometheus 2.42 and 3 send.
+#[test]
+fn who_asks_for_openmetrics_gets_it() {
+    let served = served();
+    for accept in [
+        "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,\
+         text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+        "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
+         application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,\
+         text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
+    ] {
+        let (status, head, body) = served.ask_for("GET", "/metrics", accept);
+        assert_eq!(status, 200);
+        assert!(head.contains("content-type: application/openmetrics-text; version=1.0.0"), "{head}");
+        assert!(body.ends_with("\n# EOF\n"), "{body}");
+        assert!(body.contains("\n# TYPE halod_items counter\n"), "{body}");
+    }
+    for accept in ["text/plain", "text/html, */*;q=0.1", "application/openmetrics-text;q=0, text/plain"] {
+        let (_, head, _) = served.ask_for("GET", "/metrics", accept);
+        assert!(head.contains("content-type: text/plain; version=0.0.4"), "{head}");
+    }
 }
 
 #[test]

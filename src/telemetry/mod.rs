@@ -3,4 +3,3 @@
 pub mod admin;
 pub mod log;
 pub mod metrics;
-pub mod receivers;

@@ -208,7 +208,7 @@ fn a_refused_collector_sends_again() {
     hog.begin("/v1/traces", &[("content-type", PROTOBUF)], 1 << 20).unwrap();
     wait_until("the request is admitted", LIMIT, || halod.metric("halod_in_flight_bytes", "") > 0);
     collector.write(50);
-    let refused = || halod.metric("halod_requests_refused_total", "reason=\"full\"");
+    let refused = || halod.metric("halod_requests_total", "outcome=\"refused\",reason=\"full\"");
     wait_until("the Collector is refused, and again", LIMIT, || refused() >= 2);
     assert_eq!(halod.sealed(), 50);
     drop(hog);

@@ -45,7 +45,7 @@ fn later(halod: &Halod, path: &'static str, body: &[u8]) -> JoinHandle<std::io::
 
 fn await_hold(halod: &Halod) {
     wait_until("the request waits", Duration::from_secs(20), || {
-        halod.metric("halod_receiver_waiting_requests", "") == 1
+        halod.metric("halod_otlp_waiting_requests", "") == 1
     });
 }
 
@@ -74,28 +74,32 @@ fn no_conflicts(halod: &Halod) {
     assert_eq!(halod.metric("halod_records_conflict_total", ""), 0);
 }
 
-/// Log records that were filtered and accepted.
-fn accounted(halod: &Halod, transport: &str, sent: (u64, u64)) {
-    let labels = |outcome: &str| format!("transport=\"{transport}\",outcome=\"{outcome}\"");
-    let of = |outcome: &str| halod.metric("halod_receiver_log_records_total", &labels(outcome));
-    assert_eq!((of("filtered"), of("accepted")), sent);
+/// Log records that were filtered, sealed and recognised: all that there were.
+fn accounted(halod: &Halod) -> [u64; 3] {
+    let of = |outcome: &str| halod.items_of("receiver=\"otlp\",signal=\"logs\"", outcome);
+    let ended = ["filtered", "sealed", "duplicate"].map(of);
+    assert_eq!(of("received"), ended.iter().sum::<u64>());
+    ended
 }
 
 #[test]
 fn coding_agents_logs_are_what_they_did() {
     let dir = tempfile::tempdir().unwrap();
     let halod = Halod::start(dir.path());
-    for _ in 0..2 {
+    for round in 0..2 {
         taken(&halod, LOGS, JSON, &logs_of("claude-code.json"));
         taken(&halod, LOGS, JSON, &logs_of("gemini-cli.json"));
         taken(&halod, LOGS, JSON, &logs_of("codex.json"));
+        let before = accounted(&halod);
         let mut grpc = Grpc::connect(halod.grpc).unwrap();
         let answer = grpc.send(GRPC_LOGS, &[], &frame(0, &logs_of("claude-code-defaults.pb"))).unwrap();
         assert_eq!(answer.code, 0, "{}", answer.message);
+        // Those about hooks and connections, and withheld answers, tell of no action.
+        let after = accounted(&halod);
+        let new: [u64; 3] = std::array::from_fn(|at| after[at] - before[at]);
+        assert_eq!(new, [[57, 23, 0], [57, 0, 23]][round]);
     }
     no_conflicts(&halod);
-    // Those about hooks and connections, and withheld answers, tell of no action.
-    accounted(&halod, "grpc", (2 * 57, 2 * 23));
     assert_eq!(halod.sealed(), halod.duplicates(), "the second sending is recognised");
     assert!(halod.terminate().success());
     let mut counts = BTreeMap::<(String, &str, &str), usize>::new();
@@ -208,7 +212,7 @@ fn content_that_comes_first_is_in_its_calls_record() {
     taken(&halod, "/v1/traces", PROTOBUF, &sent.spans);
     let answer = waiting.join().unwrap().unwrap();
     assert_eq!((answer.status, answer.body.len()), (200, 0));
-    accounted(&halod, "http", (0, 8));
+    assert_eq!(accounted(&halod), [0, 8, 0], "what spans took is sealed with them");
     let chains = dir.path().join("records");
     assert_eq!(counts(&all(&chains)), expected(0));
     calls_have_content(&all(&chains));

@@ -26,6 +26,7 @@ mod hash_oracle;
 mod import;
 mod langfuse;
 mod langsmith;
+mod ledger;
 mod lineage;
 mod litellm;
 mod logs;

@@ -54,7 +54,7 @@ fn check(halod: Halod, dir: &Path, account: &Account) {
     assert_eq!(halod.sealed(), sealed as u64);
     assert_eq!(halod.duplicates(), sealed as u64, "the second sending is recognised");
     assert_eq!(halod.metric("halod_records_conflict_total", ""), 0);
-    assert_eq!(halod.metric("halod_spans_filtered_total", ""), 2 * filtered as u64);
+    assert_eq!(halod.items_of("signal=\"traces\"", "filtered"), 2 * filtered as u64);
     assert_exactly(dir, account.genai().map(|s| s.key.clone()));
     let mut tenants: BTreeMap<Option<String>, Vec<&Sent>> = BTreeMap::new();
     for sent in account.genai() {

@@ -171,9 +171,7 @@ fn with_a_configuration_it_shows_what_the_daemon_seals() {
     let config = config.to_str().unwrap();
     let dir = place.path().join("records");
     let halod = Halod::start_with(&dir, &["--config", config]);
-    let items = |outcome: &str| {
-        halod.metric("halod_receiver_items_total", &format!("receiver=\"file_log\",outcome=\"{outcome}\""))
-    };
+    let items = |outcome: &str| halod.items("file_log", outcome);
     wait_until("every line is read", Duration::from_secs(60), || items("received") >= 7);
     let counted = ["filtered", "rejected"].map(items);
     assert!(halod.terminate().success());

@@ -69,13 +69,9 @@ fn what_is_wholly_unusable_is_neither_passed_on_nor_a_success() {
         let headers = [("content-type", JSON), ("x-tenant-id", tenant)];
         halod.connect().post(path, &headers, body.to_string().as_bytes()).unwrap().status
     };
-    let requests =
-        |door: &str| halod.metric("halod_receiver_requests_total", &format!("receiver=\"{door}\""));
-    let faults = |door: &str| halod.metric("halod_receiver_faults_total", &format!("receiver=\"{door}\""));
-    let items = |door: &str, outcome: &str| {
-        let labels = format!("receiver=\"{door}\",outcome=\"{outcome}\"");
-        halod.metric("halod_receiver_items_total", &labels)
-    };
+    let requests = |door: &str| halod.requests(door, "answered");
+    let faults = |door: &str| halod.requests(door, "refused");
+    let items = |door: &str, outcome: &str| halod.items(door, outcome);
 
     let mut all = 0;
     for (door, path, wrong, count, status, _) in doors() {
@@ -83,20 +79,12 @@ fn what_is_wholly_unusable_is_neither_passed_on_nor_a_success() {
         let tenant = path.trim_start_matches('/').replace('/', "-");
         assert_eq!(post(path, &tenant, &wrong), status, "{path}");
         assert_eq!((requests(door), faults(door) - before.0), (0, 1), "{path}: refused, and no success");
-        if door != "otlp" {
-            assert_eq!(items(door, "rejected") - before.1, count, "{path}");
-            all += count;
-            let ended =
-                ["accepted", "filtered", "rejected", "refused", "abandoned"].map(|end| items(door, end));
-            assert_eq!(items(door, "received"), ended.iter().sum::<u64>(), "{path}");
-        }
+        assert_eq!(items(door, "rejected") - before.1, count, "{path}");
+        all += count;
+        let ended = ["sealed", "duplicate", "filtered", "rejected", "refused", "abandoned", "in_flight"];
+        assert_eq!(items(door, "received"), ended.map(|end| items(door, end)).iter().sum::<u64>(), "{path}");
     }
-    assert_eq!(all, 10);
-    let rejected = ["received_spans_total", "spans_rejected_total"].map(|name| {
-        let prefix = if name.starts_with("spans") { "halod_" } else { "halod_receiver_" };
-        halod.metric(&format!("{prefix}{name}"), "")
-    });
-    assert_eq!(rejected, [1, 1], "of OTLP's spans");
+    assert_eq!(all, 11);
     assert_eq!(halod.sealed(), 0);
 
     // What can be used in part is passed on whole, after all that could not be.
@@ -137,12 +125,9 @@ fn a_request_of_records_that_are_all_wrong_is_no_success() {
         halod.connect().post("/v1/records", &[("content-type", JSON)], body.to_string().as_bytes()).unwrap()
     };
     let counts = || {
-        let items = |outcome: &str| {
-            halod.metric("halod_receiver_items_total", &format!("receiver=\"native\",outcome=\"{outcome}\""))
-        };
-        let of = "receiver=\"native\"";
-        let requests = halod.metric("halod_receiver_requests_total", of);
-        [requests, halod.metric("halod_receiver_faults_total", of), items("received"), items("rejected")]
+        let requests = |outcome: &str| halod.requests("native", outcome);
+        let items = |outcome: &str| halod.items("native", outcome);
+        [requests("answered"), requests("refused"), items("received"), items("rejected")]
     };
     let answer = post(&json!([{"key": "1"}, {}]));
     assert_eq!(answer.status, 400);

@@ -27,7 +27,7 @@ fn writer(answers: Vec<Refusal>) -> (Intake, Told) {
         let mut answers = answers.into_iter();
         move |Job { batch, reply, .. }: Job| {
             if let Some(refusal) = answers.next() {
-                let _ = reply.send(Err(refusal));
+                reply.send(Err(refusal));
                 return;
             }
             for draft in &batch.drafts {
@@ -35,7 +35,7 @@ fn writer(answers: Vec<Refusal>) -> (Intake, Told) {
                 draft.seal(&GENESIS, &time::rfc3339(1), &mut line);
                 told.0.lock().unwrap().push(serde_json::from_slice(&line).unwrap());
             }
-            let _ = reply.send(Ok(Receipt::default()));
+            reply.send(Ok(Receipt::default()));
         }
     };
     tokio::spawn(async move {

@@ -14,6 +14,7 @@ pub use self::keys::Keys;
 
 use super::delivery::{Delivery, Sheet};
 use super::otlp::{Guest, OtlpService};
+use super::requests::RequestEntry;
 use super::tenancy::{HeaderClaim, TenantRule};
 use crate::hold::Hold;
 use crate::net::answer::{self, Reply};
@@ -68,7 +69,7 @@ impl Wanted {
 
 impl LangfuseService {
     /// Answers one request.
-    pub async fn answer(&self, mut request: Request<Incoming>) -> Response<Reply> {
+    pub async fn answer(&self, mut request: Request<Incoming>, entry: &mut RequestEntry) -> Response<Reply> {
         let wanted = Wanted::of(request.method(), request.uri().path());
         let known = self.keys.tenant(request.headers());
         let claim = known.map(|tenant| self.tenant.claim(tenant, request.headers()));
@@ -77,19 +78,22 @@ impl LangfuseService {
                 let body = json!({ "status": "OK", "version": env!("CARGO_PKG_VERSION") });
                 answer::json(StatusCode::OK, &body, None)
             }
-            (_, Err(fault)) => self.refuse(request, &fault).await,
+            (_, Err(fault)) => self.refuse(request, entry, &fault).await,
             (Wanted::Traces, Ok(claim)) => {
                 let uri = std::mem::replace(request.uri_mut(), Uri::from_static("/v1/traces"));
-                request.extensions_mut().insert(Guest { claim, tee: self.delivery.tee.clone(), uri });
-                self.otlp.answer(request).await
+                let (tee, items) = (self.delivery.tee.clone(), self.delivery.stats().guests.clone());
+                request.extensions_mut().insert(Guest { claim, tee, uri, items });
+                self.otlp.answer(request, entry).await
             }
-            (Wanted::Ingestion | Wanted::Score, Ok(claim)) => self.take(request, wanted, claim).await,
+            (Wanted::Ingestion | Wanted::Score, Ok(claim)) => self.take(request, entry, wanted, claim).await,
             (Wanted::Projects, Ok(_)) => answer::json(StatusCode::OK, &projects(), None),
             (Wanted::Method(allowed), Ok(_)) => {
+                entry.refuse(&Fault::Method);
                 let what = format!("only {allowed} is answered here");
                 answer::json(StatusCode::METHOD_NOT_ALLOWED, &error(&what, "MethodNotAllowedError"), None)
             }
             (Wanted::Unknown, Ok(_)) => {
+                entry.refuse(&Fault::Unserved("of Langfuse's API"));
                 let what = "halod keeps no prompts, datasets, media or the like, and gives nothing out: it makes \
                             records of what agents do";
                 answer::json(StatusCode::NOT_FOUND, &error(what, "LangfuseNotFoundError"), None)
@@ -97,16 +101,22 @@ impl LangfuseService {
         }
     }
 
-    async fn take(&self, request: Request<Incoming>, wanted: Wanted, claim: HeaderClaim) -> Response<Reply> {
+    async fn take(
+        &self,
+        request: Request<Incoming>,
+        entry: &mut RequestEntry,
+        wanted: Wanted,
+        claim: HeaderClaim,
+    ) -> Response<Reply> {
         let (head, body) = request.into_parts();
         let mut reader = Reader::new(body, &self.delivery.limits);
         let tenant = claim.known();
         let taken = match self.delivery.read(&head, &mut reader).await {
             Ok(body) if wanted == Wanted::Score => {
-                self.seal(body, claim, Scores::read).await.map(|scores| scores.answer())
+                self.seal(body, entry, claim, Scores::read).await.map(|scores| scores.answer())
             }
             Ok(body) => {
-                let batch = self.seal(body, claim, Batch::read).await;
+                let batch = self.seal(body, entry, claim, Batch::read).await;
                 batch.map(|batch| (StatusCode::MULTI_STATUS, batch.answer()))
             }
             Err(fault) => Err(fault),
@@ -114,7 +124,7 @@ impl LangfuseService {
         match taken {
             Ok((status, answer)) => answer::json(status, &answer, None),
             Err(fault) => {
-                self.delivery.refused(&fault, tenant.as_ref(), &reader);
+                self.delivery.refused(entry, &fault, tenant.as_ref(), &reader);
                 reader.make_way(head.version, &head.headers).await;
                 said(&fault)
             }
@@ -125,6 +135,7 @@ impl LangfuseService {
     async fn seal<T: Send + 'static>(
         &self,
         body: super::delivery::Body,
+        entry: &mut RequestEntry,
         claim: HeaderClaim,
         read: fn(&bytes::Bytes, &HeaderClaim, &mut Sheet) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
@@ -134,18 +145,23 @@ impl LangfuseService {
         let rejected = sheet.rejected;
         // It is answered event by event all the same.
         match self.delivery.nothing_of(&sheet) {
-            Some(fault) => self.delivery.stats().count(&fault),
+            Some(fault) => entry.refuse(&fault),
             None => drop(self.delivery.submit_to(&self.hold, sheet).await?),
         }
         self.delivery.unusable(rejected, tenant.as_ref());
         Ok(told)
     }
 
-    async fn refuse(&self, request: Request<Incoming>, fault: &Fault) -> Response<Reply> {
+    async fn refuse(
+        &self,
+        request: Request<Incoming>,
+        entry: &mut RequestEntry,
+        fault: &Fault,
+    ) -> Response<Reply> {
         let (head, body) = request.into_parts();
         let reader = Reader::new(body, &self.delivery.limits);
         // Who it is is not known: nothing is said of it in a chain.
-        self.delivery.stats().count(fault);
+        entry.refuse(fault);
         reader.make_way(head.version, &head.headers).await;
         said(fault)
     }

@@ -25,6 +25,7 @@ use self::reading::Asked;
 use self::route::Route;
 use super::delivery::{Delivery, Sheet};
 use super::otlp::{Guest, OtlpService};
+use super::requests::RequestEntry;
 use super::tenancy::{HeaderClaim, TenantRule};
 use crate::hold::Hold;
 use crate::net::answer::Reply;
@@ -68,7 +69,7 @@ impl LangSmithService {
     }
 
     /// Answers one request.
-    pub async fn answer(&self, request: Request<Incoming>) -> Response<Reply> {
+    pub async fn answer(&self, request: Request<Incoming>, entry: &mut RequestEntry) -> Response<Reply> {
         let (mut head, body) = request.into_parts();
         // Whoever else gets the request knows nothing of halod's own path.
         if let Some(uri) = route::below_ours(&head.uri) {
@@ -83,22 +84,23 @@ impl LangSmithService {
             // Who it is is not known: nothing is said of it in a chain.
             Err(fault) => {
                 let reader = Reader::new(body, &self.delivery.limits);
-                return self.refuse(&head, reader, &fault).await;
+                return self.refuse(&head, reader, entry, &fault).await;
             }
         };
         if let Some(path) = route::of_otlp(&path) {
             let uri = std::mem::replace(&mut head.uri, Uri::from_static(path));
-            head.extensions.insert(Guest { claim, tee: self.delivery.tee.clone(), uri });
-            return self.otlp.answer(Request::from_parts(head, body)).await;
+            let (tee, items) = (self.delivery.tee.clone(), self.delivery.stats().guests.clone());
+            head.extensions.insert(Guest { claim, tee, uri, items });
+            return self.otlp.answer(Request::from_parts(head, body), entry).await;
         }
         let mut reader = Reader::new(body, &self.delivery.limits);
         let tenant = claim.known();
-        match self.serve(&head, route, claim, &mut reader).await {
+        match self.serve(&head, route, claim, &mut reader, entry).await {
             Ok(response) => response,
             // A project holds nothing that an agent did.
-            Err(fault) if route == Route::Project => self.refuse(&head, reader, &fault).await,
+            Err(fault) if route == Route::Project => self.refuse(&head, reader, entry, &fault).await,
             Err(fault) => {
-                self.delivery.refused(&fault, tenant.as_ref(), &reader);
+                self.delivery.refused(entry, &fault, tenant.as_ref(), &reader);
                 reader.make_way(head.version, &head.headers).await;
                 answer::error(&fault)
             }
@@ -106,8 +108,14 @@ impl LangSmithService {
     }
 
     /// Refuses a request by which nothing is lost.
-    async fn refuse(&self, head: &Parts, reader: Reader<'_, Incoming>, fault: &Fault) -> Response<Reply> {
-        self.delivery.stats().count(fault);
+    async fn refuse(
+        &self,
+        head: &Parts,
+        reader: Reader<'_, Incoming>,
+        entry: &mut RequestEntry,
+        fault: &Fault,
+    ) -> Response<Reply> {
+        entry.refuse_unless(reader.is_broken(), fault);
         reader.make_way(head.version, &head.headers).await;
         answer::error(fault)
     }
@@ -118,6 +126,7 @@ impl LangSmithService {
         route: Route<'_>,
         claim: HeaderClaim,
         reader: &mut Reader<'_, Incoming>,
+        entry: &mut RequestEntry,
     ) -> Result<Response<Reply>, Fault> {
         let asked = match route {
             Route::Info => return Ok(answer::info(&self.delivery.limits)),
@@ -136,7 +145,7 @@ impl LangSmithService {
                 return Err(Fault::Unserved("of LangSmith's API there are /info, /runs and /feedback"));
             }
         };
-        self.take(head, asked, claim, reader).await
+        self.take(head, asked, claim, reader, entry).await
     }
 
     async fn take(
@@ -145,6 +154,7 @@ impl LangSmithService {
         asked: Asked,
         claim: HeaderClaim,
         reader: &mut Reader<'_, Incoming>,
+        entry: &mut RequestEntry,
     ) -> Result<Response<Reply>, Fault> {
         let body = self.delivery.read(head, reader).await?;
         let tenant = claim.known();
@@ -157,7 +167,7 @@ impl LangSmithService {
         if let Some(fault) = self.delivery.nothing_of(&sheet) {
             // Its items are counted, which says more than how long it was.
             self.delivery.unusable(rejected, tenant.as_ref());
-            self.delivery.stats().count(&fault);
+            entry.refuse(&fault);
             return Ok(answer::error(&fault));
         }
         self.delivery.submit_to(&self.shared.hold, sheet).await?;

@@ -5,33 +5,44 @@ use crate::net::answer::{Reply, grpc_ok};
 use crate::net::body::Reader;
 use crate::net::grpc;
 use crate::net::status::Fault;
+use crate::receivers::requests::RequestEntry;
+use ::http::request::Parts;
 use ::http::{Request, Response};
 use hyper::body::Incoming;
 
 const WRITE: &str = "/halo.ingest.v1.RecordService/Write";
 
 /// Answers one gRPC request.
-pub(super) async fn answer(service: &NativeService, request: Request<Incoming>) -> Response<Reply> {
-    match write(service, request).await {
+pub(super) async fn answer(
+    service: &NativeService,
+    request: Request<Incoming>,
+    entry: &mut RequestEntry,
+) -> Response<Reply> {
+    let (head, body) = request.into_parts();
+    let mut reader = Reader::new(body, &service.delivery.limits);
+    match write(service, &head, &mut reader, entry).await {
         Ok(message) => grpc_ok(&message),
         Err(fault) => {
-            service.delivery.stats().count(&fault);
+            entry.refuse_unless(reader.is_broken(), &fault);
             tracing::debug!(receiver = "native", transport = "grpc", fault = fault.name(), "request refused");
             grpc::refuse(&fault)
         }
     }
 }
 
-async fn write(service: &NativeService, request: Request<Incoming>) -> Result<Vec<u8>, Fault> {
-    let (head, body) = request.into_parts();
-    grpc::check(&head)?;
+async fn write(
+    service: &NativeService,
+    head: &Parts,
+    reader: &mut Reader<'_, Incoming>,
+    entry: &mut RequestEntry,
+) -> Result<Vec<u8>, Fault> {
+    grpc::check(head)?;
     if head.uri.path() != WRITE {
         return Err(Fault::Unserved("the gRPC method is Write of halo.ingest.v1.RecordService"));
     }
     let caller = service.caller(&head.headers)?;
     let delivery = &service.delivery;
-    let mut reader = Reader::new(body, &delivery.limits);
-    let message = grpc::read(&head.headers, &mut reader, &delivery.intake, delivery.limits.body).await?;
+    let message = grpc::read(&head.headers, reader, &delivery.intake, delivery.limits.body).await?;
     let body = delivery.unpack(message.coding, message.body, message.permit).await?;
-    Ok(service.write(body, caller, Encoding::Protobuf).await?.message())
+    Ok(service.write(body, caller, Encoding::Protobuf, entry).await?.message())
 }

@@ -4,6 +4,7 @@ use super::{Encoding, NativeService, PATH};
 use crate::net::answer::{Form, Reply, http_error, json};
 use crate::net::body::Reader;
 use crate::net::status::Fault;
+use crate::receivers::requests::RequestEntry;
 use ::http::header::{CONTENT_TYPE, EXPECT, WWW_AUTHENTICATE};
 use ::http::request::Parts;
 use ::http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
@@ -15,14 +16,18 @@ const TYPES: [&[u8]; 4] =
     [b"application/json", b"application/x-ndjson", b"application/ndjson", b"application/jsonl"];
 
 /// Answers one HTTP request.
-pub(super) async fn answer(service: &NativeService, request: Request<Incoming>) -> Response<Reply> {
+pub(super) async fn answer(
+    service: &NativeService,
+    request: Request<Incoming>,
+    entry: &mut RequestEntry,
+) -> Response<Reply> {
     let (head, body) = request.into_parts();
     let mut reader = Reader::new(body, &service.delivery.limits);
-    let fault = match write(service, &head, &mut reader).await {
+    let fault = match write(service, &head, &mut reader, entry).await {
         Ok(response) => return response,
         Err(fault) => fault,
     };
-    service.delivery.stats().count(&fault);
+    entry.refuse_unless(reader.is_broken(), &fault);
     tracing::debug!(receiver = "native", transport = "http", fault = fault.name(), "request refused");
     // An HTTP/1 connection that is closed on unread data is reset, and the answer lost with it.
     // Who waits for "100 Continue" has sent nothing; HTTP/2 resets one stream only.
@@ -41,6 +46,7 @@ async fn write(
     service: &NativeService,
     head: &Parts,
     reader: &mut Reader<'_, Incoming>,
+    entry: &mut RequestEntry,
 ) -> Result<Response<Reply>, Fault> {
     if head.uri.path() != PATH {
         return Err(Fault::Unserved("records are received at /v1/records"));
@@ -53,7 +59,7 @@ async fn write(
     }
     let caller = service.caller(&head.headers)?;
     let body = service.delivery.read(head, reader).await?;
-    let answer = service.write(body, caller, Encoding::Json).await?;
+    let answer = service.write(body, caller, Encoding::Json, entry).await?;
     Ok(json(answer.status(), &answer.json(), None))
 }
 

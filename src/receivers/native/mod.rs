@@ -18,6 +18,7 @@ pub mod tokens;
 use self::answer::Answer;
 use self::tokens::{Grant, Tokens};
 use super::delivery::{Body, Delivery};
+use super::requests::RequestEntry;
 use super::tenancy::{HeaderClaim, TenantRule};
 use crate::chain::commit::Detail;
 use crate::net::answer::Reply;
@@ -74,11 +75,11 @@ impl NativeService {
     }
 
     /// Answers one request.
-    pub async fn answer(&self, request: Request<Incoming>) -> Response<Reply> {
+    pub async fn answer(&self, request: Request<Incoming>, entry: &mut RequestEntry) -> Response<Reply> {
         if is_grpc(request.headers()) {
-            grpc::answer(self, request).await
+            grpc::answer(self, request, entry).await
         } else {
-            http::answer(self, request).await
+            http::answer(self, request, entry).await
         }
     }
 
@@ -88,7 +89,13 @@ impl NativeService {
     }
 
     /// Seals what can be of a body's records.
-    async fn write(&self, body: Body, caller: Caller, encoding: Encoding) -> Result<Answer, Fault> {
+    async fn write(
+        &self,
+        body: Body,
+        caller: Caller,
+        encoding: Encoding,
+        entry: &mut RequestEntry,
+    ) -> Result<Answer, Fault> {
         let builder = Arc::clone(&self.delivery.builder);
         let work = self
             .delivery
@@ -96,7 +103,7 @@ impl NativeService {
         let (sheet, items) = work.await?;
         // It is answered record by record all the same.
         if let Some(fault) = self.delivery.nothing_of(&sheet) {
-            self.delivery.stats().count(&fault);
+            entry.refuse(&fault);
             return Ok(Answer::new(items, Detail::default()));
         }
         let receipt = self.delivery.submit_for_detail(sheet).await?;

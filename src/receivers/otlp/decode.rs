@@ -8,8 +8,10 @@ use super::scopes::ScopeCounts;
 use crate::net::coding::Coding;
 use crate::net::status::Fault;
 use crate::pipeline::intake::Permit;
+use crate::pipeline::items::Divided;
 use crate::receivers::tenancy::{HeaderClaim, TenantError, TenantRule};
 use crate::record::draft::Draft;
+use crate::record::ids::RecordId;
 use crate::record::tenant::Tenant;
 use bytes::Bytes;
 use halo_adapters::otel;
@@ -107,6 +109,23 @@ impl Arrival {
 }
 
 impl Decoded {
+    /// Its items, for their ledger.
+    pub(super) fn divided(&self) -> Divided {
+        let Self { items: usable, filtered, invalid, misplaced, .. } = *self;
+        Divided { usable, filtered, invalid, misplaced }
+    }
+
+    /// How many items each draft tells of, where that is not one each: a share tells of several log records.
+    pub(super) fn weights(&self) -> Vec<(RecordId, u64)> {
+        if self.shares.is_empty() { Vec::new() } else { self.weights_of_all() }
+    }
+
+    /// The same, draft by draft in any case.
+    pub(super) fn weights_of_all(&self) -> Vec<(RecordId, u64)> {
+        let alone = self.drafts.iter().map(|draft| (draft.id(), 1));
+        alone.chain(self.shares.iter().map(|share| (share.draft.id(), share.parts.len() as u64))).collect()
+    }
+
     fn new(permit: Permit) -> Self {
         Self {
             received: 0,

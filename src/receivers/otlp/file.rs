@@ -6,6 +6,7 @@ use crate::net::coding::Coding;
 use crate::net::status::Fault;
 use crate::pipeline::batch::{Batch, Receipt};
 use crate::pipeline::intake::Intake;
+use crate::pipeline::items::Items;
 use crate::receivers::tenancy::HeaderClaim;
 use bytes::Bytes;
 use halo_adapters::otlp::{DecodeError, Signal, json, protobuf};
@@ -54,9 +55,20 @@ impl Reading {
     ///
     /// # Errors
     /// A retryable refusal; what was sealed of it meanwhile is recognised when it comes again.
-    pub async fn seal(&self, requests: Vec<Request>, intake: &Intake) -> Result<Receipt, Fault> {
+    pub async fn seal(
+        &self,
+        requests: Vec<Request>,
+        items: Items,
+        intake: &Intake,
+    ) -> Result<Receipt, Fault> {
         let (mut drafts, mut shares) = (Vec::new(), Vec::new());
         let (mut joined, mut permits) = (Vec::new(), Vec::new());
+        let weights = if requests.iter().any(|Request(decoded)| !decoded.shares.is_empty()) {
+            requests.iter().flat_map(|Request(decoded)| decoded.weights_of_all()).collect()
+        } else {
+            Vec::new()
+        };
+        let items = items.weighing(weights);
         for Request(decoded) in requests {
             drafts.extend(decoded.drafts);
             shares.extend(decoded.shares);
@@ -67,8 +79,13 @@ impl Reading {
             drafts.extend(self.joins.hold(shares).end().await);
         }
         let sealed = match permits.pop() {
-            Some(permit) if !drafts.is_empty() => intake.submit(Batch { drafts, permit }).await,
-            _ => Ok(Receipt::default()),
+            Some(permit) if !drafts.is_empty() => {
+                intake.submit(Batch::new(drafts, permit).told_to(items)).await
+            }
+            _ => {
+                items.seal(&Receipt::default());
+                Ok(Receipt::default())
+            }
         };
         joined.into_iter().for_each(|joined| joined.settle(sealed.is_ok()));
         drop(permits);

@@ -2,12 +2,12 @@
 
 use super::Shared;
 use super::decode::{Arrival, Encoding};
-use super::stats::Transport;
 use crate::net::answer::{Form, Reply, grpc_ok};
 use crate::net::body::Reader;
 use crate::net::coding::Coding;
 use crate::net::grpc;
 use crate::net::status::Fault;
+use crate::receivers::requests::RequestEntry;
 use crate::tee::{Kept, Tee};
 use bytes::Bytes;
 use halo_adapters::otlp::Signal;
@@ -18,14 +18,18 @@ use hyper::body::Incoming;
 use std::sync::Arc;
 
 /// Answers one gRPC request.
-pub(super) async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Reply> {
+pub(super) async fn answer(
+    shared: &Arc<Shared>,
+    request: Request<Incoming>,
+    entry: &mut RequestEntry,
+) -> Response<Reply> {
     let (head, body) = request.into_parts();
     let mut reader = Reader::new(body, &shared.limits);
     let fault = match call(shared, &head, &mut reader).await {
         Ok(message) => return grpc_ok(&message),
         Err(fault) => fault,
     };
-    shared.stats().count(Transport::Grpc, &fault);
+    entry.refuse_unless(reader.is_broken(), &fault);
     shared.lost(&fault, &shared.reading.tenant.header_claim(&head.headers), &reader);
     tracing::debug!(transport = "grpc", fault = fault.name(), "request refused");
     grpc::refuse(&fault)
@@ -48,7 +52,7 @@ async fn call(
         permit: message.permit,
         claim: shared.reading.tenant.header_claim(&head.headers),
     };
-    let partial = shared.export(Transport::Grpc, arrival).await?;
+    let partial = shared.export(&shared.stats().items, arrival).await?;
     kept.forward();
     Ok(partial.encode(Form::Protobuf, signal))
 }

@@ -1,12 +1,12 @@
 //! OTLP/HTTP: protobuf and JSON, posted to one path per signal.
 
 use super::decode::{Arrival, Encoding};
-use super::stats::Transport;
 use super::{Guest, Shared};
 use crate::net::answer::{Form, Reply, http_error, http_ok};
 use crate::net::body::Reader;
 use crate::net::coding::Coding;
 use crate::net::status::Fault;
+use crate::receivers::requests::RequestEntry;
 use crate::receivers::tenancy::HeaderClaim;
 use halo_adapters::otlp::Signal;
 use http::header::CONTENT_TYPE;
@@ -23,7 +23,11 @@ struct Wanted {
 }
 
 /// Answers one HTTP request, in the encoding that it came in.
-pub(super) async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Reply> {
+pub(super) async fn answer(
+    shared: &Arc<Shared>,
+    request: Request<Incoming>,
+    entry: &mut RequestEntry,
+) -> Response<Reply> {
     let (head, body) = request.into_parts();
     let encoding = encoding(&head.headers);
     // Who sends neither encoding is most likely a person with a browser or curl.
@@ -44,7 +48,7 @@ pub(super) async fn answer(shared: &Arc<Shared>, request: Request<Incoming>) -> 
         Ok(message) => return http_ok(form, message),
         Err(fault) => fault,
     };
-    shared.stats().count(Transport::Http, &fault);
+    entry.refuse_unless(reader.is_broken(), &fault);
     shared.lost(&fault, &claim, &reader);
     tracing::debug!(transport = "http", fault = fault.name(), "request refused");
     reader.make_way(head.version, &head.headers).await;
@@ -65,7 +69,8 @@ async fn export(
     };
     let &Wanted { signal, encoding, coding } = wanted;
     let arrival = Arrival { signal, encoding, coding, body, permit, claim };
-    let partial = shared.export(Transport::Http, arrival).await?;
+    let guest = head.extensions.get::<Guest>().and_then(|guest| guest.items.as_ref());
+    let partial = shared.export(guest.unwrap_or(&shared.stats().items), arrival).await?;
     kept.forward();
     let form = match encoding {
         Encoding::Protobuf => Form::Protobuf,

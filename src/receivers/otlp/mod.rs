@@ -26,17 +26,18 @@ mod tests;
 use self::decode::{Arrival, Decoded};
 use self::join::Joins;
 use self::response::Partial;
-use self::stats::{OtlpStats, SignalStats, Transport, Waiting};
+use self::stats::{OtlpStats, RECEIVER, SignalItems, Waiting};
 use super::contain;
 use super::gaps::{Gaps, Loss, Sender};
-use super::stats::{Counters, Pending};
+use super::requests::RequestEntry;
+use super::stats::Counters;
 use super::tenancy::{HeaderClaim, TenantRule};
 use crate::net::answer::Reply;
 use crate::net::body::Reader;
 use crate::net::grpc::is_grpc;
 use crate::net::limits::Limits;
 use crate::net::status::Fault;
-use crate::pipeline::batch::Batch;
+use crate::pipeline::batch::{Batch, Receipt};
 use crate::pipeline::intake::Intake;
 use crate::record::build::Builder;
 use crate::tee::Tee;
@@ -46,15 +47,11 @@ use halo_adapters::otlp::Signal;
 use http_body::Body;
 use hyper::body::Incoming;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 /// Why metrics come to nothing, said in a warning rather than an error: SDKs that send all signals
 /// to one address would fail on it.
 const METRICS_WARNING: &str =
     "metrics are accepted and not kept: halod makes records of what agents do, from traces and logs";
-
-/// What gaps call this receiver.
-const RECEIVER: &str = "otlp";
 
 /// Answers OTLP requests. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -70,6 +67,8 @@ pub struct Guest {
     /// Where it is passed on to, and as what it came.
     pub tee: Tee,
     pub uri: Uri,
+    /// Where its items are counted.
+    pub items: Option<Arc<SignalItems>>,
 }
 
 /// How requests are read, at whichever door they arrive.
@@ -118,11 +117,11 @@ impl OtlpService {
 
 impl OtlpService {
     /// Answers one request.
-    pub async fn answer(&self, request: Request<Incoming>) -> Response<Reply> {
+    pub async fn answer(&self, request: Request<Incoming>, entry: &mut RequestEntry) -> Response<Reply> {
         if is_grpc(request.headers()) {
-            grpc::answer(&self.shared, request).await
+            grpc::answer(&self.shared, request, entry).await
         } else {
-            http::answer(&self.shared, request).await
+            http::answer(&self.shared, request, entry).await
         }
     }
 }
@@ -145,33 +144,32 @@ impl Shared {
     }
 
     /// Takes a request that has arrived: decodes it and has it sealed.
-    async fn export(self: &Arc<Self>, transport: Transport, arrival: Arrival) -> Result<Partial, Fault> {
+    async fn export(self: &Arc<Self>, items: &SignalItems, arrival: Arrival) -> Result<Partial, Fault> {
         let signal = arrival.signal;
         let tenant = arrival.claim.known();
         let decoded = self.decode(arrival).await?;
-        let stats = self.stats().signal(transport, signal);
         self.stats().filtered.add(signal, &decoded.filtered_by);
-        let partial = tally(stats, signal, &decoded)?;
-        let Decoded { mut drafts, items, shares, joined, permit, .. } = decoded;
-        let pending = Pending::new([&stats.accepted, &stats.refused, &stats.abandoned], items);
+        let items = items.of(signal).receive(decoded.divided()).weighing(decoded.weights());
+        let partial = partial(signal, &decoded)?;
+        let Decoded { mut drafts, shares, joined, permit, .. } = decoded;
         if !shares.is_empty() {
             let hold = self.reading.joins.hold(shares);
             let _waiting = Waiting::new(self.stats());
             drafts.extend(hold.end().await);
         }
         let sealed = if drafts.is_empty() {
+            // Content that spans have taken is on disk with them.
+            items.seal(&Receipt::default());
             Ok(())
         } else {
-            self.intake.submit(Batch { drafts, permit }).await.map(drop)
+            self.intake.submit(Batch::new(drafts, permit).told_to(items)).await.map(drop)
         };
         joined.settle(sealed.is_ok());
-        pending.end(sealed.is_ok());
         sealed?;
         // Of a request that is refused its sender sends all again.
         if partial.rejected > 0 {
             self.gaps.note(Loss::of_items(RECEIVER, tenant.as_ref(), partial.rejected));
         }
-        stats.requests.fetch_add(1, Relaxed);
         Ok(partial)
     }
 
@@ -191,17 +189,12 @@ impl Shared {
     }
 }
 
-/// Counts what a request came to, and says what of it was not taken.
+/// What of a request was not taken.
 ///
 /// # Errors
 /// `Undecodable` when not one item can be used: that is no partial success.
-fn tally(stats: &SignalStats, signal: Signal, decoded: &Decoded) -> Result<Partial, Fault> {
+fn partial(signal: Signal, decoded: &Decoded) -> Result<Partial, Fault> {
     let rejected = decoded.invalid + decoded.misplaced;
-    let [invalid, misplaced] = &stats.rejected;
-    stats.received.fetch_add(decoded.received, Relaxed);
-    stats.filtered.fetch_add(decoded.filtered, Relaxed);
-    invalid.fetch_add(decoded.invalid, Relaxed);
-    misplaced.fetch_add(decoded.misplaced, Relaxed);
     if rejected > 0 {
         let reason = decoded.first_reason.as_deref().unwrap_or("no reason is known");
         let items = match signal {

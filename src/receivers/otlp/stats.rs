@@ -1,97 +1,88 @@
 //! What the OTLP receiver counts. Written by the requests, read by telemetry.
 
 use super::scopes::Filtered;
-use crate::net::status::Fault;
+use crate::pipeline::items::{ItemFamilies, ItemStats};
+use crate::pipeline::meter::Gauge;
+use crate::receivers::requests::{RequestEntry, RequestFamilies, RequestStats, Transport};
 use halo_adapters::otlp::Signal;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-
-/// How a request came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
-    Grpc,
-    Http,
-}
-
-impl Transport {
-    pub const ALL: [Self; 2] = [Self::Grpc, Self::Http];
-
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Grpc => "grpc",
-            Self::Http => "http",
-        }
-    }
-}
+use prometheus_client::registry::Registry;
+use std::sync::Arc;
 
 /// Every signal, for those who walk the counters.
 pub const SIGNALS: [Signal; 3] = [Signal::Traces, Signal::Logs, Signal::Metrics];
 
+/// The name of this receiver in labels and gaps.
+pub const RECEIVER: &str = "otlp";
+
+/// The items of one receiver's signals: spans, log records, metric data points.
+#[derive(Debug)]
+pub struct SignalItems {
+    traces: Arc<ItemStats>,
+    logs: Arc<ItemStats>,
+    metrics: Arc<ItemStats>,
+}
+
 /// Counters since start.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct OtlpStats {
+    pub items: Arc<SignalItems>,
+    grpc: Arc<RequestStats>,
+    http: Arc<RequestStats>,
     /// Requests that wait for spans now.
-    pub waiting: AtomicU64,
-    signals: [[SignalStats; SIGNALS.len()]; Transport::ALL.len()],
-    faults: [[AtomicU64; Fault::NAMES.len()]; Transport::ALL.len()],
-    /// Where what is filtered came from, over all transports.
-    pub filtered: Filtered,
+    waiting: Gauge,
+    /// Where what is filtered came from, over all transports and receivers.
+    pub filtered: Arc<Filtered>,
 }
 
-/// Items are spans, log records or metric data points. Of those that were decoded,
-/// `received = filtered + rejected + accepted + refused + abandoned` whenever no request is
-/// between decoding and its answer.
-#[derive(Debug, Default)]
-pub struct SignalStats {
-    /// Requests answered with success, wholly or in part.
-    pub requests: AtomicU64,
-    pub received: AtomicU64,
-    /// Well-formed, and nothing that an agent did.
-    pub filtered: AtomicU64,
-    /// For good, in the order of [`Self::REASONS`].
-    pub rejected: [AtomicU64; Self::REASONS.len()],
-    /// Acknowledged: sealed now or before.
-    pub accepted: AtomicU64,
-    /// Of requests that were refused as a whole; their sender may send them again.
-    pub refused: AtomicU64,
-    /// Handed to the writer, but the sender left before the answer: sealed or refused.
-    pub abandoned: AtomicU64,
-}
+impl SignalItems {
+    #[must_use]
+    pub fn new(items: &ItemFamilies, receiver: &'static str) -> Self {
+        let of = |signal| items.of(&vec![("receiver", receiver), ("signal", signal)], false);
+        Self { traces: of("traces"), logs: of("logs"), metrics: of("metrics") }
+    }
 
-impl SignalStats {
-    /// Unusable ids or values, and unusable tenants.
-    pub const REASONS: [&'static str; 2] = ["invalid", "tenant"];
+    #[must_use]
+    pub fn of(&self, signal: Signal) -> &Arc<ItemStats> {
+        match signal {
+            Signal::Traces => &self.traces,
+            Signal::Logs => &self.logs,
+            Signal::Metrics => &self.metrics,
+        }
+    }
 }
 
 impl OtlpStats {
     #[must_use]
-    pub fn signal(&self, transport: Transport, signal: Signal) -> &SignalStats {
-        let [grpc, http] = &self.signals;
-        let [traces, logs, metrics] = match transport {
-            Transport::Grpc => grpc,
-            Transport::Http => http,
-        };
-        match signal {
-            Signal::Traces => traces,
-            Signal::Logs => logs,
-            Signal::Metrics => metrics,
+    pub fn new(items: &ItemFamilies, requests: &RequestFamilies) -> Self {
+        Self {
+            items: Arc::new(SignalItems::new(items, RECEIVER)),
+            grpc: requests.of(RECEIVER, Transport::Grpc),
+            http: requests.of(RECEIVER, Transport::Http),
+            waiting: Gauge::default(),
+            filtered: Arc::default(),
         }
     }
 
-    /// Requests answered with an error, in the order of [`Fault::NAMES`].
+    /// Counts a request that begins.
     #[must_use]
-    pub fn faults(&self, transport: Transport) -> &[AtomicU64; Fault::NAMES.len()] {
-        let [grpc, http] = &self.faults;
+    pub fn begin(&self, transport: Transport) -> RequestEntry {
+        self.requests(transport).begin()
+    }
+
+    #[must_use]
+    pub fn requests(&self, transport: Transport) -> &Arc<RequestStats> {
         match transport {
-            Transport::Grpc => grpc,
-            Transport::Http => http,
+            Transport::Grpc => &self.grpc,
+            Transport::Http | Transport::File => &self.http,
         }
     }
 
-    pub(super) fn count(&self, transport: Transport, fault: &Fault) {
-        if let Some(counter) = self.faults(transport).get(fault.index()) {
-            counter.fetch_add(1, Relaxed);
-        }
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "halod_otlp_waiting_requests",
+            "Logs requests that are not answered yet because the spans of their content may still come",
+            self.waiting.clone(),
+        );
     }
 }
 
@@ -101,13 +92,13 @@ pub(super) struct Waiting<'a>(&'a OtlpStats);
 
 impl<'a> Waiting<'a> {
     pub(super) fn new(stats: &'a OtlpStats) -> Self {
-        stats.waiting.fetch_add(1, Relaxed);
+        stats.waiting.inc();
         Self(stats)
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Relaxed);
+        self.0.waiting.dec();
     }
 }

@@ -17,7 +17,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::runtime::Handle;
@@ -403,10 +402,10 @@ impl Engine {
             .filter(|file| !file.packed)
             .map(|file| file.size.saturating_sub(file.sealed().offset));
         let stats = &self.shop.delivery.counters.tail;
-        stats.lag_bytes.store(lag.sum(), Relaxed);
+        stats.lag_bytes.set(lag.sum());
         let followed =
             self.files.values().filter(|file| matches!(file.life, Life::Followed | Life::Probing(_)));
-        stats.files.store(followed.count() as u64, Relaxed);
+        stats.files.set(followed.count() as u64);
     }
 
     pub(super) fn default_block(max_in_flight: usize) -> usize {

@@ -10,7 +10,6 @@ use crate::record::draft::Draft;
 use crate::record::tenant::Tenant;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 /// Contents of one log that are remembered after their end, to be recognised in a copy.
@@ -179,8 +178,8 @@ impl Engine {
 
     fn gap(&self, tenant: &Tenant, log: &str, from: u64, known: u64, after: &Mark, how: &str) -> Draft {
         let stats = &self.shop.delivery.counters.tail;
-        stats.gaps.fetch_add(1, Relaxed);
-        stats.gap_bytes.fetch_add(known, Relaxed);
+        stats.gaps.inc();
+        stats.gap_bytes.inc_by(known);
         tracing::warn!(log, from, bytes = known, how, "bytes of a log are lost; its chain says so");
         notice::gap(tenant, log, from, known, after, how)
     }

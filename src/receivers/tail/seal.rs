@@ -9,10 +9,10 @@ use crate::receivers::contain;
 use crate::receivers::delivery::{Delivery, Sheet};
 use crate::receivers::lines::read::{Became, Told};
 use crate::receivers::lines::split::Lines;
+use crate::receivers::requests::Transport;
 use crate::record::draft::Draft;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Sender, SyncSender};
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
@@ -90,6 +90,7 @@ impl Shop {
         loop {
             let end = work.lines.len().min(at + most);
             let last = end == work.lines.len();
+            let mut entry = self.delivery.stats().begin(Transport::File);
             let drafted = match ahead.take() {
                 Some(drafted) => Ok(drafted),
                 None => self.draft(work, at..end, &notices).await,
@@ -100,18 +101,22 @@ impl Shop {
             };
             match part {
                 Ok(part) => {
+                    entry.answer();
                     rejected = Rejected::join(rejected, part);
-                    let said = std::mem::take(&mut notices).len() as u64;
-                    self.delivery.counters.tail.notices.fetch_add(said, Relaxed);
+                    notices.clear();
                     at = end;
                     if last {
                         return Ok(rejected);
                     }
                 }
                 // So few bytes may be in flight; a smaller part may do.
-                Err(Fault::Refused(Refusal::TooLarge { .. })) if most > 1 => most /= 2,
+                Err(fault @ Fault::Refused(Refusal::TooLarge { .. })) if most > 1 => {
+                    entry.refuse(&fault);
+                    most /= 2;
+                }
                 Err(fault) => {
-                    self.delivery.stats().count(&fault);
+                    entry.refuse(&fault);
+                    drop(entry);
                     if *self.draining.borrow()
                         || matches!(fault, Fault::Refused(Refusal::Stopping | Refusal::Poisoned))
                     {

@@ -82,10 +82,8 @@ fn follow(proxy: Proxy, doors: &[SocketAddr], stop: Signal, count: fn(&Proxy) ->
     let counted = count(&proxy);
     let (logs_dir, logs) = proxy.stop(stop);
     let lines: u64 = logs.iter().map(|(path, _)| self::lines(path)).sum();
-    let items = |outcome: &str| {
-        halod.metric("halod_receiver_items_total", &format!("receiver=\"file_log\",outcome=\"{outcome}\""))
-    };
-    let read = || ["accepted", "filtered", "rejected"].map(items).iter().sum::<u64>();
+    let items = |outcome: &str| halod.items("file_log", outcome);
+    let read = || ["sealed", "duplicate", "filtered", "rejected"].map(items).iter().sum::<u64>();
     wait_until("every line is read", LIMIT, || read() >= lines);
     let rejected = items("rejected");
     let others = rejected + items("filtered");

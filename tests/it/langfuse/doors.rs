@@ -126,7 +126,7 @@ fn bodies_that_are_wrong_are_refused_for_good_and_leave_nothing() {
     assert_eq!(said["successes"].as_array().unwrap().len(), 4, "{said}");
     assert_eq!(said["errors"].as_array().unwrap().len(), 8, "{said}");
     assert!(said["errors"].as_array().unwrap().iter().all(|error| error["status"] == 400), "{said}");
-    assert_eq!(halod.metric("halod_receiver_items_total", "receiver=\"langfuse\",outcome=\"rejected\""), 8);
+    assert_eq!(halod.items("langfuse", "rejected"), 8);
     assert!(halod.terminate().success());
     assert_eq!(counts(&of_tenant(&place.records(), Some("claimed"))), [("lookup ok".to_owned(), 1)].into());
     assert_verified(&place.records());

@@ -5,7 +5,9 @@ use super::{BOUNDARY, form, form_type, gzip, id, items, post_form, records, whol
 use crate::support::chains::{assert_verified, gap};
 use crate::support::halod::Halod;
 use crate::support::http::JSON;
+use crate::support::wait_until;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 struct Victim {
     halod: Halod,
@@ -47,7 +49,9 @@ impl Victim {
     fn finish(mut self) {
         assert!(self.halod.alive());
         assert_eq!(records(self.dir.path()).len() as u64, self.good);
-        assert_eq!(items(&self.halod, "accepted"), self.good);
+        let sealed = || items(&self.halod, "sealed");
+        wait_until("the hold lets go", Duration::from_secs(20), || sealed() >= self.good);
+        assert_eq!(sealed(), self.good);
         let memory = self.halod.peak_memory_mib();
         assert!(memory < 384, "{memory} MiB");
         assert!(self.halod.terminate().success());

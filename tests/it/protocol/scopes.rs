@@ -46,6 +46,6 @@ fn filtered_spans_are_counted_by_scope() {
     let (_, text) = halod.ask("/metrics").unwrap();
     assert_eq!(text.lines().filter(|line| line.starts_with("halod_filtered_total{")).count(), 101);
     let labelled = halod.metric("halod_filtered_total", "signal=\"traces\"");
-    assert_eq!(labelled, halod.metric("halod_spans_filtered_total", ""));
+    assert_eq!(labelled, halod.items_of("signal=\"traces\"", "filtered"));
     assert_eq!(labelled, 3 + 2 + 1 + 300 + 4);
 }

@@ -119,16 +119,51 @@ impl Halod {
         self.ask("/readyz").map_or(0, |(status, _)| status)
     }
 
-    /// The sum of a metric's samples whose labels contain `labels`.
+    /// The sum of a metric's samples whose labels contain `labels`. There must be a family of this name.
     pub fn metric(&self, name: &str, labels: &str) -> u64 {
+        self.metric_of(name, &[labels])
+    }
+
+    /// The sum of a metric's samples whose labels contain each of `labels`.
+    pub fn metric_of(&self, name: &str, labels: &[&str]) -> u64 {
         let (_, text) = self.ask("/metrics").expect("metrics");
+        let family = format!("# TYPE {name} ");
+        // What is told of a chain, a scope or a tee is not there before there is one.
+        let comes =
+            ["halod_chain_", "halod_filtered_", "halod_tee_"].iter().any(|part| name.starts_with(part));
+        assert!(comes || text.lines().any(|line| line.starts_with(&family)), "there is no metric {name}");
         let sample = |line: &str| {
             let (series, value) = line.rsplit_once(' ')?;
             let rest = series.strip_prefix(name)?;
             let ours = rest.is_empty() || rest.starts_with('{');
-            (ours && rest.contains(labels)).then(|| value.parse::<f64>().unwrap() as u64)
+            (ours && labels.iter().all(|label| rest.contains(label)))
+                .then(|| value.parse::<f64>().unwrap() as u64)
         };
         text.lines().filter_map(sample).sum()
+    }
+
+    /// Items of a receiver that were `received`, are `in_flight`, or ended so.
+    pub fn items(&self, receiver: &str, outcome: &str) -> u64 {
+        self.items_of(&format!("receiver=\"{receiver}\""), outcome)
+    }
+
+    /// The same, of the series that `labels` are in.
+    pub fn items_of(&self, labels: &str, outcome: &str) -> u64 {
+        match outcome {
+            "received" => self.metric("halod_items_received_total", labels),
+            "in_flight" => self.metric("halod_items_in_flight", labels),
+            ended => self.metric_of("halod_items_total", &[labels, &format!("outcome=\"{ended}\"")]),
+        }
+    }
+
+    /// Requests to a receiver that were `received`, are `in_flight`, or ended so.
+    pub fn requests(&self, receiver: &str, outcome: &str) -> u64 {
+        let receiver = format!("receiver=\"{receiver}\"");
+        match outcome {
+            "received" => self.metric("halod_requests_received_total", &receiver),
+            "in_flight" => self.metric("halod_requests_in_flight", &receiver),
+            ended => self.metric_of("halod_requests_total", &[&receiver, &format!("outcome=\"{ended}\"")]),
+        }
     }
 
     pub fn sealed(&self) -> u64 {

@@ -22,7 +22,7 @@ fn lines_become_records_that_lead_back_to_them() {
     let record = &rig.all()[1];
     assert_eq!(record["data"]["file"], *rig.log("a.log").to_str().unwrap());
     assert_eq!(record["data"]["offset"], line(0).len());
-    assert_eq!(halod.metric("halod_receiver_items_total", "receiver=\"file_log\",outcome=\"accepted\""), 7);
+    assert_eq!(halod.items("file_log", "sealed"), 7);
     assert!(halod.terminate().success());
     rig.assert_once("a.log", 0..5);
     rig.assert_once("later.log", 0..2);
@@ -79,17 +79,15 @@ fn odd_lines_are_sealed_or_told() {
     assert_eq!(rig.numbers("a.log").len(), 6, "half a line is none");
     append(&log, &half[50..]);
     rig.await_numbers("a.log", 7);
-    let told = || halod.metric("halod_tail_notices_total", "");
+    let told = || halod.metric("halod_notices_total", "kind=\"lines_rejected\"");
     wait_until("the reject is told", Duration::from_secs(20), || told() > 0);
-    let items = |outcome: &str| {
-        halod.metric("halod_receiver_items_total", &format!("receiver=\"file_log\",outcome=\"{outcome}\""))
-    };
+    let items = |outcome: &str| halod.items("file_log", outcome);
     assert_eq!(
-        ["received", "accepted", "rejected"].map(items),
+        ["received", "sealed", "rejected"].map(items),
         [8, 7, 1],
         "lines, and nothing that halod says"
     );
-    assert_eq!(told(), 1);
+    assert_eq!((told(), halod.metric("halod_notices_total", "")), (1, 1));
     assert!(halod.terminate().success());
     rig.assert_once("a.log", 0..7);
     let of = |n: u64| rig.all().into_iter().find(|r| r["data"]["bytes_out"] == n).unwrap();
@@ -112,10 +110,8 @@ fn live_lines_do_not_wait_for_a_backlog() {
     );
     append(&rig.log("old.log"), lines(0..BACKLOG));
     let halod = rig.start();
-    let items = |outcome: &str| {
-        halod.metric("halod_receiver_items_total", &format!("receiver=\"file_log\",outcome=\"{outcome}\""))
-    };
-    wait_until("the backlog is begun", Duration::from_secs(60), || items("accepted") > 0);
+    let items = |outcome: &str| halod.items("file_log", outcome);
+    wait_until("the backlog is begun", Duration::from_secs(60), || items("sealed") > 0);
     let mut live = 0;
     let chain = || {
         let own = files(&rig.records()).into_iter().find(|file| !file.ends_with("local.jsonl"));
@@ -125,11 +121,11 @@ fn live_lines_do_not_wait_for_a_backlog() {
         append(&rig.log("live.log"), line(live));
         live += 1;
         wait_until("the live line is sealed", Duration::from_secs(60), || {
-            items("accepted") >= BACKLOG || chain() == live
+            items("sealed") >= BACKLOG || chain() == live
         });
     }
     assert_eq!(chain(), live);
-    assert!(items("accepted") < BACKLOG, "the live lines are sealed before the backlog is");
+    assert!(items("sealed") < BACKLOG, "the live lines are sealed before the backlog is");
     assert!(halod.terminate().success());
     rig.assert_once("live.log", 0..live);
 }

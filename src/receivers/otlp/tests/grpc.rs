@@ -1,12 +1,12 @@
 //! Rows G1 to G14.
 
 use super::rig::{
-    Answer, Call, IN_FLIGHT, LOGS, METRICS, Rig, TRACES, Verdict, connect_h2, count, has_bad_request,
+    Answer, Call, IN_FLIGHT, LOGS, METRICS, Rig, TRACES, Verdict, connect_h2, has_bad_request,
     has_retry_info, wait_for,
 };
 use super::sender::{TOOL, field, frame, gzip, logs, metrics, span, tool_span, tool_span_with, traces, zstd};
 use crate::pipeline::refusal::Refusal;
-use crate::receivers::otlp::stats::Transport::Grpc;
+use crate::receivers::requests::Transport::Grpc;
 use halo_adapters::otlp::Signal;
 use std::time::Duration;
 
@@ -41,8 +41,8 @@ fn g1_three_services_answer_and_no_other() {
         let answer = rig.grpc(Call { path, body: frame(0, b""), ..Call::default() });
         assert_eq!(answer.grpc_status(), UNIMPLEMENTED, "{path}");
     }
-    let log_stats = rig.stats(Grpc, Signal::Logs);
-    assert_eq!((count(&log_stats.received), count(&log_stats.filtered)), (1, 1));
+    assert_eq!((rig.items(Signal::Logs, "received"), rig.items(Signal::Logs, "filtered")), (1, 1));
+    assert_eq!(rig.requests(Grpc), [3, 3, 0]);
     assert_eq!(rig.subjects().len(), 1);
 }
 
@@ -156,8 +156,8 @@ fn g6_full_success_is_an_empty_message_and_nothing_to_seal_never_meets_the_write
     let answer = rig.export(&traces(&[], &[span(1, &[("http.method", "GET")])]));
     assert!(full_success(&answer));
     assert_eq!(answer.trailers.get("grpc-status").unwrap(), "0");
-    let stats = rig.stats(Grpc, Signal::Traces);
-    assert_eq!((count(&stats.received), count(&stats.filtered), count(&stats.requests)), (1, 1, 1));
+    let items = |name| rig.items(Signal::Traces, name);
+    assert_eq!((items("received"), items("filtered"), rig.requests(Grpc)), (1, 1, [1, 0, 0]));
 }
 
 #[test]
@@ -174,10 +174,10 @@ fn g7_permanent_rejects_are_counted_exactly() {
     let wholly = rig.export(&traces(&[], &[bad(), bad()]));
     assert_eq!(wholly.grpc_status(), INVALID_ARGUMENT);
     assert!(wholly.grpc_details().message.contains("2 of 2 spans"), "{:?}", wholly.grpc_details());
-    let stats = rig.stats(Grpc, Signal::Traces);
-    let [invalid, tenant] = &stats.rejected;
-    assert_eq!((count(&stats.received), count(&stats.accepted)), (6, 1));
-    assert_eq!((count(invalid), count(tenant)), (4, 1));
+    let items = |name| rig.items(Signal::Traces, name);
+    assert_eq!((items("received"), items("sealed")), (6, 1));
+    assert_eq!((items("invalid"), items("tenant")), (4, 1));
+    assert_eq!(rig.requests(Grpc), [1, 1, 0]);
 }
 
 #[test]
@@ -197,7 +197,8 @@ fn g8_transient_trouble_is_unavailable_with_a_delay() {
         assert!(has_retry_info(&answer.grpc_details()), "{refusal}");
         assert_eq!(rig.intake.in_flight(), 0);
     }
-    assert_eq!(count(&rig.stats(Grpc, Signal::Traces).refused), 5);
+    assert_eq!((rig.items(Signal::Traces, "refused"), rig.items(Signal::Traces, "invalid")), (5, 5));
+    assert_eq!((rig.items(Signal::Traces, "received"), rig.requests(Grpc)), (10, [0, 5, 0]));
 }
 
 #[test]
@@ -218,6 +219,7 @@ fn g9_a_dead_writer_and_a_panic_are_unavailable() {
     for _ in 0..2 {
         assert_eq!(rig.export(&one_tool()).grpc_status(), UNAVAILABLE);
     }
+    assert_eq!(rig.items(Signal::Traces, "refused"), 2, "also what the writer dropped");
     let contained = crate::receivers::otlp::contain::<()>(|| panic!("on purpose"));
     let fault = contained.unwrap_err();
     assert_eq!(fault.row().grpc as i32, UNAVAILABLE);
@@ -253,12 +255,13 @@ fn g12_a_sender_that_leaves_changes_nothing_for_the_writer() {
         assert!(tokio::time::timeout(Duration::from_millis(200), call).await.is_err());
         client.connection.abort();
     });
-    let stats = rig.stats(Grpc, Signal::Traces);
-    wait_for("the request to be abandoned", || count(&stats.abandoned) == 1);
+    let items = |name| rig.items(Signal::Traces, name);
+    wait_for("the request to be abandoned", || rig.requests(Grpc) == [0, 0, 1]);
+    assert_eq!((items("received"), items("in_flight")), (1, 1), "the writer has what was sent");
     rig.wait_until_held(1);
     rig.release();
     wait_for("the permit to come back", || rig.intake.in_flight() == 0);
-    assert_eq!((count(&stats.received), count(&stats.accepted)), (1, 0));
+    assert_eq!((items("sealed"), items("abandoned"), items("in_flight")), (1, 0, 0));
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! Rows H1 to H13.
 
-use super::rig::{Answer, Call, Post, Rig, Verdict, connect_h2, count, small_limits};
+use super::rig::{Answer, Call, Post, Rig, Verdict, connect_h2, small_limits};
 use super::rig::{has_bad_request, has_retry_info, wait_for};
 use super::sender::{JSON_SPAN, TOOL, frame, gzip, logs, metrics, span, tool_span, traces, zstd};
 use crate::net::limits::Limits;
 use crate::pipeline::refusal::Refusal;
-use crate::receivers::otlp::stats::Transport::Http;
+use crate::receivers::requests::Transport::Http;
 use halo_adapters::otlp::Signal;
 use http::{Method, Request};
 use http_body_util::Full;
@@ -376,6 +376,5 @@ fn a_tenant_header_that_is_no_text_rejects_what_depends_on_it() {
     post.headers.push(("x-tenant-id", "münchen".as_bytes()));
     assert!(is_full_success(&rig.http(post), PROTOBUF));
     assert_eq!(rig.subjects(), [Some("acme".to_owned()), Some("münchen".to_owned())]);
-    let [_, tenant] = &rig.stats(Http, Signal::Traces).rejected;
-    assert_eq!(count(tenant), 1);
+    assert_eq!((rig.items(Signal::Traces, "tenant"), rig.requests(Http)), (1, [2, 1, 0]));
 }

@@ -1,6 +1,7 @@
 //! A service on a free loopback port, a writer under the test's command, and clients.
 
 use crate::net::answer::Reply;
+use crate::net::connections::ConnectionStats;
 use crate::net::limits::Limits;
 use crate::net::listener;
 use crate::net::rpc_status::{Any, BadRequest, RetryInfo, Status};
@@ -8,8 +9,8 @@ use crate::pipeline::batch::Receipt;
 use crate::pipeline::intake::{Intake, Job};
 use crate::pipeline::refusal::Refusal;
 use crate::receivers::otlp::join::Joins;
-use crate::receivers::otlp::stats::{SignalStats, Transport};
 use crate::receivers::otlp::{OtlpService, Reading};
+use crate::receivers::requests::Transport;
 use crate::receivers::stats::Counters;
 use crate::receivers::tenancy::TenantRule;
 use crate::record::build::Builder;
@@ -27,7 +28,6 @@ use std::convert::Infallible;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -70,7 +70,7 @@ pub(super) const IN_FLIGHT: usize = 10 << 20;
 
 /// A door with nothing else behind it.
 #[derive(Clone)]
-struct Only(OtlpService);
+struct Only(OtlpService, Arc<Counters>);
 
 impl Service<Request<Incoming>> for Only {
     type Response = Response<Reply>;
@@ -79,7 +79,13 @@ impl Service<Request<Incoming>> for Only {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let otlp = self.0.clone();
-        Box::pin(async move { Ok(otlp.answer(request).await) })
+        let grpc = crate::net::grpc::is_grpc(request.headers());
+        let mut entry = self.1.otlp.begin(if grpc { Transport::Grpc } else { Transport::Http });
+        Box::pin(async move {
+            let response = otlp.answer(request, &mut entry).await;
+            entry.answer();
+            Ok(response)
+        })
     }
 }
 
@@ -109,7 +115,13 @@ impl Rig {
         );
         let socket = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let addr = socket.local_addr().unwrap();
-        let server = runtime.spawn(listener::serve(socket.into(), Only(service), limits, drained));
+        let server = runtime.spawn(listener::serve(
+            socket.into(),
+            Only(service, Arc::clone(&counters)),
+            limits,
+            drained,
+            ConnectionStats::default(),
+        ));
         let rig = Self {
             addr,
             intake,
@@ -160,8 +172,14 @@ impl Rig {
         self.subjects.lock().unwrap().clone()
     }
 
-    pub(super) fn stats(&self, transport: Transport, signal: Signal) -> &SignalStats {
-        self.counters.otlp.signal(transport, signal)
+    /// The items of a signal that are counted under this name.
+    pub(super) fn items(&self, signal: Signal, name: &str) -> u64 {
+        self.counters.otlp.items.of(signal).counts()[name]
+    }
+
+    /// Requests that were answered, refused and abandoned.
+    pub(super) fn requests(&self, transport: Transport) -> [u64; 3] {
+        self.counters.otlp.requests(transport).ended()
     }
 
     /// One gRPC call on a connection of its own.
@@ -207,7 +225,7 @@ fn acknowledge(job: Job) {
 /// The permit goes back before the answer, so that tests can count what is left.
 fn answer(job: Job, result: Result<Receipt, Refusal>) {
     drop(job.batch);
-    let _ = job.reply.send(result);
+    job.reply.send(result);
 }
 
 pub(super) fn wait_for(what: &str, mut ready: impl FnMut() -> bool) {
@@ -218,10 +236,6 @@ pub(super) fn wait_for(what: &str, mut ready: impl FnMut() -> bool) {
         std::thread::sleep(Duration::from_millis(5));
     }
     panic!("waited in vain for {what}");
-}
-
-pub(super) fn count(counter: &AtomicU64) -> u64 {
-    counter.load(Relaxed)
 }
 
 /// One gRPC call.

@@ -202,12 +202,12 @@ impl Rig {
 
     pub(super) fn lag(&self) -> u64 {
         let counters = &self.running.as_ref().unwrap().counters;
-        counters.tail.lag_bytes.load(std::sync::atomic::Ordering::Relaxed)
+        counters.tail.lag_bytes.get()
     }
 
     pub(super) fn received(&self) -> u64 {
         let counters = &self.running.as_ref().unwrap().counters;
-        counters.file_log.received.load(std::sync::atomic::Ordering::Relaxed)
+        counters.file_log.items.counts()["received"]
     }
 
     pub(super) fn sealed(&self) -> Sealed {
