@@ -6,13 +6,13 @@
 //! machine does falls on all alike; p50 (p90) in milliseconds.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use halo_adapters::event::{Action, Agent, Content, Event, Origin, Outcome, Source, Status, Usage};
-use halod::chain::commit::Work;
-use halod::chain::disk::OsDisk;
-use halod::chain::store::{Settings, Store};
-use halod::record::build::Builder;
-use halod::record::draft::{Draft, GENESIS, Scratch};
-use halod::record::tenant::Tenant;
+use halod_chain::commit::Work;
+use halod_chain::disk::OsDisk;
+use halod_chain::store::{Settings, Store};
+use halod_record::build::Builder;
+use halod_record::draft::{Draft, GENESIS, Scratch};
+use halod_record::event::{Action, Agent, Content, Event, Origin, Outcome, Source, Status, Usage};
+use halod_record::tenant::Tenant;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -8,14 +8,14 @@
 mod spans;
 
 use bytes::Bytes;
-use halo_adapters::event::Event;
-use halo_adapters::json;
 use halo_adapters::otel::{self, Resource};
 use halo_adapters::otlp::protobuf;
-use halod::record::build::Builder;
-use halod::record::canon;
-use halod::record::draft::{Draft, GENESIS, Scratch};
-use halod::record::tenant::Tenant;
+use halod_record::build::Builder;
+use halod_record::canon;
+use halod_record::draft::{Draft, GENESIS, Scratch};
+use halod_record::event::Event;
+use halod_record::json;
+use halod_record::tenant::Tenant;
 use sha2::{Digest, Sha256};
 use spans::Door;
 use std::hint::black_box;

@@ -5,7 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use halod::chain::index::{Index, Position, Settings};
+use halod_chain::index::{Index, Position, Settings};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 

@@ -3,8 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use halo_adapters::json::{Json, parse};
-use halod::record::redact::{Findings, Redactor};
+use halod_record::json::{Json, parse};
+use halod_record::redact::{Findings, Redactor};
 use std::hint::black_box;
 use std::time::Instant;
 

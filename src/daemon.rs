@@ -31,8 +31,6 @@ use self::drain::Running;
 use self::receiving::Receiving;
 use self::start::Started;
 pub use self::start::writer_of;
-use crate::chain::directory::{self, DirectoryError};
-use crate::chain::error::{ChainError, with_causes};
 use crate::config::descriptors::{self, Share, TooFew};
 use crate::config::{Config, DoorSettings};
 use crate::hold::sweep;
@@ -48,10 +46,12 @@ use crate::receivers::native::Senders;
 use crate::receivers::otlp::Reading;
 use crate::receivers::otlp::join::Joins;
 use crate::receivers::stats::Counters;
-use crate::record::build::Builder;
 use crate::tee::{self, TeeError, Tees};
 use crate::telemetry::admin;
 use crate::telemetry::metrics::Metrics;
+use halod_chain::directory::{self, DirectoryError};
+use halod_chain::error::{ChainError, with_causes};
+use halod_record::build::Builder;
 
 /// Why the daemon did not start. Nothing was taken from anyone.
 #[derive(Debug, thiserror::Error)]

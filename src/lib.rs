@@ -5,9 +5,9 @@
 //!
 //! | layer | module | what it is |
 //! |---|---|---|
-//! | 0 | crate [`record`] | pure: what an event and a record are; canonical form, hash, draft, the verifier |
+//! | 0 | crate [`halod_record`] | pure: what an event and a record are; canonical form, hash, draft, the verifier |
 //! | 1 | crate `halo_adapters` | pure: a sender's bytes to a neutral event |
-//! | 2 | crate [`chain`] | blocking file I/O: chains on disk, the commit |
+//! | 2 | crate [`halod_chain`] | blocking file I/O: chains on disk, the commit |
 //! | 3 | [`pipeline`] | the bounded hand-over to the one writer |
 //! | 3 | [`hold`] | blocking file I/O on a thread of its own: actions told in several messages |
 //! | 4 | [`net`], [`receivers`], [`tee`] | bytes in, and on to where they went before |
@@ -29,6 +29,3 @@ pub mod receivers;
 pub mod recent;
 pub mod tee;
 pub mod telemetry;
-
-pub use halod_chain as chain;
-pub use halod_record as record;

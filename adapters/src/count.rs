@@ -12,7 +12,7 @@
 //!
 //! A call failed when the record that counts says so, or for a tool any record under its call id.
 
-use crate::event::{Action, Event, Origin, Status};
+use halod_record::event::{Action, Event, Origin, Status};
 use std::collections::HashMap;
 use std::hash::Hash;
 

@@ -3,9 +3,9 @@
 //! What is taken out of a value lives as long as the text that the value was read from, not as long as
 //! the value.
 
-use crate::event::Content;
-use crate::json::{self, Json, Text};
 use crate::time;
+use halod_record::event::Content;
+use halod_record::json::{self, Json, Text};
 use std::borrow::Cow;
 
 /// A text that is not empty.

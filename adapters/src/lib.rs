@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Nothing here does I/O, reads a clock, hashes or redacts; everything borrows from the input.
-//! [`json::Json`] is the one value type that content travels in.
+//! [`halod_record::json::Json`] is the one value type that content travels in.
 
 pub mod count;
 mod fields;
@@ -19,5 +19,3 @@ pub mod openai_agents;
 pub mod otel;
 pub mod otlp;
 mod time;
-
-pub use halod_record::{event, fragment, json, spelling, unusable};

@@ -3,10 +3,10 @@
 //!
 //! The messages are tables. An unset field and an empty text are the same, as in proto3.
 
-use crate::json::{Json, Text, parse, values_in};
 use crate::otlp::wire::{LEN, Reader, VARINT, key, tags};
 use crate::otlp::{DecodeError, MAX_MESSAGES};
-use crate::unusable::Unusable;
+use halod_record::json::{Json, Text, parse, values_in};
+use halod_record::unusable::Unusable;
 use std::cell::Cell;
 
 /// A message: what its fields are called in JSON, and how they are read.

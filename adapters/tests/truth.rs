@@ -3,10 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use halo_adapters::count::{Counted, Item, Kind, count};
-use halo_adapters::event::{Action, Event};
 use halo_adapters::otel;
 use halo_adapters::otlp::model::Traces;
 use halo_adapters::otlp::{json, protobuf};
+use halod_record::event::{Action, Event};
 use std::fs;
 use std::path::Path;
 

@@ -9,7 +9,7 @@ use halod::receivers::otlp::Reading;
 use halod::receivers::otlp::file::Request;
 use halod::receivers::otlp::join::Joins;
 use halod::receivers::tenancy::{HeaderClaim, TenantRule};
-use halod::record::build::Builder;
+use halod_record::build::Builder;
 use std::io::Read;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;

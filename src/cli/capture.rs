@@ -1,8 +1,8 @@
 //! Captured export requests: what is in a file, whatever it was written by.
 
 use bytes::Bytes;
-use halo_adapters::json::parse;
 use halo_adapters::otlp::{DecodeError, Signal, protobuf};
+use halod_record::json::parse;
 use std::io::Read;
 use std::path::Path;
 

@@ -6,8 +6,8 @@
 use super::demo_client::{self, Export};
 use super::output::{self, line};
 use super::verify::summary;
-use crate::record::verify::{Gravity, Issue, Observer, verify};
-use halo_adapters::json::{Json, parse};
+use halod_record::json::{Json, parse};
+use halod_record::verify::{Gravity, Issue, Observer, verify};
 use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

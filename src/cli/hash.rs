@@ -1,8 +1,8 @@
 //! `halod hash`: the hash that a record has for an input or an outcome.
 
 use super::output::{self, complain};
-use crate::record::hash::input_hash;
-use halo_adapters::json::parse;
+use halod_record::hash::input_hash;
+use halod_record::json::parse;
 use std::process::ExitCode;
 
 /// Print the hash that records carry for a JSON value

@@ -2,7 +2,6 @@
 
 use super::import_view::View;
 use super::output::{self, complain};
-use crate::chain::directory::{DirectoryError, Lock};
 use crate::config::{self, Config, LogFormat, LogLevel, LogSettings};
 use crate::daemon::{self, StartError, process};
 use crate::import::desk::Desk;
@@ -20,9 +19,10 @@ use crate::receivers::otlp::Reading;
 use crate::receivers::otlp::join::Joins;
 use crate::receivers::stats::Counters;
 use crate::receivers::tail::preview::Following;
-use crate::record::build::Builder;
-use crate::record::tenant::Tenant;
 use crate::telemetry::log;
+use halod_chain::directory::{DirectoryError, Lock};
+use halod_record::build::Builder;
+use halod_record::tenant::Tenant;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

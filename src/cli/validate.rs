@@ -6,12 +6,12 @@ use serde_json::json;
 
 use super::output::{OK, USAGE, complain, finish, line};
 use super::run;
-use crate::chain::directory;
 use crate::config::descriptors;
 use crate::config::{Config, ConfigError, Problem};
 use crate::daemon::{doors, process};
 use crate::tee;
 use crate::telemetry::log;
+use halod_chain::directory;
 
 /// Check a configuration without running it.
 ///

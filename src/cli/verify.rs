@@ -1,8 +1,8 @@
 //! `halod verify`: prove that chains are intact, or say what is wrong with which line.
 
 use super::output;
-use crate::record::hash::hex;
-use crate::record::verify::{Issue, Observer, Report, Verdict, VerifyError, verify};
+use halod_record::hash::hex;
+use halod_record::verify::{Issue, Observer, Report, Verdict, VerifyError, verify};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::io::{self, IsTerminal, Write};

@@ -15,8 +15,8 @@ use super::error::{ConfigError, Place, Problem};
 use super::raw::{Key, Node, Value};
 use super::value::{Endpoint, duration};
 use super::{Config, DoorSettings, LogFormat, LogLevel, keys};
-use crate::record::hash::parse_hex;
-use crate::record::tenant::Tenant;
+use halod_record::hash::parse_hex;
+use halod_record::tenant::Tenant;
 
 const MIB: u64 = 1 << 20;
 const GRPC: &str = "receivers.otlp.protocols.grpc";

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::error::{Place, Problem};
 use super::raw::{Key, Node, Value};
-use halo_adapters::spelling::nearest;
+use halod_record::spelling::nearest;
 
 /// What stands under a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,9 +7,9 @@ use super::*;
 use crate::receivers::langsmith;
 use crate::receivers::native::tokens::{Grant, Tokens};
 use crate::receivers::secrets::Secrets;
-use crate::record::hash::parse_hex;
-use crate::record::native::Capture;
-use crate::record::tenant::Tenant;
+use halod_record::hash::parse_hex;
+use halod_record::native::Capture;
+use halod_record::tenant::Tenant;
 
 fn read(text: &str) -> Result<Config, ConfigError> {
     parse(text, &|name| match name {
@@ -68,7 +68,7 @@ log: { level: debug, format: json }
     let public = || "pk-lf-1".to_owned();
     let keys = Keys {
         tenants: [(public(), Tenant::stored("acme"))].into(),
-        secrets: [(public(), crate::record::hash::sha256(b"hunter2"))].into(),
+        secrets: [(public(), halod_record::hash::sha256(b"hunter2"))].into(),
         required: true,
     };
     assert_eq!(config.langfuse, keys);

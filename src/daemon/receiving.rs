@@ -15,8 +15,8 @@ use crate::receivers::openai_agents::{OpenAiAgents, Traces};
 use crate::receivers::otlp::{OtlpService, Reading};
 use crate::receivers::stats::{Counters, ReceiverStats};
 use crate::receivers::tenancy::TenantRule;
-use crate::record::build::Builder;
 use crate::tee::{self, Tee, Tees};
+use halod_record::build::Builder;
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,19 +1,19 @@
 //! What owns files, opened and started: chains, the writer, the hold.
 
 use super::{StartError, process};
-use crate::chain::directory;
-use crate::chain::disk::OsDisk;
-use crate::chain::error::ChainError;
-use crate::chain::store::{self, Store};
 use crate::config::Config;
 use crate::config::descriptors;
 use crate::hold::{self, Hold, HoldHandle};
 use crate::pipeline::intake::Intake;
 use crate::pipeline::stats::Stats;
 use crate::pipeline::writer::{self, WriterHandle};
-use crate::record::draft::Draft;
-use crate::record::notice::{About, Notice};
-use crate::record::tenant::Tenant;
+use halod_chain::directory;
+use halod_chain::disk::OsDisk;
+use halod_chain::error::ChainError;
+use halod_chain::store::{self, Store};
+use halod_record::draft::Draft;
+use halod_record::notice::{About, Notice};
+use halod_record::tenant::Tenant;
 use std::sync::Arc;
 use std::time::Duration;
 

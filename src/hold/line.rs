@@ -1,9 +1,9 @@
 //! One line of the hold's log: a checksum, a letter, and what the letter is about.
 
 use super::table::Key;
-use crate::record::tenant::Tenant;
-use crate::record::told::{Context, Message};
 use data_encoding::HEXLOWER;
+use halod_record::tenant::Tenant;
+use halod_record::told::{Context, Message};
 use std::borrow::Cow;
 
 /// What a line tells.

@@ -1,7 +1,7 @@
 //! The hold's log: a file that only grows, until it is written anew.
 
 use super::line::Line;
-use crate::chain::error::ChainError;
+use halod_chain::error::ChainError;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};

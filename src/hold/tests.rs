@@ -5,9 +5,9 @@ use super::log::read;
 use super::table::Table;
 use super::*;
 use crate::pipeline::items::{Divided, ItemFamilies, ItemStats};
-use halo_adapters::event::{Content, Source};
-use halo_adapters::fragment::{Fragment, Kind};
-use halo_adapters::json::Json;
+use halod_record::event::{Content, Source};
+use halod_record::fragment::{Fragment, Kind};
+use halod_record::json::Json;
 use proptest::prelude::*;
 use std::sync::Arc;
 

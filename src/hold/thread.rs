@@ -3,11 +3,11 @@
 use super::log::{Damage, HoldError, Log};
 use super::table::{Due, Key, Table};
 use super::{Item, Settings};
-use crate::chain::error::{ChainError, with_causes};
 use crate::clock::unix_millis;
 use crate::pipeline::items::{Ended, ItemStats, Items};
 use crate::pipeline::refusal::Refusal;
-use crate::record::tenant::Tenant;
+use halod_chain::error::{ChainError, with_causes};
+use halod_record::tenant::Tenant;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;

@@ -3,7 +3,7 @@
 //! Langfuse writes every value as JSON and then quotes it: a text is `"""it"""`, an object
 //! `"{""a"":1}"`, what is absent `""`. Other versions leave texts bare.
 
-use halo_adapters::json::{Json, Text, parse};
+use halod_record::json::{Json, Text, parse};
 use std::borrow::Cow;
 
 /// The fields of one record, without its line end.

@@ -2,7 +2,7 @@
 
 use super::traces::{is_observation, is_trace};
 use halo_adapters::gateway;
-use halo_adapters::json::Json;
+use halod_record::json::Json;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -127,7 +127,7 @@ impl TryFrom<String> for Format {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use halo_adapters::json::parse;
+    use halod_record::json::parse;
 
     #[test]
     fn names_go_both_ways() {

@@ -6,7 +6,7 @@
 use super::chunk::{Sheet, Taken};
 use super::format::Format;
 use super::scan::Shape;
-use crate::chain::disk::replace;
+use halod_chain::disk::replace;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs::DirBuilder;
@@ -91,7 +91,7 @@ impl Positions {
             let lines = lines.unwrap_or_default();
             let manner = format!("{format}\0{shape:?}\0{tenant:?}\0{identity}{lines}");
             let digest: [u8; 32] = Sha256::digest(manner.as_bytes()).into();
-            let name: String = crate::record::hash::hex(&digest).map(char::from).iter().take(32).collect();
+            let name: String = halod_record::hash::hex(&digest).map(char::from).iter().take(32).collect();
             self.directory.join(format!("{name}.json"))
         })
     }

@@ -6,10 +6,10 @@ use super::format::Format;
 use super::scan::Shape;
 use super::traces::{is_observation, is_trace, trace_of};
 use crate::net::status::Fault;
-use halo_adapters::event::Event;
-use halo_adapters::json::{Json, parse};
-use halo_adapters::unusable::Unusable;
 use halo_adapters::{langfuse, langsmith, litellm, openai_agents};
+use halod_record::event::Event;
+use halod_record::json::{Json, parse};
+use halod_record::unusable::Unusable;
 use std::borrow::Cow;
 use std::collections::HashSet;
 

@@ -5,8 +5,8 @@ use super::format::{Format, NAMES};
 use super::log;
 use super::scan::{Scanner, Shape, Window};
 use halo_adapters::gateway;
-use halo_adapters::json::parse;
 use halo_adapters::otlp::{DecodeError, protobuf};
+use halod_record::json::parse;
 use std::path::Path;
 
 /// Bytes that are looked at.

@@ -393,5 +393,5 @@ fn identity(file: &mut File) -> io::Result<String> {
         hash.update(number.to_be_bytes());
     }
     let digest: [u8; 32] = hash.finalize().into();
-    Ok(crate::record::hash::hex(&digest).map(char::from).iter().collect())
+    Ok(halod_record::hash::hex(&digest).map(char::from).iter().collect())
 }

@@ -5,7 +5,7 @@ use super::csv;
 use super::format::Format;
 use super::scan::Shape;
 use super::source::{Input, Manner, Source};
-use halo_adapters::json::{Json, parse};
+use halod_record::json::{Json, parse};
 use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -168,7 +168,7 @@ fn plain(value: &Json<'_>) -> Value {
         Json::Array(items) => items.iter().map(plain).collect(),
         Json::Object(entries) => {
             let entry = |(key, value): &(_, Json<'_>)| -> (String, Value) {
-                let key: &halo_adapters::json::Text<'_> = key;
+                let key: &halod_record::json::Text<'_> = key;
                 (key.to_lossy().into_owned(), plain(value))
             };
             Value::Object(entries.iter().map(entry).collect())

@@ -1,10 +1,10 @@
 //! What crosses from a receiver to the writer, and what comes back.
 
-use crate::chain::commit::{Detail, Fate};
 use crate::pipeline::intake::Permit;
 use crate::pipeline::refusal::Refusal;
-use crate::record::draft::Draft;
-use crate::record::ids::RecordId;
+use halod_chain::commit::{Detail, Fate};
+use halod_record::draft::Draft;
+use halod_record::ids::RecordId;
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Debug;
 

@@ -12,8 +12,8 @@
 use super::batch::{Account, Receipt};
 use super::meter::{Counters, Gauge, Gauges, Labels};
 use super::refusal::Refusal;
-use crate::chain::commit::Fate;
-use crate::record::ids::RecordId;
+use halod_chain::commit::Fate;
+use halod_record::ids::RecordId;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 
 use super::meter::{Counters, Gauge, Histogram};
 use super::refusal::Refusal;
-use crate::record::notice;
+use halod_record::notice;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 use std::sync::Mutex;

@@ -16,7 +16,7 @@ use crate::net::status::Fault;
 use crate::pipeline::batch::Batch;
 use crate::pipeline::intake::Intake;
 use crate::pipeline::refusal::Refusal;
-use crate::record::tenant::Tenant;
+use halod_record::tenant::Tenant;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::atomic::Ordering::Relaxed;

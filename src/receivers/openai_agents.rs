@@ -12,9 +12,9 @@ use crate::net::body::Reader;
 use crate::net::status::Fault;
 use crate::pipeline::batch::Receipt;
 use crate::recent::RecentMap;
-use halo_adapters::event::{Event, Origin};
-use halo_adapters::json::{Json, parse, values_in};
 use halo_adapters::openai_agents;
+use halod_record::event::{Event, Origin};
+use halod_record::json::{Json, parse, values_in};
 use http::header::{ALLOW, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
@@ -55,7 +55,7 @@ impl Traces {
     const MAX: usize = 10_000;
 
     fn add(&self, trace: &str, tenant: &str) {
-        if tenant.len() > crate::record::tenant::MAX_ID_BYTES {
+        if tenant.len() > halod_record::tenant::MAX_ID_BYTES {
             return;
         }
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);

@@ -3,7 +3,7 @@
 //! Only the SHA-256 of a secret is known here, so neither a configuration file nor a core dump gives one
 //! away. A secret has to be long and random: its hash is no protection of one that can be guessed.
 
-use crate::record::hash::sha256;
+use halod_record::hash::sha256;
 use std::fmt;
 
 /// What secrets stand for, by their SHA-256.

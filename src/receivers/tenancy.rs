@@ -1,7 +1,7 @@
 //! Which tenant an event belongs to.
 
-use crate::record::tenant::{BadTenantId, Tenant};
-use halo_adapters::event::Fact;
+use halod_record::event::Fact;
+use halod_record::tenant::{BadTenantId, Tenant};
 use http::HeaderMap;
 use std::borrow::Cow;
 use thiserror::Error;

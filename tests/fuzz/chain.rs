@@ -2,13 +2,13 @@
 //! write chains, too. The verifier comes to a verdict, what is one line for it is one for the index, the
 //! short way to a line's hash leads where the long one does, and what can be linked again stays itself.
 
-use halo_adapters::json::Json;
-use halod::record::draft::{Draft, GENESIS, HexHash};
-use halod::record::hash::sha256;
-use halod::record::parse::{Stored, scan_line};
-use halod::record::tenant::Tenant;
-use halod::record::verify::{Issue, Observer, Verdict, verify};
-use halod::record::{canon, time};
+use halod_record::draft::{Draft, GENESIS, HexHash};
+use halod_record::hash::sha256;
+use halod_record::json::Json;
+use halod_record::parse::{Stored, scan_line};
+use halod_record::tenant::Tenant;
+use halod_record::verify::{Issue, Observer, Verdict, verify};
+use halod_record::{canon, time};
 use std::fs;
 use std::path::Path;
 

@@ -1,7 +1,7 @@
 //! What the fuzz targets of access logs do with their bytes: every line comes to something, in every format.
 
-use halo_adapters::event::{Content, Event, Status};
 use halo_adapters::gateway::{self, Format, Line, Place, Reader, Rules, Spec};
+use halod_record::event::{Content, Event, Status};
 use std::hint::black_box;
 use std::sync::LazyLock;
 

@@ -2,14 +2,14 @@
 //! the usual suite runs it as well. What can be read becomes one canonical line, which can be opened again;
 //! what cannot is told why.
 
-use halo_adapters::json::{Json, Limits, Most, parse, parse_with, split};
 use halo_adapters::native::records;
 use halo_adapters::otlp::DecodeError;
-use halod::record::build::Builder;
-use halod::record::draft::{Draft, GENESIS, Scratch};
-use halod::record::native::{Capture, read};
-use halod::record::tenant::Tenant;
-use halod::record::time;
+use halod_record::build::Builder;
+use halod_record::draft::{Draft, GENESIS, Scratch};
+use halod_record::json::{Json, Limits, Most, parse, parse_with, split};
+use halod_record::native::{Capture, read};
+use halod_record::tenant::Tenant;
+use halod_record::time;
 use std::sync::LazyLock;
 
 static BUILDERS: LazyLock<[Builder; 2]> = LazyLock::new(|| [Builder::new(false), Builder::new(true)]);

@@ -2,8 +2,8 @@
 //! No panic, within its caps, masking again changes nothing, a key put into the text is never
 //! readable, and one call for findings and summary says what two say.
 
-use halo_adapters::json::{Json, parse};
-use halod::record::redact::{Findings, MAX_SUMMARY, MAX_TEXT, Redactor};
+use halod_record::json::{Json, parse};
+use halod_record::redact::{Findings, MAX_SUMMARY, MAX_TEXT, Redactor};
 use std::sync::LazyLock;
 
 static REDACTOR: LazyLock<Redactor> = LazyLock::new(Redactor::new);

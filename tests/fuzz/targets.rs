@@ -1,11 +1,12 @@
 //! What each fuzz target does with its bytes. The stable tests of `adapters` run the same functions
 //! over the seeds and their mutations.
 
-use halo_adapters::event::{Event, Keyed, Origin};
 use halo_adapters::otlp::model::{Logs, Traces};
 use halo_adapters::otlp::{Signal, json, protobuf};
-use halo_adapters::unusable::Unusable;
-use halo_adapters::{json as value, langfuse, langsmith, litellm, openai_agents, otel};
+use halo_adapters::{langfuse, langsmith, litellm, openai_agents, otel};
+use halod_record::event::{Event, Keyed, Origin};
+use halod_record::json as value;
+use halod_record::unusable::Unusable;
 use std::hint::black_box;
 
 const SIGNALS: [Signal; 3] = [Signal::Traces, Signal::Logs, Signal::Metrics];
@@ -95,7 +96,7 @@ pub(crate) fn langfuse(data: &[u8]) {
         Some(value::Json::Array(items)) => Some(items.iter()),
         _ => None,
     });
-    let mut all: Option<halo_adapters::fragment::Fragment<'_>> = None;
+    let mut all: Option<halod_record::fragment::Fragment<'_>> = None;
     for item in inner.flatten().chain([&parsed]) {
         if let Ok(Some(fragment)) = langfuse::fragment(item) {
             assert_eq!(fragment.space, "langfuse");

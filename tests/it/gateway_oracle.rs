@@ -1,13 +1,13 @@
 //! Rows of gateways beside the reference's adapter: what both record of the same request.
 
 use crate::support::reference;
-use halo_adapters::event::{Content, Event};
 use halo_adapters::gateway::{Format, Line, Place, Reader, Rules, Spec};
-use halo_adapters::json::Json;
-use halod::record::build::Builder;
-use halod::record::draft::{GENESIS, Scratch};
-use halod::record::tenant::Tenant;
-use halod::record::time;
+use halod_record::build::Builder;
+use halod_record::draft::{GENESIS, Scratch};
+use halod_record::event::{Content, Event};
+use halod_record::json::Json;
+use halod_record::tenant::Tenant;
+use halod_record::time;
 use serde_json::{Value, json};
 
 const PLACE: Place<'static> = Place { file: "access.log", identity: &["id"], offset: 0 };

@@ -1,8 +1,8 @@
 //! The hash of every JSON value is the reference's.
 
 use crate::support::reference;
-use halo_adapters::json::parse;
-use halod::record::hash::input_hash;
+use halod_record::hash::input_hash;
+use halod_record::json::parse;
 use std::process::Command;
 
 /// A small generator of pseudo-random numbers (SplitMix64), so that failures repeat.

@@ -1,12 +1,12 @@
 //! Records of the native door beside what the reference's `build()` makes of the same fields.
 
 use crate::support::reference;
-use halo_adapters::json::parse;
-use halod::record::build::Builder;
-use halod::record::draft::{GENESIS, Scratch};
-use halod::record::native::{Capture, read};
-use halod::record::tenant::Tenant;
-use halod::record::time;
+use halod_record::build::Builder;
+use halod_record::draft::{GENESIS, Scratch};
+use halod_record::json::parse;
+use halod_record::native::{Capture, read};
+use halod_record::tenant::Tenant;
+use halod_record::time;
 use serde_json::{Map, Value, json};
 
 const KEY: &str = "sk-proj-FAKEabcdefghijklmnopqrstuvwxyz0123456789";

@@ -3,12 +3,12 @@
 
 use crate::support::chains::records;
 use crate::support::spans::{attribute, hex, request, text};
-use halod::chain::commit::Work;
-use halod::chain::disk::OsDisk;
-use halod::chain::store::{Settings, Store};
 use halod::receivers::otlp::preview::Preview;
 use halod::receivers::tenancy::TenantRule;
-use halod::record::build::Builder;
+use halod_chain::commit::Work;
+use halod_chain::disk::OsDisk;
+use halod_chain::store::{Settings, Store};
+use halod_record::build::Builder;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use proptest::prelude::*;
 use serde_json::Value;

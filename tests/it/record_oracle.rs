@@ -1,12 +1,12 @@
 //! Whole records beside the reference's: what both write about the same action.
 
 use crate::support::reference;
-use halo_adapters::event::{Action, Agent, Content, Event, Origin, Outcome, Source, Status, Usage};
-use halo_adapters::json::parse;
-use halod::record::build::Builder;
-use halod::record::draft::{GENESIS, Scratch};
-use halod::record::tenant::Tenant;
-use halod::record::time;
+use halod_record::build::Builder;
+use halod_record::draft::{GENESIS, Scratch};
+use halod_record::event::{Action, Agent, Content, Event, Origin, Outcome, Source, Status, Usage};
+use halod_record::json::parse;
+use halod_record::tenant::Tenant;
+use halod_record::time;
 use serde_json::{Value, json};
 
 const KEY: &str = "sk-proj-FAKEabcdefghijklmnopqrstuvwxyz0123456789";

@@ -5,7 +5,7 @@ mod keys;
 
 use crate::support::clients::python;
 use crate::support::random::Random;
-use halod::record::redact::{Findings, Redactor};
+use halod_record::redact::{Findings, Redactor};
 use std::collections::BTreeSet;
 
 /// Public names of models, tools, agents, scopes, paths, libraries and ids, one a line.

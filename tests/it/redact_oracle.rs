@@ -14,8 +14,8 @@ mod fuzz;
 use crate::support::random::Random;
 use crate::support::reference;
 use cases::Case;
-use halo_adapters::json::parse;
-use halod::record::redact::{Findings, Redactor};
+use halod_record::json::parse;
+use halod_record::redact::{Findings, Redactor};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 
@@ -159,7 +159,7 @@ fn compare_value(redactor: &Redactor, line: &str, theirs: &Value, tally: &mut Ta
     // A shorter mask brings more of the rest into a summary: theirs are not cut here.
     hidden(&source, &input, theirs["input"].as_str().unwrap(), "input")?;
     hidden(&source, &outcome, theirs["outcome"].as_str().unwrap(), "outcome")?;
-    let hash = halod::record::hash::input_hash(&value);
+    let hash = halod_record::hash::input_hash(&value);
     let ours: String = hash.0.iter().map(|b| format!("{b:02x}")).collect();
     if format!("sha256:{ours}") != theirs["hash"] {
         return Err(format!("hash differs: {line}"));

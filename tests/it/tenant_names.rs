@@ -1,7 +1,7 @@
 //! Chains are named as the reference names them.
 
 use crate::support::reference;
-use halod::record::tenant::Tenant;
+use halod_record::tenant::Tenant;
 
 fn ids() -> Vec<String> {
     let pieces = [

@@ -5,7 +5,7 @@ use super::fields::{Field, SECOND};
 use super::row::{Row, Value};
 use super::text::{Rest, said, unescape};
 use super::{number, time};
-use crate::unusable::Unusable;
+use halod_record::unusable::Unusable;
 use std::borrow::Cow;
 
 /// `type time elb client target t t t elb-status target-status received sent "request" "agent" cipher protocol

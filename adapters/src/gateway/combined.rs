@@ -5,7 +5,7 @@ use super::format::Format;
 use super::row::{Row, Value};
 use super::text::{Piece, Rest, said, unescape};
 use super::{ingress, number, time};
-use crate::unusable::Unusable;
+use halod_record::unusable::Unusable;
 use memchr::memchr_iter;
 use std::borrow::Cow;
 

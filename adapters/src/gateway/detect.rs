@@ -3,7 +3,7 @@
 use super::fields::usual;
 use super::format::Format;
 use super::spec::Spec;
-use crate::json::{Json, parse};
+use halod_record::json::{Json, parse};
 
 /// Texts, with those that fit the fewest lines first.
 const TEXTS: [Format; 4] = [Format::Alb, Format::Envoy, Format::Haproxy, Format::Combined];

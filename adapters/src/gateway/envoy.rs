@@ -4,7 +4,7 @@ use super::fields::{Field, MILLI};
 use super::row::{Row, Value};
 use super::text::{Rest, said};
 use super::{number, time};
-use crate::unusable::Unusable;
+use halod_record::unusable::Unusable;
 use std::borrow::Cow;
 
 /// `[start] "method path protocol" code flags received sent duration upstream-time "forwarded-for" "agent"

@@ -3,8 +3,10 @@
 use super::path::{self, Target};
 use super::row::Row;
 use super::{MAPPING, Place};
-use crate::event::{Action, Agent, Content, Event, Fact, Keyed, Origin, Outcome, Source, Status, Usage};
-use crate::json::{Json, Text};
+use halod_record::event::{
+    Action, Agent, Content, Event, Fact, Keyed, Origin, Outcome, Source, Status, Usage,
+};
+use halod_record::json::{Json, Text};
 use std::borrow::Cow;
 
 /// The event of a request. `target` is its own.

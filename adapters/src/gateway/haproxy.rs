@@ -4,7 +4,7 @@ use super::fields::{Field, MILLI};
 use super::row::{Row, Value};
 use super::text::{Rest, hex, said};
 use super::{number, time};
-use crate::unusable::Unusable;
+use halod_record::unusable::Unusable;
 use memchr::memchr_iter;
 use std::borrow::Cow;
 

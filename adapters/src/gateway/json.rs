@@ -8,8 +8,8 @@ pub(super) use repair::mended;
 use super::fields::{Field, MILLI, usual};
 use super::format::Format;
 use super::row::{Row, Value};
-use crate::json::{Json, Limits, ParseError, Text, parse_with};
-use crate::unusable::Unusable;
+use halod_record::json::{Json, Limits, ParseError, Text, parse_with};
+use halod_record::unusable::Unusable;
 
 /// No gateway nests as deep.
 const LIMITS: Limits = Limits { depth: 64, int_digits: 4300, values: 10_000 };

@@ -6,8 +6,8 @@ use super::json::with_object;
 use super::number;
 use super::row::{Row, Value};
 use super::text::Rest;
-use crate::json::{Json, Text};
-use crate::unusable::Unusable;
+use halod_record::json::{Json, Text};
+use halod_record::unusable::Unusable;
 use std::borrow::Cow;
 
 pub(super) fn row(line: &str) -> Result<Option<Row<'_>>, Unusable> {

@@ -35,8 +35,8 @@ pub use format::Format;
 pub use rules::Rules;
 pub use spec::{BadSpec, Spec};
 
-use crate::event::Event;
-use crate::unusable::Unusable;
+use halod_record::event::Event;
+use halod_record::unusable::Unusable;
 use std::borrow::Cow;
 
 /// Version of the mapping from a line to an event, in every record.

@@ -5,7 +5,7 @@ use super::number;
 use super::path::Target;
 use super::text::said;
 use super::time::{self, Time};
-use crate::json::Json;
+use halod_record::json::Json;
 use std::borrow::Cow;
 
 /// A request as it was logged. Nothing is masked yet.
@@ -70,7 +70,7 @@ impl<'a> Value<'a> {
     /// Of a JSON value; a list's first, as headers are logged.
     pub(super) fn of(json: Json<'a>) -> Option<Self> {
         Some(match json {
-            Json::Str(crate::json::Text::Utf8(text)) => Self::Text(text),
+            Json::Str(halod_record::json::Text::Utf8(text)) => Self::Text(text),
             Json::Str(text) => Self::Text(Cow::Owned(text.to_lossy().into_owned())),
             Json::Int(int) => Self::Whole(int),
             Json::BigInt(digits) => Self::Text(digits),

@@ -4,7 +4,7 @@ use super::fields::{Field, NAMES, named};
 use super::format::Format;
 use super::row::{Row, Value};
 use super::{alb, combined, envoy, haproxy, json, litellm, traefik};
-use crate::unusable::Unusable;
+use halod_record::unusable::Unusable;
 use regex::{Regex, RegexBuilder};
 use std::borrow::Cow;
 use std::fmt;

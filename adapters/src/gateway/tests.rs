@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::*;
-use crate::event::{Action, Fact, Origin, Status};
+use halod_record::event::{Action, Fact, Origin, Status};
 use proptest::prelude::*;
 
 const PLACE: Place<'static> =

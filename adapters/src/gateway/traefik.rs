@@ -4,7 +4,7 @@ use super::fields::{Field, MILLI};
 use super::row::{Row, Value};
 use super::text::{Rest, said};
 use super::{number, time};
-use crate::unusable::Unusable;
+use halod_record::unusable::Unusable;
 use memchr::memrchr_iter;
 use std::borrow::Cow;
 

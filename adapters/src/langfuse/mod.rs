@@ -26,11 +26,11 @@ mod row;
 
 pub use row::{observation, score, trace};
 
-use crate::event::Source;
 use crate::fields::{instant, text};
-use crate::fragment::{Fragment, Kind};
-use crate::json::Json;
-use crate::unusable::Unusable;
+use halod_record::event::Source;
+use halod_record::fragment::{Fragment, Kind};
+use halod_record::json::Json;
+use halod_record::unusable::Unusable;
 use read::{Body, Form};
 
 /// Version of the mapping: raised whenever an event comes out differently.

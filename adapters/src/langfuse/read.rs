@@ -1,11 +1,11 @@
 //! What the bodies of events and the rows of exports say; they have the same fields.
 
 use super::{SPACE, source};
-use crate::event::{Content, Fact, Status, Usage};
 use crate::fields::{content, count, decimal, instant, structure, text, text_of, texts};
-use crate::fragment::{Fragment, Id, Kind};
-use crate::json::{Json, Text};
-use crate::unusable::Unusable;
+use halod_record::event::{Content, Fact, Status, Usage};
+use halod_record::fragment::{Fragment, Id, Kind};
+use halod_record::json::{Json, Text};
+use halod_record::unusable::Unusable;
 use std::borrow::Cow;
 
 /// Tags of a trace that are kept.
@@ -77,7 +77,7 @@ impl<'a> Body<'a> {
             (value @ Some(Json::Str(text)), Form::Row) => {
                 // The string of a string is how the second version of the API tells a text.
                 let quoted = text.as_str().filter(|text| text.starts_with('"'));
-                match quoted.and_then(|text| crate::json::parse_embedded(text).ok()) {
+                match quoted.and_then(|text| halod_record::json::parse_embedded(text).ok()) {
                     Some(Json::Str(inner)) => {
                         Content::Value(Json::Str(Text::from(inner.to_lossy().into_owned())))
                     }

@@ -3,11 +3,11 @@
 use super::kind_of;
 use super::read::{Body, Form};
 use super::source;
-use crate::event::{Event, Origin};
 use crate::fields::text;
-use crate::fragment::Fragment;
-use crate::json::Json;
-use crate::unusable::Unusable;
+use halod_record::event::{Event, Origin};
+use halod_record::fragment::Fragment;
+use halod_record::json::Json;
+use halod_record::unusable::Unusable;
 
 /// A row of a list of observations, in either spelling; `trace` is the row of its trace, where it is
 /// known. `None` means that it is nothing that an agent did.
@@ -71,7 +71,7 @@ fn body<'a>(row: &'a Json<'a>) -> Result<Body<'a>, Unusable> {
 fn whole(fragment: Fragment<'_>, inner: bool) -> Event<'_> {
     let mut event = fragment.event(inner);
     event.source = source("langfuse.export");
-    event.session = event.session.clone().or_else(|| crate::fragment::trace_of(&event));
+    event.session = event.session.clone().or_else(|| halod_record::fragment::trace_of(&event));
     event
 }
 

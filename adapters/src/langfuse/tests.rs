@@ -1,8 +1,8 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::event::{Action, Content, Fact, Keyed, Origin, Status};
-use crate::json::parse;
+use halod_record::event::{Action, Content, Fact, Keyed, Origin, Status};
+use halod_record::json::parse;
 
 fn action(kind: &str, body: &str) -> (Option<Kind>, bool, bool) {
     let text = format!(r#"{{"type":"{kind}","body":{body}}}"#);

@@ -4,9 +4,9 @@ use super::read::{at, disclosed, first, word};
 use super::run::{id_of, tenant};
 use super::time::time;
 use super::{LIVE, SPACE};
-use crate::event::{Action, Agent, Content, Event, Fact, Keyed, Origin, Outcome, Status, Usage};
-use crate::json::{Json, Text};
-use crate::unusable::Unusable;
+use halod_record::event::{Action, Agent, Content, Event, Fact, Keyed, Origin, Outcome, Status, Usage};
+use halod_record::json::{Json, Text};
+use halod_record::unusable::Unusable;
 use std::borrow::Cow;
 
 /// What is said, of a feedback's members.

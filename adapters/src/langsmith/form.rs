@@ -2,7 +2,7 @@
 
 use super::multipart::Part;
 use super::run::Op;
-use crate::json::{Json, Text};
+use halod_record::json::{Json, Text};
 use std::collections::HashMap;
 
 /// What stands beside a run in a part of its own.
@@ -160,7 +160,7 @@ pub fn text(content: &[u8]) -> Result<&str, String> {
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
-    use crate::json;
+    use halod_record::json;
     use std::borrow::Cow;
 
     fn assembled(parts: &[(&'static str, &'static str)]) -> Vec<String> {

@@ -24,7 +24,7 @@ mod usage;
 pub use feedback::feedback;
 pub use run::{Op, fragment, run};
 
-use crate::event::Source;
+use halod_record::event::Source;
 
 /// Ids of LangSmith's.
 pub const SPACE: &str = "langsmith";

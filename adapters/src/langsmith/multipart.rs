@@ -1,6 +1,6 @@
 //! `multipart/form-data` (RFC 7578, RFC 2046 section 5.1.1) that lies whole in memory: its parts, borrowed.
 
-use crate::unusable::Unusable;
+use halod_record::unusable::Unusable;
 use memchr::memmem::Finder;
 use std::borrow::Cow;
 

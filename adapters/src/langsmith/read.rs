@@ -1,6 +1,6 @@
 //! Looking things up in a run.
 
-use crate::json::Json;
+use halod_record::json::Json;
 use std::borrow::Cow;
 
 /// What lies at `path`: names of members, places in lists.

@@ -4,10 +4,10 @@ use super::read::{at, disclosed, first, word, words};
 use super::time::{compact, time};
 use super::usage::usage;
 use super::{EXPORT, LIVE, SPACE, error};
-use crate::event::{Agent, Content, Event, Fact, Status, Usage};
-use crate::fragment::{Fragment, Kind};
-use crate::json::{self, Json};
-use crate::unusable::Unusable;
+use halod_record::event::{Agent, Content, Event, Fact, Status, Usage};
+use halod_record::fragment::{Fragment, Kind};
+use halod_record::json::{self, Json};
+use halod_record::unusable::Unusable;
 use std::borrow::Cow;
 
 /// How a message tells of a run.

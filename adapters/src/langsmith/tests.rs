@@ -1,9 +1,9 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::{Op, feedback, fragment, run};
-use crate::event::{Action, Content, Event, Fact, Origin, Status};
-use crate::fragment::{Fragment, Kind};
-use crate::json::{self, Json};
+use halod_record::event::{Action, Content, Event, Fact, Origin, Status};
+use halod_record::fragment::{Fragment, Kind};
+use halod_record::json::{self, Json};
 
 fn told<T>(text: &str, check: impl FnOnce(&Json<'_>) -> T) -> T {
     check(&json::parse(text).unwrap())

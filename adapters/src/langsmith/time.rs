@@ -1,7 +1,7 @@
 //! Times as LangSmith's clients write them: ISO 8601 with or without a zone, or milliseconds.
 
 use crate::fields;
-use crate::json::Json;
+use halod_record::json::Json;
 
 /// Unix nanoseconds of a run's time: ISO 8601, UTC where no zone is said; or milliseconds, as the
 /// JavaScript SDK sends them. `None` for what is neither, and for times before 1970.
@@ -31,7 +31,7 @@ pub(super) fn compact(segment: &str) -> Option<u64> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::json;
+    use halod_record::json;
 
     fn read(text: &str) -> Option<u64> {
         time(&json::parse(text).unwrap())

@@ -1,8 +1,8 @@
 //! Tokens, the reason of the end and the answer's id, wherever a run has them.
 
 use super::read::{at, first, word};
-use crate::event::Usage;
-use crate::json::Json;
+use halod_record::event::Usage;
+use halod_record::json::Json;
 use std::borrow::Cow;
 
 /// Where the first message of a chat model's answer is.

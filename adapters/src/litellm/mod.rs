@@ -24,13 +24,13 @@ mod call;
 mod tests;
 
 use self::call::Call;
-use crate::event::{
+use crate::fields::{content, count, decimal, instant, is_true, name, structure, text, texts};
+use halod_record::event::{
     Action, Agent, Authorization, Content, Decision, Event, Fact, Keyed, Origin, Outcome, Source, Status,
     Usage,
 };
-use crate::fields::{content, count, decimal, instant, is_true, name, structure, text, texts};
-use crate::json::Json;
-use crate::unusable::Unusable;
+use halod_record::json::Json;
+use halod_record::unusable::Unusable;
 use std::borrow::Cow;
 
 /// What a record made from a payload says of its source.

@@ -1,7 +1,7 @@
 #![allow(clippy::panic)]
 
 use super::*;
-use crate::json::parse;
+use halod_record::json::parse;
 
 fn payload(members: &str) -> Event<'static> {
     let text = format!(r#"{{"id":"c-1","litellm_call_id":"l-1","status":"success",{members}}}"#);

@@ -16,10 +16,12 @@
 //! as often as not, and a record must not depend on that. A trace's own session is its group. The
 //! tenant is the trace's to claim, by its metadata; the receiver remembers it for the spans.
 
-use crate::event::{Action, Agent, Content, Event, Fact, Keyed, Origin, Outcome, Source, Status, Usage};
 use crate::fields::{content, count, instant, is_true, structure, text};
-use crate::json::{Json, Text};
-use crate::unusable::Unusable;
+use halod_record::event::{
+    Action, Agent, Content, Event, Fact, Keyed, Origin, Outcome, Source, Status, Usage,
+};
+use halod_record::json::{Json, Text};
+use halod_record::unusable::Unusable;
 use std::borrow::Cow;
 
 const SOURCE: Source = Source {
@@ -260,7 +262,7 @@ fn fail<'a>(error: &Json<'a>, event: &mut Event<'a>) {
 #[allow(clippy::panic)]
 mod tests {
     use super::*;
-    use crate::json::parse;
+    use halod_record::json::parse;
 
     fn of(members: &str) -> Event<'static> {
         let text = format!(r#"{{"object":"trace.span","trace_id":"trace_1","id":"span_2",{members}}}"#);

@@ -5,8 +5,8 @@ use super::dialects::{ADJUSTED, ADJUSTED_BITS, DIALECTS, MARKERS};
 use super::loose;
 use super::read::{Found, text};
 use super::table::{Field, Kind, Marker, Name, Needs, Other, Table, matches};
-use crate::event::Action;
 use crate::otlp::model::Span;
+use halod_record::event::Action;
 use std::borrow::Cow;
 
 /// `SPAN_KIND_SERVER` (`trace.proto`).

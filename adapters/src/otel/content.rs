@@ -1,8 +1,8 @@
 //! Attribute values as JSON, and the legacy forms of messages as the lists that they stand for.
 
 use super::table::Family;
-use crate::json::{self, Json, Text};
 use crate::otlp::model::{AnyValue, KeyValue, SpanEvent};
+use halod_record::json::{self, Json, Text};
 
 /// A disclosed value: text that is a JSON object or array becomes what it says, so that senders of
 /// one call agree whether they encode it or not. Text inside a structure is left as it is.

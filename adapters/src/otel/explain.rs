@@ -5,8 +5,8 @@ use super::dialects;
 use super::read::Found;
 use super::table::{FIELDS, Field, Kind};
 use super::{Resource, dialect, event_of};
-use crate::event::Event;
 use crate::otlp::model::{AnyValue, KeyValue, Span};
+use halod_record::event::Event;
 use std::borrow::Cow;
 
 /// What became of a span, and why.

@@ -17,9 +17,9 @@ mod usage;
 
 pub use explain::{Explanation, FieldSource, Reason, explain};
 
-use crate::event::{Action, Agent, Event, Origin, Source};
 use crate::otlp::model::{KeyValue, Span};
 use action::Decision;
+use halod_record::event::{Action, Agent, Event, Origin, Source};
 use read::Found;
 use std::borrow::Cow;
 use table::Field;

@@ -3,8 +3,8 @@
 use super::action::{Decision, Why};
 use super::read::Found;
 use super::table::{Field, Kind};
-use crate::event::{self, Authorization, Content, Outcome, Status};
 use crate::otlp::model::{AnyValue, Span};
+use halod_record::event::{self, Authorization, Content, Outcome, Status};
 use halod_record::verdict::{is_denial, says_no, tells_of_failure};
 use std::borrow::Cow;
 

@@ -3,9 +3,9 @@
 use super::content::{self, Indexed};
 use super::dialects::{self, CONVENTIONS, DIALECTS, Entry};
 use super::table::{FIELDS, Field, Side};
-use crate::event::Content;
-use crate::json::{self, Json, Text};
 use crate::otlp::model::{AnyValue, KeyValue, Span, SpanEvent};
+use halod_record::event::Content;
+use halod_record::json::{self, Json, Text};
 use std::borrow::Cow;
 
 /// What a span's attributes and events say, by [`Field`].

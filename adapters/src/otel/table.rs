@@ -228,7 +228,7 @@ pub(super) type Adjust = for<'a> fn(Kind, &Found<'a>, &Span<'_>) -> Kind;
 
 #[derive(Debug)]
 pub(super) struct Table {
-    /// As in [`crate::event::Source::dialect`].
+    /// As in [`halod_record::event::Source::dialect`].
     pub(super) name: &'static str,
     pub(super) rows: &'static [Row],
     pub(super) names: &'static [Name],

@@ -1,9 +1,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
-use crate::event::{Content, Status};
-use crate::json::Json;
 use crate::otlp::model::AnyValue;
+use halod_record::event::{Content, Status};
+use halod_record::json::Json;
 
 fn pair(key: String, value: &str) -> KeyValue<'static> {
     KeyValue { key: key.into(), value: AnyValue::Str(value.to_owned().into()) }
@@ -180,7 +180,7 @@ fn a_span_that_is_passed_over_is_explained_too() {
 
 #[test]
 fn a_decision_before_an_action_is_told_with_who_made_it() {
-    use crate::event::{Decision, Status};
+    use halod_record::event::{Decision, Status};
     let decided = |name, attributes: &[(&'static str, &'static str)]| {
         let event = event(&Resource::default(), &span(name, attributes)).map(|event| {
             let authorization = event.authorization.as_ref();

@@ -2,9 +2,9 @@
 
 use super::read::Found;
 use super::table::Field;
-use crate::event::Usage;
-use crate::json::Json;
 use crate::otlp::model::AnyValue;
+use halod_record::event::Usage;
+use halod_record::json::Json;
 
 /// The names under which senders put a count into one object of all of them.
 #[rustfmt::skip]

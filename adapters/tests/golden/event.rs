@@ -1,7 +1,7 @@
 //! An event as golden files show it.
 
-use halo_adapters::event::{Action, Content, Event, Fact, Keyed, Origin};
-use halo_adapters::json::Json;
+use halod_record::event::{Action, Content, Event, Fact, Keyed, Origin};
+use halod_record::json::Json;
 use serde_json::{Map, Value, json};
 
 fn hex(bytes: &[u8]) -> String {

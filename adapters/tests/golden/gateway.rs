@@ -3,9 +3,9 @@
 
 use super::event::event_value;
 use super::files::{as_recorded, directory, inputs};
-use halo_adapters::event::{Event, Fact};
 use halo_adapters::gateway::{Format, Line, Place, Reader, Rules, Spec, detect};
-use halo_adapters::unusable::Unusable;
+use halod_record::event::{Event, Fact};
+use halod_record::unusable::Unusable;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;

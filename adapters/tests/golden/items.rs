@@ -8,10 +8,10 @@
 use super::event::event_value;
 use super::files::{as_recorded, directory};
 use halo_adapters::count::{Counted, Item, Kind, count};
-use halo_adapters::event::{Action, Event, Keyed, Origin, Status};
-use halo_adapters::json::{Json, parse, split};
-use halo_adapters::unusable::Unusable;
 use halo_adapters::{litellm, openai_agents};
+use halod_record::event::{Action, Event, Keyed, Origin, Status};
+use halod_record::json::{Json, parse, split};
+use halod_record::unusable::Unusable;
 use serde_json::{Value, json};
 use std::fs;
 
@@ -38,7 +38,7 @@ const TRUTH: &[(&str, [usize; 5])] = &[
 ];
 
 fn texts(text: &str) -> Vec<&str> {
-    let most = halo_adapters::json::Most { items: 1000, values: 100_000 };
+    let most = halod_record::json::Most { items: 1000, values: 100_000 };
     let at = text.find("\"data\":").map(|at| at + "\"data\":".len());
     let list = match at {
         Some(at) if text.starts_with("{\"data\"") || text.starts_with("{\n \"data\"") => {

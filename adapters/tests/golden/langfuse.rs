@@ -5,10 +5,10 @@
 
 use super::event::event_value;
 use super::files::{as_recorded, directory};
-use halo_adapters::event::{Action, Event, Status};
-use halo_adapters::fragment::Fragment;
-use halo_adapters::json::{self, Json};
 use halo_adapters::langfuse;
+use halod_record::event::{Action, Event, Status};
+use halod_record::fragment::Fragment;
+use halod_record::json::{self, Json};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;

@@ -7,10 +7,10 @@
 
 use super::event::event_value;
 use super::files::{as_recorded, directory, inputs};
-use halo_adapters::event::{Action, Event, Status};
-use halo_adapters::fragment::Fragment;
-use halo_adapters::json::{self, Json};
 use halo_adapters::langsmith::{Op, feedback, form, fragment, multipart, run};
+use halod_record::event::{Action, Event, Status};
+use halod_record::fragment::Fragment;
+use halod_record::json::{self, Json};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;

@@ -6,10 +6,10 @@
 
 use super::event::present;
 use super::files::{as_recorded, directory, inputs};
-use halo_adapters::event::{Action, Content, Event, Origin, Status};
 use halo_adapters::otel::logs::{Item, Part, Piece, Resource, item};
 use halo_adapters::otlp::model::Logs;
 use halo_adapters::otlp::{json, protobuf};
+use halod_record::event::{Action, Content, Event, Origin, Status};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;

@@ -3,12 +3,12 @@
 use super::open::{open, read};
 use super::plan::Plan;
 use crate::receivers::tail::preview::{Became, Preview, Seen};
-use crate::record::build::Builder;
-use crate::record::draft::{GENESIS, Scratch};
-use crate::record::tenant::Tenant;
-use crate::record::time;
-use halo_adapters::event::Event;
 use halo_adapters::gateway::Format;
+use halod_record::build::Builder;
+use halod_record::draft::{GENESIS, Scratch};
+use halod_record::event::Event;
+use halod_record::tenant::Tenant;
+use halod_record::time;
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;

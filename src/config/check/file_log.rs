@@ -77,7 +77,7 @@ impl Reader<'_> {
         if let Some(Written { place, text, .. }) = self.value(&value) {
             if text.is_empty() {
                 self.report(place, &value, "must be the name of a tenant".into());
-            } else if let Err(error) = crate::record::tenant::Tenant::claimed(&text) {
+            } else if let Err(error) = halod_record::tenant::Tenant::claimed(&text) {
                 self.report(place, &value, error.to_string());
             }
             settings.tenant = TenantOf::Fixed(text);

@@ -3,7 +3,7 @@
 use super::{Key, Reader, Written};
 use crate::config::Config;
 use crate::import::folder::Folders;
-use crate::record::tenant::Tenant;
+use halod_record::tenant::Tenant;
 
 const INCLUDE: &str = "receivers.import.include";
 const FORMATS: &str = "receivers.import.formats";

@@ -5,9 +5,9 @@ use super::Reader;
 use crate::receivers::langsmith;
 use crate::receivers::native::tokens::{Grant, Tokens};
 use crate::receivers::secrets::Secrets;
-use crate::record::hash::parse_hex;
-use crate::record::native::Capture;
-use crate::record::tenant::Tenant;
+use halod_record::hash::parse_hex;
+use halod_record::native::Capture;
+use halod_record::tenant::Tenant;
 
 /// Each is compared with every request's.
 const MAX_SECRETS: usize = 1000;

@@ -1,10 +1,10 @@
 //! What one tenant lost since its last notice, and how that is said.
 
 use super::Loss;
-use crate::record::draft::Draft;
-use crate::record::notice::{About, Notice};
-use crate::record::tenant::Tenant;
-use crate::record::time;
+use halod_record::draft::Draft;
+use halod_record::notice::{About, Notice};
+use halod_record::tenant::Tenant;
+use halod_record::time;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 

@@ -3,8 +3,8 @@
 use super::*;
 use crate::pipeline::batch::Receipt;
 use crate::pipeline::intake::Job;
-use crate::record::draft::GENESIS;
-use crate::record::time;
+use halod_record::draft::GENESIS;
+use halod_record::time;
 use serde_json::Value;
 use std::sync::mpsc as std_mpsc;
 

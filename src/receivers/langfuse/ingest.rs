@@ -3,13 +3,13 @@
 use crate::net::status::Fault;
 use crate::receivers::delivery::Sheet;
 use crate::receivers::tenancy::{CLAIMED, HeaderClaim};
-use crate::record::tenant::Tenant;
 use bytes::Bytes;
-use halo_adapters::event::Fact;
-use halo_adapters::fragment::Fragment;
-use halo_adapters::json::{self, Json, Text};
 use halo_adapters::langfuse;
-use halo_adapters::unusable::Unusable;
+use halod_record::event::Fact;
+use halod_record::fragment::Fragment;
+use halod_record::json::{self, Json, Text};
+use halod_record::tenant::Tenant;
+use halod_record::unusable::Unusable;
 use http::StatusCode;
 use serde_json::{Value, json};
 

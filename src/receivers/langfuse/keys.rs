@@ -2,8 +2,8 @@
 
 use crate::net::status::Fault;
 use crate::receivers::secrets::is_secret;
-use crate::record::tenant::Tenant;
 use data_encoding::BASE64_NOPAD;
+use halod_record::tenant::Tenant;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use std::collections::HashMap;
@@ -74,7 +74,7 @@ fn pair(value: &[u8]) -> Option<(String, String)> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::record::hash::sha256;
+    use halod_record::hash::sha256;
 
     fn keys(required: bool) -> Keys {
         let tenants = [("pk-lf-a", "acme"), ("pk-lf-b", "")];

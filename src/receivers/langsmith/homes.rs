@@ -1,6 +1,6 @@
 //! Whose chain runs and feedback went to: feedback names the run that it judges, and not its tenant.
 
-use crate::record::tenant::Tenant;
+use halod_record::tenant::Tenant;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 

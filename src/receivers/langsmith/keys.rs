@@ -2,7 +2,7 @@
 
 use crate::net::status::Fault;
 use crate::receivers::secrets::Secrets;
-use crate::record::tenant::Tenant;
+use halod_record::tenant::Tenant;
 use http::HeaderMap;
 
 /// What the operator says of keys. Without any, every sender is taken, with or without a key.
@@ -38,7 +38,7 @@ impl Keys {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::record::hash::sha256;
+    use halod_record::hash::sha256;
     use http::HeaderValue;
 
     fn ask(keys: &Keys, key: Option<&str>) -> Result<Option<Tenant>, Fault> {

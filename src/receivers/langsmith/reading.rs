@@ -4,10 +4,10 @@ use super::homes::Homes;
 use crate::net::status::Fault;
 use crate::receivers::delivery::Sheet;
 use crate::receivers::tenancy::HeaderClaim;
-use crate::record::tenant::Tenant;
-use halo_adapters::fragment::Fragment;
-use halo_adapters::json::{self, Json};
 use halo_adapters::langsmith::{Op, feedback, form, fragment, multipart};
+use halod_record::fragment::Fragment;
+use halod_record::json::{self, Json};
+use halod_record::tenant::Tenant;
 
 /// Values in one text of JSON at most, as in a request of OTLP: what is parsed takes many times the room
 /// of its text.

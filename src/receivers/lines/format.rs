@@ -2,7 +2,7 @@
 
 use super::manner::{FormatOf, Manner, Requests};
 use halo_adapters::gateway::{Format, Line, Place, Reader, Rules, Spec, detect};
-use halo_adapters::unusable::Unusable;
+use halod_record::unusable::Unusable;
 
 /// The readers of logs that are read in one manner.
 #[derive(Debug)]

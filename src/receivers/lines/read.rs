@@ -4,10 +4,10 @@ use super::format::Formats;
 use super::manner::{Encoding, Manner, TenantOf};
 use super::split::{Chain, Line as Cut, Lines};
 use crate::receivers::tenancy::TenantError;
-use crate::record::ids::kept_part;
-use crate::record::tenant::Tenant;
-use halo_adapters::event::{Event, Fact};
 use halo_adapters::gateway::{Format, Line, Place, detect};
+use halod_record::event::{Event, Fact};
+use halod_record::ids::kept_part;
+use halod_record::tenant::Tenant;
 use std::borrow::Cow;
 
 /// Reads logs in one manner.
@@ -159,7 +159,7 @@ fn disclose<'a>(cut: &Cut, facts: &mut Vec<(&'static str, Fact<'a>)>) {
 #[must_use]
 pub fn hex(chain: &Chain) -> String {
     let mut text = Vec::with_capacity(32);
-    crate::record::hash::write_hex(chain, &mut text);
+    halod_record::hash::write_hex(chain, &mut text);
     String::from_utf8(text).unwrap_or_default()
 }
 

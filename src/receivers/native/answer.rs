@@ -1,8 +1,8 @@
 //! The answer: what became of each record, and where that leaves the chains.
 
-use crate::chain::commit::{Detail, Fate, Head, Told};
-use crate::record::ids::RecordId;
-use halo_adapters::unusable::Unusable;
+use halod_chain::commit::{Detail, Fate, Head, Told};
+use halod_record::ids::RecordId;
+use halod_record::unusable::Unusable;
 use http::StatusCode;
 use prost::Message;
 use serde_json::{Value, json};

@@ -5,7 +5,7 @@
 //!   placed, drafted ─▶ submit, asking for detail ─▶ answer: a result for each record, and the heads
 //! ```
 //!
-//! What a record may hold: [`crate::record::native`]; the messages: `proto/halo/ingest/v1`. A request is
+//! What a record may hold: [`halod_record::native`]; the messages: `proto/halo/ingest/v1`. A request is
 //! taken in part where a part of it is wrong, and each of its records is told what became of it. What is
 //! no list of records at all is refused whole.
 
@@ -20,11 +20,11 @@ use self::tokens::{Grant, Tokens};
 use super::delivery::{Body, Delivery};
 use super::requests::RequestEntry;
 use super::tenancy::{HeaderClaim, TenantRule};
-use crate::chain::commit::Detail;
 use crate::net::answer::Reply;
 use crate::net::grpc::is_grpc;
 use crate::net::status::Fault;
 use ::http::{HeaderMap, Request, Response};
+use halod_chain::commit::Detail;
 use hyper::body::Incoming;
 use std::sync::Arc;
 

@@ -6,14 +6,14 @@ use super::{Caller, Encoding};
 use crate::net::status::Fault;
 use crate::receivers::delivery::Sheet;
 use crate::receivers::tenancy::HeaderClaim;
-use crate::record::build::Builder;
-use crate::record::draft::Scratch;
-use crate::record::native::{Record, read};
-use crate::record::tenant::Tenant;
-use halo_adapters::json::{Json, Most, Problem, parse, split};
 use halo_adapters::native;
 use halo_adapters::otlp::{DecodeError, MAX_MESSAGES};
-use halo_adapters::unusable::Unusable;
+use halod_record::build::Builder;
+use halod_record::draft::Scratch;
+use halod_record::json::{Json, Most, Problem, parse, split};
+use halod_record::native::{Record, read};
+use halod_record::tenant::Tenant;
+use halod_record::unusable::Unusable;
 
 /// Records of one request: its answer has a line for each.
 pub(super) const MAX_RECORDS: usize = 10_000;

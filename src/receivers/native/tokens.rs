@@ -2,8 +2,8 @@
 
 use crate::net::status::Fault;
 use crate::receivers::secrets::Secrets;
-use crate::record::native::Capture;
-use crate::record::tenant::Tenant;
+use halod_record::native::Capture;
+use halod_record::tenant::Tenant;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
@@ -57,7 +57,7 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::record::hash::sha256;
+    use halod_record::hash::sha256;
     use http::HeaderValue;
 
     fn grant(tokens: &Tokens, value: Option<&'static str>) -> Result<Grant, Fault> {

@@ -10,13 +10,13 @@ use crate::net::status::Fault;
 use crate::pipeline::intake::Permit;
 use crate::pipeline::items::Divided;
 use crate::receivers::tenancy::{HeaderClaim, TenantError, TenantRule};
-use crate::record::draft::Draft;
-use crate::record::ids::RecordId;
-use crate::record::tenant::Tenant;
 use bytes::Bytes;
 use halo_adapters::otel;
 use halo_adapters::otlp::model::{KeyValue, Logs, Traces};
 use halo_adapters::otlp::{DecodeError, Signal, json, protobuf};
+use halod_record::draft::Draft;
+use halod_record::ids::RecordId;
+use halod_record::tenant::Tenant;
 
 /// How the message itself is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,11 +12,11 @@
 
 use super::lineage::SpanKey;
 use crate::recent::RecentMap;
-use crate::record::build::Builder;
-use crate::record::draft::{Draft, Scratch};
-use crate::record::tenant::Tenant;
-use halo_adapters::event::{Content, Event, Origin, Status};
 use halo_adapters::otel::logs::{Part, assemble};
+use halod_record::build::Builder;
+use halod_record::draft::{Draft, Scratch};
+use halod_record::event::{Content, Event, Origin, Status};
+use halod_record::tenant::Tenant;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -6,8 +6,8 @@
 //! record has, if there is one: at sealing the chain says so, and the record names no parent otherwise.
 //! What the span itself says stays in `data.parent_span_id`.
 
-use crate::record::draft::Draft;
-use crate::record::ids::RecordId;
+use halod_record::draft::Draft;
+use halod_record::ids::RecordId;
 use std::collections::HashMap;
 
 /// A trace id and a span id.
@@ -126,12 +126,12 @@ fn parents_first(drafts: Vec<Draft>, entries: &[Entry], before: &[Option<usize>]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::record::build::Builder;
-    use crate::record::draft::{GENESIS, Scratch};
-    use crate::record::tenant::Tenant;
-    use crate::record::time;
     use halo_adapters::otel::{Resource, event};
     use halo_adapters::otlp::model::{AnyValue, KeyValue, Span};
+    use halod_record::build::Builder;
+    use halod_record::draft::{GENESIS, Scratch};
+    use halod_record::tenant::Tenant;
+    use halod_record::time;
 
     /// Spans of one trace as (id, parent or 0, recorded, start), in the order of their arrival.
     fn settled(spans: &[(u64, u64, bool, u64)]) -> Vec<(u64, Option<u64>)> {

@@ -5,13 +5,13 @@ use super::decode::{Decoded, Placer};
 use super::join::{Key, Share};
 use crate::net::status::Fault;
 use crate::receivers::bill::Bill;
-use crate::record::draft::{Draft, Scratch};
-use crate::record::ids::RecordId;
-use halo_adapters::event::{Action, Content, Event, Origin, Outcome, Status, Usage};
-use halo_adapters::json::{Json, Text};
 use halo_adapters::otel;
 use halo_adapters::otel::logs::{Item, Part, Piece, Resource, assemble, item};
 use halo_adapters::otlp::model::Logs;
+use halod_record::draft::{Draft, Scratch};
+use halod_record::event::{Action, Content, Event, Origin, Outcome, Status, Usage};
+use halod_record::ids::RecordId;
+use halod_record::json::{Json, Text};
 use std::collections::HashMap;
 
 /// The parts of each span in a request, in the order they came.
@@ -174,7 +174,7 @@ fn owned(part: Part<'_>) -> Part<'static> {
                 Piece::Whole { input: content(input), outcome: content(outcome) }
             }
         },
-        agent: halo_adapters::event::Agent {
+        agent: halod_record::event::Agent {
             id: text(part.agent.id),
             name: text(part.agent.name),
             version: text(part.agent.version),

@@ -6,10 +6,10 @@ use super::join::Joins;
 use crate::net::coding::Coding;
 use crate::pipeline::intake::Intake;
 use crate::receivers::tenancy::{HeaderClaim, TenantRule};
-use crate::record::build::Builder;
-use crate::record::draft::Draft;
 use bytes::Bytes;
 use halo_adapters::otlp::Signal;
+use halod_record::build::Builder;
+use halod_record::draft::Draft;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 

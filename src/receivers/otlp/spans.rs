@@ -6,11 +6,11 @@ use super::lineage::Lineage;
 use crate::net::status::Fault;
 use crate::receivers::bill::Bill;
 use crate::receivers::tenancy::CLAIMED;
-use crate::record::draft::{Draft, Scratch};
-use crate::record::tenant::Tenant;
-use halo_adapters::event::{Event, Fact};
 use halo_adapters::otel::{self, Resource};
 use halo_adapters::otlp::model::{Span, Traces};
+use halod_record::draft::{Draft, Scratch};
+use halod_record::event::{Event, Fact};
+use halod_record::tenant::Tenant;
 
 /// The resource that spans stand under.
 struct Group<'a> {

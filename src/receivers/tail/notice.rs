@@ -10,9 +10,9 @@ use super::follow::Why;
 use super::position::Rejected;
 use crate::receivers::lines::read::hex;
 use crate::receivers::lines::split::Mark;
-use crate::record::draft::Draft;
-use crate::record::notice::{About, Notice};
-use crate::record::tenant::Tenant;
+use halod_record::draft::Draft;
+use halod_record::notice::{About, Notice};
+use halod_record::tenant::Tenant;
 
 /// Bytes of a log are missing from `from` on; `known` of them are known to have been there.
 pub(super) fn gap(tenant: &Tenant, log: &str, from: u64, known: u64, after: &Mark, how: &str) -> Draft {

@@ -10,7 +10,7 @@ use crate::receivers::delivery::{Delivery, Sheet};
 use crate::receivers::lines::read::{Became, Told};
 use crate::receivers::lines::split::Lines;
 use crate::receivers::requests::Transport;
-use crate::record::draft::Draft;
+use halod_record::draft::Draft;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, SyncSender};

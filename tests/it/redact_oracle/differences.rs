@@ -1,8 +1,8 @@
 //! Every row of `ARCHITECTURE.md` about redaction, by example: what the live reference makes of it, and what halod does.
 
 use crate::support::reference;
-use halo_adapters::json::parse;
-use halod::record::redact::{Findings, MAX_TEXT, Redactor};
+use halod_record::json::parse;
+use halod_record::redact::{Findings, MAX_TEXT, Redactor};
 use serde_json::{Value, json};
 
 const ARCHITECTURE: &str = include_str!("../../../ARCHITECTURE.md");

@@ -3,7 +3,7 @@
 use super::{Entries, headers, members, take};
 use crate::gateway::fields::{Field, MILLI, SECOND};
 use crate::gateway::row::{Row, Value};
-use crate::json::Json;
+use halod_record::json::Json;
 
 /// Members by name, each of them once.
 fn each<'a>(object: Entries<'a>, row: &mut Row<'a>, field: impl Fn(&str) -> Option<Field>) {

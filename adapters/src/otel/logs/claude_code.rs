@@ -5,7 +5,7 @@
 
 use super::Item;
 use super::read::{Log, authorization, boundary, denied, failed, member};
-use crate::event::{Action, Content, Event, Status, Usage};
+use halod_record::event::{Action, Content, Event, Status, Usage};
 use std::borrow::Cow;
 
 pub(super) fn item<'a>(log: &Log<'_, 'a>) -> Option<Item<'a>> {

@@ -5,7 +5,7 @@
 
 use super::Item;
 use super::read::{Log, authorization, boundary, denied, failed};
-use crate::event::{Action, Content, Event, Status, Usage};
+use halod_record::event::{Action, Content, Event, Status, Usage};
 use std::borrow::Cow;
 
 /// How the output of a call ends that a human did not allow.
@@ -27,7 +27,7 @@ pub(super) fn item<'a>(log: &Log<'_, 'a>) -> Option<Item<'a>> {
                 Content::Value(value) => Some((key, value)),
                 Content::Undisclosed | Content::Digest(_) => None,
             });
-            let input = Content::Value(crate::json::Json::Object(told.collect()));
+            let input = Content::Value(halod_record::json::Json::Object(told.collect()));
             Some(boundary(event(log, Action::Boundary { verb: "start" }), "start", input))
         }
         _ => None,

@@ -5,9 +5,9 @@
 
 use super::Item;
 use super::read::{Log, authorization, boundary, denied, failed};
-use crate::event::{Action, Content, Event, Status, Usage};
-use crate::json::Json;
 use crate::otlp::model::AnyValue;
+use halod_record::event::{Action, Content, Event, Status, Usage};
+use halod_record::json::Json;
 use std::borrow::Cow;
 
 pub(super) fn item<'a>(log: &Log<'_, 'a>) -> Option<Item<'a>> {

@@ -6,9 +6,9 @@ use super::super::read::Found;
 use super::super::table::Field;
 use super::read::{Log, failed};
 use super::{Item, Part, Piece, source};
-use crate::event::{Action, Content, Event};
-use crate::json::{Json, Text};
 use crate::otlp::model::AnyValue;
+use halod_record::event::{Action, Content, Event};
+use halod_record::json::{Json, Text};
 use std::borrow::Cow;
 
 const CURRENT: &str = "gen_ai.events";

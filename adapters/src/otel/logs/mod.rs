@@ -16,8 +16,8 @@ mod tests;
 pub use gen_ai::assemble;
 
 use super::read as spans;
-use crate::event::{Agent, Content, Event, Source};
 use crate::otlp::model::{AnyValue, KeyValue, LogRecord};
+use halod_record::event::{Agent, Content, Event, Source};
 use read::Log;
 use std::borrow::Cow;
 

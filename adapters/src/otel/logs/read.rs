@@ -3,9 +3,11 @@
 use super::super::content;
 use super::super::trace_flags;
 use super::{Item, Resource, source, spans};
-use crate::event::{Action, Agent, Authorization, Content, Decision, Event, Origin, Outcome, Status, Usage};
-use crate::json::{Json, Text};
 use crate::otlp::model::{AnyValue, LogRecord};
+use halod_record::event::{
+    Action, Agent, Authorization, Content, Decision, Event, Origin, Outcome, Status, Usage,
+};
+use halod_record::json::{Json, Text};
 use std::borrow::Cow;
 
 pub(super) struct Log<'x, 'a> {

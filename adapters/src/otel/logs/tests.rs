@@ -1,10 +1,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
-use crate::event::{Action, Origin, Status};
-use crate::json::Json;
 use crate::otlp::json;
 use crate::otlp::model::Logs;
+use halod_record::event::{Action, Origin, Status};
+use halod_record::json::Json;
 
 /// A request of one record with these fields, from a scope of this name.
 fn request(scope: &str, record: &str) -> String {
@@ -71,7 +71,7 @@ fn an_event_is_named_in_any_of_three_places() {
 
 #[test]
 fn decisions_are_of_a_human_or_of_a_rule() {
-    use crate::event::Decision::{Allowed, Denied, HumanApproved};
+    use halod_record::event::Decision::{Allowed, Denied, HumanApproved};
     for (decision, by, expected) in [
         ("accept", Some("config"), Some(Allowed)),
         ("accept", Some("hook"), Some(Allowed)),

@@ -3,14 +3,14 @@
 use super::super::{Reading, logs};
 use super::*;
 use crate::receivers::tenancy::TenantRule;
-use crate::record::draft::GENESIS;
-use crate::record::ids::RecordId;
-use crate::record::time;
-use halo_adapters::event::Agent;
-use halo_adapters::json::{Json, parse};
 use halo_adapters::otel::logs::Piece;
 use halo_adapters::otel::{self, Resource};
 use halo_adapters::otlp::model::{AnyValue, KeyValue, Span};
+use halod_record::draft::GENESIS;
+use halod_record::event::Agent;
+use halod_record::ids::RecordId;
+use halod_record::json::{Json, parse};
+use halod_record::time;
 use serde_json::Value;
 
 const FOREVER: Duration = Duration::from_secs(3600);
@@ -48,7 +48,7 @@ fn parts(key: &Key, pieces: &[(u64, Piece<'static>)]) -> Vec<Part<'static>> {
         agent: Agent::default(),
         session: None,
         principal: None,
-        source: halo_adapters::event::Source { adapter: "otel", via: "v", dialect: "d", mapping: "2" },
+        source: halod_record::event::Source { adapter: "otel", via: "v", dialect: "d", mapping: "2" },
     };
     pieces.iter().map(part).collect()
 }
@@ -127,8 +127,8 @@ async fn a_span_takes_what_waits_for_it() {
     }
     assert_eq!(sealed.pointer("/data/undisclosed"), None);
     let expected = parse(r#"[{"content":"asked"}]"#).unwrap();
-    let hash = crate::record::hash::input_hash_with(&expected, &mut Vec::new()).0;
-    let hash = String::from_utf8(crate::record::hash::hex(&hash).to_vec()).unwrap();
+    let hash = halod_record::hash::input_hash_with(&expected, &mut Vec::new()).0;
+    let hash = String::from_utf8(halod_record::hash::hex(&hash).to_vec()).unwrap();
     assert_eq!(sealed.pointer("/action/input/hash").unwrap(), &format!("sha256:{hash}"));
 }
 

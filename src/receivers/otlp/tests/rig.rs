@@ -13,9 +13,9 @@ use crate::receivers::otlp::{OtlpService, Reading};
 use crate::receivers::requests::Transport;
 use crate::receivers::stats::Counters;
 use crate::receivers::tenancy::TenantRule;
-use crate::record::build::Builder;
 use bytes::Bytes;
 use halo_adapters::otlp::Signal;
+use halod_record::build::Builder;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -143,7 +143,7 @@ impl Rig {
         std::thread::spawn(move || {
             while let Ok(job) = queue.recv() {
                 let subject =
-                    |draft: &crate::record::draft::Draft| draft.tenant().subject().map(str::to_owned);
+                    |draft: &halod_record::draft::Draft| draft.tenant().subject().map(str::to_owned);
                 subjects.lock().unwrap().extend(job.batch.drafts.iter().map(subject));
                 match verdict.lock().unwrap().clone() {
                     Verdict::Acknowledge => acknowledge(job),

@@ -1,7 +1,5 @@
 //! Logs in a directory, an engine that can be stopped and started, and what it sealed.
 
-use crate::chain::disk::OsDisk;
-use crate::chain::store::{self, Store};
 use crate::import::chunk::{Reason, Sheet, Taken};
 use crate::import::desk::Desk;
 use crate::import::position;
@@ -22,8 +20,10 @@ use crate::receivers::tail::seal::{Block, Shop};
 use crate::receivers::tail::settings::Requests;
 use crate::receivers::tail::{Instance, Settings, Tail, start};
 use crate::receivers::tenancy::TenantRule;
-use crate::record::build::Builder;
-use halo_adapters::json::{self, Json};
+use halod_chain::disk::OsDisk;
+use halod_chain::store::{self, Store};
+use halod_record::build::Builder;
+use halod_record::json::{self, Json};
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -97,7 +97,7 @@ impl Rig {
             journal_size: 1 << 20,
             patience: Duration::from_secs(10),
         };
-        let lock = Arc::new(crate::chain::directory::open(&directory).unwrap());
+        let lock = Arc::new(halod_chain::directory::open(&directory).unwrap());
         let (store, _) = Store::open(settings, Arc::new(OsDisk)).unwrap();
         let settings = writer::Settings {
             max_in_flight: IN_FLIGHT,
