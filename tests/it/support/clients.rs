@@ -83,33 +83,42 @@ pub fn langsmith_js() -> &'static Npm {
     NPM.get_or_init(|| Npm::of("langsmith-js", "langsmith_js"))
 }
 
-/// The machine's valgrind, else what its package holds, unpacked: that needs no root and installs nothing.
+/// The machine's valgrind, else what its package holds.
 pub fn valgrind() -> &'static Valgrind {
     static VALGRIND: OnceLock<Valgrind> = OnceLock::new();
-    VALGRIND.get_or_init(|| {
-        let found = Command::new("valgrind").arg("--version").output();
-        if found.is_ok_and(|out| out.status.success()) {
-            return Valgrind { dir: None };
+    VALGRIND.get_or_init(|| Valgrind { dir: unpacked("valgrind", "valgrind") })
+}
+
+/// Prometheus' own checker of what it is to scrape: the machine's, else what its package holds.
+pub fn promtool() -> Command {
+    static PROMTOOL: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let dir = PROMTOOL.get_or_init(|| unpacked("promtool", "prometheus"));
+    Command::new(dir.as_ref().map_or("promtool".into(), |dir| dir.join("usr/bin/promtool")))
+}
+
+/// Where a package of Debian's lies unpacked, which needs no root and installs nothing; nowhere when the
+/// machine has the program.
+fn unpacked(program: &str, package: &str) -> Option<PathBuf> {
+    if Command::new(program).arg("--version").output().is_ok_and(|out| out.status.success()) {
+        return None;
+    }
+    let needs = format!("{program} (apt-get install {package}), or an apt that can download it");
+    Some(environment(package, &[], |dir| {
+        fs::create_dir_all(dir).unwrap();
+        let download = || {
+            let mut apt = Command::new("apt-get");
+            apt.args(["download", "--quiet", package]).current_dir(dir);
+            apt
+        };
+        // A fresh machine has no lists of packages yet, and only root may fetch them.
+        if !download().output().is_ok_and(|out| out.status.success()) {
+            let _ = Command::new("apt-get").args(["update", "--quiet"]).output();
+            run(&mut download(), &needs);
         }
-        let needs = "valgrind (apt-get install valgrind), or an apt that can download it";
-        let dir = environment("valgrind", &[], |dir| {
-            fs::create_dir_all(dir).unwrap();
-            let download = || {
-                let mut apt = Command::new("apt-get");
-                apt.args(["download", "--quiet", "valgrind"]).current_dir(dir);
-                apt
-            };
-            // A fresh machine has no lists of packages yet, and only root may fetch them.
-            if !download().output().is_ok_and(|out| out.status.success()) {
-                let _ = Command::new("apt-get").args(["update", "--quiet"]).output();
-                run(&mut download(), needs);
-            }
-            let files = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
-            let package = files.max().unwrap_or_else(|| panic!("no package came; the tests need {needs}"));
-            run(Command::new("dpkg").arg("-x").arg(package).arg(dir), needs);
-        });
-        Valgrind { dir: Some(dir) }
-    })
+        let files = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+        let file = files.max().unwrap_or_else(|| panic!("no package came; the tests need {needs}"));
+        run(Command::new("dpkg").arg("-x").arg(file).arg(dir), &needs);
+    }))
 }
 
 impl Valgrind {
