@@ -390,7 +390,7 @@ impl Store {
             if let Some(action) = draft.content_of()
                 && let Some(line) = self.sealed_as(section.at, section.start, action)?
             {
-                section.knows(action);
+                section.found(action);
                 if draft.is_told_in(&line) {
                     return Ok((Fate::Duplicate, action));
                 }
@@ -398,7 +398,7 @@ impl Store {
             self.append(section, draft)?;
             return Ok((Fate::Sealed, id));
         };
-        section.knows(id);
+        section.found(id);
         match draft.standing(&line) {
             Standing::Same => return Ok((Fate::Duplicate, id)),
             Standing::Apart(content) => {
@@ -440,7 +440,7 @@ impl Store {
         chain.records += 1;
         self.notices.extend(draft.notice());
         self.index.insert(draft.id().key(), offset);
-        section.knows(draft.id());
+        section.sealed(offset, draft.id());
         Ok(())
     }
 

@@ -1,8 +1,8 @@
 //! Which drafts keep their parent: `parent_id` only ever names an earlier record of the same chain.
 //!
 //! A draft states the id that its parent's record has, or would have. Most parents came with the same
-//! request and were sealed just before, or are not there yet, which the index says without reading anything.
-//! Only where the index knows a place is the line there read and compared.
+//! request and were sealed just before, or are not there yet. Either is known from the index and from what
+//! was sealed at the place that it names; only where that place is on disk is a line read and compared.
 
 use super::commit::Moment;
 use super::error::ChainError;
@@ -18,18 +18,30 @@ pub(super) struct Section<'m> {
     /// Where the section's lines begin in the entry.
     pub(super) start: usize,
     pub(super) moment: &'m Moment,
-    /// Records that are known to be in this chain: sealed in this section, or found.
-    known: HashSet<RecordId>,
+    /// What was sealed in this section: where its line begins in the chain, in order, and its id.
+    lines: Vec<(u64, RecordId)>,
+    /// Records that were found in the chain.
+    found: HashSet<RecordId>,
 }
 
 impl<'m> Section<'m> {
     pub(super) fn new(at: usize, start: usize, moment: &'m Moment) -> Self {
-        Self { at, start, moment, known: HashSet::new() }
+        Self { at, start, moment, lines: Vec::new(), found: HashSet::new() }
     }
 
-    /// Notes that a record with this id is in the chain.
-    pub(super) fn knows(&mut self, id: RecordId) {
-        self.known.insert(id);
+    /// Notes that a record is in the chain.
+    pub(super) fn found(&mut self, id: RecordId) {
+        self.found.insert(id);
+    }
+
+    /// Notes that a record was sealed at this offset of the chain.
+    pub(super) fn sealed(&mut self, offset: u64, id: RecordId) {
+        self.lines.push((offset, id));
+    }
+
+    fn has(&self, offset: u64, id: RecordId) -> bool {
+        let place = self.lines.binary_search_by_key(&offset, |(offset, _)| *offset);
+        place.is_ok_and(|place| self.lines.get(place).is_some_and(|(_, sealed)| *sealed == id))
     }
 }
 
@@ -38,12 +50,20 @@ impl Store {
     /// has nothing to lose.
     pub(super) fn has_parent_of(&self, draft: &Draft, section: &mut Section<'_>) -> Result<bool, ChainError> {
         let Some(parent) = draft.parent() else { return Ok(true) };
-        if section.known.contains(&parent) {
+        if section.found.contains(&parent) {
+            return Ok(true);
+        }
+        let mut offsets = Vec::new();
+        self.index.candidates(parent.key(), &mut offsets)?;
+        if offsets.is_empty() {
+            return Ok(false);
+        }
+        if offsets.iter().any(|offset| section.has(*offset, parent)) {
             return Ok(true);
         }
         let found = self.sealed_as(section.at, section.start, parent)?.is_some();
         if found {
-            section.knows(parent);
+            section.found(parent);
         }
         Ok(found)
     }

@@ -77,8 +77,8 @@ struct Marks {
     /// Where `conflicts_with` sorts among the record's own keys: just before `data`.
     conflict: usize,
     hole: usize,
-    /// Where [`PARENT`] begins, if there is one.
-    parent: Option<usize>,
+    /// Where [`PARENT`] begins, if there is one, and whom it names.
+    parent: Option<(usize, RecordId)>,
     id: usize,
     ts: usize,
 }
@@ -140,7 +140,7 @@ impl DraftWriter {
     }
 
     pub(super) fn parent(&mut self, parent: RecordId) {
-        self.marks.parent = Some(self.line.len());
+        self.marks.parent = Some((self.line.len(), parent));
         self.line.extend_from_slice(PARENT.as_bytes());
         self.line.extend_from_slice(&parent.text());
         self.line.push(b'"');
@@ -265,8 +265,7 @@ impl Draft {
     /// The record that the line names as its parent.
     #[must_use]
     pub fn parent(&self) -> Option<RecordId> {
-        let at = self.marks.parent? + PARENT.len();
-        RecordId::parse(std::str::from_utf8(self.line.get(at..at + 36)?).ok()?)
+        self.marks.parent.map(|(_, parent)| parent)
     }
 
     /// Appends the finished line to `out` and returns its hash.
@@ -279,7 +278,7 @@ impl Draft {
     /// As [`Self::seal`], of a record whose parent is not in the chain: the line names none. What is hashed
     /// beforehand stands before the parent.
     pub fn seal_without_parent(&self, prev: &HexHash, ts: &[u8; TS_LEN], out: &mut Vec<u8>) -> HexHash {
-        let Some(at) = self.marks.parent else { return self.seal(prev, ts, out) };
+        let Some((at, _)) = self.marks.parent else { return self.seal(prev, ts, out) };
         let start = out.len();
         out.extend_from_slice(&self.line[..at]);
         out.extend_from_slice(&self.line[at + PARENT_LEN..]);
@@ -300,11 +299,12 @@ impl Draft {
 
     /// Names another parent, or none, where there is one: the span that was named is not recorded.
     pub fn move_under(&mut self, parent: Option<RecordId>) {
-        let Some(at) = self.marks.parent else { return };
+        let Some((at, _)) = self.marks.parent else { return };
         let line = match parent {
             Some(parent) => {
                 let mut line = self.line.to_vec();
                 line[at + PARENT.len()..at + PARENT_LEN - 1].copy_from_slice(&parent.text());
+                self.marks.parent = Some((at, parent));
                 line
             }
             None => {
@@ -317,7 +317,7 @@ impl Draft {
     }
 
     fn without_parent(&self) -> (Marks, Vec<u8>) {
-        let Some(at) = self.marks.parent else { return (self.marks, self.line.to_vec()) };
+        let Some((at, _)) = self.marks.parent else { return (self.marks, self.line.to_vec()) };
         let line = [&self.line[..at], &self.line[at + PARENT_LEN..]].concat();
         let Marks { conflict, hole, id, ts, .. } = self.marks;
         (Marks { conflict, hole, parent: None, id: id - PARENT_LEN, ts: ts - PARENT_LEN }, line)
@@ -394,7 +394,7 @@ impl Draft {
         let line = [&self.line[..at], &member, &self.line[at..]].concat();
         let Marks { conflict, hole, parent, id, ts } = self.marks;
         let shift = member.len();
-        let parent = parent.map(|at| at + shift);
+        let parent = parent.map(|(at, id)| (at + shift, id));
         let marks = Marks { conflict, hole: hole + shift, parent, id: id + shift, ts: ts + shift };
         Self { head: Sha256::new_with_prefix(&line[..marks.hole]), line: line.into(), marks, ..self.clone() }
     }
@@ -412,7 +412,7 @@ impl Draft {
         line.extend_from_slice(&note);
         line.extend_from_slice(&self.line[conflict..]);
         let shift = note.len();
-        let parent = parent.map(|at| at + shift);
+        let parent = parent.map(|(at, id)| (at + shift, id));
         let marks = Marks { conflict, hole: hole + shift, parent, id: id_at + shift, ts: ts + shift };
         line[marks.id..marks.id + 36].copy_from_slice(&id.text());
         let head = Sha256::new_with_prefix(&line[..marks.hole]);
@@ -451,14 +451,19 @@ impl Draft {
             line.get(at..).and_then(|rest| memchr::memchr(b'"', rest)) == Some(length)
         };
         let whole = line.get(hole..hole + HOLE.len()).is_some_and(is_hole)
-            && parent.is_none_or(|at| text(at + PARENT.len(), 36))
             && parent_end <= id_at
             && text(id_at, 36)
             && text(ts_at, TS_LEN);
         if !whole {
             return None;
         }
-        let id = RecordId::parse(std::str::from_utf8(&line[id_at..id_at + 36]).ok()?)?;
+        let id_of = |at: usize| RecordId::parse(std::str::from_utf8(line.get(at..at + 36)?).ok()?);
+        let id = id_of(id_at)?;
+        let parent = match parent {
+            Some(at) if text(at + PARENT.len(), 36) => Some((at, id_of(at + PARENT.len())?)),
+            Some(_) => return None,
+            None => None,
+        };
         let mut line = line.to_vec();
         line[ts_at..ts_at + TS_LEN].fill(b' ');
         line[hole..hole + HOLE.len()].copy_from_slice(HOLE.as_bytes());
