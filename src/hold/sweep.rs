@@ -39,5 +39,5 @@ async fn seal(mut ready: Ready, builder: &Builder, intake: &Intake) -> Result<()
     let mut permit = intake.admit(AT_ONCE.min(64 << 10))?;
     let drafts = ready.drafts(builder, &mut Scratch::default());
     permit.grow_to(drafts.iter().map(|draft| size_of::<Draft>() + draft.len()).sum())?;
-    intake.submit(Batch::new(drafts, permit).told_to(ready)).await.map(drop)
+    intake.send(Batch::new(drafts, permit).told_to(ready)).await.map(drop)
 }

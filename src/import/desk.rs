@@ -22,7 +22,6 @@ use crate::receivers::tenancy::{HeaderClaim, TenantError};
 use halod_record::build::Builder;
 use halod_record::draft::{Draft, Scratch};
 use halod_record::tenant::Tenant;
-use std::pin::pin;
 use std::sync::Arc;
 use tokio::sync::{Mutex, oneshot};
 
@@ -268,19 +267,10 @@ impl Desk {
             sealed
         } else {
             turn.come().await;
-            let mut sealed = pin!(self.intake.submit(Batch::new(drafts, permit).told_to(items)));
-            let at_once = tokio::select! {
-                biased;
-                sealed = &mut sealed => Some(sealed),
-                () = std::future::ready(()) => None,
-            };
+            let sealed = self.intake.send(Batch::new(drafts, permit).told_to(items));
             // It is in the writer's hands: the next may follow.
             drop(turn);
-            match at_once {
-                Some(sealed) => sealed,
-                None => sealed.await,
-            }
-            .map_err(Fault::from)
+            sealed.await.map_err(Fault::from)
         };
         let receipt = sealed?;
         taken.sealed = receipt.sealed.into();

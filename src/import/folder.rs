@@ -218,7 +218,7 @@ impl Watch {
         let summary = format!("{rows} of an imported file cannot be used and are in no record.");
         let draft = Notice::of_loss("gap", &summary, &about).draft(&tenant.unwrap_or(Tenant::Local));
         let sealed = match self.intake.admit(draft.len()) {
-            Ok(permit) => self.intake.submit(Batch::new(vec![draft], permit)).await.map(drop),
+            Ok(permit) => self.intake.send(Batch::new(vec![draft], permit)).await.map(drop),
             Err(refusal) => Err(refusal),
         };
         sealed.is_ok()

@@ -14,6 +14,8 @@ pub struct Batch {
     pub drafts: Vec<Draft>,
     pub permit: Permit,
     pub accounts: Vec<Box<dyn Account>>,
+    /// Whether the receipt is to tell of each draft and of the chains' heads.
+    pub detailed: bool,
 }
 
 /// Who has to know what became of a batch, whether its sender waits for the answer or has left.
@@ -45,7 +47,13 @@ impl Batch {
     /// A batch that nobody keeps an account of.
     #[must_use]
     pub fn new(drafts: Vec<Draft>, permit: Permit) -> Self {
-        Self { drafts, permit, accounts: Vec::new() }
+        Self { drafts, permit, accounts: Vec::new(), detailed: false }
+    }
+
+    /// The same, for a receipt that tells of each draft.
+    #[must_use]
+    pub fn in_detail(self) -> Self {
+        Self { detailed: true, ..self }
     }
 
     /// The same, with `account` being told what became of it.

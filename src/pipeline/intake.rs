@@ -3,9 +3,10 @@
 use super::batch::{Account, Batch, Receipt};
 use super::refusal::Refusal;
 use super::stats::Stats;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, mpsc};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, timeout_at};
@@ -64,6 +65,27 @@ struct Door {
     stats: Arc<Stats>,
     /// Told whenever bytes are given back.
     freed: Notify,
+}
+
+/// A batch that is in the writer's hands. It is sealed whether this is awaited or not.
+///
+/// Comes to a retryable refusal where not all of it is linked and on disk: what part was sealed meanwhile is
+/// recognised as duplicate when it is sent again.
+#[derive(Debug)]
+#[must_use = "nothing may be acknowledged before this has come to a receipt"]
+pub struct Pending {
+    answer: oneshot::Receiver<Result<Receipt, Refusal>>,
+    stats: Arc<Stats>,
+}
+
+impl Future for Pending {
+    type Output = Result<Receipt, Refusal>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let answer = ready!(Pin::new(&mut self.answer).poll(context));
+        let receipt = answer.unwrap_or(Err(Refusal::Poisoned));
+        Poll::Ready(receipt.inspect_err(|refusal| self.stats.count(refusal)))
+    }
 }
 
 /// Bytes reserved for one request, given back when it is dropped.
@@ -144,36 +166,18 @@ impl Intake {
         Ok(permit)
     }
 
-    /// Hands the batch to the writer and waits until it is linked and on disk.
-    ///
-    /// # Errors
-    /// A retryable refusal; what part of the batch was sealed meanwhile is recognised as duplicate
-    /// when it is sent again.
-    pub async fn submit(&self, batch: Batch) -> Result<Receipt, Refusal> {
-        self.hand_over(batch, false).await
-    }
-
-    /// The same, for a receipt that tells of each draft and of the chains' heads.
-    ///
-    /// # Errors
-    /// As [`Self::submit`].
-    pub async fn submit_for_detail(&self, batch: Batch) -> Result<Receipt, Refusal> {
-        self.hand_over(batch, true).await
-    }
-
-    async fn hand_over(&self, mut batch: Batch, detailed: bool) -> Result<Receipt, Refusal> {
+    /// Hands the batch to the writer. Batches are sealed in the order of these calls.
+    pub fn send(&self, mut batch: Batch) -> Pending {
         let (sender, answer) = oneshot::channel();
         let accounts = std::mem::take(&mut batch.accounts);
-        let detailed = detailed || accounts.iter().any(|account| account.wants_detail());
+        let detailed = batch.detailed || accounts.iter().any(|account| account.wants_detail());
+        let reply = Reply { sender: Some(sender), accounts };
         // A writer that is gone, or that drops the answer, has failed: it answers everything
         // before it stops in good order.
-        let sent =
-            self.door.writer.send(Job { batch, detailed, reply: Reply { sender: Some(sender), accounts } });
-        if let Err(mpsc::SendError(job)) = sent {
+        if let Err(mpsc::SendError(job)) = self.door.writer.send(Job { batch, detailed, reply }) {
             job.reply.send(Err(Refusal::Poisoned));
         }
-        let answered = answer.await.unwrap_or(Err(Refusal::Poisoned));
-        answered.map_err(|refusal| self.refused(refusal))
+        Pending { answer, stats: Arc::clone(&self.door.stats) }
     }
 
     fn refused(&self, refusal: Refusal) -> Refusal {

@@ -16,7 +16,7 @@ use crate::net::coding::Coding;
 use crate::net::limits::Limits;
 use crate::net::status::Fault;
 use crate::pipeline::batch::{Batch, Receipt};
-use crate::pipeline::intake::{Intake, Permit};
+use crate::pipeline::intake::{Intake, Pending, Permit};
 use crate::pipeline::items::{Divided, Items};
 use crate::tee::{Kept, Tee};
 use bytes::Bytes;
@@ -108,7 +108,7 @@ impl Delivery {
     }
 
     /// Reads a request's body and decompresses it. The request is kept as it came, for the tee:
-    /// [`Self::submit`] passes it on when it has a receipt.
+    /// [`Sent::sealed`] passes it on when it has a receipt.
     ///
     /// # Errors
     /// As [`Reader::collect`] and [`Coding::decode`].
@@ -190,35 +190,25 @@ impl Delivery {
         Some(Fault::Undecodable(format!("no item can be used; {reason}")))
     }
 
-    /// Counts what a request came to and has its drafts sealed.
-    ///
-    /// # Errors
-    /// A retryable refusal: none of it, or only parts that may be sent again without harm, is sealed.
-    pub async fn submit(&self, sheet: Sheet) -> Result<Receipt, Fault> {
+    /// Counts what a request came to and hands its drafts to the writer, in the order of these calls.
+    pub fn send(&self, sheet: Sheet) -> Sent {
         let items = self.count(&sheet);
         let Sheet { drafts, kept, permit, .. } = sheet;
-        let receipt = self.seal(Batch::new(drafts, permit).told_to(items), false).await?;
-        kept.forward();
-        Ok(receipt)
+        Sent { receipt: self.hand_over(Batch::new(drafts, permit).told_to(items)), kept }
     }
 
     /// The same, for a receipt that tells of each draft.
-    ///
-    /// # Errors
-    /// As [`Self::submit`].
-    pub async fn submit_for_detail(&self, sheet: Sheet) -> Result<Receipt, Fault> {
+    pub fn send_for_detail(&self, sheet: Sheet) -> Sent {
         let items = self.count(&sheet);
         let Sheet { drafts, kept, permit, .. } = sheet;
-        let receipt = self.seal(Batch::new(drafts, permit).told_to(items), true).await?;
-        kept.forward();
-        Ok(receipt)
+        Sent { receipt: self.hand_over(Batch::new(drafts, permit).told_to(items).in_detail()), kept }
     }
 
-    /// As [`Self::submit`]; actions that are told in parts are sealed when they are whole, and kept on
-    /// disk by `hold` until then.
+    /// As [`Self::send`], to its end; actions that are told in parts are sealed when they are whole, and
+    /// kept on disk by `hold` until then.
     ///
     /// # Errors
-    /// As [`Self::submit`].
+    /// As [`Sent::sealed`].
     pub async fn submit_to(&self, hold: &Hold, mut sheet: Sheet) -> Result<Receipt, Fault> {
         let mut items = Some(self.count(&sheet));
         let kept = std::mem::take(&mut sheet.kept);
@@ -243,7 +233,7 @@ impl Delivery {
         if fragments.is_empty() {
             let batch = Batch::new(drafts, permit);
             let told = items.take().into_iter().fold(batch, Batch::told_to);
-            return self.seal(told, false).await;
+            return self.seal(told).await;
         }
         let weights = drafts.iter().map(|draft| (draft.id(), 1)).collect();
         let told = Divided { usable: fragments.len() as u64, ..Divided::default() };
@@ -270,20 +260,24 @@ impl Delivery {
         if let Some(items) = items.take() {
             batch = batch.told_to(items.weighing(weights));
         }
-        self.seal(batch, false).await
+        self.seal(batch).await
     }
 
-    async fn seal(&self, batch: Batch, detailed: bool) -> Result<Receipt, Fault> {
+    async fn seal(&self, batch: Batch) -> Result<Receipt, Fault> {
+        match self.hand_over(batch) {
+            Some(pending) => Ok(pending.await?),
+            None => Ok(Receipt::default()),
+        }
+    }
+
+    /// `None` for a batch of nothing, which the writer need not see.
+    fn hand_over(&self, batch: Batch) -> Option<Pending> {
         if batch.drafts.is_empty() {
             let nothing = Receipt::default();
             batch.accounts.into_iter().for_each(|account| account.settle(Ok(&nothing)));
-            return Ok(nothing);
+            return None;
         }
-        Ok(if detailed {
-            self.intake.submit_for_detail(batch).await?
-        } else {
-            self.intake.submit(batch).await?
-        })
+        Some(self.intake.send(batch))
     }
 
     /// Counts what a request came to, its messages for the hold aside.
@@ -297,6 +291,29 @@ impl Delivery {
         }
         // Notices are no items.
         items.weighing(drafts.iter().map(|draft| (draft.id(), u64::from(draft.notice().is_none()))).collect())
+    }
+}
+
+/// A request whose drafts are in the writer's hands.
+#[derive(Debug)]
+#[must_use = "nothing may be acknowledged before it is sealed"]
+pub struct Sent {
+    receipt: Option<Pending>,
+    kept: Kept,
+}
+
+impl Sent {
+    /// Waits until all of it is sealed, and passes the request on.
+    ///
+    /// # Errors
+    /// A retryable refusal: none of it, or only parts that may be sent again without harm, is sealed.
+    pub async fn sealed(self) -> Result<Receipt, Fault> {
+        let receipt = match self.receipt {
+            Some(pending) => pending.await?,
+            None => Receipt::default(),
+        };
+        self.kept.forward();
+        Ok(receipt)
     }
 }
 

@@ -161,7 +161,7 @@ impl Sealer {
         for (subject, mut tally) in noted {
             let tenant = Tenant::stored(subject.as_deref().unwrap_or_default());
             let drafts = vec![tally.notice(&tenant)];
-            match intake.submit(Batch::new(drafts, intake.owed())).await {
+            match intake.send(Batch::new(drafts, intake.owed())).await {
                 Ok(_) => tracing::warn!(
                     requests = tally.requests,
                     bytes = tally.bytes,
@@ -195,7 +195,7 @@ impl Sealer {
             all.add(&tally);
         }
         let drafts = vec![all.notice(&Tenant::Local)];
-        intake.submit(Batch::new(drafts, intake.owed())).await.is_ok()
+        intake.send(Batch::new(drafts, intake.owed())).await.is_ok()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Ledger> {

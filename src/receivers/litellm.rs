@@ -130,7 +130,7 @@ impl LiteLlm {
         let filtered = sheet.filtered;
         // From here on the writer has it, whether the sender stays or not.
         loss.settle();
-        let receipt = self.delivery.submit(sheet).await?;
+        let receipt = self.delivery.send(sheet).sealed().await?;
         Ok((receipt, filtered, rejected))
     }
 

@@ -105,7 +105,7 @@ impl OpenAiAgents {
         if let Some(fault) = self.delivery.nothing_of(&sheet) {
             return Err(fault);
         }
-        let receipt = self.delivery.submit(sheet).await?;
+        let receipt = self.delivery.send(sheet).sealed().await?;
         self.delivery.unusable(rejected.count(), tenant.as_ref());
         Ok((receipt, rejected))
     }

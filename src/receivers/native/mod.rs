@@ -106,7 +106,7 @@ impl NativeService {
             entry.refuse(&fault);
             return Ok(Answer::new(items, Detail::default()));
         }
-        let receipt = self.delivery.submit_for_detail(sheet).await?;
+        let receipt = self.delivery.send_for_detail(sheet).sealed().await?;
         Ok(Answer::new(items, receipt.detail.map(|detail| *detail).unwrap_or_default()))
     }
 }

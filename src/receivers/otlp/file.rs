@@ -80,7 +80,7 @@ impl Reading {
         }
         let sealed = match permits.pop() {
             Some(permit) if !drafts.is_empty() => {
-                intake.submit(Batch::new(drafts, permit).told_to(items)).await
+                intake.send(Batch::new(drafts, permit).told_to(items)).await
             }
             _ => {
                 items.seal(&Receipt::default());

@@ -162,7 +162,7 @@ impl Shared {
             items.seal(&Receipt::default());
             Ok(())
         } else {
-            self.intake.submit(Batch::new(drafts, permit).told_to(items)).await.map(drop)
+            self.intake.send(Batch::new(drafts, permit).told_to(items)).await.map(drop)
         };
         joined.settle(sealed.is_ok());
         sealed?;

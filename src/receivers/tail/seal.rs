@@ -175,19 +175,12 @@ impl Shop {
         last: bool,
         before: &mut Option<oneshot::Sender<()>>,
     ) -> Result<Option<Rejected>, Fault> {
-        let mut submitted = std::pin::pin!(self.delivery.submit(sheet));
-        let receipt = tokio::select! {
-            biased;
-            receipt = &mut submitted => Some(receipt?),
-            () = std::future::ready(()) => None,
-        };
+        let sent = self.delivery.send(sheet);
         // The end is in the writer's hands: what comes after it may follow.
         if last && let Some(before) = before.take() {
             let _ = before.send(());
         }
-        if receipt.is_none() {
-            submitted.await?;
-        }
+        sent.sealed().await?;
         Ok(rejected)
     }
 }
