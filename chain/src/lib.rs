@@ -15,6 +15,7 @@
 //! absent: rotation, repair, caching of content.
 
 mod census;
+pub mod checkpoint;
 pub mod commit;
 pub mod directory;
 pub mod disk;
@@ -25,6 +26,7 @@ mod names;
 mod parents;
 mod replay;
 pub mod scan;
+mod segment;
 pub mod setaside;
 pub mod store;
 mod tail;

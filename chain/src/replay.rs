@@ -2,7 +2,7 @@
 
 use super::disk::{Disk, Regular, open_regular};
 use super::error::{ChainError, ChainUnusable};
-use super::journal::Section;
+use super::segment::Section;
 use super::setaside::SetAside;
 use super::tail::{last_line, lock_path};
 use halod_record::parse::scan_line;

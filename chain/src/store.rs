@@ -1,11 +1,12 @@
 //! Every chain below one data directory: which file is whose, what is open, what is known.
 
 use super::census::Census;
+use super::checkpoint::Fault;
 use super::commit::Work;
 use super::disk::Disk;
 use super::error::{ChainError, ChainUnusable};
 use super::index::{Index, Opened, Position};
-use super::journal::{Entry, Fault, Journal};
+use super::journal::{Entry, Journal};
 use super::names::{Name, names};
 use super::replay::Replay;
 use super::scan::{Scan, first_is_of, scan};
