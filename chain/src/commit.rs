@@ -517,7 +517,10 @@ impl Store {
         if std::mem::replace(&mut chain.dirty_epoch, epoch) != epoch {
             self.journal.mark_dirty(&chain.stem);
         }
-        self.disk.append(&handles.file, bytes).map_err(ChainUnusable::io("write to", &chain.path))?;
+        self.disk.append(&handles.file, bytes).map_err(|source| {
+            chain.unfinished = Some((chain.len, bytes.to_vec()));
+            ChainUnusable::io("write to", &chain.path)(source)
+        })?;
         chain.len += bytes.len() as u64;
         Ok(())
     }

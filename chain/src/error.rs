@@ -73,11 +73,13 @@ impl ChainUnusable {
         }
     }
 
-    /// Whether the disk says that it can't read or write, as opposed to a file that is gone or another's.
+    /// Whether the disk can't read or write, as opposed to a file that is gone or another's.
     #[must_use]
     pub fn is_of_the_disk(&self) -> bool {
-        const EIO: i32 = rustix::io::Errno::IO.raw_os_error();
-        matches!(self, Self::Io { source, .. } if source.raw_os_error() == Some(EIO))
+        match self {
+            Self::Io { doing, source, .. } => *doing != "open" && source.kind() != io::ErrorKind::NotFound,
+            _ => false,
+        }
     }
 
     pub fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {

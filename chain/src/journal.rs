@@ -242,14 +242,24 @@ impl Journal {
         self.dirty.push(Arc::clone(stem));
     }
 
-    /// Syncs all chain files and leaves the journal with nothing to replay.
+    /// Syncs all chain files and leaves the journal with nothing to replay but `unfinished`: appends that
+    /// were begun, and failed.
     ///
     /// # Errors
     /// As [`Self::write`].
-    pub fn close(mut self) -> Result<(), ChainError> {
+    pub fn close(mut self, unfinished: &[Section<'_>]) -> Result<(), ChainError> {
         self.switch()?;
         self.finish_checkpoint()?;
-        self.start()
+        self.start()?;
+        let mut entry = Entry::default();
+        for Section { stem, offset, bytes } in unfinished {
+            entry.clear();
+            entry.begin_section(stem, *offset);
+            entry.bytes.extend_from_slice(bytes);
+            entry.end_section(stem);
+            self.write(&mut entry)?;
+        }
+        if unfinished.is_empty() { Ok(()) } else { self.sync() }
     }
 
     /// Waits until the chain files of the segment that is not in use are synced, so that it may be used

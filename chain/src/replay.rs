@@ -100,7 +100,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// What of a section is to be appended so that the file has all of it; `None` where it does not belong
 /// to the file's end.
-fn missing<'s>(file: &File, section: &Section<'s>) -> io::Result<Option<&'s [u8]>> {
+pub(super) fn missing<'s>(file: &File, section: &Section<'s>) -> io::Result<Option<&'s [u8]>> {
     let len = file.metadata()?.len();
     let present = usize::try_from(len.saturating_sub(section.offset)).unwrap_or(usize::MAX);
     let (present, missing) = section.bytes.split_at(present.min(section.bytes.len()));

@@ -8,8 +8,9 @@ use super::error::{ChainError, ChainUnusable};
 use super::index::{Index, Opened, Position};
 use super::journal::{Entry, Journal};
 use super::names::{Name, names};
-use super::replay::Replay;
+use super::replay::{Replay, missing};
 use super::scan::{Scan, first_is_of, scan};
+use super::segment::Section;
 use super::setaside::SetAside;
 use super::tail::{Chain, Handles, Locked, file_id, last_line};
 use halod_record::draft::Draft;
@@ -220,7 +221,12 @@ impl Store {
     /// When that fails; nothing acknowledged is lost by it.
     pub fn close(self) -> Result<(), ChainError> {
         let positions = positions(&self.chains);
-        self.journal.close()?;
+        // What could not be appended is for the next start, which has the journal's word for it.
+        let unfinished = self.chains.iter().filter_map(|chain| {
+            let (offset, bytes) = chain.unfinished.as_ref()?;
+            Some(Section { stem: &chain.stem, offset: *offset, bytes })
+        });
+        self.journal.close(&unfinished.collect::<Vec<_>>())?;
         self.index.close(positions)?;
         Ok(())
     }
@@ -288,7 +294,13 @@ impl Store {
                 Ok(Attempt::Busy) => return Ok(None),
                 Ok(Attempt::Again) => {}
                 Err(ChainUnusable::NotAChain { path, why }) => self.use_next_name(at, path, why)?,
-                Err(unusable) => return Err(Arc::new(unusable)),
+                Err(unusable) => {
+                    let unusable = Arc::new(unusable);
+                    if self.chains[at].doubtful {
+                        self.chains[at].refused = Some((time::Instant::now(), Arc::clone(&unusable)));
+                    }
+                    return Err(unusable);
+                }
             }
         }
     }
@@ -322,7 +334,13 @@ impl Store {
             self.open.retain(|&other| other != at);
             return Ok(false);
         }
-        let (len, id) = (own.len(), file_id(&own));
+        let id = file_id(&own);
+        if chain.unfinished.is_some() && chain.file_id == Some(id) {
+            self.finish_append(at)?;
+        }
+        let chain = &mut self.chains[at];
+        let Some(handles) = &chain.handles else { return Ok(false) };
+        let len = handles.file.metadata().map_err(ChainUnusable::io("read", &chain.path))?.len();
         let known = chain.file_id == Some(id) && !chain.doubtful;
         if known && chain.len == len {
             return Ok(true);
@@ -341,6 +359,24 @@ impl Store {
         let chain = &mut self.chains[at];
         (chain.file_id, chain.doubtful) = (Some(id), false);
         Ok(true)
+    }
+
+    /// Writes the rest of an append that failed, so that no line stays torn by it. Where others have written
+    /// since, it does stay.
+    fn finish_append(&mut self, at: usize) -> Result<(), ChainUnusable> {
+        let chain = &mut self.chains[at];
+        let Some((offset, bytes)) = chain.unfinished.take() else { return Ok(()) };
+        let Some(handles) = &chain.handles else { return Ok(()) };
+        let section = Section { stem: &chain.stem, offset, bytes: &bytes };
+        let missing = missing(&handles.file, &section).map_err(ChainUnusable::io("read", &chain.path))?;
+        if let Some(missing) = missing.filter(|missing| !missing.is_empty())
+            && let Err(source) = self.disk.append(&handles.file, missing)
+        {
+            let why = ChainUnusable::io("write to", &chain.path)(source);
+            chain.unfinished = Some((offset, bytes));
+            return Err(why);
+        }
+        Ok(())
     }
 
     /// Decides from where a file that is not known has to be read: from where the index covers it,

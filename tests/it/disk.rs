@@ -148,13 +148,25 @@ fn a_full_disk_stops_it_and_room_lets_it_go_on() {
     recover(halod, disk.path(), &config, &sent);
 }
 
-/// The same without any privilege: a file that may not grow further fails like a full disk.
+/// A chain's file that may not grow further: its tenant is refused, all others go on, and the next halod
+/// finishes what was cut short.
 #[test]
-fn a_failed_write_stops_it_and_a_restart_recovers() {
+fn a_chain_that_cannot_grow_stops_nobody_else() {
     let dir = tempfile::tempdir().unwrap();
     let (_config, config) = configured(0, 2);
     // 4 MiB where the shell counts blocks of 512 bytes, 8 MiB where it counts 1024.
-    let halod = Halod::start_limited(dir.path(), "trap '' XFSZ; ulimit -f 8192", &["--config", &config]);
+    let mut halod = Halod::start_limited(dir.path(), "trap '' XFSZ; ulimit -f 8192", &["--config", &config]);
     let sent = send_until_it_fails(&halod, 0x62);
-    recover(halod, dir.path(), &config, &sent);
+    halod.export(&request(Some("other"), vec![span(0x63, 0)]));
+    assert!(halod.alive() && halod.ready() == 200);
+    halod.await_log("a chain is set aside");
+    assert!(halod.terminate().success());
+    let halod = Halod::start_with(dir.path(), &["--config", &config]);
+    let seen = spans(dir.path());
+    let lost = sent.acknowledged.iter().filter(|key| seen.get(*key) != Some(&1)).count();
+    assert_eq!(lost, 0, "of {} acknowledged", sent.acknowledged.len());
+    sent.bodies.iter().for_each(|body| halod.export(body));
+    assert!(halod.terminate().success());
+    assert_exactly(dir.path(), sent.all.iter().cloned().chain([key(&span(0x63, 0))]));
+    assert_verified(dir.path());
 }

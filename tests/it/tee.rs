@@ -287,7 +287,7 @@ fn failures_are_tried_again_and_refusals_are_not() {
     assert_eq!((retried(&halod, "failing"), retried(&halod, "unavailable")), (1, 1));
     // Of two resets the first met an old connection: that is no failure of the backend's.
     assert_eq!((retried(&halod, "throttled"), retried(&halod, "broken")), (1, 1));
-    assert!(halod.log().contains("a request is not passed on"), "{}", halod.log());
+    halod.await_log("a request is not passed on");
     assert_sealed(&place, halod, keys);
 }
 
@@ -337,7 +337,7 @@ fn a_full_queue_drops_the_oldest() {
     let lost = dropped(&halod, "full") as usize;
     assert!((20..30).contains(&lost), "{lost}");
     assert!(halod.metric("halod_tee_queue_bytes", "") <= 1 << 20);
-    assert!(halod.log().contains("the tee's queue is full"), "{}", halod.log());
+    halod.await_log("the tee's queue is full");
     let backend = Backend::at(address);
     drained(&halod);
     assert_arrived(&backend, &sent[lost..]);
@@ -418,7 +418,7 @@ fn a_damaged_queue_costs_what_is_damaged() {
     expected.push(last);
     assert_arrived(&backend, &expected);
     assert_eq!(dropped(&halod, "damaged"), 2);
-    assert!(halod.log().contains("the tee's queue is damaged"), "{}", halod.log());
+    halod.await_log("the tee's queue is damaged");
     assert_sealed(&place, halod, keys);
 }
 
@@ -514,10 +514,10 @@ fn what_waits_for_a_tee_that_is_gone_is_told() {
     let first = place.start();
     let (_, key) = send(&first, 0);
     wait_until("it is queued", LONG, || queued(&first) == 1);
-    assert!(first.log().contains("what is sealed is passed on"), "{}", first.log());
+    first.await_log("what is sealed is passed on");
     assert!(first.terminate().success());
     let without = Halod::start(&place.records());
-    assert!(without.log().contains("a tee that is no longer configured"), "{}", without.log());
+    without.await_log("a tee that is no longer configured");
     assert_sealed(&place, without, vec![key]);
 }
 

@@ -33,7 +33,7 @@ fn a_removed_chain_stops_nobody() {
     assert_eq!(send(&halod, Some("victim"), 1, 0..5).status, 200);
     std::fs::remove_file(dir.path().join("victim.jsonl")).unwrap();
     turn_the_journal(&halod, 2);
-    assert!(halod.log().contains("victim.jsonl"), "the operator is told: {}", halod.log());
+    halod.await_log("victim.jsonl");
     wait_until("the tenant is served again", Duration::from_secs(40), || {
         send(&halod, Some("victim"), 1, 5..6).status == 200
     });

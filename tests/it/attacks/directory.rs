@@ -22,7 +22,7 @@ fn halod_ends_when_its_lock_is_taken_away() {
         // Nobody sends anything: it notices by itself.
         let status = halod.wait_within(Duration::from_secs(10));
         assert!(!status.success(), "{gone}");
-        assert!(halod.log().contains(".halod/lock was removed"), "{}", halod.log());
+        halod.await_log(".halod/lock was removed");
         let halod = Halod::start(dir.path());
         assert_eq!(send(&halod, Some("acme"), 1, 0..20).status, 200);
         assert_eq!((halod.sealed(), halod.duplicates()), (10, 10), "{gone}");

@@ -129,8 +129,7 @@ fn what_is_no_chain_is_not_written_to() {
             assert_eq!(send(&halod, Some(id), n as u32, 0..3).status, 200);
         }
         for id in ids {
-            let path = format!("{id}.jsonl");
-            assert!(halod.log().contains(&path), "the operator is told of {path}: {}", halod.log());
+            halod.await_log(&format!("{id}.jsonl"));
         }
         stop(halod, killed);
     }

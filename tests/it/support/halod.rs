@@ -229,6 +229,15 @@ impl Halod {
         status.unwrap()
     }
 
+    /// Waits until it has logged a line that says this: its lines are read by a thread of their own.
+    pub fn await_log(&self, words: &str) {
+        let start = Instant::now();
+        while !self.log().contains(words) {
+            assert!(start.elapsed() < Duration::from_secs(20), "not logged: {words}\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// What it logged so far.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().join("\n")
