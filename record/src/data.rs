@@ -169,25 +169,14 @@ mod tests {
     use crate::build::Builder;
     use crate::canon;
     use crate::draft::{GENESIS, Scratch};
-    use crate::event::{Agent, Keyed, Origin, Outcome, Source, Usage};
+    use crate::event::{Keyed, Origin, Source, Usage};
+    use crate::sample::call;
     use crate::tenant::Tenant;
     use crate::time;
 
     fn event(facts: Vec<(&'static str, Fact<'static>)>) -> Event<'static> {
         Event {
             action: Action::Request { tool: "gen_ai:gpt-4o".into(), model: Some("gpt-4o".into()) },
-            agent: Agent::default(),
-            session: None,
-            principal: None,
-            tenant: None,
-            input: Content::Undisclosed,
-            outcome: Outcome {
-                status: Status::Ok,
-                result: Content::Undisclosed,
-                error_type: None,
-                error_text: None,
-            },
-            authorization: None,
             origin: Origin::Keyed(Keyed {
                 space: "test",
                 id: vec!["a".into()],
@@ -197,9 +186,8 @@ mod tests {
             ended: Some(2_500_000_000),
             usage: Usage { input_tokens: Some(7), ..Usage::default() },
             source: Source { adapter: "test", via: "test", dialect: "test", mapping: "1" },
-            dropped: 0,
-            trace_flags: None,
             facts,
+            ..call()
         }
     }
 
