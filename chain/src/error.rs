@@ -24,7 +24,7 @@ pub enum ChainError {
     CheckpointThread,
     #[error(transparent)]
     Lock(#[from] super::directory::LockLost),
-    #[error("{0} chains failed since the start: that is no fault of one file")]
+    #[error("{0} chains fail at a time: that is no fault of one file")]
     ManyChains(usize),
     /// Of one chain; final only where it shows that the volume fails.
     #[error(transparent)]

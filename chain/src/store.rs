@@ -58,8 +58,6 @@ pub struct Store {
     /// When the journal was found damaged, if it was as this store was opened: a torn line may then be of an
     /// acknowledged record.
     pub(super) journal_damaged: Option<[u8; halod_record::time::LEN]>,
-    /// How often chains were set aside for a fault of the disk.
-    faults: usize,
     /// What the operator should know, for the next [`super::commit::Committed`].
     pub(super) warnings: Vec<String>,
     /// The kinds of notices that were sealed in this commit.
@@ -97,7 +95,7 @@ pub struct Resealed {
     pub notices: Vec<&'static str>,
 }
 
-/// Faults of the disk in single chains, beyond which it is the disk that fails.
+/// Chains that the disk fails at a time, beyond which it is the disk that fails.
 const HANDFUL: usize = 8;
 
 impl Store {
@@ -155,7 +153,6 @@ impl Store {
             census,
             set_aside,
             journal_damaged: damaged_at,
-            faults: 0,
             warnings: Vec::new(),
             notices: Vec::new(),
             open: VecDeque::new(),
@@ -196,12 +193,12 @@ impl Store {
     pub(super) fn set_chain_aside(&mut self, at: usize, why: &ChainUnusable) -> Result<(), ChainError> {
         self.open.retain(|&other| other != at);
         let chain = &mut self.chains[at];
-        (chain.handles, chain.doubtful) = (None, true);
+        (chain.handles, chain.doubtful, chain.disk_failed) = (None, true, why.is_of_the_disk());
         let refused = Arc::new(ChainUnusable::SetAside(why.to_string()));
         chain.refused = Some((time::Instant::now(), refused));
         self.warnings.push(format!("a chain is set aside: {why}"));
-        self.faults += usize::from(why.is_of_the_disk());
-        if self.faults > HANDFUL { Err(ChainError::ManyChains(self.faults)) } else { Ok(()) }
+        let failing = self.chains.iter().filter(|chain| chain.disk_failed).count();
+        if failing > HANDFUL { Err(ChainError::ManyChains(failing)) } else { Ok(()) }
     }
 
     /// Takes chains out of use whose files could not be synced.
@@ -357,7 +354,7 @@ impl Store {
         }
         self.by_file.insert(id, at);
         let chain = &mut self.chains[at];
-        (chain.file_id, chain.doubtful) = (Some(id), false);
+        (chain.file_id, chain.doubtful, chain.disk_failed) = (Some(id), false, false);
         Ok(true)
     }
 

@@ -38,6 +38,8 @@ pub(super) struct Chain {
     pub(super) file_id: Option<(u64, u64)>,
     /// The file failed: what is known of it is not to be relied on until it was read again.
     pub(super) doubtful: bool,
+    /// The disk is why.
+    pub(super) disk_failed: bool,
     /// Where an append began that failed, and all of it: a part may be written, and the rest is to follow.
     pub(super) unfinished: Option<(u64, Vec<u8>)>,
     pub(super) unterminated: bool,
@@ -114,6 +116,7 @@ impl Chain {
             last_ts: 0,
             file_id: None,
             doubtful: false,
+            disk_failed: false,
             unfinished: None,
             unterminated: false,
             torn: None,
