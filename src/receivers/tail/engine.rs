@@ -96,8 +96,16 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    pub(super) fn run(mut self) {
+    /// Takes up what the last run remembered. From here on a kill must not leave its clean end behind: what
+    /// this run seals would then count as lost.
+    pub(super) fn take_up(&mut self) {
         self.restore();
+        if !self.fresh {
+            self.save(false);
+        }
+    }
+
+    pub(super) fn run(mut self) {
         let mut at = 0;
         while !*self.shop.draining.borrow() {
             self.answers();

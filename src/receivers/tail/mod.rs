@@ -91,7 +91,7 @@ pub fn start(tail: Tail) -> io::Result<impl Future<Output = ()> + use<>> {
         instance: Arc::new(Instance { settings, reader }),
         looked: None,
     };
-    let engine = Engine {
+    let mut engine = Engine {
         parts: instances.into_iter().map(part).collect(),
         files: BTreeMap::new(),
         inodes: HashMap::new(),
@@ -117,6 +117,7 @@ pub fn start(tail: Tail) -> io::Result<impl Future<Output = ()> + use<>> {
         blocked: false,
         buffer: vec![0; follow::BLOCK],
     };
+    engine.take_up();
     let (end, ended) = oneshot::channel::<()>();
     std::thread::Builder::new().name("halod-tail".into()).spawn(move || {
         engine.run();

@@ -202,10 +202,11 @@ impl World {
             self.safe.iter().chain(&self.live).chain(&self.at_risk).chain(&self.broken).copied().collect();
         assert!(sealed.numbers.keys().all(|n| allowed.contains(n)));
         let lost = self.at_risk.iter().filter(|n| !sealed.numbers.contains_key(n)).count();
-        let known: u64 = self.rig.said("gap").iter().map(|gap| gap["bytes"].parse::<u64>().unwrap()).sum();
+        let gaps = self.rig.said("gap");
+        let known: u64 = gaps.iter().map(|gap| gap["bytes"].parse::<u64>().unwrap()).sum();
         // Never more is said to be lost than could be: whole lines at risk, and the halves.
         let halves = self.broken.len() as u64 * 30;
-        assert!(known <= lost as u64 * 90 + halves, "{known} bytes for {lost} lines");
+        assert!(known <= lost as u64 * 90 + halves, "{known} bytes for {lost} lines: {gaps:?}");
     }
 }
 
