@@ -5,7 +5,7 @@
 
 use super::follow::Why;
 use super::source::Inode;
-use crate::receivers::lines::split::{Chain, Mark};
+use crate::receivers::lines::split::Mark;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -116,11 +116,7 @@ struct Stored {
 impl Entry {
     #[must_use]
     pub(super) fn mark(&self) -> Mark {
-        let mut chain = Chain::default();
-        for (byte, digits) in chain.iter_mut().zip(self.chain.as_bytes().chunks(2)) {
-            *byte =
-                std::str::from_utf8(digits).ok().and_then(|d| u8::from_str_radix(d, 16).ok()).unwrap_or(0);
-        }
+        let chain = halod_record::hash::parse_hex(self.chain.as_bytes()).unwrap_or_default();
         Mark { offset: self.offset, chain }
     }
 
