@@ -19,7 +19,7 @@ fn counted_drafts(door: &Door, bodies: Vec<Bytes>) -> Vec<Request> {
 fn main() {
     let bodies = spans::requests();
     let door = Door::new();
-    // What is done once in a process is done here: tables, functions that the linker looks up.
+    // A first run does the work that a process does once: tables, functions that the linker looks up.
     let before: Vec<Request> = bodies.iter().map(|body| door.drafts(body.clone())).collect();
     let counted = black_box(counted_drafts(&door, bodies));
     drop(before);

@@ -1,4 +1,4 @@
-//! What one span costs on its way from the wire to a sealed line, step by step: spans of a real agent,
+//! The cost of one span on its way from the wire to a sealed line, step by step: spans of a real agent,
 //! and those that the load generator sends.
 //!
 //! `cargo bench --bench hot`; nanoseconds a span, least of several rounds. Instructions, which do not

@@ -34,7 +34,7 @@ pub(super) fn requests() -> Vec<Bytes> {
     requests
 }
 
-/// What a daemon reads requests with.
+/// The parts with which a daemon reads requests.
 pub(super) struct Door {
     reading: Reading,
     intake: Intake,

@@ -68,7 +68,7 @@ pub struct Committed {
     pub synced: Option<Duration>,
     /// The chains that grew: file stem, records in it now.
     pub heads: Vec<(Arc<str>, u64)>,
-    /// What the operator should know of chains that were looked at.
+    /// Warnings for the operator about chains that were looked at.
     pub warnings: Vec<String>,
     /// The kinds of the notices of halod's own that were sealed.
     pub notices: Vec<&'static str>,
@@ -80,9 +80,9 @@ const CLOCK_TOLERANCE: u64 = 5_000_000_000;
 
 /// When records are sealed.
 pub(super) struct Moment {
-    /// What they say: never earlier than the record before them.
+    /// The time in the records: never earlier than that of the record before them.
     ts: [u8; time::LEN],
-    /// What the clock says, where it is behind by more than that is tolerated.
+    /// The clock's own time, where the clock is behind the chain by more than is tolerated.
     clock: Option<[u8; time::LEN]>,
 }
 
@@ -345,7 +345,7 @@ impl Store {
         Ok((tallies, next))
     }
 
-    /// What the clock says, while it is behind the chain's last record. The first time that is
+    /// The clock's own time, while it is behind the chain's last record. The first time that is
     /// disclosed by a notice, which a restart repeats to no effect: it names that record's time.
     fn clock_if_behind(&mut self, at: usize, now_nanos: u64) -> Option<[u8; time::LEN]> {
         let chain = &mut self.chains[at];

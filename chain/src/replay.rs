@@ -26,7 +26,7 @@ pub(super) struct Replay<'a> {
     /// By stem, lines that were acknowledged but do not fit where they belong: the file lost what came
     /// before them, others have written there since, it is no chain any more, or it can't be had.
     lost: BTreeMap<String, Vec<u8>>,
-    /// What the operator should know.
+    /// Warnings for the operator.
     pub(super) warnings: Vec<String>,
     /// Whose chains the journal has parts of, by stem.
     pub(super) tenants: BTreeMap<String, Tenant>,

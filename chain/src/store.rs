@@ -58,7 +58,7 @@ pub struct Store {
     /// When the journal was found damaged, if it was as this store was opened: a torn line may then be of an
     /// acknowledged record.
     pub(super) journal_damaged: Option<[u8; halod_record::time::LEN]>,
-    /// What the operator should know, for the next [`super::commit::Committed`].
+    /// Warnings for the operator, for the next [`super::commit::Committed`].
     pub(super) warnings: Vec<String>,
     /// The kinds of notices that were sealed in this commit.
     pub(super) notices: Vec<&'static str>,
@@ -72,7 +72,7 @@ pub struct Store {
 pub struct Recovered {
     /// Appends that a crash had cut short and the journal completed.
     pub completed: usize,
-    /// What the operator should know of single chains.
+    /// Warnings for the operator about single chains.
     pub warnings: Vec<String>,
     /// What was wrong with the journal itself.
     pub journal_damage: Vec<String>,

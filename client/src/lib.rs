@@ -17,8 +17,8 @@
 //! # }
 //! ```
 //!
-//! What a record may hold is said in `halod_record::native`, and in `proto/halo/ingest/v1/record.proto`. A call returns when everything that could be
-//! taken is on disk. While halod is away or asks to wait, it sends again: keys make that safe.
+//! `halod_record::native` and `proto/halo/ingest/v1/record.proto` say what a record may hold. A call
+//! returns when everything that could be taken is on disk. While halod is away or asks to wait, it sends again: keys make that safe.
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, RETRY_AFTER};

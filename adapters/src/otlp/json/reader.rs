@@ -1,6 +1,6 @@
 //! A strict JSON pull reader (RFC 8259) with OTLP/JSON's rules for messages built in.
 //!
-//! It is apart from [`halod_record::json`], which reads what Python reads: here a repeated field, `NaN`
+//! This reader is apart from [`halod_record::json`], which reads what Python reads: here a repeated field, `NaN`
 //! as a literal and half a surrogate pair are errors, and nothing is built for what is not kept.
 
 use super::super::wire::MAX_DEPTH;
