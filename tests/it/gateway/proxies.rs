@@ -249,11 +249,13 @@ http://:NUMBER {
 }
 
 /// It logs to its standard output, here a file: the text of its own and JSON, each from a frontend.
+/// With one thread: of two that log at the same time HAProxy may drop a line rather than have one wait.
 pub(super) fn haproxy(to: Upstreams) -> (Proxy, SocketAddr) {
     let dir = tempfile::tempdir().unwrap();
     let (port, json, counts) = (free_port(), free_port(), free_port());
     let config = r#"
 global
+  nbthread 1
   log stdout len 4096 format raw local0
   stats socket COUNTS level user
   tune.bufsize 32768
