@@ -109,7 +109,7 @@ impl Ingest {
         request.keep(kept);
         let run = move || {
             contain(|| {
-                let done = work(&bytes, &mut request)?;
+                let done = request.reading(|request| work(&bytes, request))?;
                 drop(bytes);
                 request.release_body();
                 Ok((request, done))

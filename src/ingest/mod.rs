@@ -10,10 +10,10 @@
 //! Whether a request can be used at all is decided by [`RequestBuilder::finish`], before the writer or the tee
 //! has anything of it.
 
-pub mod bill;
 mod body;
 pub mod claim;
 pub mod gaps;
+mod memory;
 mod request;
 pub mod requests;
 pub mod stats;

@@ -1,8 +1,8 @@
 //! What one request comes to, from its first event to its hand-over.
 
 use super::Ingest;
-use super::bill::Bill;
 use super::claim::{HeaderClaim, TenantResolver};
+use super::memory::MemoryCharge;
 use super::submission::Submission;
 use crate::hold::Item;
 use crate::net::status::Fault;
@@ -10,6 +10,7 @@ use crate::pipeline::intake::{Intake, Permit};
 use crate::pipeline::items::{Divided, Items};
 use crate::tee::Kept;
 use halod_record::build::Builder;
+use halod_record::charge;
 use halod_record::draft::{Draft, Scratch};
 use halod_record::event::Event;
 use halod_record::fragment::Fragment;
@@ -35,7 +36,7 @@ pub struct RequestBuilder {
     pub(super) permit: Permit,
     counted: Counted,
     first_reason: Option<String>,
-    charge: Bill,
+    charge: MemoryCharge,
 }
 
 /// How many items of a request were read.
@@ -95,7 +96,7 @@ impl RequestBuilder {
             permit,
             counted: Counted::default(),
             first_reason: None,
-            charge: Bill::new(body),
+            charge: MemoryCharge::new(body),
         }
     }
 
@@ -109,13 +110,25 @@ impl RequestBuilder {
         self.permit.shrink_to(self.charge.held());
     }
 
+    /// Does `work` on the body, in which the readers are charged for what they hold.
+    ///
+    /// # Errors
+    /// What `work` says, or that there was no room for what it read.
+    pub fn reading<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Result<T, Fault> {
+        let permit = std::mem::replace(&mut self.permit, self.ingest.intake.owed());
+        let payer = self.charge.lend(permit);
+        let (payer, done) = charge::charged(payer, || work(self));
+        let fault = payer.fault();
+        self.permit = self.charge.settle(payer);
+        done.unwrap_or(Err(fault))
+    }
+
     /// Pays for `bytes` that are held beside the drafts until the request is sealed.
     ///
     /// # Errors
     /// They do not fit in flight.
     pub fn charge(&mut self, bytes: usize) -> Result<(), Fault> {
-        self.charge.add(bytes);
-        self.charge.pay(&mut self.permit)
+        self.charge.add(bytes, &mut self.permit)
     }
 
     /// Drafts one event, as one item.

@@ -8,6 +8,7 @@ use crate::ingest::claim::CLAIMED;
 use crate::net::status::Fault;
 use halo_adapters::otel::{self, Resource};
 use halo_adapters::otlp::model::{Span, Traces};
+use halod_record::charge;
 use halod_record::event::{Event, Fact};
 use halod_record::tenant::Tenant;
 
@@ -35,6 +36,7 @@ impl Content {
             for scope in &group.scopes {
                 let before = request.counted().filtered;
                 for span in &scope.spans {
+                    let _item = charge::passing();
                     let placed = placed(span, &under, state, request);
                     let draft = placed.as_ref().map(|_| request.drafts() - first);
                     let key = (span.trace_id, span.span_id);
