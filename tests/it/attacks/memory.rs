@@ -128,8 +128,10 @@ fn json_bombs() -> Vec<Bomb> {
     let named = |name, path, body: String| Bomb { name, path, kind: JSON, body: body.into_bytes() };
     let span = r#"{"object":"trace.span","id":"a","trace_id":"b","span_data":{"type":"function"}}"#;
     let run = r#"{"id":"00000000-0000-0000-0000-000000000001","name":"n","run_type":"tool"}"#;
-    let part = "--b\r\nContent-Disposition: form-data; name=\"post.a.inputs\"\r\n\r\n";
-    let form = format!("{part}{dense}\r\n--b--");
+    let part = |name: &str, content: &str| {
+        format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{content}\r\n")
+    };
+    let form = part("post.a", r#"{"id":"a"}"#) + &part("post.a.inputs", &dense) + "--b--";
     let record = |value: &str| {
         format!(
             r#"{{"key":"a","agent":{{"id":"b"}},"action":{{"type":"tool_call","tool":"t","input":{value}}}}}"#
@@ -190,7 +192,9 @@ fn explode(bomb: &Bomb) {
     let known = |status: &u16| matches!(status, 200 | 202 | 207 | 400 | 413 | 422 | 503);
     assert!(answers.iter().all(known), "{path}, {name}: {answers:?}");
     assert!(halod.peak_memory_mib() <= PEAK, "{path}, {name}: {} MiB", halod.peak_memory_mib());
-    // Nobody holds anything any more.
+    // Who is refused although nobody else holds anything is not told to try again.
+    let alone = send().status;
+    assert!(known(&alone) && alone != 503, "{path}, {name}: {alone}");
     let honest = halod.connect().export(&request(Some("quiet"), vec![span(0xB2, 0)])).unwrap();
     assert_eq!(honest.status, 200, "{}", honest.text());
     wait_until("idle memory", Duration::from_secs(30), || halod.memory_mib() < IDLE);
