@@ -118,6 +118,11 @@ impl RequestBuilder {
         self.charge.pay(&mut self.permit)
     }
 
+    /// Gives back what was paid for and is held no longer.
+    pub fn give_back(&mut self, bytes: usize) {
+        self.charge.remove(bytes);
+    }
+
     /// Drafts one event, as one item.
     ///
     /// # Errors
@@ -235,18 +240,6 @@ impl RequestBuilder {
     #[must_use]
     pub fn into_drafts(self) -> Vec<Draft> {
         self.drafts
-    }
-
-    /// Puts the drafts from the place `from` on into another order.
-    pub fn reorder(&mut self, from: usize, order: impl FnOnce(Vec<Draft>) -> Vec<Draft>) {
-        let ordered = order(self.drafts.split_off(from.min(self.drafts.len())));
-        self.drafts.extend(ordered);
-    }
-
-    /// How many drafts there are.
-    #[must_use]
-    pub fn drafts(&self) -> usize {
-        self.drafts.len()
     }
 
     /// The request as a whole, with its items counted.

@@ -10,7 +10,7 @@
 //! writer looks whether the action's own record says it, and a request that a crash interrupts was not
 //! answered. That a span was seen is remembered to spare waiting for it.
 
-use super::lineage::SpanKey;
+use super::parents::SpanKey;
 use crate::ingest::RequestBuilder;
 use crate::recent::RecentMap;
 use halo_adapters::otel::logs::{Part, assemble};
