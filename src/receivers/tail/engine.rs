@@ -9,6 +9,7 @@ use super::probe::Probe;
 use super::seal::{Block, Report, Shop};
 use super::source::Inode;
 use super::watch::Watch;
+use crate::clock::unix_nanos;
 use crate::receivers::lines::read::Told;
 use crate::receivers::lines::split::Lines;
 use halod_record::draft::Draft;
@@ -18,12 +19,12 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 /// How far the clock of a file system may be off.
-pub(super) const SLACK: i64 = 10_000_000_000;
+pub(super) const SLACK: u64 = 10_000_000_000;
 /// Blocks of one file that may be on their way, so that one is drafted while the other is sealed.
 const PER_FILE: usize = 4;
 /// Blocks on their way altogether.
@@ -49,7 +50,7 @@ pub(super) struct Part {
 pub(super) struct Seen {
     pub changed: i128,
     /// Files that changed after this are new, if they are not known.
-    pub since: i64,
+    pub since: u64,
 }
 
 /// A file that is followed, compared with a content that is looked for.
@@ -75,7 +76,7 @@ pub(super) struct Engine {
     /// When each directory was looked at for files that were rotated away, and when it had last changed.
     pub directories: HashMap<PathBuf, Seen>,
     /// What was rotated away after this, in nanoseconds since 1970, may not have been read.
-    pub since: i64,
+    pub since: u64,
     /// Nothing was remembered: the first start.
     pub fresh: bool,
     pub shop: Shop,
@@ -397,7 +398,7 @@ impl Engine {
             file.entry(receiver, clean)
         };
         let entries = self.files.values().map(entry).collect();
-        match self.positions.save(entries, now()) {
+        match self.positions.save(entries, unix_nanos()) {
             Ok(()) => self.unsaved = false,
             Err(error) => {
                 tracing::error!(%error, "the positions of followed logs can't be saved; a restart reads more again");
@@ -419,10 +420,4 @@ impl Engine {
     pub(super) fn default_block(max_in_flight: usize) -> usize {
         (max_in_flight / (8 * ALTOGETHER)).clamp(4096, BLOCK)
     }
-}
-
-/// Nanoseconds since 1970, by this machine's clock.
-pub(super) fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }

@@ -41,6 +41,7 @@ pub use super::lines::names::{PathTenant, log_path};
 pub use settings::Settings;
 pub use stats::TailStats;
 
+use crate::clock::unix_nanos;
 use crate::receivers::delivery::Delivery;
 use crate::receivers::lines::read::Reader;
 use engine::{Engine, Part};
@@ -101,7 +102,7 @@ pub fn start(tail: Tail) -> io::Result<impl Future<Output = ()> + use<>> {
         watch: if notify { watch::Watch::new(wake.clone()) } else { watch::Watch::none() },
         rescan: true,
         directories: HashMap::new(),
-        since: engine::now(),
+        since: unix_nanos(),
         fresh: false,
         shop,
         handle: Handle::current(),

@@ -2,11 +2,12 @@
 //! that are not where they were.
 
 use super::discover::{Found, by_inode, siblings};
-use super::engine::{Engine, SLACK, Seen, now};
+use super::engine::{Engine, SLACK, Seen};
 use super::follow::{Follower, Life, Why};
 use super::position::Fate;
 use super::probe::{Probe, Target};
 use super::source::{Facts, Source};
+use crate::clock::unix_nanos;
 use crate::receivers::lines::names::{log_name, log_path, shown};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
@@ -106,7 +107,7 @@ impl Engine {
         }
         for (directory, names) in places {
             let Ok(facts) = fs::metadata(&directory).map(|meta| Facts::from(&meta)) else { continue };
-            let looked = now();
+            let looked = unix_nanos();
             let seen = self.directories.get(&directory).copied();
             let Seen { changed, since } = seen.unwrap_or(Seen { changed: 0, since: self.since });
             if changed == facts.modified {

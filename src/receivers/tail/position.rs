@@ -109,7 +109,7 @@ impl Rejected {
 struct Stored {
     version: u32,
     /// When, in nanoseconds since 1970.
-    saved: i64,
+    saved: u64,
     entries: Vec<Entry>,
 }
 
@@ -148,7 +148,7 @@ impl Positions {
     ///
     /// # Errors
     /// The file is damaged, or can't be read.
-    pub(super) fn load(&self) -> io::Result<Option<(Vec<Entry>, i64)>> {
+    pub(super) fn load(&self) -> io::Result<Option<(Vec<Entry>, u64)>> {
         let bytes = match fs::read(&self.path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -175,7 +175,7 @@ impl Positions {
     ///
     /// # Errors
     /// What the system says; then the former state stands.
-    pub(super) fn save(&self, entries: Vec<Entry>, saved: i64) -> io::Result<()> {
+    pub(super) fn save(&self, entries: Vec<Entry>, saved: u64) -> io::Result<()> {
         let json = serde_json::to_vec(&Stored { version: VERSION, saved, entries })?;
         let temporary = self.directory.join("positions.new");
         let mut file = File::create(&temporary)?;
