@@ -55,7 +55,7 @@ pub(super) struct Seen {
 
 /// A file that is followed, compared with a content that is looked for.
 #[derive(Debug)]
-pub(super) struct Witness {
+pub(super) struct CopyCheck {
     pub sought: u64,
     pub in_file: u64,
     pub probe: Probe,
@@ -69,8 +69,8 @@ pub(super) struct Engine {
     pub inodes: HashMap<(usize, Inode), u64>,
     pub next: u64,
     /// Files beside a log that are none of its content, by their size when that was found.
-    pub strangers: HashMap<(usize, Inode), u64>,
-    pub witnesses: Vec<Witness>,
+    pub unrelated: HashMap<(usize, Inode), u64>,
+    pub copy_checks: Vec<CopyCheck>,
     pub watch: Watch,
     pub rescan: bool,
     /// When each directory was looked at for files that were rotated away, and when it had last changed.
@@ -115,7 +115,7 @@ impl Engine {
                 self.look_around();
             }
             self.blocked = false;
-            let busy = self.round(&mut at) | self.ask_witnesses();
+            let busy = self.round(&mut at) | self.run_copy_checks();
             if self.unsaved && self.saved.elapsed() >= SAVE {
                 self.save(false);
             }

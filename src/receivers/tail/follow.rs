@@ -89,7 +89,7 @@ pub(super) struct Follower {
     /// The configuration asks for it; otherwise only the rest of a lost content is taken from it.
     pub wanted: bool,
     /// Of a content that is looked for: files that have been compared.
-    pub heard: Vec<u64>,
+    pub checked: Vec<u64>,
     /// It had the name of a rotated file when it was first seen.
     pub found: bool,
     /// What an earlier run read must be compared first.
@@ -166,7 +166,7 @@ impl Follower {
             known: Print::default(),
             modified: 0,
             wanted: true,
-            heard: Vec::new(),
+            checked: Vec::new(),
             found: false,
             unproven: false,
             pass_to: 0,

@@ -172,7 +172,7 @@ impl Engine {
                 self.lose(id, Why::Gone);
             }
         }
-        if !wanted && self.strangers.get(&key) == Some(&found.facts.size) {
+        if !wanted && self.unrelated.get(&key) == Some(&found.facts.size) {
             return None;
         }
         self.begin(instance, found, wanted)
@@ -187,7 +187,7 @@ impl Engine {
         let rotated = is_rotated(&found.path);
         let targets = self.targets(instance, found, rotated, wanted);
         if targets.is_empty() && !wanted {
-            self.strangers.insert((instance, found.facts.inode), found.facts.size);
+            self.unrelated.insert((instance, found.facts.inode), found.facts.size);
             return None;
         }
         let log = log_path(&found.path);
@@ -264,7 +264,7 @@ impl Engine {
             } else {
                 let (key, size) = ((file.instance, file.inode), file.size);
                 self.inodes.remove(&key);
-                self.strangers.insert(key, size);
+                self.unrelated.insert(key, size);
                 self.files.remove(&id);
             }
             return;
