@@ -1,7 +1,7 @@
 //! One content and the file it is in: how far it is read, how far it is sealed, and whether what was read
 //! is still there.
 
-use super::position::{Entry, Fate, Print, Rejected};
+use super::position::{Entry, Fate, Fingerprint, Rejected};
 use super::source::{Facts, Inode, Source};
 use crate::receivers::lines::read::hex;
 use crate::receivers::lines::split::{Lines, Mark, Splitter};
@@ -61,7 +61,7 @@ pub(super) enum Before {
 struct Pending {
     serial: u64,
     mark: Mark,
-    tail: Print,
+    tail: Fingerprint,
     done: bool,
 }
 
@@ -82,8 +82,8 @@ pub(super) struct Follower {
     head: Vec<u8>,
     tail: Vec<u8>,
     fingerprint: usize,
-    /// The print of the beginning, where the beginning itself is not in memory.
-    known: Print,
+    /// The fingerprint of the beginning, where the beginning itself is not in memory.
+    known: Fingerprint,
     /// Of a packed file, when it was last changed.
     pub modified: i64,
     /// The configuration asks for it; otherwise only the rest of a lost content is taken from it.
@@ -108,7 +108,7 @@ pub(super) struct Follower {
     compared: Option<(u64, i128, i128)>,
     pending: VecDeque<Pending>,
     serial: u64,
-    sealed: (Mark, Print),
+    sealed: (Mark, Fingerprint),
     /// Told apart by name from the log's live file, or nameless.
     pub rotated: bool,
     pub grew: Instant,
@@ -163,7 +163,7 @@ impl Follower {
             head: Vec::new(),
             tail: Vec::new(),
             fingerprint,
-            known: Print::default(),
+            known: Fingerprint::default(),
             modified: 0,
             wanted: true,
             checked: Vec::new(),
@@ -177,7 +177,7 @@ impl Follower {
             compared: None,
             pending: VecDeque::new(),
             serial: 0,
-            sealed: (Mark::default(), Print::default()),
+            sealed: (Mark::default(), Fingerprint::default()),
             rotated: false,
             grew: Instant::now(),
             quiet: false,
@@ -240,14 +240,14 @@ impl Follower {
         }
     }
 
-    /// The print of the beginning, as far as it is sealed.
+    /// The fingerprint of the beginning, as far as it is sealed.
     #[must_use]
-    pub(super) fn head(&self) -> Print {
+    pub(super) fn head(&self) -> Fingerprint {
         if self.head.is_empty() {
             return self.known;
         }
         let sealed = usize::try_from(self.sealed.0.offset).unwrap_or(usize::MAX);
-        Print::of(&self.head[..self.head.len().min(sealed)])
+        Fingerprint::of(&self.head[..self.head.len().min(sealed)])
     }
 
     /// The directory that it really is in.
@@ -258,7 +258,7 @@ impl Follower {
 
     /// Whether the content that was read begins with what `head` was made of.
     #[must_use]
-    pub(super) fn head_begins_with(&self, head: &Print) -> bool {
+    pub(super) fn head_begins_with(&self, head: &Fingerprint) -> bool {
         if self.head.is_empty() { self.known == *head } else { head.begins(&self.head) }
     }
 
@@ -332,9 +332,9 @@ impl Follower {
         let mut ending = vec![0; tail.length as usize];
         let Some(source) = &mut self.source else { return Ok(Err(Why::Gone)) };
         let read = source.read(0, &mut beginning)?;
-        let same = read == beginning.len() && (beginning.is_empty() || Print::of(&beginning) == head);
+        let same = read == beginning.len() && (beginning.is_empty() || Fingerprint::of(&beginning) == head);
         let read = source.read(offset - u64::from(tail.length).min(offset), &mut ending)?;
-        let same = same && read == ending.len() && (ending.is_empty() || Print::of(&ending) == tail);
+        let same = same && read == ending.len() && (ending.is_empty() || Fingerprint::of(&ending) == tail);
         if !same {
             return Ok(Err(Why::Rewritten));
         }
@@ -348,7 +348,7 @@ impl Follower {
     pub(super) fn go_on(&mut self, mark: Mark, format: Option<Format>, head: Vec<u8>, max: usize) {
         self.format = format;
         self.splitter = Splitter::new(mark, max);
-        self.sealed = (mark, Print::default());
+        self.sealed = (mark, Fingerprint::default());
         self.size = self.size.max(mark.offset);
         self.head = head;
         self.tail.clear();
@@ -484,9 +484,9 @@ impl Follower {
     pub(super) fn hand_over(&mut self) -> u64 {
         self.serial += 1;
         let mark = self.splitter.mark();
-        // Of a line that is not whole the end is known, too; the print is of what lies before it.
+        // Of a line that is not whole the end is known, too; the fingerprint is of what lies before it.
         let beyond = usize::try_from(self.splitter.position() - mark.offset).unwrap_or(usize::MAX);
-        let tail = Print::of(&self.tail[..self.tail.len().saturating_sub(beyond)]);
+        let tail = Fingerprint::of(&self.tail[..self.tail.len().saturating_sub(beyond)]);
         self.pending.push_back(Pending { serial: self.serial, mark, tail, done: false });
         self.serial
     }

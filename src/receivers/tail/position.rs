@@ -15,12 +15,12 @@ const VERSION: u32 = 1;
 
 /// The beginning and the end of what was read, as hashes over so many bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Print {
+pub(super) struct Fingerprint {
     pub length: u32,
     pub hash: u64,
 }
 
-impl Print {
+impl Fingerprint {
     #[must_use]
     pub(super) fn of(bytes: &[u8]) -> Self {
         use sha2::{Digest, Sha256};
@@ -70,8 +70,8 @@ pub(super) struct Entry {
     pub chain: String,
     /// The largest size that was seen.
     pub size: u64,
-    pub head: Print,
-    pub tail: Print,
+    pub head: Fingerprint,
+    pub tail: Fingerprint,
     /// Nothing more was expected in it.
     pub quiet: bool,
     /// The format that the content's lines have told.
@@ -210,8 +210,8 @@ mod tests {
             offset: 9,
             chain: hex(&chain),
             size: 10,
-            head: Print::of(b"abc"),
-            tail: Print::of(b"c"),
+            head: Fingerprint::of(b"abc"),
+            tail: Fingerprint::of(b"c"),
             quiet: false,
             format: Some("nginx".into()),
             rejected: Some(Rejected { lines: 1, first: 2, last: 2, reason: "x".into() }),
@@ -249,9 +249,9 @@ mod tests {
 
     #[test]
     fn a_print_needs_its_bytes() {
-        let print = Print::of(b"abc");
-        assert!(print.begins(b"abcd") && print.begins(b"abc"));
-        assert!(!print.begins(b"ab") && !print.begins(b"abd"));
-        assert!(Print::default().length == 0);
+        let fingerprint = Fingerprint::of(b"abc");
+        assert!(fingerprint.begins(b"abcd") && fingerprint.begins(b"abc"));
+        assert!(!fingerprint.begins(b"ab") && !fingerprint.begins(b"abd"));
+        assert!(Fingerprint::default().length == 0);
     }
 }
