@@ -37,7 +37,7 @@ use tokio::task::JoinHandle;
 const LIMIT: Duration = Duration::from_secs(60);
 const IN_FLIGHT: usize = 4 << 20;
 
-pub(super) struct Rig {
+pub(super) struct Fixture {
     pub(super) place: tempfile::TempDir,
     pub(super) settings: Settings,
     pub(super) max_open: usize,
@@ -61,7 +61,7 @@ pub(super) struct Sealed {
     pub(super) lines: Vec<String>,
 }
 
-impl Rig {
+impl Fixture {
     pub(super) fn new(include: &[&str]) -> Self {
         let place = tempfile::tempdir().unwrap();
         fs::create_dir(place.path().join("logs")).unwrap();
@@ -248,7 +248,7 @@ impl Rig {
 
     /// Waits until the numbers below `count` are sealed.
     pub(super) fn wait_for(&self, count: u64) {
-        self.wait(&format!("{count} lines"), |rig| rig.sealed().numbers.len() as u64 >= count);
+        self.wait(&format!("{count} lines"), |fixture| fixture.sealed().numbers.len() as u64 >= count);
     }
 
     pub(super) fn assert_once(&self, count: u64) {
@@ -274,7 +274,7 @@ impl Observer for Silent {
     fn waiting(&mut self, _: &str) {}
 }
 
-impl Drop for Rig {
+impl Drop for Fixture {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             self.stop();
