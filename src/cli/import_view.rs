@@ -1,7 +1,7 @@
 //! What an import shows: progress and bad rows on standard error, the result on standard output.
 
 use super::output::{complain, line};
-use crate::import::chunk::{Reason, Sheet, Taken};
+use crate::import::chunk::{FileMeta, Reason, Taken};
 use crate::import::dry_run::DryRun;
 use crate::import::position::Mark;
 use crate::import::run::{Observer, Summary};
@@ -137,7 +137,7 @@ fn bar(total: Option<u64>) -> Option<ProgressBar> {
 }
 
 impl Observer for View {
-    fn opened(&mut self, input: &Input, _: &Sheet, resumed: Option<Mark>) {
+    fn opened(&mut self, input: &Input, _: &FileMeta, resumed: Option<Mark>) {
         if let Some(mark) = resumed {
             self.complain(format_args!(
                 "{}: going on after byte {}, where it was interrupted",

@@ -143,14 +143,14 @@ impl Desk {
     }
 
     fn rows(&self, chunk: &Chunk, permit: Permit) -> Result<Drafted, Fault> {
-        let claim = match chunk.sheet.tenant.as_deref().map(Tenant::claimed) {
+        let claim = match chunk.meta.tenant.as_deref().map(Tenant::claimed) {
             None => HeaderClaim::Absent,
             Some(Ok(tenant)) => HeaderClaim::Assigned(tenant),
             Some(Err(why)) => return Err(Fault::Undecodable(why.to_string())),
         };
         let mut drafted =
             Drafted { taken: Taken::default(), requests: Vec::new(), drafts: Vec::new(), permit };
-        match chunk.sheet.format {
+        match chunk.meta.format {
             Format::Otlp => self.otlp(chunk, &claim, &mut drafted)?,
             Format::Gateway(_) => self.lines(chunk, &mut drafted)?,
             _ => self.events(chunk, &claim, &mut drafted)?,
@@ -201,11 +201,11 @@ impl Desk {
     /// Each row is a line of a log.
     fn lines(&self, chunk: &Chunk, drafted: &mut Drafted) -> Result<(), Fault> {
         let Drafted { taken, drafts, permit, .. } = drafted;
-        let manner = chunk.sheet.lines.clone();
+        let manner = chunk.meta.lines.clone();
         let manner = manner.ok_or_else(|| Fault::Undecodable("how its lines are read is not said".into()))?;
         let reader =
             Reader::new(manner).map_err(|(key, what)| Fault::Undecodable(format!("{key}: {what}")))?;
-        let log = reader.log(&chunk.sheet.log);
+        let log = reader.log(&chunk.meta.log);
         let mut bill = Bill::new(chunk.bytes.len());
         let mut scratch = Scratch::default();
         for (at, row) in chunk.rows.iter().enumerate() {

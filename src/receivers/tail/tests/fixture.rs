@@ -1,6 +1,6 @@
 //! Logs in a directory, an engine that can be stopped and started, and what it sealed.
 
-use crate::import::chunk::{Reason, Sheet, Taken};
+use crate::import::chunk::{FileMeta, Reason, Taken};
 use crate::import::desk::Desk;
 use crate::import::position;
 use crate::import::run::{self, Import, Observer, Summary};
@@ -267,7 +267,7 @@ impl Fixture {
 struct Silent;
 
 impl Observer for Silent {
-    fn opened(&mut self, _: &Input, _: &Sheet, _: Option<position::Mark>) {}
+    fn opened(&mut self, _: &Input, _: &FileMeta, _: Option<position::Mark>) {}
     fn progress(&mut self, _: u64, _: &Taken) {}
     fn rejected(&mut self, _: &Input, _: &Reason) {}
     fn unreadable(&mut self, _: &Input, _: &SourceError) {}
