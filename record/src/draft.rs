@@ -59,9 +59,9 @@ pub struct Draft {
     notice: Option<&'static str>,
 }
 
-/// How a draft stands to the line that is sealed under its origin.
+/// What comparing a draft with the line that is sealed under its origin comes to.
 #[derive(Debug)]
-pub enum Standing<'a> {
+pub enum Comparison<'a> {
     /// It says nothing that the line does not say.
     Same,
     /// It is the same but for content that was joined to it: these say that content by itself.
@@ -332,38 +332,38 @@ impl Draft {
         (Marks { conflict, hole: hole - cut, parent, id: id - cut, ts: ts - cut }, bare)
     }
 
-    /// How this draft stands to `line`, which is sealed under the same origin.
+    /// Compares this draft with `line`, which is sealed under the same origin.
     #[must_use]
-    pub fn standing(&self, line: &[u8]) -> Standing<'_> {
+    pub fn compare_with(&self, line: &[u8]) -> Comparison<'_> {
         if self.notice.is_some() {
-            return Standing::Same;
+            return Comparison::Same;
         }
         if !self.told.is_empty() {
-            return self.standing_of_messages(line);
+            return self.compare_messages_with(line);
         }
         let same = self.same_content(line);
         let more = !compare::has_content_of(&self.line, line);
         if same && (!more || self.apart.is_empty()) {
-            Standing::Same
+            Comparison::Same
         } else if !same && !compare::same_but_content(&self.line, line) {
-            Standing::Conflict
+            Comparison::Conflict
         } else if !more {
-            Standing::Same
+            Comparison::Same
         } else if self.apart.is_empty() {
-            Standing::Conflict
+            Comparison::Conflict
         } else {
-            Standing::Apart(self.apart.iter().collect())
+            Comparison::Apart(self.apart.iter().collect())
         }
     }
 
-    fn standing_of_messages(&self, line: &[u8]) -> Standing<'_> {
+    fn compare_messages_with(&self, line: &[u8]) -> Comparison<'_> {
         let known = compare::told(line);
         let new: Vec<&Self> =
             self.told.iter().filter(|(mark, _)| !known.contains(mark)).map(|(_, draft)| draft).collect();
         if new.is_empty() || compare::same_life_in_other_words(&self.line, line) {
-            Standing::Same
+            Comparison::Same
         } else {
-            Standing::Apart(new)
+            Comparison::Apart(new)
         }
     }
 

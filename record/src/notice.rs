@@ -116,7 +116,7 @@ impl<'a> Notice<'a> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::draft::{GENESIS, Standing};
+    use crate::draft::{Comparison, GENESIS};
     use crate::time;
     use serde_json::Value;
 
@@ -158,6 +158,6 @@ mod tests {
         let [ours, theirs] = ["5 bytes are lost", "there are 5 bytes missing"]
             .map(|summary| Notice::of_loss("gap", summary, &about).draft(&Tenant::Local));
         assert_eq!(ours.id(), theirs.id());
-        assert!(matches!(ours.standing(&sealed(&theirs)), Standing::Same));
+        assert!(matches!(ours.compare_with(&sealed(&theirs)), Comparison::Same));
     }
 }
