@@ -7,8 +7,8 @@
 
 use super::draft::ContentHash;
 use super::own;
+use super::parts::Mark;
 use super::sameness;
-use super::told::Mark;
 use crate::json::{Json, Text, parse};
 
 /// The hashes of input and outcome in a line in canonical form. Only the record's own keys can look
@@ -54,7 +54,7 @@ pub(super) fn same_life_in_other_words(ours: &[u8], sealed: &[u8]) -> bool {
 const MILLISECONDS: usize = 23;
 
 /// The messages that a line was made of.
-pub(super) fn told(line: &[u8]) -> Vec<Mark> {
+pub(super) fn parts(line: &[u8]) -> Vec<Mark> {
     let read = |line| parse(std::str::from_utf8(line).ok()?).ok();
     let Some(record) = read(line) else { return Vec::new() };
     match record.get("data").and_then(|data| data.get("told")) {
