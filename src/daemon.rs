@@ -149,7 +149,7 @@ async fn up(
     let Started { intake, writer, hold, held } = tokio::select! {
         started = starting => started.map_err(StartError::StorePanicked)??,
         Some(signal) = signals.recv() => {
-            tracing::info!(signal, "asked to stop before anything was accepted");
+            tracing::info!(signal, "halod was asked to stop before it accepted anything");
             return Ok(End::Drained);
         }
     };

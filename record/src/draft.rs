@@ -48,12 +48,12 @@ pub struct Draft {
     marks: Marks,
     /// SHA-256 state after everything before the hole.
     head: Sha256,
-    /// Of a draft that content was joined to: that content by itself, for when the origin is sealed
-    /// already without it.
+    /// Drafts of the content that was joined to this one, which are sealed if its record turns out to be sealed
+    /// without it.
     apart: Vec<Self>,
     /// The record of the action whose content this draft tells by itself.
     content_of: Option<RecordId>,
-    /// Of an action told in several messages: each by itself, for when its record is sealed without it.
+    /// A draft for each message that the action was told in, sealed if its record turns out not to know it.
     parts: Vec<(Mark, Self)>,
     /// The kind of a notice of halod's own, whose id is made of all that it tells.
     notice: Option<&'static str>,

@@ -43,7 +43,7 @@ pub enum About<'a> {
 pub struct Notice<'a> {
     /// One of [`KINDS`].
     pub kind: &'static str,
-    /// Of what it tells: `outcome.status` is an error where that is worse than low.
+    /// How bad it is what the notice tells: above low, `outcome.status` is an error.
     pub severity: Severity,
     /// One sentence for the reader of the chain, of which 200 characters are kept.
     pub summary: &'a str,

@@ -56,7 +56,7 @@ impl DryRun {
                 *counts.entry(name).or_insert(0) += 1;
             }
             drop(counts);
-            // Who asked may have been told to stop.
+            // The import that asked may have stopped meanwhile.
             reply.send(Ok(receipt));
         }
     }

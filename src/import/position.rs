@@ -22,10 +22,10 @@ pub struct Mark {
     pub line: u64,
     /// Inside an array at the top.
     pub in_list: bool,
-    /// Of a log: what stands for all of it before.
+    /// The chain of hashes over a log up to this place.
     #[serde(default)]
     pub chain: [u8; 16],
-    /// Of a log: the format that the lines before have told.
+    /// The format that a log's lines before this place have shown.
     #[serde(default)]
     pub told: Option<Format>,
 }
@@ -86,7 +86,7 @@ impl Positions {
         let FileMeta { format, shape, identity, tenant, lines, .. } = meta;
         let whole = *shape == Shape::Whole;
         (!identity.is_empty() && !whole).then(|| {
-            // Of a log that is read in another manner, the lines before the place were read in the old one.
+            // The manner is part of the name: a place that was reached in one manner says nothing of another.
             let lines = lines.as_ref().map(|lines| serde_json::to_string(lines).unwrap_or_default());
             let lines = lines.unwrap_or_default();
             let manner = format!("{format}\0{shape:?}\0{tenant:?}\0{identity}{lines}");

@@ -16,7 +16,7 @@ use std::collections::HashSet;
 /// What one item of a row is: an event, nothing that an agent did, or nothing that can be used.
 pub(super) type Item<'e> = Result<Option<Event<'e>>, Unusable>;
 
-/// Who is told of items; a fault ends the chunk.
+/// The function that gets each item; a fault ends the chunk.
 pub(super) type Each<'t> = dyn FnMut(Item<'_>) -> Result<(), Fault> + 't;
 
 /// Reads the rows of one chunk.

@@ -37,7 +37,7 @@ pub struct Import {
     pub traces: Option<Arc<Traces>>,
 }
 
-/// Who is told what happens.
+/// Gets told what happens during an import.
 pub trait Observer: Send {
     /// A file is open; `resumed` says where an earlier import stopped.
     fn opened(&mut self, input: &Input, meta: &FileMeta, resumed: Option<Mark>);
@@ -139,7 +139,7 @@ pub async fn run(import: Import, observer: &mut dyn Observer, stop: watch::Recei
                         let (sink, stop, waits) = (sink.clone(), stop.clone(), waits.clone());
                         let turn = Turn::next(&mut last);
                         under_way.spawn(async move {
-                            // Who is told has been told already when there is no room.
+                            // A full channel means that the observer has a notice of waiting already.
                             let waits = move |why: &str| drop(waits.try_send(why.to_owned()));
                             (seq, size, sink.take(chunk, turn, stop, &waits).await)
                         });
@@ -214,7 +214,7 @@ struct Ledger {
     inputs: std::vec::IntoIter<Input>,
     input: Option<Input>,
     meta: Option<Arc<FileMeta>>,
-    /// Of the file that is being settled.
+    /// The place in the file that is being settled.
     position: Position,
     positions: Option<Positions>,
     kept: Instant,

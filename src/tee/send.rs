@@ -26,7 +26,7 @@ use super::stats::Retry;
 use super::{Door, TeeError};
 use crate::clock;
 
-/// Of an answer's body so much is read, to use the connection again; nothing in it is looked at.
+/// How much of an answer's body is read, so that the connection can be used again; nothing looks at it.
 const ANSWER: usize = 256 << 10;
 
 /// The longest `Retry-After` that is obeyed.

@@ -333,7 +333,7 @@ impl Engine {
         self.handle.spawn(self.shop.clone().seal(block));
     }
 
-    /// Whose chain is told what halod has to say of a log.
+    /// The tenant whose chain gets halod's own notices about a log.
     pub(super) fn tenant(&self, file: &Follower) -> Tenant {
         let known = self.parts[file.instance].instance.reader.tenant(&file.log);
         known.ok().flatten().unwrap_or(Tenant::Local)

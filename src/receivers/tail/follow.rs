@@ -84,11 +84,11 @@ pub(super) struct Follower {
     fingerprint: usize,
     /// The fingerprint of the beginning, where the beginning itself is not in memory.
     known: Fingerprint,
-    /// Of a packed file, when it was last changed.
+    /// When a packed file was last changed; 0 for a plain one.
     pub modified: i64,
     /// The configuration asks for it; otherwise only the rest of a lost content is taken from it.
     pub wanted: bool,
-    /// Of a content that is looked for: files that have been compared.
+    /// The files that a content which is looked for has been compared with.
     pub checked: Vec<u64>,
     /// It had the name of a rotated file when it was first seen.
     pub found: bool,
@@ -109,19 +109,20 @@ pub(super) struct Follower {
     pending: VecDeque<Pending>,
     serial: u64,
     sealed: (Mark, Fingerprint),
-    /// Told apart by name from the log's live file, or nameless.
+    /// The file is not the log's live one: its name is another, or it has none.
     pub rotated: bool,
     pub grew: Instant,
     /// Read to its end, rotated, and without news for long.
     pub quiet: bool,
     /// There may be something to read.
     pub due: bool,
+    /// Lines that became no record, and that no notice tells yet.
     pub rejected: Option<Rejected>,
-    /// Of those, what is being told by what was handed over under this number.
+    /// Those of them that a notice on its way tells, and the number under which it was handed over.
     telling: Option<(u64, Rejected)>,
-    /// As the content's lines have told it.
+    /// The format that the content's lines have shown.
     pub format: Option<Format>,
-    /// Of a content that was taken over: up to where it was seen.
+    /// How far a content that was taken over had been seen.
     pub expected: u64,
     /// The last trouble with the file, so that it is told once.
     pub trouble: Option<io::ErrorKind>,
@@ -412,7 +413,7 @@ impl Follower {
             if !self.is_there()? {
                 return Ok(Turn::Replaced(Why::Rewritten));
             }
-            // Of a content of which nothing was read it can't be told whether it was the same.
+            // Nothing can show that a content is still the same before some of it was read.
             self.size = if position == 0 { facts.size } else { self.size.max(facts.size) };
         }
         if read == 0 {
@@ -484,7 +485,7 @@ impl Follower {
     pub(super) fn hand_over(&mut self) -> u64 {
         self.serial += 1;
         let mark = self.splitter.mark();
-        // Of a line that is not whole the end is known, too; the fingerprint is of what lies before it.
+        // `tail` also has the bytes of a line that is not whole; the fingerprint covers only what lies before it.
         let beyond = usize::try_from(self.splitter.position() - mark.offset).unwrap_or(usize::MAX);
         let tail = Fingerprint::of(&self.tail[..self.tail.len().saturating_sub(beyond)]);
         self.pending.push_back(Pending { serial: self.serial, mark, tail, done: false });

@@ -122,7 +122,7 @@ pub fn start(tail: Tail) -> io::Result<impl Future<Output = ()> + use<>> {
     let (end, ended) = oneshot::channel::<()>();
     std::thread::Builder::new().name("halod-tail".into()).spawn(move || {
         engine.run();
-        // Whoever waited may be gone.
+        // The receiver is dropped when nobody waits for the end any more.
         let _ = end.send(());
     })?;
     Ok(async move {

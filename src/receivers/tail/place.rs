@@ -246,7 +246,7 @@ impl Engine {
         }
         let mut beginning = vec![0; self.bounds(instance).0];
         let Ok((mut source, _)) = Source::open(&found.path, found.packed) else { return Vec::new() };
-        // Of a packed file that is not complete there may be a beginning already.
+        // A packed file that is still being written may have its beginning already.
         let read = source.read(0, &mut beginning).unwrap_or(0);
         owners
             .into_iter()
@@ -302,7 +302,7 @@ impl Engine {
         }
         if !file.rotated {
             file.rotated = true;
-            // Whoever writes it may take a while to notice.
+            // The program that writes the file may go on for a while before it opens the new one.
             file.grew = Instant::now();
         }
         if !file.deleted

@@ -58,11 +58,11 @@ pub(super) struct Entry {
     pub inode: u64,
     pub born: i64,
     pub packed: bool,
-    /// Of a packed file, when it was last changed: another one may get its inode.
+    /// When a packed file was last changed: another file may get its inode.
     #[serde(default)]
     pub modified: i64,
     pub fate: Fate,
-    /// Of a content that is looked for, how it was lost.
+    /// How a content that is looked for was lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<Why>,
     /// Up to where everything is sealed, and the chain there in hex.
