@@ -20,7 +20,6 @@ mod start;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::SystemTime;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -31,6 +30,7 @@ use self::drain::Running;
 use self::receiving::Receiving;
 use self::start::Started;
 pub use self::start::writer_of;
+use crate::clock;
 use crate::config::descriptors::{self, Share, TooFew};
 use crate::config::{Config, DoorSettings};
 use crate::hold::sweep;
@@ -79,7 +79,7 @@ pub enum StartError {
 /// # Errors
 /// What keeps the daemon from starting.
 pub async fn run(mut config: Config) -> Result<End, StartError> {
-    let started = SystemTime::now();
+    let started = clock::now();
     // Before anything else: a terminal may be closed at any time.
     let signals = process::signals().map_err(StartError::Signals)?;
     let lock = Arc::new(directory::open(&config.storage.directory)?);
@@ -149,7 +149,7 @@ async fn up(
     let Started { intake, writer, hold, held } = tokio::select! {
         started = starting => started.map_err(StartError::StorePanicked)??,
         Some(signal) = signals.recv() => {
-            tracing::info!(signal, "asked to stop before anything was accepted");
+            tracing::info!(signal, "halod was asked to stop before it accepted anything");
             return Ok(End::Drained);
         }
     };

@@ -4,7 +4,7 @@ use super::error::{ChainError, ChainUnusable};
 use super::parents::Section;
 use super::store::{Store, journal_damaged, positions};
 use super::tail::{Locked, is_sealed_as};
-use halod_record::draft::{Draft, HexHash, Standing};
+use halod_record::draft::{Comparison, Draft, HexHash};
 use halod_record::ids::RecordId;
 use halod_record::notice::{About, Notice};
 use halod_record::redact::Severity;
@@ -399,9 +399,9 @@ impl Store {
             return Ok((Fate::Sealed, id));
         };
         section.found(id);
-        match draft.standing(&line) {
-            Standing::Same => return Ok((Fate::Duplicate, id)),
-            Standing::Apart(content) => {
+        match draft.compare_with(&line) {
+            Comparison::Same => return Ok((Fate::Duplicate, id)),
+            Comparison::Apart(content) => {
                 let mut fate = Fate::Duplicate;
                 for draft in content {
                     if self.seal_one(section, draft)?.0 != Fate::Duplicate {
@@ -410,7 +410,7 @@ impl Store {
                 }
                 return Ok((fate, id));
             }
-            Standing::Conflict => {}
+            Comparison::Conflict => {}
         }
         let draft = draft.conflicting_with(id);
         let known = self.sealed_as(section.at, section.start, draft.id())?.is_some();

@@ -52,7 +52,7 @@ pub struct State {
     pub starting: AtomicBool,
     pub stats: Arc<Stats>,
     pub metrics: Metrics,
-    /// Of this port.
+    /// The connections to the admin port.
     pub connections: ConnectionStats,
 }
 

@@ -4,6 +4,7 @@
 //! (the process, the chains, the scopes of what was filtered) is added here. The text is OpenMetrics 1.0 for who
 //! asks for that, as Prometheus does, and Prometheus' own format 0.0.4 for everybody else.
 
+use crate::clock;
 use crate::pipeline::meter::Gauge;
 use crate::pipeline::stats::Stats;
 use crate::receivers::otlp::scopes::Filtered;
@@ -141,7 +142,7 @@ impl Collector for Heads {
         if heads.is_empty() {
             return Ok(());
         }
-        let now = SystemTime::now();
+        let now = clock::now();
         let help = "Seconds since a chain last grew; of the 100 chains that grew last.";
         let mut ages =
             encoder.encode_descriptor("halod_chain_head_age_seconds", help, None, MetricType::Gauge)?;

@@ -1,6 +1,6 @@
 //! Logs in a directory, an engine that can be stopped and started, and what it sealed.
 
-use crate::import::chunk::{Reason, Sheet, Taken};
+use crate::import::chunk::{FileMeta, Reason, Taken};
 use crate::import::importer::Importer;
 use crate::import::position;
 use crate::import::run::{self, Import, Observer, Summary};
@@ -37,7 +37,7 @@ use tokio::task::JoinHandle;
 const LIMIT: Duration = Duration::from_secs(60);
 const IN_FLIGHT: usize = 4 << 20;
 
-pub(super) struct Rig {
+pub(super) struct Fixture {
     pub(super) place: tempfile::TempDir,
     pub(super) settings: Settings,
     pub(super) max_open: usize,
@@ -61,7 +61,7 @@ pub(super) struct Sealed {
     pub(super) lines: Vec<String>,
 }
 
-impl Rig {
+impl Fixture {
     pub(super) fn new(include: &[&str]) -> Self {
         let place = tempfile::tempdir().unwrap();
         fs::create_dir(place.path().join("logs")).unwrap();
@@ -252,7 +252,7 @@ impl Rig {
 
     /// Waits until the numbers below `count` are sealed.
     pub(super) fn wait_for(&self, count: u64) {
-        self.wait(&format!("{count} lines"), |rig| rig.sealed().numbers.len() as u64 >= count);
+        self.wait(&format!("{count} lines"), |fixture| fixture.sealed().numbers.len() as u64 >= count);
     }
 
     pub(super) fn assert_once(&self, count: u64) {
@@ -271,14 +271,14 @@ impl Rig {
 struct Silent;
 
 impl Observer for Silent {
-    fn opened(&mut self, _: &Input, _: &Sheet, _: Option<position::Mark>) {}
+    fn opened(&mut self, _: &Input, _: &FileMeta, _: Option<position::Mark>) {}
     fn progress(&mut self, _: u64, _: &Taken) {}
     fn rejected(&mut self, _: &Input, _: &Reason) {}
     fn unreadable(&mut self, _: &Input, _: &SourceError) {}
     fn waiting(&mut self, _: &str) {}
 }
 
-impl Drop for Rig {
+impl Drop for Fixture {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             self.stop();
