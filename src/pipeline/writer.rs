@@ -30,7 +30,8 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 const LOCK_RETRY: Duration = Duration::from_millis(2);
 /// How often free disk space is looked at.
 const DISK_CHECK: Duration = Duration::from_millis(500);
-
+/// Bytes below which a disk counts as full: a commit may need more. One that fails for want of them ends halod.
+const SCANT: u64 = 1 << 20;
 /// How often it is tried to seal what is set aside.
 const RESEAL: Duration = Duration::from_secs(10);
 
@@ -43,6 +44,13 @@ pub struct Settings {
     pub min_free_disk: u64,
     /// Keeps other daemons out of the directory; given back when the writer has ended.
     pub lock: Arc<Lock>,
+}
+
+impl Settings {
+    /// What must stay free whatever is configured.
+    fn floor(&self) -> u64 {
+        self.min_free_disk.max(SCANT)
+    }
 }
 
 /// How the writer ended.
@@ -68,57 +76,30 @@ impl WriterHandle {
     }
 }
 
+/// What was handed to an intake and waits for its writer. Dropped, it refuses all of that.
+#[derive(Debug)]
+pub struct Queue(Receiver<Job>);
+
+/// An intake, and the queue of what is handed to it until [`Writer::start`].
+#[must_use]
+pub fn intake(max_in_flight: usize, stats: &Arc<Stats>) -> (Intake, Queue) {
+    let (jobs, queue) = channel();
+    (Intake::new(jobs, max_in_flight, Arc::clone(stats)), Queue(queue))
+}
+
 /// Seals what recovery left over and halod's own `notices`, then starts the writer thread.
 ///
 /// # Errors
 /// When they cannot be sealed or no thread can be had.
 pub fn spawn(
-    mut store: Store,
+    store: Store,
     notices: Vec<Draft>,
     settings: Settings,
     stats: Arc<Stats>,
 ) -> Result<(Intake, WriterHandle), ChainError> {
-    reseal(&mut store, &stats)?;
-    if !notices.is_empty() {
-        let mut works = [Work { drafts: notices, ..Work::default() }];
-        let committed = store.commit(&mut works, unix_nanos())?;
-        committed.notices.iter().for_each(|kind| stats.notice(kind));
-        if !works[0].drafts.is_empty() || works[0].failed.is_some() {
-            tracing::warn!("a notice could not be sealed: its chain cannot be written");
-        }
-    }
-    let (jobs, queue) = channel();
-    stats.disk_floor.set(settings.min_free_disk);
-    let intake = Intake::new(jobs, settings.max_in_flight, Arc::clone(&stats));
-    let (end, ended) = oneshot::channel();
-    let directory = settings.directory.clone();
-    let (waiting, disk_checked, quiet) = (Vec::new(), None, Quiet::default());
-    let resealed = Instant::now();
-    let mut writer = Writer { store, stats, settings, waiting, disk_checked, quiet, resealed };
-    std::thread::Builder::new()
-        .name("halod-writer".into())
-        .spawn(move || {
-            let outcome = match writer.run(&queue) {
-                // What is written when a store is closed would go into another one's directory.
-                Ok(()) => match writer.settings.lock.check() {
-                    Ok(()) => writer.store.close(),
-                    Err(lost) => Err(lost.into()),
-                },
-                Err(failed) => {
-                    writer.refuse_all(&queue);
-                    Err(failed)
-                }
-            };
-            // Who is told of the end may open the directory at once.
-            drop(writer.settings);
-            // Nobody is listening any more when the daemon was told to exit at once.
-            let _ = end.send(match outcome {
-                Ok(()) => WriterEnd::Clean,
-                Err(failed) => WriterEnd::Failed(with_causes(&failed)),
-            });
-        })
-        .map_err(ChainError::io("start the writer for", &directory))?;
-    Ok((intake, WriterHandle { ended }))
+    let (intake, queue) = intake(settings.max_in_flight, &stats);
+    let handle = Writer::new(store, notices, settings, stats)?.start(queue)?;
+    Ok((intake, handle))
 }
 
 /// Seals again what is set aside, as far as that can be done now.
@@ -132,7 +113,9 @@ fn reseal(store: &mut Store, stats: &Stats) -> Result<(), ChainError> {
     Ok(())
 }
 
-struct Writer {
+/// The owner of a store, before it has its thread and in it.
+#[derive(Debug)]
+pub struct Writer {
     store: Store,
     stats: Arc<Stats>,
     settings: Settings,
@@ -144,6 +127,7 @@ struct Writer {
     resealed: Instant,
 }
 
+#[derive(Debug)]
 struct Waiting {
     work: Work,
     since: Instant,
@@ -153,6 +137,65 @@ struct Waiting {
 }
 
 impl Writer {
+    /// Seals what recovery left over and halod's own `notices`.
+    ///
+    /// # Errors
+    /// When they cannot be sealed.
+    pub fn new(
+        mut store: Store,
+        notices: Vec<Draft>,
+        settings: Settings,
+        stats: Arc<Stats>,
+    ) -> Result<Self, ChainError> {
+        reseal(&mut store, &stats)?;
+        if !notices.is_empty() {
+            let mut works = [Work { drafts: notices, ..Work::default() }];
+            let committed = store.commit(&mut works, unix_nanos())?;
+            committed.notices.iter().for_each(|kind| stats.notice(kind));
+            if !works[0].drafts.is_empty() || works[0].failed.is_some() {
+                tracing::warn!("a notice could not be sealed: its chain cannot be written");
+            }
+        }
+        stats.disk_floor.set(settings.floor());
+        let (waiting, disk_checked, quiet) = (Vec::new(), None, Quiet::default());
+        let resealed = Instant::now();
+        let mut writer = Self { store, stats, settings, waiting, disk_checked, quiet, resealed };
+        writer.check_disk();
+        Ok(writer)
+    }
+
+    /// Starts the thread that seals what is put to the other end of `queue`.
+    ///
+    /// # Errors
+    /// No thread can be had.
+    pub fn start(mut self, queue: Queue) -> Result<WriterHandle, ChainError> {
+        let (end, ended) = oneshot::channel();
+        let directory = self.settings.directory.clone();
+        let thread = std::thread::Builder::new().name("halod-writer".into());
+        let run = move || {
+            let outcome = match self.run(&queue.0) {
+                // What is written when a store is closed would go into another one's directory.
+                Ok(()) => match self.settings.lock.check() {
+                    Ok(()) => self.store.close(),
+                    Err(lost) => Err(lost.into()),
+                },
+                Err(failed) => {
+                    self.refuse_all(&queue.0);
+                    Err(failed)
+                }
+            };
+            // Who is told of the end may open the directory at once.
+            drop(self.settings);
+            // Nobody is listening any more when the daemon was told to exit at once.
+            let _ = end.send(match outcome {
+                Ok(()) => WriterEnd::Clean,
+                Err(failed) => WriterEnd::Failed(with_causes(&failed)),
+            });
+        };
+        thread.spawn(run).map_err(ChainError::io("start the writer for", &directory))?;
+        Ok(WriterHandle { ended })
+    }
+
     fn run(&mut self, queue: &Receiver<Job>) -> Result<(), ChainError> {
         loop {
             self.check_disk();
@@ -277,14 +320,9 @@ impl Writer {
         // A file system that cannot be asked will show its trouble at the next write.
         let Ok(free) = free_bytes(&self.settings.directory) else { return };
         self.stats.disk_free.set(free);
-        let low = free < self.settings.min_free_disk;
+        let low = free < self.settings.floor();
         if self.stats.disk_low.swap(low, Relaxed) != low {
-            tracing::warn!(
-                free,
-                floor = self.settings.min_free_disk,
-                low,
-                "free disk space crossed its floor"
-            );
+            tracing::warn!(free, floor = self.settings.floor(), low, "free disk space crossed its floor");
         }
     }
 }
