@@ -2,12 +2,13 @@
 
 use super::census::Census;
 use super::checkpoint::Fault;
-use super::commit::Work;
+use super::commit::{WaitsFor, Work};
 use super::disk::Disk;
 use super::error::{ChainError, ChainUnusable};
 use super::index::{Index, Opened, Position};
 use super::journal::{Entry, Journal};
 use super::names::{Name, names};
+use super::reader::Reader;
 use super::replay::{Replay, missing};
 use super::scan::{Scan, first_is_of, scan};
 use super::segment::Section;
@@ -40,6 +41,8 @@ pub struct Settings {
     /// How long a tenant is refused whose chain can't be had, before its files are looked at again: each
     /// look may read them whole.
     pub patience: time::Duration,
+    /// Bytes of a chain that are read at once. What is longer is read by a thread beside, while its tenant waits.
+    pub read_at_once: u64,
 }
 
 /// All chains of one directory. One thread owns it; nothing else may write there.
@@ -65,6 +68,7 @@ pub struct Store {
     /// Chains with open descriptors, the longest open first.
     open: VecDeque<usize>,
     pub(super) entry: Entry,
+    pub(super) reader: Reader,
 }
 
 /// What opening a store found that an operator should know.
@@ -142,6 +146,7 @@ impl Store {
             recovered.index_rebuilt = Some(why);
         }
         let census = Census::take(&settings.directory, settings.max_tenants);
+        let reader = Reader::start(&settings, &index)?;
         let store = Self {
             settings,
             disk,
@@ -157,6 +162,7 @@ impl Store {
             notices: Vec::new(),
             open: VecDeque::new(),
             entry: Entry::default(),
+            reader,
         };
         Ok((store, recovered))
     }
@@ -194,6 +200,7 @@ impl Store {
         self.open.retain(|&other| other != at);
         let chain = &mut self.chains[at];
         (chain.handles, chain.doubtful, chain.disk_failed) = (None, true, why.is_of_the_disk());
+        chain.reading = None;
         let refused = Arc::new(ChainUnusable::SetAside(why.to_string()));
         chain.refused = Some((time::Instant::now(), refused));
         self.warnings.push(format!("a chain is set aside: {why}"));
@@ -279,17 +286,15 @@ impl Store {
         known || first_is_of(&path, tenant.subject())
     }
 
-    /// Locks a chain and brings what is known of it up to date. `None` when another process has the
-    /// lock.
-    pub(super) fn ready(&mut self, at: usize) -> Result<Option<Locked>, Arc<ChainUnusable>> {
+    /// Locks a chain and brings what is known of it up to date.
+    pub(super) fn ready(&mut self, at: usize) -> Result<Readiness, Arc<ChainUnusable>> {
         if let Some(refused) = self.chains[at].refusal(self.settings.patience) {
             return Err(refused);
         }
         loop {
             match self.attempt(at) {
-                Ok(Attempt::Ready(locked)) => return Ok(Some(locked)),
-                Ok(Attempt::Busy) => return Ok(None),
-                Ok(Attempt::Again) => {}
+                Ok(Some(readiness)) => return Ok(readiness),
+                Ok(None) => {}
                 Err(ChainUnusable::NotAChain { path, why }) => self.use_next_name(at, path, why)?,
                 Err(unusable) => {
                     let unusable = Arc::new(unusable);
@@ -302,7 +307,8 @@ impl Store {
         }
     }
 
-    fn attempt(&mut self, at: usize) -> Result<Attempt, ChainUnusable> {
+    /// `None` to try again.
+    fn attempt(&mut self, at: usize) -> Result<Option<Readiness>, ChainUnusable> {
         if self.chains[at].handles.is_none() {
             self.make_room();
             if self.is_anothers(at) {
@@ -315,38 +321,49 @@ impl Store {
             chain.handles = Some(Handles::open(&chain.path)?);
             self.open.push_back(at);
         }
-        let Some(locked) = self.chains[at].try_lock()? else { return Ok(Attempt::Busy) };
-        Ok(if self.look(at)? { Attempt::Ready(locked) } else { Attempt::Again })
+        let Some(locked) = self.chains[at].try_lock()? else {
+            return Ok(Some(Readiness::Waits(WaitsFor::Lock)));
+        };
+        Ok(self.look(at)?.map(|look| match look {
+            Look::Known => Readiness::Ready(locked),
+            Look::BeingRead => Readiness::Waits(WaitsFor::Reading),
+        }))
     }
 
-    /// Compares the locked chain with what is known of it. `false` to look again, at other handles.
-    fn look(&mut self, at: usize) -> Result<bool, ChainUnusable> {
+    /// Compares the locked chain with what is known of it. `None` to look again, at other handles.
+    fn look(&mut self, at: usize) -> Result<Option<Look>, ChainUnusable> {
         let chain = &mut self.chains[at];
         let meta = chain.path.symlink_metadata();
-        let Some(handles) = &chain.handles else { return Ok(false) };
+        let Some(handles) = &chain.handles else { return Ok(None) };
         let own = handles.file.metadata().map_err(ChainUnusable::io("read", &chain.path))?;
         if !meta.is_ok_and(|meta| file_id(&meta) == file_id(&own)) {
             // The file behind the name is another one now: what we have open is nobody's chain.
             chain.handles = None;
             self.open.retain(|&other| other != at);
-            return Ok(false);
+            return Ok(None);
         }
         let id = file_id(&own);
         if chain.unfinished.is_some() && chain.file_id == Some(id) {
             self.finish_append(at)?;
         }
         let chain = &mut self.chains[at];
-        let Some(handles) = &chain.handles else { return Ok(false) };
+        let Some(handles) = &chain.handles else { return Ok(None) };
         let len = handles.file.metadata().map_err(ChainUnusable::io("read", &chain.path))?.len();
         let known = chain.file_id == Some(id) && !chain.doubtful;
         if known && chain.len == len {
-            return Ok(true);
+            chain.reading = None;
+            return Ok(Some(Look::Known));
         }
-        if known && chain.len < len && !chain.unterminated {
-            self.take_in(at)?;
-            return Ok(true);
+        let being_read = chain.reading.as_ref().is_some_and(|reading| reading.is_of(id, chain.len, len));
+        if !being_read {
+            chain.reading = None;
+            if !known || chain.len > len || chain.unterminated {
+                self.first_look(at, id, len)?;
+            }
         }
-        self.first_look(at, id, len)?;
+        if self.is_left_to_the_reader(at, id, len)? {
+            return Ok(Some(Look::BeingRead));
+        }
         self.take_in(at)?;
         let chain = &self.chains[at];
         if chain.only_if_ours && chain.records == 0 {
@@ -355,7 +372,8 @@ impl Store {
         self.by_file.insert(id, at);
         let chain = &mut self.chains[at];
         (chain.file_id, chain.doubtful, chain.disk_failed) = (Some(id), false, false);
-        Ok(true)
+        chain.reading = None;
+        Ok(Some(Look::Known))
     }
 
     /// Writes the rest of an append that failed, so that no line stays torn by it. Where others have written
@@ -413,7 +431,8 @@ impl Store {
         let chain = &mut self.chains[at];
         let Some(handles) = &chain.handles else { return Ok(()) };
         let index = &mut self.index;
-        let found: Scan = scan(&handles.file, chain.len, chain.tenant.subject(), &mut |offset, facts| {
+        let rest = (chain.len, u64::MAX);
+        let found: Scan = scan(&handles.file, rest, chain.tenant.subject(), &mut |offset, facts| {
             if let Some(id) = facts.record_id.as_deref().and_then(RecordId::parse) {
                 index.insert(id.key(), offset);
             }
@@ -463,6 +482,7 @@ impl Store {
             chain.refused = Some((time::Instant::now(), Arc::clone(&refused)));
             return Err(refused);
         }
+        self.index.forget(&left.stem);
         let held = left.records > 0;
         if held {
             let file = format!("{}.jsonl", left.stem);
@@ -497,14 +517,18 @@ impl Store {
 
 const ANOTHERS: &str = "it is the file of another tenant's chain";
 const NOT_HERE: &str = "it holds no record of this tenant";
-const FOREIGN: &str = "it holds lines that are no records of this tenant";
+pub(super) const FOREIGN: &str = "it holds lines that are no records of this tenant";
 
 /// What came of trying to have a chain.
-enum Attempt {
+pub(super) enum Readiness {
     Ready(Locked),
-    /// Another process has the lock.
-    Busy,
-    Again,
+    Waits(WaitsFor),
+}
+
+/// What came of looking at a chain's file.
+enum Look {
+    Known,
+    BeingRead,
 }
 
 /// Sealed into the chains that the journal has parts of, into those with a torn tail, and the local one.
@@ -519,10 +543,11 @@ fn changed<'a>(said: &'a str, about: &'a [(&'a str, About<'a>)]) -> Notice<'a> {
     Notice { kind: "chain_changed", severity: Severity::High, summary: said, about }
 }
 
-/// How far each chain is in the index. A chain whose last line is unfinished is left out: what
-/// follows is not the start of a line.
+/// How far each chain is in the index, also one that is being read. A chain whose last line is unfinished is
+/// left out: what follows is not the start of a line.
 pub(super) fn positions(chains: &[Chain]) -> Vec<(String, Position)> {
-    let known = chains.iter().filter(|c| c.file_id.is_some() && !c.unterminated && !c.doubtful);
+    let seen = |c: &Chain| c.file_id.is_some() && !c.doubtful || c.reading.is_some() && c.records > 0;
+    let known = chains.iter().filter(|c| seen(c) && !c.unterminated);
     known
         .map(|c| {
             let head = hash::parse_hex(&c.head).unwrap_or_default();

@@ -3,6 +3,7 @@
 use super::disk::{Regular, open_regular};
 use super::error::ChainUnusable;
 use super::names::Name;
+use super::reader::Reading;
 use super::scan::{MAX_LINE, Scan, unmarked};
 use halod_record::draft::{Draft, GENESIS, HexHash};
 use halod_record::ids::RecordId;
@@ -48,6 +49,10 @@ pub(super) struct Chain {
     /// What else is to be disclosed in this chain.
     pub(super) notices: Vec<Draft>,
     pub(super) handles: Option<Handles>,
+    /// What of the file is left to the reader.
+    pub(super) reading: Option<Reading>,
+    /// Somebody waits for it.
+    pub(super) urgent: bool,
     /// Whether the clock was behind `last_ts` at the last commit.
     pub(super) clock_behind: bool,
     /// The journal's epoch in which this chain was last marked dirty.
@@ -122,6 +127,8 @@ impl Chain {
             torn: None,
             notices: Vec::new(),
             handles: None,
+            reading: None,
+            urgent: false,
             clock_behind: false,
             dirty_epoch: 0,
         }

@@ -154,6 +154,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// How long a tenant is refused whose chain can't be had, before it is tried again.
 const CHAIN_PATIENCE: Duration = Duration::from_secs(10);
 
+/// Bytes of a chain that hold up other tenants while they are read: about a millisecond.
+const READ_AT_ONCE: u64 = 256 << 10;
+
 fn recover(config: &Config, open_chains: usize) -> Result<(Store, Vec<Draft>), ChainError> {
     let storage = &config.storage;
     let settings = store::Settings {
@@ -162,6 +165,7 @@ fn recover(config: &Config, open_chains: usize) -> Result<(Store, Vec<Draft>), C
         max_tenants: storage.max_tenants,
         journal_size: storage.journal_size,
         patience: CHAIN_PATIENCE,
+        read_at_once: READ_AT_ONCE,
     };
     let (store, recovered) = Store::open(settings, Arc::new(OsDisk))?;
     if let Some(why) = &recovered.index_rebuilt {

@@ -2,11 +2,12 @@
 
 use super::meter::{Counters, Gauge, Histogram};
 use super::refusal::Refusal;
+use halod_chain::reader::Unread;
 use halod_record::notice;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
-use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, PoisonError};
 
 /// Upper bounds, in microseconds, of the sync duration histogram.
 const SYNC_BUCKETS_US: [u64; 12] =
@@ -40,6 +41,9 @@ pub struct Stats {
     pub heads: Mutex<Vec<HeadAge>>,
     /// Chains sealed to since start, reported one by one or not.
     pub chains: Gauge,
+    /// Chains whose tenants wait until they are read.
+    pub unread: Mutex<Unread>,
+    unread_chains: Gauge,
 }
 
 /// When a chain last grew.
@@ -72,6 +76,8 @@ impl Default for Stats {
             sync: Histogram::new(&SYNC_BUCKETS_US),
             heads: Mutex::default(),
             chains: Gauge::default(),
+            unread: Mutex::default(),
+            unread_chains: Gauge::default(),
         }
     }
 }
@@ -94,6 +100,12 @@ impl Stats {
         self.refused[at].inc();
     }
 
+    /// Tells which chains are not read yet.
+    pub fn tell_unread(&self, unread: Unread) {
+        self.unread_chains.set(unread.chains as u64);
+        *self.unread.lock().unwrap_or_else(PoisonError::into_inner) = unread;
+    }
+
     /// Counts a notice that was sealed.
     pub fn notice(&self, kind: &'static str) {
         let at = notice::KINDS.iter().position(|known| *known == kind);
@@ -114,6 +126,7 @@ impl Stats {
             disk_floor,
             sync,
             chains,
+            unread_chains,
             refusals,
             notice_kinds,
             poisoned: _,
@@ -122,6 +135,7 @@ impl Stats {
             refused: _,
             notices: _,
             heads: _,
+            unread: _,
         } = self;
         registry.register(
             "halod_records_sealed",
@@ -175,6 +189,11 @@ impl Stats {
             "halod_disk_floor_bytes",
             "Bytes that have to stay free there: below this nothing is accepted (storage.min_free_disk_mib)",
             disk_floor.clone(),
+        );
+        registry.register(
+            "halod_chains_unread",
+            "Chains that are read again, because the index does not cover them: their tenants wait, all others are served",
+            unread_chains.clone(),
         );
         registry.register("halod_chains", "Chains written to or looked at since start", chains.clone());
     }

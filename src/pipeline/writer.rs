@@ -9,7 +9,7 @@ use super::quiet::Quiet;
 use super::refusal::Refusal;
 use super::stats::{HeadAge, REPORTED_HEADS, Stats};
 use crate::clock::unix_nanos;
-use halod_chain::commit::{Committed, Work};
+use halod_chain::commit::{Committed, WaitsFor, Work};
 use halod_chain::directory::Lock;
 use halod_chain::disk::free_bytes;
 use halod_chain::error::{ChainError, ChainUnusable, with_causes};
@@ -24,10 +24,15 @@ use tokio::sync::oneshot;
 
 /// Bytes of drafts after which a commit begins although more waits: bounds how long one takes.
 const MAX_COMMIT: usize = 16 << 20;
-/// How long a chain's lock may be held by another process before its senders are refused.
-const LOCK_PATIENCE: Duration = Duration::from_secs(5);
-/// How often a lock that another process holds is tried again.
-const LOCK_RETRY: Duration = Duration::from_millis(2);
+/// How long a chain may be locked by another process, or be read, before its senders are refused.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often a chain that can't be had is tried again.
+const RETRY: Duration = Duration::from_millis(2);
+/// How often the log says how much is still to be read; /readyz is more up to date.
+const PROGRESS: Duration = Duration::from_secs(10);
+const TELL: Duration = Duration::from_millis(250);
+/// Chains that are named of those that are still to be read.
+const UNREAD_NAMES: usize = 20;
 /// How often free disk space is looked at.
 const DISK_CHECK: Duration = Duration::from_millis(500);
 /// Bytes below which a disk counts as full: a commit may need more. One that fails for want of them ends halod.
@@ -125,6 +130,8 @@ pub struct Writer {
     quiet: Quiet,
     /// When it was tried last to seal what is set aside.
     resealed: Instant,
+    /// While chains are being read: when that was told last, and when it was logged.
+    reading: Option<(Instant, Instant)>,
 }
 
 #[derive(Debug)]
@@ -159,8 +166,10 @@ impl Writer {
         stats.disk_floor.set(settings.floor());
         let (waiting, disk_checked, quiet) = (Vec::new(), None, Quiet::default());
         let resealed = Instant::now();
-        let mut writer = Self { store, stats, settings, waiting, disk_checked, quiet, resealed };
+        let reading = None;
+        let mut writer = Self { store, stats, settings, waiting, disk_checked, quiet, resealed, reading };
         writer.check_disk();
+        writer.read_on()?;
         Ok(writer)
     }
 
@@ -199,12 +208,14 @@ impl Writer {
     fn run(&mut self, queue: &Receiver<Job>) -> Result<(), ChainError> {
         loop {
             self.check_disk();
-            let patience = if self.waiting.is_empty() { DISK_CHECK } else { LOCK_RETRY };
+            self.read_on()?;
+            let idle = self.waiting.is_empty() && !self.store.is_reading();
+            let patience = if idle { DISK_CHECK } else { RETRY };
             match queue.recv_timeout(patience) {
                 Ok(job) => self.gather(job, queue),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) if self.waiting.is_empty() => return Ok(()),
-                Err(RecvTimeoutError::Disconnected) => std::thread::sleep(LOCK_RETRY),
+                Err(RecvTimeoutError::Disconnected) => std::thread::sleep(RETRY),
             }
             self.settings.lock.check()?;
             if self.resealed.elapsed() >= RESEAL {
@@ -242,7 +253,7 @@ impl Writer {
         }
         let mut still = Vec::new();
         for (mut waiting, work) in std::mem::take(&mut self.waiting).into_iter().zip(works) {
-            let locked_out = !work.drafts.is_empty() && waiting.since.elapsed() > LOCK_PATIENCE;
+            let locked_out = !work.drafts.is_empty() && waiting.since.elapsed() > PATIENCE;
             let refusal = match work.failed.as_deref() {
                 Some(ChainUnusable::TooMany(_)) => Some(Refusal::TooManyTenants),
                 Some(_) => Some(Refusal::ChainUnusable),
@@ -258,10 +269,11 @@ impl Writer {
                     );
                 });
             } else if locked_out {
-                self.quiet.say("lock", |again| tracing::error!(
-                    again,
-                    "a chain's lock file has been locked by another process for 5 s; its sender is told to try again"
-                ));
+                let why = match work.waits_for {
+                    Some(WaitsFor::Reading) => "a chain has been read for 5 s and longer",
+                    _ => "a chain's lock file has been locked by another process for 5 s",
+                };
+                self.quiet.say(why, |again| tracing::error!(again, "{why}; its sender is told to try again"));
             } else if !work.drafts.is_empty() {
                 waiting.work = work;
                 still.push(waiting);
@@ -279,6 +291,33 @@ impl Writer {
             waiting.reply.send(refusal.map_or(Ok(receipt), Err));
         }
         self.waiting = still;
+        Ok(())
+    }
+
+    /// Goes on with chains that are being read, and tells of it.
+    fn read_on(&mut self) -> Result<(), ChainError> {
+        if !self.store.is_reading() && self.reading.is_none() {
+            return Ok(());
+        }
+        self.store.read_on()?;
+        let now = Instant::now();
+        let due = |at: Instant, pause| now.duration_since(at) >= pause;
+        let unread = self.store.unread(UNREAD_NAMES);
+        let (chains, mib) = (unread.chains, unread.bytes >> 20);
+        if !self.store.is_reading() {
+            tracing::info!("every chain is read");
+            self.reading = None;
+            self.stats.tell_unread(unread);
+        } else if self.reading.is_none_or(|(_, logged)| due(logged, PROGRESS)) {
+            tracing::info!(chains, mib, "chains are being read; their tenants wait, all others are served");
+            self.reading = Some((now, now));
+            self.stats.tell_unread(unread);
+        } else if let Some((told, _)) = &mut self.reading
+            && due(*told, TELL)
+        {
+            *told = now;
+            self.stats.tell_unread(unread);
+        }
         Ok(())
     }
 

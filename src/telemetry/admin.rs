@@ -3,7 +3,7 @@
 //! | path | answer |
 //! |---|---|
 //! | `/healthz` | 200 while the process lives |
-//! | `/readyz` | 200 when requests are accepted, else 503 naming each reason: `starting`, `poisoned`, `disk_low`, `draining` |
+//! | `/readyz` | 200 when requests are accepted, with the chains that are not read yet, whose tenants wait; else 503 naming each reason: `starting`, `poisoned`, `disk_low`, `draining` |
 //! | `/metrics` | Prometheus text or OpenMetrics, see [`super::metrics`] |
 //! | `/`, `/status` | version, bound addresses, directory, uptime and counters as JSON |
 //!
@@ -12,8 +12,8 @@
 
 use std::convert::Infallible;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -30,6 +30,7 @@ use super::metrics::{Format, Metrics};
 use crate::net::connections::ConnectionStats;
 use crate::net::socket::{Socket, Stream};
 use crate::pipeline::stats::Stats;
+use halod_chain::reader::Unread;
 
 /// Connections at once; further ones wait in the listen queue.
 const CONNECTIONS: usize = 64;
@@ -156,9 +157,20 @@ fn answer<B>(request: &Request<B>, state: &State) -> Response<Full<Bytes>> {
 fn ready(state: &State) -> Response<Full<Bytes>> {
     let reasons = state.not_ready();
     if reasons.is_empty() {
-        return json_response(StatusCode::OK, &json!({ "status": "ready" }));
+        let mut ready = json!({ "status": "ready" });
+        if let Some(unread) = unread(state) {
+            ready["unread"] = unread;
+        }
+        return json_response(StatusCode::OK, &ready);
     }
     json_response(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "not_ready", "reasons": reasons }))
+}
+
+/// Chains whose tenants wait until they are read; all others are served.
+fn unread(state: &State) -> Option<serde_json::Value> {
+    let unread = state.stats.unread.lock().unwrap_or_else(PoisonError::into_inner);
+    let Unread { chains, bytes, names } = &*unread;
+    (*chains > 0).then(|| json!({ "chains": chains, "bytes": bytes, "names": names }))
 }
 
 fn status(state: &State) -> serde_json::Value {
