@@ -150,6 +150,7 @@ async fn up(
         lock,
         stats: Arc::clone(&state.stats),
         ledger: counters.of_hold(),
+        owed: Arc::default(),
     };
     let opened = tokio::select! {
         opened = opening.open() => opened,

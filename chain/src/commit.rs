@@ -278,7 +278,7 @@ impl Store {
 
     /// Tells works that some of their drafts are to be sent again, because their chain is set aside.
     fn fail(&self, chain: usize, works: &mut [Work], failed: impl Iterator<Item = usize>) {
-        let refused = self.chains[chain].refused.as_ref().map(|(_, why)| Arc::clone(why));
+        let refused = self.chains[chain].refused.as_ref().map(|refused| Arc::clone(&refused.why));
         for work in failed {
             works[work].failed.clone_from(&refused);
         }

@@ -1,8 +1,7 @@
 //! Every chain below one data directory: which file is whose, what is open, what is known.
 
 use super::census::Census;
-use super::checkpoint::Fault;
-use super::commit::{WaitsFor, Work};
+use super::commit::WaitsFor;
 use super::disk::Disk;
 use super::error::{ChainError, ChainUnusable};
 use super::index::{Index, Opened, Position};
@@ -57,7 +56,9 @@ pub struct Store {
     /// Which chain a file was found to be, by device and inode.
     by_file: HashMap<(u64, u64), usize>,
     census: Census,
-    set_aside: SetAside,
+    pub(super) set_aside: SetAside,
+    /// What [`Self::aside`] tells has changed.
+    pub(super) aside_changed: bool,
     /// When the journal was found damaged, if it was as this store was opened: a torn line may then be of an
     /// acknowledged record.
     pub(super) journal_damaged: Option<[u8; halod_record::time::LEN]>,
@@ -66,7 +67,7 @@ pub struct Store {
     /// The kinds of notices that were sealed in this commit.
     pub(super) notices: Vec<&'static str>,
     /// Chains with open descriptors, the longest open first.
-    open: VecDeque<usize>,
+    pub(super) open: VecDeque<usize>,
     pub(super) entry: Entry,
     pub(super) reader: Reader,
 }
@@ -85,22 +86,6 @@ pub struct Recovered {
     /// Why the index had to be made anew, if it had.
     pub index_rebuilt: Option<String>,
 }
-
-/// What became of records that were set aside.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Resealed {
-    pub sealed: u64,
-    /// They were in their chain after all.
-    pub duplicate: u64,
-    /// Files whose chains can't be had yet.
-    pub waiting: usize,
-    pub warnings: Vec<String>,
-    /// The kinds of the notices of halod's own that were sealed with them.
-    pub notices: Vec<&'static str>,
-}
-
-/// Chains that the disk fails at a time, beyond which it is the disk that fails.
-const HANDFUL: usize = 8;
 
 impl Store {
     /// Opens the directory, completing what a crash interrupted. What can't be put back is set aside, for
@@ -140,11 +125,12 @@ impl Store {
         replay.save(&set_aside)?;
         let faults = journal.take_faults();
         recovered.warnings.extend(faults.iter().map(|fault| fault.why.to_string()));
-        journal.start()?;
         let (index, opened) = Index::open(&index_dir, super::index::Settings::default())?;
         if let Opened::Rebuilt(why) = opened {
             recovered.index_rebuilt = Some(why);
         }
+        // After this the journal tells nothing more of what was found.
+        journal.start()?;
         let census = Census::take(&settings.directory, settings.max_tenants);
         let reader = Reader::start(&settings, &index)?;
         let store = Self {
@@ -157,6 +143,7 @@ impl Store {
             by_file: HashMap::new(),
             census,
             set_aside,
+            aside_changed: true,
             journal_damaged: damaged_at,
             warnings: Vec::new(),
             notices: Vec::new(),
@@ -165,58 +152,6 @@ impl Store {
             reader,
         };
         Ok((store, recovered))
-    }
-
-    /// Seals again what is set aside, as far as its chains can be had now.
-    ///
-    /// # Errors
-    /// As [`Self::commit`].
-    pub fn reseal(&mut self, now_nanos: u64) -> Result<Resealed, ChainError> {
-        let mut resealed = Resealed::default();
-        for file in self.set_aside.files()? {
-            let drafts = self.set_aside.read(&file)?;
-            let mut works = [Work { drafts, ..Work::default() }];
-            let committed = self.commit(&mut works, now_nanos)?;
-            resealed.warnings.extend(committed.warnings);
-            resealed.notices.extend(committed.notices);
-            let [work] = works;
-            resealed.sealed += u64::from(work.sealed);
-            resealed.duplicate += u64::from(work.duplicate);
-            if work.drafts.is_empty() && work.failed.is_none() {
-                self.set_aside.done(&file)?;
-            } else {
-                resealed.waiting += 1;
-            }
-        }
-        Ok(resealed)
-    }
-
-    /// Takes a chain out of use after a fault of its file. It is looked at anew after a while; what only the
-    /// journal has of it is set aside by then.
-    ///
-    /// # Errors
-    /// Too many chains have failed for it to be single files.
-    pub(super) fn set_chain_aside(&mut self, at: usize, why: &ChainUnusable) -> Result<(), ChainError> {
-        self.open.retain(|&other| other != at);
-        let chain = &mut self.chains[at];
-        (chain.handles, chain.doubtful, chain.disk_failed) = (None, true, why.is_of_the_disk());
-        chain.reading = None;
-        let refused = Arc::new(ChainUnusable::SetAside(why.to_string()));
-        chain.refused = Some((time::Instant::now(), refused));
-        self.warnings.push(format!("a chain is set aside: {why}"));
-        let failing = self.chains.iter().filter(|chain| chain.disk_failed).count();
-        if failing > HANDFUL { Err(ChainError::ManyChains(failing)) } else { Ok(()) }
-    }
-
-    /// Takes chains out of use whose files could not be synced.
-    pub(super) fn set_faults_aside(&mut self) -> Result<(), ChainError> {
-        for Fault { stem, why } in self.journal.take_faults() {
-            match self.chains.iter().position(|chain| chain.stem == stem) {
-                Some(at) => self.set_chain_aside(at, &why)?,
-                None => self.warnings.push(format!("a chain is set aside: {why}")),
-            }
-        }
-        Ok(())
     }
 
     /// Syncs every chain and writes the index out, so that the next start reads nothing.
@@ -299,7 +234,8 @@ impl Store {
                 Err(unusable) => {
                     let unusable = Arc::new(unusable);
                     if self.chains[at].doubtful {
-                        self.chains[at].refused = Some((time::Instant::now(), Arc::clone(&unusable)));
+                        self.chains[at].refuse(&unusable);
+                        self.aside_changed = true;
                     }
                     return Err(unusable);
                 }
@@ -373,6 +309,7 @@ impl Store {
         let chain = &mut self.chains[at];
         (chain.file_id, chain.doubtful, chain.disk_failed) = (Some(id), false, false);
         chain.reading = None;
+        self.aside_changed |= chain.refused.take().is_some();
         Ok(Some(Look::Known))
     }
 
@@ -479,7 +416,9 @@ impl Store {
         let chain = &mut self.chains[at];
         chain.notices = left.notices;
         if let Some(refused) = refused {
-            chain.refused = Some((time::Instant::now(), Arc::clone(&refused)));
+            chain.refused = left.refused;
+            chain.refuse(&refused);
+            self.aside_changed = true;
             return Err(refused);
         }
         self.index.forget(&left.stem);

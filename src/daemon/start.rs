@@ -15,8 +15,8 @@ use halod_chain::store::{self, Store};
 use halod_record::draft::Draft;
 use halod_record::notice::{About, Notice};
 use halod_record::tenant::Tenant;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -29,8 +29,9 @@ pub fn writer_of(config: &mut Config) -> Result<(Arc<directory::Lock>, Intake, W
     let share = descriptors::share(config, process::raise_descriptors())?;
     let held = Arc::clone(&lock);
     let settings = settings(config, held);
-    let started = recover(config, share.chains)
-        .and_then(|(store, notices)| writer::spawn(store, notices, settings, Arc::default()));
+    let stats = Arc::new(Stats::default());
+    let started = recover(config, share.chains, &stats)
+        .and_then(|(store, notices)| writer::spawn(store, notices, settings, stats));
     started.map(|(intake, writer)| (lock, intake, writer)).map_err(StartError::Store)
 }
 
@@ -42,6 +43,8 @@ pub(super) struct Opening {
     pub lock: Arc<directory::Lock>,
     pub stats: Arc<Stats>,
     pub ledger: hold::Ledger,
+    /// What the chains should say of what a try found that failed later: the next one finds it no more.
+    pub owed: Arc<Mutex<Vec<Draft>>>,
 }
 
 /// Chains and the hold, opened, before their threads are started.
@@ -109,16 +112,19 @@ impl Opening {
     }
 
     fn open_now(self) -> Result<Opened, ChainError> {
-        let Self { config, open_chains, lock, stats, ledger } = self;
-        let (store, mut notices) = recover(&config, open_chains)?;
+        let Self { config, open_chains, lock, stats, ledger, owed } = self;
         let hold = hold::Settings {
             directory: config.storage.directory.clone(),
             wait: config.hold.wait,
             bytes: config.hold.bytes,
         };
         let hold = hold::Opened::read(hold, ledger)?;
-        notices.extend(damage_notice(&hold.damage));
-        let writer = Writer::new(store, notices, settings(&config, lock), stats)?;
+        let (store, notices) = recover(&config, open_chains, &stats)?;
+        let mut owed = owed.lock().unwrap_or_else(PoisonError::into_inner);
+        owed.extend(notices);
+        owed.extend(damage_notice(&hold.damage));
+        let writer = Writer::new(store, owed.clone(), settings(&config, lock), stats)?;
+        owed.clear();
         Ok(Opened { writer, hold })
     }
 }
@@ -157,7 +163,7 @@ const CHAIN_PATIENCE: Duration = Duration::from_secs(10);
 /// Bytes of a chain that hold up other tenants while they are read: about a millisecond.
 const READ_AT_ONCE: u64 = 256 << 10;
 
-fn recover(config: &Config, open_chains: usize) -> Result<(Store, Vec<Draft>), ChainError> {
+fn recover(config: &Config, open_chains: usize, stats: &Stats) -> Result<(Store, Vec<Draft>), ChainError> {
     let storage = &config.storage;
     let settings = store::Settings {
         directory: storage.directory.clone(),
@@ -181,6 +187,7 @@ fn recover(config: &Config, open_chains: usize) -> Result<(Store, Vec<Draft>), C
     for damage in &recovered.journal_damage {
         tracing::error!("the journal was damaged, and acknowledged records may be missing: {damage}");
     }
+    stats.journal_damage.lock().unwrap_or_else(PoisonError::into_inner).extend(recovered.journal_damage);
     Ok((store, recovered.notices))
 }
 

@@ -13,7 +13,8 @@ use halod_chain::commit::{Committed, WaitsFor, Work};
 use halod_chain::directory::Lock;
 use halod_chain::disk::free_bytes;
 use halod_chain::error::{ChainError, ChainUnusable, with_causes};
-use halod_chain::store::{Resealed, Store};
+use halod_chain::setaside::Resealed;
+use halod_chain::store::Store;
 use halod_record::draft::Draft;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,8 +32,8 @@ const RETRY: Duration = Duration::from_millis(2);
 /// How often the log says how much is still to be read; /readyz is more up to date.
 const PROGRESS: Duration = Duration::from_secs(10);
 const TELL: Duration = Duration::from_millis(250);
-/// Chains that are named of those that are still to be read.
-const UNREAD_NAMES: usize = 20;
+/// Chains that are named of those that are still to be read, or are set aside.
+const NAMES: usize = 20;
 /// How often free disk space is looked at.
 const DISK_CHECK: Duration = Duration::from_millis(500);
 /// Bytes below which a disk counts as full: a commit may need more. One that fails for want of them ends halod.
@@ -132,6 +133,8 @@ pub struct Writer {
     resealed: Instant,
     /// While chains are being read: when that was told last, and when it was logged.
     reading: Option<(Instant, Instant)>,
+    /// Notices whose chains could not be had yet.
+    owed: Vec<Draft>,
 }
 
 #[derive(Debug)]
@@ -155,21 +158,17 @@ impl Writer {
         stats: Arc<Stats>,
     ) -> Result<Self, ChainError> {
         reseal(&mut store, &stats)?;
-        if !notices.is_empty() {
-            let mut works = [Work { drafts: notices, ..Work::default() }];
-            let committed = store.commit(&mut works, unix_nanos())?;
-            committed.notices.iter().for_each(|kind| stats.notice(kind));
-            if !works[0].drafts.is_empty() || works[0].failed.is_some() {
-                tracing::warn!("a notice could not be sealed: its chain cannot be written");
-            }
-        }
         stats.disk_floor.set(settings.floor());
         let (waiting, disk_checked, quiet) = (Vec::new(), None, Quiet::default());
         let resealed = Instant::now();
         let reading = None;
-        let mut writer = Self { store, stats, settings, waiting, disk_checked, quiet, resealed, reading };
+        let owed = notices;
+        let mut writer =
+            Self { store, stats, settings, waiting, disk_checked, quiet, resealed, reading, owed };
+        writer.seal_owed()?;
         writer.check_disk();
         writer.read_on()?;
+        writer.tell_aside();
         Ok(writer)
     }
 
@@ -221,10 +220,12 @@ impl Writer {
             if self.resealed.elapsed() >= RESEAL {
                 self.resealed = Instant::now();
                 reseal(&mut self.store, &self.stats)?;
+                self.seal_owed()?;
             }
             if !self.waiting.is_empty() {
                 self.commit()?;
             }
+            self.tell_aside();
         }
     }
 
@@ -294,6 +295,25 @@ impl Writer {
         Ok(())
     }
 
+    /// Seals notices, as far as their chains can be had.
+    fn seal_owed(&mut self) -> Result<(), ChainError> {
+        if self.owed.is_empty() {
+            return Ok(());
+        }
+        let mut works = [Work { drafts: self.owed.clone(), ..Work::default() }];
+        let committed = self.store.commit(&mut works, unix_nanos())?;
+        self.count(&committed);
+        let [work] = works;
+        if work.drafts.is_empty() && work.failed.is_none() {
+            self.owed.clear();
+        } else {
+            self.quiet.say("owed", |_| {
+                tracing::warn!("a notice can't be sealed yet: its chain can't be had; it is tried again");
+            });
+        }
+        Ok(())
+    }
+
     /// Goes on with chains that are being read, and tells of it.
     fn read_on(&mut self) -> Result<(), ChainError> {
         if !self.store.is_reading() && self.reading.is_none() {
@@ -302,7 +322,7 @@ impl Writer {
         self.store.read_on()?;
         let now = Instant::now();
         let due = |at: Instant, pause| now.duration_since(at) >= pause;
-        let unread = self.store.unread(UNREAD_NAMES);
+        let unread = self.store.unread(NAMES);
         let (chains, mib) = (unread.chains, unread.bytes >> 20);
         if !self.store.is_reading() {
             tracing::info!("every chain is read");
@@ -319,6 +339,12 @@ impl Writer {
             self.stats.tell_unread(unread);
         }
         Ok(())
+    }
+
+    fn tell_aside(&mut self) {
+        if let Some(aside) = self.store.aside(NAMES) {
+            self.stats.tell_aside(aside);
+        }
     }
 
     fn count(&self, committed: &Committed) {

@@ -243,6 +243,18 @@ fn a_chain_that_cannot_grow_stops_nobody_else() {
     halod.export(&request(Some("other"), vec![span(0x63, 0)]));
     assert!(halod.alive() && halod.ready() == 200);
     halod.await_log("a chain is set aside");
+    let status: serde_json::Value = serde_json::from_str(&halod.ask("/status").unwrap().1).unwrap();
+    let aside = &status["set_aside"];
+    assert_eq!(
+        (&aside["chains"], &status["journal_damage"]),
+        (&1.into(), &serde_json::json!([])),
+        "{status}"
+    );
+    let first = &aside["first"][0];
+    assert!(first["why"].as_str().unwrap().contains(".jsonl: File too large"), "{aside}");
+    assert!(matches!(first["chain"].as_str(), Some("acme" | "initech")), "{aside}");
+    assert!(first["since"].as_str().unwrap().starts_with("20"), "{aside}");
+    assert_eq!(halod.metric("halod_chains_set_aside", ""), 1);
     assert!(halod.terminate().success());
     let halod = Halod::start_with(dir.path(), &["--config", &config]);
     let seen = spans(dir.path());
