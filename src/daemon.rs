@@ -36,16 +36,16 @@ use crate::config::descriptors::{self, Share, TooFew};
 use crate::config::{Config, DoorSettings};
 use crate::hold::{Hold, sweep};
 use crate::import::folder::Folders;
+use crate::ingest::gaps;
 use crate::net::connections::ConnectionFamilies;
 use crate::net::listener;
 use crate::pipeline::intake::Intake;
 use crate::pipeline::stats::Stats;
 use crate::pipeline::writer::{self, WriterEnd};
 use crate::receivers::door::Door;
-use crate::receivers::gaps;
 use crate::receivers::langsmith;
 use crate::receivers::native::Senders;
-use crate::receivers::otlp::Reading;
+use crate::receivers::otlp::OtlpState;
 use crate::receivers::otlp::join::Joins;
 use crate::receivers::stats::Counters;
 use crate::tee::{self, TeeError, Tees};
@@ -234,11 +234,10 @@ async fn receive(
     let joins = Joins::new(config.join_wait, config.pipeline.max_in_flight / 4, draining.clone());
     let builder = Arc::new(Builder::new(config.records.hash_only));
     let (gaps, sealer) = gaps::gaps();
-    let reading =
-        Reading::new(config.tenant.clone(), Arc::clone(&builder), joins).with_tee(tees.of(tee::Door::Otlp));
+    let otlp = OtlpState::new(config.tenant.clone(), joins, Arc::clone(&counters.otlp));
     let receiving = Receiving {
         intake: intake.clone(),
-        reading: Arc::new(reading),
+        otlp: Arc::new(otlp),
         builder: Arc::clone(&builder),
         counters: Arc::clone(counters),
         hold: hold.clone(),
@@ -252,12 +251,13 @@ async fn receive(
         tees,
     };
     let mut doors = JoinSet::new();
-    let desk = receiving.desk();
+    let importer = receiving.importer();
     let folders = config.import.map(|own| Folders { logs: config.file_logs.clone(), ..own });
     let import = connections.of(IMPORT);
-    files::imports(&config.storage.directory, folders, &desk, &intake, &draining, &mut doors, import).await;
+    files::imports(&config.storage.directory, folders, &importer, &intake, &draining, &mut doors, import)
+        .await;
     // It holds an intake: the writer ends when nobody does.
-    drop(desk);
+    drop(importer);
     for ((name, bound), settings) in [GRPC, HTTP].into_iter().zip(sockets).zip([config.grpc, config.http]) {
         if let (Some(bound), Some(settings)) = (bound, settings) {
             let limits = Arc::new(settings.limits);
@@ -269,7 +269,8 @@ async fn receive(
         let bounds = files::Bounds { open: share.logs, in_flight: config.pipeline.max_in_flight };
         let followed = files::follow(
             config.file_logs,
-            receiving.delivery_of_logs(),
+            receiving.ingest_of_logs(),
+            Arc::clone(&counters.tail),
             &config.storage.directory,
             bounds,
             draining.clone(),

@@ -15,10 +15,10 @@
 
 pub mod chunk;
 mod csv;
-pub mod desk;
 pub mod door;
 pub mod folder;
 pub mod format;
+pub mod importer;
 mod log;
 mod manner;
 pub mod outlook;

@@ -3,8 +3,8 @@
 
 use crate::support::chains::records;
 use crate::support::spans::{attribute, hex, request, text};
+use halod::ingest::claim::TenantRule;
 use halod::receivers::otlp::preview::Preview;
-use halod::receivers::tenancy::TenantRule;
 use halod_chain::commit::Work;
 use halod_chain::disk::OsDisk;
 use halod_chain::store::{Settings, Store};

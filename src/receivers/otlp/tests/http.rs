@@ -3,9 +3,9 @@
 use super::rig::{Answer, Call, Post, Rig, Verdict, connect_h2, small_limits};
 use super::rig::{has_bad_request, has_retry_info, wait_for};
 use super::sender::{JSON_SPAN, TOOL, frame, gzip, logs, metrics, span, tool_span, traces, zstd};
+use crate::ingest::requests::Transport::Http;
 use crate::net::limits::Limits;
 use crate::pipeline::refusal::Refusal;
-use crate::receivers::requests::Transport::Http;
 use halo_adapters::otlp::Signal;
 use http::{Method, Request};
 use http_body_util::Full;

@@ -23,6 +23,11 @@ impl Bill {
         self.held = self.held.saturating_add(bytes);
     }
 
+    /// What is held no longer stays paid until the next larger sum, or the end of the body.
+    pub(crate) fn remove(&mut self, bytes: usize) {
+        self.held = self.held.saturating_sub(bytes);
+    }
+
     pub(crate) fn held(&self) -> usize {
         self.held
     }
