@@ -11,7 +11,7 @@ pub mod batch;
 pub mod intake;
 pub mod items;
 pub mod meter;
-mod quiet;
+pub(crate) mod quiet;
 pub mod refusal;
 pub mod stats;
 pub mod writer;

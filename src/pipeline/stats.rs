@@ -2,11 +2,13 @@
 
 use super::meter::{Counters, Gauge, Histogram};
 use super::refusal::Refusal;
+use halod_chain::reader::Unread;
+use halod_chain::setaside::Asides;
 use halod_record::notice;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
-use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, PoisonError};
 
 /// Upper bounds, in microseconds, of the sync duration histogram.
 const SYNC_BUCKETS_US: [u64; 12] =
@@ -40,6 +42,14 @@ pub struct Stats {
     pub heads: Mutex<Vec<HeadAge>>,
     /// Chains sealed to since start, reported one by one or not.
     pub chains: Gauge,
+    /// Chains whose tenants wait until they are read.
+    pub unread: Mutex<Unread>,
+    unread_chains: Gauge,
+    /// Chains that can't be had, and records that wait for theirs.
+    pub aside: Mutex<Asides>,
+    aside_chains: Gauge,
+    /// What was wrong with the journal when halod started.
+    pub journal_damage: Mutex<Vec<String>>,
 }
 
 /// When a chain last grew.
@@ -72,6 +82,11 @@ impl Default for Stats {
             sync: Histogram::new(&SYNC_BUCKETS_US),
             heads: Mutex::default(),
             chains: Gauge::default(),
+            unread: Mutex::default(),
+            unread_chains: Gauge::default(),
+            aside: Mutex::default(),
+            aside_chains: Gauge::default(),
+            journal_damage: Mutex::default(),
         }
     }
 }
@@ -94,12 +109,38 @@ impl Stats {
         self.refused[at].inc();
     }
 
+    /// Tells which chains are not read yet.
+    pub fn tell_unread(&self, unread: Unread) {
+        self.unread_chains.set(unread.chains as u64);
+        *self.unread.lock().unwrap_or_else(PoisonError::into_inner) = unread;
+    }
+
+    /// Tells what is set aside.
+    pub fn tell_aside(&self, aside: Asides) {
+        self.aside_chains.set(aside.chains as u64);
+        *self.aside.lock().unwrap_or_else(PoisonError::into_inner) = aside;
+    }
+
     /// Counts a notice that was sealed.
     pub fn notice(&self, kind: &'static str) {
         let at = notice::KINDS.iter().position(|known| *known == kind);
         if let Some(counter) = at.and_then(|at| self.notices.get(at)) {
             counter.inc();
         }
+    }
+
+    fn register_chains(&self, registry: &mut Registry) {
+        registry.register(
+            "halod_chains_unread",
+            "Chains that are read again, because the index does not cover them: their tenants wait, all others are served",
+            self.unread_chains.clone(),
+        );
+        registry.register(
+            "halod_chains_set_aside",
+            "Chains that can't be had, so that their tenants are refused; /status says why, and they are tried again",
+            self.aside_chains.clone(),
+        );
+        registry.register("halod_chains", "Chains written to or looked at since start", self.chains.clone());
     }
 
     pub fn register(&self, registry: &mut Registry) {
@@ -113,7 +154,9 @@ impl Stats {
             disk_free,
             disk_floor,
             sync,
-            chains,
+            chains: _,
+            unread_chains: _,
+            aside_chains: _,
             refusals,
             notice_kinds,
             poisoned: _,
@@ -122,7 +165,11 @@ impl Stats {
             refused: _,
             notices: _,
             heads: _,
+            unread: _,
+            aside: _,
+            journal_damage: _,
         } = self;
+        self.register_chains(registry);
         registry.register(
             "halod_records_sealed",
             "Records that were handed to the writer, linked into a chain and synced to disk; conflicts are among \
@@ -176,6 +223,5 @@ impl Stats {
             "Bytes that have to stay free there: below this nothing is accepted (storage.min_free_disk_mib)",
             disk_floor.clone(),
         );
-        registry.register("halod_chains", "Chains written to or looked at since start", chains.clone());
     }
 }

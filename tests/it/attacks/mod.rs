@@ -7,6 +7,7 @@ mod limits;
 mod memory;
 mod notices;
 mod subjects;
+mod unread;
 
 use crate::support::halod::Halod;
 use crate::support::http::{Answer, PROTOBUF};
