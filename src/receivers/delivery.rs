@@ -15,6 +15,7 @@ use crate::net::body::Reader;
 use crate::net::coding::Coding;
 use crate::net::limits::Limits;
 use crate::net::status::Fault;
+use crate::pipeline::arriving::Patience;
 use crate::pipeline::batch::{Batch, Receipt};
 use crate::pipeline::intake::{Intake, Pending, Permit};
 use crate::pipeline::items::{Divided, Items};
@@ -120,18 +121,18 @@ impl Delivery {
         Ok(Body { kept, ..body })
     }
 
-    /// The same under a permit that was given for it, which may cover more than the body.
+    /// The same for a sender that does not send again: halod waits for room.
     ///
     /// # Errors
     /// As [`Self::read`].
-    pub async fn read_under(
+    pub async fn read_by(
         &self,
-        permit: Permit,
+        patience: Patience,
         head: &Parts,
         reader: &mut Reader<'_, Incoming>,
     ) -> Result<Body, Fault> {
         let coding = Coding::of(&head.headers)?;
-        let (bytes, permit) = reader.collect_under(permit).await?;
+        let (bytes, permit) = reader.collect_by(&self.intake, patience).await?;
         let kept = self.tee.keep(head, &bytes);
         let body = self.unpack(coding, bytes, permit).await?;
         Ok(Body { kept, ..body })
