@@ -1,5 +1,6 @@
 //! What the pipeline counts. Written by the intake and the writer, read by telemetry.
 
+use super::fullness::Fullness;
 use super::meter::{Counters, Gauge, Histogram};
 use super::refusal::Refusal;
 use halod_chain::reader::Unread;
@@ -25,6 +26,10 @@ pub struct Stats {
     pub conflict: Counter,
     /// Bytes admitted and not yet durable or refused.
     pub in_flight: Gauge,
+    /// Bodies that were cut for others.
+    pub cut: Counter,
+    /// Since when there is no room.
+    pub full: Fullness,
     pub commits: Counter,
     pub poisoned: AtomicBool,
     pub stopping: AtomicBool,
@@ -32,7 +37,7 @@ pub struct Stats {
     pub disk_free: Gauge,
     pub disk_floor: Gauge,
     /// How often each refusal was given, in the order of [`Self::REFUSALS`].
-    pub refused: [Counter; 7],
+    pub refused: [Counter; 8],
     refusals: Counters,
     /// In the order of [`notice::KINDS`].
     notices: [Counter; notice::KINDS.len()],
@@ -69,6 +74,8 @@ impl Default for Stats {
             duplicate: Counter::default(),
             conflict: Counter::default(),
             in_flight: Gauge::default(),
+            cut: Counter::default(),
+            full: Fullness::default(),
             commits: Counter::default(),
             poisoned: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
@@ -92,8 +99,16 @@ impl Default for Stats {
 }
 
 impl Stats {
-    pub const REFUSALS: [&str; 7] =
-        ["full", "too_large", "stopping", "poisoned", "disk_low", "chain_unusable", "too_many_tenants"];
+    pub const REFUSALS: [&str; 8] = [
+        "full",
+        "too_large",
+        "stopping",
+        "poisoned",
+        "disk_low",
+        "chain_unusable",
+        "too_many_tenants",
+        "body_cut",
+    ];
 
     /// Counts one refusal, whichever step gave it.
     pub fn count(&self, refusal: &Refusal) {
@@ -105,6 +120,7 @@ impl Stats {
             Refusal::DiskLow => 4,
             Refusal::ChainUnusable => 5,
             Refusal::TooManyTenants => 6,
+            Refusal::BodyCut => 7,
         };
         self.refused[at].inc();
     }
@@ -150,6 +166,7 @@ impl Stats {
             duplicate,
             conflict,
             in_flight,
+            cut,
             commits,
             disk_free,
             disk_floor,
@@ -168,6 +185,7 @@ impl Stats {
             unread: _,
             aside: _,
             journal_damage: _,
+            full: _,
         } = self;
         self.register_chains(registry);
         registry.register(
@@ -202,6 +220,11 @@ impl Stats {
             "halod_in_flight_bytes",
             "Bytes of requests that were admitted and are not yet on disk or refused",
             in_flight.clone(),
+        );
+        registry.register(
+            "halod_bodies_cut",
+            "Bodies that arrived so slowly that their room was given to others; their senders are told to send again",
+            cut.clone(),
         );
         registry.register(
             "halod_commits",
