@@ -108,6 +108,7 @@ impl Ingest {
         let Body { bytes, permit, kept, heavy } = body;
         let mut request = RequestBuilder::new(Arc::clone(self), claim, permit, bytes.len());
         request.keep(kept);
+        request.slices.on_blocking_thread = heavy;
         let run = move || {
             contain(|| {
                 let done = work(&bytes, &mut request)?;

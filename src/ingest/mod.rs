@@ -16,6 +16,7 @@ pub mod claim;
 pub mod gaps;
 mod request;
 pub mod requests;
+mod slices;
 pub mod stats;
 mod submission;
 

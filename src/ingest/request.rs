@@ -3,6 +3,7 @@
 use super::Ingest;
 use super::bill::Bill;
 use super::claim::{HeaderClaim, TenantResolver};
+use super::slices::Slices;
 use super::submission::Submission;
 use crate::hold::Item;
 use crate::net::status::Fault;
@@ -33,7 +34,12 @@ pub struct RequestBuilder {
     pub(super) kept: Kept,
     pub(super) scratch: Scratch,
     pub(super) permit: Permit,
+    pub(super) slices: Slices,
+    /// Bytes of the drafts that are here.
+    pub(super) draft_bytes: usize,
     counted: Counted,
+    /// Items that are told by what the receiver keeps.
+    kept_items: u64,
     first_reason: Option<String>,
     charge: Bill,
 }
@@ -93,6 +99,9 @@ impl RequestBuilder {
             kept: Kept::default(),
             scratch: Scratch::default(),
             permit,
+            slices: Slices::default(),
+            draft_bytes: 0,
+            kept_items: 0,
             counted: Counted::default(),
             first_reason: None,
             charge: Bill::new(body),
@@ -118,9 +127,25 @@ impl RequestBuilder {
         self.charge.pay(&mut self.permit)
     }
 
-    /// Gives back what was paid for and is held no longer.
-    pub fn give_back(&mut self, bytes: usize) {
+    /// Tells that something which was paid for is held no longer.
+    pub fn charge_back(&mut self, bytes: usize) {
         self.charge.remove(bytes);
+    }
+
+    /// Takes drafts of so many bytes out of what is charged here. Returns how much of the permit goes with them.
+    pub(super) fn charge_away(&mut self, bytes: usize) -> usize {
+        self.charge.take_out(bytes)
+    }
+
+    /// Items that the drafts tell of.
+    pub(super) fn items_of_drafts(&self) -> u64 {
+        self.counted.usable - self.kept_items - self.parts.len() as u64 - self.slices.items
+    }
+
+    /// How many items each draft tells of.
+    pub(super) fn weights_of(&self, drafts: &[Draft]) -> Vec<(RecordId, u64)> {
+        let weight = |draft: &Draft| (draft.id(), self.uneven.get(&draft.id()).copied().unwrap_or(1));
+        drafts.iter().map(weight).collect()
     }
 
     /// Drafts one event, as one item.
@@ -175,7 +200,7 @@ impl RequestBuilder {
     fn add(&mut self, draft: Draft) -> Result<(), Fault> {
         let bytes = size_of::<Draft>() + draft.len();
         self.drafts.push(draft);
-        self.charge(bytes)
+        self.charge_draft(bytes)
     }
 
     /// Takes a message that tells an action in parts, as one item. `tenant` is whose it is where the
@@ -194,6 +219,7 @@ impl RequestBuilder {
     /// Counts items that are told by what the receiver keeps itself.
     pub fn keep_items(&mut self, items: u64) {
         self.counted.usable += items;
+        self.kept_items += items;
     }
 
     /// Counts an item that tells of no action.
@@ -259,7 +285,7 @@ impl RequestBuilder {
     /// The same for a part of a file, of which nothing need be usable.
     pub fn finish_anyhow(self) -> Request {
         let Counted { usable, filtered, rejected, misplaced } = self.counted;
-        let usable = usable - self.parts.len() as u64;
+        let usable = usable - self.parts.len() as u64 - self.slices.items;
         let divided = Divided { usable, filtered, invalid: rejected - misplaced, misplaced };
         let items = self.ingest.stats.items.receive(divided);
         Request { builder: self, items }

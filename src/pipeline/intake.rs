@@ -83,6 +83,18 @@ impl Future for Pending {
     }
 }
 
+impl Pending {
+    /// Waits on a thread that may: never on one that runs tasks.
+    ///
+    /// # Errors
+    /// As the future's.
+    pub fn wait(self) -> Result<Receipt, Refusal> {
+        let Self { answer, stats } = self;
+        let receipt = answer.blocking_recv().unwrap_or(Err(Refusal::Poisoned));
+        receipt.inspect_err(|refusal| stats.count(refusal))
+    }
+}
+
 /// Bytes reserved for one request, given back when it is dropped.
 #[derive(Debug)]
 pub struct Permit {
@@ -235,6 +247,14 @@ impl Permit {
         }
         self.bytes = total;
         Ok(())
+    }
+
+    /// Another permit, which has `bytes` of this one.
+    #[must_use]
+    pub fn split(&mut self, bytes: usize) -> Self {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        Self::new(Arc::clone(&self.room), bytes, None)
     }
 
     /// Gives back what exceeds `total` bytes.

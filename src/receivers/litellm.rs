@@ -150,6 +150,7 @@ fn draft(bytes: &[u8], request: &mut RequestBuilder) -> Result<Rejected, Fault> 
         Fault::Undecodable(format!("the body is not UTF-8 at byte {}", error.valid_up_to()))
     })?;
     let (_, items) = split(text, &MOST).map_err(|error| Fault::Undecodable(format!("not JSON: {error}")))?;
+    request.allow_slices();
     let mut rejected = Rejected::default();
     for (at, item) in items.into_iter().enumerate() {
         let parsed = match parse(item) {

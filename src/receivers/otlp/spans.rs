@@ -35,6 +35,7 @@ impl Content {
     ) -> Result<(), Fault> {
         let rejected = &traces.rejected;
         request.reject_all(rejected.items, || rejected.first_reason.clone().unwrap_or_default());
+        request.allow_slices();
         let groups: Vec<Group<'_>> =
             traces.resource_spans.iter().map(|spans| Group::new(spans, state)).collect();
         let mut scopes: Vec<(&Group<'_>, &ScopeSpans<'_>, u64)> = Vec::new();
@@ -68,7 +69,7 @@ impl Content {
         for (_, scope, filtered) in scopes {
             self.filtered_by.add(&scope.scope_name, filtered);
         }
-        request.give_back(held);
+        request.charge_back(held);
         Ok(())
     }
 }

@@ -6,6 +6,7 @@ mod directory;
 mod limits;
 mod memory;
 mod notices;
+mod slices;
 mod subjects;
 mod unread;
 
