@@ -42,11 +42,11 @@ use crate::net::listener;
 use crate::pipeline::intake::Intake;
 use crate::pipeline::stats::Stats;
 use crate::pipeline::writer::{self, WriterEnd};
-use crate::receivers::door::Door;
 use crate::receivers::langsmith;
 use crate::receivers::native::Senders;
 use crate::receivers::otlp::OtlpState;
-use crate::receivers::otlp::join::Joins;
+use crate::receivers::otlp::join::ContentJoin;
+use crate::receivers::router::Router;
 use crate::receivers::stats::Counters;
 use crate::tee::{self, TeeError, Tees};
 use crate::telemetry::admin;
@@ -231,7 +231,7 @@ async fn receive(
 ) -> Result<JoinSet<()>, StartError> {
     let Counting { counters, connections, .. } = *counting;
     // Content that waits must leave room for the spans that it waits for.
-    let joins = Joins::new(config.join_wait, config.pipeline.max_in_flight / 4, draining.clone());
+    let joins = ContentJoin::new(config.join_wait, config.pipeline.max_in_flight / 4, draining.clone());
     let builder = Arc::new(Builder::new(config.records.hash_only));
     let (gaps, sealer) = gaps::gaps();
     let otlp = OtlpState::new(config.tenant.clone(), joins, Arc::clone(&counters.otlp));
@@ -261,8 +261,14 @@ async fn receive(
     for ((name, bound), settings) in [GRPC, HTTP].into_iter().zip(sockets).zip([config.grpc, config.http]) {
         if let (Some(bound), Some(settings)) = (bound, settings) {
             let limits = Arc::new(settings.limits);
-            let door = Door::new(receiving.receivers(&limits));
-            doors.spawn(listener::serve(bound.socket, door, limits, draining.clone(), connections.of(name)));
+            let router = Router::new(receiving.receivers(&limits));
+            doors.spawn(listener::serve(
+                bound.socket,
+                router,
+                limits,
+                draining.clone(),
+                connections.of(name),
+            ));
         }
     }
     if !config.file_logs.is_empty() {

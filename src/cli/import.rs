@@ -17,7 +17,7 @@ use crate::ingest::Ingest;
 use crate::pipeline::intake::Intake;
 use crate::pipeline::writer::{WriterEnd, WriterHandle};
 use crate::receivers::otlp::OtlpState;
-use crate::receivers::otlp::join::Joins;
+use crate::receivers::otlp::join::ContentJoin;
 use crate::receivers::stats::Counters;
 use crate::receivers::tail::preview::Following;
 use crate::telemetry::log;
@@ -234,7 +234,7 @@ fn below(directory: &Path, level: usize, inputs: &mut Vec<Input>) -> io::Result<
 /// The importer of this process, which reads as a daemon's does.
 fn here(config: &Config, intake: Intake) -> Sink {
     let (_, never) = watch::channel(false);
-    let joins = Joins::new(config.join_wait, config.pipeline.max_in_flight / 4, never);
+    let joins = ContentJoin::new(config.join_wait, config.pipeline.max_in_flight / 4, never);
     let builder = Arc::new(Builder::new(config.records.hash_only));
     let counters = Counters::default();
     let otlp = OtlpState::new(config.tenant.clone(), joins, counters.otlp);

@@ -10,8 +10,8 @@
 //! Whether a request can be used at all is decided by [`RequestBuilder::finish`], before the writer or the tee
 //! has anything of it.
 
-pub mod bill;
 mod body;
+mod charge;
 pub mod claim;
 pub mod gaps;
 mod request;

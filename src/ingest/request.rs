@@ -1,7 +1,7 @@
 //! What one request comes to, from its first event to its hand-over.
 
 use super::Ingest;
-use super::bill::Bill;
+use super::charge::MemoryCharge;
 use super::claim::{HeaderClaim, TenantResolver};
 use super::slices::Slices;
 use super::submission::Submission;
@@ -41,7 +41,7 @@ pub struct RequestBuilder {
     /// Items that are told by what the receiver keeps.
     kept_items: u64,
     first_reason: Option<String>,
-    charge: Bill,
+    charge: MemoryCharge,
 }
 
 /// How many items of a request were read.
@@ -104,7 +104,7 @@ impl RequestBuilder {
             kept_items: 0,
             counted: Counted::default(),
             first_reason: None,
-            charge: Bill::new(body),
+            charge: MemoryCharge::new(body),
         }
     }
 

@@ -135,7 +135,7 @@ fn made_up_tenants_share_the_local_chain() {
     }
     let ledger = sealer.lock();
     assert!(ledger.len() <= MOST_TENANTS + 1);
-    assert_eq!(ledger.values().map(|tally| tally.requests).sum::<u64>(), 1000);
+    assert_eq!(ledger.values().map(|counter| counter.requests).sum::<u64>(), 1000);
 }
 
 #[test]

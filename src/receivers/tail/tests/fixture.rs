@@ -14,7 +14,7 @@ use crate::pipeline::writer::{self, WriterEnd, WriterHandle};
 use crate::receivers::lines::read::{Reader, Told};
 use crate::receivers::lines::split::{Lines, Mark, Splitter};
 use crate::receivers::otlp::OtlpState;
-use crate::receivers::otlp::join::Joins;
+use crate::receivers::otlp::join::ContentJoin;
 use crate::receivers::stats::Counters;
 use crate::receivers::tail::preview::Following;
 use crate::receivers::tail::seal::{Block, Shop};
@@ -182,7 +182,7 @@ impl Fixture {
         let rule = TenantRule { attributes: Vec::new(), headers: Vec::new() };
         let (_stop, stopping) = watch::channel(false);
         let _guard = self.runtime.enter();
-        let joins = Joins::new(Duration::ZERO, 0, stopping.clone());
+        let joins = ContentJoin::new(Duration::ZERO, 0, stopping.clone());
         let counters = &running.counters;
         let state = Arc::new(OtlpState::new(rule, joins, Arc::clone(&counters.otlp)));
         let import = Ingest::of_files(running.intake.clone(), builder, Arc::clone(&counters.import));

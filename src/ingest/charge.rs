@@ -8,13 +8,13 @@ const STEP: usize = 64 << 10;
 
 /// What is held beside a request's body, paid for in steps.
 #[derive(Debug)]
-pub(crate) struct Bill {
+pub(crate) struct MemoryCharge {
     body: usize,
     held: usize,
     paid: usize,
 }
 
-impl Bill {
+impl MemoryCharge {
     pub(crate) fn new(body: usize) -> Self {
         Self { body, held: 0, paid: body }
     }
