@@ -30,75 +30,98 @@ impl SpanIds {
     }
 }
 
-/// Bytes that the order of one span takes beside its [`SpanIds`], about.
-pub(super) const ORDER_BYTES: usize = 96;
+/// Bytes that the parents of one span take beside its [`SpanIds`], about.
+pub(super) const BYTES: usize = 128;
 
-/// The places of spans in the order of their start, each behind its parent. Of spans that start together the
-/// one that ended last comes first: it can only be the parent. Accounts of one span stand together.
-pub(super) fn parents_first(spans: &[SpanIds]) -> Vec<usize> {
-    if spans.iter().all(|span| span.parent.is_none()) {
-        return (0..spans.len()).collect();
-    }
-    let mut by_start: Vec<usize> = (0..spans.len()).collect();
-    by_start.sort_by_key(|&at| (spans[at].started, Reverse(at)));
-    // For each span its accounts, as a list through `next`, in the order of their start.
-    let mut first: HashMap<SpanKey, usize> = HashMap::with_capacity(spans.len());
-    let mut next = vec![None; spans.len()];
-    for &at in by_start.iter().rev() {
-        next[at] = first.insert(spans[at].key, at);
-    }
-    let accounts = |at: usize| std::iter::successors(Some(at), |&at| next[at]);
-    let mut order = Vec::with_capacity(spans.len());
-    let mut line = Vec::new();
-    for at in by_start {
-        // A span that is not there any more is behind its parent already, or is one of a circle.
-        let mut up = first.remove(&spans[at].key);
-        while let Some(span) = up {
-            line.push(span);
-            let parent = accounts(span).find_map(|at| spans[at].parent());
-            up = parent.and_then(|parent| first.remove(&parent));
-        }
-        order.extend(line.drain(..).rev().flat_map(accounts));
-    }
-    order
-}
-
-/// Which records the spans of a request stand under, told span by span, parents first.
+/// The spans of a request, and which record each stands under. Spans are told one by one, parents first.
 #[derive(Debug)]
-pub(super) struct ParentResolver {
-    /// By span, itself if it is recorded, else its nearest ancestor that is or that is not in the request. Empty
-    /// where no span has a parent.
-    nearest: HashMap<SpanKey, Option<SpanKey>>,
+pub(super) struct Parents {
+    spans: Vec<SpanIds>,
+    /// For each span the first account of its parent, if that is in the request.
+    parent: Vec<Option<usize>>,
+    /// For each span the first account of itself: a span may be told twice.
+    account: Vec<usize>,
+    /// By first account: the span itself if it is recorded, else its nearest ancestor that is, or that is not in
+    /// the request. A span that was not told yet has none: it is in a circle.
+    nearest: Vec<Option<SpanKey>>,
+    /// Whether any span has a parent.
+    related: bool,
 }
 
-/// Has the draft of a span state the ancestor that was found for it.
-pub(super) fn move_under(draft: &mut Draft, span: &SpanIds, ancestor: Option<SpanKey>) {
-    if ancestor != span.parent() {
-        draft.move_under(ancestor.map(|(trace, span)| RecordId::of_span(draft.tenant(), &trace, &span)));
-    }
-}
-
-impl ParentResolver {
-    pub(super) fn new(spans: &[SpanIds]) -> Self {
+impl Parents {
+    pub(super) fn new(spans: Vec<SpanIds>) -> Self {
         let related = spans.iter().any(|span| span.parent.is_some());
-        // A span whose parent was not told yet is in a circle, and has none.
-        let unknown = spans.iter().filter(|_| related).map(|span| (span.key, None));
-        Self { nearest: unknown.collect() }
+        let (mut parent, mut account) = (Vec::new(), Vec::new());
+        if related {
+            let mut first: HashMap<SpanKey, usize> = HashMap::with_capacity(spans.len());
+            account =
+                spans.iter().enumerate().map(|(at, span)| *first.entry(span.key).or_insert(at)).collect();
+            parent = spans.iter().map(|span| first.get(&span.parent()?).copied()).collect();
+        }
+        let nearest = vec![None; if related { spans.len() } else { 0 }];
+        Self { spans, parent, account, nearest, related }
+    }
+
+    /// The places of the spans in the order of their start, each behind its parent. Of spans that start together the
+    /// one that ended last comes first: it can only be the parent. Accounts of one span stand together.
+    pub(super) fn order(&self) -> Vec<usize> {
+        let mut by_start: Vec<usize> = (0..self.spans.len()).collect();
+        if !self.related {
+            return by_start;
+        }
+        by_start.sort_by_key(|&at| (self.spans[at].started, Reverse(at)));
+        // For each first account all of them, as a list through `next`, in the order of their start.
+        let mut list = vec![None; self.spans.len()];
+        let mut next = vec![None; self.spans.len()];
+        for &at in by_start.iter().rev() {
+            next[at] = list[self.account[at]].replace(at);
+        }
+        let accounts = |at: usize| std::iter::successors(Some(at), |&at| next[at]);
+        let mut order = Vec::with_capacity(self.spans.len());
+        let mut line = Vec::new();
+        for at in by_start {
+            // A span whose list is gone is behind its parent already, or is one of a circle.
+            let mut up = list[self.account[at]].take();
+            while let Some(span) = up {
+                line.push(span);
+                let parent = accounts(span).find_map(|at| self.parent[at]);
+                up = parent.and_then(|parent| list[self.account[parent]].take());
+            }
+            order.extend(line.drain(..).rev().flat_map(accounts));
+        }
+        order
     }
 
     /// The nearest ancestor of a span that is recorded in this request or is not in it.
-    pub(super) fn of(&self, span: &SpanIds) -> Option<SpanKey> {
-        let parent = span.parent()?;
-        self.nearest.get(&parent).copied().unwrap_or(Some(parent)).filter(|ancestor| *ancestor != span.key)
+    fn ancestor(&self, at: usize) -> Option<SpanKey> {
+        let span = &self.spans[at];
+        let stated = span.parent()?;
+        let ancestor = match self.parent[at] {
+            Some(parent) => self.nearest[self.account[parent]],
+            None => Some(stated),
+        };
+        ancestor.filter(|ancestor| *ancestor != span.key)
     }
 
-    /// Takes note of a span. One that is told twice is recorded if either account is.
-    pub(super) fn add(&mut self, span: &SpanIds, recorded: bool) {
-        let ancestor = if recorded { Some(span.key) } else { self.of(span) };
-        if let Some(nearest) = self.nearest.get_mut(&span.key)
-            && *nearest != Some(span.key)
-        {
-            *nearest = ancestor;
+    /// Takes note of the span at a place, and returns the ancestor that it stands under. One that is told twice is
+    /// recorded if either account is.
+    pub(super) fn tell(&mut self, at: usize, recorded: bool) -> Option<SpanKey> {
+        let ancestor = self.ancestor(at);
+        if self.related {
+            let key = self.spans[at].key;
+            let nearest = &mut self.nearest[self.account[at]];
+            if *nearest != Some(key) {
+                *nearest = if recorded { Some(key) } else { ancestor };
+            }
+        }
+        ancestor
+    }
+
+    /// Has the draft of the span at a place state the ancestor that was found for it.
+    pub(super) fn move_under(&self, draft: &mut Draft, at: usize, ancestor: Option<SpanKey>) {
+        if ancestor != self.spans[at].parent() {
+            let id = |(trace, span): SpanKey| RecordId::of_span(draft.tenant(), &trace, &span);
+            draft.move_under(ancestor.map(id));
         }
     }
 }
@@ -127,11 +150,10 @@ mod tests {
             .collect();
         // Every line must still be a whole record after its parent was changed.
         let of = |id: &str| spans.iter().map(|span| span.0).chain(0..2000).find(|span| record(*span) == id);
-        let mut parents = ParentResolver::new(&ids);
+        let mut parents = Parents::new(ids.clone());
         let mut out = Vec::new();
-        for at in parents_first(&ids) {
-            let ancestor = parents.of(&ids[at]);
-            parents.add(&ids[at], spans[at].2);
+        for at in parents.order() {
+            let ancestor = parents.tell(at, spans[at].2);
             if !spans[at].2 {
                 continue;
             }
@@ -147,7 +169,7 @@ mod tests {
             };
             let event = event(&Resource::default(), &span).unwrap();
             let mut draft = builder.draft(&event, &Tenant::Local, &mut Scratch::default());
-            move_under(&mut draft, &ids[at], ancestor);
+            parents.move_under(&mut draft, at, ancestor);
             let mut line = Vec::new();
             draft.seal(&GENESIS, &time::rfc3339(1), &mut line);
             let record: serde_json::Value = serde_json::from_slice(&line).unwrap();

@@ -1,7 +1,7 @@
 //! A traces request's spans as drafts.
 
 use super::OtlpState;
-use super::parents::{ORDER_BYTES, ParentResolver, SpanIds, move_under, parents_first};
+use super::parents::{self, Parents, SpanIds};
 use super::read::Content;
 use crate::ingest::RequestBuilder;
 use crate::ingest::claim::CLAIMED;
@@ -43,7 +43,7 @@ impl Content {
             scopes.extend(spans.scopes.iter().map(|scope| (group, scope, 0)));
         }
         let count = scopes.iter().map(|(_, scope, _)| scope.spans.len()).sum::<usize>();
-        let held = count * (size_of::<SpanIds>() + size_of::<(u32, u32)>() + ORDER_BYTES);
+        let held = count * (size_of::<SpanIds>() + size_of::<(usize, usize)>() + parents::BYTES);
         request.charge(held)?;
         let (mut ids, mut places) = (Vec::with_capacity(count), Vec::with_capacity(count));
         for (at, (_, scope, _)) in scopes.iter().enumerate() {
@@ -52,18 +52,17 @@ impl Content {
                 places.push((at, number));
             }
         }
-        let mut parents = ParentResolver::new(&ids);
-        for at in parents_first(&ids) {
+        let mut parents = Parents::new(ids);
+        for at in parents.order() {
             let (place, number) = places[at];
             let (group, scope, filtered) = &mut scopes[place];
             let before = request.counted().filtered;
             let placed = placed(&scope.spans[number], group, state, request);
             *filtered += request.counted().filtered - before;
-            let ancestor = parents.of(&ids[at]);
-            parents.add(&ids[at], placed.is_some());
+            let ancestor = parents.tell(at, placed.is_some());
             let Some((event, tenant)) = placed else { continue };
             let mut draft = self.joined.draft(&state.joins, event, &tenant, request);
-            move_under(&mut draft, &ids[at], ancestor);
+            parents.move_under(&mut draft, at, ancestor);
             request.push_draft(draft)?;
         }
         for (_, scope, filtered) in scopes {
