@@ -37,6 +37,7 @@ use crate::hold::sweep;
 use crate::import::folder::Folders;
 use crate::net::connections::ConnectionFamilies;
 use crate::net::listener;
+use crate::net::windows::Windows;
 use crate::pipeline::stats::Stats;
 use crate::pipeline::writer::WriterEnd;
 use crate::receivers::door::Door;
@@ -184,11 +185,13 @@ async fn up(
     files::imports(&config.storage.directory, folders, &desk, &intake, &draining, &mut doors, import).await;
     // It holds an intake: the writer ends when nobody does.
     drop(desk);
+    let windows = Windows::within(config.pipeline.max_in_flight);
     for ((name, bound), settings) in [GRPC, HTTP].into_iter().zip(sockets).zip([config.grpc, config.http]) {
         if let (Some(bound), Some(settings)) = (bound, settings) {
             let limits = Arc::new(settings.limits);
             let door = Door::new(receiving.receivers(&limits));
-            doors.spawn(listener::serve(bound.socket, door, limits, draining.clone(), connections.of(name)));
+            let (draining, connections) = (draining.clone(), connections.of(name));
+            doors.spawn(listener::serve(bound.socket, door, limits, draining, connections, windows.clone()));
         }
     }
     if !config.file_logs.is_empty() {

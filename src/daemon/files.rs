@@ -7,6 +7,7 @@ use crate::import::folder::{Folders, Watch};
 use crate::import::{SOCKET, STATE};
 use crate::net::connections::ConnectionStats;
 use crate::net::listener;
+use crate::net::windows::Windows;
 use crate::pipeline::intake::Intake;
 use crate::receivers::delivery::Delivery;
 use crate::receivers::lines::read::Reader;
@@ -32,7 +33,14 @@ pub(super) async fn imports(
         Ok(socket) => {
             let door = ImportDoor::new(Arc::clone(desk), intake.clone());
             let limits = door.limits();
-            doors.spawn(listener::serve(socket, door, limits, draining.clone(), connections));
+            doors.spawn(listener::serve(
+                socket,
+                door,
+                limits,
+                draining.clone(),
+                connections,
+                Windows::default(),
+            ));
         }
         Err(error) => {
             tracing::warn!(%error, "halod import can't reach this daemon: its socket can't be opened");

@@ -156,7 +156,14 @@ fn answer<B>(request: &Request<B>, state: &State) -> Response<Full<Bytes>> {
 fn ready(state: &State) -> Response<Full<Bytes>> {
     let reasons = state.not_ready();
     if reasons.is_empty() {
-        return json_response(StatusCode::OK, &json!({ "status": "ready" }));
+        // It still takes what there is room for: whoever is sent elsewhere for it would find less of that.
+        let ready = match state.stats.full.lasts() {
+            Some(lasts) => {
+                json!({ "status": "ready", "degraded": ["full"], "full_seconds": lasts.as_secs() })
+            }
+            None => json!({ "status": "ready" }),
+        };
+        return json_response(StatusCode::OK, &ready);
     }
     json_response(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "not_ready", "reasons": reasons }))
 }
@@ -181,6 +188,7 @@ fn status(state: &State) -> serde_json::Value {
         "commits": stats.commits.get(),
         "chains": stats.chains.get(),
         "in_flight_bytes": stats.in_flight.get(),
+        "full_seconds": stats.full.lasts().map(|lasts| lasts.as_secs()),
     })
 }
 

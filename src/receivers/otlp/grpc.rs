@@ -32,7 +32,7 @@ pub(super) async fn answer(
     entry.refuse_unless(reader.is_broken(), &fault);
     shared.lost(&fault, &shared.reading.tenant.header_claim(&head.headers), &reader);
     tracing::debug!(transport = "grpc", fault = fault.name(), "request refused");
-    grpc::refuse(&fault)
+    grpc::refuse(&fault, reader)
 }
 
 async fn call(

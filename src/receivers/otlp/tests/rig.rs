@@ -5,6 +5,7 @@ use crate::net::connections::ConnectionStats;
 use crate::net::limits::Limits;
 use crate::net::listener;
 use crate::net::rpc_status::{Any, BadRequest, RetryInfo, Status};
+use crate::net::windows::Windows;
 use crate::pipeline::batch::Receipt;
 use crate::pipeline::intake::{Intake, Job};
 use crate::pipeline::refusal::Refusal;
@@ -121,6 +122,7 @@ impl Rig {
             limits,
             drained,
             ConnectionStats::default(),
+            Windows::default(),
         ));
         let rig = Self {
             addr,
