@@ -39,6 +39,7 @@ use crate::import::folder::Folders;
 use crate::ingest::gaps;
 use crate::net::connections::ConnectionFamilies;
 use crate::net::listener;
+use crate::net::windows::Windows;
 use crate::pipeline::intake::Intake;
 use crate::pipeline::stats::Stats;
 use crate::pipeline::writer::{self, WriterEnd};
@@ -258,16 +259,19 @@ async fn receive(
         .await;
     // It holds an intake: the writer ends when nobody does.
     drop(importer);
+    let windows = Windows::within(config.pipeline.max_in_flight);
     for ((name, bound), settings) in [GRPC, HTTP].into_iter().zip(sockets).zip([config.grpc, config.http]) {
         if let (Some(bound), Some(settings)) = (bound, settings) {
             let limits = Arc::new(settings.limits);
             let router = Router::new(receiving.receivers(&limits));
+            let (draining, connections) = (draining.clone(), connections.of(name));
             doors.spawn(listener::serve(
                 bound.socket,
                 router,
                 limits,
-                draining.clone(),
-                connections.of(name),
+                draining,
+                connections,
+                windows.clone(),
             ));
         }
     }

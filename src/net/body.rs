@@ -11,11 +11,14 @@ use http::{HeaderMap, Version};
 use http_body::Body;
 use http_body_util::BodyExt;
 use std::time::Duration;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// Bytes per second below which a body is given up: without it, one byte per timeout would hold
 /// a reservation for ever.
 const SLOWEST: u64 = 16 << 10;
+
+/// How long the rest of a body is read after its answer; then the stream is reset, without an error.
+const LEAVE: Duration = Duration::from_secs(10);
 
 /// A body and what has been read of it.
 #[derive(Debug)]
@@ -160,12 +163,36 @@ where
 
     /// Has what is left of the body read and dropped, where an answer given before it would be lost: an
     /// HTTP/1 connection that is closed on unread data is reset. Who waits for "100 Continue" has sent
-    /// nothing; HTTP/2 resets one stream only.
-    pub async fn make_way(self, version: Version, headers: &HeaderMap) {
+    /// nothing.
+    pub async fn make_way(self, version: Version, headers: &HeaderMap)
+    where
+        B: Send + 'static,
+    {
         let waits = !self.begun && headers.contains_key(EXPECT);
-        if version < Version::HTTP_2 && !waits {
+        if version >= Version::HTTP_2 {
+            self.leave();
+        } else if !waits {
             self.discard().await;
         }
+    }
+
+    /// Lets the sender of an HTTP/2 stream have its answer at once, and reads and drops the rest meanwhile. A
+    /// stream whose body nobody reads is reset instead; the HTTP/2 library takes what still comes on too many of
+    /// those for an attack, and ends the connection with all that is under way on it.
+    pub fn leave(self)
+    where
+        B: Send + 'static,
+    {
+        if self.body.is_end_stream() {
+            return;
+        }
+        let Self { body, limits, started, declared, received, begun, broken } = self;
+        let limits = limits.clone();
+        tokio::spawn(async move {
+            let limits = &limits;
+            let rest = Reader { body, limits, started, declared, received, begun, broken };
+            let _ = timeout(LEAVE, rest.discard()).await;
+        });
     }
 
     /// Reads and drops what is left, so that an HTTP/1 sender that reads only after it has written

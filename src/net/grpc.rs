@@ -50,14 +50,19 @@ pub fn check(head: &Parts) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The answer to a call that is not served.
+/// The answer to a call that is not served. `reader` is what is left of it.
 #[must_use]
-pub fn refuse(fault: &Fault) -> Response<Reply> {
+pub fn refuse<B>(fault: &Fault, reader: Reader<'_, B>) -> Response<Reply>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+{
     match fault {
         // Without HTTP/2 there are no trailers to say it in.
         Fault::NeedsHttp2 => http_error(Form::Protobuf, fault),
-        // The rest of the body, if any, is not read: HTTP/2 resets the stream after the answer.
-        _ => grpc_error(fault),
+        _ => {
+            reader.leave();
+            grpc_error(fault)
+        }
     }
 }
 

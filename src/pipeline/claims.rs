@@ -52,6 +52,9 @@ impl Claims {
         let mut claims: Vec<Claim> = self.open.iter().map(with).collect();
         let all: usize = claims.iter().map(|claim| claim.held).fold(0, usize::saturating_add);
         let Some(mut free) = room.checked_sub(all) else { return false };
+        if claims.iter().map(|claim| claim.left()).fold(0, usize::saturating_add) <= free {
+            return true;
+        }
         claims.sort_unstable_by_key(|claim| claim.left());
         claims.iter().all(|claim| {
             let ends = claim.left() <= free;

@@ -4,7 +4,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// The recent life is this span and the one before it.
-const SPAN: Duration = Duration::from_secs(1);
+const SPAN: Duration = Duration::from_millis(500);
 
 /// Counts what arrives.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl Pace {
     }
 
     fn turn(&mut self, now: Instant) {
-        let spans = now.saturating_duration_since(self.since).as_secs();
+        let spans = now.saturating_duration_since(self.since).as_millis() / SPAN.as_millis();
         if spans > 0 {
             self.before = if spans == 1 { self.bytes } else { 0 };
             self.bytes = 0;
@@ -67,14 +67,14 @@ mod tests {
         let at = |millis| start + Duration::from_millis(millis);
         let mut pace = Pace::new(start);
         pace.count(1000, at(100));
-        assert!(pace.is_young(at(999)) && !pace.is_young(at(1000)));
-        assert_eq!(pace.rate(at(500)), 2000);
-        assert_eq!(pace.rate(at(1500)), 666);
-        assert_eq!(pace.rate(at(2000)), 0, "it came two spans ago");
+        assert!(pace.is_young(at(499)) && !pace.is_young(at(500)));
+        assert_eq!(pace.rate(at(250)), 4000);
+        assert_eq!(pace.rate(at(750)), 1333);
+        assert_eq!(pace.rate(at(1000)), 0, "it came two spans ago");
         pace.count(30_000_000, at(60_000));
-        assert_eq!(pace.rate(at(60_500)), 20_000_000);
-        assert_eq!(pace.rate(at(62_000)), 0);
-        pace.restart(at(62_000));
-        assert!(pace.is_young(at(62_500)));
+        assert_eq!(pace.rate(at(60_250)), 40_000_000);
+        assert_eq!(pace.rate(at(61_000)), 0);
+        pace.restart(at(61_000));
+        assert!(pace.is_young(at(61_250)));
     }
 }

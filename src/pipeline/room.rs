@@ -8,7 +8,7 @@
 //! A body that is cut loses its room and its memory at once, whatever its task does at the moment; the task finds
 //! out when it goes on. Its sender is told to send again.
 
-use super::arriving::Slot;
+use super::arriving::{FIRST, Slot};
 use super::claims::Claims;
 use super::refusal::Refusal;
 use super::stats::Stats;
@@ -26,14 +26,18 @@ const FAST: u64 = 1 << 20;
 /// So much slower than the one that needs the room a body has to be, once that one has a pace itself.
 const SLOWER: u64 = 2;
 
+/// A request is small that holds this part of the room, or less.
+const SMALL: usize = 64;
+
 /// How often one who waits for room looks whether something else has changed: the disk, a drain.
 const LOOK: Duration = Duration::from_millis(250);
 
 /// After a search that found nobody to cut, the next one.
 const SEARCH: Duration = Duration::from_millis(10);
 
-/// What one who waits is reckoned with while its body is not read: the smallest window that HTTP/2 has.
-const WINDOW: usize = 64 << 10;
+/// What one who waits is reckoned with, as its body is not read meanwhile: the smallest window that HTTP/2 has, and
+/// the buffer that the piece read last is a part of.
+const WAITING: usize = 128 << 10;
 
 #[derive(Debug)]
 pub(super) struct Room {
@@ -74,13 +78,13 @@ impl Room {
         if total > self.limit {
             return Err(Refusal::TooLarge { limit: self.limit });
         }
-        if self.try_take(more) {
+        if self.try_take(more, total) {
             self.stats.full.found();
             return Ok(());
         }
         self.stats.full.missed(self.stats.in_flight.get(), self.limit);
-        self.make(more, taker, &mut self.lock());
-        if self.try_take(more) { Ok(()) } else { Err(self.full()) }
+        self.make(more, total, taker, &mut self.lock());
+        if self.try_take(more, total) { Ok(()) } else { Err(self.full()) }
     }
 
     /// The same for who has the claim `key`: only if all that have one can still come to an end.
@@ -92,6 +96,11 @@ impl Room {
         taker: Option<&Slot>,
     ) -> Result<(), Refusal> {
         let mut table = self.lock();
+        // Looked at first because it costs little: those who wait try again whenever something is given back.
+        if self.missing(more, total).is_some() && table.slow(taker).is_empty() {
+            self.stats.full.missed(self.stats.in_flight.get(), self.limit);
+            return Err(self.full());
+        }
         while !table.claims.allows(key, total, claimable(self.limit).max(total)) {
             self.stats.full.missed(self.stats.in_flight.get(), self.limit);
             let Some(slowest) = table.slow(taker).into_iter().find(|slow| slow.slot.has_claim) else {
@@ -114,7 +123,7 @@ impl Room {
         if bytes > self.limit {
             return Err(Refusal::TooLarge { limit: self.limit });
         }
-        let Some(missing) = self.missing(bytes) else { return Ok(()) };
+        let Some(missing) = self.missing(bytes, bytes) else { return Ok(()) };
         self.stats.full.missed(self.stats.in_flight.get(), self.limit);
         let cuttable = self.lock().slow(None).iter().map(|slow| slow.held).fold(0, usize::saturating_add);
         if cuttable >= missing { Ok(()) } else { Err(self.full()) }
@@ -123,7 +132,9 @@ impl Room {
     pub(super) fn give(&self, bytes: usize) {
         if bytes > 0 {
             self.stats.in_flight.dec_by(bytes as u64);
-            self.freed.notify_waiters();
+            if self.waiting.load(Relaxed) > 0 {
+                self.freed.notify_waiters();
+            }
         }
     }
 
@@ -146,6 +157,8 @@ impl Room {
                 Err(Refusal::Full { .. } | Refusal::DiskLow) if Instant::now() < until => {
                     if waiting.is_none() {
                         waiting = Some(Waiting::new(self)?);
+                        // Only now it is told of what is given back.
+                        continue;
                     }
                     let _ = timeout_at(until.min(Instant::now() + LOOK), freed).await;
                 }
@@ -158,20 +171,32 @@ impl Room {
         Refusal::Full { limit: self.limit, retry_after: Duration::from_secs(1) }
     }
 
-    fn try_take(&self, more: usize) -> bool {
-        let limit = self.limit as u64;
-        let sum = |used: u64| used.checked_add(more as u64).filter(|&sum| sum <= limit);
+    fn try_take(&self, more: usize, total: usize) -> bool {
+        let sum = |used: u64| {
+            let bound = self.bound(used, more, total) as u64;
+            used.checked_add(more as u64).filter(|&sum| sum <= bound)
+        };
         self.stats.in_flight.inner().fetch_update(Relaxed, Relaxed, sum).is_ok()
     }
 
-    fn missing(&self, bytes: usize) -> Option<usize> {
-        let used = usize::try_from(self.stats.in_flight.get()).unwrap_or(usize::MAX);
-        used.saturating_add(bytes).checked_sub(self.limit).filter(|&missing| missing > 0)
+    fn missing(&self, more: usize, total: usize) -> Option<usize> {
+        let used = self.stats.in_flight.get();
+        let bound = self.bound(used, more, total);
+        let used = usize::try_from(used).unwrap_or(usize::MAX);
+        used.saturating_add(more).checked_sub(bound).filter(|&missing| missing > 0)
+    }
+
+    /// How much all may hold together if a request comes to hold `total` bytes by `more`, where `used` are held.
+    /// A part is for small requests, so that a few large ones keep none of those waiting.
+    fn bound(&self, used: u64, more: usize, total: usize) -> usize {
+        let is_small = total <= (self.limit / SMALL).max(FIRST);
+        let is_alone = used <= (total - more.min(total)) as u64;
+        if is_small || is_alone { self.limit } else { claimable(self.limit) }
     }
 
     /// Cuts as many slow bodies as it takes to make room, or none if all of them are not enough.
-    fn make(&self, more: usize, taker: Option<&Slot>, table: &mut Table) {
-        let Some(missing) = self.missing(more) else { return };
+    fn make(&self, more: usize, total: usize, taker: Option<&Slot>, table: &mut Table) {
+        let Some(missing) = self.missing(more, total) else { return };
         let slow = table.slow(taker);
         if slow.iter().map(|slow| slow.held).fold(0, usize::saturating_add) < missing {
             return;
@@ -194,7 +219,7 @@ impl Room {
     }
 }
 
-/// What claims may come to hold together. The rest is for what arrives before it has a claim.
+/// What claims, and large requests, may come to hold together.
 pub(super) fn claimable(limit: usize) -> usize {
     limit - limit / 8
 }
@@ -246,7 +271,7 @@ struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {
     fn new(room: &'a Room) -> Result<Self, Refusal> {
-        let most = (room.limit / 4 / WINDOW).max(16);
+        let most = (room.limit / 4 / WAITING).max(16);
         let add = |waiting: usize| (waiting < most).then_some(waiting + 1);
         room.waiting.fetch_update(Relaxed, Relaxed, add).map_err(|_| room.full())?;
         Ok(Self(&room.waiting))

@@ -22,7 +22,7 @@ fn full(refusal: &Refusal) -> bool {
 #[tokio::test(start_paused = true)]
 async fn what_is_declared_and_does_not_come_takes_next_to_nothing() {
     let intake = intake();
-    let heads: Vec<_> = (0..32).map(|_| intake.arrive(Some(LIMIT / 2)).unwrap()).collect();
+    let heads: Vec<_> = (0..32).map(|_| intake.arrive(Some(LIMIT / 4)).unwrap()).collect();
     assert_eq!(intake.in_flight(), 32 * FIRST);
     assert_eq!(intake.arrive(Some(LIMIT + 1)).unwrap_err(), Refusal::TooLarge { limit: LIMIT });
     let mut honest = intake.arrive(Some(8 * FIRST)).unwrap();
@@ -33,15 +33,31 @@ async fn what_is_declared_and_does_not_come_takes_next_to_nothing() {
     assert_eq!((intake.in_flight(), intake.stats().cut.get()), (0, 0));
 }
 
+#[test]
+fn a_part_is_for_small_requests() {
+    let intake = intake();
+    let all = intake.admit(LIMIT).unwrap();
+    drop(all);
+    let mut large = intake.admit(40 * FIRST).unwrap();
+    assert!(full(&intake.admit(20 * FIRST).unwrap_err()));
+    let others = intake.admit(16 * FIRST).unwrap();
+    assert!(full(&large.grow_to(41 * FIRST).unwrap_err()));
+    let small: Vec<_> = (0..8).map(|_| intake.admit(FIRST).unwrap()).collect();
+    assert!(full(&intake.admit(FIRST).unwrap_err()));
+    drop((others, small));
+    large.grow_to(LIMIT).unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn when_there_is_no_room_the_slowest_body_goes_first() {
     let intake = intake();
     let mut bodies = Vec::new();
     for _ in 0..4 {
         let mut body = intake.arrive(None).unwrap();
-        push(&mut body, 16 * FIRST).await.unwrap();
+        push(&mut body, 14 * FIRST).await.unwrap();
         bodies.push(body);
     }
+    let small: Vec<_> = (0..8).map(|_| intake.admit(FIRST).unwrap()).collect();
     // As long as all of them are young nobody is slow.
     assert!(full(&intake.admit(FIRST).unwrap_err()));
     for _ in 0..30 {
@@ -52,18 +68,18 @@ async fn when_there_is_no_room_the_slowest_body_goes_first() {
         }
     }
     let permit = intake.admit(FIRST).unwrap();
-    assert_eq!((intake.stats().cut.get(), intake.in_flight()), (1, 49 * FIRST));
+    assert_eq!((intake.stats().cut.get(), intake.in_flight()), (1, 51 * FIRST));
     assert_eq!(push(&mut bodies[2], 1).await, Err(Refusal::BodyCut), "the slowest");
     timeout(Duration::ZERO, bodies[2].cut()).await.unwrap();
     assert_eq!(bodies.remove(2).finish().unwrap_err(), Refusal::BodyCut);
-    assert_eq!(intake.in_flight(), 49 * FIRST, "its room was given back once");
+    assert_eq!(intake.in_flight(), 51 * FIRST, "its room was given back once");
     // Then the next ones, but never what comes at a network's speed.
-    let more = intake.admit(40 * FIRST).unwrap();
+    let more = intake.admit(33 * FIRST).unwrap();
     assert_eq!(intake.stats().cut.get(), 3);
-    assert!(full(&intake.admit(16 * FIRST).unwrap_err()));
+    assert!(full(&intake.admit(9 * FIRST).unwrap_err()));
     assert!(push(&mut bodies[0], 1).await.is_err_and(|refusal| full(&refusal)));
     assert!(bodies.swap_remove(0).finish().is_ok());
-    drop((permit, more, bodies));
+    drop((permit, more, bodies, small));
     assert_eq!(intake.in_flight(), 0);
 }
 
@@ -73,7 +89,7 @@ async fn who_is_slow_itself_cuts_only_who_is_slower_still() {
     let mut bodies = Vec::new();
     for _ in 0..2 {
         let mut body = intake.arrive(None).unwrap();
-        push(&mut body, 32 * FIRST).await.unwrap();
+        push(&mut body, 28 * FIRST).await.unwrap();
         bodies.push(body);
     }
     advance(Duration::from_secs(3)).await;

@@ -159,7 +159,13 @@ fn answer<B>(request: &Request<B>, state: &State) -> Response<Full<Bytes>> {
 fn ready(state: &State) -> Response<Full<Bytes>> {
     let reasons = state.not_ready();
     if reasons.is_empty() {
-        let mut ready = json!({ "status": "ready" });
+        // It still takes what there is room for: whoever is sent elsewhere for it would find less of that.
+        let mut ready = match state.stats.full.lasts() {
+            Some(lasts) => {
+                json!({ "status": "ready", "degraded": ["full"], "full_seconds": lasts.as_secs() })
+            }
+            None => json!({ "status": "ready" }),
+        };
         if let Some(unread) = unread(state) {
             ready["unread"] = unread;
         }
@@ -195,6 +201,7 @@ fn status(state: &State) -> serde_json::Value {
         "commits": stats.commits.get(),
         "chains": stats.chains.get(),
         "in_flight_bytes": stats.in_flight.get(),
+        "full_seconds": stats.full.lasts().map(|lasts| lasts.as_secs()),
         "unread": unread(state),
         "set_aside": set_aside(state),
         "journal_damage": *stats.journal_damage.lock().unwrap_or_else(PoisonError::into_inner),

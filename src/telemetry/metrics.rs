@@ -104,6 +104,7 @@ impl Metrics {
             memory.clone(),
         );
         stats.register(&mut registry);
+        registry.register_collector(Box::new(Full(Arc::clone(stats))));
         registry.register_collector(Box::new(Heads(Arc::clone(stats))));
         registry.register_collector(Box::new(Scopes(Arc::clone(filtered))));
         Self { registry, ready, memory }
@@ -129,6 +130,20 @@ impl Metrics {
             Format::OpenMetrics => text::encode(&mut out, &self.registry)?,
         }
         Ok(out)
+    }
+}
+
+/// Since when there is no room.
+#[derive(Debug)]
+struct Full(Arc<Stats>);
+
+impl Collector for Full {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let lasts = self.0.full.lasts().unwrap_or_default();
+        let help = "For how many seconds requests have found no room (pipeline.max_in_flight_mib), or only room that \
+                    was taken from slower ones; 0 when there is room";
+        let gauge = ConstGauge::new(lasts.as_secs_f64());
+        gauge.encode(encoder.encode_descriptor("halod_full_seconds", help, None, MetricType::Gauge)?)
     }
 }
 

@@ -7,8 +7,10 @@ mod limits;
 mod memory;
 mod notices;
 mod slices;
+mod slow;
 mod subjects;
 mod unread;
+mod windows;
 
 use crate::support::halod::Halod;
 use crate::support::http::{Answer, PROTOBUF};

@@ -39,7 +39,7 @@ pub fn fill(halod: &Halod, dir: &Path) -> Filled {
         connections.push(connection);
         std::thread::sleep(Duration::from_millis(20));
     };
-    for (spans, at_least) in [(50, 350_000), (10, 150_000)] {
+    for (spans, at_least) in [(50, 500_000), (10, 230_000)] {
         wait_until("most of the room is taken", Duration::from_secs(30), || {
             send(spans);
             left() < at_least

@@ -8,6 +8,7 @@ use crate::net::connections::ConnectionStats;
 use crate::net::limits::Limits;
 use crate::net::listener;
 use crate::net::rpc_status::{Any, BadRequest, RetryInfo, Status};
+use crate::net::windows::Windows;
 use crate::pipeline::batch::Receipt;
 use crate::pipeline::intake::{Intake, Job};
 use crate::pipeline::refusal::Refusal;
@@ -119,6 +120,7 @@ impl Fixture {
             limits,
             drained,
             ConnectionStats::default(),
+            Windows::default(),
         ));
         let fixture = Self {
             addr,
