@@ -111,7 +111,7 @@ impl Ingest {
         request.slices.on_blocking_thread = heavy;
         let run = move || {
             contain(|| {
-                let done = work(&bytes, &mut request)?;
+                let done = request.reading(|request| work(&bytes, request))?;
                 drop(bytes);
                 request.release_body();
                 Ok((request, done))

@@ -11,9 +11,9 @@
 //! has anything of it.
 
 mod body;
-mod charge;
 pub mod claim;
 pub mod gaps;
+mod memory;
 mod request;
 pub mod requests;
 mod slices;

@@ -1,8 +1,8 @@
 //! What one request comes to, from its first event to its hand-over.
 
 use super::Ingest;
-use super::charge::MemoryCharge;
 use super::claim::{HeaderClaim, TenantResolver};
+use super::memory::MemoryCharge;
 use super::slices::Slices;
 use super::submission::Submission;
 use crate::hold::Item;
@@ -11,6 +11,7 @@ use crate::pipeline::intake::{Intake, Permit};
 use crate::pipeline::items::{Divided, Items};
 use crate::tee::Kept;
 use halod_record::build::Builder;
+use halod_record::charge;
 use halod_record::draft::{Draft, Scratch};
 use halod_record::event::Event;
 use halod_record::fragment::Fragment;
@@ -38,8 +39,6 @@ pub struct RequestBuilder {
     /// Bytes of the drafts that are here.
     pub(super) draft_bytes: usize,
     counted: Counted,
-    /// Items that are told by what the receiver keeps.
-    kept_items: u64,
     first_reason: Option<String>,
     charge: MemoryCharge,
 }
@@ -101,7 +100,6 @@ impl RequestBuilder {
             permit,
             slices: Slices::default(),
             draft_bytes: 0,
-            kept_items: 0,
             counted: Counted::default(),
             first_reason: None,
             charge: MemoryCharge::new(body),
@@ -118,28 +116,35 @@ impl RequestBuilder {
         self.permit.shrink_to(self.charge.held());
     }
 
+    /// Does `work` on the body, in which the readers are charged for what they hold.
+    ///
+    /// # Errors
+    /// What `work` says, or that there was no room for what it read.
+    pub fn reading<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Result<T, Fault> {
+        let permit = std::mem::replace(&mut self.permit, self.ingest.intake.owed());
+        let payer = self.charge.lend(permit);
+        let (payer, done) = charge::charged(payer, || work(self));
+        let fault = payer.fault();
+        self.permit = self.charge.settle(&payer, self.ingest.intake.owed());
+        done.unwrap_or(Err(fault))
+    }
+
     /// Pays for `bytes` that are held beside the drafts until the request is sealed.
     ///
     /// # Errors
     /// They do not fit in flight.
     pub fn charge(&mut self, bytes: usize) -> Result<(), Fault> {
-        self.charge.add(bytes);
-        self.charge.pay(&mut self.permit)
+        self.charge.add(bytes, &mut self.permit)
     }
 
-    /// Tells that something which was paid for is held no longer.
-    pub fn charge_back(&mut self, bytes: usize) {
-        self.charge.remove(bytes);
+    /// Whether so many bytes more can be paid for now.
+    pub(super) fn has_room(&mut self, bytes: usize) -> bool {
+        self.charge.has_room(bytes, &mut self.permit)
     }
 
-    /// Takes drafts of so many bytes out of what is charged here. Returns how much of the permit goes with them.
-    pub(super) fn charge_away(&mut self, bytes: usize) -> usize {
-        self.charge.take_out(bytes)
-    }
-
-    /// Items that the drafts tell of.
-    pub(super) fn items_of_drafts(&self) -> u64 {
-        self.counted.usable - self.kept_items - self.parts.len() as u64 - self.slices.items
+    /// Takes drafts of so many bytes out of what is charged here, and the permit that covers them.
+    pub(super) fn take_out(&mut self, bytes: usize) -> Permit {
+        self.charge.take_out(bytes, &mut self.permit)
     }
 
     /// How many items each draft tells of.
@@ -219,7 +224,6 @@ impl RequestBuilder {
     /// Counts items that are told by what the receiver keeps itself.
     pub fn keep_items(&mut self, items: u64) {
         self.counted.usable += items;
-        self.kept_items += items;
     }
 
     /// Counts an item that tells of no action.

@@ -55,45 +55,32 @@ impl RequestBuilder {
         }
     }
 
-    /// Hands the drafts over when they make a slice.
-    pub(super) fn slice(&mut self) -> Result<(), Fault> {
+    /// Pays for a draft, which stands behind the others already. Where there is no room, that of the drafts before it
+    /// is waited for. Drafts that make a slice are handed over.
+    pub(super) fn charge_draft(&mut self, bytes: usize) -> Result<(), Fault> {
+        if self.slices.size.is_some() && self.drafts.len() > 1 && !self.has_room(bytes) {
+            let last = self.drafts.pop();
+            self.hand_over_slice()?;
+            self.slices.wait()?;
+            self.drafts.extend(last);
+        }
+        self.draft_bytes += bytes;
+        self.charge(bytes)?;
         match self.slices.size {
             Some(size) if self.draft_bytes >= size => self.hand_over_slice(),
             _ => Ok(()),
         }
     }
 
-    /// Pays for a draft, which stands behind the others already. Where there is no room, that of the drafts before it
-    /// is waited for.
-    pub(super) fn charge_draft(&mut self, bytes: usize) -> Result<(), Fault> {
-        self.draft_bytes += bytes;
-        let refused = match self.charge(bytes) {
-            Err(Fault::Refused(Refusal::TooLarge { .. } | Refusal::Full { .. }))
-                if self.slices.size.is_some() && self.drafts.len() > 1 =>
-            {
-                let last = self.drafts.pop();
-                self.draft_bytes -= bytes;
-                self.charge_back(bytes);
-                self.hand_over_slice()?;
-                self.slices.wait()?;
-                self.drafts.extend(last);
-                self.draft_bytes = bytes;
-                self.charge(bytes)
-            }
-            other => other,
-        };
-        refused.and_then(|()| self.slice())
-    }
-
     fn hand_over_slice(&mut self) -> Result<(), Fault> {
         self.slices.wait()?;
         let drafts = std::mem::take(&mut self.drafts);
         let bytes = std::mem::take(&mut self.draft_bytes);
-        let usable = self.items_of_drafts();
+        let weights = self.weights_of(&drafts);
+        let usable = weights.iter().map(|(_, items)| items).sum();
         let items = self.ingest.stats.items.receive(Divided { usable, ..Divided::default() });
-        let items = if self.uneven.is_empty() { items } else { items.weighing(self.weights_of(&drafts)) };
-        let paid = self.charge_away(bytes);
-        let permit = self.permit.split(paid);
+        let items = if self.uneven.is_empty() { items } else { items.weighing(weights) };
+        let permit = self.take_out(bytes);
         self.slices.items += usable;
         self.slices.pending = Some(self.ingest.intake.send(Batch::new(drafts, permit).told_to(items)));
         Ok(())

@@ -21,6 +21,7 @@ use crate::net::status::Fault;
 use crate::pipeline::arriving::Patience;
 use crate::pipeline::batch::Receipt;
 use halo_adapters::litellm;
+use halod_record::charge;
 use halod_record::json::{Most, parse, split};
 use halod_record::tenant::Tenant;
 use http::header::{ALLOW, HeaderValue};
@@ -153,6 +154,7 @@ fn draft(bytes: &[u8], request: &mut RequestBuilder) -> Result<Rejected, Fault> 
     request.allow_slices();
     let mut rejected = Rejected::default();
     for (at, item) in items.into_iter().enumerate() {
+        let _item = charge::passing();
         let parsed = match parse(item) {
             Ok(parsed) => parsed,
             Err(error) => {

@@ -13,6 +13,7 @@ use crate::net::status::Fault;
 use crate::pipeline::batch::Receipt;
 use crate::recent::RecentMap;
 use halo_adapters::openai_agents;
+use halod_record::charge;
 use halod_record::event::{Event, Origin};
 use halod_record::json::{Json, parse, values_in};
 use http::header::{ALLOW, HeaderValue};
@@ -106,6 +107,9 @@ impl OpenAiAgents {
     }
 }
 
+/// What an event takes beside itself, but for its content; to sort them takes as much again as they do.
+const BESIDE: usize = 512;
+
 /// Drafts the items that tell of actions, parents before their children.
 fn draft(bytes: &[u8], traces: &Traces, request: &mut RequestBuilder) -> Result<Rejected, Fault> {
     let undecodable = |what: String| Fault::Undecodable(what);
@@ -126,7 +130,8 @@ fn draft(bytes: &[u8], traces: &Traces, request: &mut RequestBuilder) -> Result<
                 if let (Some(trace), Some(tenant)) = (trace_of(&event), &event.tenant) {
                     traces.add(trace, tenant);
                 }
-                events.push((at, event));
+                charge::take(BESIDE + size_of::<(usize, Event<'_>)>())?;
+                charge::push(&mut events, (at, event))?;
             }
             Ok(None) => request.filter(1),
             Err(unusable) => rejected.add(at, unusable, request),
@@ -135,6 +140,7 @@ fn draft(bytes: &[u8], traces: &Traces, request: &mut RequestBuilder) -> Result<
     request.allow_slices();
     openai_agents::parents_first(&mut events, |(_, event)| event);
     for (at, event) in &events {
+        let _item = charge::passing();
         let known = match &event.tenant {
             Some(tenant) => Some(Arc::from(tenant.as_ref())),
             None => trace_of(event).and_then(|trace| traces.tenant(trace)),

@@ -5,6 +5,7 @@ use crate::ingest::claim::{CLAIMED, HeaderClaim};
 use crate::net::status::Fault;
 use bytes::Bytes;
 use halo_adapters::langfuse;
+use halod_record::charge;
 use halod_record::event::Fact;
 use halod_record::fragment::Fragment;
 use halod_record::json::{self, Json, Text};
@@ -12,6 +13,9 @@ use halod_record::tenant::Tenant;
 use halod_record::unusable::Unusable;
 use http::StatusCode;
 use serde_json::{Value, json};
+
+/// What the answer to an event takes at most, until it is written.
+const ANSWERED: usize = 2 << 10;
 
 /// Bytes of an event's id that are given back.
 const ID: usize = 256;
@@ -35,6 +39,8 @@ impl Batch {
         };
         let mut batch = Self::default();
         for event in events {
+            request.charge(ANSWERED)?;
+            let _item = charge::passing();
             let id = id(event);
             match langfuse::fragment(event) {
                 Ok(None) => {
@@ -91,6 +97,8 @@ impl Scores {
         let events: Vec<Json<'_>> = scores.into_iter().map(event).collect();
         let (mut taken, mut refused) = (0, Vec::new());
         for event in &events {
+            request.charge(ANSWERED)?;
+            let _item = charge::passing();
             let claim = request.tenants.claim();
             let placed =
                 langfuse::fragment(event).and_then(|told| told.map(|told| placed(claim, told)).transpose());

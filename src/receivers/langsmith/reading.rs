@@ -5,6 +5,7 @@ use crate::ingest::RequestBuilder;
 use crate::ingest::claim::HeaderClaim;
 use crate::net::status::Fault;
 use halo_adapters::langsmith::{Op, feedback, form, fragment, multipart};
+use halod_record::charge;
 use halod_record::fragment::Fragment;
 use halod_record::json::{self, Json};
 use halod_record::tenant::Tenant;
@@ -59,6 +60,7 @@ impl Reading<'_> {
         let parts =
             multipart::parts(bytes, boundary).map_err(|error| Fault::Undecodable(error.to_string()))?;
         for told in form::told(&parts) {
+            let _item = charge::passing();
             match told {
                 form::Told::Run(run) => match run.assemble(parse) {
                     Ok(whole) => self.run(run.op, &whole)?,
@@ -84,6 +86,7 @@ impl Reading<'_> {
         };
         for (op, runs) in [(Op::Post, runs("post")?), (Op::Patch, runs("patch")?)] {
             for run in runs {
+                let _item = charge::passing();
                 self.run(op, run)?;
             }
         }

@@ -8,6 +8,7 @@ use crate::ingest::claim::HeaderClaim;
 use crate::net::status::Fault;
 use halo_adapters::native;
 use halo_adapters::otlp::{DecodeError, MAX_MESSAGES};
+use halod_record::charge;
 use halod_record::json::{Json, Most, Problem, parse, split};
 use halod_record::native::{Record, read};
 use halod_record::tenant::Tenant;
@@ -15,6 +16,9 @@ use halod_record::unusable::Unusable;
 
 /// Records of one request: its answer has a line for each.
 pub(super) const MAX_RECORDS: usize = 10_000;
+
+/// What an error takes in the answer, beside its text.
+const ERROR: usize = 512;
 
 /// Errors that a request is told in full; from then on the first one of each record.
 const MAX_ERRORS: usize = 1000;
@@ -82,6 +86,7 @@ impl Taker<'_> {
             _ => Fault::Undecodable(format!("not JSON: {error}")),
         })?;
         for (at, item) in all.into_iter().enumerate() {
+            let _item = charge::passing();
             let value = parse(item)
                 .map_err(|error| Fault::Undecodable(format!("records[{at}]: not JSON: {error}")))?;
             self.take(Ok(value))?;
@@ -109,12 +114,18 @@ impl Taker<'_> {
                     wrong.truncate(1);
                 }
                 self.errors += wrong.len();
+                self.request.charge(wrong.iter().map(weight).sum())?;
                 self.request.reject(wrong.first().map(ToString::to_string).unwrap_or_default());
                 self.items.push(Item::Rejected(wrong));
                 Ok(())
             }
         }
     }
+}
+
+/// About what an error takes here and in the answer.
+fn weight(wrong: &Unusable) -> usize {
+    ERROR + 3 * wrong.to_string().len()
 }
 
 fn too_many() -> Fault {

@@ -8,6 +8,7 @@ use crate::net::status::Fault;
 use halo_adapters::otel;
 use halo_adapters::otel::logs::{Item, Part, Piece, Resource, assemble, item};
 use halo_adapters::otlp::model::Logs;
+use halod_record::charge;
 use halod_record::event::{Action, Content, Event, Origin, Outcome, Status, Usage};
 use halod_record::ids::RecordId;
 use halod_record::json::{Json, Text};
@@ -50,6 +51,7 @@ impl Told {
             for scope in &group.scopes {
                 let before = request.counted().filtered;
                 for record in &scope.records {
+                    let _item = charge::passing();
                     let Some(item) = item(&resource, &scope.scope_name, record) else {
                         request.filter(1);
                         continue;
@@ -70,9 +72,8 @@ impl Told {
                         Item::Event(event) => request.push(&event, &tenant)?,
                         Item::Part(part) => {
                             let key = Key { tenant, span: (part.trace, part.span) };
-                            let part = owned(*part);
                             request.charge(weight(&part))?;
-                            shares.add(key, part);
+                            shares.add(key, owned(*part));
                         }
                     }
                 }
@@ -80,6 +81,7 @@ impl Told {
             }
         }
         for (key, parts) in shares.parts {
+            let _share = charge::passing();
             let count = parts.len() as u64;
             let Some(share) = share(key, parts, request) else {
                 request.filter(count);

@@ -8,6 +8,7 @@ use crate::ingest::claim::CLAIMED;
 use crate::net::status::Fault;
 use halo_adapters::otel::{self, Resource};
 use halo_adapters::otlp::model::{ResourceSpans, ScopeSpans, Span, Traces};
+use halod_record::charge;
 use halod_record::event::{Event, Fact};
 use halod_record::tenant::Tenant;
 use std::borrow::Cow;
@@ -36,15 +37,16 @@ impl Content {
         let rejected = &traces.rejected;
         request.reject_all(rejected.items, || rejected.first_reason.clone().unwrap_or_default());
         request.allow_slices();
-        let groups: Vec<Group<'_>> =
-            traces.resource_spans.iter().map(|spans| Group::new(spans, state)).collect();
-        let mut scopes: Vec<(&Group<'_>, &ScopeSpans<'_>, u64)> = Vec::new();
+        let _order = charge::passing();
+        let mut groups: Vec<Group<'_>> = charge::list(traces.resource_spans.len())?;
+        groups.extend(traces.resource_spans.iter().map(|spans| Group::new(spans, state)));
+        let mut scopes: Vec<(&Group<'_>, &ScopeSpans<'_>, u64)> =
+            charge::list(traces.resource_spans.iter().map(|spans| spans.scopes.len()).sum())?;
         for (group, spans) in groups.iter().zip(&traces.resource_spans) {
             scopes.extend(spans.scopes.iter().map(|scope| (group, scope, 0)));
         }
         let count = scopes.iter().map(|(_, scope, _)| scope.spans.len()).sum::<usize>();
-        let held = count * (size_of::<SpanIds>() + size_of::<(usize, usize)>() + parents::BYTES);
-        request.charge(held)?;
+        charge::take(count * (size_of::<SpanIds>() + size_of::<(usize, usize)>() + parents::BYTES))?;
         let (mut ids, mut places) = (Vec::with_capacity(count), Vec::with_capacity(count));
         for (at, (_, scope, _)) in scopes.iter().enumerate() {
             for (number, span) in scope.spans.iter().enumerate() {
@@ -54,6 +56,7 @@ impl Content {
         }
         let mut parents = Parents::new(ids);
         for at in parents.order() {
+            let _item = charge::passing();
             let (place, number) = places[at];
             let (group, scope, filtered) = &mut scopes[place];
             let before = request.counted().filtered;
@@ -68,7 +71,6 @@ impl Content {
         for (_, scope, filtered) in scopes {
             self.filtered_by.add(&scope.scope_name, filtered);
         }
-        request.charge_back(held);
         Ok(())
     }
 }

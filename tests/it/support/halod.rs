@@ -211,8 +211,17 @@ impl Halod {
 
     /// The largest resident set so far, in MiB.
     pub fn peak_memory_mib(&self) -> u64 {
+        self.status_mib("VmHWM:")
+    }
+
+    /// The resident set, in MiB.
+    pub fn memory_mib(&self) -> u64 {
+        self.status_mib("VmRSS:")
+    }
+
+    fn status_mib(&self, field: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("proc");
-        let line = status.lines().find(|l| l.starts_with("VmHWM:")).expect("VmHWM");
+        let line = status.lines().find(|line| line.starts_with(field)).expect("a field of the status");
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
     }
 
