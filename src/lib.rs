@@ -10,7 +10,9 @@
 //! | 2 | crate [`halod_chain`] | blocking file I/O: chains on disk, the commit |
 //! | 3 | [`pipeline`] | the bounded hand-over to the one writer |
 //! | 3 | [`hold`] | blocking file I/O on a thread of its own: actions told in several messages |
-//! | 4 | [`net`], [`receivers`], [`tee`] | bytes in, and on to where they went before |
+//! | 4 | [`net`], [`tee`] | bytes in, and on to where they went before |
+//! | 4 | [`ingest`] | the one way from a receiver to the writer |
+//! | 4 | [`receivers`] | whose bytes these are, and what they tell |
 //! | 5 | [`import`] | files in |
 //! | 6 | [`config`], [`telemetry`], [`daemon`] | assembly and operation |
 //! | 7 | [`cli`] | one file per verb |
@@ -23,6 +25,7 @@ pub mod config;
 pub mod daemon;
 pub mod hold;
 pub mod import;
+pub mod ingest;
 pub mod net;
 pub mod pipeline;
 pub mod receivers;

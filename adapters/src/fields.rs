@@ -4,6 +4,7 @@
 //! the value.
 
 use crate::time;
+use halod_record::charge;
 use halod_record::event::Content;
 use halod_record::json::{self, Json, Text};
 use std::borrow::Cow;
@@ -15,12 +16,19 @@ pub(crate) fn text<'a>(object: &Json<'a>, key: &str) -> Option<Cow<'a, str>> {
 
 pub(crate) fn text_of<'a>(value: &Json<'a>) -> Option<Cow<'a, str>> {
     let text = match value {
-        Json::Str(Text::Utf8(text)) => text.clone(),
-        Json::Str(text @ Text::Wtf8(_)) => Cow::Owned(text.to_lossy().into_owned()),
+        Json::Str(Text::Utf8(Cow::Borrowed(text))) => Cow::Borrowed(*text),
+        // What is taken out is copied a few times more: as an id, as that of a parent, as a fact.
+        Json::Str(text) => {
+            charge::take(text.as_bytes().len().saturating_mul(COPIES)).ok()?;
+            Cow::Owned(text.to_lossy().into_owned())
+        }
         _ => return None,
     };
     (!text.trim().is_empty()).then_some(text)
 }
+
+/// How often a text is copied that could not be borrowed, at most.
+const COPIES: usize = 8;
 
 /// A text, or a number as its digits.
 pub(crate) fn name<'a>(object: &Json<'a>, key: &str) -> Option<Cow<'a, str>> {
@@ -66,7 +74,9 @@ pub(crate) fn decimal<'a>(object: &Json<'a>, key: &str) -> Option<Cow<'a, str>> 
 /// The texts of a list.
 pub(crate) fn texts<'a>(value: Option<&Json<'a>>) -> Vec<Cow<'a, str>> {
     match value {
-        Some(Json::Array(items)) => items.iter().filter_map(text_of).collect(),
+        Some(Json::Array(items)) if charge::take(size_of_val(items.as_slice()) * 3).is_ok() => {
+            items.iter().filter_map(text_of).collect()
+        }
         _ => Vec::new(),
     }
 }

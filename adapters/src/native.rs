@@ -5,6 +5,7 @@
 
 use crate::otlp::wire::{LEN, Reader, VARINT, key, tags};
 use crate::otlp::{DecodeError, MAX_MESSAGES};
+use halod_record::charge::{self, Exhausted};
 use halod_record::json::{Json, Text, parse, values_in};
 use halod_record::unusable::Unusable;
 use std::cell::Cell;
@@ -205,18 +206,18 @@ fn message<'a>(
         match kind {
             Flag => {
                 spend(left, 1)?;
-                entries.push((Text::from(*name), Json::Bool(reader.varint()? != 0)));
+                charge::push(&mut entries, (Text::from(*name), Json::Bool(reader.varint()? != 0)))?;
             }
             Str => {
                 spend(left, 1)?;
                 let text = reader.string()?;
                 if !text.is_empty() {
-                    entries.push((Text::from(*name), Json::str(text)));
+                    charge::push(&mut entries, (Text::from(*name), Json::str(text)))?;
                 }
             }
             Texts => {
                 spend(left, 1)?;
-                append(&mut entries, &mut parts, name, Json::str(reader.string()?));
+                append(&mut entries, &mut parts, name, Json::str(reader.string()?))?;
             }
             Value | Members => {
                 let text = reader.string()?;
@@ -225,9 +226,9 @@ fn message<'a>(
                 match (parse(text), kind) {
                     // Unset, or set to nothing.
                     _ if text.is_empty() => {}
-                    (Ok(Json::Object(members)), Members) => entries.extend(members),
+                    (Ok(Json::Object(members)), Members) => extend(&mut entries, members)?,
                     (Ok(_), Members) => fault(wrong, table, name, "must be a JSON object".to_owned()),
-                    (Ok(value), _) => entries.push((Text::from(*name), value)),
+                    (Ok(value), _) => charge::push(&mut entries, (Text::from(*name), value))?,
                     (Err(error), _) => fault(wrong, table, name, format!("is not JSON: {error}")),
                 }
             }
@@ -235,13 +236,13 @@ fn message<'a>(
                 let more = message(reader.message()?, inner, wrong, left)?;
                 // Parts of one message are put together.
                 match part(&mut entries, &parts, name) {
-                    Some(Json::Object(all)) => all.extend(more),
-                    _ => begin(&mut entries, &mut parts, name, Json::Object(more)),
+                    Some(Json::Object(all)) => extend(all, more)?,
+                    _ => begin(&mut entries, &mut parts, name, Json::Object(more))?,
                 }
             }
             Messages(inner) => {
                 let item = message(reader.message()?, inner, wrong, left)?;
-                append(&mut entries, &mut parts, name, Json::Object(item));
+                append(&mut entries, &mut parts, name, Json::Object(item))?;
             }
         }
     }
@@ -268,15 +269,31 @@ fn part<'e, 'a>(entries: &'e mut Entries<'a>, parts: &Parts, name: &str) -> Opti
     entries.get_mut(*at).map(|(_, value)| value)
 }
 
-fn begin<'a>(entries: &mut Entries<'a>, parts: &mut Parts, name: &'static str, first: Json<'a>) {
+fn begin<'a>(
+    entries: &mut Entries<'a>,
+    parts: &mut Parts,
+    name: &'static str,
+    first: Json<'a>,
+) -> Result<(), Exhausted> {
     parts.push((name, entries.len()));
-    entries.push((Text::from(name), first));
+    charge::push(entries, (Text::from(name), first))
+}
+
+fn extend<'a>(entries: &mut Entries<'a>, more: Entries<'a>) -> Result<(), Exhausted> {
+    charge::reserve(entries, more.len())?;
+    entries.extend(more);
+    Ok(())
 }
 
 /// Adds an item to the list under `name`.
-fn append<'a>(entries: &mut Entries<'a>, parts: &mut Parts, name: &'static str, item: Json<'a>) {
+fn append<'a>(
+    entries: &mut Entries<'a>,
+    parts: &mut Parts,
+    name: &'static str,
+    item: Json<'a>,
+) -> Result<(), Exhausted> {
     match part(entries, parts, name) {
-        Some(Json::Array(items)) => items.push(item),
+        Some(Json::Array(items)) => charge::push(items, item),
         _ => begin(entries, parts, name, Json::Array(vec![item])),
     }
 }

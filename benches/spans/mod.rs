@@ -4,11 +4,13 @@
 
 use bytes::Bytes;
 use flate2::read::GzDecoder;
+use halod::ingest::claim::{HeaderClaim, TenantRule};
+use halod::ingest::{Ingest, RequestBuilder};
 use halod::pipeline::intake::Intake;
-use halod::receivers::otlp::Reading;
-use halod::receivers::otlp::file::Request;
+use halod::receivers::otlp::OtlpState;
+use halod::receivers::otlp::file::Content;
 use halod::receivers::otlp::join::Joins;
-use halod::receivers::tenancy::{HeaderClaim, TenantRule};
+use halod::receivers::stats::Counters;
 use halod_record::build::Builder;
 use std::io::Read;
 use std::sync::{Arc, mpsc};
@@ -36,20 +38,28 @@ pub(super) fn requests() -> Vec<Bytes> {
 
 /// The parts with which a daemon reads requests.
 pub(super) struct Door {
-    reading: Reading,
-    intake: Intake,
+    state: OtlpState,
+    ingest: Arc<Ingest>,
 }
 
 impl Door {
     pub(super) fn new() -> Self {
         let (_, never) = watch::channel(false);
         let joins = Joins::new(Duration::ZERO, LIMIT, never);
-        let reading = Reading::new(TenantRule::default(), Arc::new(Builder::new(false)), joins);
-        Self { reading, intake: Intake::new(mpsc::channel().0, usize::MAX, Arc::default()) }
+        let counters = Counters::default();
+        let state = OtlpState::new(TenantRule::default(), joins, counters.otlp);
+        let intake = Intake::new(mpsc::channel().0, usize::MAX, Arc::default());
+        let ingest = Ingest::of_files(intake, Arc::new(Builder::new(false)), counters.import);
+        Self { state, ingest: Arc::new(ingest) }
     }
 
     /// From a request's bytes to its drafts, as for a request that has arrived.
-    pub(super) fn drafts(&self, body: Bytes) -> Request {
-        self.reading.request(body, LIMIT, HeaderClaim::Absent, &self.intake).unwrap()
+    pub(super) fn drafts(&self, body: Bytes) -> RequestBuilder {
+        let permit = self.ingest.intake.admit(body.len()).unwrap();
+        let mut request =
+            RequestBuilder::new(Arc::clone(&self.ingest), HeaderClaim::Absent, permit, body.len());
+        self.state.read_row(body, LIMIT, &mut request, &mut Content::default()).unwrap();
+        request.release_body();
+        request
     }
 }

@@ -5,6 +5,7 @@
 //! never stored; names and ids of the sender's are masked and bounded.
 
 use super::canon::write_str;
+use super::charge;
 use super::content::{self, OutcomeContent};
 use super::data::{Spans, data};
 use super::draft::{Draft, DraftWriter, Scratch};
@@ -46,6 +47,8 @@ impl Builder {
         found: &[(&'static str, Found)],
         scratch: &mut Scratch,
     ) -> Draft {
+        // A draft keeps little of what it is made from.
+        let _passing = charge::passing();
         let Ids { id, parent, spans } = Ids::of(&event.origin, tenant, scratch);
         let words = Words::of(&event.action);
         let mut findings = std::mem::take(&mut scratch.findings);

@@ -5,6 +5,7 @@
 //! with an integral value prints as that integer, whatever its size, and a lone surrogate in a
 //! value prints as U+FFFD (in a key it is an error, because keys could collide).
 
+use crate::charge::{self, Exhausted};
 use crate::json::{Json, Text, find_special};
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -31,6 +32,59 @@ pub enum CanonError {
     TooDeep,
 }
 
+/// Where what is written goes, which need not hold all of it at once.
+pub(super) trait Sink {
+    fn buffer(&mut self) -> &mut Vec<u8>;
+    /// Told after each value, and within a text after each [`PIECE`]: the buffer may be emptied.
+    fn pass(&mut self);
+}
+
+/// How much of a text is written at once, in bytes.
+pub(super) const PIECE: usize = 32 << 10;
+
+impl Sink for Vec<u8> {
+    fn buffer(&mut self) -> &mut Vec<u8> {
+        self
+    }
+
+    fn pass(&mut self) {}
+}
+
+/// A form that is held whole, and charged for as it grows.
+struct Charged {
+    form: Vec<u8>,
+    room: Result<(), Exhausted>,
+}
+
+impl Charged {
+    /// A piece is escaped to at most so many bytes.
+    const ROOM: usize = 6 * PIECE + 1024;
+}
+
+impl Sink for Charged {
+    fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.form
+    }
+
+    fn pass(&mut self) {
+        if self.room.is_ok() {
+            self.room = charge::reserve(&mut self.form, Self::ROOM);
+        }
+        if self.room.is_err() {
+            self.form.clear();
+        }
+    }
+}
+
+/// The canonical form of `value`, if it has one that there is room for ([`charge`]).
+pub(super) fn charged(value: &Json<'_>) -> Option<String> {
+    let mut out = Charged { form: Vec::new(), room: Ok(()) };
+    out.pass();
+    write_value::<false, _>(value, MAX_LEVELS, &mut out).ok()?;
+    out.room.ok()?;
+    String::from_utf8(out.form).ok()
+}
+
 /// Appends the canonical form of `value` to `out`.
 ///
 /// # Errors
@@ -43,7 +97,7 @@ pub fn write(value: &Json<'_>, out: &mut Vec<u8>) -> Result<(), CanonError> {
 /// string that needs escaping takes two, as the reference spends a stack frame on it.
 pub(super) fn write_within(value: &Json<'_>, levels: usize, out: &mut Vec<u8>) -> Result<(), CanonError> {
     let start = out.len();
-    let result = write_value::<false>(value, levels, out);
+    let result = write_value::<false, _>(value, levels, out);
     if result.is_err() {
         out.truncate(start);
     }
@@ -53,34 +107,40 @@ pub(super) fn write_within(value: &Json<'_>, levels: usize, out: &mut Vec<u8>) -
 /// As [`write_within`], for a value as the parser returned it: what it borrows from its text was
 /// scanned for quotes, backslashes and control characters already, and has none.
 pub(super) fn write_parsed(value: &Json<'_>, levels: usize, out: &mut Vec<u8>) -> Result<(), CanonError> {
-    write_value::<true>(value, levels, out)
+    write_value::<true, _>(value, levels, out)
 }
 
-fn write_value<const PARSED: bool>(
+/// As [`write_within`], to a sink, which has the beginning where there is no such form.
+pub(super) fn pass_within(value: &Json<'_>, levels: usize, out: &mut impl Sink) -> Result<(), CanonError> {
+    write_value::<false, _>(value, levels, out)
+}
+
+fn write_value<const PARSED: bool, O: Sink>(
     value: &Json<'_>,
     levels: usize,
-    out: &mut Vec<u8>,
+    out: &mut O,
 ) -> Result<(), CanonError> {
     let inner = levels.checked_sub(1).ok_or(CanonError::TooDeep)?;
     match value {
-        Json::Null => out.extend_from_slice(b"null"),
-        Json::Bool(true) => out.extend_from_slice(b"true"),
-        Json::Bool(false) => out.extend_from_slice(b"false"),
-        Json::Int(int) => write_int(*int, out)?,
+        Json::Null => out.buffer().extend_from_slice(b"null"),
+        Json::Bool(true) => out.buffer().extend_from_slice(b"true"),
+        Json::Bool(false) => out.buffer().extend_from_slice(b"false"),
+        Json::Int(int) => write_int(*int, out.buffer())?,
         Json::BigInt(_) => return Err(CanonError::IntegerTooLarge),
-        Json::Float(float) => write_float(*float, out)?,
-        Json::Str(text) => write_text::<PARSED>(text, inner, out)?,
+        Json::Float(float) => write_float(*float, out.buffer())?,
+        Json::Str(text) => write_text::<PARSED, _>(text, inner, out)?,
         Json::Array(items) => {
-            out.push(b'[');
+            out.buffer().push(b'[');
             for (at, item) in items.iter().enumerate() {
                 if at > 0 {
-                    out.push(b',');
+                    out.buffer().push(b',');
                 }
-                write_value::<PARSED>(item, inner, out)?;
+                write_value::<PARSED, _>(item, inner, out)?;
+                out.pass();
             }
-            out.push(b']');
+            out.buffer().push(b']');
         }
-        Json::Object(entries) => write_object::<PARSED>(entries, inner, out)?,
+        Json::Object(entries) => write_object::<PARSED, _>(entries, inner, out)?,
     }
     Ok(())
 }
@@ -88,18 +148,18 @@ fn write_value<const PARSED: bool>(
 /// Objects of up to this many keys are ordered without allocating.
 const SMALL: usize = 32;
 
-fn write_object<const PARSED: bool>(
+fn write_object<const PARSED: bool, O: Sink>(
     entries: &[(Text<'_>, Json<'_>)],
     inner: usize,
-    out: &mut Vec<u8>,
+    out: &mut O,
 ) -> Result<(), CanonError> {
-    out.push(b'{');
+    out.buffer().push(b'{');
     let ascending = |pair: &[(Text<'_>, Json<'_>)]| match pair {
         [(a, _), (b, _)] => a.cmp_utf16(b) == Ordering::Less,
         _ => true,
     };
     if entries.windows(2).all(ascending) {
-        write_entries::<PARSED>(entries.iter(), inner, out)?;
+        write_entries::<PARSED, _>(entries.iter(), inner, out)?;
     } else if let [first, ..] = entries
         && entries.len() <= SMALL
     {
@@ -109,63 +169,83 @@ fn write_object<const PARSED: bool>(
         }
         let order = order.get_mut(..entries.len()).unwrap_or_default();
         order.sort_unstable_by(|(a, _), (b, _)| a.cmp_utf16(b));
-        write_entries::<PARSED>(order.iter().copied(), inner, out)?;
+        write_entries::<PARSED, _>(order.iter().copied(), inner, out)?;
     } else {
+        if charge::take(size_of_val(entries) / 4).is_err() {
+            return Ok(());
+        }
         let mut order: Vec<_> = entries.iter().collect();
         order.sort_unstable_by(|(a, _), (b, _)| a.cmp_utf16(b));
-        write_entries::<PARSED>(order.into_iter(), inner, out)?;
+        write_entries::<PARSED, _>(order.into_iter(), inner, out)?;
     }
-    out.push(b'}');
+    out.buffer().push(b'}');
     Ok(())
 }
 
-fn write_entries<'e, 'a: 'e, const PARSED: bool>(
+fn write_entries<'e, 'a: 'e, const PARSED: bool, O: Sink>(
     entries: impl Iterator<Item = &'e (Text<'a>, Json<'a>)>,
     inner: usize,
-    out: &mut Vec<u8>,
+    out: &mut O,
 ) -> Result<(), CanonError> {
     for (at, (key, value)) in entries.enumerate() {
         if at > 0 {
-            out.push(b',');
+            out.buffer().push(b',');
         }
         if key.as_str().is_none() {
             return Err(CanonError::SurrogateKey);
         }
         let below = inner.checked_sub(1).ok_or(CanonError::TooDeep)?;
-        write_text::<PARSED>(key, below, out)?;
-        out.push(b':');
-        write_value::<PARSED>(value, inner, out)?;
+        write_text::<PARSED, _>(key, below, out)?;
+        out.buffer().push(b':');
+        write_value::<PARSED, _>(value, inner, out)?;
+        out.pass();
     }
     Ok(())
 }
 
-fn write_text<const PARSED: bool>(
+fn write_text<const PARSED: bool, O: Sink>(
     text: &Text<'_>,
     levels: usize,
-    out: &mut Vec<u8>,
+    out: &mut O,
 ) -> Result<(), CanonError> {
+    out.buffer().push(b'"');
     let escaped = match text {
         Text::Utf8(Cow::Borrowed(clean)) if PARSED => {
-            out.push(b'"');
-            out.extend_from_slice(clean.as_bytes());
-            out.push(b'"');
+            out.buffer().extend_from_slice(clean.as_bytes());
             false
         }
-        Text::Utf8(text) => write_str(text, out),
+        Text::Utf8(text) => write_pieces(text, out),
         Text::Wtf8(_) => {
-            write_str(&text.to_lossy(), out);
+            write_pieces(&text.to_lossy(), out);
             true
         }
     };
+    out.buffer().push(b'"');
     if escaped && levels == 0 { Err(CanonError::TooDeep) } else { Ok(()) }
+}
+
+/// As [`write_str`], without the quotes.
+fn write_pieces(text: &str, out: &mut impl Sink) -> bool {
+    let mut escaped = false;
+    for piece in text.as_bytes().chunks(PIECE) {
+        escaped |= write_escaped(piece, out.buffer());
+        out.pass();
+    }
+    escaped
 }
 
 /// Appends `text` as a JSON string with its quotes and says whether anything had to be escaped.
 pub fn write_str(text: &str, out: &mut Vec<u8>) -> bool {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    let bytes = text.as_bytes();
-    out.reserve(bytes.len() + 2);
+    out.reserve(text.len() + 2);
     out.push(b'"');
+    let escaped = write_escaped(text.as_bytes(), out);
+    out.push(b'"');
+    escaped
+}
+
+fn write_escaped(bytes: &[u8], out: &mut Vec<u8>) -> bool {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    out.reserve(bytes.len());
     let mut run = 0;
     loop {
         let at = find_special(bytes, run);
@@ -186,7 +266,6 @@ pub fn write_str(text: &str, out: &mut Vec<u8>) -> bool {
         }
         run = at + 1;
     }
-    out.push(b'"');
     run > 0
 }
 

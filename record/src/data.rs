@@ -1,6 +1,7 @@
 //! `data` of a record: what the sender says beside the action, in canonical order.
 
 use super::canon::write_str;
+use super::charge;
 use super::members::{id, instant, integer, key, number, text, tokens};
 use super::names::Names;
 use super::redact::Findings;
@@ -141,12 +142,13 @@ fn pii_types(line: &mut Vec<u8>, findings: &Findings) {
     }
 }
 
-/// Says which content the sender kept to itself, so that its absence is not read as emptiness.
 /// Whether a content is a text only because it is too large for what it says to be read.
 fn is_left_unparsed(content: &Content<'_>) -> bool {
+    let _passing = charge::passing();
     matches!(content, Content::Value(Json::Str(text)) if text.as_str().is_some_and(json::is_left_unparsed))
 }
 
+/// Says which content the sender kept to itself, so that its absence is not read as emptiness.
 fn undisclosed(line: &mut Vec<u8>, event: &Event<'_>) {
     if matches!(event.action, Action::Boundary { .. } | Action::Decide { .. } | Action::Request { .. }) {
         return;

@@ -1,6 +1,7 @@
 //! Content hashes, and hexadecimal.
 
-use super::canon::{append, write_within};
+use super::canon::{PIECE, Sink, append, pass_within};
+use super::charge;
 use crate::json::{Json, Text};
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
@@ -40,12 +41,48 @@ pub fn input_hash(value: &Json<'_>) -> InputHash {
 /// As [`input_hash`], with a buffer to reuse; what it holds is replaced.
 #[must_use]
 pub fn input_hash_with(value: &Json<'_>, scratch: &mut Vec<u8>) -> InputHash {
-    scratch.clear();
-    if write_within(value, CANON_LEVELS, scratch).is_err() {
-        scratch.clear();
-        dumps(value, scratch);
+    let _passing = charge::passing();
+    let mut form = Hashed::new(scratch);
+    if pass_within(value, CANON_LEVELS, &mut form).is_err() {
+        form = Hashed::new(scratch);
+        dumps(value, &mut form);
     }
-    InputHash(sha256(scratch))
+    InputHash(form.finish())
+}
+
+/// A form that is hashed piece by piece, because it can be many times as long as its value takes.
+struct Hashed<'s> {
+    /// What is not hashed yet.
+    buffer: &'s mut Vec<u8>,
+    /// Of what was hashed; most forms are shorter than a piece.
+    state: Option<Sha256>,
+}
+
+impl<'s> Hashed<'s> {
+    fn new(buffer: &'s mut Vec<u8>) -> Self {
+        buffer.clear();
+        Self { buffer, state: None }
+    }
+
+    fn finish(self) -> [u8; 32] {
+        match self.state {
+            None => sha256(self.buffer),
+            Some(state) => state.chain_update(self.buffer).finalize().into(),
+        }
+    }
+}
+
+impl Sink for Hashed<'_> {
+    fn buffer(&mut self) -> &mut Vec<u8> {
+        self.buffer
+    }
+
+    fn pass(&mut self) {
+        if self.buffer.len() >= PIECE {
+            self.state.get_or_insert_default().update(&self.buffer);
+            self.buffer.clear();
+        }
+    }
 }
 
 #[must_use]
@@ -54,38 +91,43 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
 }
 
 /// Python's compact `json.dumps` with sorted keys: ASCII only, keys in code-point order.
-fn dumps(value: &Json<'_>, out: &mut Vec<u8>) {
+fn dumps(value: &Json<'_>, out: &mut impl Sink) {
     match value {
-        Json::Null => out.extend_from_slice(b"null"),
-        Json::Bool(true) => out.extend_from_slice(b"true"),
-        Json::Bool(false) => out.extend_from_slice(b"false"),
-        Json::Int(int) => append(out, format_args!("{int}")),
-        Json::BigInt(digits) => out.extend_from_slice(digits.as_bytes()),
-        Json::Float(float) => dumps_float(*float, out),
+        Json::Null => out.buffer().extend_from_slice(b"null"),
+        Json::Bool(true) => out.buffer().extend_from_slice(b"true"),
+        Json::Bool(false) => out.buffer().extend_from_slice(b"false"),
+        Json::Int(int) => append(out.buffer(), format_args!("{int}")),
+        Json::BigInt(digits) => out.buffer().extend_from_slice(digits.as_bytes()),
+        Json::Float(float) => dumps_float(*float, out.buffer()),
         Json::Str(text) => dumps_text(text, out),
         Json::Array(items) => {
-            out.push(b'[');
+            out.buffer().push(b'[');
             for (at, item) in items.iter().enumerate() {
                 if at > 0 {
-                    out.push(b',');
+                    out.buffer().push(b',');
                 }
                 dumps(item, out);
+                out.pass();
             }
-            out.push(b']');
+            out.buffer().push(b']');
         }
         Json::Object(entries) => {
+            if charge::take(size_of_val(entries.as_slice()) / 2).is_err() {
+                return;
+            }
             let mut order: Vec<_> = entries.iter().collect();
             order.sort_by(|(a, _), (b, _)| a.as_bytes().cmp(b.as_bytes()));
-            out.push(b'{');
+            out.buffer().push(b'{');
             for (at, (key, value)) in order.into_iter().enumerate() {
                 if at > 0 {
-                    out.push(b',');
+                    out.buffer().push(b',');
                 }
                 dumps_text(key, out);
-                out.push(b':');
+                out.buffer().push(b':');
                 dumps(value, out);
+                out.pass();
             }
-            out.push(b'}');
+            out.buffer().push(b'}');
         }
     }
 }
@@ -161,9 +203,27 @@ fn shortest(float: f64) -> String {
     if nearest.parse() == Ok(float) { nearest } else { text }
 }
 
-fn dumps_text(text: &Text<'_>, out: &mut Vec<u8>) {
-    out.push(b'"');
+fn dumps_text(text: &Text<'_>, out: &mut impl Sink) {
+    out.buffer().push(b'"');
     let mut rest = text.as_bytes();
+    while !rest.is_empty() {
+        let (piece, tail) = rest.split_at(piece_of(rest));
+        dumps_piece(piece, out.buffer());
+        out.pass();
+        rest = tail;
+    }
+    out.buffer().push(b'"');
+}
+
+/// The length of the first piece of a WTF-8 text: no character is cut.
+fn piece_of(text: &[u8]) -> usize {
+    let cut = |end: &usize| text.get(*end).is_none_or(|byte| !(0x80..0xC0).contains(byte));
+    let end = PIECE.min(text.len());
+    (end.saturating_sub(3)..=end).rev().find(cut).unwrap_or(end).max(1)
+}
+
+fn dumps_piece(piece: &[u8], out: &mut Vec<u8>) {
+    let mut rest = piece;
     loop {
         // Most text is printable ASCII, which stands for itself.
         let plain =
@@ -187,7 +247,6 @@ fn dumps_text(text: &Text<'_>, out: &mut Vec<u8>) {
             _ => write_unit(unit, out),
         }
     }
-    out.push(b'"');
 }
 
 /// `\uXXXX` of a UTF-16 code unit.

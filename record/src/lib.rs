@@ -10,6 +10,7 @@
 
 pub mod build;
 pub mod canon;
+pub mod charge;
 mod clock;
 mod compare;
 mod content;

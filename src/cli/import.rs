@@ -4,18 +4,19 @@ use super::import_view::View;
 use super::output::{self, complain};
 use crate::config::{self, Config, LogFormat, LogLevel, LogSettings};
 use crate::daemon::{self, StartError, process};
-use crate::import::desk::Desk;
 use crate::import::dry_run::DryRun;
 use crate::import::format::{Format, UnknownFormat};
+use crate::import::importer::Importer;
 use crate::import::position::Positions;
 use crate::import::run::{Import, Summary, run};
 use crate::import::sink::Sink;
 use crate::import::source::{Input, Manner};
 use crate::import::traces::Traces;
 use crate::import::{SOCKET, STATE};
+use crate::ingest::Ingest;
 use crate::pipeline::intake::Intake;
 use crate::pipeline::writer::{WriterEnd, WriterHandle};
-use crate::receivers::otlp::Reading;
+use crate::receivers::otlp::OtlpState;
 use crate::receivers::otlp::join::Joins;
 use crate::receivers::stats::Counters;
 use crate::receivers::tail::preview::Following;
@@ -230,13 +231,15 @@ fn below(directory: &Path, level: usize, inputs: &mut Vec<Input>) -> io::Result<
     Ok(())
 }
 
-/// The desk of this process, with the same reading as a daemon's.
+/// The importer of this process, which reads as a daemon's does.
 fn here(config: &Config, intake: Intake) -> Sink {
     let (_, never) = watch::channel(false);
     let joins = Joins::new(config.join_wait, config.pipeline.max_in_flight / 4, never);
     let builder = Arc::new(Builder::new(config.records.hash_only));
-    let reading = Arc::new(Reading::new(config.tenant.clone(), Arc::clone(&builder), joins));
-    Sink::Here(Arc::new(Desk::new(intake, reading, builder, Arc::new(Counters::default()))))
+    let counters = Counters::default();
+    let otlp = OtlpState::new(config.tenant.clone(), joins, counters.otlp);
+    let ingest = Ingest::of_files(intake, builder, counters.import);
+    Sink::Here(Arc::new(Importer::new(Arc::new(ingest), Arc::new(otlp))))
 }
 
 /// The first signal stops the import, the second the process: the chains are consistent all the same.

@@ -19,12 +19,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::import::folder::Folders;
+use crate::ingest::claim::TenantRule;
 use crate::net::limits::Limits;
 use crate::receivers::langfuse::Keys;
 use crate::receivers::langsmith;
 use crate::receivers::native::tokens::Tokens;
 use crate::receivers::tail;
-use crate::receivers::tenancy::TenantRule;
 use crate::tee;
 pub use error::{ConfigError, Place, Problem};
 pub use value::Endpoint;

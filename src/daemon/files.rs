@@ -1,16 +1,16 @@
 //! What comes in as files: imports, watched folders, followed logs.
 
 use super::socket;
-use crate::import::desk::Desk;
 use crate::import::door::ImportDoor;
 use crate::import::folder::{Folders, Watch};
+use crate::import::importer::Importer;
 use crate::import::{SOCKET, STATE};
+use crate::ingest::Ingest;
 use crate::net::connections::ConnectionStats;
 use crate::net::listener;
 use crate::pipeline::intake::Intake;
-use crate::receivers::delivery::Delivery;
 use crate::receivers::lines::read::Reader;
-use crate::receivers::tail::{self, Tail};
+use crate::receivers::tail::{self, Tail, TailStats};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 pub(super) async fn imports(
     directory: &Path,
     folders: Option<Folders>,
-    desk: &Arc<Desk>,
+    importer: &Arc<Importer>,
     intake: &Intake,
     draining: &watch::Receiver<bool>,
     doors: &mut JoinSet<()>,
@@ -30,7 +30,7 @@ pub(super) async fn imports(
 ) {
     match socket::bind(&directory.join(SOCKET), socket::PRIVATE).await {
         Ok(socket) => {
-            let door = ImportDoor::new(Arc::clone(desk), intake.clone());
+            let door = ImportDoor::new(Arc::clone(importer), intake.clone());
             let limits = door.limits();
             doors.spawn(listener::serve(socket, door, limits, draining.clone(), connections));
         }
@@ -39,7 +39,7 @@ pub(super) async fn imports(
         }
     }
     let Some(folders) = folders else { return };
-    match Watch::new(folders, Arc::clone(desk), intake.clone(), &directory.join(STATE)) {
+    match Watch::new(folders, Arc::clone(importer), intake.clone(), &directory.join(STATE)) {
         Ok(watch) => drop(doors.spawn(watch.run(draining.clone()))),
         Err(error) => tracing::error!(%error, "folders are not watched: .halod/import can't be used"),
     }
@@ -54,7 +54,8 @@ pub(super) struct Bounds {
 /// Follows the configured logs until it is drained.
 pub(super) fn follow(
     logs: Vec<tail::Settings>,
-    delivery: Delivery,
+    ingest: Arc<Ingest>,
+    stats: Arc<TailStats>,
     directory: &Path,
     bounds: Bounds,
     draining: watch::Receiver<bool>,
@@ -68,7 +69,8 @@ pub(super) fn follow(
     };
     tail::start(Tail {
         instances: logs.into_iter().map(instance).collect::<io::Result<_>>()?,
-        delivery,
+        ingest,
+        stats,
         directory: directory.join(".halod/tail"),
         max_open: bounds.open,
         max_in_flight: bounds.in_flight,

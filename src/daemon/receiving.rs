@@ -1,20 +1,22 @@
 //! The receivers of a door, made of what those of all doors share.
 
 use crate::hold::Hold;
-use crate::import::desk::Desk;
+use crate::import::importer::Importer;
+use crate::ingest::Ingest;
+use crate::ingest::claim::TenantRule;
+use crate::ingest::gaps::Gaps;
+use crate::ingest::stats::ReceiverStats;
 use crate::net::limits::Limits;
 use crate::pipeline::intake::Intake;
-use crate::receivers::delivery::Delivery;
 use crate::receivers::door::Receivers;
-use crate::receivers::gaps::Gaps;
 use crate::receivers::langfuse::{Keys, LangfuseService};
 use crate::receivers::langsmith::{self, LangSmithService};
 use crate::receivers::litellm::LiteLlm;
 use crate::receivers::native::{NativeService, Senders};
 use crate::receivers::openai_agents::{OpenAiAgents, Traces};
-use crate::receivers::otlp::{OtlpService, Reading};
-use crate::receivers::stats::{Counters, ReceiverStats};
-use crate::receivers::tenancy::TenantRule;
+use crate::receivers::otlp::signals::Signals;
+use crate::receivers::otlp::{OtlpService, OtlpState};
+use crate::receivers::stats::Counters;
 use crate::tee::{self, Tee, Tees};
 use halod_record::build::Builder;
 use std::sync::Arc;
@@ -23,7 +25,7 @@ use std::time::Duration;
 /// What the receivers of all doors share.
 pub(super) struct Receiving<'a> {
     pub intake: Intake,
-    pub reading: Arc<Reading>,
+    pub otlp: Arc<OtlpState>,
     pub builder: Arc<Builder>,
     pub counters: Arc<Counters>,
     pub hold: Hold,
@@ -38,60 +40,64 @@ pub(super) struct Receiving<'a> {
 }
 
 impl Receiving<'_> {
-    fn delivery(&self, limits: &Arc<Limits>, stats: fn(&Counters) -> &ReceiverStats, tee: Tee) -> Delivery {
-        Delivery {
+    fn ingest_with(&self, limits: &Arc<Limits>, stats: &Arc<ReceiverStats>, tee: Tee) -> Ingest {
+        Ingest {
             intake: self.intake.clone(),
             builder: Arc::clone(&self.builder),
             limits: Arc::clone(limits),
-            counters: Arc::clone(&self.counters),
-            stats,
+            stats: Arc::clone(stats),
             tee,
-            gaps: self.gaps.clone(),
+            gaps: Some(self.gaps.clone()),
         }
     }
 
+    fn ingest_of_files(&self, stats: &Arc<ReceiverStats>) -> Arc<Ingest> {
+        let (intake, builder) = (self.intake.clone(), Arc::clone(&self.builder));
+        Arc::new(Ingest::of_files(intake, builder, Arc::clone(stats)))
+    }
+
     /// Where imported rows become records. It holds an intake.
-    pub(super) fn desk(&self) -> Arc<Desk> {
-        let (reading, builder) = (Arc::clone(&self.reading), Arc::clone(&self.builder));
-        Arc::new(Desk::new(self.intake.clone(), reading, builder, Arc::clone(&self.counters)))
+    pub(super) fn importer(&self) -> Arc<Importer> {
+        let ingest = self.ingest_of_files(&self.counters.import);
+        Arc::new(Importer::new(ingest, Arc::clone(&self.otlp)))
     }
 
     /// The way of followed logs, which come through no door.
-    pub(super) fn delivery_of_logs(&self) -> Delivery {
-        self.delivery(&Arc::default(), |all| &all.file_log, Tee::default())
+    pub(super) fn ingest_of_logs(&self) -> Arc<Ingest> {
+        self.ingest_of_files(&self.counters.file_log)
     }
 
     /// Those of one door, which has `limits`.
     pub(super) fn receivers(&self, limits: &Arc<Limits>) -> Receivers {
-        let delivery = |stats, tee| self.delivery(limits, stats, tee);
-        let otlp = OtlpService::new(
-            self.intake.clone(),
-            Arc::clone(&self.reading),
-            Arc::clone(limits),
-            Arc::clone(&self.counters),
-            self.gaps.clone(),
-        );
-        let native =
-            NativeService::new(delivery(|all| &all.native, Tee::default()), Arc::clone(&self.senders));
+        let counters = &self.counters;
+        let ingest =
+            |stats: &Arc<ReceiverStats>, door| Arc::new(self.ingest_with(limits, stats, self.tees.of(door)));
+        let signals = |stats: &Signals<Arc<ReceiverStats>>, door| stats.map(|stats| ingest(stats, door));
+        let otlp = OtlpService::new(Arc::clone(&self.otlp), signals(&counters.otlp.signals, tee::Door::Otlp));
+        // The sender is told of each record.
+        let native = Ingest { gaps: None, ..self.ingest_with(limits, &counters.native, Tee::default()) };
+        let native = NativeService::new(Arc::new(native), Arc::clone(&self.senders));
         let langfuse = LangfuseService {
-            delivery: delivery(|all| &all.langfuse, self.tees.of(tee::Door::Langfuse)),
+            ingest: ingest(&counters.langfuse, tee::Door::Langfuse),
             hold: self.hold.clone(),
             otlp: otlp.clone(),
+            otlp_ingest: signals(&counters.langfuse_otlp, tee::Door::Langfuse),
             tenant: Arc::clone(&self.tenant),
             keys: Arc::clone(&self.langfuse),
         };
         let langsmith = LangSmithService::new(
-            delivery(|all| &all.langsmith, self.tees.of(tee::Door::Langsmith)),
+            ingest(&counters.langsmith, tee::Door::Langsmith),
             otlp.clone(),
+            signals(&counters.langsmith_otlp, tee::Door::Langsmith),
             Arc::clone(&self.langsmith),
         );
         let litellm = LiteLlm {
-            delivery: delivery(|all| &all.litellm, self.tees.of(tee::Door::Litellm)),
+            ingest: ingest(&counters.litellm, tee::Door::Litellm),
             tenant: Arc::clone(&self.tenant),
             wait: self.litellm_wait,
         };
         let openai_agents = OpenAiAgents {
-            delivery: delivery(|all| &all.openai_agents, self.tees.of(tee::Door::OpenaiAgents)),
+            ingest: ingest(&counters.openai_agents, tee::Door::OpenaiAgents),
             tenant: Arc::clone(&self.tenant),
             traces: Arc::clone(&self.traces),
         };

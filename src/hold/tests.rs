@@ -281,14 +281,19 @@ async fn a_hold_survives_its_thread() {
     let settings =
         || Settings { directory: directory.path().into(), wait: Duration::from_secs(60), bytes: 1 << 20 };
     let first = account();
-    let (hold, handle, _) = Hold::open(settings(), [("test", Arc::clone(&first))].into()).unwrap();
+    let start = |account: &Arc<ItemStats>| {
+        let opened = Opened::read(settings(), [("test", Arc::clone(account))].into()).unwrap();
+        let ((hold, queue), damage) = (Hold::new(), opened.damage);
+        (hold, opened.start(queue).unwrap(), damage)
+    };
+    let (hold, handle, _) = start(&first);
     let put = vec![opens("a"), opens("a"), item(fragment("says nothing"))];
     assert!(hold.put(put, items(&first, 3)).await.unwrap().is_empty());
     assert_eq!(counts(&first), [3, 0, 1, 1, 0, 1]);
     drop(hold);
     assert_eq!(handle.finished().await, None);
     let second = account();
-    let (hold, handle, damage) = Hold::open(settings(), [("test", Arc::clone(&second))].into()).unwrap();
+    let (hold, handle, damage) = start(&second);
     assert_eq!((damage, counts(&second)), (Damage::default(), [1, 0, 0, 0, 0, 1]));
     // Given up by its request, it is sealed by whoever comes next.
     drop(hold.put(vec![closes("a")], items(&second, 1)).await.unwrap());

@@ -5,13 +5,13 @@
 
 use super::MAX_ROW;
 use super::chunk::{Chunk, Taken};
-use super::desk::{Desk, Turn};
+use super::importer::{Importer, Turn};
+use crate::ingest::requests::Transport;
 use crate::net::answer::{Reply, json};
 use crate::net::body::Reader;
 use crate::net::limits::Limits;
 use crate::net::status::Fault;
 use crate::pipeline::intake::Intake;
-use crate::receivers::requests::Transport;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -26,15 +26,15 @@ pub const PATH: &str = "/import/2";
 /// Answers every request on the socket. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct ImportDoor {
-    desk: Arc<Desk>,
+    importer: Arc<Importer>,
     intake: Intake,
     limits: Arc<Limits>,
 }
 
 impl ImportDoor {
     #[must_use]
-    pub fn new(desk: Arc<Desk>, intake: Intake) -> Self {
-        Self { desk, intake, limits: Arc::new(limits()) }
+    pub fn new(importer: Arc<Importer>, intake: Intake) -> Self {
+        Self { importer, intake, limits: Arc::new(limits()) }
     }
 
     #[must_use]
@@ -45,7 +45,7 @@ impl ImportDoor {
     async fn answer(self, request: Request<Incoming>) -> Response<Reply> {
         let (head, body) = request.into_parts();
         let mut reader = Reader::new(body, &self.limits);
-        let mut entry = self.desk.begin(Transport::Http);
+        let mut entry = self.importer.begin(Transport::Http);
         let taken = if head.uri.path() != PATH {
             Err(Fault::Unserved("this halod takes imports at /import/2; use the command of the same version"))
         } else if head.method != Method::POST {
@@ -76,7 +76,7 @@ impl ImportDoor {
         let (body, permit) = reader.collect(&self.intake).await?;
         let chunk = Chunk::decode(&body)
             .map_err(|why| Fault::Undecodable(format!("not an import's chunk: {why}")))?;
-        self.desk.take(chunk, Some(permit), Turn::default()).await
+        self.importer.take(chunk, Some(permit), Turn::default()).await
     }
 }
 

@@ -6,8 +6,8 @@
 //! records are recognised.
 
 use super::chunk::{FileMeta, Reason, Taken};
-use super::desk::Desk;
 use super::format::Format;
+use super::importer::Importer;
 use super::position::{Mark, Positions};
 use super::run::{self, Import, Observer};
 use super::sink::Sink;
@@ -99,7 +99,7 @@ struct Done {
 #[derive(Debug)]
 pub struct Watch {
     folders: Folders,
-    desk: Arc<Desk>,
+    importer: Arc<Importer>,
     intake: Intake,
     redactor: Redactor,
     positions: Positions,
@@ -114,7 +114,7 @@ impl Watch {
     ///
     /// # Errors
     /// The directory or the record in it can't be read or made.
-    pub fn new(folders: Folders, desk: Arc<Desk>, intake: Intake, state: &Path) -> io::Result<Self> {
+    pub fn new(folders: Folders, importer: Arc<Importer>, intake: Intake, state: &Path) -> io::Result<Self> {
         let positions = Positions::open(state)?;
         let record = state.join("done");
         let mut done = HashSet::new();
@@ -128,7 +128,7 @@ impl Watch {
             Err(error) => return Err(error),
         }
         let (redactor, seen) = (Redactor::new(), HashMap::new());
-        Ok(Self { folders, desk, intake, redactor, positions, record, done, seen })
+        Ok(Self { folders, importer, intake, redactor, positions, record, done, seen })
     }
 
     /// Looks and imports until `stop` turns true.
@@ -180,7 +180,7 @@ impl Watch {
         let traces = tokio::task::spawn_blocking(move || Traces::gather(&files)).await.unwrap_or_default();
         let import = Import {
             inputs,
-            sink: Sink::Here(Arc::clone(&self.desk)),
+            sink: Sink::Here(Arc::clone(&self.importer)),
             positions: Some(self.positions.clone()),
             traces: (!traces.is_empty()).then(|| Arc::new(traces)),
         };

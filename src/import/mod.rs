@@ -15,11 +15,11 @@
 
 pub mod chunk;
 mod csv;
-pub mod desk;
 pub mod door;
 pub mod dry_run;
 pub mod folder;
 pub mod format;
+pub mod importer;
 mod log;
 mod manner;
 pub mod position;

@@ -1,7 +1,7 @@
 //! An import from its first file to its last: chunks side by side, settled in the order of the files.
 
 use super::chunk::{Chunk, FileMeta, Reason, Taken};
-use super::desk::Turn;
+use super::importer::Turn;
 use super::position::{Mark, Position, Positions};
 use super::sink::{Halt, Sink};
 use super::source::{Input, Manner, Source, SourceError};

@@ -1,11 +1,11 @@
 //! Where chunks go: to the writer in this process, or to the daemon that owns the directory.
 
 use super::chunk::{Chunk, Taken};
-use super::desk::{Desk, Turn};
+use super::importer::{Importer, Turn};
 use super::remote::Client;
+use crate::ingest::requests::Transport;
 use crate::net::status::Fault;
 use crate::pipeline::refusal::Refusal;
-use crate::receivers::requests::Transport;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ const GONE: Duration = Duration::from_secs(30);
 /// Where chunks go. Cheap to clone.
 #[derive(Clone, Debug)]
 pub enum Sink {
-    Here(Arc<Desk>),
+    Here(Arc<Importer>),
     Daemon(Arc<Client>),
 }
 
@@ -120,9 +120,9 @@ impl Sink {
 
     async fn once(&self, chunk: Chunk, turn: Turn) -> Result<Taken, Trouble> {
         match self {
-            Self::Here(desk) => {
-                let mut entry = desk.begin(Transport::File);
-                let taken = desk.take(chunk, None, turn).await.inspect_err(|fault| entry.refuse(fault));
+            Self::Here(importer) => {
+                let mut entry = importer.begin(Transport::File);
+                let taken = importer.take(chunk, None, turn).await.inspect_err(|fault| entry.refuse(fault));
                 entry.answer();
                 Ok(taken?)
             }

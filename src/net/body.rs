@@ -1,7 +1,8 @@
-//! Reading a request's body into memory: under a permit, up to a limit, against the clock.
+//! Reading a request's body into memory: into room that is taken as it comes, up to a limit, against the clock.
 
 use super::limits::Limits;
 use super::status::Fault;
+use crate::pipeline::arriving::{Arriving, Patience};
 use crate::pipeline::intake::{Intake, Permit};
 use crate::pipeline::refusal::Refusal;
 use bytes::Bytes;
@@ -15,9 +16,6 @@ use tokio::time::{Instant, timeout_at};
 /// Bytes per second below which a body is given up: without it, one byte per timeout would hold
 /// a reservation for ever.
 const SLOWEST: u64 = 16 << 10;
-
-/// The first buffer of a body whose length is not declared.
-const FIRST: usize = 16 << 10;
 
 /// A body and what has been read of it.
 #[derive(Debug)]
@@ -85,44 +83,79 @@ where
         }
     }
 
-    /// The whole body, and the permit that covers it.
-    ///
-    /// A declared length is admitted before a byte is read; an undeclared one before each growth.
+    /// The next piece, unless the body loses its room to others first.
     ///
     /// # Errors
-    /// `TooLarge`, what [`Intake::admit`] says, and what [`Self::next`] says.
-    pub async fn collect(&mut self, intake: &Intake) -> Result<(Bytes, Permit), Fault> {
-        let permit = intake.admit(declared_length(&self.body, self.limits)?.unwrap_or(0))?;
-        self.collect_under(permit).await
+    /// As [`Self::next`], and `BodyCut`.
+    pub async fn next_of(&mut self, arriving: &Arriving) -> Result<Option<Bytes>, Fault> {
+        tokio::select! {
+            biased;
+            refusal = arriving.cut() => Err(refusal.into()),
+            piece = self.next() => piece,
+        }
     }
 
-    /// The same under a permit that was given for it, which may cover more than the body.
+    /// Has `piece` taken. The body is not late because it was kept waiting for room.
+    ///
+    /// # Errors
+    /// As [`Arriving::push`].
+    pub async fn keep(&mut self, arriving: &mut Arriving, piece: &[u8]) -> Result<(), Fault> {
+        let began = Instant::now();
+        let kept = arriving.push(piece).await;
+        self.started += began.elapsed();
+        Ok(kept?)
+    }
+
+    /// The whole body, and the permit that covers it. Room is taken as the body comes; one that is declared
+    /// larger than what could be had now is refused before a byte is read.
+    ///
+    /// # Errors
+    /// `TooLarge`, what [`Intake::arrive`] and [`Arriving::push`] say, and what [`Self::next`] says.
+    pub async fn collect(&mut self, intake: &Intake) -> Result<(Bytes, Permit), Fault> {
+        let declared = declared_length(&self.body, self.limits)?;
+        let arriving = intake.arrive(declared)?;
+        self.collect_into(arriving, declared).await
+    }
+
+    /// The same for a sender that does not send again: halod waits for room where it would refuse others.
     ///
     /// # Errors
     /// As [`Self::collect`].
-    pub async fn collect_under(&mut self, mut permit: Permit) -> Result<(Bytes, Permit), Fault> {
-        let limit = self.limits.body;
+    pub async fn collect_by(
+        &mut self,
+        intake: &Intake,
+        patience: Patience,
+    ) -> Result<(Bytes, Permit), Fault> {
         let declared = declared_length(&self.body, self.limits)?;
-        let first = self.next().await?.unwrap_or_default();
+        let arriving = intake.arrive_by(declared, patience).await?;
+        // Its clock begins now: a body is not late because it was kept waiting.
+        self.started = Instant::now();
+        self.collect_into(arriving, declared).await
+    }
+
+    async fn collect_into(
+        &mut self,
+        mut arriving: Arriving,
+        declared: Option<usize>,
+    ) -> Result<(Bytes, Permit), Fault> {
+        let limit = self.limits.body;
+        let first = self.next_of(&arriving).await?.unwrap_or_default();
         if declared == Some(first.len()) {
+            let permit = arriving.finish_with(first.len()).await?;
             return Ok((first, permit));
         }
-        let mut buffer = Vec::with_capacity(declared.unwrap_or(0));
+        let mut length = 0_usize;
         let mut piece = Some(first);
         while let Some(data) = piece {
-            let needed = buffer.len().saturating_add(data.len());
-            if needed > limit {
+            length = length.saturating_add(data.len());
+            if length > limit {
                 return Err(Refusal::TooLarge { limit }.into());
             }
-            if needed > buffer.capacity() {
-                let room = buffer.capacity().saturating_mul(2).max(FIRST).max(needed).min(limit);
-                permit.grow_to(room)?;
-                buffer.reserve_exact(room - buffer.len());
-            }
-            buffer.extend_from_slice(&data);
-            piece = self.next().await?;
+            self.keep(&mut arriving, &data).await?;
+            drop(data);
+            piece = self.next_of(&arriving).await?;
         }
-        Ok((buffer.into(), permit))
+        Ok(arriving.finish()?)
     }
 
     /// Has what is left of the body read and dropped, where an answer given before it would be lost: an

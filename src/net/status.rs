@@ -96,7 +96,7 @@ impl Fault {
     }
 
     /// Every [`Self::name`], in the order of [`Self::index`].
-    pub const NAMES: [&'static str; 16] = [
+    pub const NAMES: [&'static str; 17] = [
         "full",
         "too_large",
         "stopping",
@@ -113,6 +113,7 @@ impl Fault {
         "crashed",
         "unauthenticated",
         "too_many_tenants",
+        "body_cut",
     ];
 
     /// Where this fault is counted.
@@ -135,6 +136,7 @@ impl Fault {
             Self::Crashed => 13,
             Self::Unauthenticated(_) => 14,
             Self::Refused(Refusal::TooManyTenants) => 15,
+            Self::Refused(Refusal::BodyCut) => 16,
         }
     }
 }
@@ -163,6 +165,7 @@ mod tests {
             (Fault::Crashed, 503, Unavailable, Some(1)),
             (Fault::Unauthenticated("send a token"), 401, Unauthenticated, None),
             (Refusal::TooManyTenants.into(), 503, Unavailable, Some(60)),
+            (Refusal::BodyCut.into(), 503, Unavailable, Some(1)),
         ]
     }
 

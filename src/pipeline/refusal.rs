@@ -7,6 +7,10 @@ use std::time::Duration;
 pub enum Refusal {
     #[error("{limit} bytes are in flight already; send again after {} s", .retry_after.as_secs())]
     Full { limit: usize, retry_after: Duration },
+    #[error(
+        "there is no room for all requests, and this body came too slowly to keep its own; send it again"
+    )]
+    BodyCut,
     #[error("the request is larger than {limit} bytes")]
     TooLarge { limit: usize },
     #[error("halod is shutting down; send again to its successor")]
@@ -30,7 +34,9 @@ impl Refusal {
         match self {
             Self::Full { retry_after, .. } => Some(*retry_after),
             Self::TooLarge { .. } => None,
-            Self::Stopping | Self::Poisoned | Self::ChainUnusable => Some(Duration::from_secs(1)),
+            Self::BodyCut | Self::Stopping | Self::Poisoned | Self::ChainUnusable => {
+                Some(Duration::from_secs(1))
+            }
             Self::DiskLow => Some(Duration::from_secs(10)),
             // An operator has to make room.
             Self::TooManyTenants => Some(Duration::from_secs(60)),

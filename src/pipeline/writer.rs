@@ -9,11 +9,12 @@ use super::quiet::Quiet;
 use super::refusal::Refusal;
 use super::stats::{HeadAge, REPORTED_HEADS, Stats};
 use crate::clock::unix_nanos;
-use halod_chain::commit::{Committed, Work};
+use halod_chain::commit::{Committed, WaitsFor, Work};
 use halod_chain::directory::Lock;
 use halod_chain::disk::free_bytes;
 use halod_chain::error::{ChainError, ChainUnusable, with_causes};
-use halod_chain::store::{Resealed, Store};
+use halod_chain::setaside::Resealed;
+use halod_chain::store::Store;
 use halod_record::draft::Draft;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,13 +25,19 @@ use tokio::sync::oneshot;
 
 /// Bytes of drafts after which a commit begins although more waits: bounds how long one takes.
 const MAX_COMMIT: usize = 16 << 20;
-/// How long a chain's lock may be held by another process before its senders are refused.
-const LOCK_PATIENCE: Duration = Duration::from_secs(5);
-/// How often a lock that another process holds is tried again.
-const LOCK_RETRY: Duration = Duration::from_millis(2);
+/// How long a chain may be locked by another process, or be read, before its senders are refused.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often a chain that can't be had is tried again.
+const RETRY: Duration = Duration::from_millis(2);
+/// How often the log says how much is still to be read; /readyz is more up to date.
+const PROGRESS: Duration = Duration::from_secs(10);
+const TELL: Duration = Duration::from_millis(250);
+/// Chains that are named of those that are still to be read, or are set aside.
+const NAMES: usize = 20;
 /// How often free disk space is looked at.
 const DISK_CHECK: Duration = Duration::from_millis(500);
-
+/// Bytes below which a disk counts as full: a commit may need more. One that fails for want of them ends halod.
+const SCANT: u64 = 1 << 20;
 /// How often it is tried to seal what is set aside.
 const RESEAL: Duration = Duration::from_secs(10);
 
@@ -43,6 +50,13 @@ pub struct Settings {
     pub min_free_disk: u64,
     /// Keeps other daemons out of the directory; given back when the writer has ended.
     pub lock: Arc<Lock>,
+}
+
+impl Settings {
+    /// What must stay free whatever is configured.
+    fn floor(&self) -> u64 {
+        self.min_free_disk.max(SCANT)
+    }
 }
 
 /// How the writer ended.
@@ -68,57 +82,30 @@ impl WriterHandle {
     }
 }
 
+/// What was handed to an intake and waits for its writer. Dropped, it refuses all of that.
+#[derive(Debug)]
+pub struct Queue(Receiver<Job>);
+
+/// An intake, and the queue of what is handed to it until [`Writer::start`].
+#[must_use]
+pub fn intake(max_in_flight: usize, stats: &Arc<Stats>) -> (Intake, Queue) {
+    let (jobs, queue) = channel();
+    (Intake::new(jobs, max_in_flight, Arc::clone(stats)), Queue(queue))
+}
+
 /// Seals what recovery left over and halod's own `notices`, then starts the writer thread.
 ///
 /// # Errors
 /// When they cannot be sealed or no thread can be had.
 pub fn spawn(
-    mut store: Store,
+    store: Store,
     notices: Vec<Draft>,
     settings: Settings,
     stats: Arc<Stats>,
 ) -> Result<(Intake, WriterHandle), ChainError> {
-    reseal(&mut store, &stats)?;
-    if !notices.is_empty() {
-        let mut works = [Work { drafts: notices, ..Work::default() }];
-        let committed = store.commit(&mut works, unix_nanos())?;
-        committed.notices.iter().for_each(|kind| stats.notice(kind));
-        if !works[0].drafts.is_empty() || works[0].failed.is_some() {
-            tracing::warn!("a notice could not be sealed: its chain cannot be written");
-        }
-    }
-    let (jobs, queue) = channel();
-    stats.disk_floor.set(settings.min_free_disk);
-    let intake = Intake::new(jobs, settings.max_in_flight, Arc::clone(&stats));
-    let (end, ended) = oneshot::channel();
-    let directory = settings.directory.clone();
-    let (waiting, disk_checked, quiet) = (Vec::new(), None, Quiet::default());
-    let resealed = Instant::now();
-    let mut writer = Writer { store, stats, settings, waiting, disk_checked, quiet, resealed };
-    std::thread::Builder::new()
-        .name("halod-writer".into())
-        .spawn(move || {
-            let outcome = match writer.run(&queue) {
-                // What is written when a store is closed would go into another one's directory.
-                Ok(()) => match writer.settings.lock.check() {
-                    Ok(()) => writer.store.close(),
-                    Err(lost) => Err(lost.into()),
-                },
-                Err(failed) => {
-                    writer.refuse_all(&queue);
-                    Err(failed)
-                }
-            };
-            // Who is told of the end may open the directory at once.
-            drop(writer.settings);
-            // Nobody is listening any more when the daemon was told to exit at once.
-            let _ = end.send(match outcome {
-                Ok(()) => WriterEnd::Clean,
-                Err(failed) => WriterEnd::Failed(with_causes(&failed)),
-            });
-        })
-        .map_err(ChainError::io("start the writer for", &directory))?;
-    Ok((intake, WriterHandle { ended }))
+    let (intake, queue) = intake(settings.max_in_flight, &stats);
+    let handle = Writer::new(store, notices, settings, stats)?.start(queue)?;
+    Ok((intake, handle))
 }
 
 /// Seals again what is set aside, as far as that can be done now.
@@ -132,7 +119,9 @@ fn reseal(store: &mut Store, stats: &Stats) -> Result<(), ChainError> {
     Ok(())
 }
 
-struct Writer {
+/// The owner of a store, before it has its thread and in it.
+#[derive(Debug)]
+pub struct Writer {
     store: Store,
     stats: Arc<Stats>,
     settings: Settings,
@@ -142,8 +131,13 @@ struct Writer {
     quiet: Quiet,
     /// When it was tried last to seal what is set aside.
     resealed: Instant,
+    /// While chains are being read: when that was told last, and when it was logged.
+    reading: Option<(Instant, Instant)>,
+    /// Notices whose chains could not be had yet.
+    owed: Vec<Draft>,
 }
 
+#[derive(Debug)]
 struct Waiting {
     work: Work,
     since: Instant,
@@ -153,24 +147,85 @@ struct Waiting {
 }
 
 impl Writer {
+    /// Seals what recovery left over and halod's own `notices`.
+    ///
+    /// # Errors
+    /// When they cannot be sealed.
+    pub fn new(
+        mut store: Store,
+        notices: Vec<Draft>,
+        settings: Settings,
+        stats: Arc<Stats>,
+    ) -> Result<Self, ChainError> {
+        reseal(&mut store, &stats)?;
+        stats.disk_floor.set(settings.floor());
+        let (waiting, disk_checked, quiet) = (Vec::new(), None, Quiet::default());
+        let resealed = Instant::now();
+        let reading = None;
+        let owed = notices;
+        let mut writer =
+            Self { store, stats, settings, waiting, disk_checked, quiet, resealed, reading, owed };
+        writer.seal_owed()?;
+        writer.check_disk();
+        writer.read_on()?;
+        writer.tell_aside();
+        Ok(writer)
+    }
+
+    /// Starts the thread that seals what is put to the other end of `queue`.
+    ///
+    /// # Errors
+    /// No thread can be had.
+    pub fn start(mut self, queue: Queue) -> Result<WriterHandle, ChainError> {
+        let (end, ended) = oneshot::channel();
+        let directory = self.settings.directory.clone();
+        let thread = std::thread::Builder::new().name("halod-writer".into());
+        let run = move || {
+            let outcome = match self.run(&queue.0) {
+                // What is written when a store is closed would go into another one's directory.
+                Ok(()) => match self.settings.lock.check() {
+                    Ok(()) => self.store.close(),
+                    Err(lost) => Err(lost.into()),
+                },
+                Err(failed) => {
+                    self.refuse_all(&queue.0);
+                    Err(failed)
+                }
+            };
+            // Who is told of the end may open the directory at once.
+            drop(self.settings);
+            // Nobody is listening any more when the daemon was told to exit at once.
+            let _ = end.send(match outcome {
+                Ok(()) => WriterEnd::Clean,
+                Err(failed) => WriterEnd::Failed(with_causes(&failed)),
+            });
+        };
+        thread.spawn(run).map_err(ChainError::io("start the writer for", &directory))?;
+        Ok(WriterHandle { ended })
+    }
+
     fn run(&mut self, queue: &Receiver<Job>) -> Result<(), ChainError> {
         loop {
             self.check_disk();
-            let patience = if self.waiting.is_empty() { DISK_CHECK } else { LOCK_RETRY };
+            self.read_on()?;
+            let idle = self.waiting.is_empty() && !self.store.is_reading();
+            let patience = if idle { DISK_CHECK } else { RETRY };
             match queue.recv_timeout(patience) {
                 Ok(job) => self.gather(job, queue),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) if self.waiting.is_empty() => return Ok(()),
-                Err(RecvTimeoutError::Disconnected) => std::thread::sleep(LOCK_RETRY),
+                Err(RecvTimeoutError::Disconnected) => std::thread::sleep(RETRY),
             }
             self.settings.lock.check()?;
             if self.resealed.elapsed() >= RESEAL {
                 self.resealed = Instant::now();
                 reseal(&mut self.store, &self.stats)?;
+                self.seal_owed()?;
             }
             if !self.waiting.is_empty() {
                 self.commit()?;
             }
+            self.tell_aside();
         }
     }
 
@@ -199,7 +254,7 @@ impl Writer {
         }
         let mut still = Vec::new();
         for (mut waiting, work) in std::mem::take(&mut self.waiting).into_iter().zip(works) {
-            let locked_out = !work.drafts.is_empty() && waiting.since.elapsed() > LOCK_PATIENCE;
+            let locked_out = !work.drafts.is_empty() && waiting.since.elapsed() > PATIENCE;
             let refusal = match work.failed.as_deref() {
                 Some(ChainUnusable::TooMany(_)) => Some(Refusal::TooManyTenants),
                 Some(_) => Some(Refusal::ChainUnusable),
@@ -215,10 +270,11 @@ impl Writer {
                     );
                 });
             } else if locked_out {
-                self.quiet.say("lock", |again| tracing::error!(
-                    again,
-                    "a chain's lock file has been locked by another process for 5 s; its sender is told to try again"
-                ));
+                let why = match work.waits_for {
+                    Some(WaitsFor::Reading) => "a chain has been read for 5 s and longer",
+                    _ => "a chain's lock file has been locked by another process for 5 s",
+                };
+                self.quiet.say(why, |again| tracing::error!(again, "{why}; its sender is told to try again"));
             } else if !work.drafts.is_empty() {
                 waiting.work = work;
                 still.push(waiting);
@@ -237,6 +293,58 @@ impl Writer {
         }
         self.waiting = still;
         Ok(())
+    }
+
+    /// Seals notices, as far as their chains can be had.
+    fn seal_owed(&mut self) -> Result<(), ChainError> {
+        if self.owed.is_empty() {
+            return Ok(());
+        }
+        let mut works = [Work { drafts: self.owed.clone(), ..Work::default() }];
+        let committed = self.store.commit(&mut works, unix_nanos())?;
+        self.count(&committed);
+        let [work] = works;
+        if work.drafts.is_empty() && work.failed.is_none() {
+            self.owed.clear();
+        } else {
+            self.quiet.say("owed", |_| {
+                tracing::warn!("a notice can't be sealed yet: its chain can't be had; it is tried again");
+            });
+        }
+        Ok(())
+    }
+
+    /// Goes on with chains that are being read, and tells of it.
+    fn read_on(&mut self) -> Result<(), ChainError> {
+        if !self.store.is_reading() && self.reading.is_none() {
+            return Ok(());
+        }
+        self.store.read_on()?;
+        let now = Instant::now();
+        let due = |at: Instant, pause| now.duration_since(at) >= pause;
+        let unread = self.store.unread(NAMES);
+        let (chains, mib) = (unread.chains, unread.bytes >> 20);
+        if !self.store.is_reading() {
+            tracing::info!("every chain is read");
+            self.reading = None;
+            self.stats.tell_unread(unread);
+        } else if self.reading.is_none_or(|(_, logged)| due(logged, PROGRESS)) {
+            tracing::info!(chains, mib, "chains are being read; their tenants wait, all others are served");
+            self.reading = Some((now, now));
+            self.stats.tell_unread(unread);
+        } else if let Some((told, _)) = &mut self.reading
+            && due(*told, TELL)
+        {
+            *told = now;
+            self.stats.tell_unread(unread);
+        }
+        Ok(())
+    }
+
+    fn tell_aside(&mut self) {
+        if let Some(aside) = self.store.aside(NAMES) {
+            self.stats.tell_aside(aside);
+        }
     }
 
     fn count(&self, committed: &Committed) {
@@ -277,14 +385,9 @@ impl Writer {
         // A file system that cannot be asked will show its trouble at the next write.
         let Ok(free) = free_bytes(&self.settings.directory) else { return };
         self.stats.disk_free.set(free);
-        let low = free < self.settings.min_free_disk;
+        let low = free < self.settings.floor();
         if self.stats.disk_low.swap(low, Relaxed) != low {
-            tracing::warn!(
-                free,
-                floor = self.settings.min_free_disk,
-                low,
-                "free disk space crossed its floor"
-            );
+            tracing::warn!(free, floor = self.settings.floor(), low, "free disk space crossed its floor");
         }
     }
 }

@@ -2,22 +2,23 @@
 //! object, or one a line.
 //!
 //! ```text
-//! wait for room ─▶ read ─▶ split ─▶ each: parse, adapter, draft ─▶ submit ─▶ 200, and what was not usable
+//! read, waiting for room ─▶ split ─▶ each: parse, adapter, draft ─▶ submit ─▶ 200, and what was not usable
 //! ```
 //!
 //! LiteLLM sends every batch once, whatever the answer. So halod waits where it would refuse other
-//! senders: until there is room for the body and the drafts that become of it, asked for at once and
-//! before anything is held. What it refuses all the same is told as a gap ([`super::gaps`]).
+//! senders, for each part of the body and for the drafts that become of it. It says before what it will need in
+//! all, so that no two who wait block each other. What it refuses all the same is told as a gap ([`super::gaps`]).
 
-use super::delivery::{Body, Delivery, Sheet};
-use super::gaps::{Gaps, Loss, Sender};
 use super::rejected::Rejected;
-use super::requests::RequestEntry;
-use super::tenancy::{HeaderClaim, TenantRule};
+use crate::ingest::claim::{HeaderClaim, TenantRule};
+use crate::ingest::gaps::{Gaps, Loss, Sender};
+use crate::ingest::requests::RequestEntry;
+use crate::ingest::{Body, Counted, Ingest, RequestBuilder};
 use crate::net::answer::{Reply, json, shorten};
 use crate::net::body::{Reader, declared_length};
 use crate::net::coding::Coding;
 use crate::net::status::Fault;
+use crate::pipeline::arriving::Patience;
 use crate::pipeline::batch::Receipt;
 use halo_adapters::litellm;
 use halod_record::json::{Most, parse, split};
@@ -41,13 +42,15 @@ const MOST: Most = Most { items: 100_000, values: 2_000_000 };
 
 /// Room for drafts beside a small body, which may become more than it is.
 const DRAFTS: usize = 64 << 10;
+/// A body that does not say its length is taken for this part of the largest one.
+const UNDECLARED: usize = 8;
 /// How much a compressed body is taken to grow; what it really needs is waited for when it is known.
 const GROWTH: usize = 10;
 
 /// Answers LiteLLM's requests. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct LiteLlm {
-    pub delivery: Delivery,
+    pub ingest: Arc<Ingest>,
     pub tenant: Arc<TenantRule>,
     /// How long a request may wait for room.
     pub wait: Duration,
@@ -58,9 +61,9 @@ impl LiteLlm {
     pub async fn answer(&self, request: Request<Incoming>, entry: &mut RequestEntry) -> Response<Reply> {
         let (head, body) = request.into_parts();
         let claim = self.tenant.header_claim(&head.headers);
-        let mut loss = Unsettled::new(&self.delivery.gaps, claim.known());
+        let mut loss = Unsettled::new(self.ingest.gaps.as_ref(), claim.known());
         match self.take(&head, body, claim, &mut loss).await {
-            Ok((receipt, filtered, rejected)) => self.sealed(receipt, filtered, &rejected, &loss),
+            Ok((receipt, filtered, rejected)) => sealed(receipt, filtered, &rejected),
             Err(fault) => {
                 entry.refuse_unless(loss.broken, &fault);
                 loss.refused(&fault);
@@ -78,20 +81,11 @@ impl LiteLlm {
         loss: &mut Unsettled<'_>,
     ) -> Result<(Receipt, u64, Rejected), Fault> {
         let until = Instant::now() + self.wait;
-        let room = async {
-            if head.method != Method::POST {
-                return Err(Fault::Method);
-            }
-            let length = declared_length(&body, &self.delivery.limits)?.unwrap_or(0);
-            let needed = self.needed(length, Coding::of(&head.headers)?);
-            Ok(self.delivery.intake.admit_by(needed, until).await?)
-        };
-        let room = room.await;
-        // Its clock begins now: a body is not late because it was kept waiting.
-        let mut reader = Reader::new(body, &self.delivery.limits);
+        let patience = self.patience(head, &body, until);
+        let mut reader = Reader::new(body, &self.ingest.limits);
         loss.bytes = reader.length();
-        let read = match room {
-            Ok(permit) => self.delivery.read_under(permit, head, &mut reader).await,
+        let read = match patience {
+            Ok(patience) => self.ingest.read_by(patience, head, &mut reader).await,
             Err(fault) => Err(fault),
         };
         loss.bytes = reader.length();
@@ -108,10 +102,19 @@ impl LiteLlm {
         self.seal(body, claim, loss).await
     }
 
+    fn patience(&self, head: &Parts, body: &Incoming, until: Instant) -> Result<Patience, Fault> {
+        if head.method != Method::POST {
+            return Err(Fault::Method);
+        }
+        let limits = &self.ingest.limits;
+        let length = declared_length(body, limits)?.unwrap_or(limits.body / UNDECLARED);
+        Ok(Patience { need: self.needed(length, Coding::of(&head.headers)?), until })
+    }
+
     /// What a body of `length` bytes is waited for with: itself, and as much again for its drafts.
     fn needed(&self, length: usize, coding: Coding) -> usize {
         let plain = if coding == Coding::Identity { length } else { length.saturating_mul(GROWTH) };
-        let limit = self.delivery.intake.limit();
+        let limit = self.ingest.intake.limit();
         plain.saturating_mul(2).saturating_add(DRAFTS).min(limit).max(length)
     }
 
@@ -121,57 +124,49 @@ impl LiteLlm {
         claim: HeaderClaim,
         loss: &mut Unsettled<'_>,
     ) -> Result<(Receipt, u64, Rejected), Fault> {
-        let work = move |bytes: &bytes::Bytes, sheet: &mut Sheet| draft(bytes, &claim, sheet);
-        let (sheet, rejected) = self.delivery.work(body, work).await?;
-        loss.items = sheet.items + sheet.rejected;
-        if let Some(fault) = self.delivery.nothing_of(&sheet) {
-            return Err(fault);
-        }
-        let filtered = sheet.filtered;
+        let (request, rejected) =
+            self.ingest.work(body, claim, |bytes, request| draft(bytes, request)).await?;
+        let Counted { usable, filtered, rejected: refused, .. } = request.counted();
+        loss.items = usable + refused;
+        let request = request.finish()?;
         // From here on the writer has it, whether the sender stays or not.
         loss.settle();
-        let receipt = self.delivery.send(sheet).sealed().await?;
+        let receipt = request.send().sealed().await?;
         Ok((receipt, filtered, rejected))
-    }
-
-    fn sealed(
-        &self,
-        receipt: Receipt,
-        filtered: u64,
-        rejected: &Rejected,
-        loss: &Unsettled<'_>,
-    ) -> Response<Reply> {
-        self.delivery.unusable(rejected.count(), loss.tenant.as_ref());
-        let Receipt { sealed, duplicate, conflict, .. } = receipt;
-        let mut body =
-            json!({"sealed": sealed, "duplicate": duplicate, "conflict": conflict, "filtered": filtered});
-        rejected.tell(&mut body);
-        json(StatusCode::OK, &body, None)
     }
 }
 
+fn sealed(receipt: Receipt, filtered: u64, rejected: &Rejected) -> Response<Reply> {
+    let Receipt { sealed, duplicate, conflict, .. } = receipt;
+    let mut body =
+        json!({"sealed": sealed, "duplicate": duplicate, "conflict": conflict, "filtered": filtered});
+    rejected.tell(&mut body);
+    json(StatusCode::OK, &body, None)
+}
+
 /// Drafts each item that can become a record.
-fn draft(bytes: &[u8], claim: &HeaderClaim, sheet: &mut Sheet) -> Result<Rejected, Fault> {
+fn draft(bytes: &[u8], request: &mut RequestBuilder) -> Result<Rejected, Fault> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         Fault::Undecodable(format!("the body is not UTF-8 at byte {}", error.valid_up_to()))
     })?;
     let (_, items) = split(text, &MOST).map_err(|error| Fault::Undecodable(format!("not JSON: {error}")))?;
+    request.allow_slices();
     let mut rejected = Rejected::default();
     for (at, item) in items.into_iter().enumerate() {
         let parsed = match parse(item) {
             Ok(parsed) => parsed,
             Err(error) => {
-                rejected.add(at, format_args!("not JSON: {error}"), sheet);
+                rejected.add(at, format_args!("not JSON: {error}"), request);
                 continue;
             }
         };
         match litellm::event(&parsed) {
-            Ok(Some(event)) => match claim.tenant(event.tenant.as_deref()) {
-                Ok(tenant) => sheet.event(&event, &tenant)?,
-                Err(error) => rejected.add(at, error, sheet),
+            Ok(Some(event)) => match request.tenants.of(event.tenant.as_deref()) {
+                Ok(tenant) => request.push(&event, &tenant)?,
+                Err(error) => rejected.add(at, error, request),
             },
-            Ok(None) => sheet.filtered += 1,
-            Err(unusable) => rejected.add(at, unusable, sheet),
+            Ok(None) => request.filter(1),
+            Err(unusable) => rejected.add(at, unusable, request),
         }
     }
     Ok(rejected)
@@ -190,7 +185,7 @@ fn refuse(fault: &Fault) -> Response<Reply> {
 /// A request of which it is not known yet what becomes of it. Dropped so, its sender has gone, and what
 /// it sent is lost.
 struct Unsettled<'a> {
-    gaps: &'a Gaps,
+    gaps: Option<&'a Gaps>,
     tenant: Option<Tenant>,
     bytes: u64,
     items: u64,
@@ -200,7 +195,7 @@ struct Unsettled<'a> {
 }
 
 impl<'a> Unsettled<'a> {
-    fn new(gaps: &'a Gaps, tenant: Option<Tenant>) -> Self {
+    fn new(gaps: Option<&'a Gaps>, tenant: Option<Tenant>) -> Self {
         Self { gaps, tenant, bytes: 0, items: 0, broken: false, open: true }
     }
 
@@ -214,14 +209,16 @@ impl<'a> Unsettled<'a> {
 
     fn refused(&mut self, fault: &Fault) {
         self.open = false;
-        self.gaps.refused(Sender::SendsOnce, fault, self.loss());
+        if let Some(gaps) = self.gaps {
+            gaps.refused(Sender::SendsOnce, fault, self.loss());
+        }
     }
 }
 
 impl Drop for Unsettled<'_> {
     fn drop(&mut self) {
-        if self.open {
-            self.gaps.note(Loss { reason: "abandoned", ..self.loss() });
+        if let Some(gaps) = self.gaps.filter(|_| self.open) {
+            gaps.note(Loss { reason: "abandoned", ..self.loss() });
         }
     }
 }

@@ -3,10 +3,10 @@
 //!
 //! The exporter sends again after a 5xx and a 429, three times in all, and drops what gets another error.
 
-use super::delivery::{Delivery, Sheet};
 use super::rejected::Rejected;
-use super::requests::RequestEntry;
-use super::tenancy::{HeaderClaim, TenantRule};
+use crate::ingest::claim::TenantRule;
+use crate::ingest::requests::RequestEntry;
+use crate::ingest::{Ingest, RequestBuilder};
 use crate::net::answer::{Reply, json, shorten};
 use crate::net::body::Reader;
 use crate::net::status::Fault;
@@ -31,7 +31,7 @@ const MOST_VALUES: usize = 2_000_000;
 /// Answers the exporter's requests. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct OpenAiAgents {
-    pub delivery: Delivery,
+    pub ingest: Arc<Ingest>,
     pub tenant: Arc<TenantRule>,
     pub traces: Arc<Traces>,
 }
@@ -77,13 +77,13 @@ impl OpenAiAgents {
     /// Answers one request.
     pub async fn answer(&self, request: Request<Incoming>, entry: &mut RequestEntry) -> Response<Reply> {
         let (head, body) = request.into_parts();
-        let mut reader = Reader::new(body, &self.delivery.limits);
+        let mut reader = Reader::new(body, &self.ingest.limits);
         let fault = match self.take(&head, &mut reader).await {
             Ok((receipt, rejected)) => return sealed(receipt, &rejected),
             Err(fault) => fault,
         };
         let tenant = self.tenant.header_claim(&head.headers).known();
-        self.delivery.refused(entry, &fault, tenant.as_ref(), &reader);
+        self.ingest.refused(entry, &fault, tenant.as_ref(), &reader);
         reader.make_way(head.version, &head.headers).await;
         refuse(&fault)
     }
@@ -96,23 +96,18 @@ impl OpenAiAgents {
         if head.method != Method::POST {
             return Err(Fault::Method);
         }
-        let body = self.delivery.read(head, reader).await?;
+        let body = self.ingest.read(head, reader).await?;
         let claim = self.tenant.header_claim(&head.headers);
-        let tenant = claim.known();
         let traces = Arc::clone(&self.traces);
-        let work = move |bytes: &bytes::Bytes, sheet: &mut Sheet| draft(bytes, &claim, &traces, sheet);
-        let (sheet, rejected) = self.delivery.work(body, work).await?;
-        if let Some(fault) = self.delivery.nothing_of(&sheet) {
-            return Err(fault);
-        }
-        let receipt = self.delivery.send(sheet).sealed().await?;
-        self.delivery.unusable(rejected.count(), tenant.as_ref());
+        let work = self.ingest.work(body, claim, move |bytes, request| draft(bytes, &traces, request));
+        let (request, rejected) = work.await?;
+        let receipt = request.finish()?.send().sealed().await?;
         Ok((receipt, rejected))
     }
 }
 
 /// Drafts the items that tell of actions, parents before their children.
-fn draft(bytes: &[u8], claim: &HeaderClaim, traces: &Traces, sheet: &mut Sheet) -> Result<Rejected, Fault> {
+fn draft(bytes: &[u8], traces: &Traces, request: &mut RequestBuilder) -> Result<Rejected, Fault> {
     let undecodable = |what: String| Fault::Undecodable(what);
     let text = std::str::from_utf8(bytes)
         .map_err(|error| undecodable(format!("the body is not UTF-8 at byte {}", error.valid_up_to())))?;
@@ -133,19 +128,20 @@ fn draft(bytes: &[u8], claim: &HeaderClaim, traces: &Traces, sheet: &mut Sheet) 
                 }
                 events.push((at, event));
             }
-            Ok(None) => sheet.filtered += 1,
-            Err(unusable) => rejected.add(at, unusable, sheet),
+            Ok(None) => request.filter(1),
+            Err(unusable) => rejected.add(at, unusable, request),
         }
     }
+    request.allow_slices();
     openai_agents::parents_first(&mut events, |(_, event)| event);
     for (at, event) in &events {
         let known = match &event.tenant {
             Some(tenant) => Some(Arc::from(tenant.as_ref())),
             None => trace_of(event).and_then(|trace| traces.tenant(trace)),
         };
-        match claim.tenant(known.as_deref()) {
-            Ok(tenant) => sheet.event(event, &tenant)?,
-            Err(error) => rejected.add(*at, error, sheet),
+        match request.tenants.of(known.as_deref()) {
+            Ok(tenant) => request.push(event, &tenant)?,
+            Err(error) => rejected.add(*at, error, request),
         }
     }
     Ok(rejected)

@@ -1,6 +1,6 @@
 //! Items of a request that cannot become records, as its answer lists them.
 
-use super::delivery::Sheet;
+use crate::ingest::RequestBuilder;
 use serde_json::{Value, json};
 
 /// How many are listed; the others are counted.
@@ -14,10 +14,10 @@ pub struct Rejected {
 }
 
 impl Rejected {
-    /// Takes one, and counts it on the sheet.
-    pub fn add(&mut self, item: usize, reason: impl ToString, sheet: &mut Sheet) {
+    /// Takes one, and counts it.
+    pub fn add(&mut self, item: usize, reason: impl ToString, request: &mut RequestBuilder) {
         let reason = reason.to_string();
-        sheet.reject(format!("item {item}: {reason}"));
+        request.reject(format!("item {item}: {reason}"));
         if self.listed.len() < LISTED {
             self.listed.push((item, reason));
         } else {

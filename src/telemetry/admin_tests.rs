@@ -8,7 +8,6 @@ use serde_json::Value;
 use super::*;
 use crate::pipeline::items::Divided;
 use crate::receivers::stats::Counters;
-use halo_adapters::otlp::Signal;
 
 struct Served {
     state: Arc<State>,
@@ -23,8 +22,7 @@ fn served() -> Served {
     let address = listener.local_addr().unwrap();
     let stats = Arc::new(Stats::default());
     let counters = Counters::default();
-    let _filtered =
-        counters.otlp.items.of(Signal::Traces).receive(Divided { filtered: 9, ..Divided::default() });
+    let _filtered = counters.otlp.signals.traces.items.receive(Divided { filtered: 9, ..Divided::default() });
     let metrics = Metrics::new(&stats, &counters.otlp.filtered, SystemTime::now())
         .with(|registry| counters.register(registry));
     let state = Arc::new(State {

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use super::*;
+use crate::ingest::requests::Transport;
 use crate::net::status::Fault;
 use crate::pipeline::stats::HeadAge;
 use crate::receivers::otlp::scopes::ScopeCounts;
-use crate::receivers::requests::Transport;
 use crate::receivers::stats::Counters;
 use halo_adapters::otlp::Signal;
 

@@ -3,8 +3,8 @@
 
 use crate::support::chains::records;
 use crate::support::spans::{attribute, hex, request, text};
+use halod::ingest::claim::TenantRule;
 use halod::receivers::otlp::preview::Preview;
-use halod::receivers::tenancy::TenantRule;
 use halod_chain::commit::Work;
 use halod_chain::disk::OsDisk;
 use halod_chain::store::{Settings, Store};
@@ -69,6 +69,7 @@ impl Halod {
             max_tenants: 10,
             journal_size: 2 << 20,
             patience: Duration::ZERO,
+            read_at_once: u64::MAX,
         };
         let mut halod =
             Self { preview: Preview::new(TenantRule::default(), Builder::new(false)), store: None, settings };

@@ -2,6 +2,7 @@
 
 use super::{SPACE, source};
 use crate::fields::{content, count, decimal, instant, structure, text, text_of, texts};
+use halod_record::charge;
 use halod_record::event::{Content, Fact, Status, Usage};
 use halod_record::fragment::{Fragment, Id, Kind};
 use halod_record::json::{Json, Text};
@@ -316,7 +317,10 @@ impl<'a> Body<'a> {
                 id.extend(parts.map(|part| self.text(part).unwrap_or_default()));
                 id.push(match self.json.get("value") {
                     Some(Json::Str(text)) => text.to_lossy().into_owned().into(),
-                    Some(value) => format!("{value:?}").into(),
+                    Some(value) if charge::take(value.weight().saturating_mul(4)).is_ok() => {
+                        format!("{value:?}").into()
+                    }
+                    Some(_) => Cow::Borrowed(""),
                     None => Cow::Borrowed(""),
                 });
             }

@@ -2,8 +2,12 @@
 
 use super::multipart::Part;
 use super::run::Op;
+use halod_record::charge;
 use halod_record::json::{Json, Text};
 use std::collections::HashMap;
+
+/// What a part takes at most, as a run of its own.
+const PART: usize = 512;
 
 /// What stands beside a run in a part of its own.
 const FIELDS: [&str; 6] = ["inputs", "outputs", "events", "extra", "error", "serialized"];
@@ -36,6 +40,9 @@ pub struct RunParts<'f, 'a> {
 /// it: each part with the run itself begins another operation.
 #[must_use]
 pub fn told<'f, 'a>(parts: &'f [Part<'a>]) -> Vec<Told<'f, 'a>> {
+    if charge::take(parts.len() * PART).is_err() {
+        return Vec::new();
+    }
     let mut all: Vec<Told<'f, 'a>> = Vec::new();
     let mut latest: HashMap<(Op, &'f str), usize> = HashMap::new();
     let mut hanging: Vec<&'f str> = Vec::new();

@@ -1,5 +1,6 @@
 //! `multipart/form-data` (RFC 7578, RFC 2046 section 5.1.1) that lies whole in memory: its parts, borrowed.
 
+use halod_record::charge;
 use halod_record::unusable::Unusable;
 use memchr::memmem::Finder;
 use std::borrow::Cow;
@@ -56,7 +57,7 @@ pub fn parts<'a>(body: &'a [u8], boundary: &str) -> Result<Vec<Part<'a>>, Unusab
         }
         let (name, after) = headers(rest)?;
         let (content, after) = content(after, &finder).ok_or_else(|| wrong("the last part has no end"))?;
-        parts.push(Part { name, content });
+        charge::push(&mut parts, Part { name, content }).map_err(|full| wrong(full.to_string()))?;
         rest = after;
     }
 }

@@ -4,9 +4,13 @@ use super::content::{self, Indexed};
 use super::dialects::{self, CONVENTIONS, DIALECTS, Entry};
 use super::table::{FIELDS, Field, Side};
 use crate::otlp::model::{AnyValue, KeyValue, Span, SpanEvent};
+use halod_record::charge;
 use halod_record::event::Content;
 use halod_record::json::{self, Json, Text};
 use std::borrow::Cow;
+
+/// What an attribute takes at most beside its value: in a list by index, and in the message made of that.
+const ATTRIBUTE: usize = 256;
 
 /// What a span's attributes and events say, by [`Field`].
 ///
@@ -55,6 +59,9 @@ impl<'a> Found<'a> {
     }
 
     fn attributes(&mut self, attributes: &'a [KeyValue<'a>]) {
+        if charge::take(attributes.len() * ATTRIBUTE).is_err() {
+            return;
+        }
         for KeyValue { key, value } in attributes {
             match dialects::find(key) {
                 Some(entry) => self.put(entry, value),
@@ -101,6 +108,9 @@ impl<'a> Found<'a> {
     }
 
     fn event(&mut self, event: &'a SpanEvent<'a>) {
+        if charge::take((event.attributes.len() + 1) * ATTRIBUTE).is_err() {
+            return;
+        }
         match event.name.as_ref() {
             "gen_ai.choice" => self.choices.push(event),
             "gen_ai.system.message"

@@ -14,6 +14,7 @@ pub use logs::logs;
 use super::ids::{self, BadId};
 use super::model::{AnyValue, KeyValue, Rejected, ResourceSpans, ScopeSpans, Span, SpanEvent, Traces};
 use super::{DecodeError, Signal};
+use halod_record::charge;
 use reader::{Fault, Kind, Reader, wrong};
 use scalar::{base64, double, enumeration, hex, int64, uint32, uint64};
 use std::borrow::Cow;
@@ -29,8 +30,7 @@ pub fn traces(text: &[u8]) -> Result<Traces<'_>, DecodeError> {
     outer(&mut r, Signal::Traces, |r| {
         let at = traces.resource_spans.len();
         let resource = resource_spans(r, at, &mut traces.rejected)?;
-        traces.resource_spans.push(resource);
-        Ok(())
+        Ok(charge::push(&mut traces.resource_spans, resource)?)
     })?;
     r.finish()?;
     Ok(traces)
@@ -126,8 +126,7 @@ fn resource_spans<'a>(
         0 => r.message(&["attributes"], |r, _| key_values(r, &mut out.resource)),
         _ => r.list(|r| {
             let scope = scope_spans(r, (at, out.scopes.len()), rejected)?;
-            out.scopes.push(scope);
-            Ok(())
+            Ok(charge::push(&mut out.scopes, scope)?)
         }),
     })?;
     Ok(out)
@@ -163,7 +162,7 @@ fn items<'a, T>(
     r.list(|r| {
         let start = r.clone();
         match read(r) {
-            Ok(Ok(item)) => out.push(item),
+            Ok(Ok(item)) => charge::push(out, item)?,
             Ok(Err(bad)) => rejected.add(|| format!("{}: {}", place(seen), bad.0)),
             Err(Fault::Value { field, problem }) => {
                 rejected.add(|| format!("{}: {field} {problem}", place(seen)));
@@ -210,7 +209,7 @@ fn span<'a>(r: &mut Reader<'a>) -> Result<Result<Span<'a>, BadId>, Fault> {
             "startTimeUnixNano" => out.start_time_unix_nano = uint64(r)?,
             "endTimeUnixNano" => out.end_time_unix_nano = uint64(r)?,
             "attributes" => key_values(r, &mut out.attributes)?,
-            "events" => r.list(|r| event(r).map(|event| out.events.push(event)))?,
+            "events" => r.list(|r| Ok(charge::push(&mut out.events, event(r)?)?))?,
             "links" => r.list(link)?,
             "status" => status(r, &mut out)?,
             // The three counts of what the sender dropped.
@@ -272,8 +271,7 @@ fn key_values<'a>(r: &mut Reader<'a>, out: &mut Vec<KeyValue<'a>>) -> Result<(),
             }
             Ok(())
         })?;
-        out.push(pair);
-        Ok(())
+        Ok(charge::push(out, pair)?)
     })
 }
 
@@ -298,7 +296,7 @@ fn any_value<'a>(r: &mut Reader<'a>) -> Result<AnyValue<'a>, Fault> {
             3 => AnyValue::Double(double(r)?),
             4 => {
                 let mut values = Vec::new();
-                r.message(&["values"], |r, _| r.list(|r| any_value(r).map(|value| values.push(value))))?;
+                r.message(&["values"], |r, _| r.list(|r| Ok(charge::push(&mut values, any_value(r)?)?)))?;
                 AnyValue::Array(values)
             }
             5 => {

@@ -14,6 +14,7 @@ pub mod protobuf;
 mod schema;
 pub(crate) mod wire;
 
+use halod_record::charge::Exhausted;
 use std::fmt;
 use thiserror::Error;
 
@@ -40,7 +41,7 @@ impl fmt::Display for Signal {
     }
 }
 
-/// Why a request cannot be read at all. Sending the same bytes again cannot help.
+/// Why a request cannot be read at all. Sending the same bytes again cannot help, unless there was no memory.
 ///
 /// Offsets count bytes of the decompressed body from 0. Nothing of the body's content is quoted.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -65,6 +66,9 @@ pub enum DecodeError {
     Json { offset: usize, problem: &'static str },
     #[error("{path}: {problem}")]
     Field { path: String, problem: &'static str },
+    /// There is no memory for its messages, whatever the bytes.
+    #[error(transparent)]
+    Exhausted(#[from] Exhausted),
     #[error(
         "this is a {found} request, but it was sent to where {expected} are received; send it to the {found} path or service"
     )]

@@ -14,6 +14,7 @@ use super::model::{AnyValue, KeyValue, Rejected, ResourceSpans, ScopeSpans, Span
 use super::schema;
 use super::wire::{FIXED32, FIXED64, LEN, Reader, VARINT, key, tags};
 use super::{DecodeError, MAX_MESSAGES, Signal};
+use halod_record::charge;
 use std::borrow::Cow;
 use std::cell::Cell;
 
@@ -26,7 +27,7 @@ pub fn traces(bytes: &[u8]) -> Result<Traces<'_>, DecodeError> {
     let mut traces = Traces::default();
     let messages = Cell::new(MAX_MESSAGES);
     match request(Reader::new(bytes, &messages), &mut traces) {
-        Err(error @ DecodeError::TooMany { .. }) => Err(error),
+        Err(error @ (DecodeError::TooMany { .. } | DecodeError::Exhausted(_))) => Err(error),
         Err(error) => Err(schema::other_signal(bytes, Signal::Traces).unwrap_or(error)),
         // A gauge's name and description sit where the ids of a span do: such a request decodes,
         // but into spans of which none has usable ids.
@@ -56,7 +57,7 @@ fn request<'a>(mut r: Reader<'a, '_>, traces: &mut Traces<'a>) -> Result<(), Dec
             RESOURCE_SPANS => {
                 let at = traces.resource_spans.len();
                 let resource = resource_spans(r.message()?, at, &mut traces.rejected)?;
-                traces.resource_spans.push(resource);
+                charge::push(&mut traces.resource_spans, resource)?;
             }
             other => r.unknown(other, tags(&[1]), "ExportTraceServiceRequest")?,
         }
@@ -79,7 +80,8 @@ fn resource_spans<'a>(
             RESOURCE => resource(r.message()?, &mut out.resource)?,
             SCOPE_SPANS => {
                 let place = Place { resource: at, scope: out.scopes.len() };
-                out.scopes.push(scope_spans(r.message()?, place, rejected)?);
+                let scope = scope_spans(r.message()?, place, rejected)?;
+                charge::push(&mut out.scopes, scope)?;
             }
             SCHEMA_URL => drop(r.string()?),
             other => r.unknown(other, tags(&[1, 2, 3]), "ResourceSpans")?,
@@ -94,7 +96,7 @@ fn resource<'a>(mut r: Reader<'a, '_>, attributes: &mut Vec<KeyValue<'a>>) -> Re
     const ENTITY_REFS: u32 = key(3, LEN);
     while let Some(field) = r.key()? {
         match field {
-            ATTRIBUTES => attributes.push(key_value(r.message()?)?),
+            ATTRIBUTES => charge::push(attributes, key_value(r.message()?)?)?,
             DROPPED => drop(r.varint()?),
             ENTITY_REFS => schema::check(r.message()?, &schema::ENTITY_REF)?,
             other => r.unknown(other, tags(&[1, 2, 3]), "Resource")?,
@@ -127,12 +129,12 @@ fn scope_spans<'a>(
                 let message = r.message()?;
                 if out.spans.is_empty() {
                     // Spans of one batch are alike; a span shorter than this is not worth a guess.
-                    out.spans.reserve(1 + r.remaining() / message.remaining().max(64));
+                    charge::reserve(&mut out.spans, 1 + r.remaining() / message.remaining().max(64))?;
                 }
                 match span(message, hint)? {
                     Ok(span) => {
                         hint = span.attributes.len();
-                        out.spans.push(span);
+                        charge::push(&mut out.spans, span)?;
                     }
                     Err(bad) => rejected.add(|| {
                         let Place { resource, scope } = place;
@@ -198,9 +200,9 @@ fn span<'a>(mut r: Reader<'a, '_>, hint: usize) -> Result<Result<Span<'a>, BadId
                 let message = r.message()?;
                 if out.attributes.is_empty() {
                     // Bounded by what the rest can hold, so that a tiny span cannot claim much.
-                    out.attributes.reserve(1 + hint.min(r.remaining() / 8));
+                    charge::reserve(&mut out.attributes, 1 + hint.min(r.remaining() / 8))?;
                 }
-                out.attributes.push(key_value(message)?);
+                charge::push(&mut out.attributes, key_value(message)?)?;
             }
             TRACE_ID => trace = r.bytes()?,
             SPAN_ID => id = r.bytes()?,
@@ -211,7 +213,7 @@ fn span<'a>(mut r: Reader<'a, '_>, hint: usize) -> Result<Result<Span<'a>, BadId
             START => out.start_time_unix_nano = r.fixed64()?,
             END => out.end_time_unix_nano = r.fixed64()?,
             DROPPED_ATTRIBUTES => dropped[0] = r.varint()? as u32,
-            EVENTS => out.events.push(event(r.message()?)?),
+            EVENTS => charge::push(&mut out.events, event(r.message()?)?)?,
             DROPPED_EVENTS => dropped[1] = r.varint()? as u32,
             LINKS => schema::check(r.message()?, &schema::LINK)?,
             DROPPED_LINKS => dropped[2] = r.varint()? as u32,
@@ -241,7 +243,7 @@ fn event<'a>(mut r: Reader<'a, '_>) -> Result<SpanEvent<'a>, DecodeError> {
         match field {
             TIME => out.time_unix_nano = r.fixed64()?,
             NAME => out.name = Cow::Borrowed(r.string()?),
-            ATTRIBUTES => out.attributes.push(key_value(r.message()?)?),
+            ATTRIBUTES => charge::push(&mut out.attributes, key_value(r.message()?)?)?,
             DROPPED => drop(r.varint()?),
             other => r.unknown(other, tags(&[1, 2, 3, 4]), "Span.Event")?,
         }
@@ -322,7 +324,7 @@ fn array<'a>(mut r: Reader<'a, '_>, out: &mut AnyValue<'a>) -> Result<(), Decode
             VALUES => {
                 let mut value = AnyValue::Empty;
                 any_value(r.message()?, &mut value)?;
-                values.push(value);
+                charge::push(&mut values, value)?;
             }
             other => r.unknown(other, tags(&[1]), "ArrayValue")?,
         }
@@ -339,7 +341,7 @@ fn kvlist<'a>(mut r: Reader<'a, '_>, out: &mut AnyValue<'a>) -> Result<(), Decod
     };
     while let Some(field) = r.key()? {
         match field {
-            VALUES => values.push(key_value(r.message()?)?),
+            VALUES => charge::push(&mut values, key_value(r.message()?)?)?,
             other => r.unknown(other, tags(&[1]), "KeyValueList")?,
         }
     }

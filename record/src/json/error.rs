@@ -1,5 +1,6 @@
 //! What is wrong with a text that is not JSON, and where.
 
+use crate::charge::Exhausted;
 use std::fmt;
 
 /// Why a text is not JSON (or not within the limits), and where.
@@ -25,9 +26,17 @@ pub enum Problem {
     ControlCharacter,
     BadEscape,
     ExtraData,
-    TooDeep { limit: usize },
-    IntegerTooLong { limit: usize },
-    TooMany { limit: usize },
+    TooDeep {
+        limit: usize,
+    },
+    IntegerTooLong {
+        limit: usize,
+    },
+    TooMany {
+        limit: usize,
+    },
+    /// There is no memory for the value ([`crate::charge`]), whatever the text.
+    Exhausted,
 }
 
 impl fmt::Display for Problem {
@@ -44,6 +53,7 @@ impl fmt::Display for Problem {
             Self::TooDeep { limit } => write!(f, "nested more than {limit} levels deep"),
             Self::IntegerTooLong { limit } => write!(f, "an integer of more than {limit} digits"),
             Self::TooMany { limit } => write!(f, "more than {limit} items or values"),
+            Self::Exhausted => Exhausted.fmt(f),
         }
     }
 }

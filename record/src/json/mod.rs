@@ -14,13 +14,16 @@ pub use error::{ParseError, Problem};
 pub use parse::{Limits, Parsed, find_special, is_left_unparsed, parse, parse_embedded, parse_with};
 pub use split::{Listing, Most, split, values_in};
 
+use crate::charge;
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 /// One JSON value, borrowing from the text it was parsed from where it can.
-#[derive(Clone, Debug, PartialEq)]
+///
+/// Who copies a value is charged for it ([`charge`]); where there is no room the copy is null.
+#[derive(Debug, PartialEq)]
 pub enum Json<'a> {
     Null,
     Bool(bool),
@@ -34,8 +37,8 @@ pub enum Json<'a> {
 }
 
 /// A JSON string. Python's parser accepts lone surrogates (`"\ud800"`), which UTF-8 cannot hold;
-/// such a string is kept in WTF-8, every other one is plain UTF-8.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// such a string is kept in WTF-8, every other one is plain UTF-8. Copies are charged for as those of values.
+#[derive(Debug, PartialEq, Eq)]
 pub enum Text<'a> {
     Utf8(Cow<'a, str>),
     /// Bytes in WTF-8 that hold at least one lone surrogate (`ED A0..BF xx`).
@@ -66,9 +69,16 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// The same value, free of the text that it was read from.
+    /// The same value, free of the text that it was read from; null where there is no room for it.
     #[must_use]
     pub fn into_owned(self) -> Json<'static> {
+        if charge::take(self.weight()).is_err() {
+            return Json::Null;
+        }
+        self.copied()
+    }
+
+    fn copied(self) -> Json<'static> {
         match self {
             Self::Null => Json::Null,
             Self::Bool(bool) => Json::Bool(bool),
@@ -76,27 +86,48 @@ impl<'a> Json<'a> {
             Self::BigInt(digits) => Json::BigInt(Cow::Owned(digits.into_owned())),
             Self::Float(float) => Json::Float(float),
             Self::Str(text) => Json::Str(text.into_owned()),
-            Self::Array(items) => Json::Array(items.into_iter().map(Json::into_owned).collect()),
+            Self::Array(items) => Json::Array(items.into_iter().map(Json::copied).collect()),
             Self::Object(entries) => Json::Object(
-                entries.into_iter().map(|(key, value)| (key.into_owned(), value.into_owned())).collect(),
+                entries.into_iter().map(|(key, value)| (key.into_owned(), value.copied())).collect(),
             ),
         }
     }
 
-    /// About how many bytes of memory the value takes when it is owned.
+    /// At least how many bytes of memory the value takes when it is owned.
     #[must_use]
     pub fn weight(&self) -> usize {
-        size_of::<Self>()
-            + match self {
-                Self::BigInt(digits) => digits.len(),
-                Self::Str(text) => text.as_bytes().len(),
-                Self::Array(items) => items.iter().map(Json::weight).sum(),
-                Self::Object(entries) => entries
-                    .iter()
-                    .map(|(key, value)| size_of::<Text<'_>>() + key.as_bytes().len() + value.weight())
-                    .sum(),
-                Self::Null | Self::Bool(_) | Self::Int(_) | Self::Float(_) => 0,
+        size_of::<Self>() + self.beside(|text| text.len())
+    }
+
+    /// What the value takes beside itself, where a string takes what `text` says, unless it is one that
+    /// can't be borrowed.
+    fn beside(&self, text: fn(&Cow<'_, str>) -> usize) -> usize {
+        match self {
+            Self::BigInt(digits) => text(digits),
+            Self::Str(string) => string.beside(text),
+            Self::Array(items) => items.iter().map(|item| size_of::<Self>() + item.beside(text)).sum(),
+            Self::Object(entries) => entries
+                .iter()
+                .map(|(key, value)| size_of::<(Text<'_>, Self)>() + key.beside(text) + value.beside(text))
+                .sum(),
+            Self::Null | Self::Bool(_) | Self::Int(_) | Self::Float(_) => 0,
+        }
+    }
+
+    /// The same value again, where there is room for it already.
+    fn again(&self) -> Self {
+        match self {
+            Self::Null => Self::Null,
+            Self::Bool(bool) => Self::Bool(*bool),
+            Self::Int(int) => Self::Int(*int),
+            Self::BigInt(digits) => Self::BigInt(digits.clone()),
+            Self::Float(float) => Self::Float(*float),
+            Self::Str(text) => Self::Str(text.again()),
+            Self::Array(items) => Self::Array(items.iter().map(Self::again).collect()),
+            Self::Object(entries) => {
+                Self::Object(entries.iter().map(|(key, value)| (key.again(), value.again())).collect())
             }
+        }
     }
 
     /// The text of a string without lone surrogates.
@@ -109,7 +140,42 @@ impl<'a> Json<'a> {
     }
 }
 
+/// What a copy of a text that may be borrowed takes.
+#[allow(clippy::ptr_arg)] // Whether it is borrowed is what counts.
+fn copy_of(text: &Cow<'_, str>) -> usize {
+    match text {
+        Cow::Borrowed(_) => 0,
+        Cow::Owned(text) => text.len(),
+    }
+}
+
+impl Clone for Json<'_> {
+    fn clone(&self) -> Self {
+        if charge::take(self.beside(copy_of)).is_ok() { self.again() } else { Self::Null }
+    }
+}
+
+impl Clone for Text<'_> {
+    fn clone(&self) -> Self {
+        if charge::take(self.beside(copy_of)).is_ok() { self.again() } else { Self::from("") }
+    }
+}
+
 impl<'a> Text<'a> {
+    fn beside(&self, text: fn(&Cow<'_, str>) -> usize) -> usize {
+        match self {
+            Self::Utf8(string) => text(string),
+            Self::Wtf8(bytes) => bytes.len(),
+        }
+    }
+
+    fn again(&self) -> Self {
+        match self {
+            Self::Utf8(text) => Self::Utf8(text.clone()),
+            Self::Wtf8(bytes) => Self::Wtf8(bytes.clone()),
+        }
+    }
+
     /// The text, unless it holds a lone surrogate.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
@@ -135,11 +201,12 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// The text with U+FFFD in place of each lone surrogate.
+    /// The text with U+FFFD in place of each lone surrogate; nothing where there is no room for it.
     #[must_use]
     pub fn to_lossy(&self) -> Cow<'_, str> {
         match self {
             Self::Utf8(text) => Cow::Borrowed(text),
+            Self::Wtf8(bytes) if charge::take(bytes.len()).is_err() => Cow::Borrowed(""),
             Self::Wtf8(bytes) => Cow::Owned(wtf8_lossy(bytes)),
         }
     }
@@ -206,9 +273,23 @@ fn find_surrogate(bytes: &[u8]) -> Option<usize> {
 /// Up to this many keys are compared with each other; more go through a hash map.
 const FEW_KEYS: usize = 16;
 
+/// What a key takes in the set of those seen, at most.
+const SEEN: usize = 40;
+
+/// What a key takes beside its bytes where repeats are resolved: in the map, and with its value in the list.
+const KEPT: usize = 128 + size_of::<(Text<'_>, Json<'_>)>();
+
 /// Applies "first place, last value" and returns the first key seen twice.
 fn last_wins<'a>(entries: Vec<(Text<'a>, Json<'a>)>) -> (Vec<(Text<'a>, Json<'a>)>, Option<Text<'a>>) {
+    let _lookup = charge::passing();
+    if entries.len() > FEW_KEYS && charge::take(entries.len().saturating_mul(SEEN)).is_err() {
+        return (entries, None);
+    }
     if !has_repeats(&entries) {
+        return (entries, None);
+    }
+    let keys = entries.iter().map(|(key, _)| key.as_bytes().len() + KEPT).sum();
+    if charge::take(keys).is_err() {
         return (entries, None);
     }
     let mut first_repeated = None;

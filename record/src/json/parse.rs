@@ -5,6 +5,7 @@
 //! format uses it (integers only), so that a caller may hash the text itself.
 
 use super::{Json, ParseError, Problem, Text, cmp_utf16, last_wins};
+use crate::charge::{self, Exhausted};
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
@@ -107,6 +108,9 @@ pub fn parse_with<'a>(text: &'a str, limits: &Limits) -> Result<Parsed<'a>, Pars
 
 type Fault = (Problem, usize);
 
+/// Room for so many entries is made when an object begins.
+const ENTRIES: usize = 8;
+
 /// A container whose end has not been seen.
 enum Open<'a> {
     Array(Vec<Json<'a>>),
@@ -140,12 +144,13 @@ impl<'a> Parser<'a, '_> {
                 if self.values > self.limits.values {
                     return Err((Problem::TooMany { limit: self.limits.values }, self.at));
                 }
-                match parent {
-                    Open::Array(items) => items.push(value),
+                let held = match parent {
+                    Open::Array(items) => charge::push(items, value),
                     Open::Object { entries, key } => {
-                        entries.push((std::mem::replace(key, Text::from("")), value));
+                        charge::push(entries, (std::mem::replace(key, Text::from("")), value))
                     }
-                }
+                };
+                held.map_err(|Exhausted| (Problem::Exhausted, self.at))?;
                 match (next, parent) {
                     (Some(b','), Open::Array(_)) => {
                         self.at += 1;
@@ -187,19 +192,20 @@ impl<'a> Parser<'a, '_> {
                 self.depth = self.depth.max(open.len() + 1);
                 self.at += 1;
                 self.skip_space();
-                if bracket == b'[' {
+                let opened = if bracket == b'[' {
                     if self.take(b"]") {
                         return Ok(Some(Json::Array(Vec::new())));
                     }
-                    open.push(Open::Array(Vec::new()));
+                    charge::push(open, Open::Array(Vec::new()))
                 } else {
                     if self.take(b"}") {
                         return Ok(Some(Json::Object(Vec::new())));
                     }
                     let key = self.key()?;
-                    open.push(Open::Object { entries: Vec::with_capacity(8), key });
-                }
-                Ok(None)
+                    charge::list(ENTRIES)
+                        .and_then(|entries| charge::push(open, Open::Object { entries, key }))
+                };
+                opened.map(|()| None).map_err(|Exhausted| (Problem::Exhausted, start))
             }
             Some(b'-' | b'0'..=b'9') => self.number().map(Some),
             Some(b't') if self.take(b"true") => Ok(Some(Json::Bool(true))),
@@ -315,11 +321,14 @@ impl<'a> Parser<'a, '_> {
 
     /// Reads the rest of a string whose first escape is at `escape`.
     fn escaped_string(&mut self, open: usize, escape: usize) -> Result<Text<'a>, Fault> {
-        let mut out: Vec<u8> = Vec::with_capacity(escape - open + 16);
+        let full = |Exhausted| (Problem::Exhausted, open);
+        let mut out: Vec<u8> = charge::list(escape - open + 16).map_err(full)?;
         let mut surrogates = false;
         let mut run = open + 1;
         let mut at = escape;
         loop {
+            // For the run, and the longest character that an escape stands for.
+            charge::reserve(&mut out, at - run + 4).map_err(full)?;
             out.extend_from_slice(self.bytes.get(run..at).unwrap_or_default());
             match self.bytes.get(at) {
                 Some(b'"') => break,

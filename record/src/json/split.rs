@@ -4,6 +4,7 @@
 //! on them, and one value that is no JSON spoils no other.
 
 use super::error::{ParseError, Problem};
+use crate::charge::{self, Exhausted};
 
 /// How a text lists its values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,16 +47,17 @@ pub fn split<'a>(text: &'a str, most: &Most) -> Result<(Listing, Vec<&'a str>), 
     if !whole.contains('\n') {
         return one.and_then(|_| Err(scan.error(Problem::ExtraData)));
     }
-    let lines: Vec<_> = whole.lines().map(str::trim_ascii).filter(|line| !line.is_empty()).collect();
-    if lines.len() > most.items {
-        return Err(ParseError::new(Problem::TooMany { limit: most.items }, text, text.len()));
-    }
-    let mut values = 0;
-    for line in &lines {
+    let refused = |problem| ParseError::new(problem, text, text.len());
+    let (mut lines, mut values) = (Vec::new(), 0);
+    for line in whole.lines().map(str::trim_ascii).filter(|line| !line.is_empty()) {
+        if lines.len() == most.items {
+            return Err(refused(Problem::TooMany { limit: most.items }));
+        }
         values += values_in(line);
-    }
-    if values > most.values {
-        return Err(ParseError::new(Problem::TooMany { limit: most.values }, text, text.len()));
+        if values > most.values {
+            return Err(refused(Problem::TooMany { limit: most.values }));
+        }
+        charge::push(&mut lines, line).map_err(|Exhausted| refused(Problem::Exhausted))?;
     }
     Ok((Listing::Lines, lines))
 }
@@ -109,7 +111,8 @@ impl<'a> Scan<'a, '_> {
             if items.len() == self.most.items {
                 return Err(self.error(Problem::TooMany { limit: self.most.items }));
             }
-            items.push(self.value()?);
+            let value = self.value()?;
+            charge::push(&mut items, value).map_err(|Exhausted| self.error(Problem::Exhausted))?;
             match self.peek() {
                 Some(b',') => self.at += 1,
                 Some(b']') => {

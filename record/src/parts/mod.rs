@@ -9,6 +9,7 @@ mod reduce;
 mod wire;
 
 use super::build::Builder;
+use super::charge;
 use super::draft::{Draft, Scratch};
 use super::hash;
 use super::ids::RecordId;
@@ -91,6 +92,7 @@ impl Builder {
     /// What is kept of a message: contents as what a record says of them, names masked.
     #[must_use]
     pub fn reduce(&self, fragment: Fragment<'_>, scratch: &mut Scratch) -> Message {
+        let _passing = charge::passing();
         Message::new(reduce::fragment(self, fragment, scratch))
     }
 

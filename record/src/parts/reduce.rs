@@ -1,6 +1,7 @@
 //! What is kept of a message that waits for others: never content, and names as a record shows them.
 
 use crate::build::Builder;
+use crate::canon;
 use crate::content::error_hash;
 use crate::draft::Scratch;
 use crate::event::{Agent, Content, Digest, Fact, Found, Told, Usage};
@@ -38,10 +39,7 @@ pub(super) fn fragment(
         Content::Value(Json::Str(text)) => error(builder, &text.to_lossy(), Told::Error, scratch),
         // A sender may say the text in a structure; a record hashes text.
         Content::Value(value) => {
-            let mut text = Vec::new();
-            let written = crate::canon::write(&value, &mut text);
-            let text =
-                if written.is_ok() { String::from_utf8(text).unwrap_or_default() } else { String::new() };
+            let text = canon::charged(&value).unwrap_or_default();
             error(builder, &text, Told::Error, scratch)
         }
         Content::Digest(digest) => Content::Digest(digest),

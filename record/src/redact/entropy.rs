@@ -2,7 +2,7 @@
 
 use super::chars::first;
 use super::probe::{TOKEN_RUN, token};
-use super::text::Span;
+use super::text::{Span, add};
 
 /// Bits per character from which a token counts as random.
 const THRESHOLD: f64 = 3.5;
@@ -31,7 +31,7 @@ pub(super) fn find(text: &str, out: &mut Vec<Span>) {
         }
         let start = end - run;
         if run >= TOKEN_RUN && bytes.get(start..end).is_some_and(|token| secret(token, chars)) {
-            out.push(Span { start, end });
+            add(out, Span { start, end });
         }
         done = end;
     }

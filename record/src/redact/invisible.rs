@@ -1,6 +1,7 @@
 //! Characters that show nothing: they must not split a secret.
 
 use super::{chars::space, letters};
+use crate::charge;
 use std::borrow::Cow;
 
 /// Format characters (Cf), Default_Ignorable_Code_Point (both of Unicode 15.1), the blank Braille
@@ -64,6 +65,9 @@ fn hides(left: char, right: char) -> bool {
 /// The text without invisible characters inside what could be a secret.
 pub(super) fn remove(text: &str) -> Cow<'_, str> {
     if letters::only(text) || !text.contains(invisible) {
+        return Cow::Borrowed(text);
+    }
+    if charge::take(text.len()).is_err() {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());

@@ -5,6 +5,7 @@ use super::pattern::number;
 use super::text::Span;
 use super::{Findings, Redactor, Rules, Severity, chars};
 use crate::canon::write_str;
+use crate::charge;
 use crate::json::{Json, Limits, Text, parse_with};
 use std::borrow::Cow;
 use std::io::Write as _;
@@ -177,6 +178,7 @@ impl Redactor {
         }
         let path = place.path && path_value(text);
         self.find(text, if path { Rules::Patterns } else { Rules::Full }, out);
+        let _passing = charge::passing();
         if let Some(value) = nested(text) {
             self.scan_at(&value, Place { depth: place.depth + 1, path: false, ..place }, out);
         }
@@ -201,7 +203,12 @@ impl Redactor {
             Json::Int(number) => drop(write!(out, "{number}")),
             Json::BigInt(digits) => out.extend_from_slice(digits.as_bytes()),
             Json::Float(number) => write_float(*number, out),
-            Json::Str(text) => drop(write_str(&self.shown(&text.to_lossy(), place), out)),
+            Json::Str(text) => {
+                let text = text.to_lossy();
+                let shown = self.shown(&text, place);
+                let kept = shown.get(..shown.floor_char_boundary(enough)).unwrap_or_default();
+                let _ = write_str(kept, out);
+            }
             Json::Array(items) => {
                 self.write_items(items, None, Place { path: place.path, ..inside }, enough, out);
             }
@@ -316,7 +323,8 @@ impl Redactor {
         let mut findings = Findings::default();
         let place = Place { depth: depth + 1, ..Place::top(false) };
         self.scan_at(value, place, &mut findings);
-        if findings.is_empty() {
+        // What is written again is about as long as it was.
+        if findings.is_empty() || charge::take(length.saturating_mul(2)).is_err() {
             return None;
         }
         let mut out = Vec::with_capacity(length);

@@ -39,6 +39,7 @@ pub use findings::{Finding, Findings, MAX_PER_TYPE};
 pub use summary::MAX_SUMMARY;
 pub use table::Severity;
 
+use crate::charge;
 pub(crate) use invisible::shows_nothing;
 use probe::{Probe, Seen};
 use std::borrow::Cow;
@@ -97,8 +98,12 @@ fn with_whole_tokens(text: &str, spans: &mut Vec<Span>) {
     if random == 0 {
         return;
     }
+    let _passing = charge::passing();
     pattern::extra::prefixed(text, spans);
     if spans.len() == random {
+        return;
+    }
+    if charge::take(size_of_val(spans.as_slice())).is_err() {
         return;
     }
     let tokens = spans.split_off(random);
@@ -193,6 +198,7 @@ impl Redactor {
     }
 
     fn find(&self, raw: &str, rules: Rules, out: &mut Findings) {
+        let _passing = charge::passing();
         let text = invisible::remove(raw);
         let seen = self.probe.look(&text);
         if seen.no_rows() && !seen.tokens {
@@ -234,7 +240,7 @@ impl Redactor {
     ) {
         let additions = seen.additions().next().is_some();
         self.find_rows(text, seen.reference(), spans, out, |row, spans| {
-            if additions {
+            if additions && charge::reserve(known, spans.len()).is_ok() {
                 known.extend(spans.iter().map(|span| (row.severity, *span)));
             }
         });
@@ -251,6 +257,9 @@ impl Redactor {
         out: &mut Findings,
     ) {
         self.find_rows(text, seen.additions(), spans, out, |row, spans| {
+            if charge::take(size_of_val(known)).is_err() {
+                return;
+            }
             let as_grave = known.iter().filter(|(severity, _)| *severity >= row.severity);
             let mut known = as_grave.map(|(_, span)| *span).collect();
             text::join(&mut known);

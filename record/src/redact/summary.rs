@@ -51,12 +51,12 @@ impl Redactor {
                 if masked.len() <= WINDOW {
                     return shorten(&masked);
                 }
-                masked.into_owned()
+                masked
             }
             value => {
                 let mut out = Vec::with_capacity(256);
                 self.write(value, clean, ENOUGH, &mut out);
-                String::from_utf8(out).ok()?
+                Cow::Owned(String::from_utf8(out).ok()?)
             }
         };
         // Once more as text: a number that is a card's, and what only the whole shows.
@@ -90,7 +90,10 @@ impl Redactor {
             Json::Int(number) => out.push_str(&number.to_string()),
             Json::BigInt(digits) => out.push_str(digits),
             Json::Float(number) => out.push_str(&python_float(*number)),
-            Json::Str(text) => out.push_str(&self.inner(text, depth)),
+            Json::Str(text) => {
+                let text = self.inner(text, depth);
+                out.push_str(text.get(..text.floor_char_boundary(ENOUGH)).unwrap_or_default());
+            }
             Json::Array(items) => {
                 for (at, item) in items.iter().enumerate() {
                     if at > 0 {

@@ -1,6 +1,7 @@
 //! Working on one text: what was found where, and the text with it masked.
 
 use super::table::{Mask, Row};
+use crate::charge;
 
 /// Where something was found, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,9 +10,14 @@ pub(super) struct Span {
     pub(super) end: usize,
 }
 
+/// Adds a place, unless there is no room for it.
+pub(super) fn add(spans: &mut Vec<Span>, span: Span) {
+    let _ = charge::push(spans, span);
+}
+
 /// Replaces each place in `text` by what `mask` writes; `None` when that changes nothing.
 pub(super) fn replace(text: &str, spans: &[Span], mask: Mask) -> Option<String> {
-    if spans.is_empty() {
+    if spans.is_empty() || charge::take(text.len()).is_err() {
         return None;
     }
     let mut out = String::with_capacity(text.len());

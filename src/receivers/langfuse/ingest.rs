@@ -1,8 +1,8 @@
 //! A batch of the ingestion API: each event on its own, answered on its own.
 
+use crate::ingest::RequestBuilder;
+use crate::ingest::claim::{CLAIMED, HeaderClaim};
 use crate::net::status::Fault;
-use crate::receivers::delivery::Sheet;
-use crate::receivers::tenancy::{CLAIMED, HeaderClaim};
 use bytes::Bytes;
 use halo_adapters::langfuse;
 use halod_record::event::Fact;
@@ -24,11 +24,11 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// Reads a body and puts what its events tell on the sheet.
+    /// Reads a body's events into the request.
     ///
     /// # Errors
     /// It is no batch, or does not fit in flight.
-    pub(super) fn read(bytes: &Bytes, claim: &HeaderClaim, sheet: &mut Sheet) -> Result<Self, Fault> {
+    pub(super) fn read(bytes: &Bytes, request: &mut RequestBuilder) -> Result<Self, Fault> {
         let body = parse(bytes)?;
         let Some(Json::Array(events)) = body.get("batch") else {
             return Err(Fault::Undecodable("batch: expected a list of events".into()));
@@ -38,24 +38,24 @@ impl Batch {
             let id = id(event);
             match langfuse::fragment(event) {
                 Ok(None) => {
-                    sheet.filtered += 1;
+                    request.filter(1);
                     batch.taken.push(id);
                 }
-                Ok(Some(fragment)) => match placed(claim, fragment) {
+                Ok(Some(fragment)) => match placed(request.tenants.claim(), fragment) {
                     Ok((fragment, tenant)) => {
-                        sheet.fragment(fragment, tenant)?;
+                        request.push_part(fragment, tenant)?;
                         batch.taken.push(id);
                     }
-                    Err(reason) => batch.refuse(id, &reason, sheet),
+                    Err(reason) => batch.refuse(id, &reason, request),
                 },
-                Err(reason) => batch.refuse(id, &reason, sheet),
+                Err(reason) => batch.refuse(id, &reason, request),
             }
         }
         Ok(batch)
     }
 
-    fn refuse(&mut self, id: String, reason: &Unusable, sheet: &mut Sheet) {
-        sheet.reject(reason.to_string());
+    fn refuse(&mut self, id: String, reason: &Unusable, request: &mut RequestBuilder) {
+        request.reject(reason.to_string());
         self.refused.push((id, reason.to_string()));
     }
 
@@ -76,11 +76,11 @@ pub(super) enum Scores {
 }
 
 impl Scores {
-    /// Reads a body and puts what it tells on the sheet.
+    /// Reads a body's scores into the request.
     ///
     /// # Errors
     /// It is neither, or does not fit in flight.
-    pub(super) fn read(bytes: &Bytes, claim: &HeaderClaim, sheet: &mut Sheet) -> Result<Self, Fault> {
+    pub(super) fn read(bytes: &Bytes, request: &mut RequestBuilder) -> Result<Self, Fault> {
         let (scores, one) = match parse(bytes)? {
             Json::Array(scores) => (scores, false),
             score => (vec![score], true),
@@ -91,17 +91,18 @@ impl Scores {
         let events: Vec<Json<'_>> = scores.into_iter().map(event).collect();
         let (mut taken, mut refused) = (0, Vec::new());
         for event in &events {
+            let claim = request.tenants.claim();
             let placed =
                 langfuse::fragment(event).and_then(|told| told.map(|told| placed(claim, told)).transpose());
             match placed {
                 Ok(Some((fragment, tenant))) => {
-                    sheet.fragment(fragment, tenant)?;
+                    request.push_part(fragment, tenant)?;
                     taken += 1;
                 }
                 Ok(None) => {}
                 Err(reason) if one => return Err(Fault::Undecodable(reason.to_string())),
                 Err(reason) => {
-                    sheet.reject(reason.to_string());
+                    request.reject(reason.to_string());
                     refused.push(reason.to_string());
                 }
             }

@@ -12,15 +12,18 @@ mod tests;
 
 pub use self::keys::Keys;
 
-use super::delivery::{Delivery, Sheet};
+use super::otlp::signals::Signals;
 use super::otlp::{Guest, OtlpService};
-use super::requests::RequestEntry;
-use super::tenancy::{HeaderClaim, TenantRule};
 use crate::hold::Hold;
+use crate::ingest::claim::{HeaderClaim, TenantRule};
+use crate::ingest::requests::RequestEntry;
+use crate::ingest::{Body, Ingest, RequestBuilder};
 use crate::net::answer::{self, Reply};
 use crate::net::body::Reader;
 use crate::net::status::Fault;
-use http::{Method, Request, Response, StatusCode, Uri};
+use bytes::Bytes;
+use halo_adapters::otlp::Signal;
+use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use ingest::{Batch, Scores};
 use serde_json::{Value, json};
@@ -29,9 +32,11 @@ use std::sync::Arc;
 /// Answers requests of Langfuse's SDKs. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct LangfuseService {
-    pub delivery: Delivery,
+    pub ingest: Arc<Ingest>,
     pub hold: Hold,
     pub otlp: OtlpService,
+    /// The way of what comes over OTLP.
+    pub otlp_ingest: Signals<Arc<Ingest>>,
     pub tenant: Arc<TenantRule>,
     pub keys: Arc<Keys>,
 }
@@ -69,7 +74,7 @@ impl Wanted {
 
 impl LangfuseService {
     /// Answers one request.
-    pub async fn answer(&self, mut request: Request<Incoming>, entry: &mut RequestEntry) -> Response<Reply> {
+    pub async fn answer(&self, request: Request<Incoming>, entry: &mut RequestEntry) -> Response<Reply> {
         let wanted = Wanted::of(request.method(), request.uri().path());
         let known = self.keys.tenant(request.headers());
         let claim = known.map(|tenant| self.tenant.claim(tenant, request.headers()));
@@ -80,10 +85,8 @@ impl LangfuseService {
             }
             (_, Err(fault)) => self.refuse(request, entry, &fault).await,
             (Wanted::Traces, Ok(claim)) => {
-                let uri = std::mem::replace(request.uri_mut(), Uri::from_static("/v1/traces"));
-                let (tee, items) = (self.delivery.tee.clone(), self.delivery.stats().guests.clone());
-                request.extensions_mut().insert(Guest { claim, tee, uri, items });
-                self.otlp.answer(request, entry).await
+                let guest = Guest { signal: Signal::Traces, claim, ingest: &self.otlp_ingest };
+                self.otlp.answer_guest(request, guest, entry).await
             }
             (Wanted::Ingestion | Wanted::Score, Ok(claim)) => self.take(request, entry, wanted, claim).await,
             (Wanted::Projects, Ok(_)) => answer::json(StatusCode::OK, &projects(), None),
@@ -109,9 +112,9 @@ impl LangfuseService {
         claim: HeaderClaim,
     ) -> Response<Reply> {
         let (head, body) = request.into_parts();
-        let mut reader = Reader::new(body, &self.delivery.limits);
+        let mut reader = Reader::new(body, &self.ingest.limits);
         let tenant = claim.known();
-        let taken = match self.delivery.read(&head, &mut reader).await {
+        let taken = match self.ingest.read(&head, &mut reader).await {
             Ok(body) if wanted == Wanted::Score => {
                 self.seal(body, entry, claim, Scores::read).await.map(|scores| scores.answer())
             }
@@ -124,7 +127,7 @@ impl LangfuseService {
         match taken {
             Ok((status, answer)) => answer::json(status, &answer, None),
             Err(fault) => {
-                self.delivery.refused(entry, &fault, tenant.as_ref(), &reader);
+                self.ingest.refused(entry, &fault, tenant.as_ref(), &reader);
                 reader.make_way(head.version, &head.headers).await;
                 said(&fault)
             }
@@ -134,21 +137,21 @@ impl LangfuseService {
     /// Reads a body, seals what is in it, and tells of what can't be used.
     async fn seal<T: Send + 'static>(
         &self,
-        body: super::delivery::Body,
+        body: Body,
         entry: &mut RequestEntry,
         claim: HeaderClaim,
-        read: fn(&bytes::Bytes, &HeaderClaim, &mut Sheet) -> Result<T, Fault>,
+        read: fn(&Bytes, &mut RequestBuilder) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
         let tenant = claim.known();
-        let (sheet, told) =
-            self.delivery.work(body, move |bytes, sheet: &mut Sheet| read(bytes, &claim, sheet)).await?;
-        let rejected = sheet.rejected;
-        // It is answered event by event all the same.
-        match self.delivery.nothing_of(&sheet) {
-            Some(fault) => entry.refuse(&fault),
-            None => drop(self.delivery.submit_to(&self.hold, sheet).await?),
+        let (request, told) = self.ingest.work(body, claim, read).await?;
+        match request.finish() {
+            Ok(request) => drop(request.assemble(&self.hold).await?),
+            // It is answered event by event all the same.
+            Err(unusable) => {
+                self.ingest.lost(unusable.items, tenant.as_ref());
+                entry.refuse(&unusable.into());
+            }
         }
-        self.delivery.unusable(rejected, tenant.as_ref());
         Ok(told)
     }
 
@@ -159,7 +162,7 @@ impl LangfuseService {
         fault: &Fault,
     ) -> Response<Reply> {
         let (head, body) = request.into_parts();
-        let reader = Reader::new(body, &self.delivery.limits);
+        let reader = Reader::new(body, &self.ingest.limits);
         // Who it is is not known: nothing is said of it in a chain.
         entry.refuse(fault);
         reader.make_way(head.version, &head.headers).await;

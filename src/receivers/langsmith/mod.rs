@@ -23,26 +23,29 @@ pub(super) use route::is_ours;
 use self::homes::Homes;
 use self::reading::Asked;
 use self::route::Route;
-use super::delivery::{Delivery, Sheet};
+use super::otlp::signals::Signals;
 use super::otlp::{Guest, OtlpService};
-use super::requests::RequestEntry;
-use super::tenancy::{HeaderClaim, TenantRule};
 use crate::hold::Hold;
+use crate::ingest::Ingest;
+use crate::ingest::claim::{HeaderClaim, TenantRule};
+use crate::ingest::requests::RequestEntry;
 use crate::net::answer::Reply;
 use crate::net::body::Reader;
 use crate::net::status::Fault;
 use halo_adapters::langsmith::multipart;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{Request, Response, Uri};
+use http::{Request, Response};
 use hyper::body::Incoming;
 use std::sync::Arc;
 
 /// Answers LangSmith's SDKs. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct LangSmithService {
-    delivery: Delivery,
+    ingest: Arc<Ingest>,
     otlp: OtlpService,
+    /// The way of what comes over OTLP.
+    otlp_ingest: Signals<Arc<Ingest>>,
     shared: Arc<Shared>,
 }
 
@@ -64,8 +67,13 @@ impl Shared {
 
 impl LangSmithService {
     #[must_use]
-    pub fn new(delivery: Delivery, otlp: OtlpService, shared: Arc<Shared>) -> Self {
-        Self { delivery, otlp, shared }
+    pub fn new(
+        ingest: Arc<Ingest>,
+        otlp: OtlpService,
+        otlp_ingest: Signals<Arc<Ingest>>,
+        shared: Arc<Shared>,
+    ) -> Self {
+        Self { ingest, otlp, otlp_ingest, shared }
     }
 
     /// Answers one request.
@@ -79,28 +87,26 @@ impl LangSmithService {
         let route = Route::of(&head.method, &path);
         let claim = match self.shared.keys.tenant(&head.headers) {
             // What a server can do is asked without a key.
-            _ if route == Route::Info => return answer::info(&self.delivery.limits),
+            _ if route == Route::Info => return answer::info(&self.ingest.limits),
             Ok(tenant) => self.shared.tenant.claim(tenant, &head.headers),
             // Who it is is not known: nothing is said of it in a chain.
             Err(fault) => {
-                let reader = Reader::new(body, &self.delivery.limits);
+                let reader = Reader::new(body, &self.ingest.limits);
                 return self.refuse(&head, reader, entry, &fault).await;
             }
         };
-        if let Some(path) = route::of_otlp(&path) {
-            let uri = std::mem::replace(&mut head.uri, Uri::from_static(path));
-            let (tee, items) = (self.delivery.tee.clone(), self.delivery.stats().guests.clone());
-            head.extensions.insert(Guest { claim, tee, uri, items });
-            return self.otlp.answer(Request::from_parts(head, body), entry).await;
+        if let Some(signal) = route::of_otlp(&path) {
+            let guest = Guest { signal, claim, ingest: &self.otlp_ingest };
+            return self.otlp.answer_guest(Request::from_parts(head, body), guest, entry).await;
         }
-        let mut reader = Reader::new(body, &self.delivery.limits);
+        let mut reader = Reader::new(body, &self.ingest.limits);
         let tenant = claim.known();
         match self.serve(&head, route, claim, &mut reader, entry).await {
             Ok(response) => response,
             // A project holds nothing that an agent did.
             Err(fault) if route == Route::Project => self.refuse(&head, reader, entry, &fault).await,
             Err(fault) => {
-                self.delivery.refused(entry, &fault, tenant.as_ref(), &reader);
+                self.ingest.refused(entry, &fault, tenant.as_ref(), &reader);
                 reader.make_way(head.version, &head.headers).await;
                 answer::error(&fault)
             }
@@ -129,7 +135,7 @@ impl LangSmithService {
         entry: &mut RequestEntry,
     ) -> Result<Response<Reply>, Fault> {
         let asked = match route {
-            Route::Info => return Ok(answer::info(&self.delivery.limits)),
+            Route::Info => return Ok(answer::info(&self.ingest.limits)),
             Route::Settings => return Ok(answer::settings()),
             Route::Projects => return Ok(answer::projects()),
             Route::Project => return self.project(head, reader).await,
@@ -156,22 +162,23 @@ impl LangSmithService {
         reader: &mut Reader<'_, Incoming>,
         entry: &mut RequestEntry,
     ) -> Result<Response<Reply>, Fault> {
-        let body = self.delivery.read(head, reader).await?;
+        let body = self.ingest.read(head, reader).await?;
         let tenant = claim.known();
         let shared = Arc::clone(&self.shared);
-        let read = move |bytes: &bytes::Bytes, sheet: &mut Sheet| {
-            reading::read(bytes, &asked, &claim, &shared.homes, sheet)
+        let work = self
+            .ingest
+            .work(body, claim, move |bytes, request| reading::read(bytes, &asked, &shared.homes, request));
+        let (request, ()) = work.await?;
+        match request.finish() {
+            Ok(request) => request.assemble(&self.shared.hold).await?,
+            Err(unusable) => {
+                // Its items are counted, which says more than how long it was.
+                self.ingest.lost(unusable.items, tenant.as_ref());
+                let fault = unusable.into();
+                entry.refuse(&fault);
+                return Ok(answer::error(&fault));
+            }
         };
-        let (sheet, ()) = self.delivery.work(body, read).await?;
-        let rejected = sheet.rejected;
-        if let Some(fault) = self.delivery.nothing_of(&sheet) {
-            // Its items are counted, which says more than how long it was.
-            self.delivery.unusable(rejected, tenant.as_ref());
-            entry.refuse(&fault);
-            return Ok(answer::error(&fault));
-        }
-        self.delivery.submit_to(&self.shared.hold, sheet).await?;
-        self.delivery.unusable(rejected, tenant.as_ref());
         Ok(answer::accepted())
     }
 
@@ -181,7 +188,7 @@ impl LangSmithService {
         head: &Parts,
         reader: &mut Reader<'_, Incoming>,
     ) -> Result<Response<Reply>, Fault> {
-        let body = self.delivery.read(head, reader).await?;
+        let body = self.ingest.read(head, reader).await?;
         let asked = serde_json::from_slice(&body.bytes)
             .map_err(|error| Fault::Undecodable(format!("the body is not JSON: {error}")))?;
         Ok(answer::project(&asked))

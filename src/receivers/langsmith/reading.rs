@@ -1,9 +1,9 @@
 //! What a body tells: its runs and feedback, one by one.
 
 use super::homes::Homes;
+use crate::ingest::RequestBuilder;
+use crate::ingest::claim::HeaderClaim;
 use crate::net::status::Fault;
-use crate::receivers::delivery::Sheet;
-use crate::receivers::tenancy::HeaderClaim;
 use halo_adapters::langsmith::{Op, feedback, form, fragment, multipart};
 use halod_record::fragment::Fragment;
 use halod_record::json::{self, Json};
@@ -27,18 +27,17 @@ pub(super) enum Asked {
     FeedbackUpdate(String),
 }
 
-/// Puts what `bytes` tell on the sheet. What cannot be used is rejected there.
+/// Reads what `bytes` tell into the request. What cannot be used is rejected there.
 ///
 /// # Errors
 /// The body as a whole cannot be read, or its drafts do not fit in flight.
 pub(super) fn read(
     bytes: &[u8],
     asked: &Asked,
-    claim: &HeaderClaim,
     homes: &Homes,
-    sheet: &mut Sheet,
+    request: &mut RequestBuilder,
 ) -> Result<(), Fault> {
-    let mut reading = Reading { claim, homes, sheet };
+    let mut reading = Reading { homes, request };
     match asked {
         Asked::Form(boundary) => reading.form(bytes, boundary),
         Asked::Batch => reading.batch(&whole(bytes)?),
@@ -51,9 +50,8 @@ pub(super) fn read(
 
 /// What of a request has been read so far.
 struct Reading<'r> {
-    claim: &'r HeaderClaim,
     homes: &'r Homes,
-    sheet: &'r mut Sheet,
+    request: &'r mut RequestBuilder,
 }
 
 impl Reading<'_> {
@@ -64,14 +62,14 @@ impl Reading<'_> {
             match told {
                 form::Told::Run(run) => match run.assemble(parse) {
                     Ok(whole) => self.run(run.op, &whole)?,
-                    Err(reason) => self.sheet.reject(reason),
+                    Err(reason) => self.request.reject(reason),
                 },
                 form::Told::Feedback(content) => match parse(content) {
                     Ok(row) => self.feedback(&row)?,
-                    Err(reason) => self.sheet.reject(format!("feedback: {reason}")),
+                    Err(reason) => self.request.reject(format!("feedback: {reason}")),
                 },
                 form::Told::Unknown(place) => {
-                    self.sheet.reject(format!("part {place} has a name that no rule explains"));
+                    self.request.reject(format!("part {place} has a name that no rule explains"));
                 }
             }
         }
@@ -96,41 +94,42 @@ impl Reading<'_> {
         match fragment(op, run) {
             Ok(fragment) => self.tell(fragment),
             Err(unusable) => {
-                self.sheet.reject(format!("a run cannot be used: {unusable}"));
+                self.request.reject(format!("a run cannot be used: {unusable}"));
                 Ok(())
             }
         }
     }
 
     fn tell(&mut self, mut fragment: Fragment<'_>) -> Result<(), Fault> {
-        let tenant = match self.claim.tenant(fragment.tenant.as_deref()) {
+        let tenant = match self.request.tenants.of(fragment.tenant.as_deref()) {
             Ok(tenant) => tenant,
             Err(error) => {
-                self.sheet.reject(error.to_string());
+                self.request.reject(error.to_string());
                 return Ok(());
             }
         };
-        if *self.claim != HeaderClaim::Absent {
-            fragment.facts.extend(self.claim.overruled(fragment.tenant.clone()));
-            return self.sheet.fragment(fragment, Some(tenant));
+        let claim = self.request.tenants.claim();
+        if *claim != HeaderClaim::Absent {
+            fragment.facts.extend(claim.overruled(fragment.tenant.clone()));
+            return self.request.push_part(fragment, Some(tenant));
         }
         // What a run claims may be told by another of its messages than this one.
         if fragment.tenant.is_some() {
             fragment.id.iter().for_each(|run| self.homes.remember(run, &tenant));
         }
-        self.sheet.fragment(fragment, None)
+        self.request.push_part(fragment, None)
     }
 
     fn feedback(&mut self, row: &Json<'_>) -> Result<(), Fault> {
         let event = match feedback(row) {
             Ok(event) => event,
             Err(unusable) => {
-                self.sheet.reject(format!("a feedback cannot be used: {unusable}"));
+                self.request.reject(format!("a feedback cannot be used: {unusable}"));
                 return Ok(());
             }
         };
         let Some(mut event) = event else {
-            self.sheet.filtered += 1;
+            self.request.filter(1);
             return Ok(());
         };
         match self.judged(row, event.tenant.as_deref()) {
@@ -138,11 +137,11 @@ impl Reading<'_> {
                 if let Some(id) = row.get("id").and_then(Json::as_str) {
                     self.homes.remember(&verdict(id), &tenant);
                 }
-                event.facts.extend(self.claim.overruled(event.tenant.clone()));
-                self.sheet.event(&event, &tenant)
+                event.facts.extend(self.request.tenants.claim().overruled(event.tenant.clone()));
+                self.request.push(&event, &tenant)
             }
             Err(reason) => {
-                self.sheet.reject(reason);
+                self.request.reject(reason);
                 Ok(())
             }
         }
@@ -150,19 +149,19 @@ impl Reading<'_> {
 
     /// Whose chain a feedback goes to: where the run went that it judges, or the feedback that it
     /// changes, if that is known.
-    fn judged(&self, row: &Json<'_>, said: Option<&str>) -> Result<Tenant, String> {
+    fn judged(&mut self, row: &Json<'_>, said: Option<&str>) -> Result<Tenant, String> {
         let text = |key: &str| row.get(key).and_then(Json::as_str);
         let of_run = |key: &str| self.homes.of(text(key)?);
         let known = || {
             of_run("run_id").or_else(|| of_run("trace_id")).or_else(|| self.homes.of(&verdict(text("id")?)))
         };
-        if *self.claim == HeaderClaim::Absent
+        if *self.request.tenants.claim() == HeaderClaim::Absent
             && said.is_none()
             && let Some(tenant) = known()
         {
             return Ok(tenant);
         }
-        self.claim.tenant(said).map_err(|error| error.to_string())
+        self.request.tenants.of(said).map_err(|error| error.to_string())
     }
 }
 

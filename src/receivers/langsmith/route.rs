@@ -1,5 +1,6 @@
 //! What a request to LangSmith's API asks for, by its method and path.
 
+use halo_adapters::otlp::Signal;
 use http::uri::PathAndQuery;
 use http::{Method, Uri};
 
@@ -39,9 +40,9 @@ pub(crate) fn is_ours(path: &str) -> bool {
     is_below(path, OURS) || matches!(first, "info" | "runs" | "feedback" | "sessions" | "settings" | "otel")
 }
 
-/// The path at which OTLP is received, where the SDK sends that instead (`LANGSMITH_OTEL_ENABLED`).
-pub(super) fn of_otlp(path: &str) -> Option<&'static str> {
-    (within(path) == "otel/v1/traces").then_some("/v1/traces")
+/// What the SDK sends over OTLP instead, where it does (`LANGSMITH_OTEL_ENABLED`).
+pub(super) fn of_otlp(path: &str) -> Option<Signal> {
+    (within(path) == "otel/v1/traces").then_some(Signal::Traces)
 }
 
 /// The address without `/langsmith`, if it has that.
@@ -136,7 +137,7 @@ mod tests {
         assert!(is_ours("/langsmith/nothing") && is_ours("/langsmith"));
         assert_eq!(Route::of(&Method::GET, "/nothing"), Route::Unknown);
         assert!(is_ours("/otel/v1/traces") && is_ours("/api/v1/otel/v1/traces"));
-        assert_eq!(of_otlp("/api/v1/otel/v1/traces"), Some("/v1/traces"));
+        assert_eq!(of_otlp("/api/v1/otel/v1/traces"), Some(Signal::Traces));
         assert_eq!(of_otlp("/otel/v1/metrics"), None);
         for (uri, rest) in
             [("/langsmith", Some("/")), ("/langsmith?x", Some("/?x")), ("/langsmithy", None), ("/info", None)]

@@ -3,7 +3,7 @@
 use super::format::Formats;
 use super::manner::{Encoding, Manner, TenantOf};
 use super::split::{Chain, Line as Cut, Lines};
-use crate::receivers::tenancy::TenantError;
+use crate::ingest::claim::TenantError;
 use halo_adapters::gateway::{Format, Line, Place, detect};
 use halod_record::event::{Event, Fact};
 use halod_record::ids::kept_part;

@@ -1,11 +1,11 @@
 //! gRPC `halo.ingest.v1.RecordService`: one unary method.
 
 use super::{Encoding, NativeService};
+use crate::ingest::requests::RequestEntry;
 use crate::net::answer::{Reply, grpc_ok};
 use crate::net::body::Reader;
 use crate::net::grpc;
 use crate::net::status::Fault;
-use crate::receivers::requests::RequestEntry;
 use ::http::request::Parts;
 use ::http::{Request, Response};
 use hyper::body::Incoming;
@@ -19,7 +19,7 @@ pub(super) async fn answer(
     entry: &mut RequestEntry,
 ) -> Response<Reply> {
     let (head, body) = request.into_parts();
-    let mut reader = Reader::new(body, &service.delivery.limits);
+    let mut reader = Reader::new(body, &service.ingest.limits);
     match write(service, &head, &mut reader, entry).await {
         Ok(message) => grpc_ok(&message),
         Err(fault) => {
@@ -41,8 +41,8 @@ async fn write(
         return Err(Fault::Unserved("the gRPC method is Write of halo.ingest.v1.RecordService"));
     }
     let caller = service.caller(&head.headers)?;
-    let delivery = &service.delivery;
-    let message = grpc::read(&head.headers, reader, &delivery.intake, delivery.limits.body).await?;
-    let body = delivery.unpack(message.coding, message.body, message.permit).await?;
+    let ingest = &service.ingest;
+    let message = grpc::read(&head.headers, reader, &ingest.intake, ingest.limits.body).await?;
+    let body = ingest.unpack(message.coding, message.body, message.permit).await?;
     Ok(service.write(body, caller, Encoding::Protobuf, entry).await?.message())
 }

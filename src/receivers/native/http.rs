@@ -1,10 +1,10 @@
 //! `POST /v1/records`: JSON in, JSON out.
 
 use super::{Encoding, NativeService, PATH};
+use crate::ingest::requests::RequestEntry;
 use crate::net::answer::{Form, Reply, http_error, json};
 use crate::net::body::Reader;
 use crate::net::status::Fault;
-use crate::receivers::requests::RequestEntry;
 use ::http::header::{CONTENT_TYPE, EXPECT, WWW_AUTHENTICATE};
 use ::http::request::Parts;
 use ::http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
@@ -22,7 +22,7 @@ pub(super) async fn answer(
     entry: &mut RequestEntry,
 ) -> Response<Reply> {
     let (head, body) = request.into_parts();
-    let mut reader = Reader::new(body, &service.delivery.limits);
+    let mut reader = Reader::new(body, &service.ingest.limits);
     let fault = match write(service, &head, &mut reader, entry).await {
         Ok(response) => return response,
         Err(fault) => fault,
@@ -58,7 +58,7 @@ async fn write(
         return Err(Fault::MediaType);
     }
     let caller = service.caller(&head.headers)?;
-    let body = service.delivery.read(head, reader).await?;
+    let body = service.ingest.read(head, reader).await?;
     let answer = service.write(body, caller, Encoding::Json, entry).await?;
     Ok(json(answer.status(), &answer.json(), None))
 }

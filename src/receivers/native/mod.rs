@@ -17,9 +17,9 @@ pub mod tokens;
 
 use self::answer::Answer;
 use self::tokens::{Grant, Tokens};
-use super::delivery::{Body, Delivery};
-use super::requests::RequestEntry;
-use super::tenancy::{HeaderClaim, TenantRule};
+use crate::ingest::claim::{HeaderClaim, TenantRule};
+use crate::ingest::requests::RequestEntry;
+use crate::ingest::{Body, Ingest};
 use crate::net::answer::Reply;
 use crate::net::grpc::is_grpc;
 use crate::net::status::Fault;
@@ -37,7 +37,7 @@ pub const SERVICE: &str = "/halo.ingest.v1.";
 /// Answers requests with records. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct NativeService {
-    delivery: Delivery,
+    ingest: Arc<Ingest>,
     senders: Arc<Senders>,
 }
 
@@ -64,8 +64,8 @@ struct Caller {
 
 impl NativeService {
     #[must_use]
-    pub fn new(delivery: Delivery, senders: Arc<Senders>) -> Self {
-        Self { delivery, senders }
+    pub fn new(ingest: Arc<Ingest>, senders: Arc<Senders>) -> Self {
+        Self { ingest, senders }
     }
 
     /// Whether the path is one of this receiver's.
@@ -96,17 +96,21 @@ impl NativeService {
         encoding: Encoding,
         entry: &mut RequestEntry,
     ) -> Result<Answer, Fault> {
-        let builder = Arc::clone(&self.delivery.builder);
+        let Caller { grant, claim } = caller;
         let work = self
-            .delivery
-            .work(body, move |bytes, sheet| take::records(bytes, encoding, &caller, &builder, sheet));
-        let (sheet, items) = work.await?;
-        // It is answered record by record all the same.
-        if let Some(fault) = self.delivery.nothing_of(&sheet) {
-            entry.refuse(&fault);
-            return Ok(Answer::new(items, Detail::default()));
+            .ingest
+            .work(body, claim, move |bytes, request| take::records(bytes, encoding, &grant, request));
+        let (request, items) = work.await?;
+        match request.finish() {
+            Ok(request) => {
+                let receipt = request.send_for_detail().sealed().await?;
+                Ok(Answer::new(items, receipt.detail.map(|detail| *detail).unwrap_or_default()))
+            }
+            // It is answered record by record all the same.
+            Err(unusable) => {
+                entry.refuse(&unusable.into());
+                Ok(Answer::new(items, Detail::default()))
+            }
         }
-        let receipt = self.delivery.send_for_detail(sheet).sealed().await?;
-        Ok(Answer::new(items, receipt.detail.map(|detail| *detail).unwrap_or_default()))
     }
 }

@@ -1,15 +1,13 @@
 //! A body's records, one after the other: read, placed, drafted.
 
+use super::Encoding;
 use super::answer::Item;
 use super::tokens::Grant;
-use super::{Caller, Encoding};
+use crate::ingest::RequestBuilder;
+use crate::ingest::claim::HeaderClaim;
 use crate::net::status::Fault;
-use crate::receivers::delivery::Sheet;
-use crate::receivers::tenancy::HeaderClaim;
 use halo_adapters::native;
 use halo_adapters::otlp::{DecodeError, MAX_MESSAGES};
-use halod_record::build::Builder;
-use halod_record::draft::Scratch;
 use halod_record::json::{Json, Most, Problem, parse, split};
 use halod_record::native::{Record, read};
 use halod_record::tenant::Tenant;
@@ -21,19 +19,17 @@ pub(super) const MAX_RECORDS: usize = 10_000;
 /// Errors that a request is told in full; from then on the first one of each record.
 const MAX_ERRORS: usize = 1000;
 
-/// Drafts what can be of a body's records on `sheet`, and says of each what it came to.
+/// Drafts what can be of a body's records, and says of each what it came to.
 ///
 /// # Errors
 /// `Undecodable` when the body holds no records or too many; a refusal when there is no room for them.
 pub(super) fn records(
     body: &[u8],
     encoding: Encoding,
-    caller: &Caller,
-    builder: &Builder,
-    sheet: &mut Sheet,
+    grant: &Grant,
+    request: &mut RequestBuilder,
 ) -> Result<Vec<Item>, Fault> {
-    let mut taker =
-        Taker { caller, builder, sheet, scratch: Scratch::default(), items: Vec::new(), errors: 0 };
+    let mut taker = Taker { grant, request, items: Vec::new(), errors: 0 };
     match encoding {
         Encoding::Json => taker.json(body)?,
         Encoding::Protobuf => {
@@ -65,10 +61,8 @@ impl From<Stop> for Fault {
 }
 
 struct Taker<'a> {
-    caller: &'a Caller,
-    builder: &'a Builder,
-    sheet: &'a mut Sheet,
-    scratch: Scratch,
+    grant: &'a Grant,
+    request: &'a mut RequestBuilder,
     items: Vec<Item>,
     errors: usize,
 }
@@ -100,22 +94,22 @@ impl Taker<'_> {
             return Err(too_many());
         }
         let drafted = value.map_err(|wrong| vec![wrong]).and_then(|value| {
-            let record = read(value, self.builder)?;
-            let tenant =
-                place(&self.caller.grant, &self.caller.claim, &record).map_err(|wrong| vec![wrong])?;
-            Ok(self.builder.native(&record, &tenant, self.caller.grant.capture, &mut self.scratch))
+            let record = read(value, self.request.builder())?;
+            let claim = self.request.tenants.claim();
+            let tenant = place(self.grant, claim, &record).map_err(|wrong| vec![wrong])?;
+            Ok(self.request.native(&record, &tenant, self.grant.capture))
         });
         match drafted {
             Ok(draft) => {
                 self.items.push(Item::Drafted(draft.id()));
-                self.sheet.draft(draft)
+                self.request.push_draft(draft)
             }
             Err(mut wrong) => {
                 if self.errors >= MAX_ERRORS {
                     wrong.truncate(1);
                 }
                 self.errors += wrong.len();
-                self.sheet.reject(wrong.first().map(ToString::to_string).unwrap_or_default());
+                self.request.reject(wrong.first().map(ToString::to_string).unwrap_or_default());
                 self.items.push(Item::Rejected(wrong));
                 Ok(())
             }

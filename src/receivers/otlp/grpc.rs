@@ -1,13 +1,13 @@
 //! OTLP/gRPC: the unary `Export` of three services.
 
-use super::Shared;
-use super::decode::{Arrival, Encoding};
+use super::OtlpService;
+use super::read::Encoding;
+use crate::ingest::requests::RequestEntry;
 use crate::net::answer::{Form, Reply, grpc_ok};
 use crate::net::body::Reader;
 use crate::net::coding::Coding;
 use crate::net::grpc;
 use crate::net::status::Fault;
-use crate::receivers::requests::RequestEntry;
 use crate::tee::{Kept, Tee};
 use bytes::Bytes;
 use halo_adapters::otlp::Signal;
@@ -15,45 +15,38 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
 use hyper::body::Incoming;
-use std::sync::Arc;
 
 /// Answers one gRPC request.
 pub(super) async fn answer(
-    shared: &Arc<Shared>,
+    service: &OtlpService,
     request: Request<Incoming>,
     entry: &mut RequestEntry,
 ) -> Response<Reply> {
     let (head, body) = request.into_parts();
-    let mut reader = Reader::new(body, &shared.limits);
-    let fault = match call(shared, &head, &mut reader).await {
+    let ingest = &service.ingest.traces;
+    let mut reader = Reader::new(body, &ingest.limits);
+    let fault = match call(service, &head, &mut reader).await {
         Ok(message) => return grpc_ok(&message),
         Err(fault) => fault,
     };
-    entry.refuse_unless(reader.is_broken(), &fault);
-    shared.lost(&fault, &shared.reading.tenant.header_claim(&head.headers), &reader);
-    tracing::debug!(transport = "grpc", fault = fault.name(), "request refused");
+    let tenant = service.state.tenant.header_claim(&head.headers).known();
+    ingest.refused(entry, &fault, tenant.as_ref(), &reader);
     grpc::refuse(&fault)
 }
 
 async fn call(
-    shared: &Arc<Shared>,
+    service: &OtlpService,
     head: &Parts,
     reader: &mut Reader<'_, Incoming>,
 ) -> Result<Vec<u8>, Fault> {
     grpc::check(head)?;
     let signal = signal(head.uri.path())?;
-    let message = grpc::read(&head.headers, reader, &shared.intake, shared.limits.body).await?;
-    let kept = keep(&shared.reading.tee, signal, message.coding, &head.headers, &message.body);
-    let arrival = Arrival {
-        signal,
-        encoding: Encoding::Protobuf,
-        coding: message.coding,
-        body: message.body,
-        permit: message.permit,
-        claim: shared.reading.tenant.header_claim(&head.headers),
-    };
-    let partial = shared.export(&shared.stats().items, arrival).await?;
-    kept.forward();
+    let ingest = service.ingest.of(signal);
+    let message = grpc::read(&head.headers, reader, &ingest.intake, ingest.limits.body).await?;
+    let kept = keep(&ingest.tee, signal, message.coding, &head.headers, &message.body);
+    let body = ingest.unpack(message.coding, message.body, message.permit).await?.keeping(kept);
+    let claim = service.state.tenant.header_claim(&head.headers);
+    let partial = service.export(ingest, (signal, Encoding::Protobuf), claim, body).await?;
     Ok(partial.encode(Form::Protobuf, signal))
 }
 

@@ -1,13 +1,13 @@
 //! OTLP/HTTP: protobuf and JSON, posted to one path per signal.
 
-use super::decode::{Arrival, Encoding};
-use super::{Guest, Shared};
+use super::read::Encoding;
+use super::{Guest, OtlpService};
+use crate::ingest::Ingest;
+use crate::ingest::claim::HeaderClaim;
+use crate::ingest::requests::RequestEntry;
 use crate::net::answer::{Form, Reply, http_error, http_ok};
 use crate::net::body::Reader;
-use crate::net::coding::Coding;
 use crate::net::status::Fault;
-use crate::receivers::requests::RequestEntry;
-use crate::receivers::tenancy::HeaderClaim;
 use halo_adapters::otlp::Signal;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
@@ -19,13 +19,13 @@ use std::sync::Arc;
 struct Wanted {
     signal: Signal,
     encoding: Encoding,
-    coding: Coding,
 }
 
 /// Answers one HTTP request, in the encoding that it came in.
 pub(super) async fn answer(
-    shared: &Arc<Shared>,
+    service: &OtlpService,
     request: Request<Incoming>,
+    guest: Option<Guest<'_>>,
     entry: &mut RequestEntry,
 ) -> Response<Reply> {
     let (head, body) = request.into_parts();
@@ -35,43 +35,37 @@ pub(super) async fn answer(
         Some(Encoding::Protobuf) => Form::Protobuf,
         Some(Encoding::Json) | None => Form::Json,
     };
-    let mut reader = Reader::new(body, &shared.limits);
-    let claim = match head.extensions.get::<Guest>() {
-        Some(guest) => guest.claim.clone(),
-        None => shared.reading.tenant.header_claim(&head.headers),
+    let (signal, claim, ingest) = match guest {
+        Some(Guest { signal, claim, ingest }) => (Some(signal), claim, ingest),
+        None => (signal(head.uri.path()), service.state.tenant.header_claim(&head.headers), &service.ingest),
     };
-    let exported = match wanted(&head, encoding) {
+    // What is at no signal's path is refused as traces would be.
+    let ingest = ingest.of(signal.unwrap_or(Signal::Traces));
+    let mut reader = Reader::new(body, &ingest.limits);
+    let tenant = claim.known();
+    let exported = match wanted(&head, signal, encoding) {
         Err(fault) => Err(fault),
-        Ok(wanted) => export(shared, &head, &wanted, claim.clone(), &mut reader).await,
+        Ok(wanted) => export(service, ingest, &head, wanted, claim, &mut reader).await,
     };
     let fault = match exported {
         Ok(message) => return http_ok(form, message),
         Err(fault) => fault,
     };
-    entry.refuse_unless(reader.is_broken(), &fault);
-    shared.lost(&fault, &claim, &reader);
-    tracing::debug!(transport = "http", fault = fault.name(), "request refused");
+    ingest.refused(entry, &fault, tenant.as_ref(), &reader);
     reader.make_way(head.version, &head.headers).await;
     http_error(form, &fault)
 }
 
 async fn export(
-    shared: &Arc<Shared>,
+    service: &OtlpService,
+    ingest: &Arc<Ingest>,
     head: &Parts,
-    wanted: &Wanted,
+    Wanted { signal, encoding }: Wanted,
     claim: HeaderClaim,
     reader: &mut Reader<'_, Incoming>,
 ) -> Result<Vec<u8>, Fault> {
-    let (body, permit) = reader.collect(&shared.intake).await?;
-    let kept = match head.extensions.get::<Guest>() {
-        Some(Guest { tee, uri, .. }) => tee.keep_as(&head.method, uri, &head.headers, &body),
-        None => shared.reading.tee.keep(head, &body),
-    };
-    let &Wanted { signal, encoding, coding } = wanted;
-    let arrival = Arrival { signal, encoding, coding, body, permit, claim };
-    let guest = head.extensions.get::<Guest>().and_then(|guest| guest.items.as_ref());
-    let partial = shared.export(guest.unwrap_or(&shared.stats().items), arrival).await?;
-    kept.forward();
+    let body = ingest.read(head, reader).await?;
+    let partial = service.export(ingest, (signal, encoding), claim, body).await?;
     let form = match encoding {
         Encoding::Protobuf => Form::Protobuf,
         Encoding::Json => Form::Json,
@@ -79,18 +73,22 @@ async fn export(
     Ok(partial.encode(form, signal))
 }
 
-fn wanted(head: &Parts, encoding: Option<Encoding>) -> Result<Wanted, Fault> {
-    let signal = match head.uri.path() {
-        "/v1/traces" => Signal::Traces,
-        "/v1/logs" => Signal::Logs,
-        "/v1/metrics" => Signal::Metrics,
-        _ => return Err(Fault::Unserved("the paths are /v1/traces, /v1/logs and /v1/metrics")),
-    };
+fn signal(path: &str) -> Option<Signal> {
+    match path {
+        "/v1/traces" => Some(Signal::Traces),
+        "/v1/logs" => Some(Signal::Logs),
+        "/v1/metrics" => Some(Signal::Metrics),
+        _ => None,
+    }
+}
+
+fn wanted(head: &Parts, signal: Option<Signal>, encoding: Option<Encoding>) -> Result<Wanted, Fault> {
+    let signal = signal.ok_or(Fault::Unserved("the paths are /v1/traces, /v1/logs and /v1/metrics"))?;
     if head.method != Method::POST {
         return Err(Fault::Method);
     }
     let encoding = encoding.ok_or(Fault::MediaType)?;
-    Ok(Wanted { signal, encoding, coding: Coding::of(&head.headers)? })
+    Ok(Wanted { signal, encoding })
 }
 
 /// The encoding named by the content type, whose case and parameters do not matter (RFC 9110,

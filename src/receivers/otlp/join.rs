@@ -10,11 +10,11 @@
 //! writer looks whether the action's own record says it, and a request that a crash interrupts was not
 //! answered. That a span was seen is remembered to spare waiting for it.
 
-use super::lineage::SpanKey;
+use super::parents::SpanKey;
+use crate::ingest::RequestBuilder;
 use crate::recent::RecentMap;
 use halo_adapters::otel::logs::{Part, assemble};
-use halod_record::build::Builder;
-use halod_record::draft::{Draft, Scratch};
+use halod_record::draft::Draft;
 use halod_record::event::{Content, Event, Origin, Status};
 use halod_record::tenant::Tenant;
 use std::collections::HashMap;
@@ -259,22 +259,21 @@ impl Joined {
     pub(super) fn draft(
         &mut self,
         joins: &Joins,
-        builder: &Builder,
         mut event: Event<'_>,
         tenant: &Tenant,
-        scratch: &mut Scratch,
+        request: &mut RequestBuilder,
     ) -> Draft {
         let Origin::Span { trace, span, .. } = event.origin else {
-            return builder.draft(&event, tenant, scratch);
+            return request.draft(&event, tenant);
         };
         if !joins.are_used() {
-            return builder.draft(&event, tenant, scratch);
+            return request.draft(&event, tenant);
         }
         let key = Key { tenant: tenant.clone(), span: (trace, span) };
         let mut taken: Vec<Taken> =
             joins.table().take(&key).into_iter().map(|held| Taken(Some(held))).collect();
         let filled = fill(&mut event, &mut taken);
-        let mut draft = builder.draft(&event, tenant, scratch);
+        let mut draft = request.draft(&event, tenant);
         let says = draft.content();
         let mut apart = Vec::new();
         for mut taken in taken {

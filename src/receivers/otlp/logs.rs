@@ -1,14 +1,13 @@
 //! A logs request's records as drafts, and as shares of spans' content.
 
-use super::Reading;
-use super::decode::{Decoded, Placer};
+use super::OtlpState;
 use super::join::{Key, Share};
+use super::read::Content as Told;
+use crate::ingest::RequestBuilder;
 use crate::net::status::Fault;
-use crate::receivers::bill::Bill;
 use halo_adapters::otel;
 use halo_adapters::otel::logs::{Item, Part, Piece, Resource, assemble, item};
 use halo_adapters::otlp::model::Logs;
-use halod_record::draft::{Draft, Scratch};
 use halod_record::event::{Action, Content, Event, Origin, Outcome, Status, Usage};
 use halod_record::ids::RecordId;
 use halod_record::json::{Json, Text};
@@ -33,81 +32,69 @@ impl Shares {
     }
 }
 
-impl Decoded {
-    /// Makes the drafts of all records while `body` bytes are held as well. Returns how many bytes they
-    /// and the shares hold.
+impl Told {
+    /// Makes the drafts of all records, and shares of those that tell a span's content.
     pub(super) fn logs(
         &mut self,
         logs: &Logs<'_>,
-        placer: &mut Placer<'_>,
-        reading: &Reading,
-        body: usize,
-    ) -> Result<usize, Fault> {
-        self.invalid = logs.rejected.items;
-        self.received = logs.rejected.items;
-        self.first_reason.clone_from(&logs.rejected.first_reason);
-        let mut bill = Bill::new(body);
-        let mut scratch = Scratch::default();
+        state: &OtlpState,
+        request: &mut RequestBuilder,
+    ) -> Result<(), Fault> {
+        let rejected = &logs.rejected;
+        request.reject_all(rejected.items, || rejected.first_reason.clone().unwrap_or_default());
+        request.allow_slices();
         let mut shares = Shares::default();
         for group in &logs.resource_logs {
             let resource = Resource::new(&group.resource);
-            let claim = otel::tenant_claim(&placer.rule.attributes, &group.resource);
+            let claim = otel::tenant_claim(&state.tenant.attributes, &group.resource);
             for scope in &group.scopes {
-                let before = self.filtered;
+                let before = request.counted().filtered;
                 for record in &scope.records {
-                    self.received += 1;
                     let Some(item) = item(&resource, &scope.scope_name, record) else {
-                        self.filtered += 1;
+                        request.filter(1);
                         continue;
                     };
-                    let tenant = match placer.place(claim.as_deref(), &record.attributes, None) {
+                    let own = match &claim {
+                        Some(_) => None,
+                        None => otel::tenant_claim(&state.tenant.attributes, &record.attributes),
+                    };
+                    let stated = claim.as_deref().or(own.as_deref());
+                    let tenant = match request.tenants.place(stated, None) {
                         Ok(tenant) => tenant,
                         Err(reason) => {
-                            self.misplaced += 1;
-                            self.first_reason.get_or_insert_with(|| reason.to_string());
+                            request.misplace(reason.to_string());
                             continue;
                         }
                     };
                     match item {
-                        Item::Event(event) => {
-                            self.drafts.push(reading.builder.draft(&event, &tenant, &mut scratch));
-                            self.items += 1;
-                            bill.add(size_of::<Draft>() + self.drafts.last().map_or(0, Draft::len));
-                        }
+                        Item::Event(event) => request.push(&event, &tenant)?,
                         Item::Part(part) => {
                             let key = Key { tenant, span: (part.trace, part.span) };
                             let part = owned(*part);
-                            bill.add(weight(&part));
+                            request.charge(weight(&part))?;
                             shares.add(key, part);
                         }
                     }
-                    bill.pay(&mut self.permit)?;
                 }
-                self.filtered_by.add(&scope.scope_name, self.filtered - before);
+                self.filtered_by.add(&scope.scope_name, request.counted().filtered - before);
             }
         }
         for (key, parts) in shares.parts {
             let count = parts.len() as u64;
-            let Some(share) = share(key, parts, reading, &mut scratch) else {
-                self.filtered += count;
+            let Some(share) = share(key, parts, request) else {
+                request.filter(count);
                 continue;
             };
-            bill.add(size_of::<Share>() + share.draft.len());
-            bill.pay(&mut self.permit)?;
-            self.items += count;
+            request.charge(size_of::<Share>() + share.draft.len())?;
+            request.keep_items(count);
             self.shares.push(share);
         }
-        Ok(bill.held())
+        Ok(())
     }
 }
 
 /// A share, with the record that tells it by itself; `None` when all of it is withheld.
-pub(super) fn share(
-    key: Key,
-    mut parts: Vec<Part<'static>>,
-    reading: &Reading,
-    scratch: &mut Scratch,
-) -> Option<Share> {
+pub(super) fn share(key: Key, mut parts: Vec<Part<'static>>, request: &mut RequestBuilder) -> Option<Share> {
     parts.sort_by_key(|part| part.time);
     let (input, outcome) = assemble(parts.clone());
     if input == Content::Undisclosed && outcome == Content::Undisclosed {
@@ -149,7 +136,7 @@ pub(super) fn share(
         trace_flags: None,
         facts: Vec::new(),
     };
-    let mut draft = reading.builder.draft(&event, &key.tenant, scratch);
+    let mut draft = request.draft(&event, &key.tenant);
     draft.tells_content_of(span_record);
     let bytes = parts.iter().map(weight).sum::<usize>() + draft.len();
     Some(Share { key, parts, draft, bytes })

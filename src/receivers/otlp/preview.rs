@@ -1,11 +1,12 @@
-//! What a request would be sealed as, for who wants to see it without sealing it.
+//! What requests would become, without sealing them.
 
-use super::Reading;
-use super::decode::{Arrival, Encoding};
+use super::OtlpState;
 use super::join::Joins;
-use crate::net::coding::Coding;
+use super::read::Encoding;
+use crate::ingest::claim::{HeaderClaim, TenantRule};
+use crate::ingest::{Ingest, RequestBuilder};
 use crate::pipeline::intake::Intake;
-use crate::receivers::tenancy::{HeaderClaim, TenantRule};
+use crate::receivers::stats::Counters;
 use bytes::Bytes;
 use halo_adapters::otlp::Signal;
 use halod_record::build::Builder;
@@ -16,8 +17,8 @@ use std::time::Duration;
 /// Reads requests exactly as the doors do, one after the other.
 #[derive(Debug)]
 pub struct Preview {
-    reading: Reading,
-    intake: Intake,
+    state: OtlpState,
+    ingest: Arc<Ingest>,
 }
 
 impl Preview {
@@ -25,9 +26,11 @@ impl Preview {
     pub fn new(tenant: TenantRule, builder: Builder) -> Self {
         let (_, never) = tokio::sync::watch::channel(false);
         let joins = Joins::new(Duration::ZERO, 0, never);
-        // Nothing is submitted, so the writer's end may go.
+        // Nothing is sent, so the writer's end may go.
         let intake = Intake::new(mpsc::channel().0, usize::MAX, Arc::default());
-        Self { reading: Reading::new(tenant, Arc::new(builder), joins), intake }
+        let counters = Counters::default();
+        let ingest = Ingest::of_files(intake, Arc::new(builder), counters.otlp.signals.traces.clone());
+        Self { state: OtlpState::new(tenant, joins, counters.otlp), ingest: Arc::new(ingest) }
     }
 
     /// The drafts of one export request without compression, parents first.
@@ -35,16 +38,13 @@ impl Preview {
     /// # Errors
     /// Why the request would be refused.
     pub fn drafts(&self, signal: Signal, json: bool, body: Bytes) -> Result<Vec<Draft>, String> {
-        let arrival = Arrival {
-            signal,
-            encoding: if json { Encoding::Json } else { Encoding::Protobuf },
-            coding: Coding::Identity,
-            permit: self.intake.admit(body.len()).map_err(|refusal| refusal.to_string())?,
-            body,
-            claim: HeaderClaim::Absent,
-        };
-        let decoded = arrival.decode(&self.reading, usize::MAX).map_err(|fault| fault.to_string())?;
-        let alone = decoded.shares.into_iter().map(|share| share.draft);
-        Ok(decoded.drafts.into_iter().chain(alone).collect())
+        let permit = self.ingest.intake.admit(body.len()).map_err(|refusal| refusal.to_string())?;
+        let encoding = if json { Encoding::Json } else { Encoding::Protobuf };
+        let mut request =
+            RequestBuilder::new(Arc::clone(&self.ingest), HeaderClaim::Absent, permit, body.len());
+        let content =
+            self.state.read(signal, encoding, &body, &mut request).map_err(|fault| fault.to_string())?;
+        let alone = content.shares.into_iter().map(|share| share.draft);
+        Ok(request.into_drafts().into_iter().chain(alone).collect())
     }
 }

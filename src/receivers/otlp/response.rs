@@ -1,6 +1,8 @@
 //! The answer to an export that was taken: `proto/opentelemetry/proto/collector`.
 
+use crate::ingest::{Request, Unusable};
 use crate::net::answer::{Form, shorten};
+use crate::net::status::Fault;
 use halo_adapters::otlp::Signal;
 use prost::Message;
 use serde_json::{Map, Value};
@@ -29,7 +31,31 @@ pub(super) struct Partial {
     pub(super) message: String,
 }
 
+/// Why metrics come to nothing, said in a warning rather than an error: SDKs that send all signals
+/// to one address would fail on it.
+const METRICS_WARNING: &str =
+    "metrics are accepted and not kept: halod makes records of what agents do, from traces and logs";
+
 impl Partial {
+    /// What of a request that can be used was not taken.
+    pub(super) fn of(signal: Signal, request: &Request) -> Self {
+        let counted = request.counted();
+        match (signal, counted.rejected) {
+            (Signal::Metrics, 0) => Self { rejected: 0, message: METRICS_WARNING.into() },
+            (_, 0) => Self::default(),
+            (_, rejected) => Self {
+                rejected,
+                message: message(signal, rejected, counted.received(), request.first_reason()),
+            },
+        }
+    }
+
+    /// A request of which nothing can be used: that is no partial success.
+    pub(super) fn none(signal: Signal, unusable: &Unusable) -> Fault {
+        let Unusable { items, reason } = unusable;
+        Fault::Undecodable(message(signal, *items, *items, Some(reason)))
+    }
+
     /// The response message. Full success is the empty message: `partial_success` must not be set
     /// (OTLP specification, "Full Success").
     pub(super) fn encode(self, form: Form, signal: Signal) -> Vec<u8> {
@@ -63,6 +89,16 @@ fn rejected_name(signal: Signal) -> &'static str {
         Signal::Logs => "rejectedLogRecords",
         Signal::Metrics => "rejectedDataPoints",
     }
+}
+
+fn message(signal: Signal, rejected: u64, received: u64, first: Option<&str>) -> String {
+    let items = match signal {
+        Signal::Traces => "spans",
+        Signal::Logs => "log records",
+        Signal::Metrics => "data points",
+    };
+    let first = first.unwrap_or("no reason is known");
+    format!("{rejected} of {received} {items} cannot be used; the first: {first}")
 }
 
 #[cfg(test)]

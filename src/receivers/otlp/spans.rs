@@ -1,90 +1,111 @@
 //! A traces request's spans as drafts.
 
-use super::Reading;
-use super::decode::{Decoded, Placer};
-use super::lineage::Lineage;
+use super::OtlpState;
+use super::parents::{ORDER_BYTES, ParentResolver, SpanIds, move_under, parents_first};
+use super::read::Content;
+use crate::ingest::RequestBuilder;
+use crate::ingest::claim::CLAIMED;
 use crate::net::status::Fault;
-use crate::receivers::bill::Bill;
-use crate::receivers::tenancy::CLAIMED;
 use halo_adapters::otel::{self, Resource};
-use halo_adapters::otlp::model::{Span, Traces};
-use halod_record::draft::{Draft, Scratch};
+use halo_adapters::otlp::model::{ResourceSpans, ScopeSpans, Span, Traces};
 use halod_record::event::{Event, Fact};
 use halod_record::tenant::Tenant;
+use std::borrow::Cow;
 
 /// The resource that spans stand under.
 struct Group<'a> {
     resource: Resource<'a>,
-    claim: Option<std::borrow::Cow<'a, str>>,
+    claim: Option<Cow<'a, str>>,
 }
 
-impl Decoded {
-    /// Makes the drafts of all spans while `body` bytes are held as well. Returns how many bytes
-    /// the drafts hold.
+impl<'a> Group<'a> {
+    fn new(spans: &'a ResourceSpans<'_>, state: &OtlpState) -> Self {
+        let claim = otel::tenant_claim(&state.tenant.attributes, &spans.resource);
+        Self { resource: Resource::new(&spans.resource), claim }
+    }
+}
+
+impl Content {
+    /// Makes the drafts of all spans, parents first.
     pub(super) fn spans(
         &mut self,
         traces: &Traces<'_>,
-        placer: &mut Placer<'_>,
-        reading: &Reading,
-        body: usize,
-    ) -> Result<usize, Fault> {
-        self.invalid = traces.rejected.items;
-        self.received = traces.rejected.items;
-        self.first_reason.clone_from(&traces.rejected.first_reason);
-        let mut bill = Bill::new(body);
-        let mut scratch = Scratch::default();
-        let mut lineage = Lineage::default();
-        let spans =
-            traces.resource_spans.iter().flat_map(|group| &group.scopes).map(|scope| scope.spans.len());
-        self.drafts.reserve(spans.sum::<usize>().min(1024));
-        for group in &traces.resource_spans {
-            let claim = otel::tenant_claim(&placer.rule.attributes, &group.resource);
-            let under = Group { resource: Resource::new(&group.resource), claim };
-            for scope in &group.scopes {
-                let before = self.filtered;
-                for span in &scope.spans {
-                    self.received += 1;
-                    let placed = self.placed(span, &under, placer);
-                    let draft = placed.as_ref().map(|_| self.drafts.len());
-                    let key = (span.trace_id, span.span_id);
-                    lineage.add(key, span.parent_span_id, draft, span.start_time_unix_nano);
-                    let Some((event, tenant)) = placed else { continue };
-                    let draft =
-                        self.joined.draft(&reading.joins, &reading.builder, event, &tenant, &mut scratch);
-                    bill.add(size_of::<Draft>() + draft.len());
-                    self.drafts.push(draft);
-                    bill.pay(&mut self.permit)?;
-                }
-                self.filtered_by.add(&scope.scope_name, self.filtered - before);
+        state: &OtlpState,
+        request: &mut RequestBuilder,
+    ) -> Result<(), Fault> {
+        let rejected = &traces.rejected;
+        request.reject_all(rejected.items, || rejected.first_reason.clone().unwrap_or_default());
+        request.allow_slices();
+        let groups: Vec<Group<'_>> =
+            traces.resource_spans.iter().map(|spans| Group::new(spans, state)).collect();
+        let mut scopes: Vec<(&Group<'_>, &ScopeSpans<'_>, u64)> = Vec::new();
+        for (group, spans) in groups.iter().zip(&traces.resource_spans) {
+            scopes.extend(spans.scopes.iter().map(|scope| (group, scope, 0)));
+        }
+        let count = scopes.iter().map(|(_, scope, _)| scope.spans.len()).sum::<usize>();
+        let held = count * (size_of::<SpanIds>() + size_of::<(u32, u32)>() + ORDER_BYTES);
+        request.charge(held)?;
+        let (mut ids, mut places) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        for (at, (_, scope, _)) in scopes.iter().enumerate() {
+            for (number, span) in scope.spans.iter().enumerate() {
+                ids.push(ids_of(span));
+                places.push((at, number));
             }
         }
-        self.drafts = lineage.settle(std::mem::take(&mut self.drafts));
-        self.items = self.drafts.len() as u64;
-        Ok(bill.held())
+        let mut parents = ParentResolver::new(&ids);
+        for at in parents_first(&ids) {
+            let (place, number) = places[at];
+            let (group, scope, filtered) = &mut scopes[place];
+            let before = request.counted().filtered;
+            let placed = placed(&scope.spans[number], group, state, request);
+            *filtered += request.counted().filtered - before;
+            let ancestor = parents.of(&ids[at]);
+            parents.add(&ids[at], placed.is_some());
+            let Some((event, tenant)) = placed else { continue };
+            let mut draft = self.joined.draft(&state.joins, event, &tenant, request);
+            move_under(&mut draft, &ids[at], ancestor);
+            request.push_draft(draft)?;
+        }
+        for (_, scope, filtered) in scopes {
+            self.filtered_by.add(&scope.scope_name, filtered);
+        }
+        request.charge_back(held);
+        Ok(())
     }
+}
 
-    /// What a span tells and whose it is; otherwise it is counted as filtered or misplaced.
-    fn placed<'a>(
-        &mut self,
-        span: &'a Span<'a>,
-        under: &Group<'a>,
-        placer: &mut Placer<'_>,
-    ) -> Option<(Event<'a>, Tenant)> {
-        let Some(mut event) = otel::event(&under.resource, span) else {
-            self.filtered += 1;
-            return None;
-        };
-        let placed = placer.place_and_tell(under.claim.as_deref(), &span.attributes, event.tenant.as_deref());
-        match placed {
-            Ok((tenant, claim)) => {
-                event.facts.extend(claim.map(|claim| (CLAIMED, Fact::Label(claim.into()))));
-                Some((event, tenant))
-            }
-            Err(reason) => {
-                self.misplaced += 1;
-                self.first_reason.get_or_insert_with(|| reason.to_string());
-                None
-            }
+fn ids_of(span: &Span<'_>) -> SpanIds {
+    SpanIds {
+        key: (span.trace_id, span.span_id),
+        parent: span.parent_span_id,
+        started: span.start_time_unix_nano,
+    }
+}
+
+/// What a span tells and whose it is; otherwise it is counted as filtered or misplaced.
+fn placed<'a>(
+    span: &'a Span<'a>,
+    under: &Group<'a>,
+    state: &OtlpState,
+    request: &mut RequestBuilder,
+) -> Option<(Event<'a>, Tenant)> {
+    let Some(mut event) = otel::event(&under.resource, span) else {
+        request.filter(1);
+        return None;
+    };
+    let own = match &under.claim {
+        Some(_) => None,
+        None => otel::tenant_claim(&state.tenant.attributes, &span.attributes),
+    };
+    let stated = under.claim.as_deref().or(own.as_deref());
+    match request.tenants.place_and_tell(stated, event.tenant.as_deref()) {
+        Ok((tenant, claim)) => {
+            event.facts.extend(claim.map(|claim| (CLAIMED, Fact::Label(claim.into()))));
+            Some((event, tenant))
+        }
+        Err(reason) => {
+            request.misplace(reason.to_string());
+            None
         }
     }
 }

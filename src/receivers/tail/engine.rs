@@ -238,7 +238,7 @@ impl Engine {
             Err(turn) => return Ok(self.after(id, turn)),
         };
         // Without room in the pipeline nothing is read; the rest of the files are asked next time.
-        let Ok(permit) = self.shop.delivery.intake.admit(news) else {
+        let Ok(permit) = self.shop.ingest.intake.admit(news) else {
             self.blocked = true;
             file.measure()?;
             return Ok(false);
@@ -410,7 +410,7 @@ impl Engine {
             .values()
             .filter(|file| !file.packed)
             .map(|file| file.size.saturating_sub(file.sealed().offset));
-        let stats = &self.shop.delivery.counters.tail;
+        let stats = &self.shop.stats;
         stats.lag_bytes.set(lag.sum());
         let followed =
             self.files.values().filter(|file| matches!(file.life, Life::Followed | Life::Probing(_)));

@@ -177,7 +177,7 @@ impl Engine {
     }
 
     fn gap(&self, tenant: &Tenant, log: &str, from: u64, known: u64, after: &Mark, how: &str) -> Draft {
-        let stats = &self.shop.delivery.counters.tail;
+        let stats = &self.shop.stats;
         stats.gaps.inc();
         stats.gap_bytes.inc_by(known);
         tracing::warn!(log, from, bytes = known, how, "bytes of a log are lost; its chain says so");

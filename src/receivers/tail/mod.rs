@@ -42,7 +42,7 @@ pub use settings::Settings;
 pub use stats::TailStats;
 
 use crate::clock::unix_nanos;
-use crate::receivers::delivery::Delivery;
+use crate::ingest::Ingest;
 use crate::receivers::lines::read::Reader;
 use engine::{Engine, Part};
 use seal::Shop;
@@ -66,7 +66,8 @@ struct Instance {
 #[derive(Debug)]
 pub struct Tail {
     pub instances: Vec<(Settings, Reader)>,
-    pub delivery: Delivery,
+    pub ingest: Arc<Ingest>,
+    pub stats: Arc<TailStats>,
     /// Where positions are kept.
     pub directory: PathBuf,
     /// Files that may be open at once.
@@ -81,12 +82,12 @@ pub struct Tail {
 /// # Errors
 /// The positions have no place, or no thread can be had.
 pub fn start(tail: Tail) -> io::Result<impl Future<Output = ()> + use<>> {
-    let Tail { instances, delivery, directory, max_open, max_in_flight, mut draining } = tail;
+    let Tail { instances, ingest, stats, directory, max_open, max_in_flight, mut draining } = tail;
     let positions = position::Positions::open(&directory)?;
     let (wake, woken) = mpsc::sync_channel(1);
     let (reports, reported) = mpsc::channel();
     let notify = instances.iter().any(|(settings, _)| settings.notify);
-    let shop = Shop { delivery, reports, wake: wake.clone(), draining: draining.clone() };
+    let shop = Shop { ingest, stats, reports, wake: wake.clone(), draining: draining.clone() };
     let part = |(settings, reader): (Settings, Reader)| Part {
         finder: discover::Finder::new(&settings.include, &settings.exclude, settings.packed),
         instance: Arc::new(Instance { settings, reader }),

@@ -1,15 +1,16 @@
 //! From lines to records on disk.
 
 use super::Instance;
+use super::TailStats;
 use super::position::Rejected;
+use crate::ingest::claim::HeaderClaim;
+use crate::ingest::requests::Transport;
+use crate::ingest::{Ingest, RequestBuilder, contain};
 use crate::net::status::Fault;
 use crate::pipeline::intake::Permit;
 use crate::pipeline::refusal::Refusal;
-use crate::receivers::contain;
-use crate::receivers::delivery::{Delivery, Sheet};
 use crate::receivers::lines::read::{Became, Told};
 use crate::receivers::lines::split::Lines;
-use crate::receivers::requests::Transport;
 use halod_record::draft::Draft;
 use std::ops::Range;
 use std::sync::Arc;
@@ -53,7 +54,8 @@ pub(super) struct Report {
 /// The way from blocks to the chain. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Shop {
-    pub delivery: Delivery,
+    pub ingest: Arc<Ingest>,
+    pub stats: Arc<TailStats>,
     pub reports: Sender<Report>,
     pub wake: SyncSender<()>,
     pub draining: watch::Receiver<bool>,
@@ -90,7 +92,7 @@ impl Shop {
         loop {
             let end = work.lines.len().min(at + most);
             let last = end == work.lines.len();
-            let mut entry = self.delivery.stats().begin(Transport::File);
+            let mut entry = self.ingest.stats.begin(Transport::File);
             let drafted = match ahead.take() {
                 Some(drafted) => Ok(drafted),
                 None => self.draft(work, at..end, &notices).await,
@@ -139,7 +141,7 @@ impl Shop {
         work: &Arc<Work>,
         notices: &[Draft],
         mut after: oneshot::Receiver<()>,
-    ) -> Result<Option<(Sheet, Option<Rejected>)>, Stopped> {
+    ) -> Result<Option<Drafted>, Stopped> {
         let drafted = self.draft(work, 0..work.lines.len().min(PART), notices).await.ok();
         if let Ok(handed_over) = tokio::time::timeout(PATIENCE, &mut after).await {
             return handed_over.map(|()| drafted).map_err(|_| Stopped);
@@ -153,17 +155,17 @@ impl Shop {
         work: &Arc<Work>,
         range: Range<usize>,
         notices: &[Draft],
-    ) -> Result<(Sheet, Option<Rejected>), Fault> {
-        let permit = self.delivery.intake.admit(0)?;
-        let mut sheet = Sheet::new(Arc::clone(&self.delivery.builder), permit, 0);
+    ) -> Result<Drafted, Fault> {
+        let permit = self.ingest.intake.admit(0)?;
+        let mut request = RequestBuilder::new(Arc::clone(&self.ingest), HeaderClaim::Absent, permit, 0);
         for notice in notices {
-            sheet.notice(notice.clone())?;
+            request.push_notice(notice.clone())?;
         }
         let work = Arc::clone(work);
         let drafting = move || {
             contain(|| {
-                let rejected = draft(&work, range, &mut sheet)?;
-                Ok((sheet, rejected))
+                let rejected = draft(&work, range, &mut request)?;
+                Ok((request, rejected))
             })
         };
         tokio::task::spawn_blocking(drafting).await.unwrap_or(Err(Fault::Crashed))
@@ -171,11 +173,11 @@ impl Shop {
 
     async fn submit(
         &self,
-        (sheet, rejected): (Sheet, Option<Rejected>),
+        (request, rejected): Drafted,
         last: bool,
         before: &mut Option<oneshot::Sender<()>>,
     ) -> Result<Option<Rejected>, Fault> {
-        let sent = self.delivery.send(sheet);
+        let sent = request.finish_anyhow().send();
         // The end is in the writer's hands: what comes after it may follow.
         if last && let Some(before) = before.take() {
             let _ = before.send(());
@@ -184,6 +186,9 @@ impl Shop {
         Ok(rejected)
     }
 }
+
+/// A part's drafts, and what of it became none.
+type Drafted = (RequestBuilder, Option<Rejected>);
 
 /// halod stops before a block is sealed.
 struct Stopped;
@@ -198,16 +203,16 @@ struct Work {
 }
 
 /// Drafts the lines of a part. Returns what had to be left out, and why.
-fn draft(work: &Work, range: Range<usize>, sheet: &mut Sheet) -> Result<Option<Rejected>, Fault> {
+fn draft(work: &Work, range: Range<usize>, request: &mut RequestBuilder) -> Result<Option<Rejected>, Fault> {
     let log = work.instance.reader.log(&work.log);
     let mut rejected: Option<Rejected> = None;
     for (at, (cut, bytes)) in range.clone().zip(work.lines.range(range)) {
         log.line(work.told.at(at), cut, bytes, |became| {
             match became {
-                Became::Action(event, tenant) => sheet.event(event, tenant)?,
-                Became::Filtered | Became::Preamble => sheet.filtered += 1,
+                Became::Action(event, tenant) => request.push(event, tenant)?,
+                Became::Filtered | Became::Preamble => request.filter(1),
                 Became::Rejected(reason) => {
-                    sheet.reject(reason.as_str());
+                    request.reject(reason.as_str());
                     let this = Rejected { lines: 1, first: cut.offset, last: cut.offset, reason };
                     rejected = Rejected::join(rejected.take(), Some(this));
                 }

@@ -6,7 +6,9 @@ mod directory;
 mod limits;
 mod memory;
 mod notices;
+mod slices;
 mod subjects;
+mod unread;
 
 use crate::support::halod::Halod;
 use crate::support::http::{Answer, PROTOBUF};

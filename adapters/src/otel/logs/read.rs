@@ -4,11 +4,15 @@ use super::super::content;
 use super::super::trace_flags;
 use super::{Item, Resource, source, spans};
 use crate::otlp::model::{AnyValue, LogRecord};
+use halod_record::charge;
 use halod_record::event::{
     Action, Agent, Authorization, Content, Decision, Event, Origin, Outcome, Status, Usage,
 };
 use halod_record::json::{Json, Text};
 use std::borrow::Cow;
+
+/// What an attribute takes beside its value where it is a list of two.
+const PAIR: usize = 128;
 
 pub(super) struct Log<'x, 'a> {
     pub(super) record: &'a LogRecord<'a>,
@@ -128,6 +132,9 @@ impl<'a> Log<'_, 'a> {
             Some(text) => Json::Str(Text::from(text.clone())),
             None => Json::Null,
         };
+        if charge::take(self.record.attributes.len() * PAIR).is_err() {
+            return Json::Null;
+        }
         let attributes = self.record.attributes.iter();
         let pairs =
             attributes.map(|pair| Json::Array(vec![Json::str(&pair.key), content::plain(&pair.value)]));

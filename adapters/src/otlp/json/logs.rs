@@ -6,6 +6,7 @@ use super::super::{DecodeError, Signal};
 use super::reader::{Fault, Reader};
 use super::scalar::{enumeration, hex, uint32, uint64};
 use super::{any_value, items, key_values, outer};
+use halod_record::charge;
 
 /// Decodes a logs request.
 ///
@@ -19,8 +20,7 @@ pub fn logs(text: &[u8]) -> Result<Logs<'_>, DecodeError> {
     outer(&mut r, Signal::Logs, |r| {
         let at = logs.resource_logs.len();
         let resource = resource_logs(r, at, &mut logs.rejected)?;
-        logs.resource_logs.push(resource);
-        Ok(())
+        Ok(charge::push(&mut logs.resource_logs, resource)?)
     })?;
     r.finish()?;
     Ok(logs)
@@ -36,8 +36,7 @@ fn resource_logs<'a>(
         0 => r.message(&["attributes"], |r, _| key_values(r, &mut out.resource)),
         _ => r.list(|r| {
             let scope = scope_logs(r, (at, out.scopes.len()), rejected)?;
-            out.scopes.push(scope);
-            Ok(())
+            Ok(charge::push(&mut out.scopes, scope)?)
         }),
     })?;
     Ok(out)

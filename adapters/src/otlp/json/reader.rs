@@ -5,10 +5,14 @@
 
 use super::super::wire::MAX_DEPTH;
 use super::super::{DecodeError, MAX_MESSAGES};
+use halod_record::charge::{self, Exhausted};
 use std::borrow::Cow;
 
 /// Levels of arrays and objects within a field that is skipped.
 const MAX_SKIP: u32 = 256;
+
+/// Bytes of a field's name beyond which it is none of ours, even if all of it is escaped.
+const LONGEST_NAME: usize = 256;
 
 /// Why reading stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +21,12 @@ pub(super) enum Fault {
     Body(DecodeError),
     /// Well-formed JSON that is no legal value of this field: only the item it is in is lost.
     Value { field: &'static str, problem: &'static str },
+}
+
+impl From<Exhausted> for Fault {
+    fn from(error: Exhausted) -> Self {
+        Self::Body(error.into())
+    }
 }
 
 impl From<DecodeError> for Fault {
@@ -194,14 +204,18 @@ impl<'a> Reader<'a> {
         if self.token() != Some(b'"') {
             return Err(self.error("expected a field's name in quotes"));
         }
-        Ok(self.raw_string()?.resolve().unwrap_or(Cow::Borrowed("")))
+        let name = self.raw_string()?;
+        if name.text.len() > LONGEST_NAME {
+            return Ok(Cow::Borrowed(""));
+        }
+        Ok(name.resolve()?.unwrap_or(Cow::Borrowed("")))
     }
 
     pub(super) fn string(&mut self) -> Result<Cow<'a, str>, Fault> {
         if self.kind()? != Kind::String {
             return Err(wrong("must be a string"));
         }
-        self.raw_string()?.resolve().ok_or_else(|| wrong("holds half a surrogate pair"))
+        self.raw_string()?.resolve()?.ok_or_else(|| wrong("holds half a surrogate pair"))
     }
 
     pub(super) fn bool(&mut self) -> Result<bool, Fault> {
@@ -299,8 +313,12 @@ struct Raw<'a> {
 
 impl<'a> Raw<'a> {
     /// With its escapes resolved; `None` for half a surrogate pair.
-    fn resolve(self) -> Option<Cow<'a, str>> {
-        if self.escaped { unescape(self.text) } else { Some(Cow::Borrowed(self.text)) }
+    fn resolve(self) -> Result<Option<Cow<'a, str>>, Exhausted> {
+        if !self.escaped {
+            return Ok(Some(Cow::Borrowed(self.text)));
+        }
+        charge::take(self.text.len())?;
+        Ok(unescape(self.text))
     }
 }
 

@@ -3,6 +3,7 @@
 //! Source: OTLP specification, "JSON Protobuf Encoding", and protobuf.dev, "ProtoJSON Format".
 
 use super::reader::{Fault, Kind, Reader, wrong};
+use halod_record::charge;
 use std::borrow::Cow;
 
 /// The length of the JSON number that `text` starts with.
@@ -119,6 +120,7 @@ fn whole(text: &str) -> Option<i128> {
 /// An id in hex of either case.
 pub(super) fn hex(r: &mut Reader<'_>) -> Result<Vec<u8>, Fault> {
     let text = r.string()?;
+    charge::take(text.len())?;
     let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
     let bytes =
@@ -132,6 +134,7 @@ pub(super) fn hex(r: &mut Reader<'_>) -> Result<Vec<u8>, Fault> {
 /// Base64 of either alphabet, padded or not.
 pub(super) fn base64(r: &mut Reader<'_>) -> Result<Vec<u8>, Fault> {
     let text = r.string()?;
+    charge::take(text.len())?;
     decode_base64(&text).ok_or_else(|| wrong("must be base64"))
 }
 

@@ -6,6 +6,7 @@ use super::super::schema;
 use super::super::wire::{FIXED32, FIXED64, LEN, Reader, VARINT, key, tags};
 use super::super::{DecodeError, MAX_MESSAGES, Signal};
 use super::{any_value, key_value, resource, scope};
+use halod_record::charge;
 use std::borrow::Cow;
 use std::cell::Cell;
 
@@ -19,7 +20,7 @@ pub fn logs(bytes: &[u8]) -> Result<Logs<'_>, DecodeError> {
     let messages = Cell::new(MAX_MESSAGES);
     match request(Reader::new(bytes, &messages), &mut logs) {
         Ok(()) => Ok(logs),
-        Err(error @ DecodeError::TooMany { .. }) => Err(error),
+        Err(error @ (DecodeError::TooMany { .. } | DecodeError::Exhausted(_))) => Err(error),
         Err(error) => Err(schema::other_signal(bytes, Signal::Logs).unwrap_or(error)),
     }
 }
@@ -31,7 +32,7 @@ fn request<'a>(mut r: Reader<'a, '_>, logs: &mut Logs<'a>) -> Result<(), DecodeE
             RESOURCE_LOGS => {
                 let at = logs.resource_logs.len();
                 let resource = resource_logs(r.message()?, at, &mut logs.rejected)?;
-                logs.resource_logs.push(resource);
+                charge::push(&mut logs.resource_logs, resource)?;
             }
             other => r.unknown(other, tags(&[1]), "ExportLogsServiceRequest")?,
         }
@@ -53,7 +54,8 @@ fn resource_logs<'a>(
             RESOURCE => resource(r.message()?, &mut out.resource)?,
             SCOPE_LOGS => {
                 let place = (at, out.scopes.len());
-                out.scopes.push(scope_logs(r.message()?, place, rejected)?);
+                let scope = scope_logs(r.message()?, place, rejected)?;
+                charge::push(&mut out.scopes, scope)?;
             }
             SCHEMA_URL => drop(r.string()?),
             other => r.unknown(other, tags(&[1, 2, 3]), "ResourceLogs")?,
@@ -77,7 +79,7 @@ fn scope_logs<'a>(
             SCOPE => scope(r.message()?, &mut out.scope_name, &mut out.scope_version)?,
             RECORDS => {
                 match record(r.message()?)? {
-                    Ok(record) => out.records.push(record),
+                    Ok(record) => charge::push(&mut out.records, record)?,
                     Err(bad) => rejected.add(|| {
                         format!("resource_logs[{resource}].scope_logs[{at}].log_records[{seen}]: {}", bad.0)
                     }),
@@ -109,7 +111,7 @@ fn record<'a>(mut r: Reader<'a, '_>) -> Result<Result<LogRecord<'a>, BadId>, Dec
     let (mut trace, mut span): (&[u8], &[u8]) = (&[], &[]);
     while let Some(field) = r.key()? {
         match field {
-            ATTRIBUTES => out.attributes.push(key_value(r.message()?)?),
+            ATTRIBUTES => charge::push(&mut out.attributes, key_value(r.message()?)?)?,
             TIME => out.time_unix_nano = r.fixed64()?,
             OBSERVED => out.observed_time_unix_nano = r.fixed64()?,
             SEVERITY_NUMBER => out.severity_number = r.varint()? as i32,

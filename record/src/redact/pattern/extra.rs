@@ -4,7 +4,7 @@
 use super::super::chars::{WORD, byte, byte_run, run, space};
 use super::super::fields::{MASK, credential_key};
 use super::super::leaf::DEEPER;
-use super::super::text::Span;
+use super::super::text::{Span, add};
 use super::prefixes::{PREFIXES, Prefix};
 use super::token::base64url;
 use memchr::memmem::Finder;
@@ -19,7 +19,7 @@ pub(in super::super) fn prefixed(text: &str, out: &mut Vec<Span>) {
         let group = starts.groups[usize::from(first & 0x7F)][usize::from(second & 0x7F)];
         let end = if group == 0 { None } else { starts.token_at(text, start, usize::from(group)) };
         if let Some(end) = end {
-            out.push(Span { start, end });
+            add(out, Span { start, end });
             start = end - 1;
         }
         // After the word that a token must not continue.
@@ -135,7 +135,7 @@ pub(in super::super) fn query_secret(text: &str, out: &mut Vec<Span>) {
         let value = |c: char| !space(c) && !matches!(c, '"' | '\'' | '<' | '>' | '&' | '#' | ';');
         let end = run(text, name + 1, value);
         if end > name + 1 {
-            out.push(Span { start: mark, end });
+            add(out, Span { start: mark, end });
             done = end;
         }
     }
@@ -157,7 +157,7 @@ pub(in super::super) fn azure_key(text: &str, out: &mut Vec<Span>) {
         let name = ["SharedAccess", "Account"].into_iter().find(|name| before.ends_with(name));
         let end = byte_run(text, at + 4, usize::MAX, value);
         if let Some(name) = name.filter(|_| end - at >= 36) {
-            out.push(Span { start: at - name.len(), end });
+            add(out, Span { start: at - name.len(), end });
         }
     }
 }
@@ -175,7 +175,7 @@ pub(in super::super) fn basic_auth(text: &str, out: &mut Vec<Span>) {
         });
         if text.as_bytes().get(body..end).is_some_and(names_a_user) {
             let padded = byte_run(text, end, 2, |b| b == b'=');
-            out.push(Span { start, end: padded });
+            add(out, Span { start, end: padded });
         }
     }
 }
@@ -215,7 +215,7 @@ pub(in super::super) fn quoted_credential(text: &str, out: &mut Vec<Span>) {
             continue;
         }
         if let Some((start, end)) = quoted_pair(text, done, colon) {
-            out.push(Span { start, end });
+            add(out, Span { start, end });
             done = end;
         }
     }

@@ -5,7 +5,7 @@ use super::super::chars::{
     Digits, Lenient, Run, WORD, at, before, boundary, byte, byte_run, digit, digits_at, ends, space, starts,
 };
 use super::super::checks;
-use super::super::text::Span;
+use super::super::text::{Span, add};
 
 /// Writes `mask` and the last four digits of what was found.
 pub(in super::super) fn last_four(mask: &str, found: &str, out: &mut String) {
@@ -131,7 +131,7 @@ pub(in super::super) fn iban(text: &str, out: &mut Vec<Span>) {
             }
             let Some(end) = iban_shape(text, start) else { continue };
             if let Some(length) = text.get(start..end).and_then(checks::iban) {
-                out.push(Span { start, end: start + length });
+                add(out, Span { start, end: start + length });
             }
             done = end;
         }
@@ -148,7 +148,7 @@ pub(in super::super) fn hidden_iban(text: &str, out: &mut Vec<Span>) {
                 && starts::<true>(text, start)
                 && let Some(end) = groups.iban(text, start)
             {
-                out.push(Span { start, end });
+                add(out, Span { start, end });
                 done = end;
             }
         }
@@ -247,7 +247,7 @@ pub(in super::super) fn credit_card<const LENIENT: Lenient>(text: &str, out: &mu
         }
         let Some((end, valid)) = card_shape::<LENIENT>(text, run.start) else { continue };
         if valid {
-            out.push(Span { start: run.start, end });
+            add(out, Span { start: run.start, end });
         }
         runs.skip_to(end);
     }
@@ -265,7 +265,7 @@ pub(in super::super) fn ssn<const LENIENT: Lenient>(text: &str, out: &mut Vec<Sp
             && starts::<LENIENT>(text, run.start)
             && let Some(end) = ssn_rest::<LENIENT>(text, run.end)
         {
-            out.push(Span { start: run.start, end });
+            add(out, Span { start: run.start, end });
             runs.skip_to(end);
         }
     }
@@ -292,7 +292,7 @@ pub(in super::super) fn bot_token(text: &str, out: &mut Vec<Span>) {
         let body = run.end + 1;
         let end = byte_run(text, body, 41, super::token::base64url);
         if let Some(start) = start.filter(|_| (30..=40).contains(&(end - body))) {
-            out.push(Span { start, end });
+            add(out, Span { start, end });
             runs.skip_to(end);
         }
     }
@@ -304,7 +304,7 @@ pub(in super::super) fn ip_internal<const LENIENT: Lenient>(text: &str, out: &mu
         if starts::<LENIENT>(text, run.start)
             && let Some(end) = ip_rest::<LENIENT>(text, run)
         {
-            out.push(Span { start: run.start, end });
+            add(out, Span { start: run.start, end });
             runs.skip_to(end);
         }
     }
@@ -354,7 +354,7 @@ pub(in super::super) fn phone<const LENIENT: Lenient>(text: &str, out: &mut Vec<
             && starts::<LENIENT>(text, run.start)
             && let Some(end) = phone_rest::<LENIENT>(text, run.end)
         {
-            out.push(Span { start: phone_start(text, run.start, done), end });
+            add(out, Span { start: phone_start(text, run.start, done), end });
             runs.skip_to(end);
             done = end;
         }

@@ -1,7 +1,7 @@
 //! Private keys in armour (RFC 7468, RFC 4880 section 6) and PuTTY's files.
 
 use super::super::chars::{byte, byte_run, first};
-use super::super::text::Span;
+use super::super::text::{Span, add};
 use memchr::memchr;
 use memchr::memmem::{Finder, find_iter};
 
@@ -46,7 +46,7 @@ pub(in super::super) fn find(text: &str, out: &mut Vec<Span>) {
         // A body never reaches over the next beginning, of whatever kind.
         let limit = next_begin(text, body, begins.peek().copied(), &begin);
         done = ending(text, body, limit, &end).unwrap_or_else(|| truncated(text, body, &mut headers));
-        out.push(Span { start, end: done });
+        add(out, Span { start, end: done });
     }
 }
 
@@ -130,6 +130,6 @@ pub(in super::super) fn putty(text: &str, out: &mut Vec<Span>) {
             }
             end = stop;
         }
-        out.push(Span { start, end });
+        add(out, Span { start, end });
     }
 }

@@ -5,8 +5,8 @@ use super::rig::{
     has_retry_info, wait_for,
 };
 use super::sender::{TOOL, field, frame, gzip, logs, metrics, span, tool_span, tool_span_with, traces, zstd};
+use crate::ingest::requests::Transport::Grpc;
 use crate::pipeline::refusal::Refusal;
-use crate::receivers::requests::Transport::Grpc;
 use halo_adapters::otlp::Signal;
 use std::time::Duration;
 
@@ -220,7 +220,7 @@ fn g9_a_dead_writer_and_a_panic_are_unavailable() {
         assert_eq!(rig.export(&one_tool()).grpc_status(), UNAVAILABLE);
     }
     assert_eq!(rig.items(Signal::Traces, "refused"), 2, "also what the writer dropped");
-    let contained = crate::receivers::otlp::contain::<()>(|| panic!("on purpose"));
+    let contained = crate::ingest::contain::<()>(|| panic!("on purpose"));
     let fault = contained.unwrap_err();
     assert_eq!(fault.row().grpc as i32, UNAVAILABLE);
     assert!(fault.row().retry_after.is_some());

@@ -3,9 +3,10 @@
 use super::rig::{Answer, Call, Post, Rig, Verdict, connect_h2, small_limits};
 use super::rig::{has_bad_request, has_retry_info, wait_for};
 use super::sender::{JSON_SPAN, TOOL, frame, gzip, logs, metrics, span, tool_span, traces, zstd};
+use crate::ingest::requests::Transport::Http;
 use crate::net::limits::Limits;
+use crate::pipeline::arriving::FIRST;
 use crate::pipeline::refusal::Refusal;
-use crate::receivers::requests::Transport::Http;
 use halo_adapters::otlp::Signal;
 use http::{Method, Request};
 use http_body_util::Full;
@@ -310,7 +311,7 @@ fn h11_a_sender_that_leaves_halfway_holds_nothing() {
     socket
         .write_all(b"POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9000\r\n\r\n{")
         .unwrap();
-    wait_for("the admission", || rig.intake.in_flight() == 9000);
+    wait_for("the admission", || rig.intake.in_flight() == FIRST);
     drop(socket);
     wait_for("its return", || rig.intake.in_flight() == 0);
     assert!(is_full_success(&rig.http(Post::json("{}")), JSON));

@@ -1,32 +1,39 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use super::super::{Reading, logs};
+use super::super::{OtlpState, logs};
 use super::*;
-use crate::receivers::tenancy::TenantRule;
+use crate::ingest::Ingest;
+use crate::ingest::claim::{HeaderClaim, TenantRule};
+use crate::pipeline::intake::Intake;
+use crate::receivers::stats::Counters;
 use halo_adapters::otel::logs::Piece;
 use halo_adapters::otel::{self, Resource};
 use halo_adapters::otlp::model::{AnyValue, KeyValue, Span};
+use halod_record::build::Builder;
 use halod_record::draft::GENESIS;
 use halod_record::event::Agent;
 use halod_record::ids::RecordId;
 use halod_record::json::{Json, parse};
 use halod_record::time;
 use serde_json::Value;
+use std::sync::Arc;
 
 const FOREVER: Duration = Duration::from_secs(3600);
 
 struct Bench {
-    reading: Reading,
+    state: OtlpState,
+    ingest: Arc<Ingest>,
     drain: watch::Sender<bool>,
 }
 
 fn bench(wait: Duration, room: usize) -> Bench {
     let (drain, draining) = watch::channel(false);
     let joins = Joins::new(wait, room, draining);
-    Bench {
-        reading: Reading::new(TenantRule::default(), std::sync::Arc::new(Builder::new(false)), joins),
-        drain,
-    }
+    let counters = Counters::default();
+    let state = OtlpState::new(TenantRule::default(), joins, Arc::clone(&counters.otlp));
+    let intake = Intake::new(std::sync::mpsc::channel().0, usize::MAX, Arc::default());
+    let ingest = Ingest::of_files(intake, Arc::new(Builder::new(false)), Arc::clone(&counters.import));
+    Bench { state, ingest: Arc::new(ingest), drain }
 }
 
 fn key(span: u8, tenant: Option<&str>) -> Key {
@@ -55,7 +62,11 @@ fn parts(key: &Key, pieces: &[(u64, Piece<'static>)]) -> Vec<Part<'static>> {
 
 impl Bench {
     fn share(&self, key: &Key, pieces: &[(u64, Piece<'static>)]) -> Share {
-        logs::share(key.clone(), parts(key, pieces), &self.reading, &mut Scratch::default()).unwrap()
+        logs::share(key.clone(), parts(key, pieces), &mut self.request()).unwrap()
+    }
+
+    fn request(&self) -> RequestBuilder {
+        RequestBuilder::new(Arc::clone(&self.ingest), HeaderClaim::Absent, self.ingest.intake.owed(), 0)
     }
 
     fn asked(&self, key: &Key) -> Share {
@@ -67,7 +78,7 @@ impl Bench {
     }
 
     fn hold(&self, shares: Vec<Share>) -> Hold<'_> {
-        self.reading.joins.hold(shares)
+        self.state.joins.hold(shares)
     }
 
     /// The draft of a span that came by itself, and what is to be settled.
@@ -86,8 +97,7 @@ impl Bench {
         };
         let event = otel::event(&Resource::default(), &span).unwrap();
         let mut joined = Joined::default();
-        let Reading { builder, joins, .. } = &self.reading;
-        let draft = joined.draft(joins, builder, event, &key.tenant, &mut Scratch::default());
+        let draft = joined.draft(&self.state.joins, event, &key.tenant, &mut self.request());
         (draft, joined)
     }
 
@@ -99,7 +109,7 @@ impl Bench {
     }
 
     fn assert_idle(&self) {
-        let table = self.reading.joins.table();
+        let table = self.state.joins.table();
         assert!(table.held.is_empty() && table.bytes == 0, "{table:?}");
     }
 }
@@ -262,7 +272,7 @@ async fn holds_have_bounds() {
     let off = bench(Duration::ZERO, 1 << 20);
     assert_eq!(off.hold(vec![off.asked(&key(2, None))]).end().await.len(), 1);
     off.sealed(&key(2, None));
-    assert_eq!(off.reading.joins.table().recent.iter().count(), 0, "nothing is remembered");
+    assert_eq!(off.state.joins.table().recent.iter().count(), 0, "nothing is remembered");
 }
 
 #[tokio::test]

@@ -1,5 +1,8 @@
 //! A service on a free loopback port, a writer under the test's command, and clients.
 
+use crate::ingest::Ingest;
+use crate::ingest::claim::TenantRule;
+use crate::ingest::requests::Transport;
 use crate::net::answer::Reply;
 use crate::net::connections::ConnectionStats;
 use crate::net::limits::Limits;
@@ -9,10 +12,8 @@ use crate::pipeline::batch::Receipt;
 use crate::pipeline::intake::{Intake, Job};
 use crate::pipeline::refusal::Refusal;
 use crate::receivers::otlp::join::Joins;
-use crate::receivers::otlp::{OtlpService, Reading};
-use crate::receivers::requests::Transport;
+use crate::receivers::otlp::{OtlpService, OtlpState};
 use crate::receivers::stats::Counters;
-use crate::receivers::tenancy::TenantRule;
 use bytes::Bytes;
 use halo_adapters::otlp::Signal;
 use halod_record::build::Builder;
@@ -104,15 +105,12 @@ impl Rig {
         let limits = Arc::new(limits);
         let joins = Joins::new(JOIN_WAIT, IN_FLIGHT / 4, drained.clone());
         let builder = Arc::new(Builder::new(false));
-        let reading = Reading::new(TenantRule::default(), builder, joins);
-        let (gaps, _sealer) = crate::receivers::gaps::gaps();
-        let service = OtlpService::new(
-            intake.clone(),
-            Arc::new(reading),
-            Arc::clone(&limits),
-            Arc::clone(&counters),
-            gaps,
-        );
+        let state = OtlpState::new(TenantRule::default(), joins, Arc::clone(&counters.otlp));
+        let ingest = counters.otlp.signals.map(|stats| {
+            let files = Ingest::of_files(intake.clone(), Arc::clone(&builder), Arc::clone(stats));
+            Arc::new(Ingest { limits: Arc::clone(&limits), ..files })
+        });
+        let service = OtlpService::new(Arc::new(state), ingest);
         let socket = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let addr = socket.local_addr().unwrap();
         let server = runtime.spawn(listener::serve(
@@ -174,12 +172,12 @@ impl Rig {
 
     /// The items of a signal that are counted under this name.
     pub(super) fn items(&self, signal: Signal, name: &str) -> u64 {
-        self.counters.otlp.items.of(signal).counts()[name]
+        self.counters.otlp.signals.of(signal).items.counts()[name]
     }
 
     /// Requests that were answered, refused and abandoned.
     pub(super) fn requests(&self, transport: Transport) -> [u64; 3] {
-        self.counters.otlp.requests(transport).ended()
+        self.counters.otlp.signals.traces.requests(transport).ended()
     }
 
     /// One gRPC call on a connection of its own.

@@ -1,25 +1,25 @@
 //! Logs in a directory, an engine that can be stopped and started, and what it sealed.
 
 use crate::import::chunk::{FileMeta, Reason, Taken};
-use crate::import::desk::Desk;
+use crate::import::importer::Importer;
 use crate::import::position;
 use crate::import::run::{self, Import, Observer, Summary};
 use crate::import::sink::Sink;
 use crate::import::source::{Input, Manner, SourceError};
+use crate::ingest::Ingest;
+use crate::ingest::claim::TenantRule;
 use crate::pipeline::intake::{Intake, Permit};
 use crate::pipeline::stats::Stats;
 use crate::pipeline::writer::{self, WriterEnd, WriterHandle};
-use crate::receivers::delivery::Delivery;
 use crate::receivers::lines::read::{Reader, Told};
 use crate::receivers::lines::split::{Lines, Mark, Splitter};
-use crate::receivers::otlp::Reading;
+use crate::receivers::otlp::OtlpState;
 use crate::receivers::otlp::join::Joins;
 use crate::receivers::stats::Counters;
 use crate::receivers::tail::preview::Following;
 use crate::receivers::tail::seal::{Block, Shop};
 use crate::receivers::tail::settings::Requests;
 use crate::receivers::tail::{Instance, Settings, Tail, start};
-use crate::receivers::tenancy::TenantRule;
 use halod_chain::disk::OsDisk;
 use halod_chain::store::{self, Store};
 use halod_record::build::Builder;
@@ -96,6 +96,7 @@ impl Fixture {
             max_tenants: 100,
             journal_size: 1 << 20,
             patience: Duration::from_secs(10),
+            read_at_once: 256 << 10,
         };
         let lock = Arc::new(halod_chain::directory::open(&directory).unwrap());
         let (store, _) = Store::open(settings, Arc::new(OsDisk)).unwrap();
@@ -109,11 +110,12 @@ impl Fixture {
         let (intake, writer) = writer::spawn(store, Vec::new(), settings, stats).unwrap();
         let (drain, draining) = watch::channel(false);
         let counters = Arc::new(Counters::default());
-        let delivery = delivery(&intake, &counters);
+        let ingest = ingest(&intake, &counters);
         let _guard = self.runtime.enter();
         let engine = start(Tail {
             instances: vec![(self.settings.clone(), Reader::new(self.settings.manner()).unwrap())],
-            delivery,
+            ingest,
+            stats: Arc::clone(&counters.tail),
             directory: directory.join(".halod/tail"),
             max_open: self.max_open,
             max_in_flight: IN_FLIGHT,
@@ -143,8 +145,9 @@ impl Fixture {
         let running = self.running.as_ref().unwrap();
         let (reports, reported) = mpsc::channel();
         let (_drain, draining) = watch::channel(false);
-        let delivery = delivery(&running.intake, &running.counters);
-        let shop = Shop { delivery, reports, wake: mpsc::sync_channel(1).0, draining };
+        let ingest = ingest(&running.intake, &running.counters);
+        let stats = Arc::clone(&running.counters.tail);
+        let shop = Shop { ingest, stats, reports, wake: mpsc::sync_channel(1).0, draining };
         let mut lines = Lines::default();
         Splitter::new(Mark::default(), 1024).push(text.as_bytes(), &mut lines);
         let settings = self.settings.clone();
@@ -180,12 +183,14 @@ impl Fixture {
         let (_stop, stopping) = watch::channel(false);
         let _guard = self.runtime.enter();
         let joins = Joins::new(Duration::ZERO, 0, stopping.clone());
-        let reading = Arc::new(Reading::new(rule, Arc::clone(&builder), joins));
-        let desk = Desk::new(running.intake.clone(), reading, builder, Arc::clone(&running.counters));
+        let counters = &running.counters;
+        let state = Arc::new(OtlpState::new(rule, joins, Arc::clone(&counters.otlp)));
+        let import = Ingest::of_files(running.intake.clone(), builder, Arc::clone(&counters.import));
+        let importer = Importer::new(Arc::new(import), state);
         let manner = Manner { format: Some("gateway".parse().unwrap()), ..Manner::default() };
         let following = Following::new(if followed { vec![self.settings.clone()] } else { Vec::new() });
         let inputs = vec![(Input::File(file.to_owned()), manner.of(file, &following))];
-        let import = Import { inputs, sink: Sink::Here(Arc::new(desk)), positions: None, traces: None };
+        let import = Import { inputs, sink: Sink::Here(Arc::new(importer)), positions: None, traces: None };
         self.runtime.block_on(run::run(import, &mut Silent, stopping))
     }
 
@@ -282,16 +287,9 @@ impl Drop for Fixture {
     }
 }
 
-fn delivery(intake: &Intake, counters: &Arc<Counters>) -> Delivery {
-    Delivery {
-        intake: intake.clone(),
-        builder: Arc::new(Builder::new(false)),
-        limits: Arc::default(),
-        counters: Arc::clone(counters),
-        stats: |counters| &counters.file_log,
-        tee: crate::tee::Tee::default(),
-        gaps: crate::receivers::gaps::gaps().0,
-    }
+fn ingest(intake: &Intake, counters: &Arc<Counters>) -> Arc<Ingest> {
+    let builder = Arc::new(Builder::new(false));
+    Arc::new(Ingest::of_files(intake.clone(), builder, Arc::clone(&counters.file_log)))
 }
 
 pub(super) fn line(n: u64) -> String {

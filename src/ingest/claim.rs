@@ -85,6 +85,84 @@ impl HeaderClaim {
     }
 }
 
+/// Finds the tenant of each event of a request: most requests come from one tenant, whose id is checked and
+/// copied once.
+#[derive(Clone, Debug)]
+pub struct TenantResolver {
+    claim: HeaderClaim,
+    last: Option<Tenant>,
+}
+
+impl TenantResolver {
+    #[must_use]
+    pub fn new(claim: HeaderClaim) -> Self {
+        Self { claim, last: None }
+    }
+
+    /// What is known of the tenant without the events.
+    #[must_use]
+    pub fn claim(&self) -> &HeaderClaim {
+        &self.claim
+    }
+
+    /// The tenant, as far as it can be known without the events.
+    #[must_use]
+    pub fn known(&self) -> Option<Tenant> {
+        self.claim.known()
+    }
+
+    /// As [`HeaderClaim::tenant`].
+    ///
+    /// # Errors
+    /// The claim that decides cannot be used.
+    pub fn of(&mut self, event: Option<&str>) -> Result<Tenant, TenantError> {
+        self.place(None, event)
+    }
+
+    /// The tenant that is known, else the one that the sender states for the event, else the headers', else what
+    /// the sender's dialect calls a tenant.
+    ///
+    /// # Errors
+    /// The claim that decides cannot be used.
+    pub fn place(&mut self, stated: Option<&str>, dialect: Option<&str>) -> Result<Tenant, TenantError> {
+        let last = &mut self.last;
+        match (&self.claim, stated) {
+            (HeaderClaim::Assigned(tenant) | HeaderClaim::Keyed(tenant), _) => Ok(tenant.clone()),
+            (_, Some(id)) => checked(last, id),
+            (HeaderClaim::Absent, None) => dialect.map_or(Ok(Tenant::Local), |id| checked(last, id)),
+            (HeaderClaim::Tenant(id), None) => checked(last, id),
+            (HeaderClaim::Unreadable, None) => Err(TenantError::NotText),
+        }
+    }
+
+    /// The same, and the claim that the sender's key overruled, if that is another.
+    ///
+    /// # Errors
+    /// As [`Self::place`].
+    pub fn place_and_tell(
+        &mut self,
+        stated: Option<&str>,
+        dialect: Option<&str>,
+    ) -> Result<(Tenant, Option<String>), TenantError> {
+        let HeaderClaim::Keyed(known) = &self.claim else {
+            return Ok((self.place(stated, dialect)?, None));
+        };
+        // A claim that can't be used is no reason to refuse what is known to be whose.
+        let claim = stated.and_then(|id| checked(&mut self.last, id).ok());
+        let claim = claim.or_else(|| dialect.and_then(|id| checked(&mut self.last, id).ok()));
+        let other = claim.filter(|claim| claim != known);
+        Ok((known.clone(), other.and_then(|other| other.subject().map(str::to_owned))))
+    }
+}
+
+/// The tenant with this id, which is `last` if that has it.
+fn checked(last: &mut Option<Tenant>, id: &str) -> Result<Tenant, TenantError> {
+    match last {
+        Some(tenant) if tenant.subject() == Some(id) => Ok(tenant.clone()),
+        _ => Ok(last.insert(Tenant::claimed(id)?).clone()),
+    }
+}
+
 /// Why a tenant id cannot be used. The spans that it is claimed for are rejected for good.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum TenantError {

@@ -23,6 +23,19 @@ impl Bill {
         self.held = self.held.saturating_add(bytes);
     }
 
+    /// What is held no longer stays paid until the next larger sum, or the end of the body.
+    pub(crate) fn remove(&mut self, bytes: usize) {
+        self.held = self.held.saturating_sub(bytes);
+    }
+
+    /// What somebody else pays for from now on: how much of what was paid goes with it.
+    pub(crate) fn take_out(&mut self, bytes: usize) -> usize {
+        self.held = self.held.saturating_sub(bytes);
+        let gone = bytes.min(self.paid);
+        self.paid -= gone;
+        gone
+    }
+
     pub(crate) fn held(&self) -> usize {
         self.held
     }
@@ -30,8 +43,9 @@ impl Bill {
     pub(crate) fn pay(&mut self, permit: &mut Permit) -> Result<(), Fault> {
         let due = self.body.saturating_add(self.held);
         if due > self.paid {
-            self.paid = due.saturating_add(STEP);
-            permit.grow_to(self.paid)?;
+            let paid = due.saturating_add(STEP);
+            permit.grow_to(paid)?;
+            self.paid = paid;
         }
         Ok(())
     }

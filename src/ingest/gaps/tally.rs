@@ -130,7 +130,7 @@ fn words(reason: &str) -> &str {
         "full" => "refused because too much was in flight",
         "disk_low" => "refused because the disk was nearly full",
         "stopping" => "refused because halod was stopping",
-        "slow_body" => "which came too slowly",
+        "slow_body" | "body_cut" => "which came too slowly",
         "abandoned" => "given up by the sender",
         _ => "refused because of a fault of halod or its disk",
     }

@@ -1,0 +1,129 @@
+//! From a request's bytes to drafts and to content that waits for its spans.
+//!
+//! Synchronous and without I/O, so that it can run on a worker or on a blocking thread.
+
+use super::OtlpState;
+use super::join::{Joined, Share};
+use super::scopes::ScopeCounts;
+use super::stats::Waiting;
+use crate::ingest::{Request, RequestBuilder};
+use crate::net::status::Fault;
+use crate::pipeline::batch::Receipt;
+use halo_adapters::otlp::model::{Logs, Traces};
+use halo_adapters::otlp::{DecodeError, Signal, json, protobuf};
+use halod_record::draft::Draft;
+use halod_record::ids::RecordId;
+use std::collections::HashMap;
+
+/// How the message itself is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Encoding {
+    Protobuf,
+    Json,
+}
+
+/// What requests tell of the content of spans, beside their drafts.
+#[derive(Debug, Default)]
+pub struct Content {
+    /// Filtered items whose scope was read.
+    pub(super) filtered_by: ScopeCounts,
+    /// Content of spans, in log records.
+    pub(super) shares: Vec<Share>,
+    /// Spans, with the content that waited for them.
+    pub(super) joined: Joined,
+}
+
+impl OtlpState {
+    /// Reads a request without compression.
+    ///
+    /// # Errors
+    /// `Undecodable` for good; a refusal when the drafts do not fit in flight.
+    pub(super) fn read(
+        &self,
+        signal: Signal,
+        encoding: Encoding,
+        body: &[u8],
+        request: &mut RequestBuilder,
+    ) -> Result<Content, Fault> {
+        let mut content = Content::default();
+        self.read_into(&mut content, (signal, encoding), body, request)?;
+        Ok(content)
+    }
+
+    /// The same for one of several requests that are sealed together.
+    pub(super) fn read_into(
+        &self,
+        content: &mut Content,
+        (signal, encoding): (Signal, Encoding),
+        body: &[u8],
+        request: &mut RequestBuilder,
+    ) -> Result<(), Fault> {
+        match signal {
+            Signal::Traces => {
+                let traces = traces(encoding, body).map_err(undecodable)?;
+                content.spans(&traces, self, request)
+            }
+            Signal::Logs => {
+                let logs = logs(encoding, body).map_err(undecodable)?;
+                content.logs(&logs, self, request)
+            }
+            Signal::Metrics => {
+                request.filter(skeleton(encoding, signal, body).map_err(undecodable)? as u64);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Content {
+    pub(super) fn filtered_by(&self) -> &ScopeCounts {
+        &self.filtered_by
+    }
+
+    /// Seals the request. Content whose span is not here yet waits for it.
+    ///
+    /// # Errors
+    /// A retryable refusal; what was sealed of it meanwhile is recognised when it comes again.
+    pub(super) async fn seal(self, mut request: Request, state: &OtlpState) -> Result<Receipt, Fault> {
+        let Self { shares, joined, .. } = self;
+        if !shares.is_empty() {
+            let items = |share: &Share| (share.draft.id(), share.parts.len() as u64);
+            let items: HashMap<RecordId, u64> = shares.iter().map(items).collect();
+            let hold = state.joins.hold(shares);
+            let _waiting = Waiting::new(&state.stats);
+            let alone = hold.end().await;
+            // Content that spans have taken is on disk with them.
+            let told = |draft: Draft| (items.get(&draft.id()).copied().unwrap_or(1), draft);
+            request.add_kept(alone.into_iter().map(told));
+        }
+        let sealed = request.send().sealed().await;
+        joined.settle(sealed.is_ok());
+        sealed
+    }
+}
+
+fn traces(encoding: Encoding, body: &[u8]) -> Result<Traces<'_>, DecodeError> {
+    match encoding {
+        Encoding::Protobuf => protobuf::traces(body),
+        Encoding::Json => json::traces(body),
+    }
+}
+
+fn logs(encoding: Encoding, body: &[u8]) -> Result<Logs<'_>, DecodeError> {
+    match encoding {
+        Encoding::Protobuf => protobuf::logs(body),
+        Encoding::Json => json::logs(body),
+    }
+}
+
+/// Checks a request of which nothing is kept, and counts its items.
+fn skeleton(encoding: Encoding, signal: Signal, body: &[u8]) -> Result<usize, DecodeError> {
+    match encoding {
+        Encoding::Protobuf => protobuf::skeleton(body, signal),
+        Encoding::Json => json::skeleton(body, signal),
+    }
+}
+
+fn undecodable(error: DecodeError) -> Fault {
+    Fault::Undecodable(error.to_string())
+}
