@@ -144,6 +144,7 @@ where
         declared: Option<usize>,
     ) -> Result<(Bytes, Permit), Fault> {
         let limit = self.limits.body;
+        arriving.at_most(limit);
         let first = self.next_of(&arriving).await?.unwrap_or_default();
         if declared == Some(first.len()) {
             let permit = arriving.finish_with(first.len()).await?;
