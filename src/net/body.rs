@@ -17,8 +17,10 @@ use tokio::time::{Instant, timeout, timeout_at};
 /// a reservation for ever.
 const SLOWEST: u64 = 16 << 10;
 
-/// How long the rest of a body is read after its answer; then the stream is reset, without an error.
+/// How long, and how much of, the rest of a body is read after its answer; then the stream is reset, without an
+/// error, so that the sender of a large one need not send all of it in vain.
 const LEAVE: Duration = Duration::from_secs(10);
+const LEAVE_BYTES: u64 = 1 << 20;
 
 /// A body and what has been read of it.
 #[derive(Debug)]
@@ -142,6 +144,7 @@ where
         declared: Option<usize>,
     ) -> Result<(Bytes, Permit), Fault> {
         let limit = self.limits.body;
+        arriving.at_most(limit);
         let first = self.next_of(&arriving).await?.unwrap_or_default();
         if declared == Some(first.len()) {
             let permit = arriving.finish_with(first.len()).await?;
@@ -191,14 +194,19 @@ where
         tokio::spawn(async move {
             let limits = &limits;
             let rest = Reader { body, limits, started, declared, received, begun, broken };
-            let _ = timeout(LEAVE, rest.discard()).await;
+            let _ = timeout(LEAVE, rest.discard_up_to(LEAVE_BYTES)).await;
         });
     }
 
     /// Reads and drops what is left, so that an HTTP/1 sender that reads only after it has written
     /// everything gets to see its answer. Gives up after as much as a legal body, or on any fault.
-    pub async fn discard(mut self) {
-        let until = self.received.saturating_add(2 * self.limits.body as u64);
+    pub async fn discard(self) {
+        let most = 2 * self.limits.body as u64;
+        self.discard_up_to(most).await;
+    }
+
+    async fn discard_up_to(mut self, most: u64) {
+        let until = self.received.saturating_add(most);
         while self.received < until && matches!(self.next().await, Ok(Some(_))) {}
     }
 }

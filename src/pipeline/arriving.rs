@@ -49,8 +49,8 @@ pub struct Patience {
 pub struct Arriving {
     room: Arc<Room>,
     slot: Arc<Slot>,
-    /// Its length, if that is known.
-    declared: Option<usize>,
+    /// No more than this comes.
+    most: usize,
     patience: Option<Patience>,
 }
 
@@ -146,7 +146,13 @@ impl Arriving {
             table.claims.set(key, 0, need.min(claimable(room.limit)));
         }
         drop(table);
-        Ok(Self { room: Arc::clone(room), slot, declared, patience })
+        let most = declared.unwrap_or(room.limit);
+        Ok(Self { room: Arc::clone(room), slot, most, patience })
+    }
+
+    /// It ends after so many bytes at the latest, so no room need be taken for more.
+    pub fn at_most(&mut self, bytes: usize) {
+        self.most = self.most.min(bytes);
     }
 
     /// Its length became known.
@@ -154,7 +160,7 @@ impl Arriving {
     /// # Errors
     /// As [`super::intake::Intake::arrive`].
     pub fn expect_length(&mut self, length: usize) -> Result<(), Refusal> {
-        self.declared = Some(length);
+        self.most = length;
         let held = self.slot.lock().held;
         self.counted(self.room.could_take(length.saturating_sub(held)))
     }
@@ -171,8 +177,8 @@ impl Arriving {
             if needed <= state.buffer.capacity() {
                 needed
             } else {
-                let most = self.declared.unwrap_or(self.room.limit).max(needed);
-                state.buffer.capacity().saturating_mul(2).max(FIRST).max(needed).min(most)
+                let room = state.buffer.capacity().saturating_mul(2).max(FIRST);
+                room.min(self.most).max(needed)
             }
         };
         self.hold(needed).await?;

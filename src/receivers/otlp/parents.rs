@@ -33,6 +33,18 @@ impl SpanIds {
 /// Bytes that the parents of one span take beside its [`SpanIds`], about.
 pub(super) const BYTES: usize = 128;
 
+/// What is known of a span as an ancestor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    /// It was not told yet. An ancestor of a span that was is in a circle with it.
+    Untold,
+    Recorded,
+    /// It has no record; which of its ancestors has was not asked.
+    Filtered,
+    /// It has no record, and this is its nearest ancestor that has or that is not in the request.
+    Under(Option<SpanKey>),
+}
+
 /// The spans of a request, and which record each stands under. Spans are told one by one, parents first.
 #[derive(Debug)]
 pub(super) struct Parents {
@@ -41,9 +53,8 @@ pub(super) struct Parents {
     parent: Vec<Option<usize>>,
     /// For each span the first account of itself: a span may be told twice.
     account: Vec<usize>,
-    /// By first account: the span itself if it is recorded, else its nearest ancestor that is, or that is not in
-    /// the request. A span that was not told yet has none: it is in a circle.
-    nearest: Vec<Option<SpanKey>>,
+    /// By first account.
+    found: Vec<Found>,
     /// Whether any span has a parent.
     related: bool,
 }
@@ -58,8 +69,8 @@ impl Parents {
                 spans.iter().enumerate().map(|(at, span)| *first.entry(span.key).or_insert(at)).collect();
             parent = spans.iter().map(|span| first.get(&span.parent()?).copied()).collect();
         }
-        let nearest = vec![None; if related { spans.len() } else { 0 }];
-        Self { spans, parent, account, nearest, related }
+        let found = vec![Found::Untold; if related { spans.len() } else { 0 }];
+        Self { spans, parent, account, found, related }
     }
 
     /// The places of the spans in the order of their start, each behind its parent. Of spans that start together the
@@ -92,33 +103,56 @@ impl Parents {
         order
     }
 
-    /// The nearest ancestor of a span that is recorded in this request or is not in it.
-    fn ancestor(&self, at: usize) -> Option<SpanKey> {
-        let span = &self.spans[at];
-        let stated = span.parent()?;
+    /// Takes note of the span at a place. One that is told twice is recorded if either account is.
+    pub(super) fn tell(&mut self, at: usize, recorded: bool) {
+        if !self.related {
+            return;
+        }
+        let found = &mut self.found[self.account[at]];
+        if recorded {
+            *found = Found::Recorded;
+        } else if *found == Found::Untold {
+            *found = Found::Filtered;
+        }
+    }
+
+    /// The nearest ancestor of the span at a place that is recorded in this request or is not in it.
+    fn ancestor(&mut self, at: usize) -> Option<SpanKey> {
+        let stated = self.spans[at].parent()?;
         let ancestor = match self.parent[at] {
-            Some(parent) => self.nearest[self.account[parent]],
+            Some(parent) => self.nearest(self.account[parent]),
             None => Some(stated),
         };
-        ancestor.filter(|ancestor| *ancestor != span.key)
+        ancestor.filter(|ancestor| *ancestor != self.spans[at].key)
     }
 
-    /// Takes note of the span at a place, and returns the ancestor that it stands under. One that is told twice is
-    /// recorded if either account is.
-    pub(super) fn tell(&mut self, at: usize, recorded: bool) -> Option<SpanKey> {
-        let ancestor = self.ancestor(at);
-        if self.related {
-            let key = self.spans[at].key;
-            let nearest = &mut self.nearest[self.account[at]];
-            if *nearest != Some(key) {
-                *nearest = if recorded { Some(key) } else { ancestor };
+    /// The span itself if it is recorded, else its nearest ancestor that is; each is walked past once.
+    fn nearest(&mut self, mut at: usize) -> Option<SpanKey> {
+        let mut passed = Vec::new();
+        let (nearest, settled) = loop {
+            match self.found[at] {
+                Found::Recorded => break (Some(self.spans[at].key), true),
+                Found::Under(ancestor) => break (ancestor, true),
+                Found::Untold => break (None, false),
+                Found::Filtered => {}
             }
+            // Until more is known: a span that is met twice on the way up is in a circle.
+            self.found[at] = Found::Under(None);
+            passed.push(at);
+            match self.parent[at] {
+                Some(parent) => at = self.account[parent],
+                None => break (self.spans[at].parent(), true),
+            }
+        };
+        for at in passed {
+            self.found[at] = if settled { Found::Under(nearest) } else { Found::Filtered };
         }
-        ancestor
+        nearest
     }
 
-    /// Has the draft of the span at a place state the ancestor that was found for it.
-    pub(super) fn move_under(&self, draft: &mut Draft, at: usize, ancestor: Option<SpanKey>) {
+    /// Has the draft of the span at a place state its nearest ancestor.
+    pub(super) fn move_under(&mut self, draft: &mut Draft, at: usize) {
+        let ancestor = self.ancestor(at);
         if ancestor != self.spans[at].parent() {
             let id = |(trace, span): SpanKey| RecordId::of_span(draft.tenant(), &trace, &span);
             draft.move_under(ancestor.map(id));
@@ -153,7 +187,7 @@ mod tests {
         let mut parents = Parents::new(ids.clone());
         let mut out = Vec::new();
         for at in parents.order() {
-            let ancestor = parents.tell(at, spans[at].2);
+            parents.tell(at, spans[at].2);
             if !spans[at].2 {
                 continue;
             }
@@ -169,7 +203,7 @@ mod tests {
             };
             let event = event(&Resource::default(), &span).unwrap();
             let mut draft = builder.draft(&event, &Tenant::Local, &mut Scratch::default());
-            parents.move_under(&mut draft, at, ancestor);
+            parents.move_under(&mut draft, at);
             let mut line = Vec::new();
             draft.seal(&GENESIS, &time::rfc3339(1), &mut line);
             let record: serde_json::Value = serde_json::from_slice(&line).unwrap();
@@ -226,6 +260,9 @@ mod tests {
         // Of a circle of records the first has none.
         let recorded = settled(&[(1, 2, true, 1), (2, 1, true, 1), (3, 3, true, 1)]);
         assert_eq!(recorded, [(3, None), (1, None), (2, Some(1))]);
+        // A span beside a circle has the one of it that is recorded above it.
+        let beside = [(2, 5, false, 1), (3, 5, false, 0), (4, 2, true, 0), (5, 2, true, 0)];
+        assert_eq!(settled(&beside), [(5, None), (4, Some(5))]);
         // Nor is anything its own parent by way of a filtered span.
         assert_eq!(settled(&[(1, 2, true, 1), (2, 1, false, 1)]), [(1, None)]);
     }

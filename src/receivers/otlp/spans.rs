@@ -62,10 +62,10 @@ impl Content {
             let before = request.counted().filtered;
             let placed = placed(&scope.spans[number], group, state, request);
             *filtered += request.counted().filtered - before;
-            let ancestor = parents.tell(at, placed.is_some());
+            parents.tell(at, placed.is_some());
             let Some((event, tenant)) = placed else { continue };
             let mut draft = self.joined.draft(&state.joins, event, &tenant, request);
-            parents.move_under(&mut draft, at, ancestor);
+            parents.move_under(&mut draft, at);
             request.push_draft(draft)?;
         }
         for (_, scope, filtered) in scopes {
