@@ -4,10 +4,11 @@
 //! receiver: admit(bytes) ─▶ Permit ─▶ read, decode, draft ─▶ submit(Batch) ─▶ Receipt
 //!                                                  │ one message per request
 //!                                                  ▼
-//!                       writer thread: drain what waits ─▶ chain::commit ─▶ reply, drop permits
+//!                       writer thread: a fair share of what waits ─▶ chain::commit ─▶ reply, drop permits
 //! ```
 
 pub mod batch;
+mod fair;
 pub mod intake;
 pub mod items;
 pub mod meter;
