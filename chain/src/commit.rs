@@ -52,6 +52,15 @@ pub struct Detail {
     chains: Vec<usize>,
 }
 
+impl Detail {
+    /// Adds what became of further drafts of the request, later than all that is here.
+    pub fn add(&mut self, later: Self) {
+        self.fates.extend(later.fates);
+        self.heads.retain(|head| later.heads.iter().all(|newer| newer.tenant != head.tenant));
+        self.heads.extend(later.heads);
+    }
+}
+
 /// What became of one draft.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Told {

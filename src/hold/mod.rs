@@ -12,6 +12,7 @@
 
 pub mod line;
 mod log;
+mod shares;
 mod sweep;
 mod table;
 #[cfg(test)]
@@ -45,7 +46,7 @@ pub struct Settings {
     pub directory: PathBuf,
     /// How long an action may take to become whole.
     pub wait: Duration,
-    /// Bytes of messages beyond which the oldest are sealed early.
+    /// Bytes of messages beyond which the oldest of the tenant that has most of them are sealed early.
     pub bytes: usize,
 }
 

@@ -118,7 +118,7 @@ impl Keeper {
             for job in jobs {
                 let before = self.lines.len();
                 match job {
-                    Job::Put { account, reply, .. } if self.table.is_full() => {
+                    Job::Put { items, account, reply } if self.table.is_full_for(&items) => {
                         account.refuse();
                         let limit = self.table.bytes();
                         let full = Refusal::Full { limit, retry_after: Duration::from_secs(1) };

@@ -4,12 +4,13 @@
 //! receiver: arrive ─▶ read, push(bytes) ─▶ Permit ─▶ decode, draft ─▶ submit(Batch) ─▶ Receipt
 //!                                                  │ one message per request
 //!                                                  ▼
-//!                       writer thread: drain what waits ─▶ chain::commit ─▶ reply, drop permits
+//!                       writer thread: a fair share of what waits ─▶ chain::commit ─▶ reply, drop permits
 //! ```
 
 pub mod arriving;
 pub mod batch;
 mod claims;
+mod fair;
 mod fullness;
 pub mod intake;
 pub mod items;

@@ -1,5 +1,6 @@
 //! Why a request was not taken. `net::status` maps each to its HTTP and gRPC answer.
 
+use halod_chain::error::ChainUnusable;
 use std::time::Duration;
 
 /// Nothing of the request was taken, or only parts that may be sent again without harm.
@@ -25,6 +26,15 @@ pub enum Refusal {
         "there are as many chains as this halod may keep, and this tenant has none; send again when its operator has made room"
     )]
     TooManyTenants,
+}
+
+impl From<&ChainUnusable> for Refusal {
+    fn from(why: &ChainUnusable) -> Self {
+        match why {
+            ChainUnusable::TooMany(_) => Self::TooManyTenants,
+            _ => Self::ChainUnusable,
+        }
+    }
 }
 
 impl Refusal {

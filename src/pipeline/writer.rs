@@ -1,10 +1,10 @@
 //! The writer: one thread, owner of every chain.
 //!
-//! It takes what waits, commits it as one, and answers. While a commit syncs, the next one
+//! It takes a fair share of what waits, commits it as one, and answers. While a commit syncs, the next one
 //! gathers, so groups form by themselves and no timer is in the path of a record.
 
-use super::batch::Receipt;
-use super::intake::{Intake, Job, Permit, Reply};
+use super::fair::FairQueue;
+use super::intake::{Intake, Job};
 use super::quiet::Quiet;
 use super::refusal::Refusal;
 use super::stats::{HeadAge, REPORTED_HEADS, Stats};
@@ -19,12 +19,10 @@ use halod_record::draft::Draft;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::oneshot;
 
-/// Bytes of drafts after which a commit begins although more waits: bounds how long one takes.
-const MAX_COMMIT: usize = 16 << 20;
 /// How long a chain may be locked by another process, or be read, before its senders are refused.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How often a chain that can't be had is tried again.
@@ -125,8 +123,8 @@ pub struct Writer {
     store: Store,
     stats: Arc<Stats>,
     settings: Settings,
-    /// Requests with drafts for chains that another process has locked.
-    waiting: Vec<Waiting>,
+    /// What waits for a commit.
+    queue: FairQueue,
     disk_checked: Option<Instant>,
     quiet: Quiet,
     /// When it was tried last to seal what is set aside.
@@ -135,15 +133,6 @@ pub struct Writer {
     reading: Option<(Instant, Instant)>,
     /// Notices whose chains could not be had yet.
     owed: Vec<Draft>,
-}
-
-#[derive(Debug)]
-struct Waiting {
-    work: Work,
-    since: Instant,
-    reply: Reply,
-    /// Held until the answer is given.
-    _permit: Permit,
 }
 
 impl Writer {
@@ -159,12 +148,11 @@ impl Writer {
     ) -> Result<Self, ChainError> {
         reseal(&mut store, &stats)?;
         stats.disk_floor.set(settings.floor());
-        let (waiting, disk_checked, quiet) = (Vec::new(), None, Quiet::default());
+        let (queue, disk_checked, quiet) = (FairQueue::default(), None, Quiet::default());
         let resealed = Instant::now();
         let reading = None;
         let owed = notices;
-        let mut writer =
-            Self { store, stats, settings, waiting, disk_checked, quiet, resealed, reading, owed };
+        let mut writer = Self { store, stats, settings, queue, disk_checked, quiet, resealed, reading, owed };
         writer.seal_owed()?;
         writer.check_disk();
         writer.read_on()?;
@@ -208,13 +196,8 @@ impl Writer {
         loop {
             self.check_disk();
             self.read_on()?;
-            let idle = self.waiting.is_empty() && !self.store.is_reading();
-            let patience = if idle { DISK_CHECK } else { RETRY };
-            match queue.recv_timeout(patience) {
-                Ok(job) => self.gather(job, queue),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) if self.waiting.is_empty() => return Ok(()),
-                Err(RecvTimeoutError::Disconnected) => std::thread::sleep(RETRY),
+            if !self.gather(queue) && self.queue.is_empty() {
+                return Ok(());
             }
             self.settings.lock.check()?;
             if self.resealed.elapsed() >= RESEAL {
@@ -222,77 +205,80 @@ impl Writer {
                 reseal(&mut self.store, &self.stats)?;
                 self.seal_owed()?;
             }
-            if !self.waiting.is_empty() {
-                self.commit()?;
-            }
+            self.commit()?;
             self.tell_aside();
         }
     }
 
-    fn gather(&mut self, first: Job, queue: &Receiver<Job>) {
-        let mut bytes = 0;
-        let mut next = Some(first);
-        while let Some(Job { batch, detailed, reply }) = next {
-            bytes += batch.drafts.iter().map(Draft::len).sum::<usize>();
-            if batch.drafts.is_empty() {
-                reply.send(Ok(Receipt::default()));
-            } else {
-                let detail = detailed.then(Box::default);
-                let work = Work { drafts: batch.drafts, detail, ..Work::default() };
-                self.waiting.push(Waiting { work, since: Instant::now(), reply, _permit: batch.permit });
+    /// Takes all that waits, and waits itself where nothing may go into a commit now. `false` when nothing more
+    /// can come.
+    fn gather(&mut self, jobs: &Receiver<Job>) -> bool {
+        if !self.queue.is_ready(Instant::now()) {
+            let idle = self.queue.is_empty() && !self.store.is_reading();
+            match jobs.recv_timeout(if idle { DISK_CHECK } else { RETRY }) {
+                Ok(job) => self.queue.push(job, Instant::now()),
+                Err(RecvTimeoutError::Timeout) => return true,
+                Err(RecvTimeoutError::Disconnected) => {
+                    if !self.queue.is_empty() {
+                        std::thread::sleep(RETRY);
+                    }
+                    return false;
+                }
             }
-            next = if bytes < MAX_COMMIT { queue.try_recv().ok() } else { None };
+        }
+        let now = Instant::now();
+        loop {
+            match jobs.try_recv() {
+                Ok(job) => self.queue.push(job, now),
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => return false,
+            }
         }
     }
 
     fn commit(&mut self) -> Result<(), ChainError> {
-        let mut works: Vec<Work> = self.waiting.iter_mut().map(|w| std::mem::take(&mut w.work)).collect();
+        let mut shares = self.queue.take(Instant::now());
+        if shares.is_empty() {
+            return Ok(());
+        }
+        let mut works: Vec<Work> = shares.iter_mut().map(|share| std::mem::take(&mut share.work)).collect();
         let committed = self.store.commit(&mut works, unix_nanos())?;
         self.count(&committed);
         for warning in &committed.warnings {
             self.quiet.say(warning, |again| tracing::warn!(again, "{warning}"));
         }
-        let mut still = Vec::new();
-        for (mut waiting, work) in std::mem::take(&mut self.waiting).into_iter().zip(works) {
-            let locked_out = !work.drafts.is_empty() && waiting.since.elapsed() > PATIENCE;
-            let refusal = match work.failed.as_deref() {
-                Some(ChainUnusable::TooMany(_)) => Some(Refusal::TooManyTenants),
-                Some(_) => Some(Refusal::ChainUnusable),
-                None => locked_out.then_some(Refusal::ChainUnusable),
-            };
-            if let Some(why) = &work.failed {
-                let why = why.to_string();
-                self.quiet.say(&why, |again| {
-                    tracing::error!(
-                        error = why,
-                        again,
-                        "a chain cannot be extended; its sender is told to try again"
-                    );
-                });
-            } else if locked_out {
-                let why = match work.waits_for {
-                    Some(WaitsFor::Reading) => "a chain has been read for 5 s and longer",
-                    _ => "a chain's lock file has been locked by another process for 5 s",
-                };
-                self.quiet.say(why, |again| tracing::error!(again, "{why}; its sender is told to try again"));
-            } else if !work.drafts.is_empty() {
-                waiting.work = work;
-                still.push(waiting);
-                continue;
+        let mut waiting = Vec::new();
+        for (mut share, work) in shares.into_iter().zip(works) {
+            self.stats.sealed.inc_by(work.sealed.into());
+            self.stats.duplicate.inc_by(work.duplicate.into());
+            self.stats.conflict.inc_by(work.conflict.into());
+            let failed = work.failed.clone();
+            share.work = work;
+            match failed {
+                Some(why) => {
+                    self.say_unusable(&why);
+                    self.queue.done(share, Some(Refusal::from(&*why)));
+                }
+                None if share.work.drafts.is_empty() => self.queue.done(share, None),
+                None => waiting.push(share),
             }
-            let receipt = Receipt {
-                sealed: work.sealed,
-                duplicate: work.duplicate,
-                conflict: work.conflict,
-                detail: work.detail,
-            };
-            self.stats.sealed.inc_by(receipt.sealed.into());
-            self.stats.duplicate.inc_by(receipt.duplicate.into());
-            self.stats.conflict.inc_by(receipt.conflict.into());
-            waiting.reply.send(refusal.map_or(Ok(receipt), Err));
         }
-        self.waiting = still;
+        for share in self.queue.put_back(waiting, Instant::now(), RETRY, PATIENCE) {
+            let why = match share.work.waits_for {
+                Some(WaitsFor::Reading) => "a chain has been read for 5 s and longer",
+                _ => "a chain's lock file has been locked by another process for 5 s",
+            };
+            self.quiet.say(why, |again| tracing::error!(again, "{why}; its sender is told to try again"));
+            self.queue.done(share, Some(Refusal::ChainUnusable));
+        }
         Ok(())
+    }
+
+    fn say_unusable(&mut self, why: &ChainUnusable) {
+        let error = why.to_string();
+        self.quiet.say(&error, |again| {
+            tracing::error!(error, again, "a chain cannot be extended; its sender is told to try again");
+        });
     }
 
     /// Seals notices, as far as their chains can be had.
@@ -369,9 +355,7 @@ impl Writer {
     /// After a failed write or sync: nothing that is not answered yet was promised to anybody.
     fn refuse_all(&mut self, queue: &Receiver<Job>) {
         self.stats.poisoned.store(true, Relaxed);
-        for waiting in self.waiting.drain(..) {
-            waiting.reply.send(Err(Refusal::Poisoned));
-        }
+        self.queue.refuse_all(&Refusal::Poisoned);
         while let Ok(job) = queue.try_recv() {
             job.reply.send(Err(Refusal::Poisoned));
         }

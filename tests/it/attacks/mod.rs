@@ -3,6 +3,7 @@
 
 mod chains;
 mod directory;
+mod flood;
 mod limits;
 mod memory;
 mod notices;
