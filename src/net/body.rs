@@ -4,7 +4,7 @@ use super::limits::Limits;
 use super::status::Fault;
 use crate::pipeline::arriving::{Arriving, Patience};
 use crate::pipeline::intake::{Intake, Permit};
-use crate::pipeline::refusal::Refusal;
+use crate::pipeline::refusal::{Large, Refusal};
 use bytes::Bytes;
 use http::header::EXPECT;
 use http::{HeaderMap, Version};
@@ -155,7 +155,7 @@ where
         while let Some(data) = piece {
             length = length.saturating_add(data.len());
             if length > limit {
-                return Err(Refusal::TooLarge { limit }.into());
+                return Err(Refusal::TooLarge { what: Large::Body, limit }.into());
             }
             self.keep(&mut arriving, &data).await?;
             drop(data);
@@ -218,7 +218,9 @@ where
 pub fn declared_length<B: Body>(body: &B, limits: &Limits) -> Result<Option<usize>, Refusal> {
     let exact = body.size_hint().exact().map(|length| usize::try_from(length).unwrap_or(usize::MAX));
     match exact {
-        Some(length) if length > limits.body => Err(Refusal::TooLarge { limit: limits.body }),
+        Some(length) if length > limits.body => {
+            Err(Refusal::TooLarge { what: Large::Body, limit: limits.body })
+        }
         length => Ok(length),
     }
 }
@@ -288,7 +290,7 @@ mod tests {
             assert_eq!(intake.in_flight(), 0);
         }
         let refused = Reader::new(chunked(100_001, 1000), &limits).collect(&intake(1 << 20)).await;
-        assert_eq!(refused.unwrap_err(), Refusal::TooLarge { limit: 100_000 }.into());
+        assert_eq!(refused.unwrap_err(), Refusal::TooLarge { what: Large::Body, limit: 100_000 }.into());
         let refused = Reader::new(chunked(100_000, 1000), &limits).collect(&intake(50_000)).await;
         assert!(matches!(refused, Err(Fault::Refused(_))));
     }

@@ -8,7 +8,7 @@ use super::body::Reader;
 use super::coding::Coding;
 use super::status::Fault;
 use crate::pipeline::intake::{Intake, Permit};
-use crate::pipeline::refusal::Refusal;
+use crate::pipeline::refusal::{Large, Refusal};
 use bytes::{Buf, Bytes};
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
@@ -132,7 +132,7 @@ where
         _ => return Err(Fault::Undecodable("the flag before the message is neither 0 nor 1".into())),
     };
     if length > limit {
-        return Err(Refusal::TooLarge { limit }.into());
+        return Err(Refusal::TooLarge { what: Large::Body, limit }.into());
     }
     arriving.expect_length(length)?;
     let whole = if piece.len() >= length { Some(piece.split_to(length)) } else { None };

@@ -144,13 +144,14 @@ impl Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pipeline::refusal::Large;
 
     fn every_fault() -> Vec<(Fault, u16, Code, Option<u64>)> {
         use Code::{InvalidArgument, ResourceExhausted, Unauthenticated, Unavailable, Unimplemented};
         let full = Refusal::Full { limit: 1, retry_after: Duration::from_secs(3) };
         vec![
             (full.into(), 503, Unavailable, Some(3)),
-            (Refusal::TooLarge { limit: 1 }.into(), 413, ResourceExhausted, None),
+            (Refusal::TooLarge { what: Large::Body, limit: 1 }.into(), 413, ResourceExhausted, None),
             (Refusal::Stopping.into(), 503, Unavailable, Some(1)),
             (Refusal::Poisoned.into(), 503, Unavailable, Some(1)),
             (Refusal::DiskLow.into(), 503, Unavailable, Some(10)),

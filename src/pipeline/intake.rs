@@ -276,6 +276,7 @@ impl Drop for Permit {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::pipeline::refusal::Large;
     use std::time::Duration;
 
     #[test]
@@ -284,7 +285,7 @@ mod tests {
         let intake = Intake::with_writer(writer, 100);
         let mut one = intake.admit(60).unwrap();
         assert!(matches!(intake.admit(50), Err(Refusal::Full { .. })));
-        assert_eq!(intake.admit(101).unwrap_err(), Refusal::TooLarge { limit: 100 });
+        assert_eq!(intake.admit(101).unwrap_err(), Refusal::TooLarge { what: Large::Held, limit: 100 });
         assert!(one.grow_to(100).is_ok());
         assert!(matches!(one.grow_to(101), Err(Refusal::TooLarge { .. })));
         one.shrink_to(10);

@@ -1,6 +1,7 @@
 //! Why a request was not taken. `net::status` maps each to its HTTP and gRPC answer.
 
 use halod_chain::error::ChainUnusable;
+use std::fmt;
 use std::time::Duration;
 
 /// Nothing of the request was taken, or only parts that may be sent again without harm.
@@ -12,8 +13,8 @@ pub enum Refusal {
         "there is no room for all requests, and this body came too slowly to keep its own; send it again"
     )]
     BodyCut,
-    #[error("the request is larger than {limit} bytes")]
-    TooLarge { limit: usize },
+    #[error("{what} is larger than {limit} bytes")]
+    TooLarge { what: Large, limit: usize },
     #[error("halod is shutting down; send again to its successor")]
     Stopping,
     #[error("a write or sync failed; halod is stopping and a restart will recover")]
@@ -34,6 +35,27 @@ impl From<&ChainUnusable> for Refusal {
             ChainUnusable::TooMany(_) => Self::TooManyTenants,
             _ => Self::ChainUnusable,
         }
+    }
+}
+
+/// What of a request was too large.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Large {
+    /// As it came.
+    Body,
+    /// Without compression.
+    Unpacked,
+    /// All that halod has to hold for it until it is sealed.
+    Held,
+}
+
+impl fmt::Display for Large {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Body => "the body",
+            Self::Unpacked => "the body without compression",
+            Self::Held => "what halod has to hold for this request (pipeline.max_in_flight_mib)",
+        })
     }
 }
 

@@ -10,7 +10,7 @@
 
 use super::arriving::{FIRST, Slot};
 use super::claims::Claims;
-use super::refusal::Refusal;
+use super::refusal::{Large, Refusal};
 use super::stats::Stats;
 use std::collections::HashMap;
 use std::pin::pin;
@@ -76,7 +76,7 @@ impl Room {
     /// Takes `more` bytes for a request that will hold `total`; `taker` is its body if that is still arriving.
     pub(super) fn take(&self, more: usize, total: usize, taker: Option<&Slot>) -> Result<(), Refusal> {
         if total > self.limit {
-            return Err(Refusal::TooLarge { limit: self.limit });
+            return Err(Refusal::TooLarge { what: Large::Held, limit: self.limit });
         }
         if self.try_take(more, total) {
             self.stats.full.found();
@@ -121,7 +121,7 @@ impl Room {
     /// Whether a body of so many bytes may be begun, though nothing is taken for it yet.
     pub(super) fn could_take(&self, bytes: usize) -> Result<(), Refusal> {
         if bytes > self.limit {
-            return Err(Refusal::TooLarge { limit: self.limit });
+            return Err(Refusal::TooLarge { what: Large::Held, limit: self.limit });
         }
         let Some(missing) = self.missing(bytes, bytes) else { return Ok(()) };
         self.stats.full.missed(self.stats.in_flight.get(), self.limit);

@@ -1,6 +1,6 @@
 use crate::pipeline::arriving::{Arriving, FIRST, Patience};
 use crate::pipeline::intake::Intake;
-use crate::pipeline::refusal::Refusal;
+use crate::pipeline::refusal::{Large, Refusal};
 use std::sync::mpsc;
 use std::time::Duration;
 use tokio::time::{Instant, advance, timeout};
@@ -24,7 +24,10 @@ async fn what_is_declared_and_does_not_come_takes_next_to_nothing() {
     let intake = intake();
     let heads: Vec<_> = (0..32).map(|_| intake.arrive(Some(LIMIT / 4)).unwrap()).collect();
     assert_eq!(intake.in_flight(), 32 * FIRST);
-    assert_eq!(intake.arrive(Some(LIMIT + 1)).unwrap_err(), Refusal::TooLarge { limit: LIMIT });
+    assert_eq!(
+        intake.arrive(Some(LIMIT + 1)).unwrap_err(),
+        Refusal::TooLarge { what: Large::Held, limit: LIMIT }
+    );
     let mut honest = intake.arrive(Some(8 * FIRST)).unwrap();
     push(&mut honest, 8 * FIRST).await.unwrap();
     let (body, permit) = honest.finish().unwrap();
