@@ -126,6 +126,7 @@ fn main() {
             max_tenants: 10_000,
             journal_size: 64 << 20,
             patience: Duration::from_secs(10),
+            read_at_once: 256 << 10,
         };
         let (store, _) = Store::open(settings, Arc::new(OsDisk)).unwrap();
         let mut modes: Vec<Box<dyn Mode>> = vec![Box::new(Halod(store))];

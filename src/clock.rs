@@ -2,6 +2,12 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+/// The time itself, where it is told to another library or compared with such.
+#[must_use]
+pub fn now() -> SystemTime {
+    SystemTime::now()
+}
+
 /// Nanoseconds since 1970; none before that.
 #[must_use]
 pub fn unix_nanos() -> u64 {
@@ -15,5 +21,5 @@ pub fn unix_millis() -> u64 {
 }
 
 fn since_1970() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }

@@ -2,12 +2,13 @@
 //!
 //! ```text
 //! directory lock ─▶ descriptors shared out ─▶ every door bound, tees opened ─▶ admin served: starting
-//!   ─▶ store opened, writer started ─▶ doors served: ready ─▶ signal or writer's end
+//!   ─▶ store opened ─▶ doors served, writer started: ready ─▶ signal or writer's end
 //!   ─▶ not ready ─▶ doors finish what they began ─▶ writer ends ─▶ tees end ─▶ lock given back
 //! ```
 //!
 //! What can fail fails before the first request is taken; what fails later is the writer's, and
-//! ends the run.
+//! ends the run. A full disk fails nothing: the doors are served, refuse everything, and the store is
+//! opened when there is room.
 
 pub mod doors;
 mod drain;
@@ -20,7 +21,6 @@ mod start;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::SystemTime;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -29,22 +29,25 @@ use self::doors::{ADMIN, BindError, Bound, GRPC, HTTP, IMPORT};
 pub use self::drain::End;
 use self::drain::Running;
 use self::receiving::Receiving;
-use self::start::Started;
 pub use self::start::writer_of;
+use self::start::{Opened, Opening, Queues, Started};
+use crate::clock;
 use crate::config::descriptors::{self, Share, TooFew};
 use crate::config::{Config, DoorSettings};
-use crate::hold::sweep;
+use crate::hold::{Hold, sweep};
 use crate::import::folder::Folders;
 use crate::ingest::gaps;
 use crate::net::connections::ConnectionFamilies;
 use crate::net::listener;
+use crate::net::windows::Windows;
+use crate::pipeline::intake::Intake;
 use crate::pipeline::stats::Stats;
-use crate::pipeline::writer::WriterEnd;
-use crate::receivers::door::Door;
+use crate::pipeline::writer::{self, WriterEnd};
 use crate::receivers::langsmith;
 use crate::receivers::native::Senders;
 use crate::receivers::otlp::OtlpState;
-use crate::receivers::otlp::join::Joins;
+use crate::receivers::otlp::join::ContentJoin;
+use crate::receivers::router::Router;
 use crate::receivers::stats::Counters;
 use crate::tee::{self, TeeError, Tees};
 use crate::telemetry::admin;
@@ -79,7 +82,7 @@ pub enum StartError {
 /// # Errors
 /// What keeps the daemon from starting.
 pub async fn run(mut config: Config) -> Result<End, StartError> {
-    let started = SystemTime::now();
+    let started = clock::now();
     // Before anything else: a terminal may be closed at any time.
     let signals = process::signals().map_err(StartError::Signals)?;
     let lock = Arc::new(directory::open(&config.storage.directory)?);
@@ -141,23 +144,95 @@ async fn up(
     tees: &Tees,
     mut signals: mpsc::Receiver<&'static str>,
 ) -> Result<End, StartError> {
-    let Counting { state, counters, connections } = counting;
-    let (parts, counts) = (config.clone(), Arc::clone(&state.stats));
-    let ledger = counters.of_hold();
-    let starting =
-        tokio::task::spawn_blocking(move || start::writer(&parts, share.chains, lock, counts, ledger));
-    let Started { intake, writer, hold, held } = tokio::select! {
-        started = starting => started.map_err(StartError::StorePanicked)??,
+    let Counting { state, counters, .. } = counting;
+    let opening = Opening {
+        config: config.clone(),
+        open_chains: share.chains,
+        lock,
+        stats: Arc::clone(&state.stats),
+        ledger: counters.of_hold(),
+        owed: Arc::default(),
+    };
+    let opened = tokio::select! {
+        opened = opening.open() => opened,
         Some(signal) = signals.recv() => {
-            tracing::info!(signal, "asked to stop before anything was accepted");
+            tracing::info!(signal, "halod was asked to stop before it accepted anything");
             return Ok(End::Drained);
         }
     };
-    state.starting.store(false, Relaxed);
-
+    let opened = match opened {
+        Err(StartError::Store(full)) if full.is_want_of_room() => Err(full),
+        opened => Ok(opened?),
+    };
+    let (intake, jobs) = writer::intake(config.pipeline.max_in_flight, &state.stats);
+    let (hold, held) = Hold::new();
     let (drain, draining) = watch::channel(false);
+    let timeout = config.shutdown_timeout;
+    let files = Files { opening, opened, queues: Queues { jobs, held }, state, draining: draining.clone() };
+    if files.opened.is_ok() {
+        state.starting.store(false, Relaxed);
+    } else {
+        state.stats.disk_low.store(true, Relaxed);
+    }
+    let doors = receive(config, share, sockets, &counting, tees, (intake, hold), draining).await?;
+    announce(state);
+    let end = drain::supervise(Running { doors, drain, timeout }, files.run(), signals, &state.stats).await;
+    tracing::info!(?end, "halod ended");
+    Ok(end)
+}
+
+/// What owns files, from its being opened to its end.
+struct Files<'a> {
+    opening: Opening,
+    /// Or why there is no room for it.
+    opened: Result<Opened, ChainError>,
+    queues: Queues,
+    state: &'a admin::State,
+    draining: watch::Receiver<bool>,
+}
+
+impl Files<'_> {
+    /// Runs until nobody can hand it anything, or until it fails.
+    async fn run(self) -> WriterEnd {
+        let Self { opening, opened, queues, state, mut draining } = self;
+        let opened = match opened {
+            Ok(opened) => Ok(Some(opened)),
+            Err(full) => opening.open_when_there_is_room(full, &mut draining).await,
+        };
+        drop(opening);
+        let started = match opened {
+            Ok(Some(opened)) => opened.start(queues),
+            Ok(None) => return WriterEnd::Clean,
+            Err(failed) => Err(failed),
+        };
+        let Started { writer, held } = match started {
+            Ok(started) => started,
+            Err(failed) => return WriterEnd::Failed(failed.to_string()),
+        };
+        if state.starting.swap(false, Relaxed) {
+            tracing::info!("there is room on the disk: the chains are open");
+        }
+        // The hold ends after every door and the sweep, unless it fails.
+        tokio::select! {
+            end = writer.finished() => end,
+            Some(error) = held.finished() => WriterEnd::Failed(error),
+        }
+    }
+}
+
+/// Starts everything that takes telemetry in. The tasks end when they are drained.
+async fn receive(
+    config: Config,
+    share: Share,
+    sockets: [Option<Bound>; 2],
+    counting: &Counting<'_>,
+    tees: &Tees,
+    (intake, hold): (Intake, Hold),
+    draining: watch::Receiver<bool>,
+) -> Result<JoinSet<()>, StartError> {
+    let Counting { counters, connections, .. } = *counting;
     // Content that waits must leave room for the spans that it waits for.
-    let joins = Joins::new(config.join_wait, config.pipeline.max_in_flight / 4, draining.clone());
+    let joins = ContentJoin::new(config.join_wait, config.pipeline.max_in_flight / 4, draining.clone());
     let builder = Arc::new(Builder::new(config.records.hash_only));
     let (gaps, sealer) = gaps::gaps();
     let otlp = OtlpState::new(config.tenant.clone(), joins, Arc::clone(&counters.otlp));
@@ -184,11 +259,20 @@ async fn up(
         .await;
     // It holds an intake: the writer ends when nobody does.
     drop(importer);
+    let windows = Windows::within(config.pipeline.max_in_flight);
     for ((name, bound), settings) in [GRPC, HTTP].into_iter().zip(sockets).zip([config.grpc, config.http]) {
         if let (Some(bound), Some(settings)) = (bound, settings) {
             let limits = Arc::new(settings.limits);
-            let door = Door::new(receiving.receivers(&limits));
-            doors.spawn(listener::serve(bound.socket, door, limits, draining.clone(), connections.of(name)));
+            let router = Router::new(receiving.receivers(&limits));
+            let (draining, connections) = (draining.clone(), connections.of(name));
+            doors.spawn(listener::serve(
+                bound.socket,
+                router,
+                limits,
+                draining,
+                connections,
+                windows.clone(),
+            ));
         }
     }
     if !config.file_logs.is_empty() {
@@ -207,18 +291,7 @@ async fn up(
     doors.spawn(sweep(hold, builder, intake.clone(), draining));
     // Ends when every door has, and nobody can tell it of another gap.
     doors.spawn(sealer.run(intake, config.gap_interval));
-    announce(state);
-    let running = Running { doors, drain, timeout: config.shutdown_timeout };
-    let writer = async {
-        // The hold ends after every door and the sweep, unless it fails.
-        tokio::select! {
-            end = writer.finished() => end,
-            Some(error) = held.finished() => WriterEnd::Failed(error),
-        }
-    };
-    let end = drain::supervise(running, writer, signals, &state.stats).await;
-    tracing::info!(?end, "halod ended");
-    Ok(end)
+    Ok(doors)
 }
 
 /// The sockets of one run.
@@ -249,6 +322,7 @@ impl Doors {
 
 /// One line with everything a sender or an operator has to know.
 fn announce(state: &admin::State) {
+    let ready = state.not_ready().is_empty();
     let address = |name| state.doors.iter().find(|(door, _)| *door == name).map(|(_, at)| at);
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -257,6 +331,6 @@ fn announce(state: &admin::State) {
         http = address(HTTP),
         admin = address(ADMIN),
         directory = %state.directory.display(),
-        "halod is ready"
+        "{}", if ready { "halod is ready" } else { "halod is up, and not ready" }
     );
 }

@@ -9,7 +9,7 @@ use halod::ingest::{Ingest, RequestBuilder};
 use halod::pipeline::intake::Intake;
 use halod::receivers::otlp::OtlpState;
 use halod::receivers::otlp::file::Content;
-use halod::receivers::otlp::join::Joins;
+use halod::receivers::otlp::join::ContentJoin;
 use halod::receivers::stats::Counters;
 use halod_record::build::Builder;
 use std::io::Read;
@@ -45,7 +45,7 @@ pub(super) struct Door {
 impl Door {
     pub(super) fn new() -> Self {
         let (_, never) = watch::channel(false);
-        let joins = Joins::new(Duration::ZERO, LIMIT, never);
+        let joins = ContentJoin::new(Duration::ZERO, LIMIT, never);
         let counters = Counters::default();
         let state = OtlpState::new(TenantRule::default(), joins, counters.otlp);
         let intake = Intake::new(mpsc::channel().0, usize::MAX, Arc::default());

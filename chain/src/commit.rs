@@ -2,9 +2,9 @@
 
 use super::error::{ChainError, ChainUnusable};
 use super::parents::Section;
-use super::store::{Store, journal_damaged, positions};
+use super::store::{Readiness, Store, journal_damaged, positions};
 use super::tail::{Locked, is_sealed_as};
-use halod_record::draft::{Draft, HexHash, Standing};
+use halod_record::draft::{Comparison, Draft, HexHash};
 use halod_record::ids::RecordId;
 use halod_record::notice::{About, Notice};
 use halod_record::redact::Severity;
@@ -18,9 +18,10 @@ use std::time::{Duration, Instant};
 /// What one request wants sealed, and what became of it.
 #[derive(Debug, Default)]
 pub struct Work {
-    /// Taken by the commit; what is left after it waits for a chain that another process has
-    /// locked.
+    /// Taken by the commit; what is left after it waits, see [`Self::waits_for`].
     pub drafts: Vec<Draft>,
+    /// What the drafts that are left wait for.
+    pub waits_for: Option<WaitsFor>,
     pub sealed: u32,
     pub duplicate: u32,
     /// How many of the sealed contradict an earlier record of the same origin.
@@ -29,6 +30,15 @@ pub struct Work {
     pub failed: Option<Arc<ChainUnusable>>,
     /// Filled where it is there: most requests don't ask.
     pub detail: Option<Box<Detail>>,
+}
+
+/// Why a chain can't be had yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitsFor {
+    /// Another process has its lock.
+    Lock,
+    /// It is being read: see [`Store::read_on`].
+    Reading,
 }
 
 /// What became of each draft of a request, and where that leaves the chains.
@@ -40,6 +50,15 @@ pub struct Detail {
     pub heads: Vec<Head>,
     /// The same chains, until their heads are known.
     chains: Vec<usize>,
+}
+
+impl Detail {
+    /// Adds what became of further drafts of the request, later than all that is here.
+    pub fn add(&mut self, later: Self) {
+        self.fates.extend(later.fates);
+        self.heads.retain(|head| later.heads.iter().all(|newer| newer.tenant != head.tenant));
+        self.heads.extend(later.heads);
+    }
 }
 
 /// What became of one draft.
@@ -126,6 +145,7 @@ impl Store {
     /// # Errors
     /// Final: the caller must stop, and a restart recovers.
     pub fn commit(&mut self, works: &mut [Work], now_nanos: u64) -> Result<Committed, ChainError> {
+        works.iter_mut().for_each(|work| work.waits_for = None);
         let groups = self.group(works);
         let mut held: Vec<Vec<usize>> = vec![Vec::new(); works.len()];
         let mut committed = Committed::default();
@@ -140,7 +160,7 @@ impl Store {
                     wrote |= self.write(&mut parts, works)?;
                 }
                 match self.ready(group.chain) {
-                    Ok(Some(lock)) => {
+                    Ok(Readiness::Ready(lock)) => {
                         let sealed = self.seal(group, next, works, now_nanos, lock);
                         let Some((part, done)) = self.or_set_aside(group, sealed)? else {
                             let failed = group.items[next..].iter().map(|&(work, _)| work);
@@ -156,8 +176,12 @@ impl Store {
                             wrote |= self.write(&mut parts, works)?;
                         }
                     }
-                    Ok(None) => {
-                        group.items[next..].iter().for_each(|&(work, draft)| held[work].push(draft));
+                    Ok(Readiness::Waits(waits_for)) => {
+                        for &(work, draft) in &group.items[next..] {
+                            held[work].push(draft);
+                            works[work].waits_for = Some(waits_for);
+                        }
+                        self.hurry(group.chain);
                         break;
                     }
                     Err(unusable) => {
@@ -209,7 +233,7 @@ impl Store {
         }
     }
 
-    fn flush_index(&mut self) -> Result<(), ChainError> {
+    pub(super) fn flush_index(&mut self) -> Result<(), ChainError> {
         let chains = &self.chains;
         Ok(self.index.maybe_flush(&mut || positions(chains))?)
     }
@@ -263,7 +287,7 @@ impl Store {
 
     /// Tells works that some of their drafts are to be sent again, because their chain is set aside.
     fn fail(&self, chain: usize, works: &mut [Work], failed: impl Iterator<Item = usize>) {
-        let refused = self.chains[chain].refused.as_ref().map(|(_, why)| Arc::clone(why));
+        let refused = self.chains[chain].refused.as_ref().map(|refused| Arc::clone(&refused.why));
         for work in failed {
             works[work].failed.clone_from(&refused);
         }
@@ -399,9 +423,9 @@ impl Store {
             return Ok((Fate::Sealed, id));
         };
         section.found(id);
-        match draft.standing(&line) {
-            Standing::Same => return Ok((Fate::Duplicate, id)),
-            Standing::Apart(content) => {
+        match draft.compare_with(&line) {
+            Comparison::Same => return Ok((Fate::Duplicate, id)),
+            Comparison::Apart(content) => {
                 let mut fate = Fate::Duplicate;
                 for draft in content {
                     if self.seal_one(section, draft)?.0 != Fate::Duplicate {
@@ -410,7 +434,7 @@ impl Store {
                 }
                 return Ok((fate, id));
             }
-            Standing::Conflict => {}
+            Comparison::Conflict => {}
         }
         let draft = draft.conflicting_with(id);
         let known = self.sealed_as(section.at, section.start, draft.id())?.is_some();

@@ -1,5 +1,6 @@
 //! What can go wrong with chains, by who must act.
 
+use super::index::IndexError;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -19,7 +20,7 @@ pub enum ChainError {
     )]
     JournalVersion { path: PathBuf, found: u32, known: u32 },
     #[error("the exactly-once index failed")]
-    Index(#[from] super::index::IndexError),
+    Index(#[from] IndexError),
     #[error("the thread that syncs chain files ended")]
     CheckpointThread,
     #[error(transparent)]
@@ -58,16 +59,26 @@ impl ChainError {
         let path = path.to_owned();
         move |source| Self::Io { doing, path, source }
     }
+
+    /// Whether room on the disk, or in the quota, is all that is missing.
+    #[must_use]
+    pub fn is_want_of_room(&self) -> bool {
+        let source = match self {
+            Self::Io { source, .. } | Self::Chain(ChainUnusable::Io { source, .. }) => source,
+            Self::Index(IndexError::Io { source, .. }) => source,
+            _ => return false,
+        };
+        is_want_of_room(source)
+    }
 }
 
 impl ChainUnusable {
     /// Whether the fault is of the file system rather than of one file: then no chain can be relied on.
     #[must_use]
     pub fn is_of_the_volume(&self) -> bool {
-        use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
         match self {
             Self::Io { source, .. } => {
-                matches!(source.kind(), StorageFull | QuotaExceeded | ReadOnlyFilesystem)
+                is_want_of_room(source) || source.kind() == io::ErrorKind::ReadOnlyFilesystem
             }
             _ => false,
         }
@@ -86,6 +97,10 @@ impl ChainUnusable {
         let path = path.to_owned();
         move |source| Self::Io { doing, path, source }
     }
+}
+
+fn is_want_of_room(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// An error with all its causes on one line.

@@ -2,6 +2,7 @@
 
 use halod_record::draft::HexHash;
 use halod_record::parse::{LineFacts, is_foreign, scan_line};
+use halod_record::tenant::Tenant;
 use halod_record::time::Instant;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
@@ -37,14 +38,14 @@ pub(super) fn unmarked(line: &[u8], offset: u64) -> &[u8] {
     if offset == 0 { line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line) } else { line }
 }
 
-/// Reads `file` from `from`, which must be the start of a line. `each` is given the offset and the
-/// facts of every record of `subject`.
+/// Reads `file` from `from`, which must be the start of a line, to the end of the line that reaches `until`.
+/// `each` is given the offset and the facts of every record of `subject`.
 ///
 /// # Errors
 /// When the file cannot be read.
 pub fn scan(
     file: &File,
-    from: u64,
+    (from, until): (u64, u64),
     subject: Option<&str>,
     each: &mut dyn FnMut(u64, &LineFacts<'_>),
 ) -> io::Result<Scan> {
@@ -53,7 +54,9 @@ pub fn scan(
     let mut reader = BufReader::with_capacity(256 << 10, file);
     let mut found = Scan { len: from, ..Scan::default() };
     let mut line = Vec::new();
-    while let Some(bytes) = next_line(&mut reader, &mut line)? {
+    while found.len < until
+        && let Some(bytes) = next_line(&mut reader, &mut line)?
+    {
         let offset = found.len;
         found.len += bytes;
         found.unterminated = line.last() != Some(&b'\n');
@@ -80,16 +83,24 @@ pub fn scan(
 
 /// Whether the first record of a file is `subject`'s. A file that can't be read has none.
 pub(super) fn first_is_of(path: &Path, subject: Option<&str>) -> bool {
-    let Ok(file) = File::open(path) else { return false };
-    let mut reader = BufReader::new(file.take(2 * MAX_LINE as u64));
+    of_first(path, |facts| facts.subject.is(subject)).unwrap_or(false)
+}
+
+/// Whose the first record of a file is.
+pub(super) fn first_tenant(path: &Path) -> Option<Tenant> {
+    of_first(path, |facts| facts.subject.tenant()).flatten()
+}
+
+fn of_first<T>(path: &Path, tell: impl FnOnce(&LineFacts<'_>) -> T) -> Option<T> {
+    let mut reader = BufReader::new(File::open(path).ok()?.take(2 * MAX_LINE as u64));
     let (mut line, mut offset) = (Vec::new(), 0);
     while let Ok(Some(bytes)) = next_line(&mut reader, &mut line) {
         if let Some(facts) = scan_line(unmarked(&line, offset)) {
-            return facts.subject.is(subject);
+            return Some(tell(&facts));
         }
         offset += bytes;
     }
-    false
+    None
 }
 
 /// Reads one line with its newline, if it has one; of a line that is too long only the length

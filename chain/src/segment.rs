@@ -5,7 +5,7 @@ use super::journal::MIN_SIZE;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub(super) const SEGMENT_MAGIC: &[u8; 8] = b"halodwal";
 pub(super) const ENTRY_MAGIC: u32 = 0x4c41_5748;
@@ -33,22 +33,15 @@ impl Segment {
     /// Opens a segment, or makes one of zeros. An existing one keeps its size whatever is
     /// configured now: it may hold entries.
     pub(super) fn open(path: PathBuf, size: u64) -> Result<Self, ChainError> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
-            .map_err(ChainError::io("open", &path))?;
-        let mut len = file.metadata().map_err(ChainError::io("read", &path))?.len();
-        if len < MIN_SIZE / 2 {
+        if path.metadata().map_or(0, |meta| meta.len()) < MIN_SIZE / 2 {
             // New, or its creation was cut short; either way no entry was ever written to it,
             // because that happens only after this.
-            fill(&file, size).map_err(ChainError::io("preallocate", &path))?;
-            len = size;
+            make(&path, size)?;
         }
-        Ok(Self { path, file, size: len })
+        let file =
+            OpenOptions::new().read(true).write(true).open(&path).map_err(ChainError::io("open", &path))?;
+        let size = file.metadata().map_err(ChainError::io("read", &path))?.len();
+        Ok(Self { path, file, size })
     }
 
     /// 0 for a segment that was never used. Of one whose header is damaged the newest entry tells.
@@ -181,7 +174,20 @@ impl<'a> Section<'a> {
     }
 }
 
-/// Writes zeros, so that later writes change no metadata, and makes them durable.
+/// Makes a segment of zeros, so that later writes change no metadata. It gets its name when it is whole: on a
+/// full disk nothing is left of it, and no smaller one takes its place.
+fn make(path: &Path, size: u64) -> Result<(), ChainError> {
+    let new = path.with_extension("new");
+    let made = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new);
+    let made = made.and_then(|file| fill(&file, size)).and_then(|()| std::fs::rename(&new, path));
+    made.map_err(|error| {
+        // What is left of it is overwritten by the next try.
+        let _ = std::fs::remove_file(&new);
+        ChainError::io("preallocate", path)(error)
+    })
+}
+
+/// Writes zeros, and makes them durable.
 fn fill(file: &File, size: u64) -> io::Result<()> {
     let zeros = vec![0; 1 << 20];
     let mut at = 0;

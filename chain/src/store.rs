@@ -1,13 +1,13 @@
 //! Every chain below one data directory: which file is whose, what is open, what is known.
 
 use super::census::Census;
-use super::checkpoint::Fault;
-use super::commit::Work;
+use super::commit::WaitsFor;
 use super::disk::Disk;
 use super::error::{ChainError, ChainUnusable};
 use super::index::{Index, Opened, Position};
 use super::journal::{Entry, Journal};
 use super::names::{Name, names};
+use super::reader::Reader;
 use super::replay::{Replay, missing};
 use super::scan::{Scan, first_is_of, scan};
 use super::segment::Section;
@@ -40,6 +40,8 @@ pub struct Settings {
     /// How long a tenant is refused whose chain can't be had, before its files are looked at again: each
     /// look may read them whole.
     pub patience: time::Duration,
+    /// Bytes of a chain that are read at once. What is longer is read by a thread beside, while its tenant waits.
+    pub read_at_once: u64,
 }
 
 /// All chains of one directory. One thread owns it; nothing else may write there.
@@ -54,7 +56,9 @@ pub struct Store {
     /// Which chain a file was found to be, by device and inode.
     by_file: HashMap<(u64, u64), usize>,
     census: Census,
-    set_aside: SetAside,
+    pub(super) set_aside: SetAside,
+    /// What [`Self::aside`] tells has changed.
+    pub(super) aside_changed: bool,
     /// When the journal was found damaged, if it was as this store was opened: a torn line may then be of an
     /// acknowledged record.
     pub(super) journal_damaged: Option<[u8; halod_record::time::LEN]>,
@@ -63,8 +67,9 @@ pub struct Store {
     /// The kinds of notices that were sealed in this commit.
     pub(super) notices: Vec<&'static str>,
     /// Chains with open descriptors, the longest open first.
-    open: VecDeque<usize>,
+    pub(super) open: VecDeque<usize>,
     pub(super) entry: Entry,
+    pub(super) reader: Reader,
 }
 
 /// What opening a store found that an operator should know.
@@ -81,22 +86,6 @@ pub struct Recovered {
     /// Why the index had to be made anew, if it had.
     pub index_rebuilt: Option<String>,
 }
-
-/// What became of records that were set aside.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Resealed {
-    pub sealed: u64,
-    /// They were in their chain after all.
-    pub duplicate: u64,
-    /// Files whose chains can't be had yet.
-    pub waiting: usize,
-    pub warnings: Vec<String>,
-    /// The kinds of the notices of halod's own that were sealed with them.
-    pub notices: Vec<&'static str>,
-}
-
-/// Chains that the disk fails at a time, beyond which it is the disk that fails.
-const HANDFUL: usize = 8;
 
 impl Store {
     /// Opens the directory, completing what a crash interrupted. What can't be put back is set aside, for
@@ -136,12 +125,14 @@ impl Store {
         replay.save(&set_aside)?;
         let faults = journal.take_faults();
         recovered.warnings.extend(faults.iter().map(|fault| fault.why.to_string()));
-        journal.start()?;
         let (index, opened) = Index::open(&index_dir, super::index::Settings::default())?;
         if let Opened::Rebuilt(why) = opened {
             recovered.index_rebuilt = Some(why);
         }
+        // After this the journal tells nothing more of what was found.
+        journal.start()?;
         let census = Census::take(&settings.directory, settings.max_tenants);
+        let reader = Reader::start(&settings, &index)?;
         let store = Self {
             settings,
             disk,
@@ -152,64 +143,15 @@ impl Store {
             by_file: HashMap::new(),
             census,
             set_aside,
+            aside_changed: true,
             journal_damaged: damaged_at,
             warnings: Vec::new(),
             notices: Vec::new(),
             open: VecDeque::new(),
             entry: Entry::default(),
+            reader,
         };
         Ok((store, recovered))
-    }
-
-    /// Seals again what is set aside, as far as its chains can be had now.
-    ///
-    /// # Errors
-    /// As [`Self::commit`].
-    pub fn reseal(&mut self, now_nanos: u64) -> Result<Resealed, ChainError> {
-        let mut resealed = Resealed::default();
-        for file in self.set_aside.files()? {
-            let drafts = self.set_aside.read(&file)?;
-            let mut works = [Work { drafts, ..Work::default() }];
-            let committed = self.commit(&mut works, now_nanos)?;
-            resealed.warnings.extend(committed.warnings);
-            resealed.notices.extend(committed.notices);
-            let [work] = works;
-            resealed.sealed += u64::from(work.sealed);
-            resealed.duplicate += u64::from(work.duplicate);
-            if work.drafts.is_empty() && work.failed.is_none() {
-                self.set_aside.done(&file)?;
-            } else {
-                resealed.waiting += 1;
-            }
-        }
-        Ok(resealed)
-    }
-
-    /// Takes a chain out of use after a fault of its file. It is looked at anew after a while; what only the
-    /// journal has of it is set aside by then.
-    ///
-    /// # Errors
-    /// Too many chains have failed for it to be single files.
-    pub(super) fn set_chain_aside(&mut self, at: usize, why: &ChainUnusable) -> Result<(), ChainError> {
-        self.open.retain(|&other| other != at);
-        let chain = &mut self.chains[at];
-        (chain.handles, chain.doubtful, chain.disk_failed) = (None, true, why.is_of_the_disk());
-        let refused = Arc::new(ChainUnusable::SetAside(why.to_string()));
-        chain.refused = Some((time::Instant::now(), refused));
-        self.warnings.push(format!("a chain is set aside: {why}"));
-        let failing = self.chains.iter().filter(|chain| chain.disk_failed).count();
-        if failing > HANDFUL { Err(ChainError::ManyChains(failing)) } else { Ok(()) }
-    }
-
-    /// Takes chains out of use whose files could not be synced.
-    pub(super) fn set_faults_aside(&mut self) -> Result<(), ChainError> {
-        for Fault { stem, why } in self.journal.take_faults() {
-            match self.chains.iter().position(|chain| chain.stem == stem) {
-                Some(at) => self.set_chain_aside(at, &why)?,
-                None => self.warnings.push(format!("a chain is set aside: {why}")),
-            }
-        }
-        Ok(())
     }
 
     /// Syncs every chain and writes the index out, so that the next start reads nothing.
@@ -279,22 +221,21 @@ impl Store {
         known || first_is_of(&path, tenant.subject())
     }
 
-    /// Locks a chain and brings what is known of it up to date. `None` when another process has the
-    /// lock.
-    pub(super) fn ready(&mut self, at: usize) -> Result<Option<Locked>, Arc<ChainUnusable>> {
+    /// Locks a chain and brings what is known of it up to date.
+    pub(super) fn ready(&mut self, at: usize) -> Result<Readiness, Arc<ChainUnusable>> {
         if let Some(refused) = self.chains[at].refusal(self.settings.patience) {
             return Err(refused);
         }
         loop {
             match self.attempt(at) {
-                Ok(Attempt::Ready(locked)) => return Ok(Some(locked)),
-                Ok(Attempt::Busy) => return Ok(None),
-                Ok(Attempt::Again) => {}
+                Ok(Some(readiness)) => return Ok(readiness),
+                Ok(None) => {}
                 Err(ChainUnusable::NotAChain { path, why }) => self.use_next_name(at, path, why)?,
                 Err(unusable) => {
                     let unusable = Arc::new(unusable);
                     if self.chains[at].doubtful {
-                        self.chains[at].refused = Some((time::Instant::now(), Arc::clone(&unusable)));
+                        self.chains[at].refuse(&unusable);
+                        self.aside_changed = true;
                     }
                     return Err(unusable);
                 }
@@ -302,7 +243,8 @@ impl Store {
         }
     }
 
-    fn attempt(&mut self, at: usize) -> Result<Attempt, ChainUnusable> {
+    /// `None` to try again.
+    fn attempt(&mut self, at: usize) -> Result<Option<Readiness>, ChainUnusable> {
         if self.chains[at].handles.is_none() {
             self.make_room();
             if self.is_anothers(at) {
@@ -315,38 +257,49 @@ impl Store {
             chain.handles = Some(Handles::open(&chain.path)?);
             self.open.push_back(at);
         }
-        let Some(locked) = self.chains[at].try_lock()? else { return Ok(Attempt::Busy) };
-        Ok(if self.look(at)? { Attempt::Ready(locked) } else { Attempt::Again })
+        let Some(locked) = self.chains[at].try_lock()? else {
+            return Ok(Some(Readiness::Waits(WaitsFor::Lock)));
+        };
+        Ok(self.look(at)?.map(|look| match look {
+            Look::Known => Readiness::Ready(locked),
+            Look::BeingRead => Readiness::Waits(WaitsFor::Reading),
+        }))
     }
 
-    /// Compares the locked chain with what is known of it. `false` to look again, at other handles.
-    fn look(&mut self, at: usize) -> Result<bool, ChainUnusable> {
+    /// Compares the locked chain with what is known of it. `None` to look again, at other handles.
+    fn look(&mut self, at: usize) -> Result<Option<Look>, ChainUnusable> {
         let chain = &mut self.chains[at];
         let meta = chain.path.symlink_metadata();
-        let Some(handles) = &chain.handles else { return Ok(false) };
+        let Some(handles) = &chain.handles else { return Ok(None) };
         let own = handles.file.metadata().map_err(ChainUnusable::io("read", &chain.path))?;
         if !meta.is_ok_and(|meta| file_id(&meta) == file_id(&own)) {
             // The file behind the name is another one now: what we have open is nobody's chain.
             chain.handles = None;
             self.open.retain(|&other| other != at);
-            return Ok(false);
+            return Ok(None);
         }
         let id = file_id(&own);
         if chain.unfinished.is_some() && chain.file_id == Some(id) {
             self.finish_append(at)?;
         }
         let chain = &mut self.chains[at];
-        let Some(handles) = &chain.handles else { return Ok(false) };
+        let Some(handles) = &chain.handles else { return Ok(None) };
         let len = handles.file.metadata().map_err(ChainUnusable::io("read", &chain.path))?.len();
         let known = chain.file_id == Some(id) && !chain.doubtful;
         if known && chain.len == len {
-            return Ok(true);
+            chain.reading = None;
+            return Ok(Some(Look::Known));
         }
-        if known && chain.len < len && !chain.unterminated {
-            self.take_in(at)?;
-            return Ok(true);
+        let being_read = chain.reading.as_ref().is_some_and(|reading| reading.is_of(id, chain.len, len));
+        if !being_read {
+            chain.reading = None;
+            if !known || chain.len > len || chain.unterminated {
+                self.first_look(at, id, len)?;
+            }
         }
-        self.first_look(at, id, len)?;
+        if self.is_left_to_the_reader(at, id, len)? {
+            return Ok(Some(Look::BeingRead));
+        }
         self.take_in(at)?;
         let chain = &self.chains[at];
         if chain.only_if_ours && chain.records == 0 {
@@ -355,7 +308,9 @@ impl Store {
         self.by_file.insert(id, at);
         let chain = &mut self.chains[at];
         (chain.file_id, chain.doubtful, chain.disk_failed) = (Some(id), false, false);
-        Ok(true)
+        chain.reading = None;
+        self.aside_changed |= chain.refused.take().is_some();
+        Ok(Some(Look::Known))
     }
 
     /// Writes the rest of an append that failed, so that no line stays torn by it. Where others have written
@@ -413,7 +368,8 @@ impl Store {
         let chain = &mut self.chains[at];
         let Some(handles) = &chain.handles else { return Ok(()) };
         let index = &mut self.index;
-        let found: Scan = scan(&handles.file, chain.len, chain.tenant.subject(), &mut |offset, facts| {
+        let rest = (chain.len, u64::MAX);
+        let found: Scan = scan(&handles.file, rest, chain.tenant.subject(), &mut |offset, facts| {
             if let Some(id) = facts.record_id.as_deref().and_then(RecordId::parse) {
                 index.insert(id.key(), offset);
             }
@@ -460,9 +416,12 @@ impl Store {
         let chain = &mut self.chains[at];
         chain.notices = left.notices;
         if let Some(refused) = refused {
-            chain.refused = Some((time::Instant::now(), Arc::clone(&refused)));
+            chain.refused = left.refused;
+            chain.refuse(&refused);
+            self.aside_changed = true;
             return Err(refused);
         }
+        self.index.forget(&left.stem);
         let held = left.records > 0;
         if held {
             let file = format!("{}.jsonl", left.stem);
@@ -497,14 +456,18 @@ impl Store {
 
 const ANOTHERS: &str = "it is the file of another tenant's chain";
 const NOT_HERE: &str = "it holds no record of this tenant";
-const FOREIGN: &str = "it holds lines that are no records of this tenant";
+pub(super) const FOREIGN: &str = "it holds lines that are no records of this tenant";
 
 /// What came of trying to have a chain.
-enum Attempt {
+pub(super) enum Readiness {
     Ready(Locked),
-    /// Another process has the lock.
-    Busy,
-    Again,
+    Waits(WaitsFor),
+}
+
+/// What came of looking at a chain's file.
+enum Look {
+    Known,
+    BeingRead,
 }
 
 /// Sealed into the chains that the journal has parts of, into those with a torn tail, and the local one.
@@ -519,10 +482,11 @@ fn changed<'a>(said: &'a str, about: &'a [(&'a str, About<'a>)]) -> Notice<'a> {
     Notice { kind: "chain_changed", severity: Severity::High, summary: said, about }
 }
 
-/// How far each chain is in the index. A chain whose last line is unfinished is left out: what
-/// follows is not the start of a line.
+/// How far each chain is in the index, also one that is being read. A chain whose last line is unfinished is
+/// left out: what follows is not the start of a line.
 pub(super) fn positions(chains: &[Chain]) -> Vec<(String, Position)> {
-    let known = chains.iter().filter(|c| c.file_id.is_some() && !c.unterminated && !c.doubtful);
+    let seen = |c: &Chain| c.file_id.is_some() && !c.doubtful || c.reading.is_some() && c.records > 0;
+    let known = chains.iter().filter(|c| seen(c) && !c.unterminated);
     known
         .map(|c| {
             let head = hash::parse_hex(&c.head).unwrap_or_default();

@@ -3,6 +3,7 @@
 use super::disk::{Regular, open_regular};
 use super::error::ChainUnusable;
 use super::names::Name;
+use super::reader::Reading;
 use super::scan::{MAX_LINE, Scan, unmarked};
 use halod_record::draft::{Draft, GENESIS, HexHash};
 use halod_record::ids::RecordId;
@@ -15,7 +16,7 @@ use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// The known end of a chain, and its descriptors while they are open.
 #[derive(Debug)]
@@ -27,8 +28,8 @@ pub(super) struct Chain {
     pub(super) only_if_ours: bool,
     /// What to try when this file turns out not to be the chain.
     pub(super) other_names: VecDeque<Name>,
-    /// Why no name was found, until it is looked again.
-    pub(super) refused: Option<(std::time::Instant, Arc<ChainUnusable>)>,
+    /// Why it can't be had, until it can.
+    pub(super) refused: Option<Refused>,
     pub(super) len: u64,
     pub(super) records: u64,
     pub(super) head: HexHash,
@@ -48,10 +49,24 @@ pub(super) struct Chain {
     /// What else is to be disclosed in this chain.
     pub(super) notices: Vec<Draft>,
     pub(super) handles: Option<Handles>,
+    /// What of the file is left to the reader.
+    pub(super) reading: Option<Reading>,
+    /// Somebody waits for it.
+    pub(super) urgent: bool,
     /// Whether the clock was behind `last_ts` at the last commit.
     pub(super) clock_behind: bool,
     /// The journal's epoch in which this chain was last marked dirty.
     pub(super) dirty_epoch: u64,
+}
+
+/// A chain that could not be had.
+#[derive(Debug)]
+pub(super) struct Refused {
+    /// When that was looked at last.
+    looked: std::time::Instant,
+    /// When it was found first.
+    pub(super) since: SystemTime,
+    pub(super) why: Arc<ChainUnusable>,
 }
 
 #[derive(Debug)]
@@ -122,6 +137,8 @@ impl Chain {
             torn: None,
             notices: Vec::new(),
             handles: None,
+            reading: None,
+            urgent: false,
             clock_behind: false,
             dirty_epoch: 0,
         }
@@ -147,8 +164,14 @@ impl Chain {
 
     /// Why the chain can't be had, as long as that was looked at a short time ago.
     pub(super) fn refusal(&self, patience: Duration) -> Option<Arc<ChainUnusable>> {
-        let (since, why) = self.refused.as_ref()?;
-        (since.elapsed() < patience).then(|| Arc::clone(why))
+        let Refused { looked, why, .. } = self.refused.as_ref()?;
+        (looked.elapsed() < patience).then(|| Arc::clone(why))
+    }
+
+    /// Notes that the chain can't be had now.
+    pub(super) fn refuse(&mut self, why: &Arc<ChainUnusable>) {
+        let since = self.refused.as_ref().map_or_else(SystemTime::now, |refused| refused.since);
+        self.refused = Some(Refused { looked: std::time::Instant::now(), since, why: Arc::clone(why) });
     }
 
     /// Takes over what a scan from `self.len` on found.

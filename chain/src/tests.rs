@@ -4,6 +4,7 @@
 mod clock;
 mod faults;
 mod parents;
+mod reading;
 mod whose;
 
 use super::commit::{Fate, Work};
@@ -58,7 +59,8 @@ fn draft_of(id: &str, span: u64, tool: &str) -> Draft {
 
 fn settings(dir: &Path) -> Settings {
     let patience = Duration::from_secs(10);
-    Settings { directory: dir.into(), open_chains: 4, max_tenants: 1000, journal_size: 2 << 20, patience }
+    let (directory, read_at_once) = (dir.into(), u64::MAX);
+    Settings { directory, open_chains: 4, max_tenants: 1000, journal_size: 2 << 20, patience, read_at_once }
 }
 
 fn open(dir: &Path) -> Store {

@@ -78,7 +78,7 @@ pub enum ClientError {
 pub struct Receipt {
     /// One for each record, in their order.
     pub results: Vec<Outcome>,
-    /// Of every chain that was touched. Keep them: a chain that still has this hash at this place was
+    /// The head of every chain that was touched. Keep them: a chain that still has this hash at this place was
     /// not changed since.
     pub heads: Vec<Head>,
 }
@@ -380,7 +380,7 @@ mod tests {
         assert!(!format!("{client:?}").contains("hunter2"));
     }
 
-    /// Whoever listens must not be asked without the token, nor be waited for.
+    /// No request may go out without the token, and the call must not wait for an answer.
     #[tokio::test]
     async fn a_token_that_no_header_holds_is_an_error_that_does_not_show_it() {
         for (token, at, length) in

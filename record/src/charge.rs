@@ -60,27 +60,29 @@ impl Meter {
 
     #[cold]
     fn more(&self, bytes: usize) -> Result<(), Exhausted> {
-        if self.refused.get() {
-            return Err(Exhausted);
+        if !self.refused.get() && self.make_room(bytes) {
+            self.left.set(self.left.get() - bytes);
+            return Ok(());
         }
-        let used = self.used().saturating_add(bytes);
-        let account = ACCOUNT.with_borrow(Clone::clone);
-        let paid = match account {
+        self.refused.set(true);
+        self.left.set(0);
+        Err(Exhausted)
+    }
+
+    /// Has the account pay for `bytes` more than what was taken, if it can.
+    #[cold]
+    fn make_room(&self, bytes: usize) -> bool {
+        let used = self.used();
+        let total = used.saturating_add(bytes);
+        let paid = match ACCOUNT.with_borrow(Clone::clone) {
             None => Some(usize::MAX),
-            Some(account) => account.borrow_mut().raise_to(used).filter(|paid| *paid >= used),
+            Some(account) => account.borrow_mut().raise_to(total).filter(|paid| *paid >= total),
         };
-        match paid {
-            Some(paid) => {
-                self.paid.set(paid);
-                self.left.set(paid - used);
-                Ok(())
-            }
-            None => {
-                self.refused.set(true);
-                self.left.set(0);
-                Err(Exhausted)
-            }
+        if let Some(paid) = paid {
+            self.paid.set(paid);
+            self.left.set(paid - used);
         }
+        paid.is_some()
     }
 }
 
@@ -115,6 +117,23 @@ pub fn release(bytes: usize) {
         let bytes = bytes.min(meter.kept.get());
         meter.kept.set(meter.kept.get() - bytes);
         meter.give(bytes);
+    });
+}
+
+/// Whether there is room for `bytes` more. Where there is none now, nothing fails by that.
+#[must_use]
+pub fn has_room(bytes: usize) -> bool {
+    METER.with(|meter| meter.left.get() >= bytes || meter.make_room(bytes))
+}
+
+/// What was kept is somebody else's from now on, with what was paid for it.
+pub fn part_with(bytes: usize) {
+    METER.with(|meter| {
+        // Without an account nobody pays.
+        if meter.paid.get() < usize::MAX {
+            meter.kept.set(meter.kept.get().saturating_sub(bytes));
+            meter.paid.set(meter.paid.get().saturating_sub(bytes).max(meter.left.get()));
+        }
     });
 }
 
@@ -268,6 +287,24 @@ mod tests {
             take(350)
         });
         assert_eq!((paid, done), (400, Ok(Ok(()))));
+    }
+
+    #[test]
+    fn room_that_is_looked_for_in_vain_fails_nothing() {
+        let (_, done) = within(100, || (has_room(101), take(40), has_room(60), has_room(61), take(60)));
+        assert_eq!(done, Ok((false, Ok(()), true, false, Ok(()))));
+    }
+
+    #[test]
+    fn what_somebody_else_pays_for_makes_no_room_here() {
+        let (_, done) = within(100, || {
+            keep(60)?;
+            part_with(60);
+            // The account has to pay for what is taken from now on, as for the first.
+            take(40)?;
+            Ok::<_, Exhausted>((has_room(60), has_room(61)))
+        });
+        assert_eq!(done, Ok(Ok((true, false))));
     }
 
     #[test]

@@ -7,8 +7,8 @@
 
 use super::draft::ContentHash;
 use super::own;
+use super::parts::Mark;
 use super::sameness;
-use super::told::Mark;
 use crate::json::{Json, Text, parse};
 
 /// The hashes of input and outcome in a line in canonical form. Only the record's own keys can look
@@ -50,11 +50,11 @@ pub(super) fn same_life_in_other_words(ours: &[u8], sealed: &[u8]) -> bool {
         && same("outcome", "status")
 }
 
-/// Of `2026-11-25T00:00:00.123456Z`.
+/// How many characters of `2026-11-25T00:00:00.123456Z` stand up to the milliseconds.
 const MILLISECONDS: usize = 23;
 
 /// The messages that a line was made of.
-pub(super) fn told(line: &[u8]) -> Vec<Mark> {
+pub(super) fn parts(line: &[u8]) -> Vec<Mark> {
     let read = |line| parse(std::str::from_utf8(line).ok()?).ok();
     let Some(record) = read(line) else { return Vec::new() };
     match record.get("data").and_then(|data| data.get("told")) {
@@ -118,7 +118,7 @@ fn drop_keys(members: &mut Vec<(Text<'_>, Json<'_>)>, keys: &[&str]) {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use crate::build::Builder;
-    use crate::draft::{Draft, GENESIS, Scratch, Standing};
+    use crate::draft::{Comparison, Draft, GENESIS, Scratch};
     use crate::event::{Action, Content, Event, Status};
     use crate::json::Json;
     use crate::sample::call;
@@ -148,14 +148,14 @@ mod tests {
         line
     }
 
-    fn standing(mut ours: Draft, joined: bool, sealed: &Draft) -> &'static str {
+    fn comparison(mut ours: Draft, joined: bool, sealed: &Draft) -> &'static str {
         if joined {
             ours.joined_from(vec![with(None, None)]);
         }
-        match ours.standing(&line(sealed)) {
-            Standing::Same => "same",
-            Standing::Apart(_) => "apart",
-            Standing::Conflict => "conflict",
+        match ours.compare_with(&line(sealed)) {
+            Comparison::Same => "same",
+            Comparison::Apart(_) => "apart",
+            Comparison::Conflict => "conflict",
         }
     }
 
@@ -166,9 +166,9 @@ mod tests {
         let sealed = with(input, Some("done"));
         for ours in [with(None, None), with(input, None), with(None, Some("done")), with(input, Some("done"))]
         {
-            assert_eq!(standing(ours, false, &sealed), "same");
+            assert_eq!(comparison(ours, false, &sealed), "same");
         }
-        assert_eq!(standing(with(None, None), false, &with(None, None)), "same");
+        assert_eq!(comparison(with(None, None), false, &with(None, None)), "same");
     }
 
     #[test]
@@ -178,13 +178,13 @@ mod tests {
             (with(Some("a"), None), with(Some("b"), None)),
             (with(Some("a"), Some("x")), with(Some("a"), None)),
         ] {
-            assert_eq!(standing(ours.clone(), false, &sealed), "conflict");
-            assert_eq!(standing(ours, true, &sealed), "apart");
+            assert_eq!(comparison(ours.clone(), false, &sealed), "conflict");
+            assert_eq!(comparison(ours, true, &sealed), "apart");
         }
         let failed = draft(|event| event.outcome.status = Status::Error);
         for joined in [false, true] {
-            assert_eq!(standing(with(None, None), joined, &failed), "conflict");
-            assert_eq!(standing(failed.clone(), joined, &with(Some("a"), None)), "conflict");
+            assert_eq!(comparison(with(None, None), joined, &failed), "conflict");
+            assert_eq!(comparison(failed.clone(), joined, &with(Some("a"), None)), "conflict");
         }
     }
 
@@ -195,10 +195,10 @@ mod tests {
             text.replace(r#""mapping":""#, r#""mapping":"0."#).into_bytes()
         };
         let mut ours = with(Some("a"), None);
-        assert!(matches!(ours.standing(&older(&with(None, None))), Standing::Same));
+        assert!(matches!(ours.compare_with(&older(&with(None, None))), Comparison::Same));
         ours.joined_from(vec![with(None, None)]);
-        assert!(matches!(ours.standing(&older(&with(None, None))), Standing::Apart(_)));
-        assert!(matches!(ours.standing(&older(&with(Some("a"), None))), Standing::Same));
+        assert!(matches!(ours.compare_with(&older(&with(None, None))), Comparison::Apart(_)));
+        assert!(matches!(ours.compare_with(&older(&with(Some("a"), None))), Comparison::Same));
     }
 
     #[test]
@@ -217,23 +217,23 @@ mod tests {
             })
         };
         let sealed = claim(&named("halod.gap", Some("a")));
-        for (ours, standing) in [
+        for (ours, comparison) in [
             (named("halod.gap", Some("a")), "same"),
             (named("halod.gap", None), "same"),
             (named("halod.gap", Some("b")), "conflict"),
             (named("halod.gas", Some("a")), "conflict"),
             (named("gap", Some("a")), "conflict"),
         ] {
-            let is = match ours.standing(&sealed) {
-                Standing::Same => "same",
-                Standing::Apart(_) => "apart",
-                Standing::Conflict => "conflict",
+            let is = match ours.compare_with(&sealed) {
+                Comparison::Same => "same",
+                Comparison::Apart(_) => "apart",
+                Comparison::Conflict => "conflict",
             };
-            assert_eq!(is, standing, "{}", ours.tool());
+            assert_eq!(is, comparison, "{}", ours.tool());
         }
         // Only halod's own names were ever sealed without the mark.
         let marked = named("claimed:pay", None);
-        assert!(matches!(marked.standing(&line(&named("pay", None))), Standing::Conflict));
+        assert!(matches!(marked.compare_with(&line(&named("pay", None))), Comparison::Conflict));
     }
 
     #[test]

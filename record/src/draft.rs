@@ -9,11 +9,11 @@
 use super::clock;
 use super::compare;
 use super::ids::{Origin, RecordId};
+use super::parts::Mark;
 use super::redact::Findings;
 use super::sameness;
 use super::tenant::Tenant;
 use super::time::LEN as TS_LEN;
-use super::told::Mark;
 use bytes::{Bytes, BytesMut};
 use sha2::{Digest, Sha256};
 
@@ -48,20 +48,20 @@ pub struct Draft {
     marks: Marks,
     /// SHA-256 state after everything before the hole.
     head: Sha256,
-    /// Of a draft that content was joined to: that content by itself, for when the origin is sealed
-    /// already without it.
+    /// Drafts of the content that was joined to this one, which are sealed if its record turns out to be sealed
+    /// without it.
     apart: Vec<Self>,
     /// The record of the action whose content this draft tells by itself.
     content_of: Option<RecordId>,
-    /// Of an action told in several messages: each by itself, for when its record is sealed without it.
-    told: Vec<(Mark, Self)>,
+    /// A draft for each message that the action was told in, sealed if its record turns out not to know it.
+    parts: Vec<(Mark, Self)>,
     /// The kind of a notice of halod's own, whose id is made of all that it tells.
     notice: Option<&'static str>,
 }
 
-/// How a draft stands to the line that is sealed under its origin.
+/// What comparing a draft with the line that is sealed under its origin comes to.
 #[derive(Debug)]
-pub enum Standing<'a> {
+pub enum Comparison<'a> {
     /// It says nothing that the line does not say.
     Same,
     /// It is the same but for content that was joined to it: these say that content by itself.
@@ -167,7 +167,7 @@ impl DraftWriter {
             head,
             apart: Vec::new(),
             content_of: None,
-            told: Vec::new(),
+            parts: Vec::new(),
             notice: None,
         }
     }
@@ -212,8 +212,8 @@ impl Draft {
     #[must_use]
     #[allow(clippy::len_without_is_empty)]
     pub fn len(&self) -> usize {
-        let told = self.told.iter().map(|(_, draft)| draft.len()).sum::<usize>();
-        self.line.len() + self.apart.iter().map(Self::len).sum::<usize>() + told
+        let parts = self.parts.iter().map(|(_, draft)| draft.len()).sum::<usize>();
+        self.line.len() + self.apart.iter().map(Self::len).sum::<usize>() + parts
     }
 
     /// Tells that this is a notice, so that no line under its id says anything else.
@@ -227,10 +227,10 @@ impl Draft {
         self.notice
     }
 
-    /// Tells which messages this draft was made of, and what to seal of each if the origin turns out to
+    /// Says which messages this draft was made of, and what to seal of each if the origin turns out to
     /// be sealed without it.
-    pub(super) fn told_by(&mut self, messages: Vec<(Mark, Self)>) {
-        self.told = messages;
+    pub(super) fn made_of(&mut self, messages: Vec<(Mark, Self)>) {
+        self.parts = messages;
     }
 
     /// Tells that content was joined to this draft, and what to seal if the origin turns out to be
@@ -332,38 +332,38 @@ impl Draft {
         (Marks { conflict, hole: hole - cut, parent, id: id - cut, ts: ts - cut }, bare)
     }
 
-    /// How this draft stands to `line`, which is sealed under the same origin.
+    /// Compares this draft with `line`, which is sealed under the same origin.
     #[must_use]
-    pub fn standing(&self, line: &[u8]) -> Standing<'_> {
+    pub fn compare_with(&self, line: &[u8]) -> Comparison<'_> {
         if self.notice.is_some() {
-            return Standing::Same;
+            return Comparison::Same;
         }
-        if !self.told.is_empty() {
-            return self.standing_of_messages(line);
+        if !self.parts.is_empty() {
+            return self.compare_messages_with(line);
         }
         let same = self.same_content(line);
         let more = !compare::has_content_of(&self.line, line);
         if same && (!more || self.apart.is_empty()) {
-            Standing::Same
+            Comparison::Same
         } else if !same && !compare::same_but_content(&self.line, line) {
-            Standing::Conflict
+            Comparison::Conflict
         } else if !more {
-            Standing::Same
+            Comparison::Same
         } else if self.apart.is_empty() {
-            Standing::Conflict
+            Comparison::Conflict
         } else {
-            Standing::Apart(self.apart.iter().collect())
+            Comparison::Apart(self.apart.iter().collect())
         }
     }
 
-    fn standing_of_messages(&self, line: &[u8]) -> Standing<'_> {
-        let known = compare::told(line);
+    fn compare_messages_with(&self, line: &[u8]) -> Comparison<'_> {
+        let known = compare::parts(line);
         let new: Vec<&Self> =
-            self.told.iter().filter(|(mark, _)| !known.contains(mark)).map(|(_, draft)| draft).collect();
+            self.parts.iter().filter(|(mark, _)| !known.contains(mark)).map(|(_, draft)| draft).collect();
         if new.is_empty() || compare::same_life_in_other_words(&self.line, line) {
-            Standing::Same
+            Comparison::Same
         } else {
-            Standing::Apart(new)
+            Comparison::Apart(new)
         }
     }
 
@@ -424,7 +424,7 @@ impl Draft {
             head,
             apart: Vec::new(),
             content_of: None,
-            told: Vec::new(),
+            parts: Vec::new(),
             notice: None,
         }
     }
@@ -469,7 +469,17 @@ impl Draft {
         line[hole..hole + HOLE.len()].copy_from_slice(HOLE.as_bytes());
         let head = Sha256::new_with_prefix(&line[..hole]);
         let marks = Marks { conflict, hole, parent, id: id_at, ts: ts_at };
-        let (apart, told) = (Vec::new(), Vec::new());
-        Some(Self { tenant, id, line: line.into(), marks, head, apart, content_of: None, told, notice: None })
+        let (apart, parts) = (Vec::new(), Vec::new());
+        Some(Self {
+            tenant,
+            id,
+            line: line.into(),
+            marks,
+            head,
+            apart,
+            content_of: None,
+            parts,
+            notice: None,
+        })
     }
 }

@@ -27,6 +27,7 @@ pub mod native;
 pub mod notice;
 pub mod own;
 pub mod parse;
+pub mod parts;
 pub mod redact;
 mod sameness;
 #[cfg(test)]
@@ -35,7 +36,6 @@ pub mod schema;
 pub mod spelling;
 pub mod tenant;
 pub mod time;
-pub mod told;
 pub mod unusable;
 pub mod verdict;
 pub mod verify;

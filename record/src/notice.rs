@@ -43,7 +43,7 @@ pub enum About<'a> {
 pub struct Notice<'a> {
     /// One of [`KINDS`].
     pub kind: &'static str,
-    /// Of what it tells: `outcome.status` is an error where that is worse than low.
+    /// How bad it is what the notice tells: above low, `outcome.status` is an error.
     pub severity: Severity,
     /// One sentence for the reader of the chain, of which 200 characters are kept.
     pub summary: &'a str,
@@ -116,7 +116,7 @@ impl<'a> Notice<'a> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::draft::{GENESIS, Standing};
+    use crate::draft::{Comparison, GENESIS};
     use crate::time;
     use serde_json::Value;
 
@@ -158,6 +158,6 @@ mod tests {
         let [ours, theirs] = ["5 bytes are lost", "there are 5 bytes missing"]
             .map(|summary| Notice::of_loss("gap", summary, &about).draft(&Tenant::Local));
         assert_eq!(ours.id(), theirs.id());
-        assert!(matches!(ours.standing(&sealed(&theirs)), Standing::Same));
+        assert!(matches!(ours.compare_with(&sealed(&theirs)), Comparison::Same));
     }
 }

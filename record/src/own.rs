@@ -102,9 +102,9 @@ fn plain(c: char) -> char {
 mod tests {
     use super::super::build::Builder;
     use super::super::draft::{Draft, GENESIS, Scratch};
+    use super::super::parts::{Context, Whole};
     use super::super::tenant::Tenant;
     use super::super::time;
-    use super::super::told::{Context, Whole};
     use super::*;
     use crate::event::{Action, Agent, Source};
     use crate::fragment::{Fragment, Kind};

@@ -45,7 +45,7 @@ pub(super) fn without(line: &[u8], data: usize) -> Cow<'_, [u8]> {
 mod tests {
     use super::*;
     use crate::build::Builder;
-    use crate::draft::{Draft, GENESIS, Scratch, Standing};
+    use crate::draft::{Comparison, Draft, GENESIS, Scratch};
     use crate::event::{Action, Event, Fact, Keyed, Origin};
     use crate::sample::call;
     use crate::tenant::Tenant;
@@ -132,7 +132,11 @@ mod tests {
                 ours.iter().zip(theirs).flat_map(|pair| [(pair, true), (pair, false)])
             {
                 let line = sealed(theirs, in_chain);
-                assert!(matches!(ours.standing(&line), Standing::Same), "{}", String::from_utf8_lossy(&line));
+                assert!(
+                    matches!(ours.compare_with(&line), Comparison::Same),
+                    "{}",
+                    String::from_utf8_lossy(&line)
+                );
             }
         }
     }
@@ -149,7 +153,7 @@ mod tests {
             assert_eq!(ids, [ids[0]; 3]);
         }
         let other = draft(|event| event.action = Action::Boundary { verb: "invoke" });
-        assert!(matches!(other.standing(&sealed(&first[0], true)), Standing::Conflict));
+        assert!(matches!(other.compare_with(&sealed(&first[0], true)), Comparison::Conflict));
         assert_ne!(other.conflicting_with(other.id()).id(), first[0].conflicting_with(other.id()).id());
     }
 

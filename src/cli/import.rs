@@ -4,9 +4,9 @@ use super::import_view::View;
 use super::output::{self, complain};
 use crate::config::{self, Config, LogFormat, LogLevel, LogSettings};
 use crate::daemon::{self, StartError, process};
+use crate::import::dry_run::DryRun;
 use crate::import::format::{Format, UnknownFormat};
 use crate::import::importer::Importer;
-use crate::import::outlook::Outlook;
 use crate::import::position::Positions;
 use crate::import::run::{Import, Summary, run};
 use crate::import::sink::Sink;
@@ -17,7 +17,7 @@ use crate::ingest::Ingest;
 use crate::pipeline::intake::Intake;
 use crate::pipeline::writer::{WriterEnd, WriterHandle};
 use crate::receivers::otlp::OtlpState;
-use crate::receivers::otlp::join::Joins;
+use crate::receivers::otlp::join::ContentJoin;
 use crate::receivers::stats::Counters;
 use crate::receivers::tail::preview::Following;
 use crate::telemetry::log;
@@ -81,7 +81,7 @@ impl FromStr for Told {
 struct Way {
     sink: Sink,
     positions: Option<Positions>,
-    outlook: Option<Outlook>,
+    dry_run: Option<DryRun>,
     writer: Option<(Arc<Lock>, WriterHandle)>,
 }
 
@@ -152,17 +152,17 @@ impl Args {
             }
             drop(lock);
         }
-        Ok(view.end(&summary, way.outlook.as_ref()).map(|()| code(&summary)))
+        Ok(view.end(&summary, way.dry_run.as_ref()).map(|()| code(&summary)))
     }
 
     /// This process as the writer, or the daemon that is.
     async fn way(&self, mut config: Config) -> Result<Way, StartError> {
         let directory = config.storage.directory.clone();
         if self.dry_run {
-            let (outlook, intake) =
-                Outlook::open(config.pipeline.max_in_flight).map_err(StartError::Signals)?;
+            let (dry_run, intake) =
+                DryRun::open(config.pipeline.max_in_flight).map_err(StartError::Signals)?;
             let sink = here(&config, intake);
-            return Ok(Way { sink, positions: None, outlook: Some(outlook), writer: None });
+            return Ok(Way { sink, positions: None, dry_run: Some(dry_run), writer: None });
         }
         // Opening the chains takes as long as recovery does.
         let opened =
@@ -178,7 +178,7 @@ impl Args {
         let positions = positions.inspect_err(|error| {
             complain(format_args!("an interrupted import can't be gone on with: {error}"));
         });
-        Ok(Way { sink, positions: positions.ok(), outlook: None, writer })
+        Ok(Way { sink, positions: positions.ok(), dry_run: None, writer })
     }
 
     /// The files that are named, those of directories in order.
@@ -234,7 +234,7 @@ fn below(directory: &Path, level: usize, inputs: &mut Vec<Input>) -> io::Result<
 /// The importer of this process, which reads as a daemon's does.
 fn here(config: &Config, intake: Intake) -> Sink {
     let (_, never) = watch::channel(false);
-    let joins = Joins::new(config.join_wait, config.pipeline.max_in_flight / 4, never);
+    let joins = ContentJoin::new(config.join_wait, config.pipeline.max_in_flight / 4, never);
     let builder = Arc::new(Builder::new(config.records.hash_only));
     let counters = Counters::default();
     let otlp = OtlpState::new(config.tenant.clone(), joins, counters.otlp);

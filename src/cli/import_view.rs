@@ -1,8 +1,8 @@
 //! What an import shows: progress and bad rows on standard error, the result on standard output.
 
 use super::output::{complain, line};
-use crate::import::chunk::{Reason, Sheet, Taken};
-use crate::import::outlook::Outlook;
+use crate::import::chunk::{FileMeta, Reason, Taken};
+use crate::import::dry_run::DryRun;
 use crate::import::position::Mark;
 use crate::import::run::{Observer, Summary};
 use crate::import::source::{Input, SourceError};
@@ -57,7 +57,7 @@ impl View {
     ///
     /// # Errors
     /// Standard output's.
-    pub(super) fn end(mut self, summary: &Summary, outlook: Option<&Outlook>) -> io::Result<()> {
+    pub(super) fn end(mut self, summary: &Summary, dry_run: Option<&DryRun>) -> io::Result<()> {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
@@ -71,26 +71,26 @@ impl View {
             complain("interrupted; import again to go on where it stopped");
         }
         if self.json {
-            return line(self.report(summary, outlook));
+            return line(self.report(summary, dry_run));
         }
-        if let Some(outlook) = outlook {
-            for ((tenant, action), count) in outlook.counts() {
+        if let Some(dry_run) = dry_run {
+            for ((tenant, action), count) in dry_run.counts() {
                 line(format_args!("{count:>12}  {:<24}  {action}", tenant.as_deref().unwrap_or("(local)")))?;
             }
         }
-        line(sentence(summary, outlook.is_some(), self.started.elapsed()))
+        line(sentence(summary, dry_run.is_some(), self.started.elapsed()))
     }
 
-    fn report(&self, summary: &Summary, outlook: Option<&Outlook>) -> serde_json::Value {
+    fn report(&self, summary: &Summary, dry_run: Option<&DryRun>) -> serde_json::Value {
         let Taken { accepted, filtered, rejected, sealed, duplicate, conflict, .. } = &summary.taken;
-        let actions = outlook.map(|outlook| {
+        let actions = dry_run.map(|dry_run| {
             let one = |((tenant, action), records): ((Option<String>, String), u64)| {
                 json!({ "tenant": tenant, "action": action, "records": records })
             };
-            outlook.counts().into_iter().map(one).collect::<Vec<_>>()
+            dry_run.counts().into_iter().map(one).collect::<Vec<_>>()
         });
         json!({
-            "dry_run": outlook.is_some(),
+            "dry_run": dry_run.is_some(),
             "files": summary.files,
             "unreadable": summary.unreadable,
             "accepted": accepted,
@@ -137,7 +137,7 @@ fn bar(total: Option<u64>) -> Option<ProgressBar> {
 }
 
 impl Observer for View {
-    fn opened(&mut self, input: &Input, _: &Sheet, resumed: Option<Mark>) {
+    fn opened(&mut self, input: &Input, _: &FileMeta, resumed: Option<Mark>) {
         if let Some(mark) = resumed {
             self.complain(format_args!(
                 "{}: going on after byte {}, where it was interrupted",

@@ -111,7 +111,7 @@ pub struct PipelineSettings {
 /// What records say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RecordSettings {
-    /// Of content only hashes, status and what kinds of things were found in it.
+    /// Records have no text of contents: only hashes, the status, and what kinds of things were found.
     pub hash_only: bool,
 }
 

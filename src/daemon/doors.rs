@@ -11,7 +11,7 @@ use crate::net::socket::Socket;
 pub const GRPC: &str = "otlp/grpc";
 pub const HTTP: &str = "otlp/http";
 pub const ADMIN: &str = "admin";
-/// Of `halod import`, on a socket in the directory.
+/// The socket in the directory that `halod import` connects to.
 pub const IMPORT: &str = "import";
 
 /// A door can't listen.

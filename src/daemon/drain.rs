@@ -82,7 +82,7 @@ pub(super) async fn supervise(
             }
         },
         Some(signal) = signals.recv() => {
-            tracing::warn!(signal, "asked twice: leaving without draining");
+            tracing::warn!(signal, "halod was asked to stop twice: it ends without draining");
             End::Interrupted
         }
     }

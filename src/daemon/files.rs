@@ -8,6 +8,7 @@ use crate::import::{SOCKET, STATE};
 use crate::ingest::Ingest;
 use crate::net::connections::ConnectionStats;
 use crate::net::listener;
+use crate::net::windows::Windows;
 use crate::pipeline::intake::Intake;
 use crate::receivers::lines::read::Reader;
 use crate::receivers::tail::{self, Tail, TailStats};
@@ -32,7 +33,14 @@ pub(super) async fn imports(
         Ok(socket) => {
             let door = ImportDoor::new(Arc::clone(importer), intake.clone());
             let limits = door.limits();
-            doors.spawn(listener::serve(socket, door, limits, draining.clone(), connections));
+            doors.spawn(listener::serve(
+                socket,
+                door,
+                limits,
+                draining.clone(),
+                connections,
+                Windows::default(),
+            ));
         }
         Err(error) => {
             tracing::warn!(%error, "halod import can't reach this daemon: its socket can't be opened");

@@ -2,8 +2,8 @@
 
 use super::table::Key;
 use data_encoding::HEXLOWER;
+use halod_record::parts::{Context, Message};
 use halod_record::tenant::Tenant;
-use halod_record::told::{Context, Message};
 use std::borrow::Cow;
 
 /// What a line tells.

@@ -55,6 +55,10 @@ impl Log {
         Ok((Self { path, file, len }, damage))
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(super) fn len(&self) -> u64 {
         self.len
     }

@@ -12,6 +12,7 @@
 
 pub mod line;
 mod log;
+mod shares;
 mod sweep;
 mod table;
 #[cfg(test)]
@@ -24,7 +25,7 @@ pub use self::table::Due;
 pub use self::thread::Ledger;
 
 use self::table::Key;
-use self::thread::Job;
+use self::thread::{Job, Keeper};
 use crate::pipeline::batch::{Account, Receipt};
 use crate::pipeline::items::{Ended, Items};
 use crate::pipeline::refusal::Refusal;
@@ -32,8 +33,8 @@ use halod_chain::commit::Fate;
 use halod_record::build::Builder;
 use halod_record::draft::{Draft, Scratch};
 use halod_record::ids::RecordId;
+use halod_record::parts::{Message, Whole};
 use halod_record::tenant::Tenant;
-use halod_record::told::{Message, Whole};
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -45,7 +46,7 @@ pub struct Settings {
     pub directory: PathBuf,
     /// How long an action may take to become whole.
     pub wait: Duration,
-    /// Bytes of messages beyond which the oldest are sealed early.
+    /// Bytes of messages beyond which the oldest of the tenant that has most of them are sealed early.
     pub bytes: usize,
 }
 
@@ -62,6 +63,17 @@ pub struct Hold {
     jobs: mpsc::Sender<Job>,
 }
 
+/// What was put into a hold and waits for its thread. Dropped, it refuses all of that.
+#[derive(Debug)]
+pub struct Queue(mpsc::Receiver<Job>);
+
+/// What the last run held, read back.
+#[derive(Debug)]
+pub struct Opened {
+    keeper: Keeper,
+    pub damage: Damage,
+}
+
 /// What the daemon keeps of the thread.
 #[derive(Debug)]
 pub struct HoldHandle {
@@ -75,15 +87,31 @@ impl HoldHandle {
     }
 }
 
-impl Hold {
-    /// Reads what the last run held, and starts the thread. Messages are counted in `ledger`.
+impl Opened {
+    /// Reads what the last run held. Messages are counted in `ledger`.
     ///
     /// # Errors
     /// The log can't be read or written.
-    pub fn open(settings: Settings, ledger: Ledger) -> Result<(Self, HoldHandle, Damage), HoldError> {
+    pub fn read(settings: Settings, ledger: Ledger) -> Result<Self, HoldError> {
+        let (keeper, damage) = Keeper::open(settings, ledger)?;
+        Ok(Self { keeper, damage })
+    }
+
+    /// Starts the thread on what is put to the other end of `queue`.
+    ///
+    /// # Errors
+    /// No thread can be had.
+    pub fn start(self, queue: Queue) -> Result<HoldHandle, HoldError> {
+        Ok(HoldHandle { ended: self.keeper.spawn(queue.0)? })
+    }
+}
+
+impl Hold {
+    /// A hold, and the queue of what is put into it until [`Opened::start`].
+    #[must_use]
+    pub fn new() -> (Self, Queue) {
         let (jobs, queue) = mpsc::channel();
-        let (ended, damage) = thread::spawn(settings, ledger, queue)?;
-        Ok((Self { jobs }, HoldHandle { ended }, damage))
+        (Self { jobs }, Queue(queue))
     }
 
     /// Takes messages. When this returns, those of actions that are not whole are on disk; the others are

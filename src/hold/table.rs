@@ -1,13 +1,14 @@
 //! What is held, in memory. Knows no file and no clock.
 
 use super::line::Line;
+use super::shares::Shares;
 use super::{Item, Settings};
 use crate::pipeline::items::Held;
 use crate::recent::RecentMap;
 use halod_record::fragment::{Fragment, Kind};
 use halod_record::hash;
+use halod_record::parts::{Context, Message, says_something};
 use halod_record::tenant::Tenant;
-use halod_record::told::{Context, Message, says_something};
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::str::FromStr;
@@ -93,6 +94,10 @@ struct Entry {
     messages: Vec<Kept>,
     within: Option<Key>,
     due: u64,
+    /// Whose share of the hold it takes.
+    owner: Key,
+    /// Its bytes while it is not due; none once it is.
+    resting: usize,
 }
 
 /// What is known of something that others are within.
@@ -112,6 +117,8 @@ pub(super) struct Table {
     entries: HashMap<Key, Entry>,
     /// When each entry that is not being sealed is to be.
     due: BTreeSet<(u64, Key)>,
+    /// The entries that are not due yet, by whose they are.
+    shares: Shares,
     /// Entries that are whole but for what they are within, behind that. An entry is here at most once,
     /// and as long as it is held.
     waiting: BTreeSet<(Key, Key)>,
@@ -131,6 +138,7 @@ impl Table {
             settings,
             entries: HashMap::new(),
             due: BTreeSet::new(),
+            shares: Shares::default(),
             waiting: BTreeSet::new(),
             groups: RecentMap::new(REMEMBERED),
             sealed: RecentMap::new(REMEMBERED),
@@ -166,9 +174,37 @@ impl Table {
         self.bytes
     }
 
-    /// Whether there is no room left although the oldest are being sealed.
-    pub(super) fn is_full(&self) -> bool {
-        self.bytes > self.settings.bytes.saturating_mul(2)
+    /// Whether there is no room left for these although the oldest are being sealed. Who holds less than an even
+    /// share is refused last.
+    pub(super) fn is_full_for(&self, items: &[Item]) -> bool {
+        let limit = self.settings.bytes;
+        let over = |item: &Item| {
+            let fragment = item.message.fragment();
+            let within = fragment.within.as_deref();
+            let within = within.map(|id| Key::of(item.tenant.as_ref(), fragment.space, id));
+            self.shares.is_over(self.owner(item.tenant.as_ref(), &item.message, within), limit)
+        };
+        self.bytes > limit.saturating_mul(3) || self.bytes > limit.saturating_mul(2) && items.iter().any(over)
+    }
+
+    /// Whose share of the hold a message takes: its tenant's, or that of whom it or its whole claims.
+    fn owner(&self, tenant: Option<&Tenant>, message: &Message, within: Option<Key>) -> Key {
+        let of_whole = || self.groups.get(&within?)?.claim.as_deref();
+        let claim = message.fragment().tenant.as_deref().or_else(of_whole);
+        Key::of(tenant, "", &[claim.filter(|_| tenant.is_none()).unwrap_or_default()])
+    }
+
+    /// An action that is not due at `now` counts as its owner's, to be sealed early if that one fills the hold.
+    fn rest(&mut self, key: Key, now: u64) {
+        let Some(entry) = self.entries.get_mut(&key).filter(|entry| entry.due > now) else { return };
+        entry.resting = entry.bytes();
+        self.shares.rest(entry.owner, (entry.due, key), entry.resting);
+    }
+
+    fn wake(&mut self, key: Key) {
+        if let Some(entry) = self.entries.get_mut(&key).filter(|entry| entry.resting > 0) {
+            self.shares.wake(entry.owner, (entry.due, key), std::mem::take(&mut entry.resting));
+        }
     }
 
     /// Takes the messages of one request at `now`. Returns what is whole, and writes what has to be on
@@ -253,21 +289,25 @@ impl Table {
         at: u64,
         logged: bool,
     ) -> bool {
+        let owner = self.owner(tenant.as_ref(), &message, within);
         let entry = self.entries.entry(key).or_insert_with(|| Entry {
             tenant,
             messages: Vec::new(),
             within: None,
             due: 0,
+            owner,
+            resting: 0,
         });
         entry.within = entry.within.or(within);
         if entry.messages.iter().any(|kept| kept.message.mark() == message.mark()) {
             return false;
         }
         // The first message of an entry pays for the entry, and for what finds it.
-        let found_by = size_of::<(Key, Entry)>() + size_of::<(u64, Key)>() + size_of::<(Key, Key)>();
+        let found_by = size_of::<(Key, Entry)>() + 2 * size_of::<(u64, Key)>() + size_of::<(Key, Key)>();
         let first = if entry.messages.is_empty() { found_by } else { 0 };
         let bytes = message.weight() + size_of::<Kept>() + first;
         self.bytes += bytes;
+        self.shares.hold(entry.owner, bytes);
         self.seq += 1;
         entry.messages.push(Kept { message, seq: self.seq, at, logged, bytes });
         true
@@ -289,6 +329,7 @@ impl Table {
 
     /// Takes an action out for sealing; it stays here until it is.
     fn take(&mut self, key: Key, lines: &mut Vec<u8>) -> Option<Due> {
+        self.wake(key);
         let entry = self.entries.get(&key)?;
         self.due.remove(&(entry.due, key));
         let last = entry.messages.last()?.seq;
@@ -338,6 +379,7 @@ impl Table {
     }
 
     fn schedule(&mut self, key: Key, now: u64) {
+        self.wake(key);
         let wait = u64::try_from(self.settings.wait.as_millis()).unwrap_or(u64::MAX);
         let Some(entry) = self.entries.get_mut(&key) else { return };
         let Some((first, last)) = entry.messages.first().zip(entry.messages.last()) else { return };
@@ -353,25 +395,20 @@ impl Table {
         self.due.remove(&(entry.due, key));
         entry.due = due;
         self.due.insert((due, key));
+        self.rest(key, now);
     }
 
-    /// Makes the oldest due when there are too many.
+    /// Makes the oldest of whoever fills the hold due, while too much rests in it.
     fn make_room(&mut self, now: u64) {
-        let mut over = self.bytes.saturating_sub(self.settings.bytes);
-        let mut early = Vec::new();
-        for (due, key) in self.due.iter().skip_while(|(due, _)| *due <= now) {
-            if over == 0 {
-                break;
-            }
-            let bytes = self.entries.get(key).map_or(0, Entry::bytes);
-            over = over.saturating_sub(bytes);
-            early.push((*due, *key));
-        }
-        for (due, key) in early {
+        while self.shares.resting() > self.settings.bytes
+            && let Some((due, key)) = self.shares.oldest_of_largest()
+        {
+            self.wake(key);
             self.due.remove(&(due, key));
-            self.due.insert((now, key));
+            let due = due.min(now);
+            self.due.insert((due, key));
             if let Some(entry) = self.entries.get_mut(&key) {
-                entry.due = now;
+                entry.due = due;
             }
         }
     }
@@ -398,6 +435,7 @@ impl Table {
         lines: &mut Vec<u8>,
     ) -> Option<(&'static str, u64)> {
         let (key, last) = *due;
+        self.wake(key);
         let entry = self.entries.get_mut(&key)?;
         let (space, held) = (entry.messages.first()?.message.fragment().space, entry.messages.len());
         if sealed {
@@ -406,6 +444,7 @@ impl Table {
                 .fold((0, 0), |(logged, bytes), kept| (logged + u64::from(kept.logged), bytes + kept.bytes));
             entry.messages.retain(|kept| kept.seq > last);
             self.bytes -= bytes;
+            self.shares.release(entry.owner, bytes);
             if logged > 0 {
                 Line::Done { key, messages: logged }.write(lines);
             }

@@ -170,7 +170,7 @@ fn the_oldest_give_way() {
     }
     table.put(vec![opens("one more")], n, &mut lines);
     let due = table.overdue(n, 1 << 20, &mut lines);
-    assert!((1..4).contains(&due.len()) && !table.is_full(), "{}", due.len());
+    assert!((1..4).contains(&due.len()) && !table.is_full_for(&[opens("x")]), "{}", due.len());
     assert_eq!(due[0].messages, [opens("0").message]);
     // A single action does not grow without end either.
     let (mut one, mut ready) = (self::table(), 0);
@@ -180,6 +180,35 @@ fn the_oldest_give_way() {
         ready += one.put(vec![item(fragment)], n, &mut lines).len();
     }
     assert!(ready > 0);
+}
+
+/// One tenant floods: what it holds gives way, and what another holds stays.
+#[test]
+fn who_fills_the_hold_makes_room() {
+    let mut lines = Vec::new();
+    let mut table =
+        Table::new(Settings { directory: "/nowhere".into(), wait: Duration::from_secs(60), bytes: 64 << 10 });
+    let of = |tenant: &str, id: String| Item { tenant: Some(Tenant::stored(tenant)), ..opens(&id) };
+    table.put(vec![of("quiet", "first".into())], 0, &mut lines);
+    let mut sealed = 0;
+    for n in 1..1_000 {
+        let items = vec![of("flood", n.to_string())];
+        if !table.is_full_for(&items) {
+            table.put(items, n, &mut lines);
+        }
+        if n % 16 == 0 {
+            // Sealing is slower than the flood.
+            let due = table.overdue(n, 4 << 10, &mut lines);
+            assert!(due.iter().all(|due| due.tenant == Tenant::stored("flood")));
+            sealed += due.len();
+            settle(&mut table, &due, &mut lines);
+        }
+    }
+    assert!(sealed > 100 && table.is_full_for(&[of("flood", "x".into())]), "{sealed}");
+    assert!(!table.is_full_for(&[of("quiet", "x".into())]), "who holds little is not refused");
+    let quiet = Item { tenant: Some(Tenant::stored("quiet")), ..closes("first") };
+    let whole = table.put(vec![quiet], 1_000, &mut lines);
+    assert_eq!((whole.len(), whole[0].unfinished, whole[0].messages.len()), (1, false, 2));
 }
 
 /// A trace that is never told is forgotten with the last of what happened within it.
@@ -281,14 +310,19 @@ async fn a_hold_survives_its_thread() {
     let settings =
         || Settings { directory: directory.path().into(), wait: Duration::from_secs(60), bytes: 1 << 20 };
     let first = account();
-    let (hold, handle, _) = Hold::open(settings(), [("test", Arc::clone(&first))].into()).unwrap();
+    let start = |account: &Arc<ItemStats>| {
+        let opened = Opened::read(settings(), [("test", Arc::clone(account))].into()).unwrap();
+        let ((hold, queue), damage) = (Hold::new(), opened.damage);
+        (hold, opened.start(queue).unwrap(), damage)
+    };
+    let (hold, handle, _) = start(&first);
     let put = vec![opens("a"), opens("a"), item(fragment("says nothing"))];
     assert!(hold.put(put, items(&first, 3)).await.unwrap().is_empty());
     assert_eq!(counts(&first), [3, 0, 1, 1, 0, 1]);
     drop(hold);
     assert_eq!(handle.finished().await, None);
     let second = account();
-    let (hold, handle, damage) = Hold::open(settings(), [("test", Arc::clone(&second))].into()).unwrap();
+    let (hold, handle, damage) = start(&second);
     assert_eq!((damage, counts(&second)), (Damage::default(), [1, 0, 0, 0, 0, 1]));
     // Given up by its request, it is sealed by whoever comes next.
     drop(hold.put(vec![closes("a")], items(&second, 1)).await.unwrap());

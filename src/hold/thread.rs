@@ -53,41 +53,9 @@ impl Job {
     }
 }
 
-/// Starts the thread on what its log holds.
-pub(super) fn spawn(
-    settings: Settings,
-    ledger: Ledger,
-    queue: Receiver<Job>,
-) -> Result<(oneshot::Receiver<Option<String>>, Damage), HoldError> {
-    let directory = settings.directory.clone();
-    let mut table = Table::new(settings);
-    let (log, damage) = Log::open(&directory, |line| table.replay(line))?;
-    for (space, messages) in table.messages() {
-        if let Some(stats) = ledger.get(space) {
-            stats.found_in_hold(messages);
-        }
-    }
-    let mut keeper = Keeper { table, log, ledger, lines: Vec::new(), placed: HashMap::new() };
-    let (end, ended) = oneshot::channel();
-    std::thread::Builder::new()
-        .name("halod-hold".into())
-        .spawn(move || {
-            let failed = keeper.run(&queue).err().map(|error| with_causes(&error));
-            let refuses = failed.is_some();
-            if let Some(error) = &failed {
-                tracing::error!(error, "what is held can't be kept; halod stops, a restart recovers");
-            }
-            // Nobody listens any more when the daemon was told to exit at once.
-            let _ = end.send(failed);
-            if refuses {
-                refuse_all(&queue);
-            }
-        })
-        .map_err(ChainError::io("start the hold for", &directory))?;
-    Ok((ended, damage))
-}
-
-struct Keeper {
+/// Owns the table and its log.
+#[derive(Debug)]
+pub(super) struct Keeper {
     table: Table,
     log: Log,
     ledger: Ledger,
@@ -103,6 +71,44 @@ enum Answer {
 }
 
 impl Keeper {
+    /// A keeper of what the log holds.
+    pub(super) fn open(settings: Settings, ledger: Ledger) -> Result<(Self, Damage), HoldError> {
+        let directory = settings.directory.clone();
+        let mut table = Table::new(settings);
+        let (log, damage) = Log::open(&directory, |line| table.replay(line))?;
+        Ok((Self { table, log, ledger, lines: Vec::new(), placed: HashMap::new() }, damage))
+    }
+
+    /// Starts the thread.
+    pub(super) fn spawn(
+        mut self,
+        queue: Receiver<Job>,
+    ) -> Result<oneshot::Receiver<Option<String>>, HoldError> {
+        for (space, messages) in self.table.messages() {
+            if let Some(stats) = self.ledger.get(space) {
+                stats.found_in_hold(messages);
+            }
+        }
+        let (end, ended) = oneshot::channel();
+        let path = self.log.path().to_owned();
+        std::thread::Builder::new()
+            .name("halod-hold".into())
+            .spawn(move || {
+                let failed = self.run(&queue).err().map(|error| with_causes(&error));
+                let refuses = failed.is_some();
+                if let Some(error) = &failed {
+                    tracing::error!(error, "what is held can't be kept; halod stops, a restart recovers");
+                }
+                // Nobody listens any more when the daemon was told to exit at once.
+                let _ = end.send(failed);
+                if refuses {
+                    refuse_all(&queue);
+                }
+            })
+            .map_err(ChainError::io("start the thread for", &path))?;
+        Ok(ended)
+    }
+
     fn run(&mut self, queue: &Receiver<Job>) -> Result<(), HoldError> {
         while let Ok(first) = queue.recv() {
             let now = unix_millis();
@@ -112,7 +118,7 @@ impl Keeper {
             for job in jobs {
                 let before = self.lines.len();
                 match job {
-                    Job::Put { account, reply, .. } if self.table.is_full() => {
+                    Job::Put { items, account, reply } if self.table.is_full_for(&items) => {
                         account.refuse();
                         let limit = self.table.bytes();
                         let full = Refusal::Full { limit, retry_after: Duration::from_secs(1) };

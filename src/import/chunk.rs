@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 /// What holds for all rows of a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sheet {
+pub struct FileMeta {
     pub format: Format,
     pub shape: Shape,
     /// What tells the file from every other one, for rows that have no id of their own.
@@ -35,7 +35,7 @@ pub struct Sheet {
 /// Some rows.
 #[derive(Clone, Debug)]
 pub struct Chunk {
-    pub sheet: Arc<Sheet>,
+    pub meta: Arc<FileMeta>,
     pub bytes: Bytes,
     pub rows: Vec<Row>,
     /// What a log's lines have told of its format, by their numbers among the rows.
@@ -142,7 +142,7 @@ impl Chunk {
         let end = rows.last().map_or(start, |row| row.end);
         let moved = |row: &Row| Row { start: row.start - start, end: row.end - start, ..*row };
         Self {
-            sheet: Arc::clone(&self.sheet),
+            meta: Arc::clone(&self.meta),
             bytes: self.bytes.slice(start..end),
             rows: rows.iter().map(moved).collect(),
             told,
@@ -154,7 +154,9 @@ impl Chunk {
 /// A chunk as it travels to the daemon: this as one line of JSON, then the bytes.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Head {
-    pub(super) sheet: Sheet,
+    /// An older halod calls it that.
+    #[serde(rename = "sheet")]
+    pub(super) meta: FileMeta,
     pub(super) rows: Vec<Row>,
     /// The format of a log that its lines have told, and from which row on they have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -167,7 +169,7 @@ impl Chunk {
     pub(super) fn encode(&self) -> Vec<u8> {
         let traces = self.traces.as_ref().map(|traces| traces.of(rows::traces(self)));
         let head = Head {
-            sheet: (*self.sheet).clone(),
+            meta: (*self.meta).clone(),
             rows: self.rows.clone(),
             told: self.told.format.map(|format| (Format::Gateway(Some(format)), self.told.from)),
             traces: traces.unwrap_or_default(),
@@ -197,7 +199,7 @@ impl Chunk {
         let told = head
             .told
             .map_or_else(Told::default, |(format, from)| Told { format: log_format(Some(format)), from });
-        Ok(Self { sheet: Arc::new(head.sheet), bytes, rows: head.rows, told, traces })
+        Ok(Self { meta: Arc::new(head.meta), bytes, rows: head.rows, told, traces })
     }
 }
 
@@ -216,7 +218,7 @@ mod tests {
             found.push(Row { start, end: bytes.len(), place, line: None });
             bytes.push(b'\n');
         }
-        let sheet = Sheet {
+        let meta = FileMeta {
             format: Format::Otlp,
             shape: Shape::Lines,
             identity: "f".into(),
@@ -225,13 +227,7 @@ mod tests {
             columns: vec![],
             tenant: None,
         };
-        Chunk {
-            sheet: Arc::new(sheet),
-            bytes: bytes.into(),
-            rows: found,
-            told: Told::default(),
-            traces: None,
-        }
+        Chunk { meta: Arc::new(meta), bytes: bytes.into(), rows: found, told: Told::default(), traces: None }
     }
 
     fn texts(chunk: &Chunk) -> Vec<(u64, String)> {
@@ -243,7 +239,7 @@ mod tests {
     fn it_travels_and_is_halved() {
         let whole = chunk(&["one", "", "three"]);
         let arrived = Chunk::decode(&whole.encode().into()).unwrap();
-        assert_eq!((texts(&arrived), &arrived.sheet), (texts(&whole), &whole.sheet));
+        assert_eq!((texts(&arrived), &arrived.meta), (texts(&whole), &whole.meta));
         let halves = whole.halves().unwrap();
         let together: Vec<_> = halves.iter().flat_map(texts).collect();
         assert_eq!(together, texts(&whole));

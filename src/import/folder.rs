@@ -5,7 +5,7 @@
 //! written down in `.halod/import/done`, a line a file. A file that changes is another one, and its
 //! records are recognised.
 
-use super::chunk::{Reason, Sheet, Taken};
+use super::chunk::{FileMeta, Reason, Taken};
 use super::format::Format;
 use super::importer::Importer;
 use super::position::{Mark, Positions};
@@ -271,9 +271,9 @@ struct Log {
 }
 
 impl Observer for Log {
-    fn opened(&mut self, _: &Input, sheet: &Sheet, resumed: Option<Mark>) {
+    fn opened(&mut self, _: &Input, meta: &FileMeta, resumed: Option<Mark>) {
         let from = resumed.map(|mark| mark.offset);
-        tracing::info!(file = self.file, format = %sheet.format, from, "importing");
+        tracing::info!(file = self.file, format = %meta.format, from, "importing");
     }
 
     fn progress(&mut self, _: u64, _: &Taken) {}

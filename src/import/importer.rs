@@ -87,7 +87,7 @@ impl Importer {
         permit: Option<Permit>,
         turn: Turn,
     ) -> Result<Taken, Fault> {
-        let ordered = chunk.sheet.format != Format::Otlp;
+        let ordered = chunk.meta.format != Format::Otlp;
         let drafted = self.draft(chunk, permit).await?;
         self.seal(drafted, turn, ordered).await
     }
@@ -112,14 +112,14 @@ impl Importer {
     }
 
     fn rows(&self, chunk: &Chunk, permit: Permit) -> Result<Drafted, Fault> {
-        let claim = match chunk.sheet.tenant.as_deref().map(Tenant::claimed) {
+        let claim = match chunk.meta.tenant.as_deref().map(Tenant::claimed) {
             None => HeaderClaim::Absent,
             Some(Ok(tenant)) => HeaderClaim::Assigned(tenant),
             Some(Err(why)) => return Err(Fault::Undecodable(why.to_string())),
         };
         let request = RequestBuilder::new(Arc::clone(&self.ingest), claim, permit, chunk.bytes.len());
         let mut drafted = Drafted { taken: Taken::default(), request, content: Content::default() };
-        match chunk.sheet.format {
+        match chunk.meta.format {
             Format::Otlp => self.otlp(chunk, &mut drafted)?,
             Format::Gateway(_) => lines(chunk, &mut drafted)?,
             _ => events(chunk, &mut drafted)?,
@@ -218,10 +218,10 @@ fn events(chunk: &Chunk, drafted: &mut Drafted) -> Result<(), Fault> {
 
 /// Each row is a line of a log.
 fn lines(chunk: &Chunk, drafted: &mut Drafted) -> Result<(), Fault> {
-    let manner = chunk.sheet.lines.clone();
+    let manner = chunk.meta.lines.clone();
     let manner = manner.ok_or_else(|| Fault::Undecodable("how its lines are read is not said".into()))?;
     let reader = Reader::new(manner).map_err(|(key, what)| Fault::Undecodable(format!("{key}: {what}")))?;
-    let log = reader.log(&chunk.sheet.log);
+    let log = reader.log(&chunk.meta.log);
     for (at, row) in chunk.rows.iter().enumerate() {
         let line = row.line.ok_or_else(|| Fault::Undecodable("a line has no identity".into()))?;
         log.line(chunk.told.at(at), &line, chunk.row(row), |became| {

@@ -1,6 +1,6 @@
 //! A log's lines as chunks of rows: as the one reader of log lines gives them.
 
-use super::chunk::{Chunk, Place, Row, Sheet};
+use super::chunk::{Chunk, FileMeta, Place, Row};
 use super::format::Format;
 use super::position;
 use super::source::Piece;
@@ -63,7 +63,7 @@ impl Log {
     }
 
     /// The lines that are there, unless there are none.
-    pub(super) fn take(&mut self, sheet: &Arc<Sheet>) -> Option<Piece> {
+    pub(super) fn take(&mut self, meta: &Arc<FileMeta>) -> Option<Piece> {
         if self.lines.is_empty() {
             return None;
         }
@@ -76,7 +76,7 @@ impl Log {
         let told_format = self.told.map(|told| Format::Gateway(Some(told)));
         let mark = position::Mark { offset, line: self.number, in_list: false, chain, told: told_format };
         let bytes = Bytes::from(bytes);
-        let chunk = Chunk { sheet: Arc::clone(sheet), bytes, rows, told, traces: None };
+        let chunk = Chunk { meta: Arc::clone(meta), bytes, rows, told, traces: None };
         Some(Piece { chunk: Some(chunk), oversized: Vec::new(), mark })
     }
 

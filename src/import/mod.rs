@@ -16,12 +16,12 @@
 pub mod chunk;
 mod csv;
 pub mod door;
+pub mod dry_run;
 pub mod folder;
 pub mod format;
 pub mod importer;
 mod log;
 mod manner;
-pub mod outlook;
 pub mod position;
 mod remote;
 mod rows;

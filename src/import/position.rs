@@ -3,7 +3,7 @@
 //! A position only saves time: without it all rows are read again, and what is sealed is recognised. It
 //! moves only over rows whose receipt is there. It is forgotten when the file was read to its end.
 
-use super::chunk::{Sheet, Taken};
+use super::chunk::{FileMeta, Taken};
 use super::format::Format;
 use super::scan::Shape;
 use halod_chain::disk::replace;
@@ -22,10 +22,10 @@ pub struct Mark {
     pub line: u64,
     /// Inside an array at the top.
     pub in_list: bool,
-    /// Of a log: what stands for all of it before.
+    /// The chain of hashes over a log up to this place.
     #[serde(default)]
     pub chain: [u8; 16],
-    /// Of a log: the format that the lines before have told.
+    /// The format that a log's lines before this place have shown.
     #[serde(default)]
     pub told: Option<Format>,
 }
@@ -58,15 +58,15 @@ impl Positions {
 
     /// Where the last import of this file, read in this manner, stopped. One that cannot be read is none.
     #[must_use]
-    pub fn find(&self, sheet: &Sheet) -> Option<Position> {
-        let text = std::fs::read(self.path(sheet)?).ok()?;
+    pub fn find(&self, meta: &FileMeta) -> Option<Position> {
+        let text = std::fs::read(self.path(meta)?).ok()?;
         serde_json::from_slice(&text).ok()
     }
 
     /// # Errors
     /// The disk's.
-    pub fn keep(&self, sheet: &Sheet, position: &Position) -> io::Result<()> {
-        match self.path(sheet) {
+    pub fn keep(&self, meta: &FileMeta, position: &Position) -> io::Result<()> {
+        match self.path(meta) {
             Some(path) => replace(&path, &serde_json::to_vec(position)?),
             None => Ok(()),
         }
@@ -74,19 +74,19 @@ impl Positions {
 
     /// # Errors
     /// The disk's.
-    pub fn forget(&self, sheet: &Sheet) -> io::Result<()> {
-        match self.path(sheet).map(std::fs::remove_file) {
+    pub fn forget(&self, meta: &FileMeta) -> io::Result<()> {
+        match self.path(meta).map(std::fs::remove_file) {
             Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
     }
 
     /// `None` for what has no identity, such as a pipe.
-    fn path(&self, sheet: &Sheet) -> Option<PathBuf> {
-        let Sheet { format, shape, identity, tenant, lines, .. } = sheet;
+    fn path(&self, meta: &FileMeta) -> Option<PathBuf> {
+        let FileMeta { format, shape, identity, tenant, lines, .. } = meta;
         let whole = *shape == Shape::Whole;
         (!identity.is_empty() && !whole).then(|| {
-            // Of a log that is read in another manner, the lines before the place were read in the old one.
+            // The manner is part of the name: a place that was reached in one manner says nothing of another.
             let lines = lines.as_ref().map(|lines| serde_json::to_string(lines).unwrap_or_default());
             let lines = lines.unwrap_or_default();
             let manner = format!("{format}\0{shape:?}\0{tenant:?}\0{identity}{lines}");
@@ -107,7 +107,7 @@ mod tests {
     fn each_file_and_manner_has_its_own() {
         let directory = tempfile::tempdir().unwrap();
         let positions = Positions::open(&directory.path().join("import")).unwrap();
-        let sheet = Sheet {
+        let meta = FileMeta {
             format: Format::Otlp,
             shape: Shape::Lines,
             identity: "abc".into(),
@@ -116,24 +116,24 @@ mod tests {
             columns: Vec::new(),
             tenant: None,
         };
-        let other = Sheet { tenant: Some("acme".into()), ..sheet.clone() };
+        let other = FileMeta { tenant: Some("acme".into()), ..meta.clone() };
         let cut = Manner { max_line: 300, ..Manner::default() };
-        let log = |lines: Manner| Sheet { lines: Some(lines), ..sheet.clone() };
+        let log = |lines: Manner| FileMeta { lines: Some(lines), ..meta.clone() };
         let position = Position {
             mark: Mark { offset: 7, line: 3, in_list: true, chain: [5; 16], told: None },
             ..Position::default()
         };
-        assert_eq!(positions.find(&sheet), None);
-        positions.keep(&sheet, &position).unwrap();
-        assert_eq!(positions.find(&sheet), Some(position.clone()));
+        assert_eq!(positions.find(&meta), None);
+        positions.keep(&meta, &position).unwrap();
+        assert_eq!(positions.find(&meta), Some(position.clone()));
         assert_eq!(positions.find(&other), None);
         positions.keep(&log(cut.clone()), &position).unwrap();
         assert_eq!(positions.find(&log(Manner::default())), None);
         assert_eq!(positions.find(&log(cut)), Some(position.clone()));
-        positions.forget(&sheet).unwrap();
-        positions.forget(&sheet).unwrap();
-        assert_eq!(positions.find(&sheet), None);
-        let pipe = Sheet { identity: String::new(), ..sheet };
+        positions.forget(&meta).unwrap();
+        positions.forget(&meta).unwrap();
+        assert_eq!(positions.find(&meta), None);
+        let pipe = FileMeta { identity: String::new(), ..meta };
         positions.keep(&pipe, &position).unwrap();
         assert_eq!(positions.find(&pipe), None);
     }

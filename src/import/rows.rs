@@ -1,6 +1,6 @@
 //! From one row to the events that it tells, for the formats whose rows are JSON or CSV.
 
-use super::chunk::{Chunk, Row, Sheet};
+use super::chunk::{Chunk, FileMeta, Row};
 use super::csv;
 use super::format::Format;
 use super::scan::Shape;
@@ -16,7 +16,7 @@ use std::collections::HashSet;
 /// What one item of a row is: an event, nothing that an agent did, or nothing that can be used.
 pub(super) type Item<'e> = Result<Option<Event<'e>>, Unusable>;
 
-/// Who is told of items; a fault ends the chunk.
+/// The function that gets each item; a fault ends the chunk.
 pub(super) type Each<'t> = dyn FnMut(Item<'_>) -> Result<(), Fault> + 't;
 
 /// Reads the rows of one chunk.
@@ -36,7 +36,7 @@ impl<'c> Rows<'c> {
             Ok(text) => text,
             Err(error) => return Ok(Err(format!("not UTF-8 at byte {} of the row", error.valid_up_to()))),
         };
-        let Sheet { shape, columns, format, .. } = &*self.chunk.sheet;
+        let FileMeta { shape, columns, format, .. } = &*self.chunk.meta;
         if *shape == Shape::Csv {
             let fields = match csv::fields(text) {
                 Ok(fields) => fields,
@@ -116,9 +116,9 @@ pub(super) fn traces(chunk: &Chunk) -> HashSet<String> {
     let mut found = HashSet::new();
     for row in &chunk.rows {
         let Ok(text) = std::str::from_utf8(chunk.row(row)) else { continue };
-        if chunk.sheet.shape == Shape::Csv {
+        if chunk.meta.shape == Shape::Csv {
             let Ok(fields) = csv::fields(text) else { continue };
-            if let Ok(object) = csv::object(&chunk.sheet.columns, &fields) {
+            if let Ok(object) = csv::object(&chunk.meta.columns, &fields) {
                 found.extend(trace_of(&object).map(str::to_owned));
             }
         } else if let Ok(value) = parse(text) {

@@ -1,6 +1,6 @@
 //! An import from its first file to its last: chunks side by side, settled in the order of the files.
 
-use super::chunk::{Chunk, Reason, Sheet, Taken};
+use super::chunk::{Chunk, FileMeta, Reason, Taken};
 use super::importer::Turn;
 use super::position::{Mark, Position, Positions};
 use super::sink::{Halt, Sink};
@@ -37,10 +37,10 @@ pub struct Import {
     pub traces: Option<Arc<Traces>>,
 }
 
-/// Who is told what happens.
+/// Gets told what happens during an import.
 pub trait Observer: Send {
     /// A file is open; `resumed` says where an earlier import stopped.
-    fn opened(&mut self, input: &Input, sheet: &Sheet, resumed: Option<Mark>);
+    fn opened(&mut self, input: &Input, meta: &FileMeta, resumed: Option<Mark>);
     /// Bytes read of all files as they lie there, and what is settled so far.
     fn progress(&mut self, read: u64, taken: &Taken);
     /// Something of a row cannot be used.
@@ -67,14 +67,14 @@ pub struct Summary {
 
 /// What the reading thread says.
 enum Step {
-    Opened(Arc<Sheet>, Option<Position>),
+    Opened(Arc<FileMeta>, Option<Position>),
     Read { chunk: Option<Chunk>, oversized: Vec<Reason>, mark: Mark },
     Ended(Option<SourceError>),
 }
 
 /// A step whose outcome may be awaited.
 enum Settled {
-    Opened(Arc<Sheet>, Option<Position>),
+    Opened(Arc<FileMeta>, Option<Position>),
     Read(Taken, Vec<Reason>, Mark),
     Ended(Option<SourceError>),
 }
@@ -118,8 +118,8 @@ pub async fn run(import: Import, observer: &mut dyn Observer, stop: watch::Recei
             step = steps.recv(), if reading && bytes < UNDER_WAY && under_way.len() < CHUNKS => {
                 match step {
                     None => reading = false,
-                    Some(Step::Opened(sheet, position)) => {
-                        ledger.settle(seq, Settled::Opened(sheet, position), observer);
+                    Some(Step::Opened(meta, position)) => {
+                        ledger.settle(seq, Settled::Opened(meta, position), observer);
                         seq += 1;
                     }
                     Some(Step::Ended(error)) => {
@@ -139,7 +139,7 @@ pub async fn run(import: Import, observer: &mut dyn Observer, stop: watch::Recei
                         let (sink, stop, waits) = (sink.clone(), stop.clone(), waits.clone());
                         let turn = Turn::next(&mut last);
                         under_way.spawn(async move {
-                            // Who is told has been told already when there is no room.
+                            // A full channel means that the observer has a notice of waiting already.
                             let waits = move |why: &str| drop(waits.try_send(why.to_owned()));
                             (seq, size, sink.take(chunk, turn, stop, &waits).await)
                         });
@@ -185,9 +185,9 @@ impl Reading {
 
     /// Reads one file; why not to its end.
     fn file(&self, mut source: Source) -> Result<Option<SourceError>, Gone> {
-        let position = self.positions.as_ref().and_then(|positions| positions.find(&source.sheet));
+        let position = self.positions.as_ref().and_then(|positions| positions.find(&source.meta));
         let send = |step| self.to.blocking_send(step).map_err(|_| Gone);
-        send(Step::Opened(Arc::clone(&source.sheet), position.clone()))?;
+        send(Step::Opened(Arc::clone(&source.meta), position.clone()))?;
         if let Some(position) = position
             && let Err(error) = source.resume(position.mark)
         {
@@ -213,8 +213,8 @@ struct Gone;
 struct Ledger {
     inputs: std::vec::IntoIter<Input>,
     input: Option<Input>,
-    sheet: Option<Arc<Sheet>>,
-    /// Of the file that is being settled.
+    meta: Option<Arc<FileMeta>>,
+    /// The place in the file that is being settled.
     position: Position,
     positions: Option<Positions>,
     kept: Instant,
@@ -232,7 +232,7 @@ impl Ledger {
         Self {
             input: inputs.next(),
             inputs,
-            sheet: None,
+            meta: None,
             position: Position::default(),
             positions,
             kept: Instant::now(),
@@ -272,12 +272,12 @@ impl Ledger {
             self.next += 1;
             let Some(input) = self.input.clone() else { return };
             match step {
-                Settled::Opened(sheet, position) => {
-                    observer.opened(&input, &sheet, position.as_ref().map(|position| position.mark));
+                Settled::Opened(meta, position) => {
+                    observer.opened(&input, &meta, position.as_ref().map(|position| position.mark));
                     self.position = position.unwrap_or_default();
                     self.position.file = input.name();
                     self.summary.taken.add(&self.position.taken);
-                    self.sheet = Some(sheet);
+                    self.meta = Some(meta);
                 }
                 Settled::Read(taken, mut reasons, mark) => {
                     reasons.sort_by_key(|reason| reason.place);
@@ -300,8 +300,8 @@ impl Ledger {
                 observer.unreadable(input, error);
             }
         }
-        if let (Some(sheet), Some(positions)) = (self.sheet.take(), &self.positions)
-            && let Err(error) = positions.forget(&sheet)
+        if let (Some(meta), Some(positions)) = (self.meta.take(), &self.positions)
+            && let Err(error) = positions.forget(&meta)
         {
             tracing::warn!(%error, "the place to go on from can't be removed");
         }
@@ -317,8 +317,8 @@ impl Ledger {
         }
         self.moved = false;
         self.kept = Instant::now();
-        if let (Some(sheet), Some(positions)) = (&self.sheet, &self.positions)
-            && let Err(error) = positions.keep(sheet, &self.position)
+        if let (Some(meta), Some(positions)) = (&self.meta, &self.positions)
+            && let Err(error) = positions.keep(meta, &self.position)
         {
             tracing::warn!(%error, "the place to go on from can't be written; an interrupted import begins anew");
             self.positions = None;

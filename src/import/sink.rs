@@ -72,7 +72,7 @@ impl Sink {
         waits: &(dyn Fn(&str) + Sync),
     ) -> Result<Taken, Halt> {
         let mut all = Taken::default();
-        // Who has to come again lets the next one go.
+        // A chunk that has to be sent again gives its turn to the next chunk.
         let mut turn = Some(turn);
         let mut parts = vec![chunk];
         let mut gone: Option<Instant> = None;

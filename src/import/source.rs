@@ -1,7 +1,7 @@
 //! One file, as chunks of its rows in bounded memory.
 
 use super::MAX_ROW;
-use super::chunk::{Chunk, Place, Reason, Row, Sheet};
+use super::chunk::{Chunk, FileMeta, Place, Reason, Row};
 use super::csv;
 use super::format::Format;
 use super::log::{self, Log};
@@ -55,7 +55,7 @@ pub enum SourceError {
 #[derive(Debug)]
 pub struct Source {
     reader: Box<dyn Tell>,
-    pub sheet: Arc<Sheet>,
+    pub meta: Arc<FileMeta>,
     /// Bytes of the file as it lies there, where they are known.
     pub size: Option<u64>,
     scanner: Scanner,
@@ -144,7 +144,7 @@ impl Source {
         let counted = Counted { inner: file, read: Arc::clone(read) };
         let reader: Box<dyn Tell> = Box::new(Content::open(counted, Packed::Told)?);
         let known = manner.followed.as_ref().map(|followed| followed.path.as_path());
-        let sheet = Sheet {
+        let meta = FileMeta {
             format: Format::Otlp,
             shape: Shape::Lines,
             identity,
@@ -158,7 +158,7 @@ impl Source {
         };
         let mut source = Self {
             reader,
-            sheet: Arc::new(sheet.clone()),
+            meta: Arc::new(meta.clone()),
             size,
             scanner: Scanner::new(Shape::Lines, 0, false),
             buffer: Vec::new(),
@@ -171,12 +171,12 @@ impl Source {
             broken: false,
             failed: None,
         };
-        source.look(input, sheet, manner)?;
+        source.look(input, meta, manner)?;
         Ok(source)
     }
 
     /// Looks what it is, and reads what stands before its rows.
-    fn look(&mut self, input: &Input, mut sheet: Sheet, manner: &Manner) -> Result<(), SourceError> {
+    fn look(&mut self, input: &Input, mut meta: FileMeta, manner: &Manner) -> Result<(), SourceError> {
         while self.buffer.len() < sniff::HEAD && !self.ended {
             self.fill(sniff::HEAD);
         }
@@ -195,12 +195,12 @@ impl Source {
                 sniff::kind(name, &self.buffer, self.ended, manner.format()).map_err(SourceError::Kind)?
             }
         };
-        sheet.format = kind.format;
-        sheet.shape = kind.shape;
+        meta.format = kind.format;
+        meta.shape = kind.shape;
         if let Format::Gateway(_) = kind.format {
             let lines = manner.lines();
             self.log = Some(Log::new(lines.clone()).map_err(SourceError::Kind)?);
-            sheet.lines = Some(lines);
+            meta.lines = Some(lines);
         }
         self.scanner = Scanner::new(kind.shape, kind.skip, false);
         if kind.shape == Shape::Csv {
@@ -211,9 +211,9 @@ impl Source {
                 .map_err(|_| SourceError::Kind("its first line is not UTF-8".to_owned()))?;
             let fields = csv::fields(&names)
                 .map_err(|why| SourceError::Kind(format!("its first line names no columns: {why}")))?;
-            sheet.columns = fields.into_iter().map(Into::into).collect();
+            meta.columns = fields.into_iter().map(Into::into).collect();
         }
-        self.sheet = Arc::new(sheet);
+        self.meta = Arc::new(meta);
         Ok(())
     }
 
@@ -237,7 +237,7 @@ impl Source {
         if let Some(log) = &mut self.log {
             log.resume(&mark);
         }
-        self.scanner = Scanner::new(self.sheet.shape, mark.offset, mark.in_list);
+        self.scanner = Scanner::new(self.meta.shape, mark.offset, mark.in_list);
         Ok(())
     }
 
@@ -297,7 +297,7 @@ impl Source {
             self.buffer.drain(..block);
             self.base += block as u64;
         }
-        match log.take(&self.sheet) {
+        match log.take(&self.meta) {
             Some(piece) => Ok(Some(piece)),
             None => self.failed.take().map_or(Ok(None), Err),
         }
@@ -315,14 +315,14 @@ impl Source {
         let within = |at: u64| usize::try_from(at - self.base).unwrap_or(usize::MAX);
         let row = Row { start: within(start), end: within(end), place, line: None };
         let bytes = self.buffer.get(row.start..row.end).unwrap_or_default();
-        if self.sheet.shape == Shape::Framed || !bytes.trim_ascii().is_empty() {
+        if self.meta.shape == Shape::Framed || !bytes.trim_ascii().is_empty() {
             rows.push(row);
         }
     }
 
     /// The number of the line at `at`; asked for in order. 0 where there are no lines.
     fn line_of(&mut self, at: u64) -> u64 {
-        if matches!(self.sheet.shape, Shape::Framed | Shape::Whole) {
+        if matches!(self.meta.shape, Shape::Framed | Shape::Whole) {
             return 0;
         }
         let slice = |at: u64| usize::try_from(at.saturating_sub(self.base)).unwrap_or(usize::MAX);
@@ -341,9 +341,9 @@ impl Source {
         let rest = self.buffer.split_off(taken);
         let bytes = Bytes::from(std::mem::replace(&mut self.buffer, rest));
         self.base = from;
-        let sheet = Arc::clone(&self.sheet);
+        let meta = Arc::clone(&self.meta);
         let chunk =
-            (!rows.is_empty()).then(|| Chunk { sheet, bytes, rows, told: Told::default(), traces: None });
+            (!rows.is_empty()).then(|| Chunk { meta, bytes, rows, told: Told::default(), traces: None });
         Piece { chunk, oversized, mark }
     }
 

@@ -51,7 +51,7 @@ impl Traces {
                 continue;
             }
             if let Ok(mut source) = Source::open(input, manner, &Arc::new(AtomicU64::new(0)))
-                && tells(source.sheet.format)
+                && tells(source.meta.format)
             {
                 traces.read(&mut source);
             }
@@ -65,16 +65,16 @@ impl Traces {
             let Some(chunk) = piece.chunk else { continue };
             for row in &chunk.rows {
                 let Ok(text) = std::str::from_utf8(chunk.row(row)) else { continue };
-                if chunk.sheet.shape == Shape::Csv {
+                if chunk.meta.shape == Shape::Csv {
                     let Ok(fields) = csv::fields(text) else { continue };
-                    if let Ok(object) = csv::object(&chunk.sheet.columns, &fields) {
+                    if let Ok(object) = csv::object(&chunk.meta.columns, &fields) {
                         self.row(&object);
                     }
                 } else if let Ok(value) = parse(text) {
                     self.row(&value);
                 }
                 // Langfuse's files hold rows of one kind.
-                if std::mem::take(&mut first) && self.is_empty() && source.sheet.format == Format::Langfuse {
+                if std::mem::take(&mut first) && self.is_empty() && source.meta.format == Format::Langfuse {
                     return;
                 }
             }

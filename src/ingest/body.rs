@@ -6,6 +6,7 @@ use super::{Ingest, contain};
 use crate::net::body::Reader;
 use crate::net::coding::Coding;
 use crate::net::status::Fault;
+use crate::pipeline::arriving::Patience;
 use crate::pipeline::intake::Permit;
 use crate::tee::Kept;
 use bytes::Bytes;
@@ -43,18 +44,18 @@ impl Ingest {
         self.arrived(head, coding, bytes, permit).await
     }
 
-    /// The same under a permit that was given for it, which may cover more than the body.
+    /// The same for a sender that does not send again: halod waits for room.
     ///
     /// # Errors
     /// As [`Self::read`].
-    pub async fn read_under(
+    pub async fn read_by(
         &self,
-        permit: Permit,
+        patience: Patience,
         head: &Parts,
         reader: &mut Reader<'_, Incoming>,
     ) -> Result<Body, Fault> {
         let coding = Coding::of(&head.headers)?;
-        let (bytes, permit) = reader.collect_under(permit).await?;
+        let (bytes, permit) = reader.collect_by(&self.intake, patience).await?;
         self.arrived(head, coding, bytes, permit).await
     }
 
@@ -107,6 +108,7 @@ impl Ingest {
         let Body { bytes, permit, kept, heavy } = body;
         let mut request = RequestBuilder::new(Arc::clone(self), claim, permit, bytes.len());
         request.keep(kept);
+        request.slices.on_blocking_thread = heavy;
         let run = move || {
             contain(|| {
                 let done = request.reading(|request| work(&bytes, request))?;

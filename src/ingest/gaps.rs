@@ -6,11 +6,11 @@
 //! inflate a chain by being refused. A notice that cannot be sealed now (the disk is low, a chain is locked) is sealed when
 //! it can be; what came together since the last one is sealed when halod stops.
 
-mod tally;
+mod loss_counter;
 #[cfg(test)]
 mod tests;
 
-use self::tally::Tally;
+use self::loss_counter::LossCounter;
 use crate::clock::unix_nanos;
 use crate::net::status::Fault;
 use crate::pipeline::batch::Batch;
@@ -82,7 +82,7 @@ impl<'a> Loss<'a> {
 }
 
 /// By subject; under none what is to be told in the local chain.
-type Ledger = BTreeMap<Option<String>, Tally>;
+type Ledger = BTreeMap<Option<String>, LossCounter>;
 
 /// The two ends of one ledger.
 #[must_use]
@@ -109,11 +109,11 @@ impl Gaps {
         let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
         let known = subject.is_some_and(|subject| ledger.contains_key(&Some(subject.to_owned())));
         let own = known || ledger.len() < MOST_TENANTS;
-        let mut tally = Tally::of(&loss, unix_nanos());
+        let mut counter = LossCounter::of(&loss, unix_nanos());
         if !own {
-            tally.move_to_local();
+            counter.move_to_local();
         }
-        ledger.entry(subject.filter(|_| own).map(str::to_owned)).or_default().add(&tally);
+        ledger.entry(subject.filter(|_| own).map(str::to_owned)).or_default().add(&counter);
     }
 }
 
@@ -158,14 +158,14 @@ impl Sealer {
         }
         let noted = std::mem::take(&mut *self.lock());
         let mut all = true;
-        for (subject, mut tally) in noted {
+        for (subject, mut counter) in noted {
             let tenant = Tenant::stored(subject.as_deref().unwrap_or_default());
-            let drafts = vec![tally.notice(&tenant)];
+            let drafts = vec![counter.notice(&tenant)];
             match intake.send(Batch::new(drafts, intake.owed())).await {
                 Ok(_) => tracing::warn!(
-                    requests = tally.requests,
-                    bytes = tally.bytes,
-                    items = tally.items,
+                    requests = counter.requests,
+                    bytes = counter.bytes,
+                    items = counter.items,
                     "telemetry was refused and is lost; its tenant's chain says so (halod.gap)"
                 ),
                 Err(refusal) => {
@@ -174,25 +174,25 @@ impl Sealer {
                     // A chain that cannot be had must not keep the others' gaps from being told.
                     let other = matches!(refusal, Refusal::ChainUnusable | Refusal::TooManyTenants);
                     if other {
-                        tally.move_to_local();
+                        counter.move_to_local();
                     }
                     let under = if other { None } else { subject };
-                    self.lock().entry(under).or_default().add(&tally);
+                    self.lock().entry(under).or_default().add(&counter);
                 }
             }
         }
-        // The loop above may have put something into the local chain's tally after its turn.
+        // The loop above may have put something into the local chain's counter after its turn.
         if !all && !open { self.last_try(intake).await } else { all }
     }
 
     async fn last_try(&self, intake: &Intake) -> bool {
         let noted = std::mem::take(&mut *self.lock());
-        let mut all = Tally::default();
-        for (subject, mut tally) in noted {
+        let mut all = LossCounter::default();
+        for (subject, mut counter) in noted {
             if subject.is_some() {
-                tally.move_to_local();
+                counter.move_to_local();
             }
-            all.add(&tally);
+            all.add(&counter);
         }
         let drafts = vec![all.notice(&Tenant::Local)];
         intake.send(Batch::new(drafts, intake.owed())).await.is_ok()

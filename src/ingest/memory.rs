@@ -7,6 +7,7 @@ use crate::net::status::Fault;
 use crate::pipeline::intake::Permit;
 use crate::pipeline::refusal::Refusal;
 use halod_record::charge::{self, Account, Exhausted};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// The room that what grows is paid for in.
@@ -18,13 +19,26 @@ pub(crate) struct MemoryCharge {
     body: usize,
     held: usize,
     paid: usize,
-    /// The permit pays for the readers meanwhile.
-    lent: bool,
+    /// What pays meanwhile, while readers are charged.
+    lent: Option<Arc<Mutex<Lent>>>,
 }
+
+/// A permit that pays for what readers take, beside what it covers already.
+#[derive(Debug)]
+struct Lent {
+    permit: Permit,
+    beside: usize,
+    paid: usize,
+    refusal: Option<Refusal>,
+}
+
+/// The readers' way to the permit that was lent.
+#[derive(Debug)]
+pub(super) struct Payer(Arc<Mutex<Lent>>);
 
 impl MemoryCharge {
     pub(crate) fn new(body: usize) -> Self {
-        Self { body, held: 0, paid: body, lent: false }
+        Self { body, held: 0, paid: body, lent: None }
     }
 
     pub(crate) fn held(&self) -> usize {
@@ -33,30 +47,66 @@ impl MemoryCharge {
 
     /// Pays for `bytes` more that are held until the request is sealed.
     pub(crate) fn add(&mut self, bytes: usize, permit: &mut Permit) -> Result<(), Fault> {
-        self.held = self.held.saturating_add(bytes);
-        if self.lent {
-            return Ok(charge::keep(bytes)?);
+        if self.lent.is_some() {
+            charge::keep(bytes)?;
+        } else {
+            self.pay(bytes, permit)?;
         }
-        let due = self.body.saturating_add(self.held);
+        self.held = self.held.saturating_add(bytes);
+        Ok(())
+    }
+
+    /// Whether `bytes` more could be paid for now.
+    pub(super) fn has_room(&mut self, bytes: usize, permit: &mut Permit) -> bool {
+        if self.lent.is_some() { charge::has_room(bytes) } else { self.pay(bytes, permit).is_ok() }
+    }
+
+    fn pay(&mut self, bytes: usize, permit: &mut Permit) -> Result<(), Refusal> {
+        let due = self.body.saturating_add(self.held).saturating_add(bytes);
         if due > self.paid {
-            self.paid = due.saturating_add(STEP);
-            permit.grow_to(self.paid)?;
+            let wanted = due.saturating_add(STEP);
+            permit.grow_to(wanted)?;
+            self.paid = wanted;
         }
         Ok(())
     }
 
-    /// Lends the permit to whoever reads, until [`Self::settle`].
-    pub(super) fn lend(&mut self, permit: Permit) -> Payer {
-        self.lent = true;
-        Payer { permit, beside: self.body.saturating_add(self.held), paid: self.paid, refusal: None }
+    /// What covers `bytes` of what is held, and is somebody else's from now on.
+    pub(super) fn take_out(&mut self, bytes: usize, permit: &mut Permit) -> Permit {
+        self.held = self.held.saturating_sub(bytes);
+        match &self.lent {
+            Some(lent) => {
+                charge::part_with(bytes);
+                let mut lent = lock(lent);
+                lent.paid = lent.paid.saturating_sub(bytes);
+                lent.permit.split(bytes)
+            }
+            None => {
+                self.paid = self.paid.saturating_sub(bytes);
+                permit.split(bytes)
+            }
+        }
     }
 
-    /// Takes the permit back. What was read is gone, but for what was added meanwhile.
-    pub(super) fn settle(&mut self, payer: Payer) -> Permit {
-        self.lent = false;
-        self.paid = payer.paid;
-        payer.permit
+    /// Lends the permit to whoever reads, until [`Self::settle`].
+    pub(super) fn lend(&mut self, permit: Permit) -> Payer {
+        let beside = self.body.saturating_add(self.held);
+        let lent = Arc::new(Mutex::new(Lent { permit, beside, paid: self.paid, refusal: None }));
+        self.lent = Some(Arc::clone(&lent));
+        Payer(lent)
     }
+
+    /// Takes the permit back, in the place of `none`. What was read is gone, but for what was added meanwhile.
+    pub(super) fn settle(&mut self, payer: &Payer, none: Permit) -> Permit {
+        self.lent = None;
+        let mut lent = lock(&payer.0);
+        self.paid = lent.paid;
+        std::mem::replace(&mut lent.permit, none)
+    }
+}
+
+fn lock(lent: &Mutex<Lent>) -> MutexGuard<'_, Lent> {
+    lent.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Stands for what the permit said, until its lender is told.
@@ -66,34 +116,26 @@ impl From<Exhausted> for Fault {
     }
 }
 
-/// A permit that pays for what readers take, beside what it covers already.
-#[derive(Debug)]
-pub(super) struct Payer {
-    permit: Permit,
-    beside: usize,
-    paid: usize,
-    refusal: Option<Refusal>,
-}
-
 impl Payer {
     /// Why the permit could not be raised.
     pub(super) fn fault(&self) -> Fault {
-        self.refusal.clone().map_or_else(|| Exhausted.into(), Fault::Refused)
+        lock(&self.0).refusal.clone().map_or_else(|| Exhausted.into(), Fault::Refused)
     }
 }
 
 impl Account for Payer {
     fn raise_to(&mut self, total: usize) -> Option<usize> {
-        let due = self.beside.saturating_add(total);
-        if due > self.paid {
+        let mut lent = lock(&self.0);
+        let due = lent.beside.saturating_add(total);
+        if due > lent.paid {
             let wanted = due.saturating_add(STEP);
-            if let Err(refusal) = self.permit.grow_to(wanted) {
-                self.refusal = Some(refusal);
+            if let Err(refusal) = lent.permit.grow_to(wanted) {
+                lent.refusal = Some(refusal);
                 return None;
             }
-            self.paid = wanted;
+            lent.paid = wanted;
         }
-        Some(self.paid - self.beside)
+        Some(lent.paid - lent.beside)
     }
 }
 
@@ -116,10 +158,10 @@ mod tests {
             memory.add(2000, &mut own)
         });
         assert_eq!(done, Ok(Ok(())));
-        let mut permit = memory.settle(payer);
-        assert_eq!((memory.held(), intake.in_flight()), (2000, 503_000 + STEP));
+        let mut permit = memory.settle(&payer, intake.owed());
+        assert_eq!((memory.held(), intake.in_flight()), (2000, 501_000 + STEP));
         memory.add(300_000, &mut permit).unwrap();
-        assert_eq!(intake.in_flight(), 503_000 + STEP, "what the readers had is used again");
+        assert_eq!(intake.in_flight(), 501_000 + STEP, "what the readers had is used again");
         permit.shrink_to(memory.held());
         assert_eq!(intake.in_flight(), 302_000);
     }

@@ -16,6 +16,7 @@ pub mod gaps;
 mod memory;
 mod request;
 pub mod requests;
+mod slices;
 pub mod stats;
 mod submission;
 

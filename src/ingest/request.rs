@@ -3,6 +3,7 @@
 use super::Ingest;
 use super::claim::{HeaderClaim, TenantResolver};
 use super::memory::MemoryCharge;
+use super::slices::Slices;
 use super::submission::Submission;
 use crate::hold::Item;
 use crate::net::status::Fault;
@@ -34,6 +35,9 @@ pub struct RequestBuilder {
     pub(super) kept: Kept,
     pub(super) scratch: Scratch,
     pub(super) permit: Permit,
+    pub(super) slices: Slices,
+    /// Bytes of the drafts that are here.
+    pub(super) draft_bytes: usize,
     counted: Counted,
     first_reason: Option<String>,
     charge: MemoryCharge,
@@ -94,6 +98,8 @@ impl RequestBuilder {
             kept: Kept::default(),
             scratch: Scratch::default(),
             permit,
+            slices: Slices::default(),
+            draft_bytes: 0,
             counted: Counted::default(),
             first_reason: None,
             charge: MemoryCharge::new(body),
@@ -119,7 +125,7 @@ impl RequestBuilder {
         let payer = self.charge.lend(permit);
         let (payer, done) = charge::charged(payer, || work(self));
         let fault = payer.fault();
-        self.permit = self.charge.settle(payer);
+        self.permit = self.charge.settle(&payer, self.ingest.intake.owed());
         done.unwrap_or(Err(fault))
     }
 
@@ -129,6 +135,22 @@ impl RequestBuilder {
     /// They do not fit in flight.
     pub fn charge(&mut self, bytes: usize) -> Result<(), Fault> {
         self.charge.add(bytes, &mut self.permit)
+    }
+
+    /// Whether so many bytes more can be paid for now.
+    pub(super) fn has_room(&mut self, bytes: usize) -> bool {
+        self.charge.has_room(bytes, &mut self.permit)
+    }
+
+    /// Takes drafts of so many bytes out of what is charged here, and the permit that covers them.
+    pub(super) fn take_out(&mut self, bytes: usize) -> Permit {
+        self.charge.take_out(bytes, &mut self.permit)
+    }
+
+    /// How many items each draft tells of.
+    pub(super) fn weights_of(&self, drafts: &[Draft]) -> Vec<(RecordId, u64)> {
+        let weight = |draft: &Draft| (draft.id(), self.uneven.get(&draft.id()).copied().unwrap_or(1));
+        drafts.iter().map(weight).collect()
     }
 
     /// Drafts one event, as one item.
@@ -183,7 +205,7 @@ impl RequestBuilder {
     fn add(&mut self, draft: Draft) -> Result<(), Fault> {
         let bytes = size_of::<Draft>() + draft.len();
         self.drafts.push(draft);
-        self.charge(bytes)
+        self.charge_draft(bytes)
     }
 
     /// Takes a message that tells an action in parts, as one item. `tenant` is whose it is where the
@@ -250,18 +272,6 @@ impl RequestBuilder {
         self.drafts
     }
 
-    /// Puts the drafts from the place `from` on into another order.
-    pub fn reorder(&mut self, from: usize, order: impl FnOnce(Vec<Draft>) -> Vec<Draft>) {
-        let ordered = order(self.drafts.split_off(from.min(self.drafts.len())));
-        self.drafts.extend(ordered);
-    }
-
-    /// How many drafts there are.
-    #[must_use]
-    pub fn drafts(&self) -> usize {
-        self.drafts.len()
-    }
-
     /// The request as a whole, with its items counted.
     ///
     /// # Errors
@@ -279,7 +289,7 @@ impl RequestBuilder {
     /// The same for a part of a file, of which nothing need be usable.
     pub fn finish_anyhow(self) -> Request {
         let Counted { usable, filtered, rejected, misplaced } = self.counted;
-        let usable = usable - self.parts.len() as u64;
+        let usable = usable - self.parts.len() as u64 - self.slices.items;
         let divided = Divided { usable, filtered, invalid: rejected - misplaced, misplaced };
         let items = self.ingest.stats.items.receive(divided);
         Request { builder: self, items }

@@ -1,6 +1,7 @@
 //! A request in the writer's hands, until it has its receipt.
 
 use super::request::{Request, RequestBuilder};
+use super::slices::Slices;
 use super::{Ingest, contain};
 use crate::hold::Hold;
 use crate::net::status::Fault;
@@ -11,7 +12,6 @@ use crate::tee::Kept;
 use halod_record::draft::{Draft, Scratch};
 use halod_record::ids::RecordId;
 use halod_record::tenant::Tenant;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A request whose drafts are in the writer's hands.
@@ -19,6 +19,7 @@ use std::sync::Arc;
 #[must_use = "nothing may be acknowledged before it is sealed"]
 pub struct Submission {
     receipt: Option<Pending>,
+    slices: Slices,
     rest: Rest,
 }
 
@@ -41,10 +42,10 @@ impl Rest {
 
 impl Submission {
     pub(super) fn new(request: Request, detailed: bool) -> Self {
-        let (Content { drafts, permit, .. }, items, rest) = divide(request);
+        let (Content { drafts, permit, .. }, items, slices, rest) = divide(request);
         let batch = Batch::new(drafts, permit).told_to(items);
         let batch = if detailed { batch.in_detail() } else { batch };
-        Self { receipt: hand_over(&rest.ingest, batch), rest }
+        Self { receipt: hand_over(&rest.ingest, batch), slices, rest }
     }
 
     /// Waits until all of it is sealed, passes the request on, and tells what of it is lost.
@@ -52,10 +53,14 @@ impl Submission {
     /// # Errors
     /// A retryable refusal: none of it, or only parts that may be sent again without harm, is sealed.
     pub async fn sealed(self) -> Result<Receipt, Fault> {
-        let receipt = match self.receipt {
+        let before = self.slices.sealed().await?;
+        let mut receipt = match self.receipt {
             Some(pending) => pending.await?,
             None => Receipt::default(),
         };
+        if before != Receipt::default() {
+            receipt += before;
+        }
         self.rest.done();
         Ok(receipt)
     }
@@ -71,7 +76,7 @@ impl Request {
         if self.builder.parts.is_empty() {
             return self.send().sealed().await;
         }
-        let (content, items, rest) = divide(self);
+        let (content, items, _, rest) = divide(self);
         let mut items = Some(items);
         let receipt = seal_whole(&rest.ingest, hold, content, &mut items).await.inspect_err(|_| {
             // Those that the writer has are counted there.
@@ -88,23 +93,20 @@ impl Request {
 struct Content {
     drafts: Vec<Draft>,
     parts: Vec<crate::hold::Item>,
-    uneven: HashMap<RecordId, u64>,
+    weights: Vec<(RecordId, u64)>,
     scratch: Scratch,
     permit: Permit,
 }
 
 /// The items are those of the drafts.
-fn divide(Request { builder, items }: Request) -> (Content, Items, Rest) {
+fn divide(Request { builder, items }: Request) -> (Content, Items, Slices, Rest) {
     let (rejected, tenant) = (builder.counted().rejected, builder.tenants.known());
-    let RequestBuilder { ingest, drafts, parts, uneven, kept, scratch, permit, .. } = builder;
-    let items = if uneven.is_empty() { items } else { items.weighing(weights(&drafts, &uneven)) };
-    (Content { drafts, parts, uneven, scratch, permit }, items, Rest { ingest, kept, rejected, tenant })
-}
-
-/// How many items each draft tells of.
-fn weights(drafts: &[Draft], uneven: &HashMap<RecordId, u64>) -> Vec<(RecordId, u64)> {
-    let weight = |draft: &Draft| (draft.id(), uneven.get(&draft.id()).copied().unwrap_or(1));
-    drafts.iter().map(weight).collect()
+    let even = builder.uneven.is_empty() && builder.parts.is_empty();
+    let weights = if even { Vec::new() } else { builder.weights_of(&builder.drafts) };
+    let RequestBuilder { ingest, drafts, parts, kept, scratch, permit, slices, uneven, .. } = builder;
+    let items = if uneven.is_empty() { items } else { items.weighing(weights.clone()) };
+    let content = Content { drafts, parts, weights, scratch, permit };
+    (content, items, slices, Rest { ingest, kept, rejected, tenant })
 }
 
 /// Seals the drafts, and of the parts those whose actions are whole. `items` are taken when the writer gets the
@@ -115,8 +117,7 @@ async fn seal_whole(
     content: Content,
     items: &mut Option<Items>,
 ) -> Result<Receipt, Fault> {
-    let Content { mut drafts, parts, uneven, mut scratch, mut permit } = content;
-    let weights = weights(&drafts, &uneven);
+    let Content { mut drafts, parts, weights, mut scratch, mut permit } = content;
     let told = Divided { usable: parts.len() as u64, ..Divided::default() };
     let mut ready = hold.put(parts, ingest.stats.items.receive(told)).await?;
     let builder = Arc::clone(&ingest.builder);

@@ -1,23 +1,26 @@
-//! Reading a request's body into memory: under a permit, up to a limit, against the clock.
+//! Reading a request's body into memory: into room that is taken as it comes, up to a limit, against the clock.
 
 use super::limits::Limits;
 use super::status::Fault;
+use crate::pipeline::arriving::{Arriving, Patience};
 use crate::pipeline::intake::{Intake, Permit};
-use crate::pipeline::refusal::Refusal;
+use crate::pipeline::refusal::{Large, Refusal};
 use bytes::Bytes;
 use http::header::EXPECT;
 use http::{HeaderMap, Version};
 use http_body::Body;
 use http_body_util::BodyExt;
 use std::time::Duration;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// Bytes per second below which a body is given up: without it, one byte per timeout would hold
 /// a reservation for ever.
 const SLOWEST: u64 = 16 << 10;
 
-/// The first buffer of a body whose length is not declared.
-const FIRST: usize = 16 << 10;
+/// How long, and how much of, the rest of a body is read after its answer; then the stream is reset, without an
+/// error, so that the sender of a large one need not send all of it in vain.
+const LEAVE: Duration = Duration::from_secs(10);
+const LEAVE_BYTES: u64 = 1 << 20;
 
 /// A body and what has been read of it.
 #[derive(Debug)]
@@ -85,60 +88,125 @@ where
         }
     }
 
-    /// The whole body, and the permit that covers it.
-    ///
-    /// A declared length is admitted before a byte is read; an undeclared one before each growth.
+    /// The next piece, unless the body loses its room to others first.
     ///
     /// # Errors
-    /// `TooLarge`, what [`Intake::admit`] says, and what [`Self::next`] says.
-    pub async fn collect(&mut self, intake: &Intake) -> Result<(Bytes, Permit), Fault> {
-        let permit = intake.admit(declared_length(&self.body, self.limits)?.unwrap_or(0))?;
-        self.collect_under(permit).await
+    /// As [`Self::next`], and `BodyCut`.
+    pub async fn next_of(&mut self, arriving: &Arriving) -> Result<Option<Bytes>, Fault> {
+        tokio::select! {
+            biased;
+            refusal = arriving.cut() => Err(refusal.into()),
+            piece = self.next() => piece,
+        }
     }
 
-    /// The same under a permit that was given for it, which may cover more than the body.
+    /// Has `piece` taken. The body is not late because it was kept waiting for room.
+    ///
+    /// # Errors
+    /// As [`Arriving::push`].
+    pub async fn keep(&mut self, arriving: &mut Arriving, piece: &[u8]) -> Result<(), Fault> {
+        let began = Instant::now();
+        let kept = arriving.push(piece).await;
+        self.started += began.elapsed();
+        Ok(kept?)
+    }
+
+    /// The whole body, and the permit that covers it. Room is taken as the body comes; one that is declared
+    /// larger than what could be had now is refused before a byte is read.
+    ///
+    /// # Errors
+    /// `TooLarge`, what [`Intake::arrive`] and [`Arriving::push`] say, and what [`Self::next`] says.
+    pub async fn collect(&mut self, intake: &Intake) -> Result<(Bytes, Permit), Fault> {
+        let declared = declared_length(&self.body, self.limits)?;
+        let arriving = intake.arrive(declared)?;
+        self.collect_into(arriving, declared).await
+    }
+
+    /// The same for a sender that does not send again: halod waits for room where it would refuse others.
     ///
     /// # Errors
     /// As [`Self::collect`].
-    pub async fn collect_under(&mut self, mut permit: Permit) -> Result<(Bytes, Permit), Fault> {
-        let limit = self.limits.body;
+    pub async fn collect_by(
+        &mut self,
+        intake: &Intake,
+        patience: Patience,
+    ) -> Result<(Bytes, Permit), Fault> {
         let declared = declared_length(&self.body, self.limits)?;
-        let first = self.next().await?.unwrap_or_default();
+        let arriving = intake.arrive_by(declared, patience).await?;
+        // Its clock begins now: a body is not late because it was kept waiting.
+        self.started = Instant::now();
+        self.collect_into(arriving, declared).await
+    }
+
+    async fn collect_into(
+        &mut self,
+        mut arriving: Arriving,
+        declared: Option<usize>,
+    ) -> Result<(Bytes, Permit), Fault> {
+        let limit = self.limits.body;
+        arriving.at_most(limit);
+        let first = self.next_of(&arriving).await?.unwrap_or_default();
         if declared == Some(first.len()) {
+            let permit = arriving.finish_with(first.len()).await?;
             return Ok((first, permit));
         }
-        let mut buffer = Vec::with_capacity(declared.unwrap_or(0));
+        let mut length = 0_usize;
         let mut piece = Some(first);
         while let Some(data) = piece {
-            let needed = buffer.len().saturating_add(data.len());
-            if needed > limit {
-                return Err(Refusal::TooLarge { limit }.into());
+            length = length.saturating_add(data.len());
+            if length > limit {
+                return Err(Refusal::TooLarge { what: Large::Body, limit }.into());
             }
-            if needed > buffer.capacity() {
-                let room = buffer.capacity().saturating_mul(2).max(FIRST).max(needed).min(limit);
-                permit.grow_to(room)?;
-                buffer.reserve_exact(room - buffer.len());
-            }
-            buffer.extend_from_slice(&data);
-            piece = self.next().await?;
+            self.keep(&mut arriving, &data).await?;
+            drop(data);
+            piece = self.next_of(&arriving).await?;
         }
-        Ok((buffer.into(), permit))
+        Ok(arriving.finish()?)
     }
 
     /// Has what is left of the body read and dropped, where an answer given before it would be lost: an
     /// HTTP/1 connection that is closed on unread data is reset. Who waits for "100 Continue" has sent
-    /// nothing; HTTP/2 resets one stream only.
-    pub async fn make_way(self, version: Version, headers: &HeaderMap) {
+    /// nothing.
+    pub async fn make_way(self, version: Version, headers: &HeaderMap)
+    where
+        B: Send + 'static,
+    {
         let waits = !self.begun && headers.contains_key(EXPECT);
-        if version < Version::HTTP_2 && !waits {
+        if version >= Version::HTTP_2 {
+            self.leave();
+        } else if !waits {
             self.discard().await;
         }
     }
 
+    /// Lets the sender of an HTTP/2 stream have its answer at once, and reads and drops the rest meanwhile. A
+    /// stream whose body nobody reads is reset instead; the HTTP/2 library takes what still comes on too many of
+    /// those for an attack, and ends the connection with all that is under way on it.
+    pub fn leave(self)
+    where
+        B: Send + 'static,
+    {
+        if self.body.is_end_stream() {
+            return;
+        }
+        let Self { body, limits, started, declared, received, begun, broken } = self;
+        let limits = limits.clone();
+        tokio::spawn(async move {
+            let limits = &limits;
+            let rest = Reader { body, limits, started, declared, received, begun, broken };
+            let _ = timeout(LEAVE, rest.discard_up_to(LEAVE_BYTES)).await;
+        });
+    }
+
     /// Reads and drops what is left, so that an HTTP/1 sender that reads only after it has written
     /// everything gets to see its answer. Gives up after as much as a legal body, or on any fault.
-    pub async fn discard(mut self) {
-        let until = self.received.saturating_add(2 * self.limits.body as u64);
+    pub async fn discard(self) {
+        let most = 2 * self.limits.body as u64;
+        self.discard_up_to(most).await;
+    }
+
+    async fn discard_up_to(mut self, most: u64) {
+        let until = self.received.saturating_add(most);
         while self.received < until && matches!(self.next().await, Ok(Some(_))) {}
     }
 }
@@ -150,7 +218,9 @@ where
 pub fn declared_length<B: Body>(body: &B, limits: &Limits) -> Result<Option<usize>, Refusal> {
     let exact = body.size_hint().exact().map(|length| usize::try_from(length).unwrap_or(usize::MAX));
     match exact {
-        Some(length) if length > limits.body => Err(Refusal::TooLarge { limit: limits.body }),
+        Some(length) if length > limits.body => {
+            Err(Refusal::TooLarge { what: Large::Body, limit: limits.body })
+        }
         length => Ok(length),
     }
 }
@@ -220,7 +290,7 @@ mod tests {
             assert_eq!(intake.in_flight(), 0);
         }
         let refused = Reader::new(chunked(100_001, 1000), &limits).collect(&intake(1 << 20)).await;
-        assert_eq!(refused.unwrap_err(), Refusal::TooLarge { limit: 100_000 }.into());
+        assert_eq!(refused.unwrap_err(), Refusal::TooLarge { what: Large::Body, limit: 100_000 }.into());
         let refused = Reader::new(chunked(100_000, 1000), &limits).collect(&intake(50_000)).await;
         assert!(matches!(refused, Err(Fault::Refused(_))));
     }

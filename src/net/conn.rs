@@ -3,6 +3,7 @@
 use super::answer::Reply;
 use super::limits::Limits;
 use super::socket::Stream;
+use super::windows::Window;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -18,26 +19,20 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// What may be on its way to one HTTP/2 stream, and to all streams of one connection, before
-/// halod has looked at it. The protocol's 64 KiB would cost a round trip per 64 KiB of spans.
-const STREAM_WINDOW: u32 = 1 << 20;
-const CONNECTION_WINDOW: u32 = 4 << 20;
-
 /// An HTTP/2 peer that is silent this long is asked whether it lives, and given this long to say.
 const PING_AFTER: Duration = Duration::from_secs(30);
 const PONG_WITHIN: Duration = Duration::from_secs(20);
 
-/// Length of the HTTP/2 preface: when so much has come, the protocol is known and its own timeouts
-/// apply.
-const PREFACE: usize = 24;
+/// The HTTP/2 preface: when so much has come, the protocol is known and its own timeouts apply.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// hyper refuses smaller HTTP/1 buffers.
 const SMALLEST_BUFFER: usize = 8 << 10;
 
 pub(super) type Builder = auto::Builder<TokioExecutor>;
 
-/// The settings of every connection behind one door.
-pub(super) fn builder(limits: &Limits) -> Builder {
+/// The settings of every connection behind one door, but for its window.
+pub(super) fn builder(limits: &Limits, window: u32) -> Builder {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
@@ -48,8 +43,8 @@ pub(super) fn builder(limits: &Limits) -> Builder {
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.concurrent_streams)
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
+        .initial_stream_window_size(window)
+        .initial_connection_window_size(window)
         .max_header_list_size(u32::try_from(limits.headers).unwrap_or(u32::MAX))
         .keep_alive_interval(PING_AFTER)
         .keep_alive_timeout(PONG_WITHIN);
@@ -59,7 +54,7 @@ pub(super) fn builder(limits: &Limits) -> Builder {
 /// Serves one connection to its end. When `drain` turns true, requests in flight are finished, no
 /// new ones are taken (HTTP/2: GOAWAY; HTTP/1: `connection: close`), and the connection is closed.
 pub(super) async fn serve<S>(
-    stream: Stream,
+    (stream, window): (Stream, Option<Window>),
     builder: &Builder,
     service: S,
     header_timeout: Duration,
@@ -69,7 +64,7 @@ where
     S: Service<Request<Incoming>, Response = Response<Reply>, Error = Infallible> + Send + 'static,
     S::Future: Send + 'static,
 {
-    let io = TokioIo::new(FirstBytes::new(stream, header_timeout));
+    let io = TokioIo::new(FirstBytes::new(stream, window, header_timeout));
     let mut connection = pin!(builder.serve_connection(io, service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -100,12 +95,14 @@ struct FirstBytes {
     stream: Stream,
     seen: usize,
     deadline: Option<Pin<Box<Sleep>>>,
+    /// Given back when this turns out not to be HTTP/2.
+    window: Option<Window>,
 }
 
 impl FirstBytes {
-    fn new(stream: Stream, timeout: Duration) -> Self {
+    fn new(stream: Stream, window: Option<Window>, timeout: Duration) -> Self {
         let deadline = Some(Box::pin(sleep_until(Instant::now() + timeout)));
-        Self { stream, seen: 0, deadline }
+        Self { stream, seen: 0, deadline, window }
     }
 }
 
@@ -117,11 +114,15 @@ impl AsyncRead for FirstBytes {
         };
         let before = buf.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(cx, buf);
-        this.seen += buf.filled().len() - before;
+        let new = buf.filled().get(before..).unwrap_or_default();
+        if !PREFACE.get(this.seen..).unwrap_or_default().iter().zip(new).all(|(one, other)| one == other) {
+            this.window = None;
+        }
+        this.seen += new.len();
         if read.is_pending() && deadline.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Err(Error::new(ErrorKind::TimedOut, "no request came")));
         }
-        if this.seen >= PREFACE {
+        if this.seen >= PREFACE.len() {
             this.deadline = None;
         }
         read

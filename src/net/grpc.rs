@@ -1,14 +1,14 @@
 //! Unary gRPC, framed here: what every service at the doors shares.
 //!
 //! gRPC over HTTP/2 ("Requests", "Responses"): one message is a flag byte, a length of four bytes
-//! and so many bytes. Nothing of a message is read before its length is admitted.
+//! and so many bytes. Room for a message is taken as it comes.
 
 use super::answer::{Form, Reply, grpc_error, http_error};
 use super::body::Reader;
 use super::coding::Coding;
 use super::status::Fault;
 use crate::pipeline::intake::{Intake, Permit};
-use crate::pipeline::refusal::Refusal;
+use crate::pipeline::refusal::{Large, Refusal};
 use bytes::{Buf, Bytes};
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
@@ -50,14 +50,19 @@ pub fn check(head: &Parts) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The answer to a call that is not served.
+/// The answer to a call that is not served. `reader` is what is left of it.
 #[must_use]
-pub fn refuse(fault: &Fault) -> Response<Reply> {
+pub fn refuse<B>(fault: &Fault, reader: Reader<'_, B>) -> Response<Reply>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+{
     match fault {
         // Without HTTP/2 there are no trailers to say it in.
         Fault::NeedsHttp2 => http_error(Form::Protobuf, fault),
-        // The rest of the body, if any, is not read: HTTP/2 resets the stream after the answer.
-        _ => grpc_error(fault),
+        _ => {
+            reader.leave();
+            grpc_error(fault)
+        }
     }
 }
 
@@ -107,12 +112,13 @@ async fn read_message<B>(reader: &mut Reader<'_, B>, intake: &Intake, limit: usi
 where
     B: Body<Data = Bytes> + Unpin,
 {
+    let mut arriving = intake.arrive(None)?;
     let mut prefix = [0; PREFIX];
     let mut filled = 0;
     let mut piece = Bytes::new();
     while filled < PREFIX {
         if piece.is_empty() {
-            piece = reader.next().await?.ok_or_else(incomplete)?;
+            piece = reader.next_of(&arriving).await?.ok_or_else(incomplete)?;
         }
         let taken = piece.len().min(PREFIX - filled);
         piece.copy_to_slice(&mut prefix[filled..filled + taken]);
@@ -126,31 +132,41 @@ where
         _ => return Err(Fault::Undecodable("the flag before the message is neither 0 nor 1".into())),
     };
     if length > limit {
-        return Err(Refusal::TooLarge { limit }.into());
+        return Err(Refusal::TooLarge { what: Large::Body, limit }.into());
     }
-    let permit = intake.admit(length)?;
-    let body = if piece.len() >= length {
-        piece.split_to(length)
-    } else {
-        let mut body = Vec::with_capacity(length);
-        while body.len() < length {
-            let taken = piece.split_to(piece.len().min(length - body.len()));
-            body.extend_from_slice(&taken);
-            if body.len() < length {
-                piece = reader.next().await?.ok_or_else(incomplete)?;
+    arriving.expect_length(length)?;
+    let whole = if piece.len() >= length { Some(piece.split_to(length)) } else { None };
+    if whole.is_none() {
+        let mut left = length;
+        while left > 0 {
+            let taken = piece.split_to(piece.len().min(left));
+            left -= taken.len();
+            reader.keep(&mut arriving, &taken).await?;
+            drop(taken);
+            if left > 0 {
+                piece = reader.next_of(&arriving).await?.ok_or_else(incomplete)?;
             }
         }
-        body.into()
-    };
+    } else {
+        arriving.hold(length).await?;
+    }
     loop {
         if !piece.is_empty() {
             return Err(Fault::Undecodable("more than one message was sent to a unary method".into()));
         }
-        match reader.next().await? {
+        match reader.next_of(&arriving).await? {
             Some(more) => piece = more,
-            None => return Ok(Framed { compressed, body, permit }),
+            None => break,
         }
     }
+    let (body, permit) = match whole {
+        Some(body) => {
+            let permit = arriving.finish_with(body.len()).await?;
+            (body, permit)
+        }
+        None => arriving.finish()?,
+    };
+    Ok(Framed { compressed, body, permit })
 }
 
 fn incomplete() -> Fault {

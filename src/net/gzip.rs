@@ -2,7 +2,7 @@
 
 use super::status::Fault;
 use crate::pipeline::intake::Permit;
-use crate::pipeline::refusal::Refusal;
+use crate::pipeline::refusal::{Large, Refusal};
 use flate2::{Decompress, FlushDecompress, Status};
 
 /// Gzip files one body may be made of (RFC 1952, section 2.2, allows any number). Each costs a
@@ -40,7 +40,7 @@ pub fn gunzip(wire: &[u8], limit: usize, permit: &mut Permit) -> Result<Vec<u8>,
             let read = usize::try_from(state.total_in() - read).unwrap_or(usize::MAX);
             input = input.get(read..).unwrap_or_default();
             if output.len() > limit {
-                return Err(Refusal::TooLarge { limit }.into());
+                return Err(Refusal::TooLarge { what: Large::Unpacked, limit }.into());
             }
             match status {
                 Status::StreamEnd => break,
@@ -140,7 +140,7 @@ mod tests {
         let wire = gzip(&vec![0; 100_000]);
         assert_eq!(run(&wire, 100_000).0.unwrap().len(), 100_000);
         let refused = run(&wire, 99_999).0;
-        assert_eq!(refused, Err(Refusal::TooLarge { limit: 99_999 }.into()));
+        assert_eq!(refused, Err(Refusal::TooLarge { what: Large::Unpacked, limit: 99_999 }.into()));
     }
 
     #[test]
@@ -148,7 +148,7 @@ mod tests {
         let wire = gzip(&vec![0; 6 << 20]);
         let limit = 1 << 20;
         let (result, held) = run(&wire, limit);
-        assert_eq!(result, Err(Refusal::TooLarge { limit }.into()));
+        assert_eq!(result, Err(Refusal::TooLarge { what: Large::Unpacked, limit }.into()));
         assert!(held <= wire.len() + limit + 1, "{held}");
     }
 

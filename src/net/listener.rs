@@ -5,6 +5,7 @@ use super::conn;
 use super::connections::ConnectionStats;
 use super::limits::Limits;
 use super::socket::{Socket, Stream};
+use super::windows::{self, Windows};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -27,11 +28,13 @@ pub async fn serve<S>(
     limits: Arc<Limits>,
     mut drain: watch::Receiver<bool>,
     stats: ConnectionStats,
+    windows: Windows,
 ) where
     S: Service<Request<Incoming>, Response = Response<Reply>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send + 'static,
 {
-    let builder = Arc::new(conn::builder(&limits));
+    let large = Arc::new(conn::builder(&limits, windows::LARGE));
+    let small = Arc::new(conn::builder(&limits, windows::SMALL));
     let slots = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
     stats.limit.set(limits.connections as u64);
     let signal = drain.clone();
@@ -45,11 +48,13 @@ pub async fn serve<S>(
                 continue;
             }
         };
-        let (builder, service, drain) = (Arc::clone(&builder), service.clone(), signal.clone());
+        let window = windows.take();
+        let builder = Arc::clone(if window.is_some() { &large } else { &small });
+        let (service, drain) = (service.clone(), signal.clone());
         let header_timeout = limits.header_timeout;
         let (open, broken) = (stats.open(), stats.broken.clone());
         connections.spawn(async move {
-            if conn::serve(stream, &builder, service, header_timeout, drain).await.is_err() {
+            if conn::serve((stream, window), &builder, service, header_timeout, drain).await.is_err() {
                 broken.inc();
             }
             drop((open, slot));

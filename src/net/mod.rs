@@ -19,4 +19,5 @@ pub mod listener;
 pub mod rpc_status;
 pub mod socket;
 pub mod status;
+pub mod windows;
 pub mod zstd;

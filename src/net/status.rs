@@ -96,7 +96,7 @@ impl Fault {
     }
 
     /// Every [`Self::name`], in the order of [`Self::index`].
-    pub const NAMES: [&'static str; 16] = [
+    pub const NAMES: [&'static str; 17] = [
         "full",
         "too_large",
         "stopping",
@@ -113,6 +113,7 @@ impl Fault {
         "crashed",
         "unauthenticated",
         "too_many_tenants",
+        "body_cut",
     ];
 
     /// Where this fault is counted.
@@ -135,6 +136,7 @@ impl Fault {
             Self::Crashed => 13,
             Self::Unauthenticated(_) => 14,
             Self::Refused(Refusal::TooManyTenants) => 15,
+            Self::Refused(Refusal::BodyCut) => 16,
         }
     }
 }
@@ -142,13 +144,14 @@ impl Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pipeline::refusal::Large;
 
     fn every_fault() -> Vec<(Fault, u16, Code, Option<u64>)> {
         use Code::{InvalidArgument, ResourceExhausted, Unauthenticated, Unavailable, Unimplemented};
         let full = Refusal::Full { limit: 1, retry_after: Duration::from_secs(3) };
         vec![
             (full.into(), 503, Unavailable, Some(3)),
-            (Refusal::TooLarge { limit: 1 }.into(), 413, ResourceExhausted, None),
+            (Refusal::TooLarge { what: Large::Body, limit: 1 }.into(), 413, ResourceExhausted, None),
             (Refusal::Stopping.into(), 503, Unavailable, Some(1)),
             (Refusal::Poisoned.into(), 503, Unavailable, Some(1)),
             (Refusal::DiskLow.into(), 503, Unavailable, Some(10)),
@@ -163,6 +166,7 @@ mod tests {
             (Fault::Crashed, 503, Unavailable, Some(1)),
             (Fault::Unauthenticated("send a token"), 401, Unauthenticated, None),
             (Refusal::TooManyTenants.into(), 503, Unavailable, Some(60)),
+            (Refusal::BodyCut.into(), 503, Unavailable, Some(1)),
         ]
     }
 

@@ -2,7 +2,7 @@
 
 use super::status::Fault;
 use crate::pipeline::intake::Permit;
-use crate::pipeline::refusal::Refusal;
+use crate::pipeline::refusal::{Large, Refusal};
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 use std::io::Read;
@@ -123,7 +123,7 @@ impl Output<'_> {
     }
 
     fn too_large(&self) -> Fault {
-        Refusal::TooLarge { limit: self.limit }.into()
+        Refusal::TooLarge { what: Large::Unpacked, limit: self.limit }.into()
     }
 }
 

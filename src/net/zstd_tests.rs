@@ -77,7 +77,10 @@ fn what_the_reference_writes_is_read() {
     let plain = b"hello halod ".repeat(40);
     for wire in [SINGLE, STREAM] {
         assert_eq!(run(wire, plain.len()).0.unwrap(), plain);
-        assert_eq!(run(wire, plain.len() - 1).0, Err(Refusal::TooLarge { limit: plain.len() - 1 }.into()));
+        assert_eq!(
+            run(wire, plain.len() - 1).0,
+            Err(Refusal::TooLarge { what: Large::Unpacked, limit: plain.len() - 1 }.into())
+        );
     }
 }
 
@@ -121,7 +124,10 @@ fn windows_up_to_eight_mib_are_read_and_no_larger() {
 fn the_limit_is_exact() {
     for wire in [zeros(0, 100_000), zeros(LARGEST, 100_000), zstd(&vec![0; 100_000])] {
         assert_eq!(run(&wire, 100_000).0.unwrap().len(), 100_000);
-        assert_eq!(run(&wire, 99_999).0, Err(Refusal::TooLarge { limit: 99_999 }.into()));
+        assert_eq!(
+            run(&wire, 99_999).0,
+            Err(Refusal::TooLarge { what: Large::Unpacked, limit: 99_999 }.into())
+        );
     }
 }
 
@@ -132,7 +138,7 @@ fn a_bomb_costs_no_more_than_the_limit_and_a_window() {
     for (descriptor, most) in [(0, 3 << 10), (LARGEST, 3 * (WINDOW + BLOCK))] {
         let wire = zeros(descriptor, 60 << 20);
         let (result, held) = run(&wire, limit);
-        assert_eq!(result, Err(Refusal::TooLarge { limit }.into()));
+        assert_eq!(result, Err(Refusal::TooLarge { what: Large::Unpacked, limit }.into()));
         assert!(held <= wire.len() + limit + most + 3 * BLOCK, "{held}");
     }
 }

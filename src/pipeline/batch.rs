@@ -64,6 +64,16 @@ impl Batch {
     }
 }
 
+impl std::ops::AddAssign for Receipt {
+    /// Tells of both, though of neither draft by draft.
+    fn add_assign(&mut self, other: Self) {
+        self.sealed += other.sealed;
+        self.duplicate += other.duplicate;
+        self.conflict += other.conflict;
+        self.detail = None;
+    }
+}
+
 impl Receipt {
     /// What became of each draft; knows none where that was not asked for.
     #[must_use]

@@ -1,18 +1,16 @@
 //! Admission in bytes, and the door to the writer.
 
+use super::arriving::{Arriving, Claim, Patience};
 use super::batch::{Account, Batch, Receipt};
 use super::refusal::Refusal;
+use super::room::Room;
 use super::stats::Stats;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
-use tokio::sync::{Notify, oneshot};
-use tokio::time::{Instant, timeout_at};
-
-/// How often one who waits for room looks whether something else has changed: the disk, a drain.
-const LOOK: Duration = Duration::from_millis(250);
+use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 /// One request on its way to the writer, and where its answer goes.
 #[derive(Debug)]
@@ -61,10 +59,7 @@ pub struct Intake {
 #[derive(Debug)]
 struct Door {
     writer: mpsc::Sender<Job>,
-    limit: usize,
-    stats: Arc<Stats>,
-    /// Told whenever bytes are given back.
-    freed: Notify,
+    room: Arc<Room>,
 }
 
 /// A batch that is in the writer's hands. It is sealed whether this is awaited or not.
@@ -88,18 +83,32 @@ impl Future for Pending {
     }
 }
 
+impl Pending {
+    /// Waits on a thread that may: never on one that runs tasks.
+    ///
+    /// # Errors
+    /// As the future's.
+    pub fn wait(self) -> Result<Receipt, Refusal> {
+        let Self { answer, stats } = self;
+        let receipt = answer.blocking_recv().unwrap_or(Err(Refusal::Poisoned));
+        receipt.inspect_err(|refusal| stats.count(refusal))
+    }
+}
+
 /// Bytes reserved for one request, given back when it is dropped.
 #[derive(Debug)]
 pub struct Permit {
-    door: Arc<Door>,
+    room: Arc<Room>,
     bytes: usize,
+    /// There while somebody may still wait for more.
+    claim: Option<Claim>,
 }
 
 impl Intake {
     /// An intake that admits `limit` bytes at a time and hands its jobs to `writer`.
     #[must_use]
     pub fn new(writer: mpsc::Sender<Job>, limit: usize, stats: Arc<Stats>) -> Self {
-        Self { door: Arc::new(Door { writer, limit, stats, freed: Notify::new() }) }
+        Self { door: Arc::new(Door { writer, room: Arc::new(Room::new(limit, stats)) }) }
     }
 
     /// The same with counters of its own.
@@ -111,22 +120,22 @@ impl Intake {
 
     #[must_use]
     pub fn stats(&self) -> &Arc<Stats> {
-        &self.door.stats
+        &self.door.room.stats
     }
 
     /// Bytes reserved now.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        usize::try_from(self.door.stats.in_flight.get()).unwrap_or(usize::MAX)
+        usize::try_from(self.door.room.stats.in_flight.get()).unwrap_or(usize::MAX)
     }
 
     /// The most bytes that can be reserved at once.
     #[must_use]
     pub fn limit(&self) -> usize {
-        self.door.limit
+        self.door.room.limit
     }
 
-    /// Reserves `bytes` before any of them is read.
+    /// Reserves `bytes` for something that is here already.
     ///
     /// # Errors
     /// `TooLarge` when they could never be in flight, `Full` when they cannot now; `Stopping`,
@@ -135,35 +144,53 @@ impl Intake {
         self.try_admit(bytes).map_err(|refusal| self.refused(refusal))
     }
 
-    /// The same, but waits until `until` for room. Who waits holds nothing that another waits for, so
-    /// everything that a request will need is to be asked for at once.
+    /// Lets a body begin, of `declared` bytes if that is known. Its room is taken as it arrives; a body for
+    /// which there is not enough now is refused before it is read.
     ///
     /// # Errors
     /// As [`Self::admit`].
-    pub async fn admit_by(&self, bytes: usize, until: Instant) -> Result<Permit, Refusal> {
-        let admitted = self.door.patiently(until, || self.try_admit(bytes)).await;
-        admitted.map_err(|refusal| self.refused(refusal))
+    pub fn arrive(&self, declared: Option<usize>) -> Result<Arriving, Refusal> {
+        let arriving = self.open().and_then(|()| Arriving::new(&self.door.room, declared, None));
+        arriving.map_err(|refusal| self.refused(refusal))
+    }
+
+    /// The same for a body whose sender does not send again: it waits for room, from the first byte to what it
+    /// needs in the end. What it says it needs lets no two who wait block each other.
+    ///
+    /// # Errors
+    /// As [`Self::admit`].
+    pub async fn arrive_by(&self, declared: Option<usize>, patience: Patience) -> Result<Arriving, Refusal> {
+        let room = &self.door.room;
+        let begin = || self.open().and_then(|()| Arriving::new(room, declared, Some(patience)));
+        let arriving = room.patiently(patience.until, begin).await;
+        arriving.map_err(|refusal| self.refused(refusal))
     }
 
     /// A permit for what halod itself has to say, which is little, and is said when there is no room.
     #[must_use]
     pub fn owed(&self) -> Permit {
-        Permit { door: Arc::clone(&self.door), bytes: 0 }
+        Permit::new(Arc::clone(&self.door.room), 0, None)
     }
 
     fn try_admit(&self, bytes: usize) -> Result<Permit, Refusal> {
-        let stats = &self.door.stats;
+        self.open()?;
+        let mut permit = self.owed();
+        permit.try_grow(bytes)?;
+        Ok(permit)
+    }
+
+    /// Whether anything is accepted.
+    fn open(&self) -> Result<(), Refusal> {
+        let stats = &self.door.room.stats;
         let closed = [
             (&stats.poisoned, Refusal::Poisoned),
             (&stats.stopping, Refusal::Stopping),
             (&stats.disk_low, Refusal::DiskLow),
         ];
-        if let Some((_, refusal)) = closed.into_iter().find(|(flag, _)| flag.load(Relaxed)) {
-            return Err(refusal);
+        match closed.into_iter().find(|(flag, _)| flag.load(Relaxed)) {
+            Some((_, refusal)) => Err(refusal),
+            None => Ok(()),
         }
-        let mut permit = self.owed();
-        permit.try_grow(bytes)?;
-        Ok(permit)
     }
 
     /// Hands the batch to the writer. Batches are sealed in the order of these calls.
@@ -177,84 +204,64 @@ impl Intake {
         if let Err(mpsc::SendError(job)) = self.door.writer.send(Job { batch, detailed, reply }) {
             job.reply.send(Err(Refusal::Poisoned));
         }
-        Pending { answer, stats: Arc::clone(&self.door.stats) }
+        Pending { answer, stats: Arc::clone(&self.door.room.stats) }
     }
 
     fn refused(&self, refusal: Refusal) -> Refusal {
-        self.door.stats.count(&refusal);
+        self.door.room.stats.count(&refusal);
         refusal
     }
 }
 
-impl Door {
-    /// Tries until it works, is refused for another reason than want of room, or `until` has come.
-    async fn patiently<T>(
-        &self,
-        until: Instant,
-        mut attempt: impl FnMut() -> Result<T, Refusal>,
-    ) -> Result<T, Refusal> {
-        loop {
-            let mut freed = pin!(self.freed.notified());
-            // From here on nothing that is given back is missed.
-            freed.as_mut().enable();
-            match attempt() {
-                Err(Refusal::Full { .. } | Refusal::DiskLow) if Instant::now() < until => {
-                    let _ = timeout_at(until.min(Instant::now() + LOOK), freed).await;
-                }
-                done => return done,
-            }
-        }
-    }
-}
-
 impl Permit {
+    pub(super) fn new(room: Arc<Room>, bytes: usize, claim: Option<Claim>) -> Self {
+        Self { room, bytes, claim }
+    }
+
     /// Raises the reservation to `total` bytes; does nothing when it is that large already.
     ///
     /// # Errors
     /// `Full` or `TooLarge`, and the permit keeps what it had.
     pub fn grow_to(&mut self, total: usize) -> Result<(), Refusal> {
-        self.try_grow(total).inspect_err(|refusal| self.door.stats.count(refusal))
+        self.try_grow(total).inspect_err(|refusal| self.room.stats.count(refusal))
     }
 
-    /// The same, but waits until `until` for room.
+    /// The same, but waits until `until` for room. Nobody waits after this: what was claimed is given up.
     ///
     /// # Errors
     /// As [`Self::grow_to`].
     pub async fn grow_by(&mut self, total: usize, until: Instant) -> Result<(), Refusal> {
-        let door = Arc::clone(&self.door);
-        let grown = door.patiently(until, || self.try_grow(total)).await;
-        grown.inspect_err(|refusal| door.stats.count(refusal))
+        let room = Arc::clone(&self.room);
+        let grown = room.patiently(until, || self.try_grow(total)).await;
+        self.claim = None;
+        grown.inspect_err(|refusal| room.stats.count(refusal))
     }
 
     fn try_grow(&mut self, total: usize) -> Result<(), Refusal> {
         let Some(more) = total.checked_sub(self.bytes).filter(|&more| more > 0) else {
             return Ok(());
         };
-        let Door { limit, stats, .. } = &*self.door;
-        let grown = if total > *limit {
-            Err(Refusal::TooLarge { limit: *limit })
-        } else {
-            stats
-                .in_flight
-                .inner()
-                .fetch_update(Relaxed, Relaxed, |used| {
-                    used.checked_add(more as u64).filter(|&sum| sum <= *limit as u64)
-                })
-                .map_err(|_| Refusal::Full { limit: *limit, retry_after: Duration::from_secs(1) })
-        };
-        grown?;
+        match &self.claim {
+            Some(claim) => self.room.take_claimed(claim.key, more, total, None)?,
+            None => self.room.take(more, total, None)?,
+        }
         self.bytes = total;
         Ok(())
+    }
+
+    /// Another permit, which has `bytes` of this one.
+    #[must_use]
+    pub fn split(&mut self, bytes: usize) -> Self {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        Self::new(Arc::clone(&self.room), bytes, None)
     }
 
     /// Gives back what exceeds `total` bytes.
     pub fn shrink_to(&mut self, total: usize) {
         if let Some(less) = self.bytes.checked_sub(total) {
-            self.door.stats.in_flight.dec_by(less as u64);
             self.bytes = total;
-            if less > 0 {
-                self.door.freed.notify_waiters();
-            }
+            self.room.give(less);
         }
     }
 }
@@ -269,6 +276,8 @@ impl Drop for Permit {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::pipeline::refusal::Large;
+    use std::time::Duration;
 
     #[test]
     fn bytes_are_given_back_and_never_exceeded() {
@@ -276,7 +285,7 @@ mod tests {
         let intake = Intake::with_writer(writer, 100);
         let mut one = intake.admit(60).unwrap();
         assert!(matches!(intake.admit(50), Err(Refusal::Full { .. })));
-        assert_eq!(intake.admit(101).unwrap_err(), Refusal::TooLarge { limit: 100 });
+        assert_eq!(intake.admit(101).unwrap_err(), Refusal::TooLarge { what: Large::Held, limit: 100 });
         assert!(one.grow_to(100).is_ok());
         assert!(matches!(one.grow_to(101), Err(Refusal::TooLarge { .. })));
         one.shrink_to(10);
@@ -306,7 +315,10 @@ mod tests {
         let until = Instant::now() + Duration::from_secs(60);
         let waiter = tokio::spawn({
             let intake = intake.clone();
-            async move { intake.admit_by(50, until).await }
+            async move {
+                let mut permit = intake.owed();
+                permit.grow_by(50, until).await.map(|()| permit)
+            }
         });
         tokio::task::yield_now().await;
         drop(held);
@@ -324,14 +336,16 @@ mod tests {
         let mut held = intake.admit(80).unwrap();
         let start = Instant::now();
         let until = start + Duration::from_secs(5);
-        assert!(matches!(intake.admit_by(101, until).await, Err(Refusal::TooLarge { .. })));
+        let mut more = intake.owed();
+        assert!(matches!(more.grow_by(101, until).await, Err(Refusal::TooLarge { .. })));
         assert_eq!(Instant::now(), start);
-        assert!(matches!(intake.admit_by(50, until).await, Err(Refusal::Full { .. })));
+        assert!(matches!(more.grow_by(50, until).await, Err(Refusal::Full { .. })));
         assert_eq!(Instant::now(), until);
         assert!(matches!(held.grow_by(101, until).await, Err(Refusal::TooLarge { .. })));
         assert_eq!(intake.stats().refused[0].get(), 1);
         intake.stats().stopping.store(true, Relaxed);
-        let waits = intake.admit_by(1, until + Duration::from_secs(60)).await;
+        let patience = Patience { need: 1, until: until + Duration::from_secs(60) };
+        let waits = intake.arrive_by(None, patience).await;
         assert_eq!((waits.unwrap_err(), Instant::now()), (Refusal::Stopping, until));
     }
 }

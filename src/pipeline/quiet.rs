@@ -10,14 +10,14 @@ const LINES: usize = 256;
 
 /// When each line was said last, and how often it was left out since.
 #[derive(Debug, Default)]
-pub(super) struct Quiet {
+pub(crate) struct Quiet {
     said: HashMap<String, (Instant, u64)>,
 }
 
 impl Quiet {
     /// Lets `log` say the line if it was not said within the last minute. `log` is told how often the
     /// line was left out since it was said last.
-    pub(super) fn say(&mut self, line: &str, log: impl FnOnce(u64)) {
+    pub(crate) fn say(&mut self, line: &str, log: impl FnOnce(u64)) {
         self.say_at(line, Instant::now(), log);
     }
 

@@ -1,5 +1,7 @@
 //! Why a request was not taken. `net::status` maps each to its HTTP and gRPC answer.
 
+use halod_chain::error::ChainUnusable;
+use std::fmt;
 use std::time::Duration;
 
 /// Nothing of the request was taken, or only parts that may be sent again without harm.
@@ -7,8 +9,12 @@ use std::time::Duration;
 pub enum Refusal {
     #[error("{limit} bytes are in flight already; send again after {} s", .retry_after.as_secs())]
     Full { limit: usize, retry_after: Duration },
-    #[error("the request is larger than {limit} bytes")]
-    TooLarge { limit: usize },
+    #[error(
+        "there is no room for all requests, and this body came too slowly to keep its own; send it again"
+    )]
+    BodyCut,
+    #[error("{what} is larger than {limit} bytes")]
+    TooLarge { what: Large, limit: usize },
     #[error("halod is shutting down; send again to its successor")]
     Stopping,
     #[error("a write or sync failed; halod is stopping and a restart will recover")]
@@ -23,6 +29,36 @@ pub enum Refusal {
     TooManyTenants,
 }
 
+impl From<&ChainUnusable> for Refusal {
+    fn from(why: &ChainUnusable) -> Self {
+        match why {
+            ChainUnusable::TooMany(_) => Self::TooManyTenants,
+            _ => Self::ChainUnusable,
+        }
+    }
+}
+
+/// What of a request was too large.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Large {
+    /// As it came.
+    Body,
+    /// Without compression.
+    Unpacked,
+    /// All that halod has to hold for it until it is sealed.
+    Held,
+}
+
+impl fmt::Display for Large {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Body => "the body",
+            Self::Unpacked => "the body without compression",
+            Self::Held => "what halod has to hold for this request (pipeline.max_in_flight_mib)",
+        })
+    }
+}
+
 impl Refusal {
     /// Whether the same request may succeed later.
     #[must_use]
@@ -30,7 +66,9 @@ impl Refusal {
         match self {
             Self::Full { retry_after, .. } => Some(*retry_after),
             Self::TooLarge { .. } => None,
-            Self::Stopping | Self::Poisoned | Self::ChainUnusable => Some(Duration::from_secs(1)),
+            Self::BodyCut | Self::Stopping | Self::Poisoned | Self::ChainUnusable => {
+                Some(Duration::from_secs(1))
+            }
             Self::DiskLow => Some(Duration::from_secs(10)),
             // An operator has to make room.
             Self::TooManyTenants => Some(Duration::from_secs(60)),

@@ -1,12 +1,15 @@
 //! What the pipeline counts. Written by the intake and the writer, read by telemetry.
 
+use super::fullness::Fullness;
 use super::meter::{Counters, Gauge, Histogram};
 use super::refusal::Refusal;
+use halod_chain::reader::Unread;
+use halod_chain::setaside::Asides;
 use halod_record::notice;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
-use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, PoisonError};
 
 /// Upper bounds, in microseconds, of the sync duration histogram.
 const SYNC_BUCKETS_US: [u64; 12] =
@@ -23,6 +26,10 @@ pub struct Stats {
     pub conflict: Counter,
     /// Bytes admitted and not yet durable or refused.
     pub in_flight: Gauge,
+    /// Bodies that were cut for others.
+    pub cut: Counter,
+    /// Since when there is no room.
+    pub full: Fullness,
     pub commits: Counter,
     pub poisoned: AtomicBool,
     pub stopping: AtomicBool,
@@ -30,7 +37,7 @@ pub struct Stats {
     pub disk_free: Gauge,
     pub disk_floor: Gauge,
     /// How often each refusal was given, in the order of [`Self::REFUSALS`].
-    pub refused: [Counter; 7],
+    pub refused: [Counter; 8],
     refusals: Counters,
     /// In the order of [`notice::KINDS`].
     notices: [Counter; notice::KINDS.len()],
@@ -40,6 +47,14 @@ pub struct Stats {
     pub heads: Mutex<Vec<HeadAge>>,
     /// Chains sealed to since start, reported one by one or not.
     pub chains: Gauge,
+    /// Chains whose tenants wait until they are read.
+    pub unread: Mutex<Unread>,
+    unread_chains: Gauge,
+    /// Chains that can't be had, and records that wait for theirs.
+    pub aside: Mutex<Asides>,
+    aside_chains: Gauge,
+    /// What was wrong with the journal when halod started.
+    pub journal_damage: Mutex<Vec<String>>,
 }
 
 /// When a chain last grew.
@@ -59,6 +74,8 @@ impl Default for Stats {
             duplicate: Counter::default(),
             conflict: Counter::default(),
             in_flight: Gauge::default(),
+            cut: Counter::default(),
+            full: Fullness::default(),
             commits: Counter::default(),
             poisoned: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
@@ -72,13 +89,26 @@ impl Default for Stats {
             sync: Histogram::new(&SYNC_BUCKETS_US),
             heads: Mutex::default(),
             chains: Gauge::default(),
+            unread: Mutex::default(),
+            unread_chains: Gauge::default(),
+            aside: Mutex::default(),
+            aside_chains: Gauge::default(),
+            journal_damage: Mutex::default(),
         }
     }
 }
 
 impl Stats {
-    pub const REFUSALS: [&str; 7] =
-        ["full", "too_large", "stopping", "poisoned", "disk_low", "chain_unusable", "too_many_tenants"];
+    pub const REFUSALS: [&str; 8] = [
+        "full",
+        "too_large",
+        "stopping",
+        "poisoned",
+        "disk_low",
+        "chain_unusable",
+        "too_many_tenants",
+        "body_cut",
+    ];
 
     /// Counts one refusal, whichever step gave it.
     pub fn count(&self, refusal: &Refusal) {
@@ -90,8 +120,21 @@ impl Stats {
             Refusal::DiskLow => 4,
             Refusal::ChainUnusable => 5,
             Refusal::TooManyTenants => 6,
+            Refusal::BodyCut => 7,
         };
         self.refused[at].inc();
+    }
+
+    /// Tells which chains are not read yet.
+    pub fn tell_unread(&self, unread: Unread) {
+        self.unread_chains.set(unread.chains as u64);
+        *self.unread.lock().unwrap_or_else(PoisonError::into_inner) = unread;
+    }
+
+    /// Tells what is set aside.
+    pub fn tell_aside(&self, aside: Asides) {
+        self.aside_chains.set(aside.chains as u64);
+        *self.aside.lock().unwrap_or_else(PoisonError::into_inner) = aside;
     }
 
     /// Counts a notice that was sealed.
@@ -102,6 +145,20 @@ impl Stats {
         }
     }
 
+    fn register_chains(&self, registry: &mut Registry) {
+        registry.register(
+            "halod_chains_unread",
+            "Chains that are read again, because the index does not cover them: their tenants wait, all others are served",
+            self.unread_chains.clone(),
+        );
+        registry.register(
+            "halod_chains_set_aside",
+            "Chains that can't be had, so that their tenants are refused; /status says why, and they are tried again",
+            self.aside_chains.clone(),
+        );
+        registry.register("halod_chains", "Chains written to or looked at since start", self.chains.clone());
+    }
+
     pub fn register(&self, registry: &mut Registry) {
         // A field that is added does not compile until it is named here.
         let Self {
@@ -109,11 +166,14 @@ impl Stats {
             duplicate,
             conflict,
             in_flight,
+            cut,
             commits,
             disk_free,
             disk_floor,
             sync,
-            chains,
+            chains: _,
+            unread_chains: _,
+            aside_chains: _,
             refusals,
             notice_kinds,
             poisoned: _,
@@ -122,7 +182,12 @@ impl Stats {
             refused: _,
             notices: _,
             heads: _,
+            unread: _,
+            aside: _,
+            journal_damage: _,
+            full: _,
         } = self;
+        self.register_chains(registry);
         registry.register(
             "halod_records_sealed",
             "Records that were handed to the writer, linked into a chain and synced to disk; conflicts are among \
@@ -157,6 +222,11 @@ impl Stats {
             in_flight.clone(),
         );
         registry.register(
+            "halod_bodies_cut",
+            "Bodies that arrived so slowly that their room was given to others; their senders are told to send again",
+            cut.clone(),
+        );
+        registry.register(
             "halod_commits",
             "Commits: groups of requests that were written and synced together",
             commits.clone(),
@@ -176,6 +246,5 @@ impl Stats {
             "Bytes that have to stay free there: below this nothing is accepted (storage.min_free_disk_mib)",
             disk_floor.clone(),
         );
-        registry.register("halod_chains", "Chains written to or looked at since start", chains.clone());
     }
 }

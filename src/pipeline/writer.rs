@@ -1,36 +1,41 @@
 //! The writer: one thread, owner of every chain.
 //!
-//! It takes what waits, commits it as one, and answers. While a commit syncs, the next one
+//! It takes a fair share of what waits, commits it as one, and answers. While a commit syncs, the next one
 //! gathers, so groups form by themselves and no timer is in the path of a record.
 
-use super::batch::Receipt;
-use super::intake::{Intake, Job, Permit, Reply};
+use super::fair::FairQueue;
+use super::intake::{Intake, Job};
 use super::quiet::Quiet;
 use super::refusal::Refusal;
 use super::stats::{HeadAge, REPORTED_HEADS, Stats};
 use crate::clock::unix_nanos;
-use halod_chain::commit::{Committed, Work};
+use halod_chain::commit::{Committed, WaitsFor, Work};
 use halod_chain::directory::Lock;
 use halod_chain::disk::free_bytes;
 use halod_chain::error::{ChainError, ChainUnusable, with_causes};
-use halod_chain::store::{Resealed, Store};
+use halod_chain::setaside::Resealed;
+use halod_chain::store::Store;
 use halod_record::draft::Draft;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::oneshot;
 
-/// Bytes of drafts after which a commit begins although more waits: bounds how long one takes.
-const MAX_COMMIT: usize = 16 << 20;
-/// How long a chain's lock may be held by another process before its senders are refused.
-const LOCK_PATIENCE: Duration = Duration::from_secs(5);
-/// How often a lock that another process holds is tried again.
-const LOCK_RETRY: Duration = Duration::from_millis(2);
+/// How long a chain may be locked by another process, or be read, before its senders are refused.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often a chain that can't be had is tried again.
+const RETRY: Duration = Duration::from_millis(2);
+/// How often the log says how much is still to be read; /readyz is more up to date.
+const PROGRESS: Duration = Duration::from_secs(10);
+const TELL: Duration = Duration::from_millis(250);
+/// Chains that are named of those that are still to be read, or are set aside.
+const NAMES: usize = 20;
 /// How often free disk space is looked at.
 const DISK_CHECK: Duration = Duration::from_millis(500);
-
+/// Bytes below which a disk counts as full: a commit may need more. One that fails for want of them ends halod.
+const SCANT: u64 = 1 << 20;
 /// How often it is tried to seal what is set aside.
 const RESEAL: Duration = Duration::from_secs(10);
 
@@ -43,6 +48,13 @@ pub struct Settings {
     pub min_free_disk: u64,
     /// Keeps other daemons out of the directory; given back when the writer has ended.
     pub lock: Arc<Lock>,
+}
+
+impl Settings {
+    /// What must stay free whatever is configured.
+    fn floor(&self) -> u64 {
+        self.min_free_disk.max(SCANT)
+    }
 }
 
 /// How the writer ended.
@@ -68,57 +80,30 @@ impl WriterHandle {
     }
 }
 
+/// What was handed to an intake and waits for its writer. Dropped, it refuses all of that.
+#[derive(Debug)]
+pub struct Queue(Receiver<Job>);
+
+/// An intake, and the queue of what is handed to it until [`Writer::start`].
+#[must_use]
+pub fn intake(max_in_flight: usize, stats: &Arc<Stats>) -> (Intake, Queue) {
+    let (jobs, queue) = channel();
+    (Intake::new(jobs, max_in_flight, Arc::clone(stats)), Queue(queue))
+}
+
 /// Seals what recovery left over and halod's own `notices`, then starts the writer thread.
 ///
 /// # Errors
 /// When they cannot be sealed or no thread can be had.
 pub fn spawn(
-    mut store: Store,
+    store: Store,
     notices: Vec<Draft>,
     settings: Settings,
     stats: Arc<Stats>,
 ) -> Result<(Intake, WriterHandle), ChainError> {
-    reseal(&mut store, &stats)?;
-    if !notices.is_empty() {
-        let mut works = [Work { drafts: notices, ..Work::default() }];
-        let committed = store.commit(&mut works, unix_nanos())?;
-        committed.notices.iter().for_each(|kind| stats.notice(kind));
-        if !works[0].drafts.is_empty() || works[0].failed.is_some() {
-            tracing::warn!("a notice could not be sealed: its chain cannot be written");
-        }
-    }
-    let (jobs, queue) = channel();
-    stats.disk_floor.set(settings.min_free_disk);
-    let intake = Intake::new(jobs, settings.max_in_flight, Arc::clone(&stats));
-    let (end, ended) = oneshot::channel();
-    let directory = settings.directory.clone();
-    let (waiting, disk_checked, quiet) = (Vec::new(), None, Quiet::default());
-    let resealed = Instant::now();
-    let mut writer = Writer { store, stats, settings, waiting, disk_checked, quiet, resealed };
-    std::thread::Builder::new()
-        .name("halod-writer".into())
-        .spawn(move || {
-            let outcome = match writer.run(&queue) {
-                // What is written when a store is closed would go into another one's directory.
-                Ok(()) => match writer.settings.lock.check() {
-                    Ok(()) => writer.store.close(),
-                    Err(lost) => Err(lost.into()),
-                },
-                Err(failed) => {
-                    writer.refuse_all(&queue);
-                    Err(failed)
-                }
-            };
-            // Who is told of the end may open the directory at once.
-            drop(writer.settings);
-            // Nobody is listening any more when the daemon was told to exit at once.
-            let _ = end.send(match outcome {
-                Ok(()) => WriterEnd::Clean,
-                Err(failed) => WriterEnd::Failed(with_causes(&failed)),
-            });
-        })
-        .map_err(ChainError::io("start the writer for", &directory))?;
-    Ok((intake, WriterHandle { ended }))
+    let (intake, queue) = intake(settings.max_in_flight, &stats);
+    let handle = Writer::new(store, notices, settings, stats)?.start(queue)?;
+    Ok((intake, handle))
 }
 
 /// Seals again what is set aside, as far as that can be done now.
@@ -132,111 +117,220 @@ fn reseal(store: &mut Store, stats: &Stats) -> Result<(), ChainError> {
     Ok(())
 }
 
-struct Writer {
+/// The owner of a store, before it has its thread and in it.
+#[derive(Debug)]
+pub struct Writer {
     store: Store,
     stats: Arc<Stats>,
     settings: Settings,
-    /// Requests with drafts for chains that another process has locked.
-    waiting: Vec<Waiting>,
+    /// What waits for a commit.
+    queue: FairQueue,
     disk_checked: Option<Instant>,
     quiet: Quiet,
     /// When it was tried last to seal what is set aside.
     resealed: Instant,
-}
-
-struct Waiting {
-    work: Work,
-    since: Instant,
-    reply: Reply,
-    /// Held until the answer is given.
-    _permit: Permit,
+    /// While chains are being read: when that was told last, and when it was logged.
+    reading: Option<(Instant, Instant)>,
+    /// Notices whose chains could not be had yet.
+    owed: Vec<Draft>,
 }
 
 impl Writer {
+    /// Seals what recovery left over and halod's own `notices`.
+    ///
+    /// # Errors
+    /// When they cannot be sealed.
+    pub fn new(
+        mut store: Store,
+        notices: Vec<Draft>,
+        settings: Settings,
+        stats: Arc<Stats>,
+    ) -> Result<Self, ChainError> {
+        reseal(&mut store, &stats)?;
+        stats.disk_floor.set(settings.floor());
+        let (queue, disk_checked, quiet) = (FairQueue::default(), None, Quiet::default());
+        let resealed = Instant::now();
+        let reading = None;
+        let owed = notices;
+        let mut writer = Self { store, stats, settings, queue, disk_checked, quiet, resealed, reading, owed };
+        writer.seal_owed()?;
+        writer.check_disk();
+        writer.read_on()?;
+        writer.tell_aside();
+        Ok(writer)
+    }
+
+    /// Starts the thread that seals what is put to the other end of `queue`.
+    ///
+    /// # Errors
+    /// No thread can be had.
+    pub fn start(mut self, queue: Queue) -> Result<WriterHandle, ChainError> {
+        let (end, ended) = oneshot::channel();
+        let directory = self.settings.directory.clone();
+        let thread = std::thread::Builder::new().name("halod-writer".into());
+        let run = move || {
+            let outcome = match self.run(&queue.0) {
+                // What is written when a store is closed would go into another one's directory.
+                Ok(()) => match self.settings.lock.check() {
+                    Ok(()) => self.store.close(),
+                    Err(lost) => Err(lost.into()),
+                },
+                Err(failed) => {
+                    self.refuse_all(&queue.0);
+                    Err(failed)
+                }
+            };
+            // Who is told of the end may open the directory at once.
+            drop(self.settings);
+            // Nobody is listening any more when the daemon was told to exit at once.
+            let _ = end.send(match outcome {
+                Ok(()) => WriterEnd::Clean,
+                Err(failed) => WriterEnd::Failed(with_causes(&failed)),
+            });
+        };
+        thread.spawn(run).map_err(ChainError::io("start the writer for", &directory))?;
+        Ok(WriterHandle { ended })
+    }
+
     fn run(&mut self, queue: &Receiver<Job>) -> Result<(), ChainError> {
         loop {
             self.check_disk();
-            let patience = if self.waiting.is_empty() { DISK_CHECK } else { LOCK_RETRY };
-            match queue.recv_timeout(patience) {
-                Ok(job) => self.gather(job, queue),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) if self.waiting.is_empty() => return Ok(()),
-                Err(RecvTimeoutError::Disconnected) => std::thread::sleep(LOCK_RETRY),
+            self.read_on()?;
+            if !self.gather(queue) && self.queue.is_empty() {
+                return Ok(());
             }
             self.settings.lock.check()?;
             if self.resealed.elapsed() >= RESEAL {
                 self.resealed = Instant::now();
                 reseal(&mut self.store, &self.stats)?;
+                self.seal_owed()?;
             }
-            if !self.waiting.is_empty() {
-                self.commit()?;
-            }
+            self.commit()?;
+            self.tell_aside();
         }
     }
 
-    fn gather(&mut self, first: Job, queue: &Receiver<Job>) {
-        let mut bytes = 0;
-        let mut next = Some(first);
-        while let Some(Job { batch, detailed, reply }) = next {
-            bytes += batch.drafts.iter().map(Draft::len).sum::<usize>();
-            if batch.drafts.is_empty() {
-                reply.send(Ok(Receipt::default()));
-            } else {
-                let detail = detailed.then(Box::default);
-                let work = Work { drafts: batch.drafts, detail, ..Work::default() };
-                self.waiting.push(Waiting { work, since: Instant::now(), reply, _permit: batch.permit });
+    /// Takes all that waits, and waits itself where nothing may go into a commit now. `false` when nothing more
+    /// can come.
+    fn gather(&mut self, jobs: &Receiver<Job>) -> bool {
+        if !self.queue.is_ready(Instant::now()) {
+            let idle = self.queue.is_empty() && !self.store.is_reading();
+            match jobs.recv_timeout(if idle { DISK_CHECK } else { RETRY }) {
+                Ok(job) => self.queue.push(job, Instant::now()),
+                Err(RecvTimeoutError::Timeout) => return true,
+                Err(RecvTimeoutError::Disconnected) => {
+                    if !self.queue.is_empty() {
+                        std::thread::sleep(RETRY);
+                    }
+                    return false;
+                }
             }
-            next = if bytes < MAX_COMMIT { queue.try_recv().ok() } else { None };
+        }
+        let now = Instant::now();
+        loop {
+            match jobs.try_recv() {
+                Ok(job) => self.queue.push(job, now),
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => return false,
+            }
         }
     }
 
     fn commit(&mut self) -> Result<(), ChainError> {
-        let mut works: Vec<Work> = self.waiting.iter_mut().map(|w| std::mem::take(&mut w.work)).collect();
+        let mut shares = self.queue.take(Instant::now());
+        if shares.is_empty() {
+            return Ok(());
+        }
+        let mut works: Vec<Work> = shares.iter_mut().map(|share| std::mem::take(&mut share.work)).collect();
         let committed = self.store.commit(&mut works, unix_nanos())?;
         self.count(&committed);
         for warning in &committed.warnings {
             self.quiet.say(warning, |again| tracing::warn!(again, "{warning}"));
         }
-        let mut still = Vec::new();
-        for (mut waiting, work) in std::mem::take(&mut self.waiting).into_iter().zip(works) {
-            let locked_out = !work.drafts.is_empty() && waiting.since.elapsed() > LOCK_PATIENCE;
-            let refusal = match work.failed.as_deref() {
-                Some(ChainUnusable::TooMany(_)) => Some(Refusal::TooManyTenants),
-                Some(_) => Some(Refusal::ChainUnusable),
-                None => locked_out.then_some(Refusal::ChainUnusable),
-            };
-            if let Some(why) = &work.failed {
-                let why = why.to_string();
-                self.quiet.say(&why, |again| {
-                    tracing::error!(
-                        error = why,
-                        again,
-                        "a chain cannot be extended; its sender is told to try again"
-                    );
-                });
-            } else if locked_out {
-                self.quiet.say("lock", |again| tracing::error!(
-                    again,
-                    "a chain's lock file has been locked by another process for 5 s; its sender is told to try again"
-                ));
-            } else if !work.drafts.is_empty() {
-                waiting.work = work;
-                still.push(waiting);
-                continue;
+        let mut waiting = Vec::new();
+        for (mut share, work) in shares.into_iter().zip(works) {
+            self.stats.sealed.inc_by(work.sealed.into());
+            self.stats.duplicate.inc_by(work.duplicate.into());
+            self.stats.conflict.inc_by(work.conflict.into());
+            let failed = work.failed.clone();
+            share.work = work;
+            match failed {
+                Some(why) => {
+                    self.say_unusable(&why);
+                    self.queue.done(share, Some(Refusal::from(&*why)));
+                }
+                None if share.work.drafts.is_empty() => self.queue.done(share, None),
+                None => waiting.push(share),
             }
-            let receipt = Receipt {
-                sealed: work.sealed,
-                duplicate: work.duplicate,
-                conflict: work.conflict,
-                detail: work.detail,
-            };
-            self.stats.sealed.inc_by(receipt.sealed.into());
-            self.stats.duplicate.inc_by(receipt.duplicate.into());
-            self.stats.conflict.inc_by(receipt.conflict.into());
-            waiting.reply.send(refusal.map_or(Ok(receipt), Err));
         }
-        self.waiting = still;
+        for share in self.queue.put_back(waiting, Instant::now(), RETRY, PATIENCE) {
+            let why = match share.work.waits_for {
+                Some(WaitsFor::Reading) => "a chain has been read for 5 s and longer",
+                _ => "a chain's lock file has been locked by another process for 5 s",
+            };
+            self.quiet.say(why, |again| tracing::error!(again, "{why}; its sender is told to try again"));
+            self.queue.done(share, Some(Refusal::ChainUnusable));
+        }
         Ok(())
+    }
+
+    fn say_unusable(&mut self, why: &ChainUnusable) {
+        let error = why.to_string();
+        self.quiet.say(&error, |again| {
+            tracing::error!(error, again, "a chain cannot be extended; its sender is told to try again");
+        });
+    }
+
+    /// Seals notices, as far as their chains can be had.
+    fn seal_owed(&mut self) -> Result<(), ChainError> {
+        if self.owed.is_empty() {
+            return Ok(());
+        }
+        let mut works = [Work { drafts: self.owed.clone(), ..Work::default() }];
+        let committed = self.store.commit(&mut works, unix_nanos())?;
+        self.count(&committed);
+        let [work] = works;
+        if work.drafts.is_empty() && work.failed.is_none() {
+            self.owed.clear();
+        } else {
+            self.quiet.say("owed", |_| {
+                tracing::warn!("a notice can't be sealed yet: its chain can't be had; it is tried again");
+            });
+        }
+        Ok(())
+    }
+
+    /// Goes on with chains that are being read, and tells of it.
+    fn read_on(&mut self) -> Result<(), ChainError> {
+        if !self.store.is_reading() && self.reading.is_none() {
+            return Ok(());
+        }
+        self.store.read_on()?;
+        let now = Instant::now();
+        let due = |at: Instant, pause| now.duration_since(at) >= pause;
+        let unread = self.store.unread(NAMES);
+        let (chains, mib) = (unread.chains, unread.bytes >> 20);
+        if !self.store.is_reading() {
+            tracing::info!("every chain is read");
+            self.reading = None;
+            self.stats.tell_unread(unread);
+        } else if self.reading.is_none_or(|(_, logged)| due(logged, PROGRESS)) {
+            tracing::info!(chains, mib, "chains are being read; their tenants wait, all others are served");
+            self.reading = Some((now, now));
+            self.stats.tell_unread(unread);
+        } else if let Some((told, _)) = &mut self.reading
+            && due(*told, TELL)
+        {
+            *told = now;
+            self.stats.tell_unread(unread);
+        }
+        Ok(())
+    }
+
+    fn tell_aside(&mut self) {
+        if let Some(aside) = self.store.aside(NAMES) {
+            self.stats.tell_aside(aside);
+        }
     }
 
     fn count(&self, committed: &Committed) {
@@ -261,9 +355,7 @@ impl Writer {
     /// After a failed write or sync: nothing that is not answered yet was promised to anybody.
     fn refuse_all(&mut self, queue: &Receiver<Job>) {
         self.stats.poisoned.store(true, Relaxed);
-        for waiting in self.waiting.drain(..) {
-            waiting.reply.send(Err(Refusal::Poisoned));
-        }
+        self.queue.refuse_all(&Refusal::Poisoned);
         while let Ok(job) = queue.try_recv() {
             job.reply.send(Err(Refusal::Poisoned));
         }
@@ -277,14 +369,9 @@ impl Writer {
         // A file system that cannot be asked will show its trouble at the next write.
         let Ok(free) = free_bytes(&self.settings.directory) else { return };
         self.stats.disk_free.set(free);
-        let low = free < self.settings.min_free_disk;
+        let low = free < self.settings.floor();
         if self.stats.disk_low.swap(low, Relaxed) != low {
-            tracing::warn!(
-                free,
-                floor = self.settings.min_free_disk,
-                low,
-                "free disk space crossed its floor"
-            );
+            tracing::warn!(free, floor = self.settings.floor(), low, "free disk space crossed its floor");
         }
     }
 }

@@ -2,12 +2,12 @@
 //! object, or one a line.
 //!
 //! ```text
-//! wait for room ─▶ read ─▶ split ─▶ each: parse, adapter, draft ─▶ submit ─▶ 200, and what was not usable
+//! read, waiting for room ─▶ split ─▶ each: parse, adapter, draft ─▶ submit ─▶ 200, and what was not usable
 //! ```
 //!
 //! LiteLLM sends every batch once, whatever the answer. So halod waits where it would refuse other
-//! senders: until there is room for the body and the drafts that become of it, asked for at once and
-//! before anything is held. What it refuses all the same is told as a gap ([`super::gaps`]).
+//! senders, for each part of the body and for the drafts that become of it. It says before what it will need in
+//! all, so that no two who wait block each other. What it refuses all the same is told as a gap ([`super::gaps`]).
 
 use super::rejected::Rejected;
 use crate::ingest::claim::{HeaderClaim, TenantRule};
@@ -18,6 +18,7 @@ use crate::net::answer::{Reply, json, shorten};
 use crate::net::body::{Reader, declared_length};
 use crate::net::coding::Coding;
 use crate::net::status::Fault;
+use crate::pipeline::arriving::Patience;
 use crate::pipeline::batch::Receipt;
 use halo_adapters::litellm;
 use halod_record::charge;
@@ -42,6 +43,8 @@ const MOST: Most = Most { items: 100_000, values: 2_000_000 };
 
 /// Room for drafts beside a small body, which may become more than it is.
 const DRAFTS: usize = 64 << 10;
+/// A body that does not say its length is taken for this part of the largest one.
+const UNDECLARED: usize = 8;
 /// How much a compressed body is taken to grow; what it really needs is waited for when it is known.
 const GROWTH: usize = 10;
 
@@ -79,20 +82,11 @@ impl LiteLlm {
         loss: &mut Unsettled<'_>,
     ) -> Result<(Receipt, u64, Rejected), Fault> {
         let until = Instant::now() + self.wait;
-        let room = async {
-            if head.method != Method::POST {
-                return Err(Fault::Method);
-            }
-            let length = declared_length(&body, &self.ingest.limits)?.unwrap_or(0);
-            let needed = self.needed(length, Coding::of(&head.headers)?);
-            Ok(self.ingest.intake.admit_by(needed, until).await?)
-        };
-        let room = room.await;
-        // Its clock begins now: a body is not late because it was kept waiting.
+        let patience = self.patience(head, &body, until);
         let mut reader = Reader::new(body, &self.ingest.limits);
         loss.bytes = reader.length();
-        let read = match room {
-            Ok(permit) => self.ingest.read_under(permit, head, &mut reader).await,
+        let read = match patience {
+            Ok(patience) => self.ingest.read_by(patience, head, &mut reader).await,
             Err(fault) => Err(fault),
         };
         loss.bytes = reader.length();
@@ -107,6 +101,15 @@ impl LiteLlm {
         let needed = self.needed(body.bytes.len(), Coding::Identity);
         body.permit.grow_by(needed, until).await?;
         self.seal(body, claim, loss).await
+    }
+
+    fn patience(&self, head: &Parts, body: &Incoming, until: Instant) -> Result<Patience, Fault> {
+        if head.method != Method::POST {
+            return Err(Fault::Method);
+        }
+        let limits = &self.ingest.limits;
+        let length = declared_length(body, limits)?.unwrap_or(limits.body / UNDECLARED);
+        Ok(Patience { need: self.needed(length, Coding::of(&head.headers)?), until })
     }
 
     /// What a body of `length` bytes is waited for with: itself, and as much again for its drafts.
@@ -148,6 +151,7 @@ fn draft(bytes: &[u8], request: &mut RequestBuilder) -> Result<Rejected, Fault> 
         Fault::Undecodable(format!("the body is not UTF-8 at byte {}", error.valid_up_to()))
     })?;
     let (_, items) = split(text, &MOST).map_err(|error| Fault::Undecodable(format!("not JSON: {error}")))?;
+    request.allow_slices();
     let mut rejected = Rejected::default();
     for (at, item) in items.into_iter().enumerate() {
         let _item = charge::passing();

@@ -1,9 +1,8 @@
 //! What takes bytes from one kind of sender and owns that protocol's rules.
 //!
-//! [`door`] tells by path and content type whose request it is. What becomes of it goes to the writer by
+//! [`router`] tells by path and content type whose request it is. What becomes of it goes to the writer by
 //! [`crate::ingest`].
 
-pub mod door;
 pub mod langfuse;
 pub mod langsmith;
 pub mod lines;
@@ -12,6 +11,7 @@ pub mod native;
 pub mod openai_agents;
 pub mod otlp;
 pub mod rejected;
+pub mod router;
 pub mod secrets;
 pub mod stats;
 pub mod tail;

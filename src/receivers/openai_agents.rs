@@ -137,6 +137,7 @@ fn draft(bytes: &[u8], traces: &Traces, request: &mut RequestBuilder) -> Result<
             Err(unusable) => rejected.add(at, unusable, request),
         }
     }
+    request.allow_slices();
     openai_agents::parents_first(&mut events, |(_, event)| event);
     for (at, event) in &events {
         let _item = charge::passing();

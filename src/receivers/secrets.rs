@@ -55,7 +55,7 @@ impl<T> Default for Secrets<T> {
     }
 }
 
-/// Without the hashes.
+/// Shows what the secrets stand for, and no hash.
 impl<T: fmt::Debug> fmt::Debug for Secrets<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.of.iter().map(|(_, what)| what)).finish()

@@ -327,7 +327,7 @@ impl Queue {
         oldest.entries = oldest.entries.saturating_sub(1);
         self.offset = ticket.end;
         if ticket.end >= oldest.bytes {
-            // Of all that is delivered nothing is kept: the file that is written to ends here, too.
+            // A file whose last entry is delivered is removed, even the one that is being written to.
             return self.remove_oldest();
         }
         self.write_position(ticket.number, ticket.end)

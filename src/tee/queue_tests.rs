@@ -8,17 +8,17 @@ use tempfile::TempDir;
 
 const LIMIT: u64 = 300 << 10;
 
-struct Rig {
+struct Fixture {
     dir: TempDir,
     queue: Option<Queue>,
     stats: Arc<TeeStats>,
 }
 
-impl Rig {
+impl Fixture {
     fn new() -> Self {
-        let mut rig = Self { dir: tempfile::tempdir().unwrap(), queue: None, stats: Arc::default() };
-        rig.reopen();
-        rig
+        let mut fixture = Self { dir: tempfile::tempdir().unwrap(), queue: None, stats: Arc::default() };
+        fixture.reopen();
+        fixture
     }
 
     fn place(&self) -> PathBuf {
@@ -93,41 +93,41 @@ proptest! {
     /// order, never twice, within the limit, whenever the process ends.
     #[test]
     fn the_queue_is_a_queue(steps in prop::collection::vec(step(), 1..120)) {
-        let mut rig = Rig::new();
+        let mut fixture = Fixture::new();
         let mut waiting = VecDeque::new();
         for (id, step) in steps.into_iter().enumerate() {
             let id = id as u64;
             match step {
                 Step::Append(size) => {
-                    let (full, too_large) = (rig.dropped("full"), rig.dropped("too_large"));
-                    let before = rig.stats.bytes.get();
-                    rig.append(id, size);
-                    let dropped = rig.dropped("full") - full;
+                    let (full, too_large) = (fixture.dropped("full"), fixture.dropped("too_large"));
+                    let before = fixture.stats.bytes.get();
+                    fixture.append(id, size);
+                    let dropped = fixture.dropped("full") - full;
                     prop_assert!(dropped == 0 || before + size as u64 > LIMIT - 1000, "only when it is full");
                     waiting.drain(..usize::try_from(dropped).unwrap());
-                    if rig.dropped("too_large") == too_large {
+                    if fixture.dropped("too_large") == too_large {
                         waiting.push_back(id);
                     } else {
                         prop_assert!(size as u64 > LIMIT - 1000);
                     }
                 }
-                Step::Take => prop_assert_eq!(rig.take(), waiting.pop_front()),
-                Step::Look => prop_assert_eq!(rig.oldest().map(|(_, id)| id), waiting.front().copied()),
-                Step::Reopen => rig.reopen(),
+                Step::Take => prop_assert_eq!(fixture.take(), waiting.pop_front()),
+                Step::Look => prop_assert_eq!(fixture.oldest().map(|(_, id)| id), waiting.front().copied()),
+                Step::Reopen => fixture.reopen(),
             }
-            prop_assert_eq!(rig.stats.entries.get(), waiting.len() as u64);
-            let sizes: u64 = rig.segments().iter().map(|path| path.metadata().unwrap().len()).sum();
-            prop_assert_eq!(sizes, rig.stats.bytes.get());
+            prop_assert_eq!(fixture.stats.entries.get(), waiting.len() as u64);
+            let sizes: u64 = fixture.segments().iter().map(|path| path.metadata().unwrap().len()).sum();
+            prop_assert_eq!(sizes, fixture.stats.bytes.get());
             prop_assert!(sizes <= LIMIT);
             if waiting.is_empty() {
-                prop_assert!(rig.segments().is_empty(), "nothing of what is delivered is kept");
+                prop_assert!(fixture.segments().is_empty(), "nothing of what is delivered is kept");
             }
         }
         while let Some(id) = waiting.pop_front() {
-            prop_assert_eq!(rig.take(), Some(id));
+            prop_assert_eq!(fixture.take(), Some(id));
         }
-        prop_assert_eq!(rig.take(), None);
-        prop_assert_eq!(rig.dropped("damaged"), 0);
+        prop_assert_eq!(fixture.take(), None);
+        prop_assert_eq!(fixture.dropped("damaged"), 0);
     }
 
     /// Whatever is done to the files, what comes out is whole, in order and of what went in; what is
@@ -138,15 +138,15 @@ proptest! {
         damage in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0u8..4), 1..6),
         taken in 0usize..5,
     ) {
-        let mut rig = Rig::new();
+        let mut fixture = Fixture::new();
         for (id, size) in sizes.iter().enumerate() {
-            rig.append(id as u64, *size);
+            fixture.append(id as u64, *size);
         }
         for _ in 0..taken {
-            rig.take();
+            fixture.take();
         }
-        let mut files = rig.segments();
-        files.push(rig.place().join("position"));
+        let mut files = fixture.segments();
+        files.push(fixture.place().join("position"));
         let mut cut = false;
         for (file, at, how) in damage {
             let path = &files[file.index(files.len())];
@@ -166,74 +166,74 @@ proptest! {
             }
             fs::write(path, bytes).unwrap();
         }
-        rig.reopen();
+        fixture.reopen();
         let mut last = None;
         let mut seen = 0;
-        while let Some(id) = rig.take() {
+        while let Some(id) = fixture.take() {
             prop_assert!(last < Some(id) && id < sizes.len() as u64);
             last = Some(id);
             seen += 1;
         }
         prop_assert!(seen <= sizes.len());
-        prop_assert_eq!(rig.stats.entries.get(), 0);
-        prop_assert!(rig.segments().is_empty());
+        prop_assert_eq!(fixture.stats.entries.get(), 0);
+        prop_assert!(fixture.segments().is_empty());
         // A position that is lost repeats, and never loses. A file that is cut just behind an entry shows
         // nothing.
         if !cut && seen + taken.min(sizes.len()) < sizes.len() {
-            prop_assert!(rig.dropped("damaged") > 0);
+            prop_assert!(fixture.dropped("damaged") > 0);
         }
-        rig.append(1000, 10);
-        prop_assert_eq!(rig.take(), Some(1000));
+        fixture.append(1000, 10);
+        prop_assert_eq!(fixture.take(), Some(1000));
     }
 }
 
 #[test]
 fn only_halods_user_may_read_it() {
-    let mut rig = Rig::new();
-    rig.append(1, 10);
-    rig.append(2, 10);
-    rig.take();
+    let mut fixture = Fixture::new();
+    fixture.append(1, 10);
+    fixture.append(2, 10);
+    fixture.take();
     let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
-    assert_eq!((mode(&rig.place()), mode(rig.place().parent().unwrap())), (0o700, 0o700));
-    let files: Vec<_> = fs::read_dir(rig.place()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!((mode(&fixture.place()), mode(fixture.place().parent().unwrap())), (0o700, 0o700));
+    let files: Vec<_> = fs::read_dir(fixture.place()).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(files.len(), 2);
     assert!(files.iter().all(|path| mode(path) == 0o600));
-    assert!(holds_anything(&rig.place()));
-    rig.take();
-    assert!(!holds_anything(&rig.place()));
+    assert!(holds_anything(&fixture.place()));
+    fixture.take();
+    assert!(!holds_anything(&fixture.place()));
 }
 
 #[test]
 fn what_is_being_sent_may_be_dropped_for_newer() {
-    let mut rig = Rig::new();
-    rig.append(0, 200_000);
-    let (ticket, _) = rig.oldest().unwrap();
-    rig.append(1, 200_000);
-    assert!(!rig.queue().holds(ticket));
-    assert!(!rig.queue().done(ticket).unwrap());
-    assert_eq!((rig.dropped("full"), rig.take()), (1, Some(1)));
+    let mut fixture = Fixture::new();
+    fixture.append(0, 200_000);
+    let (ticket, _) = fixture.oldest().unwrap();
+    fixture.append(1, 200_000);
+    assert!(!fixture.queue().holds(ticket));
+    assert!(!fixture.queue().done(ticket).unwrap());
+    assert_eq!((fixture.dropped("full"), fixture.take()), (1, Some(1)));
 }
 
 #[test]
 fn a_nearly_full_disk_is_left_to_records() {
-    let mut rig = Rig::new();
-    rig.append(0, 10);
-    rig.queue().limits.min_free_disk = u64::MAX;
+    let mut fixture = Fixture::new();
+    fixture.append(0, 10);
+    fixture.queue().limits.min_free_disk = u64::MAX;
     let head = entry::head(&Method::POST, "/1", &HeaderMap::new());
-    let error = rig.queue().append(&head, b"").unwrap_err();
+    let error = fixture.queue().append(&head, b"").unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::StorageFull);
-    assert_eq!((rig.dropped("disk"), rig.take(), rig.take()), (1, Some(0), None));
+    assert_eq!((fixture.dropped("disk"), fixture.take(), fixture.take()), (1, Some(0), None));
 }
 
 #[test]
 fn a_file_that_is_taken_away_is_counted() {
-    let mut rig = Rig::new();
+    let mut fixture = Fixture::new();
     for id in 0..3 {
-        rig.append(id, 10);
+        fixture.append(id, 10);
     }
-    fs::remove_file(&rig.segments()[0]).unwrap();
-    assert_eq!(rig.take(), None);
-    assert_eq!(rig.dropped("damaged"), 3);
-    rig.append(3, 10);
-    assert_eq!(rig.take(), Some(3));
+    fs::remove_file(&fixture.segments()[0]).unwrap();
+    assert_eq!(fixture.take(), None);
+    assert_eq!(fixture.dropped("damaged"), 3);
+    fixture.append(3, 10);
+    assert_eq!(fixture.take(), Some(3));
 }

@@ -24,8 +24,9 @@ use super::entry::Entry;
 use super::settings::{Settings, Target};
 use super::stats::Retry;
 use super::{Door, TeeError};
+use crate::clock;
 
-/// Of an answer's body so much is read, to use the connection again; nothing in it is looked at.
+/// How much of an answer's body is read, so that the connection can be used again; nothing looks at it.
 const ANSWER: usize = 256 << 10;
 
 /// The longest `Retry-After` that is obeyed.
@@ -173,7 +174,7 @@ fn again(why: Retry) -> Attempt {
 /// What an answer means. Codes that speak of the moment are tried again without end, codes that may
 /// speak of the request for a number of times, all others are final: a redirect, too.
 fn judge(response: &Response<Incoming>) -> Attempt {
-    let wait = retry_after(response.headers(), SystemTime::now());
+    let wait = retry_after(response.headers(), clock::now());
     match response.status() {
         status if status.is_success() => Attempt::Taken,
         StatusCode::TOO_MANY_REQUESTS => Attempt::Again { why: Retry::Throttled, wait },

@@ -15,6 +15,7 @@ use super::send::{Attempt, Sender};
 use super::settings::Settings;
 use super::stats::{Drop, Retry, TeeStats};
 use super::{Door, GRACE, Request};
+use crate::clock;
 
 /// The first pause after a failure; each further one is twice as long, up to the longest, and each is
 /// spread by a half, so that many halods do not come back together.
@@ -79,7 +80,7 @@ async fn deliver(
     let mut failures = 0u32;
     let mut failing = 0;
     while intake.queue.holds(ticket) {
-        if entry.taken_in.elapsed().is_ok_and(|age| age > settings.max_age) {
+        if clock::now().duration_since(entry.taken_in).is_ok_and(|age| age > settings.max_age) {
             intake.drop_entry(ticket, Drop::Expired, "it is older than max_age");
             return true;
         }

@@ -3,17 +3,17 @@
 //! | path | answer |
 //! |---|---|
 //! | `/healthz` | 200 while the process lives |
-//! | `/readyz` | 200 when requests are accepted, else 503 naming each reason: `starting`, `poisoned`, `disk_low`, `draining` |
+//! | `/readyz` | 200 when requests are accepted, with the chains that are not read yet, whose tenants wait; else 503 naming each reason: `starting`, `poisoned`, `disk_low`, `draining` |
 //! | `/metrics` | Prometheus text or OpenMetrics, see [`super::metrics`] |
-//! | `/`, `/status` | version, bound addresses, directory, uptime and counters as JSON |
+//! | `/`, `/status` | version, bound addresses, directory, uptime and counters, chains that are set aside and damage of the journal as JSON |
 //!
 //! It has its own accept loop and bounds, so that neither a flood at a receiver nor a drain takes
 //! health away from who watches. Nothing here changes anything.
 
 use std::convert::Infallible;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -30,6 +30,9 @@ use super::metrics::{Format, Metrics};
 use crate::net::connections::ConnectionStats;
 use crate::net::socket::{Socket, Stream};
 use crate::pipeline::stats::Stats;
+use halod_chain::reader::Unread;
+use halod_chain::setaside::Aside;
+use halod_record::time::rfc3339;
 
 /// Connections at once; further ones wait in the listen queue.
 const CONNECTIONS: usize = 64;
@@ -52,7 +55,7 @@ pub struct State {
     pub starting: AtomicBool,
     pub stats: Arc<Stats>,
     pub metrics: Metrics,
-    /// Of this port.
+    /// The connections to the admin port.
     pub connections: ConnectionStats,
 }
 
@@ -156,9 +159,26 @@ fn answer<B>(request: &Request<B>, state: &State) -> Response<Full<Bytes>> {
 fn ready(state: &State) -> Response<Full<Bytes>> {
     let reasons = state.not_ready();
     if reasons.is_empty() {
-        return json_response(StatusCode::OK, &json!({ "status": "ready" }));
+        // It still takes what there is room for: whoever is sent elsewhere for it would find less of that.
+        let mut ready = match state.stats.full.lasts() {
+            Some(lasts) => {
+                json!({ "status": "ready", "degraded": ["full"], "full_seconds": lasts.as_secs() })
+            }
+            None => json!({ "status": "ready" }),
+        };
+        if let Some(unread) = unread(state) {
+            ready["unread"] = unread;
+        }
+        return json_response(StatusCode::OK, &ready);
     }
     json_response(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "not_ready", "reasons": reasons }))
+}
+
+/// Chains whose tenants wait until they are read; all others are served.
+fn unread(state: &State) -> Option<serde_json::Value> {
+    let unread = state.stats.unread.lock().unwrap_or_else(PoisonError::into_inner);
+    let Unread { chains, bytes, names } = &*unread;
+    (*chains > 0).then(|| json!({ "chains": chains, "bytes": bytes, "names": names }))
 }
 
 fn status(state: &State) -> serde_json::Value {
@@ -181,6 +201,25 @@ fn status(state: &State) -> serde_json::Value {
         "commits": stats.commits.get(),
         "chains": stats.chains.get(),
         "in_flight_bytes": stats.in_flight.get(),
+        "full_seconds": stats.full.lasts().map(|lasts| lasts.as_secs()),
+        "unread": unread(state),
+        "set_aside": set_aside(state),
+        "journal_damage": *stats.journal_damage.lock().unwrap_or_else(PoisonError::into_inner),
+    })
+}
+
+/// Chains whose tenants are refused until they can be had again, and those of which acknowledged records wait.
+fn set_aside(state: &State) -> serde_json::Value {
+    let aside = state.stats.aside.lock().unwrap_or_else(PoisonError::into_inner);
+    let since = |at: SystemTime| {
+        let nanos = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
+        String::from_utf8_lossy(&rfc3339(u64::try_from(nanos).unwrap_or(0))).into_owned()
+    };
+    let named = |one: &Aside| json!({ "chain": one.chain, "since": since(one.since), "why": one.why });
+    json!({
+        "chains": aside.chains,
+        "first": aside.first.iter().map(named).collect::<Vec<_>>(),
+        "records_wait_of": aside.records_of,
     })
 }
 

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use serde_json::Value;
 
 use super::*;
+use crate::pipeline::intake::Intake;
 use crate::pipeline::items::Divided;
 use crate::receivers::stats::Counters;
 
@@ -82,6 +83,23 @@ fn alive_and_ready_are_different_questions() {
     assert_eq!(served.json("/readyz"), (503, json!({ "status": "not_ready", "reasons": reasons })));
     assert!(served.ask("GET", "/metrics").2.contains("\nhalod_ready 0\n"));
     assert_eq!(served.json("/healthz").0, 200);
+}
+
+#[test]
+fn a_full_halod_says_for_how_long() {
+    let served = served();
+    assert!(served.ask("GET", "/metrics").2.contains("\nhalod_full_seconds 0.0\n"));
+    let intake = Intake::new(std::sync::mpsc::channel().0, 100, Arc::clone(&served.stats));
+    let held = intake.admit(100).unwrap();
+    assert!(intake.admit(1).is_err());
+    let ready = json!({ "status": "ready", "degraded": ["full"], "full_seconds": 0 });
+    assert_eq!(served.json("/readyz"), (200, ready));
+    assert_eq!(served.json("/status").1["full_seconds"], 0);
+    drop(held);
+    let metrics = served.ask("GET", "/metrics").2;
+    assert!(metrics.contains("\nhalod_bodies_cut_total 0\n"), "{metrics}");
+    let seconds = metrics.lines().find_map(|line| line.strip_prefix("halod_full_seconds ")).unwrap();
+    assert!(seconds.parse::<f64>().unwrap() > 0.0, "{seconds}");
 }
 
 #[test]

@@ -1,10 +1,14 @@
-//! Logs: structured events on standard error.
+//! Logs: structured events on standard error. What goes wrong again and again is said once a minute.
+
+mod repeated;
 
 use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
+use self::repeated::Repeated;
 use crate::config::{LogFormat, LogLevel, LogSettings};
 
 /// Goes above `log.level`: directives such as `debug` or `info,halod::net=trace`.
@@ -47,15 +51,16 @@ pub fn init(settings: LogSettings, directives: Option<&str>) -> Result<(), LogEr
     };
     let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     // A closed standard error must not become a panic in whoever logs.
-    let builder = tracing_subscriber::fmt()
+    let layer = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
-        .with_env_filter(filter)
         .with_ansi(colour)
         .log_internal_errors(false);
+    let once = Repeated::default();
+    let registry = tracing_subscriber::registry().with(filter);
     let set = if json {
-        builder.json().flatten_event(true).finish().try_init()
+        registry.with(layer.json().flatten_event(true).with_filter(once)).try_init()
     } else {
-        builder.finish().try_init()
+        registry.with(layer.with_filter(once)).try_init()
     };
     set.map_err(|_| LogError::Twice)
 }

@@ -4,6 +4,7 @@
 //! (the process, the chains, the scopes of what was filtered) is added here. The text is OpenMetrics 1.0 for who
 //! asks for that, as Prometheus does, and Prometheus' own format 0.0.4 for everybody else.
 
+use crate::clock;
 use crate::pipeline::meter::Gauge;
 use crate::pipeline::stats::Stats;
 use crate::receivers::otlp::scopes::Filtered;
@@ -103,6 +104,7 @@ impl Metrics {
             memory.clone(),
         );
         stats.register(&mut registry);
+        registry.register_collector(Box::new(Full(Arc::clone(stats))));
         registry.register_collector(Box::new(Heads(Arc::clone(stats))));
         registry.register_collector(Box::new(Scopes(Arc::clone(filtered))));
         Self { registry, ready, memory }
@@ -131,6 +133,20 @@ impl Metrics {
     }
 }
 
+/// Since when there is no room.
+#[derive(Debug)]
+struct Full(Arc<Stats>);
+
+impl Collector for Full {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let lasts = self.0.full.lasts().unwrap_or_default();
+        let help = "For how many seconds requests have found no room (pipeline.max_in_flight_mib), or only room that \
+                    was taken from slower ones; 0 when there is room";
+        let gauge = ConstGauge::new(lasts.as_secs_f64());
+        gauge.encode(encoder.encode_descriptor("halod_full_seconds", help, None, MetricType::Gauge)?)
+    }
+}
+
 /// The chains that grew last.
 #[derive(Debug)]
 struct Heads(Arc<Stats>);
@@ -141,7 +157,7 @@ impl Collector for Heads {
         if heads.is_empty() {
             return Ok(());
         }
-        let now = SystemTime::now();
+        let now = clock::now();
         let help = "Seconds since a chain last grew; of the 100 chains that grew last.";
         let mut ages =
             encoder.encode_descriptor("halod_chain_head_age_seconds", help, None, MetricType::Gauge)?;

@@ -7,7 +7,7 @@ use flate2::read::MultiGzDecoder;
 use halod::net::coding::Coding;
 use halod::net::status::Fault;
 use halod::pipeline::intake::Intake;
-use halod::pipeline::refusal::Refusal;
+use halod::pipeline::refusal::{Large, Refusal};
 use std::io::Read;
 use std::sync::{Arc, mpsc};
 
@@ -22,7 +22,10 @@ pub(crate) fn coding(data: &[u8]) -> usize {
             match (&plain, decoded(coding, data, limit)) {
                 (Ok(plain), Ok(within)) => assert_eq!((plain, plain.len() <= limit), (&within, true)),
                 (Ok(plain), Err(fault)) => {
-                    assert_eq!((fault, plain.len() > limit), (Refusal::TooLarge { limit }.into(), true));
+                    assert_eq!(
+                        (fault, plain.len() > limit),
+                        (Refusal::TooLarge { what: Large::Unpacked, limit }.into(), true)
+                    );
                 }
                 // What is damaged further on can be too large before.
                 (Err(_), within) => assert!(within.is_err()),

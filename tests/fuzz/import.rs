@@ -31,9 +31,9 @@ pub(crate) fn import(data: &[u8], directory: &Path) -> usize {
     drop(Traces::gather(&[input.clone(), input.clone()]));
     let Ok(mut source) = Source::open(&input.0, &input.1, &Arc::new(AtomicU64::new(0))) else { return 0 };
     let gzip = content.starts_with(&[0x1f, 0x8b]);
-    let log = matches!(source.sheet.format, Format::Gateway(_));
+    let log = matches!(source.meta.format, Format::Gateway(_));
     let chains = if log { chains(content) } else { HashMap::new() };
-    assert_eq!(source.sheet.lines.is_some(), log);
+    assert_eq!(source.meta.lines.is_some(), log);
     let (mut rows, mut end, mut before) = (0, 0, Place { line: 0, offset: 0 });
     while let Ok(Some(piece)) = source.piece() {
         assert!(piece.chunk.is_some() || !piece.oversized.is_empty());

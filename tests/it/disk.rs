@@ -101,7 +101,9 @@ fn send_until_it_fails(halod: &Halod, family: u32) -> Sent {
     let mut connection = halod.connect();
     for n in 0..2_000u64 {
         let tenant = ["acme", "initech"][(n % 2) as usize];
-        let spans: Vec<_> = (0..50).map(|i| span(family, n * 50 + i)).collect();
+        // The first requests fit; a later one is larger than what is left, so that halod cannot see it coming.
+        let each = if n < 10 { 50 } else { 5_000 };
+        let spans: Vec<_> = (0..each).map(|i| span(family, n * 5_000 + i)).collect();
         let keys: Vec<SpanKey> = spans.iter().map(key).collect();
         let body = request(Some(tenant), spans);
         let answer = connection.export(&body);
@@ -148,6 +150,87 @@ fn a_full_disk_stops_it_and_room_lets_it_go_on() {
     recover(halod, disk.path(), &config, &sent);
 }
 
+/// Sealed by a halod that had room.
+fn used_before(disk: &Small, config: &str) {
+    let halod = Halod::start_with(disk.path(), &["--config", config]);
+    halod.export(&request(Some("acme"), vec![span(0x64, 0)]));
+    assert!(halod.terminate().success());
+}
+
+/// Started on a full disk without a floor, new or used, cleanly ended or killed: up, not ready, and quiet
+/// about it, until there is room.
+#[test]
+fn a_full_disk_keeps_it_from_nothing_but_being_ready() {
+    for used in [false, true] {
+        let Some(disk) = Small::mount(48) else { return };
+        let (_config, config) = configured(0, 2);
+        if used {
+            used_before(&disk, &config);
+        }
+        disk.fill_up_to(0);
+        let mut halod = Halod::start_unready(disk.path(), &["--config", &config]);
+        let refused = request(Some("acme"), vec![span(0x64, 1)]);
+        let until = std::time::Instant::now() + Duration::from_secs(8);
+        while std::time::Instant::now() < until {
+            let (status, said) = halod.ask("/readyz").unwrap();
+            assert!(status == 503 && said.contains("disk_low"), "{status} {said}");
+            let answer = halod.connect().export(&refused).unwrap();
+            assert_eq!((answer.status, answer.header("retry-after")), (503, Some("10")));
+            let answer = Grpc::connect(halod.grpc).unwrap().export(&refused).unwrap();
+            assert_eq!(answer.code, 14, "UNAVAILABLE: {}", answer.message);
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        assert!(halod.alive());
+        assert_said_once(&halod.log());
+        disk.make_room();
+        wait_until("readiness comes", Duration::from_secs(30), || halod.ready() == 200);
+        halod.export(&refused);
+        assert!(halod.terminate().success());
+        let first = used.then(|| key(&span(0x64, 0)));
+        assert_exactly(disk.path(), first.into_iter().chain([key(&span(0x64, 1))]));
+        assert_verified(disk.path());
+    }
+}
+
+/// No line is said twice: not with other numbers either.
+fn assert_said_once(log: &str) {
+    let mut said: Vec<String> = log
+        .lines()
+        .map(|line| {
+            let mut event: serde_json::Value = serde_json::from_str(line).unwrap();
+            event.as_object_mut().unwrap().retain(|_, value| !value.is_number());
+            event.as_object_mut().unwrap().remove("timestamp");
+            event.to_string()
+        })
+        .collect();
+    said.sort();
+    assert!(said.windows(2).all(|two| two[0] != two[1]), "{log}");
+}
+
+/// The same while halod has to complete what a crash interrupted, and can't.
+#[test]
+fn a_full_disk_is_waited_for_after_a_crash() {
+    let Some(disk) = Small::mount(48) else { return };
+    let (_config, config) = configured(0, 2);
+    let halod = Halod::start_with(disk.path(), &["--config", &config]);
+    halod.export(&request(Some("acme"), (0..50).map(|n| span(0x65, n)).collect()));
+    halod.kill9();
+    // As if power had failed.
+    let chain = disk.path().join("acme.jsonl");
+    fs::OpenOptions::new().write(true).open(&chain).unwrap().set_len(0).unwrap();
+    disk.fill_up_to(0);
+    let halod = Halod::start_unready(disk.path(), &["--config", &config]);
+    assert!(halod.ask("/readyz").unwrap().1.contains("disk_low"));
+    // Asked to stop meanwhile, it does.
+    assert!(halod.terminate().success());
+    let halod = Halod::start_unready(disk.path(), &["--config", &config]);
+    disk.make_room();
+    wait_until("readiness comes", Duration::from_secs(30), || halod.ready() == 200);
+    assert!(halod.terminate().success());
+    assert_exactly(disk.path(), (0..50).map(|n| key(&span(0x65, n))));
+    assert_verified(disk.path());
+}
+
 /// A chain's file that may not grow further: its tenant is refused, all others go on, and the next halod
 /// finishes what was cut short.
 #[test]
@@ -160,6 +243,18 @@ fn a_chain_that_cannot_grow_stops_nobody_else() {
     halod.export(&request(Some("other"), vec![span(0x63, 0)]));
     assert!(halod.alive() && halod.ready() == 200);
     halod.await_log("a chain is set aside");
+    let status: serde_json::Value = serde_json::from_str(&halod.ask("/status").unwrap().1).unwrap();
+    let aside = &status["set_aside"];
+    assert_eq!(
+        (&aside["chains"], &status["journal_damage"]),
+        (&1.into(), &serde_json::json!([])),
+        "{status}"
+    );
+    let first = &aside["first"][0];
+    assert!(first["why"].as_str().unwrap().contains(".jsonl: File too large"), "{aside}");
+    assert!(matches!(first["chain"].as_str(), Some("acme" | "initech")), "{aside}");
+    assert!(first["since"].as_str().unwrap().starts_with("20"), "{aside}");
+    assert_eq!(halod.metric("halod_chains_set_aside", ""), 1);
     assert!(halod.terminate().success());
     let halod = Halod::start_with(dir.path(), &["--config", &config]);
     let seen = spans(dir.path());

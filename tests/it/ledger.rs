@@ -5,7 +5,7 @@
 //! items received    = sealed + duplicate + filtered + rejected + refused + abandoned + in flight
 //! ```
 
-use crate::import::rig::{observation, said};
+use crate::import::fixture::{observation, said};
 use crate::support::chains::assert_verified;
 use crate::support::clients::promtool;
 use crate::support::grpc::{Grpc, frame};

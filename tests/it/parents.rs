@@ -69,6 +69,7 @@ impl Halod {
             max_tenants: 10,
             journal_size: 2 << 20,
             patience: Duration::ZERO,
+            read_at_once: u64::MAX,
         };
         let mut halod =
             Self { preview: Preview::new(TenantRule::default(), Builder::new(false)), store: None, settings };

@@ -8,7 +8,7 @@
 mod cases;
 #[path = "redact_oracle/differences.rs"]
 mod differences;
-#[path = "../fuzz/redact.rs"]
+#[path = "../../record/fuzz/redact.rs"]
 mod fuzz;
 
 use crate::support::random::Random;

@@ -1,9 +1,6 @@
 //! The tee: what was sealed is passed on as it came, and a backend that is down, slow or wrong costs
 //! neither records nor answers.
 
-#[path = "../fuzz/tee.rs"]
-mod reader;
-
 use crate::support::backend::{Backend, Got, Says};
 use crate::support::chains::{assert_exactly, assert_verified, files, records, spans};
 use crate::support::clients::{python, text_of};
@@ -563,29 +560,4 @@ fn a_second_halod_as_backend_has_the_same_chains() {
     }
     assert_verified(&place.records());
     assert_verified(behind.path());
-}
-
-/// The fuzz target on a stable compiler: its seeds, and mutations of them.
-#[test]
-fn whatever_stands_in_a_segment_can_be_read() {
-    let seeds = fs::read_dir(root().join("tests/fuzz/seeds/tee")).unwrap();
-    let seeds: Vec<Vec<u8>> = seeds.map(|entry| fs::read(entry.unwrap().path()).unwrap()).collect();
-    assert!(seeds.len() >= 3);
-    let mut random = Random::new("whatever_stands_in_a_segment_can_be_read");
-    for seed in &seeds {
-        reader::tee(seed);
-        for _ in 0..5_000 {
-            let mut bytes = seed.clone();
-            for _ in 0..random.between(1, 4) {
-                let at = random.between(0, bytes.len() as u64) as usize;
-                match random.between(0, 4) {
-                    0 => bytes[at] = random.next() as u8,
-                    1 => bytes[at] ^= 1 << random.between(0, 8),
-                    2 => bytes.insert(at, random.next() as u8),
-                    _ => bytes.truncate(at.max(1)),
-                }
-            }
-            reader::tee(&bytes);
-        }
-    }
 }

@@ -45,6 +45,7 @@ use files::{Files, MANIFEST};
 use manifest::{Manifest, Positions};
 use memory::{Meter, Scramble, Table};
 use run::{Meta, Run};
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -132,6 +133,8 @@ pub struct Index {
     frozen: Option<Arc<Table>>,
     frozen_number: u64,
     view: Arc<View>,
+    /// Chains whose positions are not to be kept.
+    forgotten: HashSet<String>,
     seen: u64,
     filters: Meter,
 }
@@ -188,6 +191,7 @@ impl Index {
             frozen: None,
             frozen_number: 0,
             view: Arc::new(view),
+            forgotten: HashSet::new(),
             seen: 0,
             filters,
         };
@@ -220,14 +224,16 @@ impl Index {
     /// How much of the chain with file stem `chain` is in runs on disk.
     #[must_use]
     pub fn position(&self, chain: &str) -> Option<Position> {
+        if self.forgotten.contains(chain) {
+            return None;
+        }
         let positions = &self.view.positions;
         let at = positions.binary_search_by(|(stem, _)| stem.as_str().cmp(chain)).ok()?;
         positions.get(at).map(|(_, position)| *position)
     }
 
-    /// Hands the table to the background thread when it is full, with the positions of all chains as
-    /// of now: every record before them was inserted; a chain left out is read from its start next
-    /// time. Waits when the table before it is not yet on disk. Call it after each commit.
+    /// Hands the table to the background thread when it is full, with positions as of now: every record
+    /// before them was inserted. A chain left out keeps the position that it had. Waits when the table before it is not yet on disk. Call it after each commit.
     ///
     /// # Errors
     /// Once what failed in the background, and `Stopped` from then on.
@@ -271,12 +277,32 @@ impl Index {
         self.table.bytes() + frozen + self.filters.used() + self.shared.scratch.used() + chains
     }
 
+    /// Drops the position of a file that is not the chain that it was. [`Self::maybe_flush`] may give it
+    /// another one.
+    pub fn forget(&mut self, chain: &str) {
+        self.forgotten.insert(chain.to_owned());
+    }
+
     fn freeze(&mut self, positions: Positions) {
+        for (stem, _) in &positions {
+            self.forgotten.remove(stem);
+        }
+        let positions = self.with_earlier(positions);
         let table = Arc::new(std::mem::replace(&mut self.table, Table::with_capacity(self.table_entries)));
         self.frozen = Some(Arc::clone(&table));
         self.frozen_number += 1;
         let frozen = Frozen { table, number: self.frozen_number, positions: manifest::tidy(positions) };
         self.shared.update(|state| state.pending = Some(frozen));
+    }
+
+    /// Chains that were not looked at since the start are in the runs as far as they were.
+    fn with_earlier(&self, mut positions: Positions) -> Positions {
+        let now: HashSet<&str> = positions.iter().map(|(stem, _)| stem.as_str()).collect();
+        let kept = |stem: &str| !now.contains(stem) && !self.forgotten.contains(stem);
+        let earlier = self.view.positions.iter().filter(|(stem, _)| kept(stem)).cloned();
+        let earlier: Positions = earlier.collect();
+        positions.extend(earlier);
+        positions
     }
 
     /// Takes over what the thread has done; with `wait`, not before the frozen table is on disk.

@@ -186,7 +186,7 @@ fn named(agent: Json<'_>) -> Json<'_> {
     }
 }
 
-/// Who says that it is halod would be believed to speak for it.
+/// Readers would take a record whose agent has halod's name for a notice of halod's own.
 fn not_halod(agent: Option<&Json<'_>>, wrong: &mut Wrong) {
     let place = Place::Field(&Place::Record, "agent");
     for field in ["id", "name"] {

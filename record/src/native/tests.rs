@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::super::build::Builder;
-use super::super::draft::{Draft, GENESIS, Scratch, Standing};
+use super::super::draft::{Comparison, Draft, GENESIS, Scratch};
 use super::super::tenant::Tenant;
 use super::super::{canon, schema, time};
 use super::{Capture, read};
@@ -63,7 +63,7 @@ fn assert_sound(draft: &Draft) {
     assert_eq!(canonical, line.trim_end().as_bytes());
     let again = Draft::reopen(draft.tenant().clone(), line.as_bytes()).unwrap();
     assert_eq!((again.id(), self::line(&again)), (draft.id(), line.clone()));
-    assert!(matches!(draft.standing(line.as_bytes()), Standing::Same), "{line}");
+    assert!(matches!(draft.compare_with(line.as_bytes()), Comparison::Same), "{line}");
     let conflict = draft.conflicting_with(draft.id());
     let conflicting = self::line(&conflict);
     assert!(parse_with(conflicting.trim_end(), &crate::json::Limits::PYTHON).unwrap().canonical);
@@ -182,10 +182,10 @@ fn another_parent_is_no_contradiction_and_another_name_is() {
         r#""parent": null"#,
     ] {
         let other = draft(&FULL.replace(r#""parent": "order-77""#, parent));
-        assert!(matches!(other.standing(sealed.as_bytes()), Standing::Same), "{parent}");
+        assert!(matches!(other.compare_with(sealed.as_bytes()), Comparison::Same), "{parent}");
     }
     let named = |n: u8| draft(&FULL.replace("\"attempt\": 2", &format!("\"parent_span_id\": \"{n}\"")));
-    assert!(matches!(named(1).standing(line(&named(2)).as_bytes()), Standing::Conflict));
+    assert!(matches!(named(1).compare_with(line(&named(2)).as_bytes()), Comparison::Conflict));
 }
 
 #[test]
@@ -359,7 +359,7 @@ fn what_is_said_decides_and_not_how_it_is_written() {
     let one = draft(FULL);
     let sealed = line(&one);
     let reordered = FULL.replace(r#""zdr": false, "attempt": 2"#, r#""attempt": 2.0, "zdr": false"#);
-    assert!(matches!(draft(&reordered).standing(sealed.as_bytes()), Standing::Same));
+    assert!(matches!(draft(&reordered).compare_with(sealed.as_bytes()), Comparison::Same));
     for (part, other) in [
         ("\"refunds\"", "\"x\""),
         ("\"attempt\": 2", "\"attempt\": 3"),
@@ -367,12 +367,15 @@ fn what_is_said_decides_and_not_how_it_is_written() {
         ("77, \"amount\"", "78, \"amount\""),
     ] {
         let other = draft(&FULL.replace(part, other));
-        assert!(matches!(other.standing(sealed.as_bytes()), Standing::Conflict), "{part}");
+        assert!(matches!(other.compare_with(sealed.as_bytes()), Comparison::Conflict), "{part}");
         assert_eq!(other.id(), one.id());
     }
     // A sender's own name in `data` is not the version of the mapping.
     let named = |n: u8| FULL.replace("\"attempt\": 2", &format!("\"mapping\": \"{n}\""));
-    assert!(matches!(draft(&named(1)).standing(line(&draft(&named(2))).as_bytes()), Standing::Conflict));
+    assert!(matches!(
+        draft(&named(1)).compare_with(line(&draft(&named(2))).as_bytes()),
+        Comparison::Conflict
+    ));
 }
 
 #[test]

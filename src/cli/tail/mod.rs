@@ -56,7 +56,7 @@ struct View {
     file: String,
     receiver: Option<String>,
     told: &'static str,
-    /// Whose each line is, is a question.
+    /// The table has a column for the tenant, which the configuration or the path names.
     tenants: bool,
     max_line: usize,
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::pipeline::batch::Receipt;
 use crate::pipeline::intake::Job;
+use crate::pipeline::refusal::Large;
 use halod_record::draft::GENESIS;
 use halod_record::time;
 use serde_json::Value;
@@ -135,14 +136,14 @@ fn made_up_tenants_share_the_local_chain() {
     }
     let ledger = sealer.lock();
     assert!(ledger.len() <= MOST_TENANTS + 1);
-    assert_eq!(ledger.values().map(|tally| tally.requests).sum::<u64>(), 1000);
+    assert_eq!(ledger.values().map(|counter| counter.requests).sum::<u64>(), 1000);
 }
 
 #[test]
 fn only_what_is_lost_is_a_gap() {
     let full = Fault::Refused(Refusal::Full { limit: 1, retry_after: RETRY });
     assert!(loses(Sender::SendsOnce, &full) && !loses(Sender::Retries, &full));
-    let large = Fault::Refused(Refusal::TooLarge { limit: 1 });
+    let large = Fault::Refused(Refusal::TooLarge { what: Large::Body, limit: 1 });
     assert!(loses(Sender::SendsOnce, &large) && loses(Sender::Retries, &large));
     assert!(!loses(Sender::SendsOnce, &Fault::Method));
     assert!(loses(Sender::Retries, &Fault::Refused(Refusal::TooManyTenants)));

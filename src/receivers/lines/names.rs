@@ -53,7 +53,7 @@ fn without_ending(name: &str) -> Option<&str> {
     ENDINGS.iter().find_map(|ending| name.strip_suffix(ending)).filter(|rest| !rest.is_empty())
 }
 
-/// Without the number of a rotation, or its date.
+/// The name without the number or the date that a rotation added.
 fn without_stamp(name: &str) -> Option<&str> {
     if let Some((rest, number)) = name.rsplit_once('.')
         && !rest.is_empty()
@@ -65,7 +65,7 @@ fn without_stamp(name: &str) -> Option<&str> {
     without_date(name)
 }
 
-/// Without a date or a time at the end, and the separator before it. Numbers that stand before the date
+/// The name without a date or a time at its end, and the separator before it. Numbers that stand before the date
 /// (`vhost-1-20261122`) are the name's own: two logs that they tell apart must not become one.
 fn without_date(name: &str) -> Option<&str> {
     let of_date = |c: char| c.is_ascii_digit() || matches!(c, '-' | '_' | '.' | 'T' | ':' | 'Z');

@@ -24,7 +24,7 @@ pub struct Log<'r> {
     path: &'r str,
     /// The same for every line's identity, so it is hashed once.
     kept: Cow<'r, str>,
-    /// Whose it is by itself.
+    /// The tenant that the log has by the configuration or by its path.
     tenant: Result<Option<Tenant>, TenantError>,
 }
 
@@ -52,7 +52,7 @@ impl Reader {
         &self.manner
     }
 
-    /// Whose a log is by itself: by the configuration or by its path.
+    /// The tenant that a log has by the configuration or by its path.
     ///
     /// # Errors
     /// The name is too long.

@@ -28,7 +28,7 @@ pub struct Mark {
 pub struct Line {
     /// Where it begins in the content.
     pub offset: u64,
-    /// Of the content up to its end.
+    /// The chain of the content up to the end of this line.
     pub chain: Chain,
     /// Bytes of it that are left out because it is longer than `max_log_size`.
     pub cut: u64,
@@ -81,7 +81,7 @@ impl Lines {
 pub struct Splitter {
     /// Behind the last whole line.
     mark: Mark,
-    /// Of the chain before and what there is of the next line.
+    /// The hash so far: over the chain before, and what there is of the next line.
     state: Sha256,
     /// What there is of the next line, as far as it is kept.
     held: Vec<u8>,

@@ -25,7 +25,7 @@ pub(super) async fn answer(
         Err(fault) => {
             entry.refuse_unless(reader.is_broken(), &fault);
             tracing::debug!(receiver = "native", transport = "grpc", fault = fault.name(), "request refused");
-            grpc::refuse(&fault)
+            grpc::refuse(&fault, reader)
         }
     }
 }

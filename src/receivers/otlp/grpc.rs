@@ -31,7 +31,7 @@ pub(super) async fn answer(
     };
     let tenant = service.state.tenant.header_claim(&head.headers).known();
     ingest.refused(entry, &fault, tenant.as_ref(), &reader);
-    grpc::refuse(&fault)
+    grpc::refuse(&fault, reader)
 }
 
 async fn call(

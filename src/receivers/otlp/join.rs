@@ -1,16 +1,16 @@
-//! Content that arrives apart from its span, joined to it when it comes within a bounded hold.
+//! Content that arrives apart from its span, joined to it when it comes within a bounded wait.
 //!
 //! GenAI instrumentation may tell what went into a model call, and what came out, in log records beside
 //! the call's span, and exporters send the two apart, in any order. Spans never wait. A logs request
 //! whose spans were not seen yet does, unanswered: a span that is read meanwhile takes the content into
-//! its record, and the request is answered when that is on disk. What no span took when the hold ends,
+//! its record, and the request is answered when that is on disk. What no span took when the wait ends,
 //! or what comes after its span, is sealed as a record of its own (`agent.content`) under the span's.
 //!
 //! Nothing depends on what is remembered here. Content that is told again has the same record id, the
 //! writer looks whether the action's own record says it, and a request that a crash interrupts was not
 //! answered. That a span was seen is remembered to spare waiting for it.
 
-use super::lineage::SpanKey;
+use super::parents::SpanKey;
 use crate::ingest::RequestBuilder;
 use crate::recent::RecentMap;
 use halo_adapters::otel::logs::{Part, assemble};
@@ -41,9 +41,9 @@ pub(super) struct Share {
     pub(super) bytes: usize,
 }
 
-/// The holds of all doors.
+/// The content that waits, over all receivers.
 #[derive(Debug)]
-pub struct Joins {
+pub struct ContentJoin {
     wait: Duration,
     table: Mutex<Table>,
     /// Whether anybody tells content in logs: until then spans need not be remembered.
@@ -63,7 +63,7 @@ struct Held {
     fate: mpsc::UnboundedSender<Fate>,
 }
 
-/// Who waits, and which spans were seen. Knows no clock: a hold ends when its request says so.
+/// Who waits, and which spans were seen. Knows no clock: a wait ends when its request says so.
 #[derive(Debug)]
 struct Table {
     held: HashMap<Key, Vec<Held>>,
@@ -115,8 +115,8 @@ impl Table {
     }
 }
 
-impl Joins {
-    /// Holds of at most `wait`, none if that is zero, and of at most `room` bytes altogether. They end
+impl ContentJoin {
+    /// Content waits for at most `wait`, none if that is zero, and at most `room` bytes of it altogether. All waits end
     /// at once when `draining` turns true.
     #[must_use]
     pub fn new(wait: Duration, room: usize, draining: watch::Receiver<bool>) -> Self {
@@ -134,36 +134,37 @@ impl Joins {
         self.used.load(Relaxed)
     }
 
-    /// Has the shares wait for their spans. The hold ends by [`Hold::end`].
-    pub(super) fn hold(&self, shares: Vec<Share>) -> Hold<'_> {
+    /// Has the shares wait for their spans. The wait ends by [`ContentWait::end`].
+    pub(super) fn wait_for_spans(&self, shares: Vec<Share>) -> ContentWait<'_> {
         let (fate, fates) = mpsc::unbounded_channel();
-        let mut hold = Hold { joins: self, ticket: 0, keys: Vec::new(), open: 0, fates, alone: Vec::new() };
+        let mut waiting =
+            ContentWait { joins: self, ticket: 0, keys: Vec::new(), open: 0, fates, alone: Vec::new() };
         if self.wait.is_zero() || *self.draining.borrow() {
-            hold.alone = shares.into_iter().map(|share| share.draft).collect();
-            return hold;
+            waiting.alone = shares.into_iter().map(|share| share.draft).collect();
+            return waiting;
         }
         let mut table = self.table();
         self.used.store(true, Relaxed);
         table.tickets += 1;
-        hold.ticket = table.tickets;
+        waiting.ticket = table.tickets;
         for share in shares {
             let key = share.key.clone();
-            match table.offer(share, hold.ticket, &fate) {
-                Some(draft) => hold.alone.push(draft),
+            match table.offer(share, waiting.ticket, &fate) {
+                Some(draft) => waiting.alone.push(draft),
                 None => {
-                    hold.keys.push(key);
-                    hold.open += 1;
+                    waiting.keys.push(key);
+                    waiting.open += 1;
                 }
             }
         }
-        hold
+        waiting
     }
 }
 
 /// A logs request that waits.
 #[derive(Debug)]
-pub(super) struct Hold<'j> {
-    joins: &'j Joins,
+pub(super) struct ContentWait<'j> {
+    joins: &'j ContentJoin,
     ticket: u64,
     keys: Vec<Key>,
     /// Shares whose fate is not known yet.
@@ -172,8 +173,8 @@ pub(super) struct Hold<'j> {
     alone: Vec<Draft>,
 }
 
-impl Hold<'_> {
-    /// Waits until every share has been taken by its span, or for as long as a hold lasts; then until
+impl ContentWait<'_> {
+    /// Waits until every share has been taken by its span, or for as long as a wait lasts; then until
     /// those that were taken are on disk. Returns what is to be sealed by itself.
     pub(super) async fn end(mut self) -> Vec<Draft> {
         let mut draining = self.joins.draining.clone();
@@ -214,7 +215,7 @@ impl Hold<'_> {
     }
 }
 
-impl Drop for Hold<'_> {
+impl Drop for ContentWait<'_> {
     /// The sender left: it will send again.
     fn drop(&mut self) {
         self.withdraw();
@@ -258,7 +259,7 @@ impl Joined {
     /// The draft of a span's event, with what waited for it.
     pub(super) fn draft(
         &mut self,
-        joins: &Joins,
+        joins: &ContentJoin,
         mut event: Event<'_>,
         tenant: &Tenant,
         request: &mut RequestBuilder,

@@ -43,6 +43,7 @@ impl Told {
     ) -> Result<(), Fault> {
         let rejected = &logs.rejected;
         request.reject_all(rejected.items, || rejected.first_reason.clone().unwrap_or_default());
+        request.allow_slices();
         let mut shares = Shares::default();
         for group in &logs.resource_logs {
             let resource = Resource::new(&group.resource);

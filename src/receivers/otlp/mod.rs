@@ -12,8 +12,8 @@ pub mod file;
 mod grpc;
 mod http;
 pub mod join;
-mod lineage;
 mod logs;
+mod parents;
 pub mod preview;
 mod read;
 mod response;
@@ -24,7 +24,7 @@ pub mod stats;
 #[cfg(test)]
 mod tests;
 
-use self::join::Joins;
+use self::join::ContentJoin;
 use self::read::Encoding;
 use self::response::Partial;
 use self::signals::Signals;
@@ -62,13 +62,13 @@ pub struct Guest<'a> {
 #[derive(Debug)]
 pub struct OtlpState {
     tenant: TenantRule,
-    joins: Joins,
+    joins: ContentJoin,
     stats: Arc<OtlpStats>,
 }
 
 impl OtlpState {
     #[must_use]
-    pub fn new(tenant: TenantRule, joins: Joins, stats: Arc<OtlpStats>) -> Self {
+    pub fn new(tenant: TenantRule, joins: ContentJoin, stats: Arc<OtlpStats>) -> Self {
         Self { tenant, joins, stats }
     }
 }

@@ -1,7 +1,7 @@
 //! What requests would become, without sealing them.
 
 use super::OtlpState;
-use super::join::Joins;
+use super::join::ContentJoin;
 use super::read::Encoding;
 use crate::ingest::claim::{HeaderClaim, TenantRule};
 use crate::ingest::{Ingest, RequestBuilder};
@@ -25,7 +25,7 @@ impl Preview {
     #[must_use]
     pub fn new(tenant: TenantRule, builder: Builder) -> Self {
         let (_, never) = tokio::sync::watch::channel(false);
-        let joins = Joins::new(Duration::ZERO, 0, never);
+        let joins = ContentJoin::new(Duration::ZERO, 0, never);
         // Nothing is sent, so the writer's end may go.
         let intake = Intake::new(mpsc::channel().0, usize::MAX, Arc::default());
         let counters = Counters::default();

@@ -89,9 +89,9 @@ impl Content {
         if !shares.is_empty() {
             let items = |share: &Share| (share.draft.id(), share.parts.len() as u64);
             let items: HashMap<RecordId, u64> = shares.iter().map(items).collect();
-            let hold = state.joins.hold(shares);
+            let waiting = state.joins.wait_for_spans(shares);
             let _waiting = Waiting::new(&state.stats);
-            let alone = hold.end().await;
+            let alone = waiting.end().await;
             // Content that spans have taken is on disk with them.
             let told = |draft: Draft| (items.get(&draft.id()).copied().unwrap_or(1), draft);
             request.add_kept(alone.into_iter().map(told));

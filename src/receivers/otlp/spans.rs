@@ -1,25 +1,33 @@
 //! A traces request's spans as drafts.
 
 use super::OtlpState;
-use super::lineage::Lineage;
+use super::parents::{self, Parents, SpanIds};
 use super::read::Content;
 use crate::ingest::RequestBuilder;
 use crate::ingest::claim::CLAIMED;
 use crate::net::status::Fault;
 use halo_adapters::otel::{self, Resource};
-use halo_adapters::otlp::model::{Span, Traces};
+use halo_adapters::otlp::model::{ResourceSpans, ScopeSpans, Span, Traces};
 use halod_record::charge;
 use halod_record::event::{Event, Fact};
 use halod_record::tenant::Tenant;
+use std::borrow::Cow;
 
 /// The resource that spans stand under.
 struct Group<'a> {
     resource: Resource<'a>,
-    claim: Option<std::borrow::Cow<'a, str>>,
+    claim: Option<Cow<'a, str>>,
+}
+
+impl<'a> Group<'a> {
+    fn new(spans: &'a ResourceSpans<'_>, state: &OtlpState) -> Self {
+        let claim = otel::tenant_claim(&state.tenant.attributes, &spans.resource);
+        Self { resource: Resource::new(&spans.resource), claim }
+    }
 }
 
 impl Content {
-    /// Makes the drafts of all spans.
+    /// Makes the drafts of all spans, parents first.
     pub(super) fn spans(
         &mut self,
         traces: &Traces<'_>,
@@ -28,28 +36,50 @@ impl Content {
     ) -> Result<(), Fault> {
         let rejected = &traces.rejected;
         request.reject_all(rejected.items, || rejected.first_reason.clone().unwrap_or_default());
-        let mut lineage = Lineage::default();
-        let first = request.drafts();
-        for group in &traces.resource_spans {
-            let claim = otel::tenant_claim(&state.tenant.attributes, &group.resource);
-            let under = Group { resource: Resource::new(&group.resource), claim };
-            for scope in &group.scopes {
-                let before = request.counted().filtered;
-                for span in &scope.spans {
-                    let _item = charge::passing();
-                    let placed = placed(span, &under, state, request);
-                    let draft = placed.as_ref().map(|_| request.drafts() - first);
-                    let key = (span.trace_id, span.span_id);
-                    lineage.add(key, span.parent_span_id, draft, span.start_time_unix_nano);
-                    let Some((event, tenant)) = placed else { continue };
-                    let draft = self.joined.draft(&state.joins, event, &tenant, request);
-                    request.push_draft(draft)?;
-                }
-                self.filtered_by.add(&scope.scope_name, request.counted().filtered - before);
+        request.allow_slices();
+        let _order = charge::passing();
+        let mut groups: Vec<Group<'_>> = charge::list(traces.resource_spans.len())?;
+        groups.extend(traces.resource_spans.iter().map(|spans| Group::new(spans, state)));
+        let mut scopes: Vec<(&Group<'_>, &ScopeSpans<'_>, u64)> =
+            charge::list(traces.resource_spans.iter().map(|spans| spans.scopes.len()).sum())?;
+        for (group, spans) in groups.iter().zip(&traces.resource_spans) {
+            scopes.extend(spans.scopes.iter().map(|scope| (group, scope, 0)));
+        }
+        let count = scopes.iter().map(|(_, scope, _)| scope.spans.len()).sum::<usize>();
+        charge::take(count * (size_of::<SpanIds>() + size_of::<(usize, usize)>() + parents::BYTES))?;
+        let (mut ids, mut places) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        for (at, (_, scope, _)) in scopes.iter().enumerate() {
+            for (number, span) in scope.spans.iter().enumerate() {
+                ids.push(ids_of(span));
+                places.push((at, number));
             }
         }
-        request.reorder(first, |drafts| lineage.settle(drafts));
+        let mut parents = Parents::new(ids);
+        for at in parents.order() {
+            let _item = charge::passing();
+            let (place, number) = places[at];
+            let (group, scope, filtered) = &mut scopes[place];
+            let before = request.counted().filtered;
+            let placed = placed(&scope.spans[number], group, state, request);
+            *filtered += request.counted().filtered - before;
+            parents.tell(at, placed.is_some());
+            let Some((event, tenant)) = placed else { continue };
+            let mut draft = self.joined.draft(&state.joins, event, &tenant, request);
+            parents.move_under(&mut draft, at);
+            request.push_draft(draft)?;
+        }
+        for (_, scope, filtered) in scopes {
+            self.filtered_by.add(&scope.scope_name, filtered);
+        }
         Ok(())
+    }
+}
+
+fn ids_of(span: &Span<'_>) -> SpanIds {
+    SpanIds {
+        key: (span.trace_id, span.span_id),
+        parent: span.parent_span_id,
+        started: span.start_time_unix_nano,
     }
 }
 

@@ -9,6 +9,7 @@ use super::probe::Probe;
 use super::seal::{Block, Report, Shop};
 use super::source::Inode;
 use super::watch::Watch;
+use crate::clock::unix_nanos;
 use crate::receivers::lines::read::Told;
 use crate::receivers::lines::split::Lines;
 use halod_record::draft::Draft;
@@ -18,12 +19,12 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 /// How far the clock of a file system may be off.
-pub(super) const SLACK: i64 = 10_000_000_000;
+pub(super) const SLACK: u64 = 10_000_000_000;
 /// Blocks of one file that may be on their way, so that one is drafted while the other is sealed.
 const PER_FILE: usize = 4;
 /// Blocks on their way altogether.
@@ -49,12 +50,12 @@ pub(super) struct Part {
 pub(super) struct Seen {
     pub changed: i128,
     /// Files that changed after this are new, if they are not known.
-    pub since: i64,
+    pub since: u64,
 }
 
 /// A file that is followed, compared with a content that is looked for.
 #[derive(Debug)]
-pub(super) struct Witness {
+pub(super) struct CopyCheck {
     pub sought: u64,
     pub in_file: u64,
     pub probe: Probe,
@@ -68,14 +69,14 @@ pub(super) struct Engine {
     pub inodes: HashMap<(usize, Inode), u64>,
     pub next: u64,
     /// Files beside a log that are none of its content, by their size when that was found.
-    pub strangers: HashMap<(usize, Inode), u64>,
-    pub witnesses: Vec<Witness>,
+    pub unrelated: HashMap<(usize, Inode), u64>,
+    pub copy_checks: Vec<CopyCheck>,
     pub watch: Watch,
     pub rescan: bool,
     /// When each directory was looked at for files that were rotated away, and when it had last changed.
     pub directories: HashMap<PathBuf, Seen>,
     /// What was rotated away after this, in nanoseconds since 1970, may not have been read.
-    pub since: i64,
+    pub since: u64,
     /// Nothing was remembered: the first start.
     pub fresh: bool,
     pub shop: Shop,
@@ -114,7 +115,7 @@ impl Engine {
                 self.look_around();
             }
             self.blocked = false;
-            let busy = self.round(&mut at) | self.ask_witnesses();
+            let busy = self.round(&mut at) | self.run_copy_checks();
             if self.unsaved && self.saved.elapsed() >= SAVE {
                 self.save(false);
             }
@@ -332,7 +333,7 @@ impl Engine {
         self.handle.spawn(self.shop.clone().seal(block));
     }
 
-    /// Whose chain is told what halod has to say of a log.
+    /// The tenant whose chain gets halod's own notices about a log.
     pub(super) fn tenant(&self, file: &Follower) -> Tenant {
         let known = self.parts[file.instance].instance.reader.tenant(&file.log);
         known.ok().flatten().unwrap_or(Tenant::Local)
@@ -397,7 +398,7 @@ impl Engine {
             file.entry(receiver, clean)
         };
         let entries = self.files.values().map(entry).collect();
-        match self.positions.save(entries, now()) {
+        match self.positions.save(entries, unix_nanos()) {
             Ok(()) => self.unsaved = false,
             Err(error) => {
                 tracing::error!(%error, "the positions of followed logs can't be saved; a restart reads more again");
@@ -419,10 +420,4 @@ impl Engine {
     pub(super) fn default_block(max_in_flight: usize) -> usize {
         (max_in_flight / (8 * ALTOGETHER)).clamp(4096, BLOCK)
     }
-}
-
-/// Nanoseconds since 1970, by this machine's clock.
-pub(super) fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }

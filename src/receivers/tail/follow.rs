@@ -1,7 +1,7 @@
 //! One content and the file it is in: how far it is read, how far it is sealed, and whether what was read
 //! is still there.
 
-use super::position::{Entry, Fate, Print, Rejected};
+use super::position::{Entry, Fate, Fingerprint, Rejected};
 use super::source::{Facts, Inode, Source};
 use crate::receivers::lines::read::hex;
 use crate::receivers::lines::split::{Lines, Mark, Splitter};
@@ -61,7 +61,7 @@ pub(super) enum Before {
 struct Pending {
     serial: u64,
     mark: Mark,
-    tail: Print,
+    tail: Fingerprint,
     done: bool,
 }
 
@@ -82,14 +82,14 @@ pub(super) struct Follower {
     head: Vec<u8>,
     tail: Vec<u8>,
     fingerprint: usize,
-    /// The print of the beginning, where the beginning itself is not in memory.
-    known: Print,
-    /// Of a packed file, when it was last changed.
+    /// The fingerprint of the beginning, where the beginning itself is not in memory.
+    known: Fingerprint,
+    /// When a packed file was last changed; 0 for a plain one.
     pub modified: i64,
     /// The configuration asks for it; otherwise only the rest of a lost content is taken from it.
     pub wanted: bool,
-    /// Of a content that is looked for: files that have been compared.
-    pub heard: Vec<u64>,
+    /// The files that a content which is looked for has been compared with.
+    pub checked: Vec<u64>,
     /// It had the name of a rotated file when it was first seen.
     pub found: bool,
     /// What an earlier run read must be compared first.
@@ -108,20 +108,21 @@ pub(super) struct Follower {
     compared: Option<(u64, i128, i128)>,
     pending: VecDeque<Pending>,
     serial: u64,
-    sealed: (Mark, Print),
-    /// Told apart by name from the log's live file, or nameless.
+    sealed: (Mark, Fingerprint),
+    /// The file is not the log's live one: its name is another, or it has none.
     pub rotated: bool,
     pub grew: Instant,
     /// Read to its end, rotated, and without news for long.
     pub quiet: bool,
     /// There may be something to read.
     pub due: bool,
+    /// Lines that became no record, and that no notice tells yet.
     pub rejected: Option<Rejected>,
-    /// Of those, what is being told by what was handed over under this number.
+    /// Those of them that a notice on its way tells, and the number under which it was handed over.
     telling: Option<(u64, Rejected)>,
-    /// As the content's lines have told it.
+    /// The format that the content's lines have shown.
     pub format: Option<Format>,
-    /// Of a content that was taken over: up to where it was seen.
+    /// How far a content that was taken over had been seen.
     pub expected: u64,
     /// The last trouble with the file, so that it is told once.
     pub trouble: Option<io::ErrorKind>,
@@ -163,10 +164,10 @@ impl Follower {
             head: Vec::new(),
             tail: Vec::new(),
             fingerprint,
-            known: Print::default(),
+            known: Fingerprint::default(),
             modified: 0,
             wanted: true,
-            heard: Vec::new(),
+            checked: Vec::new(),
             found: false,
             unproven: false,
             pass_to: 0,
@@ -177,7 +178,7 @@ impl Follower {
             compared: None,
             pending: VecDeque::new(),
             serial: 0,
-            sealed: (Mark::default(), Print::default()),
+            sealed: (Mark::default(), Fingerprint::default()),
             rotated: false,
             grew: Instant::now(),
             quiet: false,
@@ -240,14 +241,14 @@ impl Follower {
         }
     }
 
-    /// The print of the beginning, as far as it is sealed.
+    /// The fingerprint of the beginning, as far as it is sealed.
     #[must_use]
-    pub(super) fn head(&self) -> Print {
+    pub(super) fn head(&self) -> Fingerprint {
         if self.head.is_empty() {
             return self.known;
         }
         let sealed = usize::try_from(self.sealed.0.offset).unwrap_or(usize::MAX);
-        Print::of(&self.head[..self.head.len().min(sealed)])
+        Fingerprint::of(&self.head[..self.head.len().min(sealed)])
     }
 
     /// The directory that it really is in.
@@ -258,7 +259,7 @@ impl Follower {
 
     /// Whether the content that was read begins with what `head` was made of.
     #[must_use]
-    pub(super) fn head_begins_with(&self, head: &Print) -> bool {
+    pub(super) fn head_begins_with(&self, head: &Fingerprint) -> bool {
         if self.head.is_empty() { self.known == *head } else { head.begins(&self.head) }
     }
 
@@ -332,9 +333,9 @@ impl Follower {
         let mut ending = vec![0; tail.length as usize];
         let Some(source) = &mut self.source else { return Ok(Err(Why::Gone)) };
         let read = source.read(0, &mut beginning)?;
-        let same = read == beginning.len() && (beginning.is_empty() || Print::of(&beginning) == head);
+        let same = read == beginning.len() && (beginning.is_empty() || Fingerprint::of(&beginning) == head);
         let read = source.read(offset - u64::from(tail.length).min(offset), &mut ending)?;
-        let same = same && read == ending.len() && (ending.is_empty() || Print::of(&ending) == tail);
+        let same = same && read == ending.len() && (ending.is_empty() || Fingerprint::of(&ending) == tail);
         if !same {
             return Ok(Err(Why::Rewritten));
         }
@@ -348,7 +349,7 @@ impl Follower {
     pub(super) fn go_on(&mut self, mark: Mark, format: Option<Format>, head: Vec<u8>, max: usize) {
         self.format = format;
         self.splitter = Splitter::new(mark, max);
-        self.sealed = (mark, Print::default());
+        self.sealed = (mark, Fingerprint::default());
         self.size = self.size.max(mark.offset);
         self.head = head;
         self.tail.clear();
@@ -412,7 +413,7 @@ impl Follower {
             if !self.is_there()? {
                 return Ok(Turn::Replaced(Why::Rewritten));
             }
-            // Of a content of which nothing was read it can't be told whether it was the same.
+            // Nothing can show that a content is still the same before some of it was read.
             self.size = if position == 0 { facts.size } else { self.size.max(facts.size) };
         }
         if read == 0 {
@@ -484,9 +485,9 @@ impl Follower {
     pub(super) fn hand_over(&mut self) -> u64 {
         self.serial += 1;
         let mark = self.splitter.mark();
-        // Of a line that is not whole the end is known, too; the print is of what lies before it.
+        // `tail` also has the bytes of a line that is not whole; the fingerprint covers only what lies before it.
         let beyond = usize::try_from(self.splitter.position() - mark.offset).unwrap_or(usize::MAX);
-        let tail = Print::of(&self.tail[..self.tail.len().saturating_sub(beyond)]);
+        let tail = Fingerprint::of(&self.tail[..self.tail.len().saturating_sub(beyond)]);
         self.pending.push_back(Pending { serial: self.serial, mark, tail, done: false });
         self.serial
     }

@@ -1,7 +1,7 @@
 //! Contents that are not in their file any more: looked for in other files, and disclosed when they are
 //! nowhere. And files that come to their end.
 
-use super::engine::{Engine, Witness};
+use super::engine::{CopyCheck, Engine};
 use super::follow::{Follower, Life, Why};
 use super::notice;
 use super::probe::{Probe, Target};
@@ -51,7 +51,7 @@ impl Engine {
         file.due = false;
         file.life = Life::Sought { why, since: Instant::now(), looks: 0 };
         // Somebody may have been passed by who has it.
-        self.strangers.clear();
+        self.unrelated.clear();
         self.rescan = true;
         self.unsaved = true;
     }
@@ -65,7 +65,7 @@ impl Engine {
             .map(|(id, _)| *id)
             .collect();
         for id in sought {
-            let waits = self.call_witnesses(id);
+            let waits = self.start_copy_checks(id);
             let Some(file) = self.files.get_mut(&id) else { continue };
             let linger = self.parts[file.instance].instance.settings.linger;
             let Life::Sought { why, since, looks } = &mut file.life else { continue };
@@ -77,66 +77,66 @@ impl Engine {
         }
     }
 
-    /// Has files compared that may have the content of `id`; whether there is still hope.
-    fn call_witnesses(&mut self, id: u64) -> bool {
+    /// Has files compared that may have the content of `id`; whether it may still be found.
+    fn start_copy_checks(&mut self, id: u64) -> bool {
         let Some(file) = self.files.get(&id) else { return false };
         let mark = file.sealed();
         if mark.offset == 0 {
             return false;
         }
         let head = file.head();
-        let mut hope = self.witnesses.iter().any(|witness| witness.sought == id);
-        let mut calls = Vec::new();
+        let mut open = self.copy_checks.iter().any(|check| check.sought == id);
+        let mut candidates = Vec::new();
         for (other, candidate) in &self.files {
             match &candidate.life {
                 // Where its beginning is not known yet, it may be that content.
-                Life::Probing(_) => hope |= candidate.log == file.log,
-                Life::Followed if candidate.instance != file.instance || file.heard.contains(other) => {}
+                Life::Probing(_) => open |= candidate.log == file.log,
+                Life::Followed if candidate.instance != file.instance || file.checked.contains(other) => {}
                 Life::Followed if candidate.splitter.position() < mark.offset => {
-                    hope |= candidate.due && (candidate.packed || candidate.size >= mark.offset);
+                    open |= candidate.due && (candidate.packed || candidate.size >= mark.offset);
                 }
                 Life::Followed if candidate.head_begins_with(&head) => {
-                    calls.push((*other, candidate.path.clone(), candidate.packed));
+                    candidates.push((*other, candidate.path.clone(), candidate.packed));
                 }
                 // A packed file that was read to its end is still there.
                 Life::Finished(_)
                     if candidate.packed
                         && candidate.instance == file.instance
                         && candidate.log == file.log
-                        && !file.heard.contains(other) =>
+                        && !file.checked.contains(other) =>
                 {
-                    calls.push((*other, candidate.path.clone(), true));
+                    candidates.push((*other, candidate.path.clone(), true));
                 }
                 _ => {}
             }
         }
         let fingerprint = self.bounds(file.instance).0;
-        for (in_file, path, packed) in calls {
+        for (in_file, path, packed) in candidates {
             if let Some(file) = self.files.get_mut(&id) {
-                file.heard.push(in_file);
+                file.checked.push(in_file);
             }
             if let Ok(probe) = Probe::new(&path, packed, fingerprint, vec![Target { owner: id, mark }]) {
-                self.witnesses.push(Witness { sought: id, in_file, probe });
-                hope = true;
+                self.copy_checks.push(CopyCheck { sought: id, in_file, probe });
+                open = true;
             }
         }
-        hope
+        open
     }
 
     /// One block of each comparison that goes on.
-    pub(super) fn ask_witnesses(&mut self) -> bool {
-        let mut asked = std::mem::take(&mut self.witnesses);
-        let busy = !asked.is_empty();
+    pub(super) fn run_copy_checks(&mut self) -> bool {
+        let mut checks = std::mem::take(&mut self.copy_checks);
+        let busy = !checks.is_empty();
         let mut answers = Vec::new();
-        asked.retain_mut(|witness| match witness.probe.go_on(&mut self.buffer) {
+        checks.retain_mut(|check| match check.probe.go_on(&mut self.buffer) {
             Ok(None) => true,
             Ok(Some((met, _))) => {
-                answers.push((witness.sought, witness.in_file, met.is_some()));
+                answers.push((check.sought, check.in_file, met.is_some()));
                 false
             }
             Err(_) => false,
         });
-        self.witnesses = asked;
+        self.copy_checks = checks;
         for (sought, in_file, met) in answers {
             if met {
                 self.covered(sought, in_file);

@@ -41,6 +41,7 @@ pub use super::lines::names::{PathTenant, log_path};
 pub use settings::Settings;
 pub use stats::TailStats;
 
+use crate::clock::unix_nanos;
 use crate::ingest::Ingest;
 use crate::receivers::lines::read::Reader;
 use engine::{Engine, Part};
@@ -97,12 +98,12 @@ pub fn start(tail: Tail) -> io::Result<impl Future<Output = ()> + use<>> {
         files: BTreeMap::new(),
         inodes: HashMap::new(),
         next: 1,
-        strangers: HashMap::new(),
-        witnesses: Vec::new(),
+        unrelated: HashMap::new(),
+        copy_checks: Vec::new(),
         watch: if notify { watch::Watch::new(wake.clone()) } else { watch::Watch::none() },
         rescan: true,
         directories: HashMap::new(),
-        since: engine::now(),
+        since: unix_nanos(),
         fresh: false,
         shop,
         handle: Handle::current(),
@@ -122,7 +123,7 @@ pub fn start(tail: Tail) -> io::Result<impl Future<Output = ()> + use<>> {
     let (end, ended) = oneshot::channel::<()>();
     std::thread::Builder::new().name("halod-tail".into()).spawn(move || {
         engine.run();
-        // Whoever waited may be gone.
+        // The receiver is dropped when nobody waits for the end any more.
         let _ = end.send(());
     })?;
     Ok(async move {

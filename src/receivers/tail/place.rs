@@ -2,11 +2,12 @@
 //! that are not where they were.
 
 use super::discover::{Found, by_inode, siblings};
-use super::engine::{Engine, SLACK, Seen, now};
+use super::engine::{Engine, SLACK, Seen};
 use super::follow::{Follower, Life, Why};
 use super::position::Fate;
 use super::probe::{Probe, Target};
 use super::source::{Facts, Source};
+use crate::clock::unix_nanos;
 use crate::receivers::lines::names::{log_name, log_path, shown};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
@@ -106,7 +107,7 @@ impl Engine {
         }
         for (directory, names) in places {
             let Ok(facts) = fs::metadata(&directory).map(|meta| Facts::from(&meta)) else { continue };
-            let looked = now();
+            let looked = unix_nanos();
             let seen = self.directories.get(&directory).copied();
             let Seen { changed, since } = seen.unwrap_or(Seen { changed: 0, since: self.since });
             if changed == facts.modified {
@@ -171,7 +172,7 @@ impl Engine {
                 self.lose(id, Why::Gone);
             }
         }
-        if !wanted && self.strangers.get(&key) == Some(&found.facts.size) {
+        if !wanted && self.unrelated.get(&key) == Some(&found.facts.size) {
             return None;
         }
         self.begin(instance, found, wanted)
@@ -186,7 +187,7 @@ impl Engine {
         let rotated = is_rotated(&found.path);
         let targets = self.targets(instance, found, rotated, wanted);
         if targets.is_empty() && !wanted {
-            self.strangers.insert((instance, found.facts.inode), found.facts.size);
+            self.unrelated.insert((instance, found.facts.inode), found.facts.size);
             return None;
         }
         let log = log_path(&found.path);
@@ -245,7 +246,7 @@ impl Engine {
         }
         let mut beginning = vec![0; self.bounds(instance).0];
         let Ok((mut source, _)) = Source::open(&found.path, found.packed) else { return Vec::new() };
-        // Of a packed file that is not complete there may be a beginning already.
+        // A packed file that is still being written may have its beginning already.
         let read = source.read(0, &mut beginning).unwrap_or(0);
         owners
             .into_iter()
@@ -263,7 +264,7 @@ impl Engine {
             } else {
                 let (key, size) = ((file.instance, file.inode), file.size);
                 self.inodes.remove(&key);
-                self.strangers.insert(key, size);
+                self.unrelated.insert(key, size);
                 self.files.remove(&id);
             }
             return;
@@ -301,7 +302,7 @@ impl Engine {
         }
         if !file.rotated {
             file.rotated = true;
-            // Whoever writes it may take a while to notice.
+            // The program that writes the file may go on for a while before it opens the new one.
             file.grew = Instant::now();
         }
         if !file.deleted

@@ -15,12 +15,12 @@ const VERSION: u32 = 1;
 
 /// The beginning and the end of what was read, as hashes over so many bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Print {
+pub(super) struct Fingerprint {
     pub length: u32,
     pub hash: u64,
 }
 
-impl Print {
+impl Fingerprint {
     #[must_use]
     pub(super) fn of(bytes: &[u8]) -> Self {
         use sha2::{Digest, Sha256};
@@ -58,11 +58,11 @@ pub(super) struct Entry {
     pub inode: u64,
     pub born: i64,
     pub packed: bool,
-    /// Of a packed file, when it was last changed: another one may get its inode.
+    /// When a packed file was last changed: another file may get its inode.
     #[serde(default)]
     pub modified: i64,
     pub fate: Fate,
-    /// Of a content that is looked for, how it was lost.
+    /// How a content that is looked for was lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<Why>,
     /// Up to where everything is sealed, and the chain there in hex.
@@ -70,8 +70,8 @@ pub(super) struct Entry {
     pub chain: String,
     /// The largest size that was seen.
     pub size: u64,
-    pub head: Print,
-    pub tail: Print,
+    pub head: Fingerprint,
+    pub tail: Fingerprint,
     /// Nothing more was expected in it.
     pub quiet: bool,
     /// The format that the content's lines have told.
@@ -109,7 +109,7 @@ impl Rejected {
 struct Stored {
     version: u32,
     /// When, in nanoseconds since 1970.
-    saved: i64,
+    saved: u64,
     entries: Vec<Entry>,
 }
 
@@ -148,7 +148,7 @@ impl Positions {
     ///
     /// # Errors
     /// The file is damaged, or can't be read.
-    pub(super) fn load(&self) -> io::Result<Option<(Vec<Entry>, i64)>> {
+    pub(super) fn load(&self) -> io::Result<Option<(Vec<Entry>, u64)>> {
         let bytes = match fs::read(&self.path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -175,7 +175,7 @@ impl Positions {
     ///
     /// # Errors
     /// What the system says; then the former state stands.
-    pub(super) fn save(&self, entries: Vec<Entry>, saved: i64) -> io::Result<()> {
+    pub(super) fn save(&self, entries: Vec<Entry>, saved: u64) -> io::Result<()> {
         let json = serde_json::to_vec(&Stored { version: VERSION, saved, entries })?;
         let temporary = self.directory.join("positions.new");
         let mut file = File::create(&temporary)?;
@@ -210,8 +210,8 @@ mod tests {
             offset: 9,
             chain: hex(&chain),
             size: 10,
-            head: Print::of(b"abc"),
-            tail: Print::of(b"c"),
+            head: Fingerprint::of(b"abc"),
+            tail: Fingerprint::of(b"c"),
             quiet: false,
             format: Some("nginx".into()),
             rejected: Some(Rejected { lines: 1, first: 2, last: 2, reason: "x".into() }),
@@ -249,9 +249,9 @@ mod tests {
 
     #[test]
     fn a_print_needs_its_bytes() {
-        let print = Print::of(b"abc");
-        assert!(print.begins(b"abcd") && print.begins(b"abc"));
-        assert!(!print.begins(b"ab") && !print.begins(b"abd"));
-        assert!(Print::default().length == 0);
+        let fingerprint = Fingerprint::of(b"abc");
+        assert!(fingerprint.begins(b"abcd") && fingerprint.begins(b"abc"));
+        assert!(!fingerprint.begins(b"ab") && !fingerprint.begins(b"abd"));
+        assert!(Fingerprint::default().length == 0);
     }
 }

@@ -19,7 +19,7 @@ pub use crate::receivers::lines::read::Became;
 /// A file as an instance has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Followed {
-    /// Of the paths to it, the one that the instance has it by.
+    /// The path by which the instance found the file.
     pub path: PathBuf,
     pub packed: bool,
 }
@@ -32,7 +32,7 @@ pub struct Seen<'a> {
     /// It is longer than `max_log_size`.
     pub cut: bool,
     pub became: Became<'a>,
-    /// Of a line that is filtered, what it would be if it were not.
+    /// The record that a filtered line would have become.
     pub request: Option<(&'a Event<'a>, &'a Tenant)>,
 }
 
@@ -95,7 +95,7 @@ impl Following {
 }
 
 impl Preview {
-    /// Of the log that `file` belongs to.
+    /// A preview of the log that `file` belongs to.
     ///
     /// # Errors
     /// Which setting makes no sense, and why.

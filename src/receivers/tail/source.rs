@@ -1,12 +1,13 @@
 //! The bytes of one file, plain or packed.
 
+use crate::clock::unix_nanos;
 use crate::receivers::lines::unpack::{self, Content};
 use rustix::fs::OFlags;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{Error, ErrorKind, Read, Result};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 /// Which file it is, as long as it exists.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -52,8 +53,7 @@ fn born(meta: &Metadata) -> i64 {
 impl Facts {
     /// How long ago the content last changed, by this machine's clock.
     pub(super) fn age(&self) -> Duration {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let nanos = i128::try_from(now.as_nanos()).unwrap_or(i128::MAX) - self.modified;
+        let nanos = i128::from(unix_nanos()) - self.modified;
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(0))
     }
 }

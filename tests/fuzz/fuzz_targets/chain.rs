@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-#[path = "../chain.rs"]
+#[path = "../../../record/fuzz/chain.rs"]
 mod chain;
 
 /// One for each process.

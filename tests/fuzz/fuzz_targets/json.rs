@@ -1,7 +1,6 @@
 #![no_main]
 
-#[allow(dead_code)]
-#[path = "../targets.rs"]
-mod targets;
+#[path = "../../../record/fuzz/json.rs"]
+mod json;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::json_value(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| json::json(data));

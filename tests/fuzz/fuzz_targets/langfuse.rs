@@ -1,7 +1,6 @@
 #![no_main]
 
-#[allow(dead_code)]
-#[path = "../targets.rs"]
-mod targets;
+#[path = "../../../adapters/fuzz/langfuse.rs"]
+mod langfuse;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::langfuse(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| langfuse::langfuse(data));

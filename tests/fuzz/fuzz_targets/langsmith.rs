@@ -1,7 +1,6 @@
 #![no_main]
 
-#[allow(dead_code)]
-#[path = "../targets.rs"]
-mod targets;
+#[path = "../../../adapters/fuzz/langsmith.rs"]
+mod langsmith;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::langsmith(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| langsmith::langsmith(data));

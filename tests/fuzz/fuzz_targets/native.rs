@@ -1,6 +1,6 @@
 #![no_main]
 
-#[path = "../native.rs"]
+#[path = "../../../adapters/fuzz/native.rs"]
 mod native;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {

@@ -1,7 +1,7 @@
 #![no_main]
 
 #[allow(dead_code)]
-#[path = "../targets.rs"]
-mod targets;
+#[path = "../../../adapters/fuzz/items.rs"]
+mod items;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::openai_agents(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| items::openai_agents(data));

@@ -1,7 +1,7 @@
 #![no_main]
 
 #[allow(dead_code)]
-#[path = "../targets.rs"]
-mod targets;
+#[path = "../../../adapters/fuzz/otel.rs"]
+mod otel;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::otlp_protobuf(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| otel::otlp_protobuf(data));

@@ -1,6 +1,6 @@
 #![no_main]
 
-#[path = "../redact.rs"]
+#[path = "../../../record/fuzz/redact.rs"]
 mod redact;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| redact::redact(data));

@@ -3,10 +3,15 @@
 
 mod chains;
 mod directory;
+mod flood;
 mod limits;
 mod memory;
 mod notices;
+mod slices;
+mod slow;
 mod subjects;
+mod unread;
+mod windows;
 
 use crate::support::halod::Halod;
 use crate::support::http::{Answer, PROTOBUF};

@@ -94,3 +94,33 @@ fn a_clock_behind_the_chain_is_disclosed_in_it() {
     assert!(of_tenant(dir.path(), Some("other")).iter().all(|record| record["data"]["clock"].is_null()));
     assert_verified(dir.path());
 }
+
+/// Garbage over the journal, beside a chain that lost what only the journal had: the log, `/status` and the
+/// chains say that records may be missing.
+#[test]
+fn a_damaged_journal_is_told_to_operators_and_readers() {
+    let dir = tempfile::tempdir().unwrap();
+    let halod = Halod::start(dir.path());
+    assert_eq!(send(&halod, Some("torn"), 1, 0..20).status, 200);
+    halod.kill9();
+    let path = dir.path().join("torn.jsonl");
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    // Within a line.
+    file.set_len(path.metadata().unwrap().len() / 2 + 7).unwrap();
+    for segment in ["0.wal", "1.wal"] {
+        let wal = dir.path().join(".halod/journal").join(segment);
+        std::fs::OpenOptions::new().write(true).open(wal).unwrap().write_all(&[0x5a; 1 << 20]).unwrap();
+    }
+    let halod = Halod::start(dir.path());
+    halod.await_log("the journal was damaged");
+    let status: Value = serde_json::from_str(&halod.ask("/status").unwrap().1).unwrap();
+    let damage = status["journal_damage"].as_array().unwrap();
+    assert!(!damage.is_empty() && damage[0].as_str().unwrap().contains(".wal"), "{status}");
+    assert_eq!(send(&halod, Some("torn"), 2, 0..1).status, 200);
+    assert!(halod.terminate().success());
+    reads_as_a_loss(&notices(&records(&dir.path().join("local.jsonl")), "journal_damaged")[0]);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let torn: Vec<Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    reads_as_a_loss(&notices(&torn, "journal_damaged")[0]);
+    assert_eq!(notices(&torn, "torn_tail").len(), 1);
+}

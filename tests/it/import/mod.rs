@@ -1,15 +1,15 @@
 //! Files become records: of every format, with and without a daemon, twice, interrupted, and hostile.
 
+pub mod fixture;
 mod folder;
 mod followed;
 mod hostile;
 mod resume;
-pub mod rig;
 
 use crate::support::chains::{assert_verified, files, of_tenant, records};
 use crate::support::halod::Halod;
 use crate::support::wait_until;
-use rig::{Rig, golden, gzip, observations, table};
+use fixture::{Fixture, golden, gzip, observations, table};
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -64,7 +64,7 @@ const FORMATS: [(&str, &[&str]); 6] = [
 fn every_format_is_the_same_dry_alone_through_the_daemon_and_told_by_itself() {
     for (format, names) in FORMATS {
         let inputs: Vec<_> = names.iter().map(|name| golden(name)).collect();
-        let alone = Rig::new();
+        let alone = Fixture::new();
         let dry = alone.import(format, &inputs, &["--dry-run"]);
         assert!(!alone.chains().exists(), "a dry run makes nothing");
         let done = alone.import(format, &inputs, &[]);
@@ -82,7 +82,7 @@ fn every_format_is_the_same_dry_alone_through_the_daemon_and_told_by_itself() {
         let again = alone.import("auto", &inputs, &[]);
         assert_eq!((again.code, again.count("sealed")), (Some(0), 0), "{format}: {}", again.errors);
 
-        let served = Rig::new();
+        let served = Fixture::new();
         let halod = Halod::start(&served.chains());
         let through = served.import(format, &inputs, &[]);
         assert_eq!(through.code, Some(0), "{format}: {}", through.errors);
@@ -101,53 +101,53 @@ fn every_format_is_the_same_dry_alone_through_the_daemon_and_told_by_itself() {
 
 #[test]
 fn observations_take_session_and_user_from_the_file_of_traces() {
-    let rig = Rig::new();
+    let fixture = Fixture::new();
     let traces = golden("langfuse/blob-traces.jsonl");
-    let said = rig.import("langfuse", &[golden("langfuse/blob-observations.jsonl"), traces], &[]);
+    let said = fixture.import("langfuse", &[golden("langfuse/blob-observations.jsonl"), traces], &[]);
     assert_eq!(said.code, Some(0), "{}", said.errors);
-    for record in of_tenant(&rig.chains(), Some("acme-corp")) {
+    for record in of_tenant(&fixture.chains(), Some("acme-corp")) {
         assert_eq!(record["session_id"], "sess-77", "{record}");
         assert_eq!(record["principal"]["human_id"], "user-4711", "{record}");
     }
     // Through the daemon they travel with the rows.
-    let served = Rig::new();
+    let served = Fixture::new();
     let halod = Halod::start(&served.chains());
     let inputs = [golden("langfuse/blob-observations.jsonl"), golden("langfuse/blob-traces.jsonl")];
     assert_eq!(served.import("langfuse", &inputs, &[]).code, Some(0));
     assert!(halod.terminate().success());
-    assert_eq!(ids(&served.chains()), ids(&rig.chains()));
+    assert_eq!(ids(&served.chains()), ids(&fixture.chains()));
     assert!(of_tenant(&served.chains(), Some("acme-corp")).iter().all(|r| r["session_id"] == "sess-77"));
 }
 
 #[test]
 fn one_export_in_every_form_is_sealed_once() {
-    let rig = Rig::new();
+    let fixture = Fixture::new();
     let rows = observations(300);
     let array: Vec<Value> = rows.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let forms = [
-        rig.file("rows.jsonl", &rows),
-        rig.file("rows.json", serde_json::to_string(&array).unwrap()),
-        rig.file("pretty.json", serde_json::to_string_pretty(&array).unwrap()),
-        rig.file("page.json", json!({ "data": array, "meta": { "page": 1 } }).to_string()),
-        rig.file("rows.csv", table(300)),
+        fixture.file("rows.jsonl", &rows),
+        fixture.file("rows.json", serde_json::to_string(&array).unwrap()),
+        fixture.file("pretty.json", serde_json::to_string_pretty(&array).unwrap()),
+        fixture.file("page.json", json!({ "data": array, "meta": { "page": 1 } }).to_string()),
+        fixture.file("rows.csv", table(300)),
         // Members of a gzip file, one after the other.
-        rig.file(
+        fixture.file(
             "rows.jsonl.gz",
             [gzip(&rows.as_bytes()[..50_000]), gzip(&rows.as_bytes()[50_000..])].concat(),
         ),
     ];
-    let said = rig.import("langfuse", &forms, &[]);
+    let said = fixture.import("langfuse", &forms, &[]);
     assert_eq!(said.code, Some(0), "{}", said.errors);
     let counts = ["sealed", "known", "conflicts"].map(|name| said.count(name));
     assert_eq!(counts, [300, 5 * 300, 0]);
-    let said = rig.import("auto", &[rig.dir.path().join("files")], &["--tenant", "initech"]);
+    let said = fixture.import("auto", &[fixture.dir.path().join("files")], &["--tenant", "initech"]);
     assert_eq!((said.code, said.count("sealed")), (Some(0), 300), "{}", said.errors);
-    assert_eq!(of_tenant(&rig.chains(), Some("initech")).len(), 300);
+    assert_eq!(of_tenant(&fixture.chains(), Some("initech")).len(), 300);
     // In the order of the file.
-    let sealed = of_tenant(&rig.chains(), Some("acme-corp"));
+    let sealed = of_tenant(&fixture.chains(), Some("acme-corp"));
     let order: Vec<&str> = sealed.iter().map(|r| r["data"]["observation_id"].as_str().unwrap()).collect();
     assert!(order.is_sorted(), "{order:?}");
-    assert_verified(&rig.chains());
+    assert_verified(&fixture.chains());
 }
 
 /// The same bodies, once posted as their senders do and once imported.
@@ -157,73 +157,73 @@ fn what_came_live_is_recognised_in_its_export() {
         ("litellm", "/litellm", "litellm/generic-api.json"),
         ("openai_agents", "/v1/traces/ingest", "openai_agents/native.json"),
     ] {
-        let rig = Rig::new();
-        let halod = Halod::start(&rig.chains());
+        let fixture = Fixture::new();
+        let halod = Halod::start(&fixture.chains());
         let body = fs::read(golden(name)).unwrap();
         let headers = [("content-type", "application/json")];
         assert_eq!(halod.connect().post(path, &headers, &body).unwrap().status, 200, "{name}");
-        let (sealed, before) = (halod.sealed(), counted(&rig.chains()));
+        let (sealed, before) = (halod.sealed(), counted(&fixture.chains()));
         assert!(sealed > 0, "{name}");
-        let said = rig.import(format, &[golden(name)], &[]);
+        let said = fixture.import(format, &[golden(name)], &[]);
         let counts = ["sealed", "known", "conflicts"].map(|count| said.count(count));
         assert_eq!(counts, [0, sealed, 0], "{name}: {}", said.errors);
-        assert_eq!(counted(&rig.chains()), before, "{name}");
+        assert_eq!(counted(&fixture.chains()), before, "{name}");
         assert!(halod.terminate().success());
-        assert_verified(&rig.chains());
+        assert_verified(&fixture.chains());
     }
 }
 
 #[test]
 fn standard_input_is_a_file_too() {
-    let rig = Rig::new();
-    let mut command = rig.command("langfuse", &["-".into()], &[]);
-    let rows = rig.file("rows.gz", gzip(observations(20).as_bytes()));
+    let fixture = Fixture::new();
+    let mut command = fixture.command("langfuse", &["-".into()], &[]);
+    let rows = fixture.file("rows.gz", gzip(observations(20).as_bytes()));
     let out = command.stdin(File::open(rows).unwrap()).output().unwrap();
-    let said = rig::said(&out);
+    let said = fixture::said(&out);
     assert_eq!((said.code, said.count("sealed")), (Some(0), 20), "{}", said.errors);
 }
 
 #[test]
 fn logs_of_gateways_are_told_by_what_stands_in_them() {
-    let rig = Rig::new();
+    let fixture = Fixture::new();
     let line = |n: u64, path: &str| {
         format!("203.0.113.9 - - [22/Nov/2026:08:11:{:02} +0000] \"POST {path} HTTP/1.1\" 200 512\n", n % 60)
     };
     let log: String = (0..50).map(|n| line(n, "/v1/chat/completions")).collect();
-    let log = rig.file("access.log", log + &line(1, "/healthz"));
-    let said = rig.import("gateway", std::slice::from_ref(&log), &[]);
+    let log = fixture.file("access.log", log + &line(1, "/healthz"));
+    let said = fixture.import("gateway", std::slice::from_ref(&log), &[]);
     assert_eq!(said.code, Some(0), "{}", said.errors);
     assert_eq!((said.count("sealed"), said.count("filtered")), (50, 1));
     // What was appended is what is new.
     let mut grown = fs::read_to_string(&log).unwrap();
     grown += &line(7, "/v1/chat/completions");
     fs::write(&log, grown).unwrap();
-    let said = rig.import("auto", &[log], &[]);
+    let said = fixture.import("auto", &[log], &[]);
     assert_eq!((said.count("sealed"), said.count("known")), (1, 50), "{}", said.errors);
-    assert_verified(&rig.chains());
+    assert_verified(&fixture.chains());
 }
 
 #[test]
 fn a_log_that_was_followed_is_known() {
-    let rig = Rig::new();
+    let fixture = Fixture::new();
     let line = |n: u64| {
         format!(
             "203.0.113.9 - - [22/Nov/2026:08:11:{n:02} +0000] \"POST /v1/chat/completions HTTP/1.1\" 200 512\n"
         )
     };
-    let log = rig.file("access.log", (0..40).map(line).collect::<String>());
+    let log = fixture.file("access.log", (0..40).map(line).collect::<String>());
     let settings = format!(
         "receivers:\n  file_log:\n    include: [\"{}\"]\n    format: combined\n    start_at: beginning\n",
         log.display()
     );
-    let file = rig.file("halod.yaml", settings);
-    let halod = Halod::start_with(&rig.chains(), &["--config", file.to_str().unwrap()]);
+    let file = fixture.file("halod.yaml", settings);
+    let halod = Halod::start_with(&fixture.chains(), &["--config", file.to_str().unwrap()]);
     wait_until("the log is followed", Duration::from_secs(60), || halod.sealed() == 40);
-    let said = rig.import("gateway", std::slice::from_ref(&log), &[]);
+    let said = fixture.import("gateway", std::slice::from_ref(&log), &[]);
     let counts = ["sealed", "known", "conflicts"].map(|name| said.count(name));
     assert_eq!((said.code, counts), (Some(0), [0, 40, 0]), "{}", said.errors);
     assert!(halod.terminate().success());
-    assert_verified(&rig.chains());
+    assert_verified(&fixture.chains());
 }
 
 /// Messages as the Collector's file exporter writes them when they are binary: each after its length.
@@ -236,41 +236,41 @@ fn framed(messages: &[Vec<u8>]) -> Vec<u8> {
 /// What the Collector's file exporter writes, in each of its forms, is the same as the requests one by one.
 #[test]
 fn files_of_the_collectors_file_exporter() {
-    let rig = Rig::new();
+    let fixture = Fixture::new();
     let json = ["claude-code", "gemini-cli", "codex", "decisions"].map(|name| {
         let text = fs::read(golden(&format!("otel_logs/{name}.json"))).unwrap();
         serde_json::from_slice::<Value>(&text).unwrap().to_string()
     });
     let protobuf = ["otel/openai-v2.pb", "otel/autogen.pb", "otel_logs/claude-code-defaults.pb"].map(golden);
-    let lines = rig.file("logs.json", json.map(|line| line + "\n").concat());
-    let first = rig.import("otlp", &[&[lines.clone()][..], &protobuf].concat(), &[]);
+    let lines = fixture.file("logs.json", json.map(|line| line + "\n").concat());
+    let first = fixture.import("otlp", &[&[lines.clone()][..], &protobuf].concat(), &[]);
     assert_eq!(first.code, Some(0), "{}", first.errors);
     let bodies = protobuf.map(|file| fs::read(file).unwrap());
     let packed = fs::read_to_string(&lines).unwrap();
     let packed: Vec<Vec<u8>> =
         packed.lines().map(|line| compress_to_vec(line.as_bytes(), CompressionLevel::Fastest)).collect();
-    let again = [rig.file("traces.pb", framed(&bodies)), rig.file("logs.zst", framed(&packed))];
-    let said = rig.import("auto", &again, &[]);
+    let again = [fixture.file("traces.pb", framed(&bodies)), fixture.file("logs.zst", framed(&packed))];
+    let said = fixture.import("auto", &again, &[]);
     let all = first.count("sealed") + first.count("known");
     let counts = ["sealed", "known", "conflicts", "rejected"].map(|name| said.count(name));
     assert_eq!((said.code, counts), (Some(0), [0, all, 0, 0]), "{}", said.errors);
-    assert_verified(&rig.chains());
+    assert_verified(&fixture.chains());
 }
 
 #[test]
 fn exit_codes_say_what_happened() {
-    let rig = Rig::new();
+    let fixture = Fixture::new();
     let code = |format: &str, name: &str, content: &str| {
-        let file = rig.file(name, content);
-        rig.import(format, &[file], &[]).code
+        let file = fixture.file(name, content);
+        fixture.import(format, &[file], &[]).code
     };
     assert_eq!(code("langfuse", "empty.jsonl", ""), Some(3));
     assert_eq!(code("langfuse", "good.jsonl", &observations(1)), Some(0));
     assert_eq!(code("langfuse", "bad.jsonl", &format!("{}{{\n", observations(1))), Some(1));
     assert_eq!(code("auto", "unknown.txt", "hello\n"), Some(2));
-    assert_eq!(rig.import("langfuse", &["missing.jsonl".into()], &[]).code, Some(2));
-    assert_eq!(rig.import("langfuse", &[], &[]).code, Some(2));
+    assert_eq!(fixture.import("langfuse", &["missing.jsonl".into()], &[]).code, Some(2));
+    assert_eq!(fixture.import("langfuse", &[], &[]).code, Some(2));
     assert_eq!(code("csv", "x.csv", ""), Some(2));
-    let said = rig.import("langfuse", &[rig.file("x.jsonl", "")], &["--tenant", &"x".repeat(600)]);
+    let said = fixture.import("langfuse", &[fixture.file("x.jsonl", "")], &["--tenant", &"x".repeat(600)]);
     assert_eq!(said.code, Some(2));
 }

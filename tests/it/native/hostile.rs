@@ -1,13 +1,13 @@
 //! Bodies that nobody sends by accident.
 
-#[path = "../../fuzz/native.rs"]
+#[path = "../../../adapters/fuzz/native.rs"]
 mod fuzz;
 
 use super::{JSON, fates, post, record, write};
+use crate::fuzzed::exercise;
 use crate::support::chains::{assert_verified, of_tenant};
 use crate::support::halod::Halod;
 use crate::support::random::Random;
-use crate::support::root;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
@@ -72,34 +72,7 @@ fn bad_bodies_are_refused_for_good_and_seal_nothing() {
 /// What the fuzzer does, on every seed and some thousands of mutations of it.
 #[test]
 fn the_fuzz_target_holds() {
-    let directory = root().join("tests/fuzz/seeds/native");
-    let mut seeds: Vec<_> =
-        std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
-    seeds.sort();
-    let seeds: Vec<Vec<u8>> = seeds.iter().map(|seed| std::fs::read(seed).unwrap()).collect();
-    let drafted: usize = seeds.iter().map(|seed| fuzz::native(seed)).sum();
-    assert!(drafted >= seeds.len(), "{drafted} of {}", seeds.len());
-    let mut random = Random::new("the_fuzz_target_holds");
-    for _ in 0..3000 {
-        let mut bytes = seeds[random.between(0, seeds.len() as u64) as usize].clone();
-        for _ in 0..random.between(1, 5) {
-            let at = random.between(0, bytes.len() as u64) as usize;
-            match random.between(0, 5) {
-                0 => bytes[at] = random.next() as u8,
-                1 => bytes[at] ^= 1 << random.between(0, 8),
-                2 => bytes.insert(at, b"\"{}[],:0\\\n"[random.between(0, 10) as usize]),
-                3 => drop(bytes.drain(at..(at + 8).min(bytes.len()))),
-                _ => {
-                    let piece = bytes[at..(at + 30).min(bytes.len())].to_vec();
-                    bytes.splice(at..at, piece);
-                }
-            }
-            if bytes.is_empty() {
-                break;
-            }
-        }
-        fuzz::native(&bytes);
-    }
+    assert!(exercise(&["tests/fuzz/seeds/native"], 3_000, fuzz::native) >= 3);
 }
 
 /// Damaged requests of every kind: an answer each, never one that asks to send the same again, and

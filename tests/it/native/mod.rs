@@ -9,6 +9,7 @@ use crate::support::clients::{python, text_of};
 use crate::support::grpc::{Grpc, frame};
 use crate::support::halod::{Halod, halod_verify};
 use crate::support::http::{Answer, Http};
+use crate::support::room::fill;
 use crate::support::{root, wait_until};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -324,20 +325,20 @@ fn a_full_halod_asks_to_come_back() {
     let dir = tempfile::tempdir().unwrap();
     let settings = tempfile::tempdir().unwrap();
     let file = settings.path().join("halod.yaml");
-    std::fs::write(&file, "pipeline:\n  max_in_flight_mib: 64\n").unwrap();
+    let doors = "grpc: { max_recv_msg_size_mib: 1 }, http: { max_request_body_size: 1048576 }";
+    let text = format!(
+        "receivers: {{ otlp: {{ protocols: {{ {doors} }} }} }}\npipeline: {{ max_in_flight_mib: 1 }}\n"
+    );
+    std::fs::write(&file, text).unwrap();
     let halod = Halod::start_with(dir.path(), &["--config", file.to_str().unwrap()]);
-    // Somebody's body takes all the room, and does not come.
-    let mut slow = halod.connect();
-    slow.begin("/v1/records", &[("content-type", JSON)], 64 << 20).unwrap();
-    let taken = || halod.metric("halod_in_flight_bytes", "") == 64 << 20;
-    wait_until("the room is taken", Duration::from_secs(30), taken);
+    let filled = fill(&halod, dir.path());
     let body = record("k-1", "acme").to_string();
     let answer = post(&halod, JSON, &[], body.as_bytes());
     assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")), "{}", answer.text());
     let mut grpc = Grpc::connect(halod.grpc).unwrap();
-    let refused = grpc.send("/halo.ingest.v1.RecordService/Write", &[], &frame(0, &[0x0a, 0])).unwrap();
+    let refused = grpc.send("/halo.ingest.v1.RecordService/Write", &[], &frame(0, &[0; 100_000])).unwrap();
     assert_eq!(refused.code, 14, "{}", refused.message);
-    drop(slow);
+    drop(filled);
     wait_until("there is room again", Duration::from_secs(30), || {
         post(&halod, JSON, &[], body.as_bytes()).status == 200
     });

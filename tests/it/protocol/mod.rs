@@ -7,7 +7,7 @@
 //! signals could show is not counted then. Without it a real halod is started, and every case must
 //! pass.
 
-mod client;
+pub mod client;
 mod data;
 mod grpc;
 mod http;

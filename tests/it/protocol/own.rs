@@ -8,6 +8,7 @@ use super::{Case, Ctx, Expect, own};
 use crate::support::chains::of_tenant;
 use crate::support::grpc::frame;
 use crate::support::halod::Halod;
+use crate::support::room::fill;
 use crate::support::wait_until;
 use bytes::Bytes;
 use http_body_util::BodyExt;
@@ -74,16 +75,11 @@ fn small_limits(ctx: &Ctx) -> Outcome<String> {
     Expect::Full.grpc(&seen, true).map(|()| seen.summary())
 }
 
-/// One request holds all the room there is; another one is told to come back, and does.
+/// Requests hold all the room there is; another one is told to come back, and does.
 fn full(ctx: &Ctx, over_grpc: bool) -> Outcome<String> {
     let small = small();
     let attempt = || if over_grpc { small.call(&ctx.proto(2)) } else { small.post(&ctx.proto(2)) };
-    let mut wire = Wire::connect(small.halod.http)?;
-    let head = "POST /v1/traces HTTP/1.1\r\nhost: otlp\r\ncontent-type: application/x-protobuf\r\n";
-    wire.write(format!("{head}content-length: {}\r\n\r\n\n", 1 << 20).as_bytes())?;
-    wait_until("the room is taken", Duration::from_secs(20), || {
-        small.halod.metric("halod_in_flight_bytes", "") >= 1 << 20
-    });
+    let filled = fill(&small.halod, small.dir.path());
     let refused = attempt()?;
     if over_grpc {
         Expect::Later.grpc(&refused, true).map_err(|why| format!("{why}; {}", refused.summary()))?;
@@ -95,10 +91,10 @@ fn full(ctx: &Ctx, over_grpc: bool) -> Outcome<String> {
             .http(Some(PROTOBUF), &refused, true)
             .map_err(|why| format!("{why}; {}", refused.summary()))?;
     }
-    if small.halod.sealed() != 0 {
+    if !of_tenant(small.dir.path(), Some(&ctx.tenant)).is_empty() {
         return Err("something of it is kept".into());
     }
-    drop(wire);
+    drop(filled);
     wait_until("the room is free", Duration::from_secs(20), || {
         small.halod.metric("halod_in_flight_bytes", "") == 0
     });

@@ -43,6 +43,13 @@ impl Halod {
         Self::launch(shell, dir, arguments)
     }
 
+    /// Starts where it can't be ready yet, and waits until its doors are open.
+    pub fn start_unready(dir: &Path, arguments: &[&str]) -> Self {
+        let mut halod = Self::spawn(Command::new(BINARY), dir, arguments);
+        halod.await_start(|halod| halod.log().contains("not ready"));
+        halod
+    }
+
     /// Starts and kills `after` so long, ready or not.
     pub fn start_and_kill(dir: &Path, arguments: &[&str], after: Duration) {
         let mut command = Command::new(BINARY);
@@ -53,7 +60,13 @@ impl Halod {
         child.wait().expect("wait");
     }
 
-    fn launch(mut command: Command, dir: &Path, arguments: &[&str]) -> Self {
+    fn launch(command: Command, dir: &Path, arguments: &[&str]) -> Self {
+        let mut halod = Self::spawn(command, dir, arguments);
+        halod.await_ready();
+        halod
+    }
+
+    fn spawn(mut command: Command, dir: &Path, arguments: &[&str]) -> Self {
         run_arguments_beside(&mut command, dir, arguments).args(arguments);
         let mut child = command
             .stdin(Stdio::null())
@@ -64,25 +77,33 @@ impl Halod {
             .expect("start halod");
         let log = Arc::new(Mutex::new(Vec::new()));
         collect(&mut child, &log);
-        Self::of(child, log)
+        Self::begun(child, log)
+    }
+
+    fn begun(child: Child, log: Arc<Mutex<Vec<String>>>) -> Self {
+        let unbound = SocketAddr::from(([0, 0, 0, 0], 0));
+        Self { child, log, grpc: unbound, http: unbound, admin: unbound }
     }
 
     /// One that was started already, and logs to `log`, when it is ready.
     pub(super) fn of(child: Child, log: Arc<Mutex<Vec<String>>>) -> Self {
-        let unbound = SocketAddr::from(([0, 0, 0, 0], 0));
-        let mut halod = Self { child, log, grpc: unbound, http: unbound, admin: unbound };
+        let mut halod = Self::begun(child, log);
         halod.await_ready();
         halod
     }
 
     fn await_ready(&mut self) {
+        self.await_start(|halod| halod.ready() == 200);
+    }
+
+    fn await_start(&mut self, is_up: impl Fn(&Self) -> bool) {
         let start = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 panic!("halod ended at start: {status}\n{}", self.log());
             }
-            assert!(start.elapsed() < START, "halod is not ready within {START:?}\n{}", self.log());
-            if self.find_doors() && self.ready() == 200 {
+            assert!(start.elapsed() < START, "halod is not up within {START:?}\n{}", self.log());
+            if self.find_doors() && is_up(self) {
                 return;
             }
             std::thread::sleep(Duration::from_millis(5));

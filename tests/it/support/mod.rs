@@ -10,6 +10,7 @@ pub mod halod;
 pub mod http;
 pub mod random;
 pub mod reference;
+pub mod room;
 pub mod spans;
 pub mod terminal;
 pub mod tree;

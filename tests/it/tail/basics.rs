@@ -1,6 +1,6 @@
 //! One log and what can be wrong with it.
 
-use super::rig::{Rig, append, assert_intact, line, lines};
+use super::fixture::{Fixture, append, assert_intact, line, lines};
 use crate::support::chains::files;
 use crate::support::wait_until;
 use std::fs;
@@ -11,58 +11,58 @@ const FAST: &str = "  file_log:\n    include: ['LOGS/*.log']\n    poll_interval:
 
 #[test]
 fn lines_become_records_that_lead_back_to_them() {
-    let rig = Rig::new(FAST);
-    append(&rig.log("a.log"), lines(0..3));
-    let halod = rig.start();
-    rig.await_numbers("a.log", 3);
-    append(&rig.log("a.log"), lines(3..5));
-    append(&rig.log("later.log"), lines(0..2));
-    rig.await_numbers("a.log", 5);
-    rig.await_numbers("later.log", 2);
-    let record = &rig.all()[1];
-    assert_eq!(record["data"]["file"], *rig.log("a.log").to_str().unwrap());
+    let fixture = Fixture::new(FAST);
+    append(&fixture.log("a.log"), lines(0..3));
+    let halod = fixture.start();
+    fixture.await_numbers("a.log", 3);
+    append(&fixture.log("a.log"), lines(3..5));
+    append(&fixture.log("later.log"), lines(0..2));
+    fixture.await_numbers("a.log", 5);
+    fixture.await_numbers("later.log", 2);
+    let record = &fixture.all()[1];
+    assert_eq!(record["data"]["file"], *fixture.log("a.log").to_str().unwrap());
     assert_eq!(record["data"]["offset"], line(0).len());
     assert_eq!(halod.items("file_log", "sealed"), 7);
     assert!(halod.terminate().success());
-    rig.assert_once("a.log", 0..5);
-    rig.assert_once("later.log", 0..2);
-    assert_intact(&rig);
+    fixture.assert_once("a.log", 0..5);
+    fixture.assert_once("later.log", 0..2);
+    assert_intact(&fixture);
 }
 
 #[test]
 fn without_its_positions_everything_is_read_again_and_sealed_once() {
-    let rig = Rig::new(FAST);
-    append(&rig.log("a.log"), lines(0..500));
-    append(&rig.log("b.log"), lines(0..500));
-    let halod = rig.start();
-    rig.await_numbers("a.log", 500);
-    rig.await_numbers("b.log", 500);
+    let fixture = Fixture::new(FAST);
+    append(&fixture.log("a.log"), lines(0..500));
+    append(&fixture.log("b.log"), lines(0..500));
+    let halod = fixture.start();
+    fixture.await_numbers("a.log", 500);
+    fixture.await_numbers("b.log", 500);
     assert!(halod.terminate().success());
-    let saved = fs::read(rig.positions()).unwrap();
+    let saved = fs::read(fixture.positions()).unwrap();
     for (round, damage) in
         [None, Some(&b"garbage"[..]), Some(&saved[..saved.len() / 2])].into_iter().enumerate()
     {
-        fs::remove_file(rig.positions()).unwrap();
+        fs::remove_file(fixture.positions()).unwrap();
         if let Some(bytes) = damage {
-            fs::write(rig.positions(), bytes).unwrap();
+            fs::write(fixture.positions(), bytes).unwrap();
         }
-        let halod = rig.start();
+        let halod = fixture.start();
         wait_until("everything is read again", Duration::from_secs(30), || halod.duplicates() >= 1000);
-        append(&rig.log("a.log"), line(500 + round as u64));
-        rig.await_numbers("a.log", 501 + round as u64);
+        append(&fixture.log("a.log"), line(500 + round as u64));
+        fixture.await_numbers("a.log", 501 + round as u64);
         assert!(halod.terminate().success());
     }
-    rig.assert_once("a.log", 0..503);
-    rig.assert_once("b.log", 0..500);
-    assert_intact(&rig);
+    fixture.assert_once("a.log", 0..503);
+    fixture.assert_once("b.log", 0..500);
+    assert_intact(&fixture);
 }
 
 #[test]
 fn odd_lines_are_sealed_or_told() {
-    let rig = Rig::new(
+    let fixture = Fixture::new(
         "  file_log:\n    include: ['LOGS/*.log']\n    poll_interval: 50ms\n    max_log_size: 300\n",
     );
-    let log = rig.log("a.log");
+    let log = fixture.log("a.log");
     append(&log, [line(0).as_bytes(), b"\xff\xfe\x00 nonsense\n", line(1).as_bytes()].concat());
     append(&log, line(2).replace("writer", &"x".repeat(2_000_000)));
     append(&log, [&[0; 5000], line(3).as_bytes()].concat());
@@ -73,12 +73,12 @@ fn odd_lines_are_sealed_or_told() {
     append(&log, bad);
     let half = line(6);
     append(&log, &half[..50]);
-    let halod = rig.start();
-    rig.await_numbers("a.log", 6);
+    let halod = fixture.start();
+    fixture.await_numbers("a.log", 6);
     std::thread::sleep(Duration::from_millis(300));
-    assert_eq!(rig.numbers("a.log").len(), 6, "half a line is none");
+    assert_eq!(fixture.numbers("a.log").len(), 6, "half a line is none");
     append(&log, &half[50..]);
-    rig.await_numbers("a.log", 7);
+    fixture.await_numbers("a.log", 7);
     let told = || halod.metric("halod_notices_total", "kind=\"lines_rejected\"");
     wait_until("the reject is told", Duration::from_secs(20), || told() > 0);
     let items = |outcome: &str| halod.items("file_log", outcome);
@@ -89,15 +89,15 @@ fn odd_lines_are_sealed_or_told() {
     );
     assert_eq!((told(), halod.metric("halod_notices_total", "")), (1, 1));
     assert!(halod.terminate().success());
-    rig.assert_once("a.log", 0..7);
-    let of = |n: u64| rig.all().into_iter().find(|r| r["data"]["bytes_out"] == n).unwrap();
+    fixture.assert_once("a.log", 0..7);
+    let of = |n: u64| fixture.all().into_iter().find(|r| r["data"]["bytes_out"] == n).unwrap();
     assert_eq!(of(2)["data"]["cut_bytes"], line(2).len() - 1 - 6 + 2_000_000 - 300);
     assert_eq!(of(3)["data"]["nul_bytes"], 5000);
     assert_eq!(of(5)["data"]["replaced_bytes"], true);
-    let told = rig.said("a.log", "lines_rejected");
+    let told = fixture.said("a.log", "lines_rejected");
     assert_eq!(told.len(), 1);
     assert_eq!((&told[0]["lines"], &told[0]["first"]), (&1.into(), &line(0).len().into()));
-    assert_intact(&rig);
+    assert_intact(&fixture);
 }
 
 /// Each line of a live log is written when the one before it is sealed: that all of them are sealed before
@@ -105,20 +105,20 @@ fn odd_lines_are_sealed_or_told() {
 #[test]
 fn live_lines_do_not_wait_for_a_backlog() {
     const BACKLOG: u64 = 60_000;
-    let rig = Rig::new(
+    let fixture = Fixture::new(
         "  file_log/old: { include: ['LOGS/old.log'] }\n  file_log/live: { include: ['LOGS/live.log'], tenant: { value: live } }\n",
     );
-    append(&rig.log("old.log"), lines(0..BACKLOG));
-    let halod = rig.start();
+    append(&fixture.log("old.log"), lines(0..BACKLOG));
+    let halod = fixture.start();
     let items = |outcome: &str| halod.items("file_log", outcome);
     wait_until("the backlog is begun", Duration::from_secs(60), || items("sealed") > 0);
     let mut live = 0;
     let chain = || {
-        let own = files(&rig.records()).into_iter().find(|file| !file.ends_with("local.jsonl"));
+        let own = files(&fixture.records()).into_iter().find(|file| !file.ends_with("local.jsonl"));
         own.map_or(0, |own| fs::read_to_string(own).unwrap().matches('\n').count() as u64)
     };
     while live < 3 {
-        append(&rig.log("live.log"), line(live));
+        append(&fixture.log("live.log"), line(live));
         live += 1;
         wait_until("the live line is sealed", Duration::from_secs(60), || {
             items("sealed") >= BACKLOG || chain() == live
@@ -127,50 +127,51 @@ fn live_lines_do_not_wait_for_a_backlog() {
     assert_eq!(chain(), live);
     assert!(items("sealed") < BACKLOG, "the live lines are sealed before the backlog is");
     assert!(halod.terminate().success());
-    rig.assert_once("live.log", 0..live);
+    fixture.assert_once("live.log", 0..live);
 }
 
 #[test]
 fn pipes_devices_and_directories_in_the_pattern_are_left_alone() {
-    let rig = Rig::new("  file_log:\n    include: ['LOGS/*']\n    poll_interval: 50ms\n");
+    let fixture = Fixture::new("  file_log:\n    include: ['LOGS/*']\n    poll_interval: 50ms\n");
     rustix::fs::mknodat(
         rustix::fs::CWD,
-        rig.log("pipe"),
+        fixture.log("pipe"),
         rustix::fs::FileType::Fifo,
         rustix::fs::Mode::from_raw_mode(0o644),
         0,
     )
     .unwrap();
-    symlink("/dev/zero", rig.log("zero")).unwrap();
-    fs::create_dir(rig.log("dir")).unwrap();
-    append(&rig.log("a.log"), lines(0..2));
-    let halod = rig.start();
-    rig.await_numbers("a.log", 2);
+    symlink("/dev/zero", fixture.log("zero")).unwrap();
+    fs::create_dir(fixture.log("dir")).unwrap();
+    append(&fixture.log("a.log"), lines(0..2));
+    let halod = fixture.start();
+    fixture.await_numbers("a.log", 2);
     assert!(halod.terminate().success());
-    rig.assert_once("a.log", 0..2);
+    fixture.assert_once("a.log", 0..2);
 }
 
 #[test]
 fn what_cannot_be_read_or_is_not_there_yet_is_read_later() {
-    let rig = Rig::new("  file_log:\n    include: ['LOGS/{a,deep/*/b}.log']\n    poll_interval: 50ms\n");
-    let log = rig.log("a.log");
+    let fixture =
+        Fixture::new("  file_log:\n    include: ['LOGS/{a,deep/*/b}.log']\n    poll_interval: 50ms\n");
+    let log = fixture.log("a.log");
     append(&log, lines(0..2));
     // Root may read everything, so somebody else follows.
-    let halod = rig.start_as_nobody();
-    rig.await_numbers("a.log", 2);
-    let next = rig.log("a.log.new");
+    let halod = fixture.start_as_nobody();
+    fixture.await_numbers("a.log", 2);
+    let next = fixture.log("a.log.new");
     append(&next, lines(2..4));
     fs::set_permissions(&next, fs::Permissions::from_mode(0o000)).unwrap();
-    fs::rename(&log, rig.log("a.log.1")).unwrap();
+    fs::rename(&log, fixture.log("a.log.1")).unwrap();
     fs::rename(&next, &log).unwrap();
     wait_until("it is told", Duration::from_secs(20), || halod.log().contains("can't be read now"));
-    fs::create_dir_all(rig.log("deep/x")).unwrap();
-    append(&rig.log("deep/x/b.log"), lines(0..4));
-    rig.await_numbers("deep/x/b.log", 4);
-    assert_eq!(rig.numbers("a.log").len(), 2);
+    fs::create_dir_all(fixture.log("deep/x")).unwrap();
+    append(&fixture.log("deep/x/b.log"), lines(0..4));
+    fixture.await_numbers("deep/x/b.log", 4);
+    assert_eq!(fixture.numbers("a.log").len(), 2);
     fs::set_permissions(&log, fs::Permissions::from_mode(0o644)).unwrap();
-    rig.await_numbers("a.log", 4);
+    fixture.await_numbers("a.log", 4);
     assert!(halod.terminate().success());
-    rig.assert_once("a.log", 0..4);
-    assert_intact(&rig);
+    fixture.assert_once("a.log", 0..4);
+    assert_intact(&fixture);
 }

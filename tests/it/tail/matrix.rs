@@ -5,7 +5,7 @@
 //! killed) follow three logs each: told of changes; looked at only; told so much that the system's queue
 //! overflows.
 
-use super::rig::{Rig, Writer, assert_intact, logrotate};
+use super::fixture::{Fixture, Writer, assert_intact, logrotate};
 use crate::support::halod::Halod;
 use rustix::process::Signal;
 use serde_json::Value;
@@ -45,7 +45,7 @@ type Ended = Vec<(u64, u64)>;
 
 /// A halod that comes and goes.
 struct Daemon<'r> {
-    rig: &'r Rig,
+    fixture: &'r Fixture,
     fate: Fate,
     halod: Option<Halod>,
 }
@@ -62,7 +62,7 @@ impl Daemon<'_> {
 
     fn come(&mut self) {
         if self.halod.is_none() {
-            self.halod = Some(self.rig.start());
+            self.halod = Some(self.fixture.start());
         }
     }
 }
@@ -101,15 +101,15 @@ fn play(way: Way) {
 }
 
 fn scene(way: Way, fate: Fate) {
-    let rig = Rig::new(RECEIVERS);
+    let fixture = Fixture::new(RECEIVERS);
     for log in LOGS {
-        fs::create_dir(rig.log(log)).unwrap();
+        fs::create_dir(fixture.log(log)).unwrap();
     }
     let path = |log: &str| format!("{log}/a.log");
-    let mut daemon = Daemon { rig: &rig, fate, halod: Some(rig.start()) };
+    let mut daemon = Daemon { fixture: &fixture, fate, halod: Some(fixture.start()) };
     let writers: Vec<_> = LOGS
         .iter()
-        .map(|log| Writer::start(&rig.log(&path(log)), 0, LINES, PAUSE_MS, *log == "looked"))
+        .map(|log| Writer::start(&fixture.log(&path(log)), 0, LINES, PAUSE_MS, *log == "looked"))
         .collect();
     // What stood in the log's files after a rotation; and what was in a file that was removed or emptied.
     let mut files: Vec<BTreeSet<u64>> = vec![BTreeSet::new(); LOGS.len()];
@@ -119,13 +119,13 @@ fn scene(way: Way, fate: Fate) {
         std::thread::sleep(Duration::from_millis(if fate == Fate::Killed { 1500 } else { 400 }));
         daemon.go();
         for (at, log) in LOGS.iter().enumerate() {
-            let rotate = || rotate(way, &rig, &rig.log(&path(log)), &writers[at]);
+            let rotate = || rotate(way, &fixture, &fixture.log(&path(log)), &writers[at]);
             ended[at].extend(if *log == "flooded" && round == 1 {
-                flood(daemon.halod.as_ref(), &rig.log(log), rotate)
+                flood(daemon.halod.as_ref(), &fixture.log(log), rotate)
             } else {
                 rotate()
             });
-            files[at].extend(numbers_beside(&rig.log(log)));
+            files[at].extend(numbers_beside(&fixture.log(log)));
         }
         std::thread::sleep(Duration::from_millis(100));
         daemon.come();
@@ -133,17 +133,17 @@ fn scene(way: Way, fate: Fate) {
     std::thread::sleep(Duration::from_millis(300));
     let written: Vec<u64> = writers.into_iter().map(Writer::stop).collect();
     for (at, log) in LOGS.iter().enumerate() {
-        files[at].extend(numbers_beside(&rig.log(log)));
+        files[at].extend(numbers_beside(&fixture.log(log)));
         let last = written[at] - 1;
-        crate::support::wait_until("the last line", super::rig::LIMIT, || {
-            rig.numbers(&path(log)).contains_key(&last)
+        crate::support::wait_until("the last line", super::fixture::LIMIT, || {
+            fixture.numbers(&path(log)).contains_key(&last)
         });
     }
     // Everything on disk has to come, and what was seen and is nowhere has to be told.
     for log in LOGS {
-        let on_disk = numbers_beside(&rig.log(log));
+        let on_disk = numbers_beside(&fixture.log(log));
         wait_until("all that is on disk", || {
-            let there = rig.numbers(&path(log));
+            let there = fixture.numbers(&path(log));
             on_disk.iter().all(|n| there.contains_key(n))
         });
     }
@@ -152,13 +152,13 @@ fn scene(way: Way, fate: Fate) {
     assert!(halod.terminate().success());
     for (at, log) in LOGS.iter().enumerate() {
         let what = format!("{way:?}, {fate:?}, {log}");
-        judge((way, fate), &rig, &path(log), written[at], (&files[at], &ended[at]), &what);
+        judge((way, fate), &fixture, &path(log), written[at], (&files[at], &ended[at]), &what);
     }
-    assert_intact(&rig);
+    assert_intact(&fixture);
 }
 
 fn wait_until(what: &str, mut yes: impl FnMut() -> bool) {
-    crate::support::wait_until(what, super::rig::LIMIT, || {
+    crate::support::wait_until(what, super::fixture::LIMIT, || {
         std::thread::sleep(Duration::from_millis(100));
         yes()
     });
@@ -168,18 +168,18 @@ fn wait_until(what: &str, mut yes: impl FnMut() -> bool) {
 /// `ended`: those of each file that was removed or emptied.
 fn judge(
     (way, fate): (Way, Fate),
-    rig: &Rig,
+    fixture: &Fixture,
     log: &str,
     written: u64,
     (kept, ended): (&BTreeSet<u64>, &[Ended]),
     what: &str,
 ) {
-    let there = rig.numbers(log);
+    let there = fixture.numbers(log);
     let twice: Vec<_> = there.iter().filter(|(_, n)| **n != 1).take(5).collect();
     assert!(twice.is_empty(), "{what}: more than once: {twice:?}");
     let missing: Vec<u64> = (0..written).filter(|n| !there.contains_key(n)).collect();
-    let gaps = rig.said(log, "gap");
-    let anew = rig.said(log, "log_rewritten");
+    let gaps = fixture.said(log, "gap");
+    let anew = fixture.said(log, "log_rewritten");
     println!("{what}: {written} lines, {} missing, gaps {gaps:?}, anew {anew:?}", missing.len());
     // What is lost was in a file that is gone, or came between a copy's end and the truncation: nobody could
     // have read it.
@@ -205,7 +205,7 @@ fn judge(
         (Way::Truncate, _) => assert_told(&there, ended, &anew, "bytes", (fate, what)),
     }
     let known: u64 = gaps.iter().map(|gap| gap["bytes"].as_u64().unwrap()).sum();
-    let lost: u64 = missing.iter().map(|n| super::rig::line(*n).len() as u64).sum();
+    let lost: u64 = missing.iter().map(|n| super::fixture::line(*n).len() as u64).sum();
     assert!(known <= lost, "{what}: {known} bytes are said to be lost, {lost} are");
 }
 
@@ -236,8 +236,8 @@ fn assert_told(
 }
 
 /// Returns what was in the file, if that is nowhere now.
-fn rotate(way: Way, rig: &Rig, log: &Path, writer: &Writer) -> Option<Ended> {
-    let place = rig.place.path().join(log.parent().unwrap().file_name().unwrap());
+fn rotate(way: Way, fixture: &Fixture, log: &Path, writer: &Writer) -> Option<Ended> {
+    let place = fixture.place.path().join(log.parent().unwrap().file_name().unwrap());
     fs::create_dir_all(&place).unwrap();
     let again = format!("  postrotate\n    kill -USR1 {}\n  endscript", writer.pid());
     match way {

@@ -28,7 +28,7 @@ struct Bench {
 
 fn bench(wait: Duration, room: usize) -> Bench {
     let (drain, draining) = watch::channel(false);
-    let joins = Joins::new(wait, room, draining);
+    let joins = ContentJoin::new(wait, room, draining);
     let counters = Counters::default();
     let state = OtlpState::new(TenantRule::default(), joins, Arc::clone(&counters.otlp));
     let intake = Intake::new(std::sync::mpsc::channel().0, usize::MAX, Arc::default());
@@ -77,8 +77,8 @@ impl Bench {
         self.share(key, &[(2, Piece::Choice(message("answered")))])
     }
 
-    fn hold(&self, shares: Vec<Share>) -> Hold<'_> {
-        self.state.joins.hold(shares)
+    fn hold(&self, shares: Vec<Share>) -> ContentWait<'_> {
+        self.state.joins.wait_for_spans(shares)
     }
 
     /// The draft of a span that came by itself, and what is to be settled.
@@ -307,10 +307,10 @@ async fn content_is_sealed_once_in_any_order() {
         let mut choose = Choices(seed);
         let room = [300_000, 5_000][choose.below(2)];
         let bench = bench(FOREVER, room);
-        let mut holds: Vec<(Vec<[u8; 16]>, Hold<'_>)> = Vec::new();
+        let mut holds: Vec<(Vec<[u8; 16]>, ContentWait<'_>)> = Vec::new();
         let mut spans: Vec<Joined> = Vec::new();
         let (mut answered, mut alone, mut joined) = (Vec::new(), Vec::new(), Vec::new());
-        let mut end = async |(ids, mut hold): (Vec<[u8; 16]>, Hold<'_>)| {
+        let mut end = async |(ids, mut hold): (Vec<[u8; 16]>, ContentWait<'_>)| {
             hold.withdraw();
             alone.extend(hold.end().await.iter().map(|draft| *draft.id().bytes()));
             answered.extend(ids);

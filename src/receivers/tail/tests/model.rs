@@ -1,6 +1,6 @@
 //! Any order of writing, rotating, truncating, stopping and killing: each line once, or its loss is told.
 
-use super::rig::{Rig, append, gzip, line};
+use super::fixture::{Fixture, append, gzip, line};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
@@ -44,7 +44,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 struct World {
-    rig: Rig,
+    fixture: Fixture,
     log: PathBuf,
     next: u64,
     /// Numbers whose line has begun and not ended.
@@ -62,10 +62,10 @@ struct World {
 
 impl World {
     fn new(include: &str) -> Self {
-        let rig = Rig::new(&[include]);
-        let log = rig.log("a.log");
+        let fixture = Fixture::new(&[include]);
+        let log = fixture.log("a.log");
         Self {
-            rig,
+            fixture,
             log,
             next: 0,
             half: None,
@@ -96,7 +96,7 @@ impl World {
     fn rotate(&mut self) -> PathBuf {
         self.rotated += 1;
         // A dated name each, so that nothing has to be moved on.
-        let to = self.rig.log(&format!("a.log-2026112{:06}", self.rotated));
+        let to = self.fixture.log(&format!("a.log-2026112{:06}", self.rotated));
         self.plain.push(to.clone());
         to
     }
@@ -108,19 +108,19 @@ impl World {
 
     fn catch_up(&self) {
         let expected: BTreeSet<u64> = self.live.iter().copied().chain(self.safe.iter().copied()).collect();
-        let there = |rig: &Rig| {
-            let numbers = rig.sealed().numbers;
+        let there = |fixture: &Fixture| {
+            let numbers = fixture.sealed().numbers;
             expected.iter().all(|n| numbers.contains_key(n))
         };
-        self.rig.wait("everything that is there is sealed", there);
+        self.fixture.wait("everything that is there is sealed", there);
     }
 
     fn snapshot(&mut self) {
-        self.snapshots.extend(fs::read(self.rig.positions()).ok());
+        self.snapshots.extend(fs::read(self.fixture.positions()).ok());
     }
 
     fn lose_live(&mut self) {
-        let sealed = self.rig.sealed().numbers;
+        let sealed = self.fixture.sealed().numbers;
         for n in std::mem::take(&mut self.live) {
             if sealed.contains_key(&n) {
                 self.safe.insert(n)
@@ -168,20 +168,20 @@ impl World {
                 self.lose_live();
             }
             Step::Restart => {
-                self.rig.stop();
-                self.rig.start();
+                self.fixture.stop();
+                self.fixture.start();
             }
             Step::Kill(choice) => {
-                self.rig.stop();
+                self.fixture.stop();
                 let choice = usize::from(choice);
                 if choice.is_multiple_of(5) || self.snapshots.is_empty() {
-                    let _ = fs::remove_file(self.rig.positions());
+                    let _ = fs::remove_file(self.fixture.positions());
                 } else {
                     let back = choice % self.snapshots.len().min(6);
                     let at = self.snapshots.len() - 1 - back;
-                    fs::write(self.rig.positions(), &self.snapshots[at]).unwrap();
+                    fs::write(self.fixture.positions(), &self.snapshots[at]).unwrap();
                 }
-                self.rig.start();
+                self.fixture.start();
             }
             Step::Wait(millis) => std::thread::sleep(Duration::from_millis(millis.into())),
             Step::CatchUp => self.catch_up(),
@@ -194,15 +194,15 @@ impl World {
         self.catch_up();
         // Whatever is looked for is found by then, or told.
         std::thread::sleep(Duration::from_millis(400));
-        self.rig.stop();
-        let sealed = self.rig.sealed();
+        self.fixture.stop();
+        let sealed = self.fixture.sealed();
         let twice: Vec<_> = sealed.numbers.iter().filter(|(_, n)| **n > 1).collect();
         assert!(twice.is_empty(), "more than once: {twice:?}");
         let allowed: BTreeSet<u64> =
             self.safe.iter().chain(&self.live).chain(&self.at_risk).chain(&self.broken).copied().collect();
         assert!(sealed.numbers.keys().all(|n| allowed.contains(n)));
         let lost = self.at_risk.iter().filter(|n| !sealed.numbers.contains_key(n)).count();
-        let gaps = self.rig.said("gap");
+        let gaps = self.fixture.said("gap");
         let known: u64 = gaps.iter().map(|gap| gap["bytes"].parse::<u64>().unwrap()).sum();
         // Never more is said to be lost than could be: whole lines at risk, and the halves.
         let halves = self.broken.len() as u64 * 30;
@@ -228,7 +228,7 @@ proptest! {
 fn play(include: &str, steps: &[Step]) {
     let all = include.ends_with('*');
     let mut world = World::new(include);
-    world.rig.start();
+    world.fixture.start();
     for step in steps {
         // A rotated file that was never seen, or whose position was lost, is not asked for by its name.
         let blind = !all && matches!(step, Step::Rename | Step::Copy | Step::Kill(_) | Step::Restart);

@@ -1,7 +1,7 @@
 //! One log in one store, in any of the ways that it may come in, one after the other: only the first way seals
 //! anything, and each line comes to the record that the check shows.
 
-use super::rig::Rig;
+use super::fixture::Fixture;
 use crate::receivers::lines::split::Line;
 use crate::receivers::tail::preview::{Became, Preview};
 use crate::receivers::tail::settings::{Encoding, Requests};
@@ -104,8 +104,8 @@ fn packed(content: &[u8], members: usize) -> Vec<u8> {
 }
 
 /// Puts the log there, and nothing else, as if it had been there for a while.
-fn put(rig: &Rig, content: &[u8], form: Form) -> PathBuf {
-    for entry in fs::read_dir(rig.log("")).unwrap() {
+fn put(fixture: &Fixture, content: &[u8], form: Form) -> PathBuf {
+    for entry in fs::read_dir(fixture.log("")).unwrap() {
         fs::remove_file(entry.unwrap().path()).unwrap();
     }
     let (name, bytes) = match form {
@@ -117,7 +117,7 @@ fn put(rig: &Rig, content: &[u8], form: Form) -> PathBuf {
         Form::NamedPacked if content.len() < 2 => ("a.log.1", content.to_vec()),
         Form::NamedPacked => ("a.log.4.gz", content.to_vec()),
     };
-    let path = rig.log(name);
+    let path = fixture.log(name);
     fs::write(&path, bytes).unwrap();
     let file = File::options().write(true).open(&path).unwrap();
     file.set_modified(SystemTime::now() - Duration::from_secs(10)).unwrap();
@@ -125,16 +125,16 @@ fn put(rig: &Rig, content: &[u8], form: Form) -> PathBuf {
 }
 
 /// Starts without following anything.
-fn start_alone(rig: &mut Rig) {
-    let include = std::mem::take(&mut rig.settings.include);
-    rig.start();
-    rig.settings.include = include;
+fn start_alone(fixture: &mut Fixture) {
+    let include = std::mem::take(&mut fixture.settings.include);
+    fixture.start();
+    fixture.settings.include = include;
 }
 
 /// What the check shows: how many lines there are, and where those stand that become records.
-fn checked(rig: &Rig, content: &[u8], followed: bool) -> (u64, Vec<u64>) {
-    let settings = if followed { rig.settings.clone() } else { super::super::Settings::default() };
-    let mut preview = Preview::new(settings.manner(), &rig.log("a.log")).unwrap();
+fn checked(fixture: &Fixture, content: &[u8], followed: bool) -> (u64, Vec<u64>) {
+    let settings = if followed { fixture.settings.clone() } else { super::super::Settings::default() };
+    let mut preview = Preview::new(settings.manner(), &fixture.log("a.log")).unwrap();
     let (mut lines, mut records) = (0, Vec::new());
     let mut see = |seen: crate::receivers::tail::preview::Seen<'_>| {
         lines += 1;
@@ -148,33 +148,33 @@ fn checked(rig: &Rig, content: &[u8], followed: bool) -> (u64, Vec<u64>) {
 }
 
 /// The offsets of the sealed lines, and how many records there are of lines.
-fn sealed(rig: &Rig) -> Vec<u64> {
+fn sealed(fixture: &Fixture) -> Vec<u64> {
     let offset = |line: &String| {
         let record: serde_json::Value = serde_json::from_str(line).unwrap();
         (record["source"]["adapter"] == "gateway").then(|| record["data"]["offset"].as_u64().unwrap())
     };
-    let mut sealed: Vec<u64> = rig.sealed().lines.iter().filter_map(offset).collect();
+    let mut sealed: Vec<u64> = fixture.sealed().lines.iter().filter_map(offset).collect();
     sealed.sort_unstable();
     sealed
 }
 
 fn once(content: &[u8], ways: &[Way], configured: bool) {
-    let mut rig = Rig::new(&["a.log*"]);
-    rig.settings.requests = Requests::Known;
+    let mut fixture = Fixture::new(&["a.log*"]);
+    fixture.settings.requests = Requests::Known;
     if configured {
-        rig.settings.max_line = 256;
-        rig.settings.encoding = Encoding::Latin1;
-        rig.settings.requests = Requests::All;
+        fixture.settings.max_line = 256;
+        fixture.settings.encoding = Encoding::Latin1;
+        fixture.settings.requests = Requests::All;
     }
-    let (lines, records) = checked(&rig, content, configured);
+    let (lines, records) = checked(&fixture, content, configured);
     for (nth, way) in ways.iter().enumerate() {
         // What follows from the log alone must come to the same, not what is remembered of it.
-        let _ = fs::remove_file(rig.positions());
+        let _ = fs::remove_file(fixture.positions());
         match *way {
             Way::Import(form) => {
-                let file = put(&rig, content, form);
-                start_alone(&mut rig);
-                let summary = rig.import(&file, configured);
+                let file = put(&fixture, content, form);
+                start_alone(&mut fixture);
+                let summary = fixture.import(&file, configured);
                 if summary.unreadable == 0 {
                     let taken = &summary.taken;
                     assert_eq!(taken.accepted, records.len() as u64, "{taken:?}");
@@ -192,13 +192,13 @@ fn once(content: &[u8], ways: &[Way], configured: bool) {
             Way::Follow(form) => {
                 // What is written to a live file may not be all of its last line.
                 let whole = content.ends_with(b"\n") || form != Form::Live;
-                put(&rig, content, if whole { form } else { Form::Rotated });
-                rig.start();
-                rig.wait("the log is read", |rig| rig.received() >= lines);
+                put(&fixture, content, if whole { form } else { Form::Rotated });
+                fixture.start();
+                fixture.wait("the log is read", |fixture| fixture.received() >= lines);
             }
         }
-        rig.stop();
-        assert_eq!(sealed(&rig), records, "{way:?} is number {nth}");
+        fixture.stop();
+        assert_eq!(sealed(&fixture), records, "{way:?} is number {nth}");
     }
 }
 
@@ -252,20 +252,20 @@ fn damaged_files_come_to_the_same_lines() {
         let mut flipped = gzip.clone();
         flipped[cut] ^= 0x5a;
         for bytes in [gzip[..cut].to_vec(), flipped, [&gzip, &b"\0\0garbage"[..]].concat()] {
-            let mut rig = Rig::new(&["a.log*"]);
-            let file = put(&rig, &bytes, Form::NamedPacked);
-            rig.start();
-            rig.wait("the damage is told", |rig| rig.said("gap").len() == 1);
-            rig.stop();
-            let before = sealed(&rig);
+            let mut fixture = Fixture::new(&["a.log*"]);
+            let file = put(&fixture, &bytes, Form::NamedPacked);
+            fixture.start();
+            fixture.wait("the damage is told", |fixture| fixture.said("gap").len() == 1);
+            fixture.stop();
+            let before = sealed(&fixture);
             assert!(before.len() > 1000, "{cut}");
-            let _ = fs::remove_file(rig.positions());
-            start_alone(&mut rig);
-            let summary = rig.import(&file, true);
+            let _ = fs::remove_file(fixture.positions());
+            start_alone(&mut fixture);
+            let summary = fixture.import(&file, true);
             let taken = &summary.taken;
             assert_eq!((summary.unreadable, taken.sealed, taken.conflict), (1, 0, 0), "{cut}: {taken:?}");
             assert_eq!(taken.accepted, before.len() as u64, "{cut}");
-            rig.stop();
+            fixture.stop();
         }
     }
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 /// A directory with chains in one folder and files in another.
-pub struct Rig {
+pub struct Fixture {
     pub dir: tempfile::TempDir,
 }
 
@@ -26,7 +26,7 @@ impl Said {
     }
 }
 
-impl Rig {
+impl Fixture {
     pub fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("files")).unwrap();

@@ -8,10 +8,11 @@ use crate::net::connections::ConnectionStats;
 use crate::net::limits::Limits;
 use crate::net::listener;
 use crate::net::rpc_status::{Any, BadRequest, RetryInfo, Status};
+use crate::net::windows::Windows;
 use crate::pipeline::batch::Receipt;
 use crate::pipeline::intake::{Intake, Job};
 use crate::pipeline::refusal::Refusal;
-use crate::receivers::otlp::join::Joins;
+use crate::receivers::otlp::join::ContentJoin;
 use crate::receivers::otlp::{OtlpService, OtlpState};
 use crate::receivers::stats::Counters;
 use bytes::Bytes;
@@ -42,11 +43,11 @@ pub(super) enum Verdict {
     Refuse(Refusal),
     /// Dies with the job unanswered.
     Vanish,
-    /// Keeps jobs until [`Rig::release`].
+    /// Keeps jobs until [`Fixture::release`].
     Hold,
 }
 
-pub(super) struct Rig {
+pub(super) struct Fixture {
     pub(super) addr: SocketAddr,
     pub(super) intake: Intake,
     pub(super) counters: Arc<Counters>,
@@ -66,7 +67,7 @@ pub(super) fn small_limits() -> Limits {
 /// How long content waits for its span: in a test, until it is there.
 const JOIN_WAIT: Duration = Duration::from_secs(3600);
 
-/// What may be in flight behind every rig.
+/// What may be in flight behind every fixture.
 pub(super) const IN_FLIGHT: usize = 10 << 20;
 
 /// A door with nothing else behind it.
@@ -90,7 +91,7 @@ impl Service<Request<Incoming>> for Only {
     }
 }
 
-impl Rig {
+impl Fixture {
     pub(super) fn new() -> Self {
         Self::with(small_limits())
     }
@@ -103,7 +104,7 @@ impl Rig {
         let counters = Arc::new(Counters::default());
         let (drain, drained) = watch::channel(false);
         let limits = Arc::new(limits);
-        let joins = Joins::new(JOIN_WAIT, IN_FLIGHT / 4, drained.clone());
+        let joins = ContentJoin::new(JOIN_WAIT, IN_FLIGHT / 4, drained.clone());
         let builder = Arc::new(Builder::new(false));
         let state = OtlpState::new(TenantRule::default(), joins, Arc::clone(&counters.otlp));
         let ingest = counters.otlp.signals.map(|stats| {
@@ -119,8 +120,9 @@ impl Rig {
             limits,
             drained,
             ConnectionStats::default(),
+            Windows::default(),
         ));
-        let rig = Self {
+        let fixture = Self {
             addr,
             intake,
             counters,
@@ -131,8 +133,8 @@ impl Rig {
             held: Arc::default(),
             subjects: Arc::default(),
         };
-        rig.start_writer(queue);
-        rig
+        fixture.start_writer(queue);
+        fixture
     }
 
     fn start_writer(&self, queue: mpsc::Receiver<Job>) {

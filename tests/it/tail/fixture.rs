@@ -14,17 +14,17 @@ use std::time::{Duration, Instant};
 pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// A directory for logs, one for records, and a configuration.
-pub struct Rig {
+pub struct Fixture {
     pub place: tempfile::TempDir,
 }
 
-impl Rig {
+impl Fixture {
     /// With these receivers, as YAML; `LOGS` in it is the directory of the logs.
     pub fn new(receivers: &str) -> Self {
-        let rig = Self { place: tempfile::tempdir().unwrap() };
-        fs::create_dir(rig.logs()).unwrap();
-        rig.configure(receivers);
-        rig
+        let fixture = Self { place: tempfile::tempdir().unwrap() };
+        fs::create_dir(fixture.logs()).unwrap();
+        fixture.configure(receivers);
+        fixture
     }
 
     pub fn configure(&self, receivers: &str) {
@@ -241,9 +241,9 @@ fn install_logrotate() {
 }
 
 /// Only for its side effect: nothing else may be said of these chains.
-pub fn assert_intact(rig: &Rig) {
-    for file in files(&rig.records()) {
+pub fn assert_intact(fixture: &Fixture) {
+    for file in files(&fixture.records()) {
         assert!(!records(&file).is_empty());
     }
-    crate::support::chains::assert_verified(&rig.records());
+    crate::support::chains::assert_verified(&fixture.records());
 }

@@ -14,24 +14,24 @@ const REMEMBERED: usize = 8 << 20;
 
 /// Records that would be sealed, by tenant and action.
 #[derive(Clone, Debug, Default)]
-pub struct Outlook {
+pub struct DryRun {
     counts: Arc<Mutex<Counts>>,
 }
 
 /// By tenant, `None` for the local chain, and by what the action is called.
 pub type Counts = BTreeMap<(Option<String>, String), u64>;
 
-impl Outlook {
+impl DryRun {
     /// A writer that only counts, and the way to it.
     ///
     /// # Errors
     /// No thread can be had.
     pub fn open(max_in_flight: usize) -> std::io::Result<(Self, Intake)> {
-        let outlook = Self::default();
+        let dry_run = Self::default();
         let (jobs, queue) = channel();
-        let counting = outlook.clone();
-        std::thread::Builder::new().name("halod-outlook".into()).spawn(move || counting.run(&queue))?;
-        Ok((outlook, Intake::new(jobs, max_in_flight, Arc::default())))
+        let counting = dry_run.clone();
+        std::thread::Builder::new().name("halod-dry_run".into()).spawn(move || counting.run(&queue))?;
+        Ok((dry_run, Intake::new(jobs, max_in_flight, Arc::default())))
     }
 
     fn run(&self, queue: &Receiver<Job>) {
@@ -56,7 +56,7 @@ impl Outlook {
                 *counts.entry(name).or_insert(0) += 1;
             }
             drop(counts);
-            // Who asked may have been told to stop.
+            // The import that asked may have stopped meanwhile.
             reply.send(Ok(receipt));
         }
     }

@@ -1,6 +1,6 @@
 //! Logs in a directory, an engine that can be stopped and started, and what it sealed.
 
-use crate::import::chunk::{Reason, Sheet, Taken};
+use crate::import::chunk::{FileMeta, Reason, Taken};
 use crate::import::importer::Importer;
 use crate::import::position;
 use crate::import::run::{self, Import, Observer, Summary};
@@ -14,7 +14,7 @@ use crate::pipeline::writer::{self, WriterEnd, WriterHandle};
 use crate::receivers::lines::read::{Reader, Told};
 use crate::receivers::lines::split::{Lines, Mark, Splitter};
 use crate::receivers::otlp::OtlpState;
-use crate::receivers::otlp::join::Joins;
+use crate::receivers::otlp::join::ContentJoin;
 use crate::receivers::stats::Counters;
 use crate::receivers::tail::preview::Following;
 use crate::receivers::tail::seal::{Block, Shop};
@@ -37,7 +37,7 @@ use tokio::task::JoinHandle;
 const LIMIT: Duration = Duration::from_secs(60);
 const IN_FLIGHT: usize = 4 << 20;
 
-pub(super) struct Rig {
+pub(super) struct Fixture {
     pub(super) place: tempfile::TempDir,
     pub(super) settings: Settings,
     pub(super) max_open: usize,
@@ -61,7 +61,7 @@ pub(super) struct Sealed {
     pub(super) lines: Vec<String>,
 }
 
-impl Rig {
+impl Fixture {
     pub(super) fn new(include: &[&str]) -> Self {
         let place = tempfile::tempdir().unwrap();
         fs::create_dir(place.path().join("logs")).unwrap();
@@ -96,6 +96,7 @@ impl Rig {
             max_tenants: 100,
             journal_size: 1 << 20,
             patience: Duration::from_secs(10),
+            read_at_once: 256 << 10,
         };
         let lock = Arc::new(halod_chain::directory::open(&directory).unwrap());
         let (store, _) = Store::open(settings, Arc::new(OsDisk)).unwrap();
@@ -181,7 +182,7 @@ impl Rig {
         let rule = TenantRule { attributes: Vec::new(), headers: Vec::new() };
         let (_stop, stopping) = watch::channel(false);
         let _guard = self.runtime.enter();
-        let joins = Joins::new(Duration::ZERO, 0, stopping.clone());
+        let joins = ContentJoin::new(Duration::ZERO, 0, stopping.clone());
         let counters = &running.counters;
         let state = Arc::new(OtlpState::new(rule, joins, Arc::clone(&counters.otlp)));
         let import = Ingest::of_files(running.intake.clone(), builder, Arc::clone(&counters.import));
@@ -252,7 +253,7 @@ impl Rig {
 
     /// Waits until the numbers below `count` are sealed.
     pub(super) fn wait_for(&self, count: u64) {
-        self.wait(&format!("{count} lines"), |rig| rig.sealed().numbers.len() as u64 >= count);
+        self.wait(&format!("{count} lines"), |fixture| fixture.sealed().numbers.len() as u64 >= count);
     }
 
     pub(super) fn assert_once(&self, count: u64) {
@@ -271,14 +272,14 @@ impl Rig {
 struct Silent;
 
 impl Observer for Silent {
-    fn opened(&mut self, _: &Input, _: &Sheet, _: Option<position::Mark>) {}
+    fn opened(&mut self, _: &Input, _: &FileMeta, _: Option<position::Mark>) {}
     fn progress(&mut self, _: u64, _: &Taken) {}
     fn rejected(&mut self, _: &Input, _: &Reason) {}
     fn unreadable(&mut self, _: &Input, _: &SourceError) {}
     fn waiting(&mut self, _: &str) {}
 }
 
-impl Drop for Rig {
+impl Drop for Fixture {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             self.stop();

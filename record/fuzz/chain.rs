@@ -70,7 +70,7 @@ fn one(line: &[u8]) {
 fn again(line: &[u8]) {
     let whole = [line, b"\n"].concat();
     let Some(draft) = Draft::reopen(Tenant::Local, &whole) else { return };
-    let _ = draft.standing(&whole);
+    let _ = draft.compare_with(&whole);
     let id = scan_line(line).and_then(|facts| facts.record_id);
     if id.is_none_or(|id| id.as_bytes() != draft.id().text()) {
         return;

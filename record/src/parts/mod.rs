@@ -102,9 +102,9 @@ impl Builder {
     pub fn whole(&self, whole: Whole<'_>, tenant: &Tenant, scratch: &mut Scratch) -> Option<Draft> {
         let mut order: Vec<&Message> = whole.messages.iter().collect();
         order.sort_by_key(|message| (!message.fragment.opens, message.fragment.said, message.mark));
-        let mut told = order.iter();
-        let mut all = told.next()?.fragment.clone();
-        told.for_each(|message| all.lay(message.fragment.clone()));
+        let mut parts = order.iter();
+        let mut all = parts.next()?.fragment.clone();
+        parts.for_each(|message| all.lay(message.fragment.clone()));
         let id = RecordId::of_key(tenant, all.space, &all.id);
         let mut found = std::mem::take(&mut all.found);
         let trace = matches!(all.kind, Some(Kind::Trace));
@@ -120,7 +120,7 @@ impl Builder {
         }
         let mut draft = self.draft_with(&event, tenant, &found, scratch);
         let parts = order.iter().map(|message| (message.mark, self.update(message, id, tenant, scratch)));
-        draft.told_by(parts.collect());
+        draft.made_of(parts.collect());
         Some(draft)
     }
 

@@ -17,13 +17,13 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 
-/// Answers every request at one door. Cheap to clone.
+/// Answers every request at one listener, by the receiver whose it is. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Door {
+pub struct Router {
     receivers: Arc<Receivers>,
 }
 
-/// What can be reached at a door.
+/// What can be reached at a listener.
 #[derive(Debug)]
 pub struct Receivers {
     pub counters: Arc<Counters>,
@@ -37,7 +37,7 @@ pub struct Receivers {
 
 /// Whose request it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Room {
+enum Route {
     Otlp,
     Native,
     Langfuse,
@@ -46,7 +46,7 @@ enum Room {
     OpenAiAgents,
 }
 
-impl Room {
+impl Route {
     /// OTLP answers what nobody else knows: its answers tell which paths there are.
     fn of<B>(request: &Request<B>) -> Self {
         match request.uri().path() {
@@ -61,27 +61,27 @@ impl Room {
 }
 
 impl Receivers {
-    fn begin(&self, room: Room, transport: Transport) -> RequestEntry {
+    fn begin(&self, route: Route, transport: Transport) -> RequestEntry {
         let all = &*self.counters;
-        match room {
-            Room::Otlp => all.otlp.begin(transport),
-            Room::Native => all.native.begin(transport),
-            Room::Langfuse => all.langfuse.begin(transport),
-            Room::LangSmith => all.langsmith.begin(transport),
-            Room::LiteLlm => all.litellm.begin(transport),
-            Room::OpenAiAgents => all.openai_agents.begin(transport),
+        match route {
+            Route::Otlp => all.otlp.begin(transport),
+            Route::Native => all.native.begin(transport),
+            Route::Langfuse => all.langfuse.begin(transport),
+            Route::LangSmith => all.langsmith.begin(transport),
+            Route::LiteLlm => all.litellm.begin(transport),
+            Route::OpenAiAgents => all.openai_agents.begin(transport),
         }
     }
 }
 
-impl Door {
+impl Router {
     #[must_use]
     pub fn new(receivers: Receivers) -> Self {
         Self { receivers: Arc::new(receivers) }
     }
 }
 
-impl Service<Request<Incoming>> for Door {
+impl Service<Request<Incoming>> for Router {
     type Response = Response<Reply>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Response<Reply>, Infallible>> + Send>>;
@@ -89,16 +89,16 @@ impl Service<Request<Incoming>> for Door {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let receivers = Arc::clone(&self.receivers);
         Box::pin(async move {
-            let room = Room::of(&request);
+            let route = Route::of(&request);
             let transport = if is_grpc(request.headers()) { Transport::Grpc } else { Transport::Http };
-            let mut entry = receivers.begin(room, transport);
-            let response = match room {
-                Room::Otlp => receivers.otlp.answer(request, &mut entry).await,
-                Room::Native => receivers.native.answer(request, &mut entry).await,
-                Room::Langfuse => receivers.langfuse.answer(request, &mut entry).await,
-                Room::LangSmith => receivers.langsmith.answer(request, &mut entry).await,
-                Room::LiteLlm => receivers.litellm.answer(request, &mut entry).await,
-                Room::OpenAiAgents => receivers.openai_agents.answer(request, &mut entry).await,
+            let mut entry = receivers.begin(route, transport);
+            let response = match route {
+                Route::Otlp => receivers.otlp.answer(request, &mut entry).await,
+                Route::Native => receivers.native.answer(request, &mut entry).await,
+                Route::Langfuse => receivers.langfuse.answer(request, &mut entry).await,
+                Route::LangSmith => receivers.langsmith.answer(request, &mut entry).await,
+                Route::LiteLlm => receivers.litellm.answer(request, &mut entry).await,
+                Route::OpenAiAgents => receivers.openai_agents.answer(request, &mut entry).await,
             };
             entry.answer();
             Ok(response)

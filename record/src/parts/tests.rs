@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use super::*;
-use crate::draft::{GENESIS, Standing};
+use crate::draft::{Comparison, GENESIS};
 use crate::event::{Agent, Source, Status, Usage};
 use crate::json::{Json, Text};
 use crate::time;
@@ -152,7 +152,7 @@ proptest! {
         let again: Vec<Message> =
             messages.iter().zip(some).filter(|(_, some)| *some).map(|(message, _)| message.clone()).collect();
         if !again.is_empty() {
-            prop_assert!(matches!(whole(&builder, &again).standing(&sealed), Standing::Same));
+            prop_assert!(matches!(whole(&builder, &again).compare_with(&sealed), Comparison::Same));
         }
     }
 }
@@ -198,7 +198,7 @@ fn a_message_that_a_record_does_not_know_is_told_by_itself() {
     let (create, end, other) = (part(Some("x"), None), part(None, Some("r")), part(None, Some("s")));
     let sealed = line(&whole(&builder, std::slice::from_ref(&create)));
     let both = whole(&builder, &[create, end.clone()]);
-    let Standing::Apart(apart) = both.standing(&sealed) else { unreachable!("it says more") };
+    let Comparison::Apart(apart) = both.compare_with(&sealed) else { unreachable!("it says more") };
     let [update] = apart[..] else { unreachable!("only the end is new") };
     let update_line = line(update);
     let value: Value = serde_json::from_slice(&update_line).unwrap();
@@ -208,11 +208,11 @@ fn a_message_that_a_record_does_not_know_is_told_by_itself() {
     assert_eq!(value["data"], json!({ "amends": first["record_id"], "closes": true }));
     // It is the same whenever it comes, and another message is another.
     let alone = whole(&builder, std::slice::from_ref(&end));
-    let Standing::Apart(again) = alone.standing(&sealed) else { unreachable!("it says more") };
+    let Comparison::Apart(again) = alone.compare_with(&sealed) else { unreachable!("it says more") };
     assert_eq!(line(again[0]), update_line);
-    assert!(matches!(again[0].standing(&update_line), Standing::Same));
+    assert!(matches!(again[0].compare_with(&update_line), Comparison::Same));
     let other = whole(&builder, &[other]);
-    let Standing::Apart(others) = other.standing(&sealed) else { unreachable!("it says more") };
+    let Comparison::Apart(others) = other.compare_with(&sealed) else { unreachable!("it says more") };
     assert_ne!(others[0].id(), again[0].id());
 }
 
@@ -231,10 +231,10 @@ fn another_form_of_the_same_telemetry_says_nothing_new() {
     fragment.name = Some("other words".into());
     let mut exported = fragment.event(false);
     let draft = |event: &_| builder.draft(event, &Tenant::Local, &mut Scratch::default());
-    assert!(matches!(draft(&exported).standing(&line(&live)), Standing::Same));
-    assert!(matches!(live.standing(&line(&draft(&exported))), Standing::Same));
+    assert!(matches!(draft(&exported).compare_with(&line(&live)), Comparison::Same));
+    assert!(matches!(live.compare_with(&line(&draft(&exported))), Comparison::Same));
     exported.ended = Some(3_000_000_000_000);
-    assert!(matches!(draft(&exported).standing(&line(&live)), Standing::Conflict));
+    assert!(matches!(draft(&exported).compare_with(&line(&live)), Comparison::Conflict));
 }
 
 /// What halod says of a parent in `data` tells no message from another one: older versions did not say it.
@@ -251,7 +251,7 @@ fn a_message_is_known_whatever_is_said_of_its_parent() {
     assert_eq!(silent.mark(), told.mark());
     let sealed = line(&whole(&Builder::new(false), &[Message::read(&told.write()).unwrap()]));
     assert_eq!(value(&sealed)["data"]["parent_observation_id"], "p");
-    assert!(matches!(whole(&Builder::new(false), &[silent]).standing(&sealed), Standing::Same));
+    assert!(matches!(whole(&Builder::new(false), &[silent]).compare_with(&sealed), Comparison::Same));
 }
 
 #[test]

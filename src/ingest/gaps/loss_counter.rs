@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct LossCounter {
     pub(super) bytes: u64,
     pub(super) items: u64,
     pub(super) requests: u64,
@@ -24,7 +24,7 @@ pub(super) struct Tally {
     others: bool,
 }
 
-impl Tally {
+impl LossCounter {
     pub(super) fn of(loss: &Loss<'_>, now: u64) -> Self {
         Self {
             bytes: loss.bytes,
@@ -130,7 +130,7 @@ fn words(reason: &str) -> &str {
         "full" => "refused because too much was in flight",
         "disk_low" => "refused because the disk was nearly full",
         "stopping" => "refused because halod was stopping",
-        "slow_body" => "which came too slowly",
+        "slow_body" | "body_cut" => "which came too slowly",
         "abandoned" => "given up by the sender",
         _ => "refused because of a fault of halod or its disk",
     }
@@ -147,28 +147,28 @@ mod tests {
     #[test]
     fn a_loss_is_said_in_a_sentence() {
         let acme = Tenant::stored("acme");
-        let mut tally = Tally::default();
-        tally.add(&Tally::of(&loss("undecodable", Some(&acme), 100, 0), 1));
+        let mut counter = LossCounter::default();
+        counter.add(&LossCounter::of(&loss("undecodable", Some(&acme), 100, 0), 1));
         let first = "1 request, 100 bytes, which could not be decoded, is lost";
-        assert_eq!(tally.sentence(), first);
-        tally.add(&Tally::of(&loss("undecodable", Some(&acme), 87, 0), 2));
-        assert_eq!(tally.sentence(), "2 requests, 187 bytes, which could not be decoded, are lost");
-        tally.add(&Tally::of(&loss("rejected", None, 0, 3), 2));
+        assert_eq!(counter.sentence(), first);
+        counter.add(&LossCounter::of(&loss("undecodable", Some(&acme), 87, 0), 2));
+        assert_eq!(counter.sentence(), "2 requests, 187 bytes, which could not be decoded, are lost");
+        counter.add(&LossCounter::of(&loss("rejected", None, 0, 3), 2));
         let several = "3 requests, 3 items, 187 bytes, of which no record could be made or which could not be decoded, \
                        are lost; the tenant is not known";
-        assert_eq!(tally.sentence(), several);
+        assert_eq!(counter.sentence(), several);
     }
 
     #[test]
     fn the_local_chain_says_whose_the_losses_are() {
         let acme = Tenant::stored("acme");
-        let mut moved = Tally::of(&loss("full", Some(&acme), 1, 0), 1);
+        let mut moved = LossCounter::of(&loss("full", Some(&acme), 1, 0), 1);
         assert_eq!(moved.whose(), None);
         moved.move_to_local();
         assert_eq!(moved.whose().map(|(word, _)| word), Some("others"));
-        moved.add(&Tally::of(&loss("full", None, 1, 0), 1));
+        moved.add(&LossCounter::of(&loss("full", None, 1, 0), 1));
         assert_eq!(moved.whose().map(|(word, _)| word), Some("several"));
-        let mut unknown = Tally::of(&loss("full", None, 1, 0), 1);
+        let mut unknown = LossCounter::of(&loss("full", None, 1, 0), 1);
         unknown.move_to_local();
         assert_eq!(unknown.whose().map(|(word, _)| word), Some("unknown"));
     }

@@ -1,0 +1,12 @@
+//! What the fuzz target of the JSON reader does with its bytes; a test of the usual suite runs it as well.
+
+use halod_record::json::parse;
+use std::hint::black_box;
+
+pub(crate) fn json(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    match parse(text) {
+        Ok(parsed) => drop(black_box(parsed.clone())),
+        Err(error) => assert!(error.offset <= text.len() && error.line >= 1 && error.column >= 1),
+    }
+}

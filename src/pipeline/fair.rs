@@ -1,0 +1,329 @@
+//! Who comes into the next commit: every tenant that waits, before a second share of anybody's.
+//!
+//! Each tenant has a lane, in the order of its batches. A commit takes shares of the lanes in turn (deficit round
+//! robin, in bytes), and what has not come to its turn when the commit is large enough begins the next one. So a
+//! tenant that floods waits for itself, and all others for about one commit. A batch of several tenants is divided
+//! among their lanes and answered when all of it is done.
+
+use super::batch::Receipt;
+use super::intake::{Job, Permit, Reply};
+use super::refusal::Refusal;
+use halod_chain::commit::Work;
+use halod_record::draft::Draft;
+use halod_record::tenant::Tenant;
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+/// Bytes of drafts of one commit, but for the last draft: bounds how long one takes.
+const COMMIT: usize = 4 << 20;
+/// The least that one tenant's turn brings, so that a commit of many tenants takes more than a draft of each.
+const LEAST: usize = 16 << 10;
+
+/// How long a lane whose chain was asked for is left alone, unless it is told before what came of it.
+const PROBE: Duration = Duration::from_millis(1);
+
+/// All that waits for the writer.
+#[derive(Debug, Default)]
+pub(super) struct FairQueue {
+    lanes: HashMap<Tenant, Lane>,
+    /// The lanes, in the order of their turns.
+    turns: VecDeque<Tenant>,
+    requests: HashMap<u64, Request>,
+    last: u64,
+}
+
+/// What waits of one tenant.
+#[derive(Debug)]
+struct Lane {
+    parts: VecDeque<Part>,
+    /// Bytes that its turns have brought and it did not use; below zero what it used beyond them.
+    credit: isize,
+    blocked: Option<Blocked>,
+}
+
+/// A tenant whose chain can't be had.
+#[derive(Clone, Copy, Debug)]
+struct Blocked {
+    since: Instant,
+    /// When it is tried again.
+    until: Instant,
+}
+
+/// One tenant's drafts of one batch.
+#[derive(Debug)]
+struct Part {
+    request: u64,
+    came: Instant,
+    drafts: VecDeque<Draft>,
+}
+
+/// A batch, until all of it is done.
+#[derive(Debug)]
+struct Request {
+    /// Drafts that nothing became of yet.
+    open: usize,
+    receipt: Receipt,
+    refusal: Option<Refusal>,
+    reply: Reply,
+    /// Held until the answer is given.
+    _permit: Permit,
+}
+
+/// Some drafts of one lane, for one commit.
+#[derive(Debug)]
+pub(super) struct Share {
+    tenant: Tenant,
+    request: u64,
+    came: Instant,
+    /// Since when the chain can't be had, if it could not at the last try.
+    blocked: Option<Instant>,
+    asked: usize,
+    pub(super) work: Work,
+}
+
+impl FairQueue {
+    pub(super) fn is_empty(&self) -> bool {
+        self.turns.is_empty()
+    }
+
+    /// Whether anybody's turn may come at `now`.
+    pub(super) fn is_ready(&self, now: Instant) -> bool {
+        self.lanes.values().any(|lane| lane.may_go(now))
+    }
+
+    pub(super) fn push(&mut self, job: Job, now: Instant) {
+        let Job { batch, detailed, reply } = job;
+        if batch.drafts.is_empty() {
+            return reply.send(Ok(Receipt::default()));
+        }
+        self.last += 1;
+        let detail = detailed.then(Box::default);
+        let request = Request {
+            open: batch.drafts.len(),
+            receipt: Receipt { detail, ..Receipt::default() },
+            refusal: None,
+            reply,
+            _permit: batch.permit,
+        };
+        self.requests.insert(self.last, request);
+        for drafts in by_tenant(batch.drafts) {
+            let Some(tenant) = drafts.first().map(|draft| draft.tenant().clone()) else { continue };
+            let part = Part { request: self.last, came: now, drafts: drafts.into() };
+            if let Some(lane) = self.lanes.get_mut(&tenant) {
+                lane.parts.push_back(part);
+            } else {
+                self.turns.push_back(tenant.clone());
+                self.lanes.insert(tenant, Lane { parts: [part].into(), credit: 0, blocked: None });
+            }
+        }
+    }
+
+    /// What the next commit is of.
+    pub(super) fn take(&mut self, now: Instant) -> Vec<Share> {
+        let mut shares = Vec::new();
+        let mut room = COMMIT;
+        let turn = LEAST.max(COMMIT / self.turns.len().max(1));
+        while room > 0 && self.is_ready(now) {
+            for _ in 0..self.turns.len() {
+                let Some(tenant) = self.turns.pop_front() else { break };
+                let Some(lane) = self.lanes.get_mut(&tenant) else { continue };
+                if lane.may_go(now) {
+                    let turn = turn.cast_signed();
+                    lane.credit = (lane.credit + turn).min(turn);
+                    lane.take(&tenant, &mut room, &self.requests, &mut shares);
+                    if let Some(blocked) = &mut lane.blocked {
+                        // Not again in this commit.
+                        blocked.until = now + PROBE;
+                    }
+                }
+                if lane.parts.is_empty() {
+                    self.lanes.remove(&tenant);
+                } else {
+                    self.turns.push_back(tenant);
+                }
+                if room == 0 {
+                    break;
+                }
+            }
+        }
+        shares
+    }
+
+    /// Takes note of what became of a share: its drafts are linked and on disk, or refused. All of a refused batch
+    /// that waits in the same lane is refused with them.
+    pub(super) fn done(&mut self, mut share: Share, refusal: Option<Refusal>) {
+        self.note(&mut share);
+        let (number, mut refused) = (share.request, share.asked);
+        if let Some(lane) = self.lanes.get_mut(&share.tenant) {
+            match refusal {
+                None => lane.blocked = None,
+                Some(_) => refused += lane.drop_request(number),
+            }
+        }
+        let Some(request) = self.requests.get_mut(&number) else { return };
+        request.refusal = request.refusal.take().or(refusal);
+        request.open = request.open.saturating_sub(refused);
+        if request.open == 0
+            && let Some(Request { receipt, refusal, reply, .. }) = self.requests.remove(&number)
+        {
+            reply.send(refusal.map_or(Ok(receipt), Err));
+        }
+    }
+
+    /// Adds to the receipt what a commit did of a share.
+    fn note(&mut self, share: &mut Share) {
+        let Some(request) = self.requests.get_mut(&share.request) else { return };
+        let left = if share.work.failed.is_some() { share.asked } else { share.work.drafts.len() };
+        request.open = request.open.saturating_sub(share.asked - left);
+        share.asked = left;
+        let (receipt, work) = (&mut request.receipt, &mut share.work);
+        receipt.sealed += std::mem::take(&mut work.sealed);
+        receipt.duplicate += std::mem::take(&mut work.duplicate);
+        receipt.conflict += std::mem::take(&mut work.conflict);
+        if let (Some(all), Some(detail)) = (&mut receipt.detail, work.detail.take()) {
+            all.add(*detail);
+        }
+    }
+
+    /// Puts what is left of shares back to the front of their lanes, which are tried again after `pause`: their
+    /// chains can't be had. Returns what has waited for `patience`, to be refused.
+    pub(super) fn put_back(
+        &mut self,
+        shares: Vec<Share>,
+        now: Instant,
+        pause: Duration,
+        patience: Duration,
+    ) -> Vec<Share> {
+        let mut refused = Vec::new();
+        for mut share in shares.into_iter().rev() {
+            self.note(&mut share);
+            let since = share.blocked.unwrap_or(now);
+            let late = |came: Instant| now.duration_since(since.max(came)) >= patience;
+            let blocked = Some(Blocked { since, until: now + pause });
+            if late(share.came) {
+                if let Some(lane) = self.lanes.get_mut(&share.tenant) {
+                    lane.blocked = blocked;
+                    lane.give_up(&share.tenant, late, &mut refused);
+                }
+                refused.push(share);
+                continue;
+            }
+            let Share { tenant, request, came, work, .. } = share;
+            let lane = self.lanes.entry(tenant).or_insert_with_key(|tenant| {
+                self.turns.push_back(tenant.clone());
+                Lane { parts: VecDeque::new(), credit: 0, blocked }
+            });
+            lane.blocked = blocked;
+            if lane.parts.front().is_none_or(|part| part.request != request) {
+                lane.parts.push_front(Part { request, came, drafts: VecDeque::new() });
+            }
+            if let Some(part) = lane.parts.front_mut() {
+                work.drafts.into_iter().rev().for_each(|draft| part.drafts.push_front(draft));
+            }
+        }
+        refused
+    }
+
+    /// Refuses everything.
+    pub(super) fn refuse_all(&mut self, refusal: &Refusal) {
+        self.lanes.clear();
+        self.turns.clear();
+        for (_, request) in self.requests.drain() {
+            request.reply.send(Err(refusal.clone()));
+        }
+    }
+}
+
+impl Lane {
+    fn may_go(&self, now: Instant) -> bool {
+        self.blocked.is_none_or(|blocked| blocked.until <= now)
+    }
+
+    /// Takes what the credit and the room allow.
+    fn take(
+        &mut self,
+        tenant: &Tenant,
+        room: &mut usize,
+        requests: &HashMap<u64, Request>,
+        shares: &mut Vec<Share>,
+    ) {
+        while self.credit > 0
+            && *room > 0
+            && let Some(part) = self.parts.front_mut()
+        {
+            let (mut count, mut bytes) = (0, 0);
+            // Whether its chain can be had is found out by one.
+            let most = if self.blocked.is_some() { 1 } else { usize::MAX };
+            for draft in part.drafts.iter().take(most) {
+                if bytes >= self.credit.unsigned_abs() || bytes >= *room {
+                    break;
+                }
+                bytes += draft.len();
+                count += 1;
+            }
+            let detailed =
+                requests.get(&part.request).is_some_and(|request| request.receipt.detail.is_some());
+            let drafts: Vec<Draft> = part.drafts.drain(..count).collect();
+            let detail = detailed.then(Box::default);
+            shares.push(Share {
+                tenant: tenant.clone(),
+                request: part.request,
+                came: part.came,
+                blocked: self.blocked.map(|blocked| blocked.since),
+                asked: drafts.len(),
+                work: Work { drafts, detail, ..Work::default() },
+            });
+            self.credit -= bytes.cast_signed();
+            *room = room.saturating_sub(bytes);
+            if part.drafts.is_empty() {
+                self.parts.pop_front();
+            }
+            if self.blocked.is_some() {
+                break;
+            }
+        }
+    }
+
+    /// Takes out the parts that are `late`.
+    fn give_up(&mut self, tenant: &Tenant, late: impl Fn(Instant) -> bool, refused: &mut Vec<Share>) {
+        for part in std::mem::take(&mut self.parts) {
+            if !late(part.came) {
+                self.parts.push_back(part);
+                continue;
+            }
+            let Part { request, came, drafts } = part;
+            let work = Work { drafts: drafts.into(), ..Work::default() };
+            let (tenant, asked) = (tenant.clone(), work.drafts.len());
+            refused.push(Share { tenant, request, came, blocked: None, asked, work });
+        }
+    }
+
+    /// Drops what waits of a request. Returns how many drafts these were.
+    fn drop_request(&mut self, request: u64) -> usize {
+        let of = |part: &&Part| part.request == request;
+        let dropped = self.parts.iter().filter(of).map(|part| part.drafts.len()).sum();
+        self.parts.retain(|part| part.request != request);
+        dropped
+    }
+}
+
+/// The drafts of a batch, tenant by tenant, each in the order of the batch.
+fn by_tenant(drafts: Vec<Draft>) -> Vec<Vec<Draft>> {
+    if drafts.windows(2).all(|two| two[0].tenant() == two[1].tenant()) {
+        return vec![drafts];
+    }
+    let mut places: HashMap<Tenant, usize> = HashMap::new();
+    let mut divided: Vec<Vec<Draft>> = Vec::new();
+    for draft in drafts {
+        let at = *places.entry(draft.tenant().clone()).or_insert_with(|| {
+            divided.push(Vec::new());
+            divided.len() - 1
+        });
+        divided[at].push(draft);
+    }
+    divided
+}
+
+#[cfg(test)]
+#[path = "fair_tests.rs"]
+mod tests;
