@@ -1,5 +1,6 @@
 //! Answers as LangSmith's server gives them: JSON, with `detail` where something is wrong.
 
+use super::reading::Project;
 use crate::net::answer::{Reply, json, shorten};
 use crate::net::limits::Limits;
 use crate::net::status::Fault;
@@ -48,14 +49,13 @@ pub(super) fn projects() -> Response<Reply> {
 }
 
 /// A project as it was asked for: runs name theirs by themselves.
-pub(super) fn project(asked: &Value) -> Response<Reply> {
-    let said = |key: &str| asked.get(key).filter(|said| !said.is_null()).cloned();
+pub(super) fn project(asked: Project) -> Response<Reply> {
     ok(&value!({
-        "id": said("id").unwrap_or_else(|| NIL.into()),
-        "name": said("name"),
-        "start_time": said("start_time").unwrap_or_else(|| "1970-01-01T00:00:00+00:00".into()),
+        "id": asked.id.unwrap_or_else(|| NIL.into()),
+        "name": asked.name,
+        "start_time": asked.start_time.unwrap_or_else(|| "1970-01-01T00:00:00+00:00".into()),
         "tenant_id": NIL,
-        "reference_dataset_id": said("reference_dataset_id"),
+        "reference_dataset_id": asked.reference_dataset_id,
     }))
 }
 

@@ -138,7 +138,7 @@ impl LangSmithService {
             Route::Info => return Ok(answer::info(&self.ingest.limits)),
             Route::Settings => return Ok(answer::settings()),
             Route::Projects => return Ok(answer::projects()),
-            Route::Project => return self.project(head, reader).await,
+            Route::Project => return self.project(head, claim, reader).await,
             Route::Multipart => Asked::Form(form_boundary(head)?),
             Route::Batch => Asked::Batch,
             Route::Post => Asked::Post,
@@ -186,12 +186,13 @@ impl LangSmithService {
     async fn project(
         &self,
         head: &Parts,
+        claim: HeaderClaim,
         reader: &mut Reader<'_, Incoming>,
     ) -> Result<Response<Reply>, Fault> {
         let body = self.ingest.read(head, reader).await?;
-        let asked = serde_json::from_slice(&body.bytes)
-            .map_err(|error| Fault::Undecodable(format!("the body is not JSON: {error}")))?;
-        Ok(answer::project(&asked))
+        // Nothing of it is kept, but reading it is charged as any other body is.
+        let (_, project) = self.ingest.work(body, claim, |bytes, _| reading::project(bytes)).await?;
+        Ok(answer::project(project))
     }
 }
 

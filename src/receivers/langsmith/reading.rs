@@ -49,6 +49,30 @@ pub(super) fn read(
     }
 }
 
+/// A project as a client asks for it.
+#[derive(Debug)]
+pub(super) struct Project {
+    pub(super) id: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) start_time: Option<String>,
+    pub(super) reference_dataset_id: Option<String>,
+}
+
+/// Reads the body by which a client makes a project.
+///
+/// # Errors
+/// The body is not JSON.
+pub(super) fn project(bytes: &[u8]) -> Result<Project, Fault> {
+    let asked = whole(bytes)?;
+    let said = |key: &str| asked.get(key).and_then(Json::as_str).map(str::to_owned);
+    Ok(Project {
+        id: said("id"),
+        name: said("name"),
+        start_time: said("start_time"),
+        reference_dataset_id: said("reference_dataset_id"),
+    })
+}
+
 /// What of a request has been read so far.
 struct Reading<'r> {
     homes: &'r Homes,

@@ -161,6 +161,7 @@ fn json_bombs() -> Vec<Bomb> {
             "/runs/batch",
             format!(r#"{{"post":[{{"id":"a","inputs":{{"a":{dense}}}}}]}}"#),
         ),
+        named("LangSmith, a project", "/sessions", format!(r#"{{"name":"a","extra":{dense}}}"#)),
         named("LangSmith, items", "/runs/batch", format!(r#"{{"post":{}}}"#, many(run, 200_000))),
         Bomb {
             name: "LangSmith, a part",
