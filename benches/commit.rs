@@ -124,6 +124,7 @@ fn main() {
             directory: scratch.path().join("halod"),
             open_chains: 2048,
             max_tenants: 10_000,
+            new_chains: None,
             journal_size: 64 << 20,
             patience: Duration::from_secs(10),
             read_at_once: 256 << 10,

@@ -1,6 +1,7 @@
 //! How many chains there are, against how many there may be.
 
 use super::error::ChainUnusable;
+use super::rate::{Bucket, Rate};
 use halod_record::tenant::Tenant;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -15,26 +16,43 @@ pub(super) struct Census {
     limit: usize,
     chains: usize,
     counted: Instant,
+    rate: Option<(Rate, Bucket)>,
 }
 
 impl Census {
-    pub(super) fn take(directory: &Path, limit: usize) -> Self {
-        let chains = count(directory).unwrap_or(0);
-        Self { directory: directory.to_owned(), limit, chains, counted: Instant::now() }
+    pub(super) fn take(directory: &Path, limit: usize, rate: Option<Rate>) -> Self {
+        let (chains, counted) = (count(directory).unwrap_or(0), Instant::now());
+        let rate = rate.map(|rate| (rate, Bucket::default()));
+        Self { directory: directory.to_owned(), limit, chains, counted, rate }
     }
 
     /// Counts one more chain, if there may be one: that of the records without a tenant always may.
-    /// `begun` tells how many chains have no file yet.
+    /// `begun` tells how many chains have no file yet, `limited` whether the rate holds.
     ///
     /// # Errors
-    /// [`ChainUnusable::TooMany`].
-    pub(super) fn admit(&mut self, tenant: &Tenant, begun: impl Fn() -> usize) -> Result<(), ChainUnusable> {
+    /// [`ChainUnusable::TooMany`], [`ChainUnusable::TooSoon`].
+    pub(super) fn admit(
+        &mut self,
+        tenant: &Tenant,
+        limited: bool,
+        begun: impl Fn() -> usize,
+    ) -> Result<(), ChainUnusable> {
         if self.chains >= self.limit && self.counted.elapsed() >= AGAIN {
             self.counted = Instant::now();
             self.chains = count(&self.directory).map_or(self.chains, |on_disk| on_disk + begun());
         }
         if self.chains >= self.limit && *tenant != Tenant::Local {
             return Err(ChainUnusable::TooMany(self.limit));
+        }
+        if let Some((rate, bucket)) = &mut self.rate
+            && limited
+            && *tenant != Tenant::Local
+        {
+            let now = Instant::now();
+            if bucket.left(rate, now) == 0 {
+                return Err(ChainUnusable::TooSoon(bucket.until(1, rate, now)));
+            }
+            bucket.take(1, rate, now);
         }
         self.chains += 1;
         Ok(())
@@ -54,7 +72,7 @@ fn count(directory: &Path) -> Option<usize> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
 
@@ -65,15 +83,28 @@ mod tests {
             std::fs::write(dir.path().join(name), "").unwrap();
         }
         std::fs::create_dir(dir.path().join("d.jsonl")).unwrap();
-        let mut census = Census::take(dir.path(), 3);
+        let mut census = Census::take(dir.path(), 3, None);
         let new = Tenant::stored("new");
-        census.admit(&new, || 0).unwrap();
-        assert!(matches!(census.admit(&new, || 0), Err(ChainUnusable::TooMany(3))));
-        census.admit(&Tenant::Local, || 0).unwrap();
+        census.admit(&new, true, || 0).unwrap();
+        assert!(matches!(census.admit(&new, true, || 0), Err(ChainUnusable::TooMany(3))));
+        census.admit(&Tenant::Local, true, || 0).unwrap();
         std::fs::remove_file(dir.path().join("a.jsonl")).unwrap();
-        assert!(census.admit(&new, || 1).is_err(), "counted again only after a while");
+        assert!(census.admit(&new, true, || 1).is_err(), "counted again only after a while");
         census.counted = Instant::now().checked_sub(AGAIN).unwrap();
-        census.admit(&new, || 1).unwrap();
-        assert!(census.admit(&new, || 2).is_err());
+        census.admit(&new, true, || 1).unwrap();
+        assert!(census.admit(&new, true, || 2).is_err());
+    }
+    #[test]
+    fn chains_begin_at_the_rate_that_is_set_but_for_what_is_not_limited() {
+        let dir = tempfile::tempdir().unwrap();
+        let minute = Duration::from_secs(60);
+        let mut census = Census::take(dir.path(), 100, Some(Rate::new(2, minute, minute)));
+        let new = Tenant::stored("new");
+        census.admit(&new, true, || 0).unwrap();
+        census.admit(&new, true, || 0).unwrap();
+        let Err(ChainUnusable::TooSoon(wait)) = census.admit(&new, true, || 0) else { panic!("a third") };
+        assert!(wait > minute / 3 && wait <= minute / 2, "{wait:?}");
+        census.admit(&new, false, || 0).unwrap();
+        census.admit(&Tenant::Local, true, || 0).unwrap();
     }
 }

@@ -22,12 +22,20 @@ pub struct Work {
     pub drafts: Vec<Draft>,
     /// What the drafts that are left wait for.
     pub waits_for: Option<WaitsFor>,
+    /// Whether the rate at which chains may begin holds for it.
+    pub limited: bool,
+    /// Whether only what was sealed before is looked for. What was not is dropped, see [`Self::dropped`].
+    pub nothing_new: bool,
     pub sealed: u32,
+    /// Bytes of the drafts that were sealed.
+    pub bytes: u64,
     pub duplicate: u32,
     /// How many of the sealed contradict an earlier record of the same origin.
     pub conflict: u32,
     /// Why some drafts could not be sealed and should be sent again.
     pub failed: Option<Arc<ChainUnusable>>,
+    /// Whether some drafts are to be sent again because they are new.
+    pub dropped: bool,
     /// Filled where it is there: most requests don't ask.
     pub detail: Option<Box<Detail>>,
 }
@@ -128,10 +136,12 @@ struct Tally {
     sealed: u32,
     duplicate: u32,
     conflict: u32,
+    bytes: u64,
 }
 
 impl Tally {
-    fn add(&mut self, fate: Fate) {
+    fn add(&mut self, fate: Fate, bytes: usize) {
+        self.bytes += if fate == Fate::Duplicate { 0 } else { bytes as u64 };
         self.sealed += u32::from(fate != Fate::Duplicate);
         self.duplicate += u32::from(fate == Fate::Duplicate);
         self.conflict += u32::from(fate == Fate::Conflict);
@@ -248,7 +258,7 @@ impl Store {
             for (d, draft) in work.drafts.iter().enumerate() {
                 let group = match last {
                     Some((tenant, group)) if draft.tenant() == tenant => group,
-                    _ => match self.chain_of(draft.tenant()) {
+                    _ => match self.chain_of(draft.tenant(), work.limited) {
                         Ok(chain) => *group_of.entry(chain).or_insert_with(|| {
                             groups.push(Group { chain, items: Vec::new() });
                             groups.len() - 1
@@ -339,17 +349,25 @@ impl Store {
         let at = group.chain;
         let mut section = Section::new(at, self.entry.bytes.len(), moment);
         for notice in notices {
-            self.seal_one(&mut section, notice)?;
+            self.seal_one(&mut section, notice, false)?;
         }
         let mut tallies: Vec<(usize, Tally)> = Vec::new();
         let mut next = from;
         while let Some(&(w, d)) = group.items.get(next) {
-            let draft = &works[w].drafts[d];
+            let Work { nothing_new, dropped, ref drafts, .. } = works[w];
+            if dropped {
+                next += 1;
+                continue;
+            }
+            let draft = &drafts[d];
             if next > from && self.entry_is_full(draft.len()) {
                 break;
             }
-            let asked = draft.id();
-            let (fate, record) = self.seal_one(&mut section, draft)?;
+            let (asked, bytes) = (draft.id(), draft.len());
+            let Some((fate, record)) = self.seal_one(&mut section, draft, nothing_new)? else {
+                works[w].dropped = true;
+                continue;
+            };
             if let Some(detail) = works[w].detail.as_deref_mut() {
                 detail.fates.push(Told { asked, record, fate });
                 if detail.chains.last() != Some(&at) {
@@ -357,10 +375,10 @@ impl Store {
                 }
             }
             match tallies.last_mut() {
-                Some((work, tally)) if *work == w => tally.add(fate),
+                Some((work, tally)) if *work == w => tally.add(fate, bytes),
                 _ => {
                     let mut tally = Tally::default();
-                    tally.add(fate);
+                    tally.add(fate, bytes);
                     tallies.push((w, tally));
                 }
             }
@@ -408,7 +426,13 @@ impl Store {
         due
     }
 
-    fn seal_one(&mut self, section: &mut Section<'_>, draft: &Draft) -> Result<(Fate, RecordId), ChainError> {
+    /// `None` where it would be sealed, and nothing new may be.
+    fn seal_one(
+        &mut self,
+        section: &mut Section<'_>,
+        draft: &Draft,
+        nothing_new: bool,
+    ) -> Result<Option<(Fate, RecordId)>, ChainError> {
         let id = draft.id();
         let Some(line) = self.sealed_as(section.at, section.start, id)? else {
             if let Some(action) = draft.content_of()
@@ -416,32 +440,41 @@ impl Store {
             {
                 section.found(action);
                 if draft.is_told_in(&line) {
-                    return Ok((Fate::Duplicate, action));
+                    return Ok(Some((Fate::Duplicate, action)));
                 }
             }
+            if nothing_new {
+                return Ok(None);
+            }
             self.append(section, draft)?;
-            return Ok((Fate::Sealed, id));
+            return Ok(Some((Fate::Sealed, id)));
         };
         section.found(id);
         match draft.compare_with(&line) {
-            Comparison::Same => return Ok((Fate::Duplicate, id)),
+            Comparison::Same => return Ok(Some((Fate::Duplicate, id))),
             Comparison::Apart(content) => {
                 let mut fate = Fate::Duplicate;
                 for draft in content {
-                    if self.seal_one(section, draft)?.0 != Fate::Duplicate {
-                        fate = Fate::Sealed;
+                    match self.seal_one(section, draft, nothing_new)? {
+                        None => return Ok(None),
+                        Some((Fate::Duplicate, _)) => {}
+                        Some(_) => fate = Fate::Sealed,
                     }
                 }
-                return Ok((fate, id));
+                return Ok(Some((fate, id)));
             }
             Comparison::Conflict => {}
         }
         let draft = draft.conflicting_with(id);
         let known = self.sealed_as(section.at, section.start, draft.id())?.is_some();
-        if !known {
-            self.append(section, &draft)?;
+        if known {
+            return Ok(Some((Fate::Duplicate, draft.id())));
         }
-        Ok((if known { Fate::Duplicate } else { Fate::Conflict }, draft.id()))
+        if nothing_new {
+            return Ok(None);
+        }
+        self.append(section, &draft)?;
+        Ok(Some((Fate::Conflict, draft.id())))
     }
 
     fn append(&mut self, section: &mut Section<'_>, draft: &Draft) -> Result<(), ChainError> {
@@ -513,6 +546,7 @@ impl Store {
                         work.sealed += tally.sealed;
                         work.duplicate += tally.duplicate;
                         work.conflict += tally.conflict;
+                        work.bytes += tally.bytes;
                     }
                 }
                 Err(why) if why.is_of_the_volume() => return Err(why.into()),

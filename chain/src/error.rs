@@ -3,6 +3,7 @@
 use super::index::IndexError;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Final for the whole store: nothing may be written after it.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +51,10 @@ pub enum ChainUnusable {
         "there are {0} chains, as many as storage.max_tenants allows: a tenant that has none is refused; raise the limit, or move chains away"
     )]
     TooMany(usize),
+    #[error(
+        "more chains begin than limits.per_tenant.new_chains_per_minute allows: a tenant that has none is refused for now"
+    )]
+    TooSoon(Duration),
     #[error("cannot {doing} {}: {source}", path.display())]
     Io { doing: &'static str, path: PathBuf, source: io::Error },
 }

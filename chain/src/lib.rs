@@ -24,6 +24,7 @@ pub mod index;
 pub mod journal;
 mod names;
 mod parents;
+pub mod rate;
 pub mod reader;
 mod replay;
 pub mod scan;

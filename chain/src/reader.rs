@@ -294,7 +294,7 @@ impl Store {
         while self.reader.chains.len() < BESIDE
             && let Some(Found { tenant, stem, .. }) = self.reader.found.pop_front()
         {
-            let Ok(at) = self.chain_of(&tenant) else { continue };
+            let Ok(at) = self.chain_of(&tenant, false) else { continue };
             let chain = &self.chains[at];
             if *chain.stem == *stem && chain.file_id.is_none() && chain.reading.is_none() {
                 self.come_for(at);

@@ -7,6 +7,7 @@ use super::error::{ChainError, ChainUnusable};
 use super::index::{Index, Opened, Position};
 use super::journal::{Entry, Journal};
 use super::names::{Name, names};
+use super::rate::Rate;
 use super::reader::Reader;
 use super::replay::{Replay, missing};
 use super::scan::{Scan, first_is_of, scan};
@@ -35,6 +36,8 @@ pub struct Settings {
     pub open_chains: usize,
     /// Chains that may be on disk: beyond them no tenant gets its first one.
     pub max_tenants: usize,
+    /// How many chains may begin in a time, where that is limited.
+    pub new_chains: Option<Rate>,
     /// Bytes of both journal segments together.
     pub journal_size: u64,
     /// How long a tenant is refused whose chain can't be had, before its files are looked at again: each
@@ -131,7 +134,7 @@ impl Store {
         }
         // After this the journal tells nothing more of what was found.
         journal.start()?;
-        let census = Census::take(&settings.directory, settings.max_tenants);
+        let census = Census::take(&settings.directory, settings.max_tenants, settings.new_chains);
         let reader = Reader::start(&settings, &index)?;
         let store = Self {
             settings,
@@ -176,8 +179,9 @@ impl Store {
         self.chains.len()
     }
 
-    /// The chain of a tenant, which may not have been looked at yet.
-    pub(super) fn chain_of(&mut self, tenant: &Tenant) -> Result<usize, ChainUnusable> {
+    /// The chain of a tenant, which may not have been looked at yet. `limited` tells whether the rate at which
+    /// chains may begin holds.
+    pub(super) fn chain_of(&mut self, tenant: &Tenant, limited: bool) -> Result<usize, ChainUnusable> {
         if let Some(&at) = self.by_tenant.get(tenant) {
             return Ok(at);
         }
@@ -187,7 +191,7 @@ impl Store {
             let chains = &self.chains;
             let begun =
                 || chains.iter().filter(|chain| chain.file_id.is_none() && !chain.path.exists()).count();
-            self.census.admit(tenant, begun)?;
+            self.census.admit(tenant, limited, begun)?;
         }
         let at = self.chains.len();
         self.chains.push(self.unseen(tenant.clone(), names));

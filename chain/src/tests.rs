@@ -3,6 +3,7 @@
 
 mod clock;
 mod faults;
+mod limits;
 mod parents;
 mod reading;
 mod whose;
@@ -60,7 +61,15 @@ fn draft_of(id: &str, span: u64, tool: &str) -> Draft {
 fn settings(dir: &Path) -> Settings {
     let patience = Duration::from_secs(10);
     let (directory, read_at_once) = (dir.into(), u64::MAX);
-    Settings { directory, open_chains: 4, max_tenants: 1000, journal_size: 2 << 20, patience, read_at_once }
+    Settings {
+        directory,
+        open_chains: 4,
+        max_tenants: 1000,
+        new_chains: None,
+        journal_size: 2 << 20,
+        patience,
+        read_at_once,
+    }
 }
 
 fn open(dir: &Path) -> Store {

@@ -2,6 +2,7 @@
 
 mod file_log;
 mod import;
+mod limits;
 mod tees;
 mod tokens;
 
@@ -42,6 +43,7 @@ pub(super) fn config(root: &Node, env: Lookup<'_>) -> Result<Config, ConfigError
     reader.mebibytes("pipeline.max_in_flight_mib", 1..=65_536, |bytes| {
         config.pipeline.max_in_flight = usize::try_from(bytes).unwrap_or(usize::MAX);
     });
+    config.per_tenant = reader.per_tenant();
     let flags = [("true", true), ("false", false)];
     reader.choice("records.hash_only", &flags, &mut config.records.hash_only);
     reader.endpoint("admin.endpoint", &mut config.admin);

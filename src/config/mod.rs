@@ -21,6 +21,7 @@ use std::time::Duration;
 use crate::import::folder::Folders;
 use crate::ingest::claim::TenantRule;
 use crate::net::limits::Limits;
+use crate::pipeline::rates::PerTenant;
 use crate::receivers::langfuse::Keys;
 use crate::receivers::langsmith;
 use crate::receivers::native::tokens::Tokens;
@@ -57,6 +58,8 @@ pub struct Config {
     pub tenant: TenantRule,
     pub storage: StorageSettings,
     pub pipeline: PipelineSettings,
+    /// How much of each tenant is sealed in a time.
+    pub per_tenant: PerTenant,
     pub records: RecordSettings,
     /// Where health and metrics are served.
     pub admin: Endpoint,
@@ -156,6 +159,7 @@ impl Default for Config {
             tenant: TenantRule::default(),
             storage: StorageSettings::default(),
             pipeline: PipelineSettings::default(),
+            per_tenant: PerTenant::default(),
             records: RecordSettings::default(),
             admin: Endpoint::loopback(13133),
             shutdown_timeout: Duration::from_secs(30),

@@ -57,6 +57,7 @@ storage:
   max_tenants: 10
   journal_size_mib: 11
 pipeline: { max_in_flight_mib: 12 }
+limits: { per_tenant: { records_per_second: 14, bytes_per_second: 1500, new_chains_per_minute: 16 } }
 admin: { endpoint: 0.0.0.0:13 }
 shutdown_timeout: 1m
 log: { level: debug, format: json }
@@ -85,6 +86,12 @@ log: { level: debug, format: json }
     };
     assert_eq!(config.storage, storage);
     assert_eq!(config.pipeline.max_in_flight, 12 << 20);
+    let per_tenant = PerTenant {
+        records_per_second: Some(14),
+        bytes_per_second: Some(1500),
+        new_chains_per_minute: Some(16),
+    };
+    assert_eq!(config.per_tenant, per_tenant);
     assert_eq!(config.admin.to_string(), "0.0.0.0:13");
     assert_eq!(config.shutdown_timeout, Duration::from_secs(60));
     assert_eq!(config.litellm_wait, Duration::from_secs(90));
@@ -250,6 +257,14 @@ fn each_mistake_has_its_place_and_its_remedy() {
         (
             "receivers: { gap_interval: 0s }\n",
             "h.yaml:1:28: receivers.gap_interval: must be at least 1s: a notice for every refusal would fill the chain",
+        ),
+        (
+            "limits: { per_tenant: { bytes_per_second: 100 } }\n",
+            "h.yaml:1:43: limits.per_tenant.bytes_per_second: must be a whole number from 1024 to 1099511627776, not `100`",
+        ),
+        (
+            "limits: { per_tenant: { records_per_second: 0 } }\n",
+            "h.yaml:1:45: limits.per_tenant.records_per_second: must be a whole number from 1 to 1099511627776, not `0`",
         ),
         ("storage: { directory: [a] }\n", "h.yaml:1:23: storage.directory: must be a single value"),
         ("storage: { directory: '' }\n", "h.yaml:1:23: storage.directory: must be a path"),

@@ -48,6 +48,7 @@ impl Receiving<'_> {
             stats: Arc::clone(stats),
             tee,
             gaps: Some(self.gaps.clone()),
+            limited: true,
         }
     }
 

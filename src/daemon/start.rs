@@ -169,6 +169,7 @@ fn recover(config: &Config, open_chains: usize, stats: &Stats) -> Result<(Store,
         directory: storage.directory.clone(),
         open_chains,
         max_tenants: storage.max_tenants,
+        new_chains: config.per_tenant.new_chains(),
         journal_size: storage.journal_size,
         patience: CHAIN_PATIENCE,
         read_at_once: READ_AT_ONCE,
@@ -196,6 +197,7 @@ fn settings(config: &Config, lock: Arc<directory::Lock>) -> writer::Settings {
         max_in_flight: config.pipeline.max_in_flight,
         directory: config.storage.directory.clone(),
         min_free_disk: config.storage.min_free_disk,
+        per_tenant: config.per_tenant,
         lock,
     }
 }

@@ -96,8 +96,10 @@ impl Gaps {
     /// Notes a request that was refused, if what it held is lost by that.
     pub fn refused(&self, sender: Sender, fault: &Fault, loss: Loss<'_>) {
         if loses(sender, fault) {
-            // A tenant that may have no chain can't be told in it.
-            let no_chain = *fault == Fault::Refused(Refusal::TooManyTenants);
+            // A tenant that may have no chain can't be told in it, and one that may have none yet shall not get it
+            // by that.
+            let no_chain =
+                matches!(fault, Fault::Refused(Refusal::TooManyTenants | Refusal::ChainRate { .. }));
             let tenant = loss.tenant.filter(|_| !no_chain);
             self.note(Loss { reason: fault.name(), tenant, ..loss });
         }

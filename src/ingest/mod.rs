@@ -49,13 +49,23 @@ pub struct Ingest {
     pub tee: Tee,
     /// Where its losses are told; `None` where the sender is told of each item, or halod reads the file itself.
     pub gaps: Option<Gaps>,
+    /// Whether its tenants' rates hold. They don't for files: one tenant's lines would keep all others' waiting.
+    pub limited: bool,
 }
 
 impl Ingest {
     /// The way of what halod reads from files itself.
     #[must_use]
     pub fn of_files(intake: Intake, builder: Arc<Builder>, stats: Arc<ReceiverStats>) -> Self {
-        Self { intake, builder, limits: Arc::default(), stats, tee: Tee::default(), gaps: None }
+        Self {
+            intake,
+            builder,
+            limits: Arc::default(),
+            stats,
+            tee: Tee::default(),
+            gaps: None,
+            limited: false,
+        }
     }
 
     /// Counts a request that is refused, and notes what it held if its sender, which tries again what

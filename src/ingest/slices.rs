@@ -82,7 +82,8 @@ impl RequestBuilder {
         let items = if self.uneven.is_empty() { items } else { items.weighing(weights) };
         let permit = self.take_out(bytes);
         self.slices.items += usable;
-        self.slices.pending = Some(self.ingest.intake.send(Batch::new(drafts, permit).told_to(items)));
+        let batch = Batch::new(drafts, permit).told_to(items).limited(self.ingest.limited);
+        self.slices.pending = Some(self.ingest.intake.send(batch));
         Ok(())
     }
 }

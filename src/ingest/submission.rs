@@ -151,5 +151,5 @@ fn hand_over(ingest: &Ingest, batch: Batch) -> Option<Pending> {
         batch.accounts.into_iter().for_each(|account| account.settle(Ok(&nothing)));
         return None;
     }
-    Some(ingest.intake.send(batch))
+    Some(ingest.intake.send(batch.limited(ingest.limited)))
 }

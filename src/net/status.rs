@@ -72,6 +72,11 @@ impl Fault {
             bad_request: false,
         };
         match self {
+            Self::Refused(Refusal::TenantRate { retry_after } | Refusal::ChainRate { retry_after }) => Row {
+                http: Http::TOO_MANY_REQUESTS,
+                grpc: Code::ResourceExhausted,
+                ..transient(*retry_after)
+            },
             Self::Refused(refusal) => match refusal.retry_after() {
                 Some(delay) => transient(delay),
                 None => permanent(Http::PAYLOAD_TOO_LARGE, Code::ResourceExhausted),
@@ -96,7 +101,7 @@ impl Fault {
     }
 
     /// Every [`Self::name`], in the order of [`Self::index`].
-    pub const NAMES: [&'static str; 17] = [
+    pub const NAMES: [&'static str; 19] = [
         "full",
         "too_large",
         "stopping",
@@ -114,6 +119,8 @@ impl Fault {
         "unauthenticated",
         "too_many_tenants",
         "body_cut",
+        "tenant_rate",
+        "chain_rate",
     ];
 
     /// Where this fault is counted.
@@ -137,6 +144,8 @@ impl Fault {
             Self::Unauthenticated(_) => 14,
             Self::Refused(Refusal::TooManyTenants) => 15,
             Self::Refused(Refusal::BodyCut) => 16,
+            Self::Refused(Refusal::TenantRate { .. }) => 17,
+            Self::Refused(Refusal::ChainRate { .. }) => 18,
         }
     }
 }
@@ -148,6 +157,7 @@ mod tests {
 
     fn every_fault() -> Vec<(Fault, u16, Code, Option<u64>)> {
         use Code::{InvalidArgument, ResourceExhausted, Unauthenticated, Unavailable, Unimplemented};
+        let retry_after = Duration::from_secs(7);
         let full = Refusal::Full { limit: 1, retry_after: Duration::from_secs(3) };
         vec![
             (full.into(), 503, Unavailable, Some(3)),
@@ -167,6 +177,8 @@ mod tests {
             (Fault::Unauthenticated("send a token"), 401, Unauthenticated, None),
             (Refusal::TooManyTenants.into(), 503, Unavailable, Some(60)),
             (Refusal::BodyCut.into(), 503, Unavailable, Some(1)),
+            (Refusal::TenantRate { retry_after }.into(), 429, ResourceExhausted, Some(7)),
+            (Refusal::ChainRate { retry_after }.into(), 429, ResourceExhausted, Some(7)),
         ]
     }
 
@@ -184,14 +196,16 @@ mod tests {
         }
     }
 
-    /// Retryable are UNAVAILABLE and 503 among the codes used here; RESOURCE_EXHAUSTED would be,
-    /// with a `RetryInfo`, so it never carries one.
+    /// Retryable are UNAVAILABLE, 429 and 503 among the codes used here, and RESOURCE_EXHAUSTED with a `RetryInfo`:
+    /// that of 429 has one, and that of 413 never.
     #[test]
     fn a_retry_hint_comes_with_retryable_codes_and_with_no_other() {
         for (fault, ..) in every_fault() {
             let row = fault.row();
             let hinted = row.retry_after.is_some();
-            assert_eq!(hinted, row.grpc == Code::Unavailable, "{fault:?}");
+            let limited = row.http == StatusCode::TOO_MANY_REQUESTS;
+            assert!(!limited || row.grpc == Code::ResourceExhausted, "{fault:?}");
+            assert_eq!(hinted, row.grpc == Code::Unavailable || limited, "{fault:?}");
             assert_eq!(hinted, matches!(row.http.as_u16(), 429 | 502..=504), "{fault:?}");
             assert!(!matches!(row.http.as_u16(), 408 | 500), "{fault:?}");
         }

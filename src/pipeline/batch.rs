@@ -16,6 +16,8 @@ pub struct Batch {
     pub accounts: Vec<Box<dyn Account>>,
     /// Whether the receipt is to tell of each draft and of the chains' heads.
     pub detailed: bool,
+    /// Whether it counts against its tenants' rates.
+    pub limited: bool,
 }
 
 /// Who has to know what became of a batch, whether its sender waits for the answer or has left.
@@ -44,16 +46,22 @@ pub struct Receipt {
 pub struct Fates(HashMap<RecordId, VecDeque<Fate>>);
 
 impl Batch {
-    /// A batch that nobody keeps an account of.
+    /// A batch that nobody keeps an account of, and no rate limits.
     #[must_use]
     pub fn new(drafts: Vec<Draft>, permit: Permit) -> Self {
-        Self { drafts, permit, accounts: Vec::new(), detailed: false }
+        Self { drafts, permit, accounts: Vec::new(), detailed: false, limited: false }
     }
 
     /// The same, for a receipt that tells of each draft.
     #[must_use]
     pub fn in_detail(self) -> Self {
         Self { detailed: true, ..self }
+    }
+
+    /// The same, limited by its tenants' rates or not.
+    #[must_use]
+    pub fn limited(self, limited: bool) -> Self {
+        Self { limited, ..self }
     }
 
     /// The same, with `account` being told what became of it.

@@ -7,6 +7,7 @@
 
 use super::batch::Receipt;
 use super::intake::{Job, Permit, Reply};
+use super::rates::{Quota, Rates};
 use super::refusal::Refusal;
 use halod_chain::commit::Work;
 use halod_record::draft::Draft;
@@ -30,6 +31,7 @@ pub(super) struct FairQueue {
     turns: VecDeque<Tenant>,
     requests: HashMap<u64, Request>,
     last: u64,
+    rates: Rates,
 }
 
 /// What waits of one tenant.
@@ -39,6 +41,8 @@ struct Lane {
     /// Bytes that its turns have brought and it did not use; below zero what it used beyond them.
     credit: isize,
     blocked: Option<Blocked>,
+    /// What may still come of it into the commit that is being taken, where that is known.
+    quota: Option<Quota>,
 }
 
 /// A tenant whose chain can't be had.
@@ -54,6 +58,8 @@ struct Blocked {
 struct Part {
     request: u64,
     came: Instant,
+    /// Whether its tenant's rate holds.
+    limited: bool,
     drafts: VecDeque<Draft>,
 }
 
@@ -75,6 +81,8 @@ pub(super) struct Share {
     tenant: Tenant,
     request: u64,
     came: Instant,
+    /// When it was taken.
+    taken: Instant,
     /// Since when the chain can't be had, if it could not at the last try.
     blocked: Option<Instant>,
     asked: usize,
@@ -82,6 +90,14 @@ pub(super) struct Share {
 }
 
 impl FairQueue {
+    pub(super) fn new(rates: Rates) -> Self {
+        Self { rates, ..Self::default() }
+    }
+
+    pub(super) fn rates(&self) -> &Rates {
+        &self.rates
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.turns.is_empty()
     }
@@ -106,14 +122,15 @@ impl FairQueue {
             _permit: batch.permit,
         };
         self.requests.insert(self.last, request);
+        let limited = batch.limited;
         for drafts in by_tenant(batch.drafts) {
             let Some(tenant) = drafts.first().map(|draft| draft.tenant().clone()) else { continue };
-            let part = Part { request: self.last, came: now, drafts: drafts.into() };
+            let part = Part { request: self.last, came: now, limited, drafts: drafts.into() };
             if let Some(lane) = self.lanes.get_mut(&tenant) {
                 lane.parts.push_back(part);
             } else {
                 self.turns.push_back(tenant.clone());
-                self.lanes.insert(tenant, Lane { parts: [part].into(), credit: 0, blocked: None });
+                self.lanes.insert(tenant, Lane::of([part].into(), None));
             }
         }
     }
@@ -130,7 +147,10 @@ impl FairQueue {
                 if lane.may_go(now) {
                     let turn = turn.cast_signed();
                     lane.credit = (lane.credit + turn).min(turn);
-                    lane.take(&tenant, &mut room, &self.requests, &mut shares);
+                    if self.rates.are_limited() {
+                        lane.quota.get_or_insert_with(|| self.rates.quota(&tenant, now));
+                    }
+                    lane.take(&tenant, now, &mut room, &self.requests, &mut shares);
                     if let Some(blocked) = &mut lane.blocked {
                         // Not again in this commit.
                         blocked.until = now + PROBE;
@@ -146,7 +166,15 @@ impl FairQueue {
                 }
             }
         }
+        if self.rates.are_limited() {
+            self.lanes.values_mut().for_each(|lane| lane.quota = None);
+        }
         shares
+    }
+
+    /// Why a share was not sealed whole of which nothing new might be.
+    pub(super) fn over_rate(&self, share: &Share) -> Refusal {
+        Refusal::TenantRate { retry_after: self.rates.wait(&share.tenant, share.taken) }
     }
 
     /// Takes note of what became of a share: its drafts are linked and on disk, or refused. All of a refused batch
@@ -173,10 +201,15 @@ impl FairQueue {
     /// Adds to the receipt what a commit did of a share.
     fn note(&mut self, share: &mut Share) {
         let Some(request) = self.requests.get_mut(&share.request) else { return };
-        let left = if share.work.failed.is_some() { share.asked } else { share.work.drafts.len() };
+        let gone = share.work.failed.is_some() || share.work.dropped;
+        let left = if gone { share.asked } else { share.work.drafts.len() };
         request.open = request.open.saturating_sub(share.asked - left);
         share.asked = left;
         let (receipt, work) = (&mut request.receipt, &mut share.work);
+        if work.limited {
+            let bytes = std::mem::take(&mut work.bytes);
+            self.rates.charge(&share.tenant, work.sealed.into(), bytes, share.taken);
+        }
         receipt.sealed += std::mem::take(&mut work.sealed);
         receipt.duplicate += std::mem::take(&mut work.duplicate);
         receipt.conflict += std::mem::take(&mut work.conflict);
@@ -209,13 +242,14 @@ impl FairQueue {
                 continue;
             }
             let Share { tenant, request, came, work, .. } = share;
+            let limited = work.limited;
             let lane = self.lanes.entry(tenant).or_insert_with_key(|tenant| {
                 self.turns.push_back(tenant.clone());
-                Lane { parts: VecDeque::new(), credit: 0, blocked }
+                Lane::of(VecDeque::new(), blocked)
             });
             lane.blocked = blocked;
             if lane.parts.front().is_none_or(|part| part.request != request) {
-                lane.parts.push_front(Part { request, came, drafts: VecDeque::new() });
+                lane.parts.push_front(Part { request, came, limited, drafts: VecDeque::new() });
             }
             if let Some(part) = lane.parts.front_mut() {
                 work.drafts.into_iter().rev().for_each(|draft| part.drafts.push_front(draft));
@@ -235,14 +269,20 @@ impl FairQueue {
 }
 
 impl Lane {
+    fn of(parts: VecDeque<Part>, blocked: Option<Blocked>) -> Self {
+        Self { parts, credit: 0, blocked, quota: None }
+    }
+
     fn may_go(&self, now: Instant) -> bool {
-        self.blocked.is_none_or(|blocked| blocked.until <= now)
+        let has_quota = self.parts.front().is_none_or(|part| !part.limited || !is_used(self.quota));
+        has_quota && self.blocked.is_none_or(|blocked| blocked.until <= now)
     }
 
     /// Takes what the credit and the room allow.
     fn take(
         &mut self,
         tenant: &Tenant,
+        taken: Instant,
         room: &mut usize,
         requests: &HashMap<u64, Request>,
         shares: &mut Vec<Share>,
@@ -250,7 +290,9 @@ impl Lane {
         while self.credit > 0
             && *room > 0
             && let Some(part) = self.parts.front_mut()
+            && !(part.limited && is_used(self.quota))
         {
+            let mut quota = self.quota.as_mut().filter(|_| part.limited);
             let (mut count, mut bytes) = (0, 0);
             // Whether its chain can be had is found out by one.
             let most = if self.blocked.is_some() { 1 } else { usize::MAX };
@@ -258,20 +300,29 @@ impl Lane {
                 if bytes >= self.credit.unsigned_abs() || bytes >= *room {
                     break;
                 }
+                if quota.as_ref().is_some_and(|quota| quota.covers(count, bytes)) {
+                    break;
+                }
                 bytes += draft.len();
                 count += 1;
             }
             let detailed =
                 requests.get(&part.request).is_some_and(|request| request.receipt.detail.is_some());
+            let nothing_new = quota.as_ref().is_some_and(|quota| quota.nothing_new);
+            if let Some(quota) = &mut quota {
+                quota.take(count, bytes);
+            }
             let drafts: Vec<Draft> = part.drafts.drain(..count).collect();
+            let limited = part.limited;
             let detail = detailed.then(Box::default);
             shares.push(Share {
                 tenant: tenant.clone(),
                 request: part.request,
                 came: part.came,
+                taken,
                 blocked: self.blocked.map(|blocked| blocked.since),
                 asked: drafts.len(),
-                work: Work { drafts, detail, ..Work::default() },
+                work: Work { drafts, detail, limited, nothing_new, ..Work::default() },
             });
             self.credit -= bytes.cast_signed();
             *room = room.saturating_sub(bytes);
@@ -291,10 +342,10 @@ impl Lane {
                 self.parts.push_back(part);
                 continue;
             }
-            let Part { request, came, drafts } = part;
+            let Part { request, came, drafts, .. } = part;
             let work = Work { drafts: drafts.into(), ..Work::default() };
             let (tenant, asked) = (tenant.clone(), work.drafts.len());
-            refused.push(Share { tenant, request, came, blocked: None, asked, work });
+            refused.push(Share { tenant, request, came, taken: came, blocked: None, asked, work });
         }
     }
 
@@ -305,6 +356,10 @@ impl Lane {
         self.parts.retain(|part| part.request != request);
         dropped
     }
+}
+
+fn is_used(quota: Option<Quota>) -> bool {
+    quota.is_some_and(|quota| quota.is_used())
 }
 
 /// The drafts of a batch, tenant by tenant, each in the order of the batch.

@@ -1,12 +1,14 @@
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::*;
 use crate::pipeline::batch::Batch;
 use crate::pipeline::intake::{Intake, Pending};
+use crate::pipeline::rates::PerTenant;
 use halod_chain::error::ChainUnusable;
 use halod_record::ids::RecordId;
-use halod_record::notice::Notice;
+use halod_record::notice::{About, Notice};
 use proptest::prelude::*;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
@@ -28,7 +30,8 @@ impl Bed {
     /// A draft that is like no other.
     fn draft(&mut self, tenant: &str) -> Draft {
         self.made += 1;
-        Notice::of_loss("gap", &format!("number {}", self.made), &[]).draft(&Tenant::stored(tenant))
+        let about = [("number", About::Number(self.made))];
+        Notice::of_loss("gap", "a loss", &about).draft(&Tenant::stored(tenant))
     }
 
     fn drafts(&mut self, tenant: &str, count: usize) -> Vec<Draft> {
@@ -60,8 +63,9 @@ fn sealed(share: &Share, mut work: Work) -> Share {
 }
 
 fn with(share: &Share, work: Work) -> Share {
-    let Share { tenant, request, came, blocked, asked, .. } = share;
-    Share { tenant: tenant.clone(), request: *request, came: *came, blocked: *blocked, asked: *asked, work }
+    let Share { tenant, request, came, taken, blocked, asked, .. } = share;
+    let (request, came, taken, blocked, asked) = (*request, *came, *taken, *blocked, *asked);
+    Share { tenant: tenant.clone(), request, came, taken, blocked, asked, work }
 }
 
 fn answer(pending: Pending) -> Result<Receipt, Refusal> {
@@ -191,6 +195,77 @@ fn who_waits_for_a_chain_holds_up_nobody_and_is_refused_in_the_end() {
     bed.seal();
     assert_eq!(answer(later.unwrap()).unwrap().sealed, 2);
     assert!(bed.queue.requests.is_empty() && bed.queue.is_empty());
+}
+
+impl Bed {
+    fn send_limited(&mut self, drafts: Vec<Draft>) -> Pending {
+        let pending = self.intake.send(Batch::new(drafts, self.intake.owed()).limited(true));
+        self.queue.push(self.jobs.recv().unwrap(), self.now);
+        pending
+    }
+
+    /// Commits until nothing waits, as the store does that knows what is sealed. Returns what is new by tenant.
+    fn drain(&mut self, known: &mut HashSet<RecordId>) -> HashMap<Tenant, usize> {
+        let mut new: HashMap<Tenant, usize> = HashMap::new();
+        while !self.queue.is_empty() {
+            assert!(self.queue.is_ready(self.now));
+            for mut share in self.queue.take(self.now) {
+                for draft in std::mem::take(&mut share.work.drafts) {
+                    if share.work.dropped {
+                    } else if known.contains(&draft.id()) {
+                        share.work.duplicate += 1;
+                    } else if share.work.nothing_new {
+                        share.work.dropped = true;
+                    } else {
+                        known.insert(draft.id());
+                        share.work.sealed += 1;
+                        share.work.bytes += draft.len() as u64;
+                        *new.entry(share.tenant.clone()).or_default() += 1;
+                    }
+                }
+                let over = share.work.dropped.then(|| self.queue.over_rate(&share));
+                self.queue.done(share, over);
+            }
+        }
+        new
+    }
+}
+
+#[test]
+fn a_request_over_its_tenants_rate_gets_on_with_each_time_it_comes() {
+    let mut bed = Bed::new();
+    let rates = PerTenant { records_per_second: Some(10), ..PerTenant::default() };
+    bed.queue = FairQueue::new(Rates::new(rates));
+    let (a, b) = (Tenant::stored("a"), Tenant::stored("b"));
+    let (mut known, begun, mut sealed, mut tries) = (HashSet::new(), bed.now, 0, 0);
+    let drafts: Vec<Draft> = [bed.drafts("a", 250), bed.drafts("b", 50)].concat();
+    loop {
+        let pending = bed.send_limited(drafts.clone());
+        let new = bed.drain(&mut known);
+        tries += 1;
+        assert_eq!(new.get(&b).copied(), (tries == 1).then_some(50), "the other tenant's is sealed at once");
+        sealed += new.get(&a).copied().unwrap_or(0);
+        let since = usize::try_from((bed.now - begun).as_secs()).unwrap();
+        assert!(sealed <= 100 + 10 * since + 10, "{sealed} after {since} s");
+        match answer(pending) {
+            Ok(receipt) => {
+                assert_eq!(receipt.sealed + receipt.duplicate, 300);
+                break;
+            }
+            Err(Refusal::TenantRate { retry_after }) => bed.now += retry_after,
+            Err(other) => panic!("{other}"),
+        }
+        // What is sealed may come again, also while nothing new may, and what is not limited may come.
+        let again = bed.send_limited(drafts[..100].to_vec());
+        let import = bed.drafts("a", 500);
+        let import = bed.send(import);
+        bed.now -= Duration::from_millis(100);
+        assert_eq!(bed.drain(&mut known).get(&a), Some(&500));
+        bed.now += Duration::from_millis(100);
+        assert_eq!((answer(again).unwrap().duplicate, answer(import).unwrap().sealed), (100, 500));
+    }
+    assert_eq!((sealed, known.len()), (250, 300 + 500 * (tries - 1)));
+    assert!(tries <= 17, "{tries}");
 }
 
 proptest! {

@@ -17,6 +17,7 @@ pub mod items;
 pub mod meter;
 mod pace;
 pub(crate) mod quiet;
+pub mod rates;
 pub mod refusal;
 mod room;
 pub mod stats;

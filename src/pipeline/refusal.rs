@@ -27,12 +27,27 @@ pub enum Refusal {
         "there are as many chains as this halod may keep, and this tenant has none; send again when its operator has made room"
     )]
     TooManyTenants,
+    #[error(
+        "more comes of this tenant than limits.per_tenant allows; what is sealed stays so: send the same again after {} s",
+        whole_seconds(*.retry_after)
+    )]
+    TenantRate { retry_after: Duration },
+    #[error(
+        "more tenants come that have no chain yet than limits.per_tenant allows; send again after {} s",
+        whole_seconds(*.retry_after)
+    )]
+    ChainRate { retry_after: Duration },
+}
+
+fn whole_seconds(delay: Duration) -> u64 {
+    delay.as_secs() + u64::from(delay.subsec_nanos() > 0)
 }
 
 impl From<&ChainUnusable> for Refusal {
     fn from(why: &ChainUnusable) -> Self {
         match why {
             ChainUnusable::TooMany(_) => Self::TooManyTenants,
+            ChainUnusable::TooSoon(retry_after) => Self::ChainRate { retry_after: *retry_after },
             _ => Self::ChainUnusable,
         }
     }
@@ -64,7 +79,9 @@ impl Refusal {
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Full { retry_after, .. } => Some(*retry_after),
+            Self::Full { retry_after, .. }
+            | Self::TenantRate { retry_after }
+            | Self::ChainRate { retry_after } => Some(*retry_after),
             Self::TooLarge { .. } => None,
             Self::BodyCut | Self::Stopping | Self::Poisoned | Self::ChainUnusable => {
                 Some(Duration::from_secs(1))

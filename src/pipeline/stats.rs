@@ -37,7 +37,7 @@ pub struct Stats {
     pub disk_free: Gauge,
     pub disk_floor: Gauge,
     /// How often each refusal was given, in the order of [`Self::REFUSALS`].
-    pub refused: [Counter; 8],
+    pub refused: [Counter; 10],
     refusals: Counters,
     /// In the order of [`notice::KINDS`].
     notices: [Counter; notice::KINDS.len()],
@@ -53,6 +53,8 @@ pub struct Stats {
     /// Chains that can't be had, and records that wait for theirs.
     pub aside: Mutex<Asides>,
     aside_chains: Gauge,
+    /// Tenants that have used something of their rates.
+    pub metered: Gauge,
     /// What was wrong with the journal when halod started.
     pub journal_damage: Mutex<Vec<String>>,
 }
@@ -93,13 +95,14 @@ impl Default for Stats {
             unread_chains: Gauge::default(),
             aside: Mutex::default(),
             aside_chains: Gauge::default(),
+            metered: Gauge::default(),
             journal_damage: Mutex::default(),
         }
     }
 }
 
 impl Stats {
-    pub const REFUSALS: [&str; 8] = [
+    pub const REFUSALS: [&str; 10] = [
         "full",
         "too_large",
         "stopping",
@@ -108,6 +111,8 @@ impl Stats {
         "chain_unusable",
         "too_many_tenants",
         "body_cut",
+        "tenant_rate",
+        "chain_rate",
     ];
 
     /// Counts one refusal, whichever step gave it.
@@ -121,6 +126,8 @@ impl Stats {
             Refusal::ChainUnusable => 5,
             Refusal::TooManyTenants => 6,
             Refusal::BodyCut => 7,
+            Refusal::TenantRate { .. } => 8,
+            Refusal::ChainRate { .. } => 9,
         };
         self.refused[at].inc();
     }
@@ -156,6 +163,12 @@ impl Stats {
             "Chains that can't be had, so that their tenants are refused; /status says why, and they are tried again",
             self.aside_chains.clone(),
         );
+        registry.register(
+            "halod_tenants_metered",
+            "Tenants that sealed something lately which counts against limits.per_tenant; those of which nothing counts \
+             any more are forgotten when they are many",
+            self.metered.clone(),
+        );
         registry.register("halod_chains", "Chains written to or looked at since start", self.chains.clone());
     }
 
@@ -174,6 +187,7 @@ impl Stats {
             chains: _,
             unread_chains: _,
             aside_chains: _,
+            metered: _,
             refusals,
             notice_kinds,
             poisoned: _,

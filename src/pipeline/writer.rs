@@ -6,6 +6,7 @@
 use super::fair::FairQueue;
 use super::intake::{Intake, Job};
 use super::quiet::Quiet;
+use super::rates::{PerTenant, Rates};
 use super::refusal::Refusal;
 use super::stats::{HeadAge, REPORTED_HEADS, Stats};
 use crate::clock::unix_nanos;
@@ -46,6 +47,7 @@ pub struct Settings {
     /// The file system that is watched, and the bytes that must stay free on it.
     pub directory: PathBuf,
     pub min_free_disk: u64,
+    pub per_tenant: PerTenant,
     /// Keeps other daemons out of the directory; given back when the writer has ended.
     pub lock: Arc<Lock>,
 }
@@ -148,7 +150,8 @@ impl Writer {
     ) -> Result<Self, ChainError> {
         reseal(&mut store, &stats)?;
         stats.disk_floor.set(settings.floor());
-        let (queue, disk_checked, quiet) = (FairQueue::default(), None, Quiet::default());
+        let (queue, disk_checked, quiet) =
+            (FairQueue::new(Rates::new(settings.per_tenant)), None, Quiet::default());
         let resealed = Instant::now();
         let reading = None;
         let owed = notices;
@@ -259,6 +262,13 @@ impl Writer {
                     self.say_unusable(&why);
                     self.queue.done(share, Some(Refusal::from(&*why)));
                 }
+                None if share.work.dropped => {
+                    self.quiet.say("rate", |_| {
+                        tracing::warn!("a tenant is over its rate (limits.per_tenant) and told to come back");
+                    });
+                    let over = self.queue.over_rate(&share);
+                    self.queue.done(share, Some(over));
+                }
                 None if share.work.drafts.is_empty() => self.queue.done(share, None),
                 None => waiting.push(share),
             }
@@ -271,6 +281,7 @@ impl Writer {
             self.quiet.say(why, |again| tracing::error!(again, "{why}; its sender is told to try again"));
             self.queue.done(share, Some(Refusal::ChainUnusable));
         }
+        self.stats.metered.set(self.queue.rates().tenants() as u64);
         Ok(())
     }
 

@@ -67,6 +67,7 @@ impl Halod {
             directory: dir.into(),
             open_chains: 4,
             max_tenants: 10,
+            new_chains: None,
             journal_size: 2 << 20,
             patience: Duration::ZERO,
             read_at_once: u64::MAX,

@@ -7,6 +7,7 @@ mod flood;
 mod limits;
 mod memory;
 mod notices;
+mod rates;
 mod slices;
 mod slow;
 mod subjects;

@@ -2,6 +2,7 @@
 //! what no library would.
 
 use bytes::Bytes;
+use data_encoding::BASE64_NOPAD;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -23,6 +24,8 @@ pub struct Answer {
     /// `google.rpc.Code`; from the trailers, or from the headers of a trailers-only answer.
     pub code: i32,
     pub message: String,
+    /// `google.rpc.Status` of an error.
+    pub details: Vec<u8>,
     /// The one message, without its frame; empty with an error.
     pub body: Vec<u8>,
 }
@@ -75,6 +78,9 @@ impl Grpc {
                 Ok(Answer {
                     code: code.parse().map_err(|_| format!("grpc-status {code:?}"))?,
                     message: status("grpc-message").unwrap_or_default(),
+                    details: status("grpc-status-details-bin")
+                        .and_then(|text| BASE64_NOPAD.decode(text.as_bytes()).ok())
+                        .unwrap_or_default(),
                     body: body.to_bytes().get(5..).unwrap_or_default().to_vec(),
                 })
             };

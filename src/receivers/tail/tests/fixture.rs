@@ -9,6 +9,7 @@ use crate::import::source::{Input, Manner, SourceError};
 use crate::ingest::Ingest;
 use crate::ingest::claim::TenantRule;
 use crate::pipeline::intake::{Intake, Permit};
+use crate::pipeline::rates::PerTenant;
 use crate::pipeline::stats::Stats;
 use crate::pipeline::writer::{self, WriterEnd, WriterHandle};
 use crate::receivers::lines::read::{Reader, Told};
@@ -94,6 +95,7 @@ impl Fixture {
             directory: directory.clone(),
             open_chains: 8,
             max_tenants: 100,
+            new_chains: None,
             journal_size: 1 << 20,
             patience: Duration::from_secs(10),
             read_at_once: 256 << 10,
@@ -102,6 +104,7 @@ impl Fixture {
         let (store, _) = Store::open(settings, Arc::new(OsDisk)).unwrap();
         let settings = writer::Settings {
             max_in_flight: IN_FLIGHT,
+            per_tenant: PerTenant::default(),
             directory: directory.clone(),
             min_free_disk: 0,
             lock,
