@@ -232,7 +232,13 @@ impl Follower {
             why,
             offset: mark.offset,
             chain: hex(&mark.chain),
-            size: if clean || fate == Fate::Sought { self.size } else { mark.offset },
+            size: match fate {
+                _ if clean => self.size,
+                Fate::Sought if over => self.size,
+                // What was read of it and is on its way may be sealed yet.
+                Fate::Sought => mark.offset + self.size.saturating_sub(self.splitter.position()),
+                Fate::Followed | Fate::Finished => mark.offset,
+            },
             head: self.head(),
             tail,
             quiet: self.quiet && over,
