@@ -2,6 +2,7 @@
 
 use super::error::{ChainError, ChainUnusable};
 use super::parents::Section;
+use super::segment::Section as Cut;
 use super::store::{Readiness, Store, journal_damaged, positions};
 use super::tail::{Locked, is_sealed_as};
 use halod_record::draft::{Comparison, Draft, HexHash};
@@ -561,22 +562,22 @@ impl Store {
     }
 
     fn append_part(&mut self, part: &Part) -> Result<(), ChainUnusable> {
-        let epoch = self.journal.epoch();
-        let chain = &mut self.chains[part.chain];
-        let bytes = &self.entry.bytes[part.range.clone()];
-        if bytes.is_empty() {
+        if part.range.is_empty() {
             return Ok(());
         }
+        // What is written in part must be synced, too, or set aside.
+        self.mark_dirty(part.chain);
+        let bytes = &self.entry.bytes[part.range.clone()];
+        let chain = &mut self.chains[part.chain];
         let Some(handles) = &chain.handles else {
             let lost = io::Error::other("its descriptor was closed during a commit");
             return Err(ChainUnusable::io("write to", &chain.path)(lost));
         };
-        // What is written in part must be synced, too, or set aside.
-        if std::mem::replace(&mut chain.dirty_epoch, epoch) != epoch {
-            self.journal.mark_dirty(&chain.stem);
-        }
         self.disk.append(&handles.file, bytes).map_err(|source| {
-            chain.unfinished = Some((chain.len, bytes.to_vec()));
+            if let Ok(meta) = handles.file.metadata() {
+                let section = Cut { stem: &chain.stem, offset: chain.len, bytes };
+                self.journal.cut_short(&section, meta.len());
+            }
             ChainUnusable::io("write to", &chain.path)(source)
         })?;
         chain.len += bytes.len() as u64;

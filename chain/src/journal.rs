@@ -25,6 +25,7 @@ use super::segment::{
     ENTRY_HEADER, ENTRY_MAGIC, SECTION_HEADER, SEGMENT_HEADER, SEGMENT_MAGIC, Section, Segment, VERSION,
 };
 use super::setaside::SetAside;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -50,6 +51,9 @@ pub struct Journal {
     faults: Vec<Fault>,
     /// What was wrong with the journal itself when it was opened.
     damage: Vec<String>,
+    /// By stem, lines that a failed write cut short: where they begin, and all of them. Each epoch begins with
+    /// them, so that whatever ends halod they are finished when their files can be written.
+    unfinished: BTreeMap<Arc<str>, (u64, Vec<u8>)>,
 }
 
 /// One commit's bytes on their way to the journal: an entry whose sections are the chains' parts.
@@ -147,6 +151,7 @@ impl Journal {
             set_aside,
             faults: none,
             damage,
+            unfinished: BTreeMap::new(),
         };
         for (segment, epoch) in [0, 1].into_iter().zip(epochs) {
             journal.rescue(segment, epoch, &faults)?;
@@ -242,24 +247,33 @@ impl Journal {
         self.dirty.push(Arc::clone(stem));
     }
 
-    /// Syncs all chain files and leaves the journal with nothing to replay but `unfinished`: appends that
-    /// were begun, and failed.
+    /// Syncs all chain files and leaves the journal with nothing to replay but lines that were cut short.
     ///
     /// # Errors
     /// As [`Self::write`].
-    pub fn close(mut self, unfinished: &[Section<'_>]) -> Result<(), ChainError> {
+    pub fn close(mut self) -> Result<(), ChainError> {
         self.switch()?;
         self.finish_checkpoint()?;
-        self.start()?;
-        let mut entry = Entry::default();
-        for Section { stem, offset, bytes } in unfinished {
-            entry.clear();
-            entry.begin_section(stem, *offset);
-            entry.bytes.extend_from_slice(bytes);
-            entry.end_section(stem);
-            self.write(&mut entry)?;
+        self.start()
+    }
+
+    /// Notes the line of a section, if any, at which its file ends, of `len` bytes.
+    pub fn cut_short(&mut self, section: &Section<'_>, len: u64) {
+        if let Some(Section { stem, offset, bytes }) = section.line_cut_at(len) {
+            self.unfinished.insert(stem.into(), (offset, bytes.to_vec()));
         }
-        if unfinished.is_empty() { Ok(()) } else { self.sync() }
+    }
+
+    /// The line of a chain that was cut short.
+    #[must_use]
+    pub fn unfinished(&self, stem: &str) -> Option<Section<'_>> {
+        let (stem, (offset, bytes)) = self.unfinished.get_key_value(stem)?;
+        Some(Section { stem, offset: *offset, bytes })
+    }
+
+    /// The line is whole, or something else is in its place.
+    pub fn finished(&mut self, stem: &str) {
+        self.unfinished.remove(stem);
     }
 
     /// Waits until the chain files of the segment that is not in use are synced, so that it may be used
@@ -293,6 +307,23 @@ impl Journal {
         header[12..16].copy_from_slice(&crc.to_le_bytes());
         self.disk.write_at(&segment.file, &header, 0).map_err(ChainError::io("write to", &segment.path))?;
         self.at = SEGMENT_HEADER;
-        Ok(())
+        self.repeat_unfinished()
+    }
+
+    fn repeat_unfinished(&mut self) -> Result<(), ChainError> {
+        let mut entry = Entry::default();
+        for (stem, (offset, bytes)) in &self.unfinished {
+            // Lines are short, and a handful of chains may fail: no more than a part of the room is theirs.
+            if entry.bytes.len() + bytes.len() > self.entry_limit() {
+                continue;
+            }
+            if entry.is_empty() {
+                entry.clear();
+            }
+            entry.begin_section(stem, *offset);
+            entry.bytes.extend_from_slice(bytes);
+            entry.end_section(stem);
+        }
+        if entry.is_empty() { Ok(()) } else { self.write(&mut entry) }
     }
 }

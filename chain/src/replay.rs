@@ -26,6 +26,8 @@ pub(super) struct Replay<'a> {
     /// By stem, lines that were acknowledged but do not fit where they belong: the file lost what came
     /// before them, others have written there since, it is no chain any more, or it can't be had.
     lost: BTreeMap<String, Vec<u8>>,
+    /// By stem, where a line begins that a failed write cut short, and all of it.
+    pub(super) unfinished: BTreeMap<String, (u64, Vec<u8>)>,
     /// Warnings for the operator.
     pub(super) warnings: Vec<String>,
     /// Whose chains the journal has parts of, by stem.
@@ -40,6 +42,7 @@ impl<'a> Replay<'a> {
             until,
             completed: 0,
             lost: BTreeMap::new(),
+            unfinished: BTreeMap::new(),
             warnings: Vec::new(),
             tenants: BTreeMap::new(),
         }
@@ -59,7 +62,13 @@ impl<'a> Replay<'a> {
             Ok(true) => return Ok(true),
             Ok(false) => {}
             Err(fault) if fault.is_of_the_volume() => return Err(fault.into()),
-            Err(fault) => self.warnings.push(fault.to_string()),
+            Err(fault) => {
+                self.warnings.push(fault.to_string());
+                let len = self.dir.join(format!("{}.jsonl", section.stem)).metadata().map(|meta| meta.len());
+                if let Some(line) = len.ok().and_then(|len| section.line_cut_at(len)) {
+                    self.unfinished.insert(line.stem.to_owned(), (line.offset, line.bytes.to_vec()));
+                }
+            }
         }
         self.lost.entry(section.stem.to_owned()).or_default().extend_from_slice(section.bytes);
         Ok(false)

@@ -29,6 +29,20 @@ pub struct Section<'a> {
     pub bytes: &'a [u8],
 }
 
+impl<'a> Section<'a> {
+    /// The line in which a file ends that has `len` bytes, and not all of this section.
+    pub(super) fn line_cut_at(&self, len: u64) -> Option<Self> {
+        let cut =
+            usize::try_from(len.checked_sub(self.offset)?).ok().filter(|cut| *cut < self.bytes.len())?;
+        let begin = memchr::memrchr(b'\n', &self.bytes[..cut]).map_or(0, |at| at + 1);
+        if begin == cut {
+            return None;
+        }
+        let end = memchr::memchr(b'\n', &self.bytes[cut..]).map_or(self.bytes.len(), |at| cut + at + 1);
+        Some(Self { stem: self.stem, offset: self.offset + begin as u64, bytes: &self.bytes[begin..end] })
+    }
+}
+
 impl Segment {
     /// Opens a segment, or makes one of zeros. An existing one keeps its size whatever is
     /// configured now: it may hold entries.

@@ -115,6 +115,7 @@ impl Store {
         )?;
         recovered.completed = replay.completed;
         recovered.warnings = std::mem::take(&mut replay.warnings);
+        let unfinished = std::mem::take(&mut replay.unfinished);
         let mut damaged_at = None;
         if !journal.damage().is_empty() {
             recovered.journal_damage = journal.damage().to_vec();
@@ -131,6 +132,10 @@ impl Store {
         let (index, opened) = Index::open(&index_dir, super::index::Settings::default())?;
         if let Opened::Rebuilt(why) = opened {
             recovered.index_rebuilt = Some(why);
+        }
+        for (stem, (offset, bytes)) in &unfinished {
+            let section = Section { stem, offset: *offset, bytes };
+            journal.cut_short(&section, *offset + 1);
         }
         // After this the journal tells nothing more of what was found.
         journal.start()?;
@@ -163,12 +168,7 @@ impl Store {
     /// When that fails; nothing acknowledged is lost by it.
     pub fn close(self) -> Result<(), ChainError> {
         let positions = positions(&self.chains);
-        // What could not be appended is for the next start, which has the journal's word for it.
-        let unfinished = self.chains.iter().filter_map(|chain| {
-            let (offset, bytes) = chain.unfinished.as_ref()?;
-            Some(Section { stem: &chain.stem, offset: *offset, bytes })
-        });
-        self.journal.close(&unfinished.collect::<Vec<_>>())?;
+        self.journal.close()?;
         self.index.close(positions)?;
         Ok(())
     }
@@ -283,8 +283,8 @@ impl Store {
             return Ok(None);
         }
         let id = file_id(&own);
-        if chain.unfinished.is_some() && chain.file_id == Some(id) {
-            self.finish_append(at)?;
+        if chain.file_id.is_none_or(|known| known == id) {
+            self.finish_line(at)?;
         }
         let chain = &mut self.chains[at];
         let Some(handles) = &chain.handles else { return Ok(None) };
@@ -317,22 +317,28 @@ impl Store {
         Ok(Some(Look::Known))
     }
 
-    /// Writes the rest of an append that failed, so that no line stays torn by it. Where others have written
-    /// since, it does stay.
-    fn finish_append(&mut self, at: usize) -> Result<(), ChainUnusable> {
-        let chain = &mut self.chains[at];
-        let Some((offset, bytes)) = chain.unfinished.take() else { return Ok(()) };
-        let Some(handles) = &chain.handles else { return Ok(()) };
-        let section = Section { stem: &chain.stem, offset, bytes: &bytes };
-        let missing = missing(&handles.file, &section).map_err(ChainUnusable::io("read", &chain.path))?;
-        if let Some(missing) = missing.filter(|missing| !missing.is_empty())
-            && let Err(source) = self.disk.append(&handles.file, missing)
-        {
-            let why = ChainUnusable::io("write to", &chain.path)(source);
-            chain.unfinished = Some((offset, bytes));
-            return Err(why);
+    /// Writes the rest of a line that a failed write cut short. Where others have written since, it stays torn.
+    fn finish_line(&mut self, at: usize) -> Result<(), ChainUnusable> {
+        let chain = &self.chains[at];
+        let (Some(line), Some(handles)) = (self.journal.unfinished(&chain.stem), &chain.handles) else {
+            return Ok(());
+        };
+        let missing = missing(&handles.file, &line).map_err(ChainUnusable::io("read", &chain.path))?;
+        if let Some(missing) = missing.filter(|missing| !missing.is_empty()) {
+            self.disk.append(&handles.file, missing).map_err(ChainUnusable::io("write to", &chain.path))?;
         }
+        self.journal.finished(&Arc::clone(&chain.stem));
+        self.mark_dirty(at);
         Ok(())
+    }
+
+    /// Has the chain's file synced before the journal forgets what is written to it from now on.
+    pub(super) fn mark_dirty(&mut self, at: usize) {
+        let chain = &mut self.chains[at];
+        let epoch = self.journal.epoch();
+        if std::mem::replace(&mut chain.dirty_epoch, epoch) != epoch {
+            self.journal.mark_dirty(&chain.stem);
+        }
     }
 
     /// Decides from where a file that is not known has to be read: from where the index covers it,

@@ -41,8 +41,6 @@ pub(super) struct Chain {
     pub(super) doubtful: bool,
     /// The disk is why.
     pub(super) disk_failed: bool,
-    /// Where an append began that failed, and all of it: a part may be written, and the rest is to follow.
-    pub(super) unfinished: Option<(u64, Vec<u8>)>,
     pub(super) unterminated: bool,
     /// Offset and length of a torn last line that no notice was sealed about yet.
     pub(super) torn: Option<(u64, u64)>,
@@ -132,7 +130,6 @@ impl Chain {
             file_id: None,
             doubtful: false,
             disk_failed: false,
-            unfinished: None,
             unterminated: false,
             torn: None,
             notices: Vec::new(),

@@ -3,64 +3,12 @@
 use crate::support::chains::{assert_exactly, assert_verified, spans};
 use crate::support::grpc::Grpc;
 use crate::support::halod::{Halod, configured};
+use crate::support::small::Small;
 use crate::support::spans::{SpanKey, key, request, span};
 use crate::support::wait_until;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::Duration;
-
-/// A file system of its own, small enough to fill.
-struct Small {
-    dir: tempfile::TempDir,
-}
-
-impl Small {
-    /// `None` where mounting isn't allowed. In CI that is a failure: what isn't run isn't known.
-    fn mount(mib: u32) -> Option<Self> {
-        let dir = tempfile::tempdir().unwrap();
-        let size = format!("size={mib}m,mode=750");
-        let out =
-            Command::new("mount").args(["-t", "tmpfs", "-o", &size, "halod-test"]).arg(dir.path()).output();
-        match out {
-            Ok(out) if out.status.success() => Some(Self { dir }),
-            out => {
-                assert!(
-                    std::env::var_os("CI").is_none(),
-                    "the disk tests need root, to mount a tmpfs: {out:?}"
-                );
-                println!("NOT RUN: this needs root, to mount a tmpfs: {out:?}");
-                None
-            }
-        }
-    }
-
-    fn path(&self) -> &Path {
-        self.dir.path()
-    }
-
-    fn ballast(&self) -> PathBuf {
-        self.path().join("ballast")
-    }
-
-    /// Leaves `mib` MiB free.
-    fn fill_up_to(&self, mib: u64) {
-        let free = rustix::fs::statvfs(self.path()).unwrap();
-        let free = free.f_bavail * free.f_frsize;
-        let ballast = free.checked_sub(mib << 20).expect("there is more room than that");
-        fs::write(self.ballast(), vec![1; usize::try_from(ballast).unwrap()]).unwrap();
-    }
-
-    fn make_room(&self) {
-        fs::remove_file(self.ballast()).unwrap();
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.dir.path()).status();
-    }
-}
 
 #[test]
 fn below_the_floor_nothing_is_accepted_until_there_is_room() {

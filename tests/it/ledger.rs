@@ -29,10 +29,10 @@ const REQUEST_ENDS: [&str; 3] = ["answered", "refused", "abandoned"];
 const ITEM_ENDS: [&str; 6] = ["sealed", "duplicate", "filtered", "rejected", "refused", "abandoned"];
 
 /// Samples by their names and labels, from one scrape.
-struct Scrape(Vec<(String, BTreeMap<String, String>, f64)>);
+pub struct Scrape(Vec<(String, BTreeMap<String, String>, f64)>);
 
 impl Scrape {
-    fn of(halod: &Halod) -> Self {
+    pub fn of(halod: &Halod) -> Self {
         let (status, text) = halod.ask("/metrics").unwrap();
         assert_eq!(status, 200);
         let sample = |line: &str| {
@@ -67,7 +67,7 @@ impl Scrape {
     }
 
     /// Both equations, for each receiver and over all; and that nobody is counted in two series of a family.
-    fn assert_balanced(&self) {
+    pub fn assert_balanced(&self) {
         for receiver in RECEIVERS {
             let of = [("receiver", receiver)];
             let told: BTreeMap<&str, u64> =

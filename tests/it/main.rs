@@ -41,6 +41,7 @@ mod redact_corpus;
 mod redact_oracle;
 mod senders;
 mod shutdown;
+mod soak;
 mod support;
 mod tail;
 mod tail_check;

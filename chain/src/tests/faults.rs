@@ -157,6 +157,37 @@ fn a_chain_that_cannot_be_written_is_refused_and_comes_back() {
     }
 }
 
+/// Neither the journal's turns nor starts at which the file still fails leave a line torn.
+#[test]
+fn what_was_cut_short_is_finished_however_late() {
+    for (turns, failing_starts) in [(0, 2), (1, 0), (1, 1)] {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = Arc::new(Failing::default());
+        let open = || Store::open(at_once(dir.path()), Arc::clone(&disk) as Arc<dyn Disk>).unwrap().0;
+        let mut store = open();
+        commit(&mut store, vec![draft_of("bad", 1, "t")]);
+        disk.fail(&dir.path().join("bad.jsonl"), EIO);
+        let more = || (2..7).map(|n| draft_of("bad", n, "t")).collect();
+        assert!(commit(&mut store, more()).failed.is_some());
+        (0..turns).for_each(|round| turn_the_journal(&mut store, round + 1));
+        // As if it was killed, each time.
+        for _ in 0..failing_starts {
+            store = open();
+            assert!(commit(&mut store, more()).failed.is_some());
+        }
+        drop(store);
+        disk.heal();
+        let mut store = open();
+        store.reseal(NOW).unwrap();
+        assert!(nothing_waits(dir.path()));
+        let work = commit(&mut store, more());
+        assert_eq!(work.sealed + work.duplicate, 5);
+        let lines = chain(dir.path(), "bad");
+        assert_eq!(lines.len(), 6, "{turns} turns, {failing_starts} starts: {lines:#?}");
+        assert!(lines.iter().all(|line| !line.contains("halod.")), "no line is torn");
+    }
+}
+
 #[test]
 fn a_full_volume_and_many_failing_files_are_final() {
     let dir = tempfile::tempdir().unwrap();
@@ -200,8 +231,9 @@ fn a_held_lock_holds_up_no_start() {
     assert_eq!(store.reseal(NOW).unwrap().waiting, 1, "its records wait");
     assert_eq!(commit(&mut store, vec![draft_of("free", 1, "t")]).duplicate, 1);
     lock.unlock().unwrap();
-    assert_eq!(store.reseal(NOW).unwrap().sealed, 1);
+    assert_eq!(store.reseal(NOW).unwrap().duplicate, 1, "the line that was cut short is finished");
     assert_eq!(commit(&mut store, vec![draft_of("held", 1, "t")]).duplicate, 1);
+    assert_eq!(chain(dir.path(), "held").len(), 1);
     assert!(nothing_waits(dir.path()));
 }
 

@@ -30,13 +30,13 @@ impl Size {
 }
 
 /// A request of many spans of which another one is made without encoding it again.
-struct Template {
+pub struct Template {
     body: Vec<u8>,
     families: Vec<usize>,
 }
 
 impl Template {
-    fn new(tenant: &str, spans: u64) -> Self {
+    pub fn new(tenant: &str, spans: u64) -> Self {
         const MARK: u32 = 0xf00d_cafe;
         let body = request(Some(tenant), (0..spans).map(|n| span(MARK, n)).collect());
         let families: Vec<usize> = memchr::memmem::find_iter(&body, &MARK.to_be_bytes()).collect();
@@ -44,7 +44,7 @@ impl Template {
         Self { body, families }
     }
 
-    fn of(&mut self, family: u32) -> &[u8] {
+    pub fn of(&mut self, family: u32) -> &[u8] {
         for &at in &self.families {
             self.body[at..at + 4].copy_from_slice(&family.to_be_bytes());
         }

@@ -19,7 +19,7 @@ use std::time::Duration;
 const PEAK: u64 = 128 + 64 + 64;
 const IDLE: u64 = 64;
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
@@ -82,14 +82,14 @@ fn message(body: String) -> Vec<u8> {
 }
 
 /// A body that is small on the wire, and takes dozens of times its length when it is read.
-struct Bomb {
-    name: &'static str,
-    path: &'static str,
-    kind: &'static str,
-    body: Vec<u8>,
+pub struct Bomb {
+    pub name: &'static str,
+    pub path: &'static str,
+    pub kind: &'static str,
+    pub body: Vec<u8>,
 }
 
-fn otlp_bombs() -> Vec<Bomb> {
+pub fn otlp_bombs() -> Vec<Bomb> {
     let empty = KeyValue { key: String::new(), value: None, ..KeyValue::default() };
     let list = AnyValue { value: Some(Value::KvlistValue(KeyValueList { values: vec![empty; 1_900_000] })) };
     let json = |path, name, body: String| Bomb { name, path, kind: JSON, body: body.into_bytes() };
@@ -123,7 +123,7 @@ fn otlp_bombs() -> Vec<Bomb> {
     ]
 }
 
-fn json_bombs() -> Vec<Bomb> {
+pub fn json_bombs() -> Vec<Bomb> {
     let dense = many(r#"{"":0}"#, 900_000);
     let named = |name, path, body: String| Bomb { name, path, kind: JSON, body: body.into_bytes() };
     let span = r#"{"object":"trace.span","id":"a","trace_id":"b","span_data":{"type":"function"}}"#;

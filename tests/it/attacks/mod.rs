@@ -3,9 +3,9 @@
 
 mod chains;
 mod directory;
-mod flood;
+pub mod flood;
 mod limits;
-mod memory;
+pub mod memory;
 mod notices;
 mod rates;
 mod slices;

@@ -38,9 +38,16 @@ impl Halod {
 
     /// Starts under limits of the shell: `limits` is shell text run before the daemon takes over.
     pub fn start_limited(dir: &Path, limits: &str, arguments: &[&str]) -> Self {
-        let mut shell = Command::new("sh");
-        shell.arg("-c").arg(format!("{limits}; exec \"$0\" \"$@\"")).arg(BINARY);
-        Self::launch(shell, dir, arguments)
+        Self::launch(limited(limits), dir, arguments)
+    }
+
+    /// The same, waiting only until its doors are open.
+    ///
+    /// # Errors
+    /// It ended instead: how, and what it logged.
+    pub fn open_limited(dir: &Path, limits: &str, arguments: &[&str]) -> Result<Self, String> {
+        let mut halod = Self::spawn(limited(limits), dir, arguments);
+        halod.try_start(|_| true).map(|()| halod)
     }
 
     /// Starts where it can't be ready yet, and waits until its doors are open.
@@ -97,14 +104,20 @@ impl Halod {
     }
 
     fn await_start(&mut self, is_up: impl Fn(&Self) -> bool) {
+        if let Err(ended) = self.try_start(is_up) {
+            panic!("{ended}");
+        }
+    }
+
+    fn try_start(&mut self, is_up: impl Fn(&Self) -> bool) -> Result<(), String> {
         let start = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
-                panic!("halod ended at start: {status}\n{}", self.log());
+                return Err(format!("halod ended at start: {status}\n{}", self.log()));
             }
             assert!(start.elapsed() < START, "halod is not up within {START:?}\n{}", self.log());
             if self.find_doors() && is_up(self) {
-                return;
+                return Ok(());
             }
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -214,15 +227,25 @@ impl Halod {
         self.status_mib("VmHWM:")
     }
 
+    /// The same, if it runs.
+    pub fn peak_memory(&self) -> Option<u64> {
+        self.status_of("VmHWM:")
+    }
+
     /// The resident set, in MiB.
     pub fn memory_mib(&self) -> u64 {
         self.status_mib("VmRSS:")
     }
 
     fn status_mib(&self, field: &str) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("proc");
-        let line = status.lines().find(|line| line.starts_with(field)).expect("a field of the status");
-        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
+        self.status_of(field).expect("a field of the status")
+    }
+
+    /// A dead process has no such fields.
+    fn status_of(&self, field: &str) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).ok()?;
+        let line = status.lines().find(|line| line.starts_with(field))?;
+        Some(line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024)
     }
 
     pub fn alive(&mut self) -> bool {
@@ -282,6 +305,13 @@ impl Drop for Halod {
             println!("halod's log:\n{}", self.log());
         }
     }
+}
+
+/// halod under limits of the shell.
+fn limited(limits: &str) -> Command {
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(format!("{limits}; exec \"$0\" \"$@\"")).arg(BINARY);
+    shell
 }
 
 /// A configuration file, in a directory that lives as long as it is held.

@@ -11,6 +11,7 @@ pub mod http;
 pub mod random;
 pub mod reference;
 pub mod room;
+pub mod small;
 pub mod spans;
 pub mod terminal;
 pub mod tree;
