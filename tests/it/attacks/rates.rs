@@ -129,7 +129,7 @@ fn a_tenant_is_held_to_its_rate_and_nobody_else_is() {
     told_to_wait(&export());
     assert_eq!(of_tenant(&dir, Some("third")).len(), 20);
     assert_eq!(import(place.path(), "flood", 0xa000, 3000), 3000, "imports are not limited");
-    assert!(insist(export) > 1);
+    insist(export);
 
     assert!(halod.metric("halod_requests_total", "reason=\"tenant_rate\"") >= 40);
     assert!(halod.metric("halod_pipeline_refusals_total", "reason=\"tenant_rate\"") >= 40);
