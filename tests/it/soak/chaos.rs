@@ -75,6 +75,8 @@ pub struct Chaos<'t> {
     /// How often halod ended by itself, for want of room, and how often it said that a file fails.
     ended: usize,
     told: usize,
+    /// The most memory that any run took.
+    peak_mib: u64,
 }
 
 /// One start of halod's, to its end.
@@ -110,6 +112,7 @@ impl<'t> Chaos<'t> {
             acts: BTreeMap::new(),
             ended: 0,
             told: 0,
+            peak_mib: 0,
         }
     }
 
@@ -206,6 +209,7 @@ impl<'t> Chaos<'t> {
         self.notes.append(&format!("start-{}.log", self.starts), &log);
         // A half of what may be in flight for what is not counted, and as much as halod takes when it is idle.
         let most = self.run.max_in_flight_mib * 3 / 2 + 64;
+        self.peak_mib = self.peak_mib.max(peak);
         assert!(peak <= most, "{peak} MiB of at most {most}:\n{log}");
         assert!(!log.contains("panicked"), "{log}");
         self.told += log.lines().filter(|line| line.contains("Input/output error")).count();
@@ -323,7 +327,10 @@ impl<'t> Chaos<'t> {
         self.run.was_full = false;
         self.terminate(halod);
         let (acts, starts, ended, told) = (&self.acts, self.starts, self.ended, self.told);
-        println!("soak: {acts:?}, {starts} starts, {ended} ends for want of room, {told} errors of files");
+        println!(
+            "soak: {acts:?}, {starts} starts, {ended} ends for want of room, {told} errors of files, at most {} MiB",
+            self.peak_mib
+        );
         assert!(told > 0 || !acts.contains_key(&Act::Fail), "no file failed");
     }
 }
