@@ -23,6 +23,12 @@ use std::time::{Duration, Instant};
 const TICK: Duration = Duration::from_millis(50);
 const RECOVERY: Duration = Duration::from_secs(120);
 
+const IN_FLIGHT: &str = "halod_items_in_flight";
+
+/// Longer than an action that is whole waits for its trace. The end of an action that was sent again after a kill may
+/// wait for a beginning that is sealed already: that is nobody's loss, and takes as long as the hold waits.
+const WHOLE: Duration = Duration::from_secs(12);
+
 /// Whose spans flood.
 const FLOOD: &str = "flood";
 const FLOODERS: usize = 4;
@@ -319,10 +325,18 @@ impl<'t> Chaos<'t> {
         }
     }
 
-    /// When nothing is in flight any more, everything was counted; then halod ends.
+    /// When nothing moves any more both ledgers balance, and halod ends.
     pub fn settle(mut self, halod: Halod) {
         std::mem::take(&mut self.attacks).into_iter().for_each(|attack| attack.join().expect("an attack"));
-        wait_until("nothing is in flight", RECOVERY, || halod.items_of("", "in_flight") == 0);
+        let mut held = (0, Instant::now());
+        wait_until("nothing is in flight but what waits for the rest of its action", RECOVERY, || {
+            let [memory, hold] =
+                ["memory", "hold"].map(|place| halod.metric(IN_FLIGHT, &format!("\"{place}\"")));
+            if memory > 0 || hold != held.0 {
+                held = (hold, Instant::now());
+            }
+            held.1.elapsed() > WHOLE
+        });
         Scrape::of(&halod).assert_balanced();
         self.run.was_full = false;
         self.terminate(halod);
