@@ -38,11 +38,14 @@ impl Content {
         request.reject_all(rejected.items, || rejected.first_reason.clone().unwrap_or_default());
         request.allow_slices();
         let _order = charge::passing();
-        let mut groups: Vec<Group<'_>> = charge::list(traces.resource_spans.len())?;
-        groups.extend(traces.resource_spans.iter().map(|spans| Group::new(spans, state)));
+        // A resource without spans costs nothing further.
+        let full = |spans: &&ResourceSpans<'_>| spans.scopes.iter().any(|scope| !scope.spans.is_empty());
+        let resources = || traces.resource_spans.iter().filter(full);
+        let mut groups: Vec<Group<'_>> = charge::list(resources().count())?;
+        groups.extend(resources().map(|spans| Group::new(spans, state)));
         let mut scopes: Vec<(&Group<'_>, &ScopeSpans<'_>, u64)> =
-            charge::list(traces.resource_spans.iter().map(|spans| spans.scopes.len()).sum())?;
-        for (group, spans) in groups.iter().zip(&traces.resource_spans) {
+            charge::list(resources().map(|spans| spans.scopes.len()).sum())?;
+        for (group, spans) in groups.iter().zip(resources()) {
             scopes.extend(spans.scopes.iter().map(|scope| (group, scope, 0)));
         }
         let count = scopes.iter().map(|(_, scope, _)| scope.spans.len()).sum::<usize>();
