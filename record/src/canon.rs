@@ -208,29 +208,34 @@ fn write_text<const PARSED: bool, O: Sink>(
     levels: usize,
     out: &mut O,
 ) -> Result<(), CanonError> {
-    out.buffer().push(b'"');
     let escaped = match text {
         Text::Utf8(Cow::Borrowed(clean)) if PARSED => {
-            out.buffer().extend_from_slice(clean.as_bytes());
+            let out = out.buffer();
+            out.push(b'"');
+            out.extend_from_slice(clean.as_bytes());
+            out.push(b'"');
             false
         }
+        Text::Utf8(text) if text.len() <= PIECE => write_str(text, out.buffer()),
         Text::Utf8(text) => write_pieces(text, out),
         Text::Wtf8(_) => {
             write_pieces(&text.to_lossy(), out);
             true
         }
     };
-    out.buffer().push(b'"');
     if escaped && levels == 0 { Err(CanonError::TooDeep) } else { Ok(()) }
 }
 
-/// As [`write_str`], without the quotes.
+/// As [`write_str`], of a long text.
+#[cold]
 fn write_pieces(text: &str, out: &mut impl Sink) -> bool {
     let mut escaped = false;
+    out.buffer().push(b'"');
     for piece in text.as_bytes().chunks(PIECE) {
         escaped |= write_escaped(piece, out.buffer());
         out.pass();
     }
+    out.buffer().push(b'"');
     escaped
 }
 
@@ -243,9 +248,9 @@ pub fn write_str(text: &str, out: &mut Vec<u8>) -> bool {
     escaped
 }
 
+#[inline(always)]
 fn write_escaped(bytes: &[u8], out: &mut Vec<u8>) -> bool {
     const HEX: &[u8; 16] = b"0123456789abcdef";
-    out.reserve(bytes.len());
     let mut run = 0;
     loop {
         let at = find_special(bytes, run);

@@ -205,14 +205,24 @@ fn shortest(float: f64) -> String {
 
 fn dumps_text(text: &Text<'_>, out: &mut impl Sink) {
     out.buffer().push(b'"');
-    let mut rest = text.as_bytes();
+    let text = text.as_bytes();
+    if text.len() <= PIECE {
+        dumps_piece(text, out.buffer());
+    } else {
+        dumps_pieces(text, out);
+    }
+    out.buffer().push(b'"');
+}
+
+#[cold]
+fn dumps_pieces(text: &[u8], out: &mut impl Sink) {
+    let mut rest = text;
     while !rest.is_empty() {
         let (piece, tail) = rest.split_at(piece_of(rest));
         dumps_piece(piece, out.buffer());
         out.pass();
         rest = tail;
     }
-    out.buffer().push(b'"');
 }
 
 /// The length of the first piece of a WTF-8 text: no character is cut.
@@ -222,6 +232,7 @@ fn piece_of(text: &[u8]) -> usize {
     (end.saturating_sub(3)..=end).rev().find(cut).unwrap_or(end).max(1)
 }
 
+#[inline(always)]
 fn dumps_piece(piece: &[u8], out: &mut Vec<u8>) {
     let mut rest = piece;
     loop {
@@ -350,6 +361,17 @@ mod tests {
                 assert_eq!(String::from_utf8(fast).unwrap(), String::from_utf8(slow).unwrap());
             }
         }
+    }
+
+    #[test]
+    fn long_texts_are_hashed_in_pieces_as_they_are_whole() {
+        let unit = "é\u{1}\"\u{20ac}😀x";
+        let long = unit.repeat(PIECE);
+        let text = serde_json::to_string(&long).unwrap();
+        assert_hashes_as(&text, &text);
+        let once = dumped(&serde_json::to_string(unit).unwrap());
+        let many = once.trim_matches('"').repeat(PIECE);
+        assert_hashes_as(&format!("[0.5,{text}]"), &format!("[0.5,\"{many}\"]"));
     }
 
     #[test]

@@ -281,8 +281,11 @@ const KEPT: usize = 128 + size_of::<(Text<'_>, Json<'_>)>();
 
 /// Applies "first place, last value" and returns the first key seen twice.
 fn last_wins<'a>(entries: Vec<(Text<'a>, Json<'a>)>) -> (Vec<(Text<'a>, Json<'a>)>, Option<Text<'a>>) {
+    if entries.len() <= FEW_KEYS && !has_repeats(&entries) {
+        return (entries, None);
+    }
     let _lookup = charge::passing();
-    if entries.len() > FEW_KEYS && charge::take(entries.len().saturating_mul(SEEN)).is_err() {
+    if charge::take(entries.len().saturating_mul(SEEN)).is_err() {
         return (entries, None);
     }
     if !has_repeats(&entries) {

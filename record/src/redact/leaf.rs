@@ -75,12 +75,16 @@ impl Place {
     }
 }
 
-/// A string that is itself JSON, as tool arguments often are.
+/// Whether a string may be JSON itself, as tool arguments often are.
+fn is_framed(trimmed: &str) -> bool {
+    (trimmed.starts_with('{') && trimmed.ends_with('}'))
+        || (trimmed.starts_with('[') && trimmed.ends_with(']'))
+}
+
+/// A string that is itself JSON.
 pub(super) fn nested(text: &str) -> Option<Json<'_>> {
     let trimmed = text.trim_ascii();
-    let framed = (trimmed.starts_with('{') && trimmed.ends_with('}'))
-        || (trimmed.starts_with('[') && trimmed.ends_with(']'));
-    if !framed {
+    if !is_framed(trimmed) {
         return None;
     }
     parse_with(trimmed, &Limits { depth: 64, ..Limits::EMBEDDED }).ok().map(|parsed| parsed.value)
@@ -178,6 +182,9 @@ impl Redactor {
         }
         let path = place.path && path_value(text);
         self.find(text, if path { Rules::Patterns } else { Rules::Full }, out);
+        if !is_framed(text.trim_ascii()) {
+            return;
+        }
         let _passing = charge::passing();
         if let Some(value) = nested(text) {
             self.scan_at(&value, Place { depth: place.depth + 1, path: false, ..place }, out);
@@ -206,8 +213,8 @@ impl Redactor {
             Json::Str(text) => {
                 let text = text.to_lossy();
                 let shown = self.shown(&text, place);
-                let kept = shown.get(..shown.floor_char_boundary(enough)).unwrap_or_default();
-                let _ = write_str(kept, out);
+                let kept = if shown.len() <= enough { &*shown } else { cut(&shown, enough) };
+                write_str(kept, out);
             }
             Json::Array(items) => {
                 self.write_items(items, None, Place { path: place.path, ..inside }, enough, out);
@@ -342,6 +349,12 @@ impl Redactor {
         }
         out
     }
+}
+
+/// The beginning of a text, at most so many bytes.
+#[cold]
+fn cut(text: &str, bytes: usize) -> &str {
+    text.get(..text.floor_char_boundary(bytes)).unwrap_or_default()
 }
 
 /// Whether `value` is, or lists, the paths of a path's field.
