@@ -1,4 +1,4 @@
-//! What the fuzz targets of access logs do with their bytes: every line comes to something, in every format.
+//! The bodies of the fuzz targets of access logs: every line comes to something, in every format.
 
 use halo_adapters::gateway::{self, Format, Line, Place, Reader, Rules, Spec};
 use halod_record::event::{Content, Event, Status};

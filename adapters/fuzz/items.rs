@@ -1,4 +1,4 @@
-//! What the fuzz targets of lists of items do with their bytes; a test of the usual suite runs them as well.
+//! The bodies of the fuzz targets of lists of items; a test of the usual suite runs these bodies as well.
 
 use halo_adapters::{litellm, openai_agents};
 use halod_record::event::{Event, Keyed, Origin};
@@ -21,7 +21,7 @@ fn items(data: &[u8], adapter: &str, reads: for<'a> fn(&Json<'a>) -> Read<'a>) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let most = Most { items: 1000, values: 100_000 };
     let mut texts = split(text, &most).map(|(_, items)| items).unwrap_or_default();
-    // What the SDK of OpenAI wraps its items in.
+    // The OpenAI Agents SDK wraps its items in this object.
     texts.extend(
         text.find('[')
             .and_then(|at| text.get(at..))

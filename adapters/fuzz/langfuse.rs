@@ -1,11 +1,11 @@
-//! What the fuzz target of Langfuse does with its bytes; a test of the usual suite runs it as well.
+//! The body of the fuzz target of Langfuse; a test of the usual suite runs this body as well.
 
 use halo_adapters::langfuse;
 use halod_record::fragment::Fragment;
 use halod_record::json::{Json, parse};
 use std::hint::black_box;
 
-/// Whatever is read as an event or a row can be laid over another one, and becomes an action.
+/// A fragment that is read from an event or a row can be laid over another one, and becomes an action.
 pub(crate) fn langfuse(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let Ok(parsed) = parse(text) else { return };

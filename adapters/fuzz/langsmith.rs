@@ -1,4 +1,4 @@
-//! What the fuzz target of LangSmith does with its bytes; a test of the usual suite runs it as well.
+//! The body of the fuzz target of LangSmith; a test of the usual suite runs this body as well.
 
 use halo_adapters::langsmith;
 use halod_record::json::{Json, parse};

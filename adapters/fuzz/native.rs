@@ -1,4 +1,4 @@
-//! What the fuzz target of the native door does with its bytes, taken for JSON and for protobuf; a test of
+//! The body of the fuzz target of the native door, taken for JSON and for protobuf; a test of
 //! the usual suite runs it as well. What can be read becomes one canonical line, which can be opened again;
 //! what cannot is told why.
 

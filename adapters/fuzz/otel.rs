@@ -1,4 +1,4 @@
-//! What the fuzz targets of OTLP do with their bytes; a test of the usual suite runs them as well.
+//! The bodies of the fuzz targets of OTLP; a test of the usual suite runs these bodies as well.
 
 use halo_adapters::otel;
 use halo_adapters::otlp::model::{Logs, Traces};
@@ -15,7 +15,7 @@ fn records(logs: &Logs<'_>) -> usize {
     logs.resource_logs.iter().flat_map(|resource| &resource.scopes).map(|scope| scope.records.len()).sum()
 }
 
-/// What decodes also passes the check of its shape, and has as many items there.
+/// A message that decodes also passes the check of its shape, which counts as many items in it.
 pub(crate) fn otlp_protobuf(data: &[u8]) {
     if let Ok(traces) = protobuf::traces(data) {
         let all = spans(&traces) + traces.rejected.items as usize;

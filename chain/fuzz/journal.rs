@@ -1,4 +1,4 @@
-//! What the fuzz target of a damaged journal does with its bytes; a test of the usual suite runs it as well. The
+//! The body of the fuzz target of a damaged journal; a test of the usual suite runs this body as well. The
 //! bytes tell what stands in the two segments. Every whole entry of a segment's epoch is replayed, in the order of
 //! writing, whatever lies between them; what does is told as damage, and a journal that was started again is
 //! empty.

@@ -1,4 +1,4 @@
-//! What the fuzz target of chain files does with its bytes; a test of the usual suite runs it as well. Others
+//! The body of the fuzz target of chain files; a test of the usual suite runs this body as well. Others
 //! write chains, too. The verifier comes to a verdict, what is one line for it is one for the index, the
 //! short way to a line's hash leads where the long one does, and what can be linked again stays itself.
 

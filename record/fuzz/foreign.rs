@@ -1,4 +1,4 @@
-//! What the fuzz target of other programs' lines does with its bytes; a test of the usual suite runs it as well.
+//! The body of the fuzz target of other programs' lines; a test of the usual suite runs this body as well.
 //! A file that holds one of them is left alone for good, so that damage must never make a line of ours one.
 
 use halod_record::json::{Json, Limits, parse_with};

@@ -1,4 +1,4 @@
-//! What the fuzz target of the JSON reader does with its bytes; a test of the usual suite runs it as well.
+//! The body of the fuzz target of the JSON reader; a test of the usual suite runs this body as well.
 
 use halod_record::json::parse;
 use std::hint::black_box;

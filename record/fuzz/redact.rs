@@ -1,4 +1,4 @@
-//! What the fuzz target of redaction does with its bytes; a test of the usual suite runs it as well.
+//! The body of the fuzz target of redaction; a test of the usual suite runs this body as well.
 //! No panic, within its caps, masking again changes nothing, a key put into the text is never
 //! readable, and one call for findings and summary says what two say.
 

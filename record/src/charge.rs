@@ -111,15 +111,6 @@ pub fn keep(bytes: usize) -> Result<(), Exhausted> {
     Ok(())
 }
 
-/// Gives `bytes` back of what was kept.
-pub fn release(bytes: usize) {
-    METER.with(|meter| {
-        let bytes = bytes.min(meter.kept.get());
-        meter.kept.set(meter.kept.get() - bytes);
-        meter.give(bytes);
-    });
-}
-
 /// Whether there is room for `bytes` more. Where there is none now, nothing fails by that.
 #[must_use]
 pub fn has_room(bytes: usize) -> bool {
@@ -283,8 +274,7 @@ mod tests {
                 take(250)?;
                 keep(10)?;
             }
-            release(50);
-            take(350)
+            take(300)
         });
         assert_eq!((paid, done), (400, Ok(Ok(()))));
     }

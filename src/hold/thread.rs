@@ -60,7 +60,7 @@ pub(super) struct Keeper {
     log: Log,
     ledger: Ledger,
     lines: Vec<u8>,
-    /// Whose those are that are being sealed.
+    /// The tenants of the actions that are being sealed.
     placed: HashMap<Key, Tenant>,
 }
 

@@ -9,7 +9,7 @@ use super::quiet::Quiet;
 use super::rates::{PerTenant, Rates};
 use super::refusal::Refusal;
 use super::stats::{HeadAge, REPORTED_HEADS, Stats};
-use crate::clock::unix_nanos;
+use crate::clock::{self, unix_nanos};
 use halod_chain::commit::{Committed, WaitsFor, Work};
 use halod_chain::directory::Lock;
 use halod_chain::disk::free_bytes;
@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// How long a chain may be locked by another process, or be read, before its senders are refused.
@@ -351,7 +351,7 @@ impl Writer {
         }
         committed.notices.iter().for_each(|kind| self.stats.notice(kind));
         self.stats.chains.set(self.store.chain_count() as u64);
-        let sealed_at = SystemTime::now();
+        let sealed_at = clock::now();
         let mut heads = self.stats.heads.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         for (stem, records) in committed.heads.iter().rev().take(REPORTED_HEADS) {
             if let Some(at) = heads.iter().position(|head| *head.chain == **stem) {

@@ -1,4 +1,4 @@
-//! What the fuzz target of compressed bodies does with its bytes; a test of the usual suite runs it as well.
+//! The body of the fuzz target of compressed bodies; a test of the usual suite runs this body as well.
 //! Whatever they are taken for, what comes out is within its limit and paid for, a limit that is reached
 //! changes nothing else, and a whole gzip body is what the library's own reader makes of it.
 

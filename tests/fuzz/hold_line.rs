@@ -1,4 +1,4 @@
-//! What the fuzz target of the hold's log does with its bytes; a test of the usual suite runs it as well. A line that
+//! The body of the fuzz target of the hold's log; a test of the usual suite runs this body as well. A line that
 //! is read writes the same line again.
 
 use halod::hold::line::Line;

@@ -1,4 +1,4 @@
-//! What the fuzz target of imported files does with its bytes; a test of the usual suite runs it as well.
+//! The body of the fuzz target of imported files; a test of the usual suite runs this body as well.
 //! Whatever a file is taken for, its rows stand where they say, in order, and a log's lines are identified
 //! as if the file had been followed.
 

@@ -1,4 +1,4 @@
-//! What the fuzz target of the splitter of logs does with its bytes; its property test runs it as
+//! The body of the fuzz target of the splitter of logs; its property test runs it as
 //! well. However a content is cut into blocks, it comes to the lines, offsets and chains that the plain
 //! reading below gives, no line is longer than its limit, and going on behind any line gives the rest.
 

@@ -1,4 +1,4 @@
-//! What the fuzz target of log files' names does with its bytes; a test of the usual suite runs it as well.
+//! The body of the fuzz target of log files' names; a test of the usual suite runs this body as well.
 //! What rotation and compression add to a name changes nothing of whose log it is, and the tenant that a path
 //! names stands in it.
 

@@ -1,4 +1,4 @@
-//! What the fuzz target of the scanner of imported files does with its bytes; a property test runs it as well.
+//! The body of the fuzz target of the scanner of imported files; a property test runs this body as well.
 //! However a file is read, in every shape the same rows come out, in their order, and reading on behind any
 //! of them gives the rest.
 

@@ -1,4 +1,4 @@
-//! What the fuzz target of the tee's queue does with its bytes; a test of the usual suite runs it as well.
+//! The body of the fuzz target of the tee's queue; a test of the usual suite runs this body as well.
 //! Whatever stands in a segment, reading it comes to its end, and what it gives can be sent: it is the
 //! same when it is queued again.
 

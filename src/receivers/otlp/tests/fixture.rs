@@ -400,21 +400,5 @@ pub(super) fn has_bad_request(status: &Status) -> bool {
 }
 
 fn unbase64(text: &str) -> Vec<u8> {
-    let digit = |byte: u8| match byte {
-        b'A'..=b'Z' => byte - b'A',
-        b'a'..=b'z' => byte - b'a' + 26,
-        b'0'..=b'9' => byte - b'0' + 52,
-        b'+' => 62,
-        _ => 63,
-    };
-    let (mut bits, mut filled, mut bytes) = (0_u32, 0, Vec::new());
-    for byte in text.bytes() {
-        bits = bits << 6 | u32::from(digit(byte));
-        filled += 6;
-        if filled >= 8 {
-            filled -= 8;
-            bytes.push((bits >> filled) as u8);
-        }
-    }
-    bytes
+    data_encoding::BASE64_NOPAD.decode(text.trim_end_matches('=').as_bytes()).unwrap()
 }
