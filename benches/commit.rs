@@ -121,6 +121,7 @@ fn main() {
     for tenants in [1, 16, 256, 1000] {
         let scratch = tempfile::tempdir_in(&dir).unwrap();
         let settings = Settings {
+            join_calls: true,
             directory: scratch.path().join("halod"),
             open_chains: 2048,
             max_tenants: 10_000,

@@ -1,10 +1,13 @@
 //! The commit: drafts in, records linked and durable out.
 
 use super::error::{ChainError, ChainUnusable};
+use super::joins::Joined;
 use super::parents::Section;
 use super::segment::Section as Cut;
 use super::store::{Readiness, Store, journal_damaged, positions};
-use super::tail::{Locked, is_sealed_as};
+use super::tail::Locked;
+use halod_record::call::role::Role;
+use halod_record::call::{Call, Reason, SealedCall};
 use halod_record::draft::{Comparison, Draft, HexHash};
 use halod_record::ids::RecordId;
 use halod_record::notice::{About, Notice};
@@ -100,6 +103,8 @@ pub struct Committed {
     pub warnings: Vec<String>,
     /// The kinds of the notices of halod's own that were sealed.
     pub notices: Vec<&'static str>,
+    /// Why drafts were sealed as corroborations.
+    pub joined: Vec<Reason>,
 }
 
 /// How far a chain's last record may be ahead of the clock before that is disclosed, in nanoseconds:
@@ -214,6 +219,7 @@ impl Store {
         self.tell_heads(works);
         committed.warnings = std::mem::take(&mut self.warnings);
         committed.notices = std::mem::take(&mut self.notices);
+        committed.joined = std::mem::take(&mut self.joined);
         for chain in grown {
             let chain = &self.chains[chain];
             committed.heads.push((Arc::clone(&chain.stem), chain.records));
@@ -447,7 +453,13 @@ impl Store {
             if nothing_new {
                 return Ok(None);
             }
-            self.append(section, draft)?;
+            match self.joined(section, draft)? {
+                Some(Joined { role, reason }) => {
+                    self.append(section, &draft.in_role(&role))?;
+                    self.joined.push(reason);
+                }
+                None => self.append(section, draft)?,
+            }
             return Ok(Some((Fate::Sealed, id)));
         };
         section.found(id);
@@ -467,6 +479,11 @@ impl Store {
             Comparison::Conflict => {}
         }
         let draft = draft.conflicting_with(id);
+        let role = SealedCall::read(&line, draft.tenant()).map(|sealed| Role::of_same_origin(&sealed));
+        let draft = match role.filter(|_| draft.call().is_some()) {
+            Some(role) => draft.in_role(&role),
+            None => draft,
+        };
         let known = self.sealed_as(section.at, section.start, draft.id())?.is_some();
         if known {
             return Ok(Some((Fate::Duplicate, draft.id())));
@@ -498,38 +515,11 @@ impl Store {
         chain.records += 1;
         self.notices.extend(draft.notice());
         self.index.insert(draft.id().key(), offset);
+        for key in draft.call().into_iter().flat_map(Call::index_keys) {
+            self.index.insert(key, offset);
+        }
         section.sealed(offset, draft.id());
         Ok(())
-    }
-
-    /// The line under which `id` is sealed in this chain already: on disk, or in the section that
-    /// is being filled. The index only says where to look.
-    pub(super) fn sealed_as(
-        &self,
-        at: usize,
-        start: usize,
-        id: RecordId,
-    ) -> Result<Option<Vec<u8>>, ChainError> {
-        let mut offsets = Vec::new();
-        self.index.candidates(id.key(), &mut offsets)?;
-        let chain = &self.chains[at];
-        for offset in offsets {
-            let line = if offset >= chain.len {
-                let at = start + usize::try_from(offset - chain.len).unwrap_or(usize::MAX);
-                self.entry
-                    .bytes
-                    .get(at..)
-                    .map(first_line)
-                    .filter(|line| is_sealed_as(line, id))
-                    .map(<[u8]>::to_vec)
-            } else {
-                chain.line_at(offset, id).map_err(ChainUnusable::io("read", &chain.path))?
-            };
-            if line.is_some() {
-                return Ok(line);
-            }
-        }
-        Ok(None)
     }
 
     /// Writes the entry to the journal, then each part to its chain, and lets go of the locks.
@@ -593,8 +583,4 @@ pub enum Fate {
     Duplicate,
     /// Sealed beside an earlier record of the same origin that says something else.
     Conflict,
-}
-
-fn first_line(bytes: &[u8]) -> &[u8] {
-    &bytes[..memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1)]
 }

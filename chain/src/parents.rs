@@ -20,13 +20,15 @@ pub(super) struct Section<'m> {
     pub(super) moment: &'m Moment,
     /// What was sealed in this section: where its line begins in the chain, in order, and its id.
     lines: Vec<(u64, RecordId)>,
+    /// The same records.
+    sealed: HashSet<RecordId>,
     /// Records that were found in the chain.
     found: HashSet<RecordId>,
 }
 
 impl<'m> Section<'m> {
     pub(super) fn new(at: usize, start: usize, moment: &'m Moment) -> Self {
-        Self { at, start, moment, lines: Vec::new(), found: HashSet::new() }
+        Self { at, start, moment, lines: Vec::new(), sealed: HashSet::new(), found: HashSet::new() }
     }
 
     /// Notes that a record is in the chain.
@@ -37,6 +39,12 @@ impl<'m> Section<'m> {
     /// Notes that a record was sealed at this offset of the chain.
     pub(super) fn sealed(&mut self, offset: u64, id: RecordId) {
         self.lines.push((offset, id));
+        self.sealed.insert(id);
+    }
+
+    /// Whether a record was sealed in this section.
+    pub(super) fn has_sealed(&self, id: RecordId) -> bool {
+        self.sealed.contains(&id)
     }
 
     fn has(&self, offset: u64, id: RecordId) -> bool {

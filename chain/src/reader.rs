@@ -146,6 +146,7 @@ impl Order {
         }
         let found = scan(&file, self.stretch, self.tenant.subject(), &mut |offset, facts| {
             pairs.extend(facts.record_id.as_deref().and_then(RecordId::parse).map(|id| (id.key(), offset)));
+            pairs.extend(facts.keys.iter().map(|key| (*key, offset)));
         })?;
         Ok((!found.unterminated).then_some(found))
     }

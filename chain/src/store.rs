@@ -14,6 +14,7 @@ use super::scan::{Scan, first_is_of, scan};
 use super::segment::Section;
 use super::setaside::SetAside;
 use super::tail::{Chain, Handles, Locked, file_id, last_line};
+use halod_record::call::Reason;
 use halod_record::draft::Draft;
 use halod_record::hash;
 use halod_record::ids::RecordId;
@@ -45,6 +46,8 @@ pub struct Settings {
     pub patience: time::Duration,
     /// Bytes of a chain that are read at once. What is longer is read by a thread beside, while its tenant waits.
     pub read_at_once: u64,
+    /// Whether an account of a call is sealed as a corroboration of an action that came in an earlier batch.
+    pub join_calls: bool,
 }
 
 /// All chains of one directory. One thread owns it; nothing else may write there.
@@ -69,6 +72,8 @@ pub struct Store {
     pub(super) warnings: Vec<String>,
     /// The kinds of notices that were sealed in this commit.
     pub(super) notices: Vec<&'static str>,
+    /// Why drafts were sealed as corroborations in this commit.
+    pub(super) joined: Vec<Reason>,
     /// Chains with open descriptors, the longest open first.
     pub(super) open: VecDeque<usize>,
     pub(super) entry: Entry,
@@ -155,6 +160,7 @@ impl Store {
             journal_damaged: damaged_at,
             warnings: Vec::new(),
             notices: Vec::new(),
+            joined: Vec::new(),
             open: VecDeque::new(),
             entry: Entry::default(),
             reader,
@@ -383,6 +389,7 @@ impl Store {
             if let Some(id) = facts.record_id.as_deref().and_then(RecordId::parse) {
                 index.insert(id.key(), offset);
             }
+            facts.keys.iter().for_each(|key| index.insert(*key, offset));
         })
         .map_err(ChainUnusable::io("read", &chain.path))?;
         chain.advance(&found);

@@ -69,6 +69,7 @@ fn settings(dir: &Path) -> Settings {
         journal_size: 2 << 20,
         patience,
         read_at_once,
+        join_calls: true,
     }
 }
 

@@ -4,6 +4,7 @@
 //! would cost more than everything else done here. Content is hashed and summarised in masked form,
 //! never stored; names and ids of the sender's are masked and bounded.
 
+use super::call::Call;
 use super::canon::write_str;
 use super::charge;
 use super::content::{self, OutcomeContent};
@@ -27,6 +28,15 @@ pub struct Builder {
     pub(super) hash_only: bool,
 }
 
+/// What is known of names that were masked before, by the field's name.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Masked<'m> {
+    /// What was found in them.
+    pub(super) found: &'m [(&'static str, Found)],
+    /// Those that a call is known by, as [`super::ids::kept_part`] keeps them.
+    pub(super) kept: &'m [(&'static str, String)],
+}
+
 impl Builder {
     #[must_use]
     pub fn new(hash_only: bool) -> Self {
@@ -36,15 +46,15 @@ impl Builder {
     /// Builds the draft of one event for `tenant`. `scratch` is reused between calls.
     #[must_use]
     pub fn draft(&self, event: &Event<'_>, tenant: &Tenant, scratch: &mut Scratch) -> Draft {
-        self.draft_with(event, tenant, &[], scratch)
+        self.draft_with(event, tenant, Masked::default(), scratch)
     }
 
-    /// As [`Self::draft`]; `found` is what was found in names that were masked before.
+    /// As [`Self::draft`], of an event of which some names were masked before.
     pub(super) fn draft_with(
         &self,
         event: &Event<'_>,
         tenant: &Tenant,
-        found: &[(&'static str, Found)],
+        masked: Masked<'_>,
         scratch: &mut Scratch,
     ) -> Draft {
         // A draft keeps little of what it is made from.
@@ -54,13 +64,14 @@ impl Builder {
         let mut findings = std::mem::take(&mut scratch.findings);
         let said = Said::of(event, self, &mut findings);
         let names = Names::of(event, &words, spans.trace, self, &mut findings);
-        found.iter().for_each(|(_, found)| findings.add_known(&found.kind, found.sample.clone()));
+        masked.found.iter().for_each(|(_, found)| findings.add_known(&found.kind, found.sample.clone()));
+        let call = Call::of(event, &names, tenant, (id, parent), masked.kept);
         let mut w = DraftWriter::new(scratch);
         let buffer = &mut scratch.content;
         action(&mut w.line, words.class, &names, event, said.input.as_deref(), buffer);
         agent(&mut w.line, &names);
         w.data();
-        data(&mut w.line, event, &names, spans, &findings);
+        data(&mut w.line, event, &names, spans, call.as_deref(), &findings);
         w.line.extend_from_slice(br#"},"findings":"#);
         findings.write(!self.hash_only, &mut w.line);
         w.line.extend_from_slice(br#","integrity":{"#);
@@ -82,7 +93,7 @@ impl Builder {
         ending(&mut w, tenant);
         findings.clear();
         scratch.findings = findings;
-        w.finish(tenant.clone(), id, scratch)
+        w.finish(tenant.clone(), id, call, scratch)
     }
 }
 

@@ -1,5 +1,6 @@
 //! `data` of a record: what the sender says beside the action, in canonical order.
 
+use super::call::{self, Call};
 use super::canon::write_str;
 use super::charge;
 use super::members::{id, instant, integer, key, number, text, tokens};
@@ -23,6 +24,7 @@ pub(super) fn data(
     event: &Event<'_>,
     names: &Names<'_>,
     Spans { trace, span, parent }: Spans<'_>,
+    call: Option<&Call>,
     findings: &Findings,
 ) {
     let mut facts = Facts { sorted: &names.facts, last: ("", 0) };
@@ -33,6 +35,10 @@ pub(super) fn data(
     tokens(line, "cache_write_tokens", event.usage.cache_write_tokens);
     at(line, "call_id");
     text(line, "call_id", names.call_id.as_deref());
+    at(line, call::KEYS);
+    if let Some(call) = call {
+        call.write_keys(line);
+    }
     at(line, "dropped_by_sender");
     number(line, "dropped_by_sender", Some(event.dropped).filter(|dropped| *dropped > 0));
     let lasted = event.started.zip(event.ended).and_then(|(from, to)| to.checked_sub(from));

@@ -6,6 +6,8 @@
 //! serialised twice; and all that precedes the blanks never changes, so its SHA-256 state is
 //! computed by the receiver, in parallel. The writer hashes from `"prev_hash"` on.
 
+use super::call::Call;
+use super::call::role::Role;
 use super::clock;
 use super::compare;
 use super::ids::{Origin, RecordId};
@@ -57,6 +59,8 @@ pub struct Draft {
     parts: Vec<(Mark, Self)>,
     /// The kind of a notice of halod's own, whose id is made of all that it tells.
     notice: Option<&'static str>,
+    /// The account that it gives of a call.
+    call: Option<Box<Call>>,
 }
 
 /// What comparing a draft with the line that is sealed under its origin comes to.
@@ -156,7 +160,13 @@ impl DraftWriter {
         self.line.extend_from_slice(&[b' '; TS_LEN]);
     }
 
-    pub(super) fn finish(mut self, tenant: Tenant, id: RecordId, scratch: &mut Scratch) -> Draft {
+    pub(super) fn finish(
+        mut self,
+        tenant: Tenant,
+        id: RecordId,
+        call: Option<Box<Call>>,
+        scratch: &mut Scratch,
+    ) -> Draft {
         self.line.push(b'\n');
         let head = Sha256::new_with_prefix(&self.line[..self.marks.hole]);
         Draft {
@@ -169,6 +179,7 @@ impl DraftWriter {
             content_of: None,
             parts: Vec::new(),
             notice: None,
+            call,
         }
     }
 }
@@ -206,6 +217,22 @@ impl Draft {
             end += 2;
         }
         rest.get(..end).and_then(|tool| std::str::from_utf8(tool).ok()).unwrap_or_default()
+    }
+
+    /// The account that it gives of a call, if it tells of one.
+    #[must_use]
+    pub fn call(&self) -> Option<&Call> {
+        self.call.as_deref()
+    }
+
+    pub(super) fn call_mut(&mut self) -> Option<&mut Call> {
+        self.call.as_deref_mut()
+    }
+
+    /// Bytes of memory that the draft takes.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        size_of::<Self>() + self.len() + self.call.as_ref().map_or(0, |call| call.weight())
     }
 
     /// Bytes of the lines this draft may become, their newlines included.
@@ -332,20 +359,32 @@ impl Draft {
         (Marks { conflict, hole: hole - cut, parent, id: id - cut, ts: ts - cut }, bare)
     }
 
-    /// Compares this draft with `line`, which is sealed under the same origin.
+    /// The same account as a corroboration of a call that has its action.
+    #[must_use]
+    pub fn in_role(&self, role: &Role) -> Self {
+        let line = role.apply(&self.line).and_then(|line| Self::reopen(self.tenant.clone(), &line));
+        match line {
+            Some(Self { line, marks, head, .. }) => Self { line, marks, head, ..self.clone() },
+            None => self.clone(),
+        }
+    }
+
+    /// Compares this draft with `line`, which is sealed under the same origin, in whatever role.
     #[must_use]
     pub fn compare_with(&self, line: &[u8]) -> Comparison<'_> {
         if self.notice.is_some() {
             return Comparison::Same;
         }
+        let in_role = self.call.as_ref().and_then(|_| Some(self.in_role(&Role::of_line(line)?)));
+        let ours = in_role.as_ref().unwrap_or(self);
         if !self.parts.is_empty() {
-            return self.compare_messages_with(line);
+            return self.compare_messages_with(&ours.line, line);
         }
-        let same = self.same_content(line);
-        let more = !compare::has_content_of(&self.line, line);
+        let same = ours.same_content(line);
+        let more = !compare::has_content_of(&ours.line, line);
         if same && (!more || self.apart.is_empty()) {
             Comparison::Same
-        } else if !same && !compare::same_but_content(&self.line, line) {
+        } else if !same && !compare::same_but_content(&ours.line, line) {
             Comparison::Conflict
         } else if !more {
             Comparison::Same
@@ -356,11 +395,11 @@ impl Draft {
         }
     }
 
-    fn compare_messages_with(&self, line: &[u8]) -> Comparison<'_> {
+    fn compare_messages_with(&self, ours: &[u8], line: &[u8]) -> Comparison<'_> {
         let known = compare::parts(line);
         let new: Vec<&Self> =
             self.parts.iter().filter(|(mark, _)| !known.contains(mark)).map(|(_, draft)| draft).collect();
-        if new.is_empty() || compare::same_life_in_other_words(&self.line, line) {
+        if new.is_empty() || compare::same_life_in_other_words(ours, line) {
             Comparison::Same
         } else {
             Comparison::Apart(new)
@@ -426,6 +465,7 @@ impl Draft {
             content_of: None,
             parts: Vec::new(),
             notice: None,
+            call: None,
         }
     }
 
@@ -480,6 +520,7 @@ impl Draft {
             content_of: None,
             parts,
             notice: None,
+            call: None,
         })
     }
 }

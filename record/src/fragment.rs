@@ -56,6 +56,9 @@ pub struct Fragment<'a> {
     pub facts: Vec<(&'static str, Fact<'a>)>,
     /// What was found in fields that are masked already, by the field's name. Empty unless reduced.
     pub found: Vec<(&'static str, Found)>,
+    /// Ids that are masked already, by the field's name, as [`crate::ids::kept_part`] keeps them: calls are
+    /// known by them. Empty unless reduced.
+    pub kept: Vec<(&'static str, String)>,
     pub source: Source,
 }
 
@@ -111,6 +114,7 @@ impl<'a> Fragment<'a> {
             usage: Usage::default(),
             facts: Vec::new(),
             found: Vec::new(),
+            kept: Vec::new(),
             source,
         }
     }
@@ -130,12 +134,14 @@ impl<'a> Fragment<'a> {
         let says = |field: &str| match field {
             "name" => later.name.is_some(),
             "call_id" => later.call_id.is_some(),
+            "session" => later.session.is_some(),
             "error_type" => later.error_type.is_some(),
             "finish_reason" => later.usage.finish_reason.is_some(),
             "response_id" => later.usage.response_id.is_some(),
             field => later.facts.iter().any(|(key, _)| *key == field),
         };
         self.found.retain(|(field, _)| !says(field));
+        self.kept.retain(|(field, _)| !says(field));
         over(&mut self.parent, later.parent);
         over(&mut self.within, later.within);
         self.said = self.said.max(later.said);
@@ -178,6 +184,7 @@ impl<'a> Fragment<'a> {
             }
         }
         self.found.extend(later.found);
+        self.kept.extend(later.kept);
     }
 
     /// The whole. `inner` tells whether something is known to have happened within it.

@@ -9,6 +9,7 @@
 //! 0.1, of which this crate is an independent, unofficial one. All is pure but [`verify`], which reads files.
 
 pub mod build;
+pub mod call;
 pub mod canon;
 pub mod charge;
 mod clock;
@@ -17,6 +18,7 @@ mod content;
 mod data;
 pub mod draft;
 pub mod event;
+pub mod fold;
 pub mod fragment;
 pub mod hash;
 pub mod ids;

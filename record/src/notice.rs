@@ -98,7 +98,7 @@ impl<'a> Notice<'a> {
         identity(&mut w, id, AGENT, self.severity);
         w.line.extend_from_slice(br#","source":{"adapter":"halod","capture":"ingested","via":"halod"}"#);
         ending(&mut w, tenant);
-        w.finish(tenant.clone(), id, &mut scratch).said_by_halod(self.kind)
+        w.finish(tenant.clone(), id, None, &mut scratch).said_by_halod(self.kind)
     }
 
     fn id(&self, tenant: &Tenant) -> RecordId {

@@ -1,5 +1,6 @@
 //! Reading stored lines back: whole records for the verifier, three facts for a chain's index.
 
+use super::call::SealedCall;
 use super::canon::{CanonError, write_parsed};
 use super::hash::sha256;
 use super::tenant::Tenant;
@@ -139,6 +140,8 @@ pub struct LineFacts<'a> {
     pub hash: Cow<'a, str>,
     /// When the record says that it was sealed, where that is a time.
     pub ts: Option<Instant>,
+    /// Under what else the index has the line: the call that it tells of.
+    pub keys: Vec<u64>,
 }
 
 /// Reads a line that can be a chain's head: an object in which no key is repeated at any depth and
@@ -163,6 +166,7 @@ pub fn is_foreign(line: &[u8], subject: Option<&str>) -> bool {
 }
 
 fn facts(value: Json<'_>) -> Option<LineFacts<'_>> {
+    let keys = call_keys(&value);
     let Json::Object(entries) = value else { return None };
     let (mut record_id, mut subject, mut hash, mut ts) = (None, Subject::None, None, None);
     for (key, value) in entries {
@@ -175,7 +179,14 @@ fn facts(value: Json<'_>) -> Option<LineFacts<'_>> {
         }
     }
     let hash = hash.filter(|hash| !hash.is_empty())?;
-    Some(LineFacts { record_id, subject, hash, ts })
+    Some(LineFacts { record_id, subject, hash, ts, keys })
+}
+
+fn call_keys(record: &Json<'_>) -> Vec<u64> {
+    let id = record.get("subject").and_then(|subject| subject.get("id"));
+    let subject = id.map_or(Subject::None, |id| whose(id.clone()));
+    let call = subject.tenant().and_then(|tenant| SealedCall::of(record, &tenant));
+    call.map(|sealed| sealed.call.index_keys().collect()).unwrap_or_default()
 }
 
 fn take<'a>(fields: Vec<(Text<'a>, Json<'a>)>, key: &[u8]) -> Option<Json<'a>> {

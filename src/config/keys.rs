@@ -86,6 +86,7 @@ const KEYS: &[(&str, Kind)] = &[
     ("limits.per_tenant.new_chains_per_minute", Single),
     ("records", Section),
     ("records.hash_only", Single),
+    ("records.join_calls", Single),
     ("admin", Section),
     ("admin.endpoint", Single),
     ("shutdown_timeout", Single),

@@ -112,10 +112,12 @@ pub struct PipelineSettings {
 }
 
 /// What records say.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecordSettings {
     /// Records have no text of contents: only hashes, the status, and what kinds of things were found.
     pub hash_only: bool,
+    /// An account of a call whose action came in an earlier request is sealed as its corroboration.
+    pub join_calls: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,7 +162,7 @@ impl Default for Config {
             storage: StorageSettings::default(),
             pipeline: PipelineSettings::default(),
             per_tenant: PerTenant::default(),
-            records: RecordSettings::default(),
+            records: RecordSettings { hash_only: false, join_calls: true },
             admin: Endpoint::loopback(13133),
             shutdown_timeout: Duration::from_secs(30),
             log: LogSettings { level: LogLevel::Info, format: LogFormat::Auto },

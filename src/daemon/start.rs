@@ -173,6 +173,7 @@ fn recover(config: &Config, open_chains: usize, stats: &Stats) -> Result<(Store,
         journal_size: storage.journal_size,
         patience: CHAIN_PATIENCE,
         read_at_once: READ_AT_ONCE,
+        join_calls: config.records.join_calls,
     };
     let (store, recovered) = Store::open(settings, Arc::new(OsDisk))?;
     if let Some(why) = &recovered.index_rebuilt {

@@ -38,6 +38,6 @@ pub async fn sweep(hold: Hold, builder: Arc<Builder>, intake: Intake, mut draini
 async fn seal(mut ready: Ready, builder: &Builder, intake: &Intake) -> Result<(), Refusal> {
     let mut permit = intake.admit(AT_ONCE.min(64 << 10))?;
     let drafts = ready.drafts(builder, &mut Scratch::default());
-    permit.grow_to(drafts.iter().map(|draft| size_of::<Draft>() + draft.len()).sum())?;
+    permit.grow_to(drafts.iter().map(Draft::weight).sum())?;
     intake.send(Batch::new(drafts, permit).told_to(ready)).await.map(drop)
 }

@@ -203,7 +203,7 @@ impl RequestBuilder {
     }
 
     fn add(&mut self, draft: Draft) -> Result<(), Fault> {
-        let bytes = size_of::<Draft>() + draft.len();
+        let bytes = draft.weight();
         self.drafts.push(draft);
         self.charge_draft(bytes)
     }

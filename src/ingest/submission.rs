@@ -133,7 +133,7 @@ async fn seal_whole(
         if many { tokio::task::spawn_blocking(draft).await.unwrap_or(Err(Fault::Crashed)) } else { draft() };
     let (ready, whole) = drafted?;
     drafts.extend(whole);
-    permit.grow_to(drafts.iter().map(|draft| size_of::<Draft>() + draft.len()).sum())?;
+    permit.grow_to(drafts.iter().map(Draft::weight).sum())?;
     let mut batch = Batch::new(drafts, permit).told_to(ready);
     if let Some(items) = items.take() {
         batch = batch.told_to(items.weighing(weights));

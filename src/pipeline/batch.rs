@@ -3,6 +3,7 @@
 use crate::pipeline::intake::Permit;
 use crate::pipeline::refusal::Refusal;
 use halod_chain::commit::{Detail, Fate};
+use halod_record::call::arrange::arrange;
 use halod_record::draft::Draft;
 use halod_record::ids::RecordId;
 use std::collections::{HashMap, VecDeque};
@@ -46,9 +47,10 @@ pub struct Receipt {
 pub struct Fates(HashMap<RecordId, VecDeque<Fate>>);
 
 impl Batch {
-    /// A batch that nobody keeps an account of, and no rate limits.
+    /// A batch that nobody keeps an account of, and no rate limits. The accounts of one call are put in order.
     #[must_use]
-    pub fn new(drafts: Vec<Draft>, permit: Permit) -> Self {
+    pub fn new(mut drafts: Vec<Draft>, permit: Permit) -> Self {
+        arrange(&mut drafts);
         Self { drafts, permit, accounts: Vec::new(), detailed: false, limited: false }
     }
 

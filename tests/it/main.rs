@@ -12,6 +12,7 @@ mod captures;
 mod clients;
 mod co_append;
 mod collector;
+mod corpus;
 mod crash;
 mod disk;
 mod examples;

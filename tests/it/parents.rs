@@ -64,6 +64,7 @@ struct Halod {
 impl Halod {
     fn open(dir: &Path) -> Self {
         let settings = Settings {
+            join_calls: true,
             directory: dir.into(),
             open_chains: 4,
             max_tenants: 10,

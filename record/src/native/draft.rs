@@ -66,7 +66,7 @@ impl Builder {
         ending(&mut w, record, &names);
         findings.clear();
         scratch.findings = findings;
-        w.finish(tenant.clone(), id, scratch)
+        w.finish(tenant.clone(), id, None, scratch)
     }
 }
 

@@ -8,7 +8,7 @@
 mod reduce;
 mod wire;
 
-use super::build::Builder;
+use super::build::{Builder, Masked};
 use super::charge;
 use super::draft::{Draft, Scratch};
 use super::hash;
@@ -107,6 +107,7 @@ impl Builder {
         parts.for_each(|message| all.lay(message.fragment.clone()));
         let id = RecordId::of_key(tenant, all.space, &all.id);
         let mut found = std::mem::take(&mut all.found);
+        let kept = std::mem::take(&mut all.kept);
         let trace = matches!(all.kind, Some(Kind::Trace));
         let mut event = all.event(whole.inner);
         found.retain(|(field, _)| is_datum(field, &event.action));
@@ -118,7 +119,8 @@ impl Builder {
         if whole.unfinished && !trace {
             event.facts.push(("unfinished", Fact::Flag(true)));
         }
-        let mut draft = self.draft_with(&event, tenant, &found, scratch);
+        let masked = Masked { found: &found, kept: &kept };
+        let mut draft = self.draft_with(&event, tenant, masked, scratch);
         let parts = order.iter().map(|message| (message.mark, self.update(message, id, tenant, scratch)));
         draft.made_of(parts.collect());
         Some(draft)
@@ -144,7 +146,8 @@ impl Builder {
         if closes {
             event.facts.push(("closes", Fact::Flag(true)));
         }
-        self.draft_with(&event, tenant, &found, scratch)
+        let masked = Masked { found: &found, kept: &[] };
+        self.draft_with(&event, tenant, masked, scratch)
     }
 }
 

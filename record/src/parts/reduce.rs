@@ -1,6 +1,7 @@
 //! What is kept of a message that waits for others: never content, and names as a record shows them.
 
 use crate::build::Builder;
+use crate::call;
 use crate::canon;
 use crate::content::error_hash;
 use crate::draft::Scratch;
@@ -22,7 +23,10 @@ pub(super) fn fragment(
     fragment: Fragment<'_>,
     scratch: &mut Scratch,
 ) -> Fragment<'static> {
-    let mut names = Reducer { builder, found: fragment.found };
+    let mut names = Reducer { builder, found: fragment.found, kept: fragment.kept };
+    if let Some(session) = &fragment.session {
+        names.keep("session", session, &names.name(Cow::Borrowed(session), Mask::Id));
+    }
     let facts = fragment.facts.into_iter().map(|(key, fact)| (key, names.fact(key, fact))).collect();
     let name = fragment.name.map(|raw| names.datum("name", raw, Mask::Label));
     let call_id = fragment.call_id.map(|raw| names.datum("call_id", raw, Mask::Id));
@@ -78,6 +82,7 @@ pub(super) fn fragment(
         usage: Usage { finish_reason, response_id, ..counts },
         facts,
         found: names.found,
+        kept: names.kept,
         source: fragment.source,
     }
 }
@@ -112,6 +117,7 @@ enum Mask {
 struct Reducer<'b> {
     builder: &'b Builder,
     found: Vec<(&'static str, Found)>,
+    kept: Vec<(&'static str, String)>,
 }
 
 impl Reducer<'_> {
@@ -144,7 +150,17 @@ impl Reducer<'_> {
             self.builder.redactor.scan_name(&raw, &mut findings);
             self.found.extend(list(self.builder, &findings).into_iter().map(|found| (field, found)));
         }
+        if call::KEPT.contains(&field) {
+            self.keep(field, &raw, &masked);
+        }
         Cow::Owned(fitting(Cow::Owned(masked)).into_owned())
+    }
+
+    /// Keeps an id by which a call is known, where its mask hides it.
+    fn keep(&mut self, field: &'static str, raw: &str, masked: &str) {
+        if masked != raw {
+            self.kept.push((field, kept_part(raw).into_owned()));
+        }
     }
 
     fn fact(&mut self, key: &'static str, fact: Fact<'_>) -> Fact<'static> {

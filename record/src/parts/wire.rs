@@ -61,6 +61,8 @@ struct Wire {
     tokens: [Option<i64>; 6],
     facts: Vec<(String, WireFact)>,
     found: Vec<(String, String, String)>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    kept: Vec<(String, String)>,
     source: [String; 4],
 }
 
@@ -143,6 +145,7 @@ pub(super) fn said(fragment: &Fragment<'static>) -> Vec<u8> {
     let mut wire = wire(fragment);
     wire.said = 0;
     wire.found.clear();
+    wire.kept.clear();
     wire.facts.retain(|(key, _)| !sameness::leaves_out(key, false));
     for digest in [&mut wire.input, &mut wire.result, &mut wire.error].into_iter().flatten() {
         digest.summary = None;
@@ -179,6 +182,7 @@ pub(super) fn weight(fragment: &Fragment<'static>) -> usize {
     names
         + facts
         + ids
+        + fragment.kept.iter().map(|(_, id)| id.len() + 40).sum::<usize>()
         + fragment.found.iter().map(|(_, found)| found.kind.len() + found.sample.len() + 64).sum::<usize>()
         + content(&fragment.input)
         + content(&fragment.result)
@@ -260,6 +264,7 @@ fn wire(fragment: &Fragment<'static>) -> Wire {
             .iter()
             .map(|(field, found)| ((*field).to_owned(), found.kind.clone(), found.sample.clone()))
             .collect(),
+        kept: fragment.kept.iter().map(|(field, id)| ((*field).to_owned(), id.clone())).collect(),
         source: [adapter, via, dialect, mapping].map(str::to_owned),
     }
 }
@@ -353,6 +358,9 @@ fn fragment(wire: Wire) -> Option<Fragment<'static>> {
     }
     for (field, kind, sample) in wire.found {
         out.found.push((word(&field)?, Found { kind, sample }));
+    }
+    for (field, id) in wire.kept {
+        out.kept.push((word(&field)?, id));
     }
     Some(out)
 }

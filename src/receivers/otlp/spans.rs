@@ -8,9 +8,9 @@ use crate::ingest::claim::CLAIMED;
 use crate::net::status::Fault;
 use halo_adapters::otel::{self, Resource};
 use halo_adapters::otlp::model::{ResourceSpans, ScopeSpans, Span, Traces};
-use halod_record::charge;
 use halod_record::event::{Event, Fact};
 use halod_record::tenant::Tenant;
+use halod_record::{call, charge};
 use std::borrow::Cow;
 
 /// The resource that spans stand under.
@@ -63,7 +63,7 @@ impl Content {
             let (place, number) = places[at];
             let (group, scope, filtered) = &mut scopes[place];
             let before = request.counted().filtered;
-            let placed = placed(&scope.spans[number], group, state, request);
+            let placed = placed(&scope.spans[number], group, &scope.scope_name, state, request);
             *filtered += request.counted().filtered - before;
             parents.tell(at, placed.is_some());
             let Some((event, tenant)) = placed else { continue };
@@ -90,6 +90,7 @@ fn ids_of(span: &Span<'_>) -> SpanIds {
 fn placed<'a>(
     span: &'a Span<'a>,
     under: &Group<'a>,
+    scope: &'a str,
     state: &OtlpState,
     request: &mut RequestBuilder,
 ) -> Option<(Event<'a>, Tenant)> {
@@ -105,6 +106,9 @@ fn placed<'a>(
     match request.tenants.place_and_tell(stated, event.tenant.as_deref()) {
         Ok((tenant, claim)) => {
             event.facts.extend(claim.map(|claim| (CLAIMED, Fact::Label(claim.into()))));
+            if !scope.is_empty() {
+                event.facts.push((call::SCOPE, Fact::Label(scope.into())));
+            }
             Some((event, tenant))
         }
         Err(reason) => {

@@ -99,6 +99,7 @@ impl Fixture {
             journal_size: 1 << 20,
             patience: Duration::from_secs(10),
             read_at_once: 256 << 10,
+            join_calls: true,
         };
         let lock = Arc::new(halod_chain::directory::open(&directory).unwrap());
         let (store, _) = Store::open(settings, Arc::new(OsDisk)).unwrap();

@@ -1,0 +1,257 @@
+//! Which call a record tells of, and when two records tell of the same one.
+//!
+//! A model call, an embedding, a retrieval or a tool call is often told more than once: by an SDK's own span
+//! inside that of an instrumentation, by a client and a server, by a span and a log record, at two doors. The
+//! first account that is sealed is the call's action. Each further one is sealed as a corroboration, which
+//! names it; so whoever counts the records that are no `agent_message` counts calls.
+//!
+//! [`agree`] is the one table of what makes two accounts one call; [`arrange`] applies it to the drafts of
+//! one batch, and the chain to what is sealed already. In doubt there are two calls: a false join hides one.
+
+pub mod agree;
+pub mod arrange;
+mod key;
+mod line;
+pub mod role;
+
+pub use agree::Reason;
+pub(crate) use key::KEPT;
+pub use key::{CallKey, KeyKind};
+pub(crate) use line::KEYS;
+pub use line::SCOPE;
+pub use line::SealedCall;
+
+use super::ids::RecordId;
+use super::members;
+use super::names::Names;
+use super::tenant::Tenant;
+use crate::event::{Action, Content, Event, Fact, Origin, Status};
+
+/// What kind of call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    Generate,
+    Embed,
+    Tool,
+    Retrieve,
+}
+
+/// In what kind of message an account is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Form {
+    Span,
+    Log,
+    Keyed,
+}
+
+/// One account of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    kind: Kind,
+    /// The model, or the tool without its MCP server's name; `None` where the account names none.
+    thing: Option<String>,
+    /// Who tells: two accounts of one voice are two calls, unless one encloses the other.
+    voice: u64,
+    form: Form,
+    /// Its session, as a record shows it; `None` where it has none of its own or is masked.
+    session: Option<String>,
+    id: RecordId,
+    /// The record that what encloses this account has, as the sender states it.
+    parent: Option<RecordId>,
+    /// Unix nanoseconds of its begin and its end.
+    lasted: Option<(u64, u64)>,
+    keys: Vec<CallKey>,
+    output_tokens: Option<i64>,
+    failed: bool,
+    fullness: u8,
+    /// Which of two accounts that say as much comes first: a span's id.
+    order: [u8; 8],
+    /// In its batch: the account that is to be sealed as the action.
+    first: Option<(RecordId, Reason)>,
+    /// In its batch: further accounts of the same call, whose keys and places count when the chain is searched.
+    others: Vec<(RecordId, Vec<CallKey>)>,
+}
+
+impl Call {
+    /// The account that an event gives of a call; `None` where it tells of none, and at a gateway, whose
+    /// line is always a record of its own.
+    pub(super) fn of(
+        event: &Event<'_>,
+        names: &Names<'_>,
+        tenant: &Tenant,
+        (id, parent): (RecordId, Option<RecordId>),
+        kept: &[(&'static str, String)],
+    ) -> Option<Box<Self>> {
+        let (kind, thing) = match &event.action {
+            Action::Generate { .. } => (Kind::Generate, names.model.as_deref()),
+            Action::Embed { .. } => (Kind::Embed, names.model.as_deref()),
+            Action::Tool { .. } => (Kind::Tool, Some(names.tool.as_ref())),
+            Action::Retrieve { .. } => (Kind::Retrieve, Some(names.tool.as_ref())),
+            _ => return None,
+        };
+        let scope = event.facts.iter().find_map(|(key, fact)| match fact {
+            Fact::Label(scope) if *key == line::SCOPE => Some(scope.as_ref()),
+            _ => None,
+        });
+        let form = match event.origin {
+            Origin::Span { .. } => Form::Span,
+            Origin::Log { .. } => Form::Log,
+            Origin::Keyed(_) => Form::Keyed,
+        };
+        Some(Box::new(Self {
+            kind,
+            thing: thing.and_then(|thing| line::thing(kind, thing)),
+            voice: line::voice(event.source.adapter, event.source.dialect, scope, form),
+            id,
+            parent: parent.filter(|parent| *parent != id),
+            lasted: lasted(event.started, event.ended),
+            form,
+            session: line::session(&names.session),
+            keys: key::of_event(event, kind, tenant, kept),
+            output_tokens: event.usage.output_tokens.filter(|tokens| *tokens >= 0),
+            failed: matches!(event.outcome.status, Status::Error | Status::Denied),
+            fullness: fullness(event),
+            order: match event.origin {
+                Origin::Span { span, .. } => span,
+                _ => first_half(id),
+            },
+            first: None,
+            others: Vec::new(),
+        }))
+    }
+
+    #[must_use]
+    pub fn id(&self) -> RecordId {
+        self.id
+    }
+
+    /// What the account's own line is found by, beside its id: its calls' ids, and what encloses it.
+    pub fn index_keys(&self) -> impl Iterator<Item = u64> + '_ {
+        let place = self.lasted.and_then(|(from, _)| self.place(from));
+        self.keys.iter().map(CallKey::index_key).chain(self.parent.map(key::enclosed_by)).chain(place)
+    }
+
+    /// The keys of the index under which accounts stand that began about when this one did, in its session.
+    #[must_use]
+    pub fn about_then(&self) -> Vec<u64> {
+        let Some((from, _)) = self.lasted else { return Vec::new() };
+        let around = [from.saturating_sub(key::ABOUT), from.saturating_add(key::ABOUT)];
+        let mut keys: Vec<u64> = around.into_iter().filter_map(|at| self.place(at)).collect();
+        keys.dedup();
+        keys
+    }
+
+    fn place(&self, at: u64) -> Option<u64> {
+        Some(key::place(self.session.as_deref()?, self.kind, at))
+    }
+
+    /// Whether another account is of the same voice.
+    #[must_use]
+    pub fn has_voice_of(&self, other: &Self) -> bool {
+        self.voice == other.voice
+    }
+
+    /// The account of its batch that is sealed as the action, and why this is the same call.
+    #[must_use]
+    pub fn first(&self) -> Option<(RecordId, Reason)> {
+        self.first
+    }
+
+    /// The keys under which the chain is searched for an account of the same call, strongest first, with the
+    /// reason that each would give.
+    #[must_use]
+    pub fn searched(&self) -> Vec<(CallKey, Reason)> {
+        let others = self.others.iter().flat_map(|(_, keys)| keys);
+        let mut keys: Vec<CallKey> = self.keys.iter().chain(others).copied().collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys.into_iter().map(|key| (key, key.kind.reason())).collect()
+    }
+
+    /// The ids of this account and of those of its batch that tell of the same call.
+    pub fn told_by(&self) -> impl Iterator<Item = RecordId> + '_ {
+        std::iter::once(self.id).chain(self.others.iter().map(|(id, _)| *id))
+    }
+
+    /// `data.call_keys`, with a comma behind it.
+    pub(super) fn write_keys(&self, line: &mut Vec<u8>) {
+        if self.keys.is_empty() {
+            return;
+        }
+        members::key(line, KEYS);
+        for (at, key) in self.keys.iter().enumerate() {
+            line.extend_from_slice(if at == 0 { b"[\"" } else { b",\"" });
+            key.write(line);
+            line.push(b'"');
+        }
+        line.extend_from_slice(b"],");
+    }
+
+    /// What encloses this account, as the sender states it.
+    #[must_use]
+    pub fn parent(&self) -> Option<RecordId> {
+        self.parent
+    }
+
+    /// Whether another account of one voice with the same id shows that this one is of a call of its own.
+    #[must_use]
+    pub fn is_told_apart_from(&self, other: &Self, reason: Reason, lineage: bool) -> bool {
+        self.voice == other.voice && !lineage && !agree::same_call(self, other, reason, false)
+    }
+
+    /// Whether `key` is one of this account's.
+    #[must_use]
+    pub fn has_key(&self, key: CallKey) -> bool {
+        self.keys.contains(&key)
+    }
+
+    /// Bytes of memory beside the struct.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let keys = self.keys.len() + self.others.iter().map(|(_, keys)| keys.len()).sum::<usize>();
+        size_of::<Self>()
+            + self.thing.as_ref().map_or(0, String::len)
+            + self.session.as_ref().map_or(0, String::len)
+            + keys * size_of::<CallKey>()
+            + self.others.len() * size_of::<(RecordId, Vec<CallKey>)>()
+    }
+}
+
+/// The key of the index under which accounts stand that are enclosed by the record `parent`.
+#[must_use]
+pub fn enclosed_by(parent: RecordId) -> u64 {
+    key::enclosed_by(parent)
+}
+
+fn first_half(id: RecordId) -> [u8; 8] {
+    let mut half = [0; 8];
+    half.copy_from_slice(&id.bytes()[..8]);
+    half
+}
+
+fn lasted(started: Option<u64>, ended: Option<u64>) -> Option<(u64, u64)> {
+    match (started, ended) {
+        (Some(from), Some(to)) => Some((from.min(to), to.max(from))),
+        (Some(at), None) | (None, Some(at)) => Some((at, at)),
+        (None, None) => None,
+    }
+}
+
+/// How much an account says, in the order of what counts: content, its own name of tool or model, usage, the
+/// text of an error.
+fn fullness(event: &Event<'_>) -> u8 {
+    let has = |content: &Content<'_>| *content != Content::Undisclosed;
+    let usage = &event.usage;
+    let names_it = match &event.action {
+        Action::Generate { model, .. } | Action::Embed { model, .. } => model.is_some(),
+        _ => true,
+    };
+    let counts = [usage.input_tokens, usage.output_tokens, usage.total_tokens];
+    u8::from(has(&event.input) || has(&event.outcome.result)) << 3
+        | u8::from(names_it) << 2
+        | u8::from(counts.iter().any(Option::is_some)) << 1
+        | u8::from(event.outcome.error_text.is_some())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,183 @@
+//! How an action ended: one fold over all that a chain says of it.
+//!
+//! An action's record is the first account of it. What came later hangs on it, each by one member that names the
+//! record which it is about ([`TARGETS`]). Who says that it failed or was refused is believed over who says that
+//! it came off, and whoever says how it ended over who does not.
+
+use crate::ids::RecordId;
+use crate::json::{Json, parse};
+use std::collections::HashMap;
+
+/// How an action ended, by what one record says of it. What comes later here is believed over what comes before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum End {
+    /// It was told of before it ended.
+    Unfinished,
+    /// Nobody said how it ended.
+    Unknown,
+    Ok,
+    Error,
+    Denied,
+}
+
+impl End {
+    /// What a record says.
+    #[must_use]
+    pub fn of(record: &Json<'_>) -> Self {
+        let text = |section: &str, key: &str| record.get(section)?.get(key)?.as_str();
+        let unfinished =
+            matches!(record.get("data").and_then(|data| data.get("unfinished")), Some(Json::Bool(true)));
+        match text("outcome", "status") {
+            Some("error") => Self::Error,
+            Some("denied") => Self::Denied,
+            _ if unfinished || text("data", "outcome") == Some("unfinished") => Self::Unfinished,
+            Some("ok") => Self::Ok,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// What two accounts of one action say together. An error and a refusal are both failures: the first of them
+    /// stays.
+    #[must_use]
+    pub fn and(self, later: Self) -> Self {
+        if self.failed() { self } else { self.max(later) }
+    }
+
+    #[must_use]
+    pub fn failed(self) -> bool {
+        matches!(self, Self::Error | Self::Denied)
+    }
+}
+
+/// Where a record names the record that it is a further account of: a member, or a member of `data`.
+const TARGETS: [(&[&str], &str); 3] = [
+    (&["data", "corroborates"], "a further account of a call"),
+    (&["conflicts_with"], "another account of the same origin"),
+    (&["data", "amends"], "what a message said after its action was sealed"),
+];
+
+/// The record that a record is a further account of.
+#[must_use]
+pub fn target(record: &Json<'_>) -> Option<RecordId> {
+    let named = |path: &[&str]| {
+        let member = path.iter().try_fold(record, |at, key| at.get(key))?;
+        RecordId::parse(member.as_str()?)
+    };
+    TARGETS.iter().find_map(|(path, _)| named(path))
+}
+
+/// One action of a chain, with all that was said of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Action {
+    pub id: RecordId,
+    /// `action.tool`.
+    pub tool: String,
+    /// Whether it counts as a call: `action.type` is not `agent_message`.
+    pub is_call: bool,
+    pub end: End,
+    /// Further accounts that corroborate it.
+    pub corroborations: usize,
+}
+
+/// The actions of a chain, in order, folded.
+#[derive(Clone, Debug, Default)]
+pub struct Actions {
+    actions: Vec<Action>,
+    places: HashMap<RecordId, usize>,
+}
+
+impl Actions {
+    /// Takes the next line of the chain. A line that is no record is passed over.
+    pub fn push(&mut self, line: &[u8]) {
+        let Some(record) = std::str::from_utf8(line).ok().and_then(|line| parse(line).ok()) else { return };
+        let Some(id) = record.get("record_id").and_then(Json::as_str).and_then(RecordId::parse) else {
+            return;
+        };
+        let text = |key: &str| record.get("action").and_then(|action| action.get(key)?.as_str());
+        let end = End::of(&record);
+        let about = target(&record).and_then(|target| self.places.get(&target).copied());
+        if let Some(action) = about.and_then(|place| self.actions.get_mut(place)) {
+            // A record of an update says how its own message ended only where that was told.
+            action.end =
+                if action.end == End::Unfinished && end == End::Ok { End::Ok } else { action.end.and(end) };
+            action.corroborations +=
+                usize::from(text("tool").is_some_and(|tool| tool.starts_with("corroborates:")));
+            if let Some(place) = about {
+                self.places.insert(id, place);
+            }
+            return;
+        }
+        self.places.insert(id, self.actions.len());
+        self.actions.push(Action {
+            id,
+            tool: text("tool").unwrap_or_default().to_owned(),
+            is_call: text("type") != Some("agent_message"),
+            end,
+            corroborations: 0,
+        });
+    }
+
+    #[must_use]
+    pub fn actions(&self) -> &[Action] {
+        &self.actions
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_believed_over_success_and_an_end_over_none() {
+        use End::{Denied, Error, Ok, Unfinished, Unknown};
+        for (told, end) in [
+            (vec![Ok, Error], Error),
+            (vec![Error, Ok], Error),
+            (vec![Denied, Error], Denied),
+            (vec![Error, Denied], Error),
+            (vec![Unfinished, Ok], Ok),
+            (vec![Unfinished, Unknown, Unknown], Unknown),
+            (vec![Unknown, Ok, Unknown], Ok),
+        ] {
+            assert_eq!(told.iter().copied().reduce(End::and), Some(end), "{told:?}");
+        }
+    }
+
+    #[test]
+    fn what_hangs_on_an_action_is_folded_into_it() {
+        let id = |at: u8| RecordId::derive(crate::ids::Origin::Log, &crate::tenant::Tenant::Local, &[&[at]]);
+        let line = |at: u8, tool: &str, kind: &str, status: &str, more: &str| {
+            format!(
+                r#"{{"action":{{"tool":"{tool}","type":"{kind}"}},{more}"outcome":{{"status":"{status}"}},"record_id":"{}"}}"#,
+                id(at)
+            )
+        };
+        let names = |key: &str, at: u8| format!(r#""data":{{"{key}":"{}"}},"#, id(at));
+        let mut chain = Actions::default();
+        for line in [
+            line(1, "pay", "tool_call", "ok", ""),
+            line(2, "corroborates:pay", "agent_message", "error", &names("corroborates", 1)),
+            line(3, "agent.invoke", "agent_message", "ok", ""),
+            line(4, "model.generate", "tool_call", "ok", ""),
+            line(5, "agent.update", "agent_message", "denied", &names("amends", 4)),
+            line(6, "corroborates:x", "agent_message", "error", &names("corroborates", 9)),
+            "{".to_owned(),
+        ] {
+            chain.push(line.as_bytes());
+        }
+        let told: Vec<_> = chain
+            .actions()
+            .iter()
+            .map(|one| (one.tool.as_str(), one.is_call, one.end, one.corroborations))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("pay", true, End::Error, 1),
+                ("agent.invoke", false, End::Ok, 0),
+                ("model.generate", true, End::Denied, 0),
+                ("corroborates:x", false, End::Error, 0),
+            ]
+        );
+    }
+}
