@@ -45,8 +45,11 @@ fn events(body: &[u8], mut each: impl FnMut(&Event<'_>)) {
     let traces = protobuf::traces(body).unwrap();
     for group in &traces.resource_spans {
         let resource = Resource::new(&group.resource);
-        let spans = group.scopes.iter().flat_map(|scope| &scope.spans);
-        spans.filter_map(|span| otel::event(&resource, span)).for_each(|event| each(&event));
+        for scope in &group.scopes {
+            let events =
+                scope.spans.iter().filter_map(|span| otel::event(&resource, &scope.scope_name, span));
+            events.for_each(|event| each(&event));
+        }
     }
 }
 

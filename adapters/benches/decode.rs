@@ -33,7 +33,7 @@ fn main() {
         let resource = otel::Resource::new(&traces.resource_spans[0].resource);
         report("map to events", || {
             for span in &spans {
-                black_box(otel::event(&resource, black_box(span)));
+                black_box(otel::event(&resource, "", black_box(span)));
             }
         });
     }

@@ -31,5 +31,5 @@ pub(crate) fn langfuse(data: &[u8]) {
             }
         }
     }
-    drop(black_box(all.map(|all| all.event(false))));
+    drop(black_box(all.map(|all| all.event())));
 }

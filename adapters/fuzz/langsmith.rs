@@ -38,7 +38,7 @@ fn langsmith_row(row: &Json<'_>) {
     for op in [langsmith::Op::Post, langsmith::Op::Patch] {
         if let Ok(fragment) = langsmith::fragment(op, row) {
             assert_eq!(fragment.space, langsmith::SPACE);
-            drop(black_box(fragment.event(false)));
+            drop(black_box(fragment.event()));
         }
     }
 }

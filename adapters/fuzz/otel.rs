@@ -53,9 +53,11 @@ pub(crate) fn otel_event(data: &[u8]) {
         for resource in &traces.resource_spans {
             let context = otel::Resource::new(&resource.resource);
             let _ = black_box(otel::tenant_claim(&names, &resource.resource));
-            for span in resource.scopes.iter().flat_map(|scope| &scope.spans) {
+            let scopes =
+                resource.scopes.iter().flat_map(|scope| scope.spans.iter().map(move |span| (scope, span)));
+            for (scope, span) in scopes {
                 let _ = black_box(otel::tenant_claim(&names, &span.attributes));
-                if let Some(event) = otel::event(&context, span) {
+                if let Some(event) = otel::event(&context, &scope.scope_name, span) {
                     assert_eq!(event.source.adapter, "otel");
                 }
             }

@@ -12,7 +12,7 @@
 //!
 //! A call failed when the record that counts says so, or for a tool any record under its call id.
 
-use halod_record::event::{Action, Event, Origin, Status};
+use halod_record::event::{Action, Event, Origin};
 use std::collections::HashMap;
 use std::hash::Hash;
 
@@ -62,7 +62,7 @@ impl<'a> Item<'a, ([u8; 16], [u8; 8])> {
             key,
             response_id: event.usage.response_id.as_deref(),
             call_id,
-            failed: event.outcome.status != Status::Ok,
+            failed: event.outcome.status.failed(),
         })
     }
 }

@@ -18,4 +18,9 @@ pub mod native;
 pub mod openai_agents;
 pub mod otel;
 pub mod otlp;
+mod provider;
 mod time;
+mod tokens;
+
+/// Version of the mapping, in every record: raised whenever an event comes out differently.
+const MAPPING: &str = "3";

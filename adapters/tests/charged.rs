@@ -77,8 +77,10 @@ impl Reading {
         for traces in [protobuf::traces(body), otlp_json::traces(body)].into_iter().flatten() {
             for group in &traces.resource_spans {
                 let resource = otel::Resource::new(&group.resource);
-                for span in group.scopes.iter().flat_map(|scope| &scope.spans) {
-                    if let Some(event) = otel::event(&resource, span) {
+                let scopes =
+                    group.scopes.iter().flat_map(|scope| scope.spans.iter().map(move |span| (scope, span)));
+                for (scope, span) in scopes {
+                    if let Some(event) = otel::event(&resource, &scope.scope_name, span) {
                         self.draft(&event);
                     }
                 }

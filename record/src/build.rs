@@ -211,9 +211,11 @@ fn agent(line: &mut Vec<u8>, names: &Names<'_>) {
 
 fn outcome_content<'e>(outcome: &'e Outcome<'_>) -> Option<OutcomeContent<'e>> {
     match (outcome.status, &outcome.result) {
-        (Status::Ok, Content::Value(result)) => Some(OutcomeContent::Result(result)),
-        (Status::Ok, Content::Digest(digest)) => Some(OutcomeContent::Digest(digest)),
-        (Status::Ok, Content::Undisclosed) => None,
+        (Status::Ok | Status::Unknown | Status::Unfinished, result) => match result {
+            Content::Value(result) => Some(OutcomeContent::Result(result)),
+            Content::Digest(digest) => Some(OutcomeContent::Digest(digest)),
+            Content::Undisclosed => None,
+        },
         (_, Content::Digest(digest)) if matches!(digest.of, Told::Error | Told::ErrorType) => {
             Some(OutcomeContent::Digest(digest))
         }

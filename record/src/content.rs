@@ -81,16 +81,18 @@ pub(super) fn outcome(
         }
         line.push(b',');
     }
-    line.extend_from_slice(br#""status":""#);
-    line.extend_from_slice(match status {
-        Status::Ok => b"ok",
-        Status::Error => b"error",
-        Status::Denied => b"denied",
-    });
-    line.push(b'"');
+    if let Some(status) = status.word() {
+        line.extend_from_slice(br#""status":""#);
+        line.extend_from_slice(status.as_bytes());
+        line.extend_from_slice(b"\",");
+    }
     if let Some(summary) = summary {
-        line.extend_from_slice(br#","summary":"#);
+        line.extend_from_slice(br#""summary":"#);
         write_str(summary, line);
+        line.push(b',');
+    }
+    if line.last() == Some(&b',') {
+        line.pop();
     }
     line.push(b'}');
 }

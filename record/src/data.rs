@@ -7,8 +7,11 @@ use super::members::{id, instant, integer, key, number, text, tokens};
 use super::names::Names;
 use super::redact::Findings;
 use super::sameness::PARENT_SPAN;
-use crate::event::{Action, Content, Event, Fact, Status};
+use crate::event::{Action, Content, Event, Fact, Status, UNMAPPED};
 use crate::json::{self, Json};
+
+/// What is known of how an action ended where the schema has no word for it.
+const OUTCOME: &str = "outcome";
 
 /// The ids of OpenTelemetry's that an origin states.
 #[derive(Clone, Copy)]
@@ -57,6 +60,8 @@ pub(super) fn data(
     text(line, "finish_reason", names.finish_reason.as_deref());
     at(line, "input_tokens");
     tokens(line, "input_tokens", event.usage.input_tokens);
+    at(line, OUTCOME);
+    text(line, OUTCOME, event.outcome.status.open_word());
     at(line, "output_tokens");
     tokens(line, "output_tokens", event.usage.output_tokens);
     at(line, PARENT_SPAN);
@@ -156,11 +161,19 @@ fn is_left_unparsed(content: &Content<'_>) -> bool {
 
 /// Says which content the sender kept to itself, so that its absence is not read as emptiness.
 fn undisclosed(line: &mut Vec<u8>, event: &Event<'_>) {
-    if matches!(event.action, Action::Boundary { .. } | Action::Decide { .. } | Action::Request { .. }) {
+    if matches!(
+        event.action,
+        Action::Boundary { .. } | Action::Decide { .. } | Action::Request { .. } | Action::Other { .. }
+    ) {
+        return;
+    }
+    // What is told under names that no table maps is told all the same.
+    if event.facts.iter().any(|(key, _)| *key == UNMAPPED) {
         return;
     }
     let input = event.input == Content::Undisclosed;
-    let result = event.outcome.result == Content::Undisclosed && event.outcome.status == Status::Ok;
+    let result = event.outcome.result == Content::Undisclosed
+        && matches!(event.outcome.status, Status::Ok | Status::Unknown);
     let said: &[u8] = match (input, result) {
         (true, true) => br#""undisclosed":["input","outcome"],"#,
         (true, false) => br#""undisclosed":["input"],"#,

@@ -411,7 +411,7 @@ impl Draft {
     ///
     /// A line sealed by another version of the mapping, or read from another form of the same telemetry
     /// (an export of what came live), may say the same in other words; then only its length of life
-    /// decides (`started_at`, `ended_at` and the outcome's status), so that an upgrade of halod or an
+    /// decides (`started_at` and `ended_at`; of another form also how it ended), so that an upgrade of halod or an
     /// import does not turn everything into a conflict.
     #[must_use]
     pub fn same_content(&self, line: &[u8]) -> bool {

@@ -36,6 +36,10 @@ pub struct Event<'a> {
     pub facts: Vec<(&'static str, Fact<'a>)>,
 }
 
+/// The fact that lists under which names a sender told what no table maps: what may be there is not said
+/// to be undisclosed.
+pub const UNMAPPED: &str = "unmapped";
+
 /// One member of a record's `data`: an integer, a flag, or text by how it is masked.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fact<'a> {
@@ -73,7 +77,8 @@ pub enum Action<'a> {
     /// A request that a gateway logged. `tool` is the reference's: the row's own tool, else
     /// `gen_ai:<model>`, else `http:<path>`.
     Request { tool: Cow<'a, str>, model: Option<Cow<'a, str>> },
-    /// Something with a model or a tool that no table explains: the sender's own name for it.
+    /// Something with a model or a tool that no table explains: `agent.activity`. The sender's own name for
+    /// it is none of a tool; a record has it among its facts.
     Other { name: Cow<'a, str> },
 }
 
@@ -159,6 +164,39 @@ pub enum Status {
     Ok,
     Error,
     Denied,
+    /// Nobody said how it ended, and the sender's silence does not mean that it came off.
+    Unknown,
+    /// It was told of before it ended.
+    Unfinished,
+}
+
+impl Status {
+    /// Whether it is known that the action did not come off.
+    #[must_use]
+    pub fn failed(self) -> bool {
+        matches!(self, Self::Error | Self::Denied)
+    }
+
+    /// The schema's word (`outcome.status`), where it has one.
+    #[must_use]
+    pub fn word(self) -> Option<&'static str> {
+        match self {
+            Self::Ok => Some("ok"),
+            Self::Error => Some("error"),
+            Self::Denied => Some("denied"),
+            Self::Unknown | Self::Unfinished => None,
+        }
+    }
+
+    /// What `data.outcome` says in place of it.
+    #[must_use]
+    pub fn open_word(self) -> Option<&'static str> {
+        match self {
+            Self::Unknown => Some("unknown"),
+            Self::Unfinished => Some("unfinished"),
+            Self::Ok | Self::Error | Self::Denied => None,
+        }
+    }
 }
 
 /// Where the event came from: the identity that its record's id is derived from.
@@ -204,6 +242,25 @@ pub struct Usage<'a> {
     pub finish_reason: Option<Cow<'a, str>>,
     /// The provider's own id of its answer: two model calls with the same one are one.
     pub response_id: Option<Cow<'a, str>>,
+}
+
+impl Usage<'_> {
+    /// Takes the counts out, as sums over what happened within: they are no call's, and have names of their
+    /// own so that nobody adds them to those of the calls.
+    #[must_use]
+    pub fn take_sums<'f>(&mut self) -> Vec<(&'static str, Fact<'f>)> {
+        [
+            ("sum_cache_read_tokens", self.cache_read_tokens.take()),
+            ("sum_cache_write_tokens", self.cache_write_tokens.take()),
+            ("sum_input_tokens", self.input_tokens.take()),
+            ("sum_output_tokens", self.output_tokens.take()),
+            ("sum_reasoning_tokens", self.reasoning_tokens.take()),
+            ("sum_total_tokens", self.total_tokens.take()),
+        ]
+        .into_iter()
+        .filter_map(|(key, count)| Some((key, Fact::Number(u64::try_from(count?).ok()?))))
+        .collect()
+    }
 }
 
 /// Which adapter read the event, from which dialect, by which version of the mapping.

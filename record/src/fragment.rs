@@ -72,10 +72,10 @@ pub enum Kind {
     /// `agent.<verb>`.
     Boundary(&'static str),
     Guard,
-    /// A step that no rule explains, under its own name.
+    /// Something that no rule explains: `agent.activity`, with its own name beside it.
     Other,
-    /// A step of which the sender does not say what it is: a tool call, if it has the name of a function
-    /// and was told an input, and nothing was told to have happened within it; else `agent.step`.
+    /// A step of which the sender does not say what it is: `agent.step`. That it is named as tools are, and
+    /// has an input, is no evidence of a tool call.
     Step,
     /// Something that never closes, like a trace: `agent.invoke` of its agent, whole when nothing
     /// more is said of it for as long as a hold lasts. Others may be `within` it.
@@ -147,7 +147,10 @@ impl<'a> Fragment<'a> {
         self.said = self.said.max(later.said);
         self.opens |= later.opens;
         self.closes |= later.closes;
-        over(&mut self.kind, later.kind);
+        // Of a step that was told to be more than that, an update repeats only what it was opened as.
+        if later.kind != Some(Kind::Step) || self.kind.is_none() {
+            over(&mut self.kind, later.kind);
+        }
         over(&mut self.name, later.name);
         over(&mut self.model, later.model);
         over(&mut self.provider, later.provider);
@@ -187,10 +190,10 @@ impl<'a> Fragment<'a> {
         self.kept.extend(later.kept);
     }
 
-    /// The whole. `inner` tells whether something is known to have happened within it.
+    /// The whole.
     #[must_use]
-    pub fn event(self, inner: bool) -> Event<'a> {
-        let action = self.action(inner);
+    pub fn event(self) -> Event<'a> {
+        let action = self.action();
         let status = self.status.unwrap_or_else(|| self.implied(&action));
         let (mut result, mut error_text) = (self.result, None);
         if status != Status::Ok {
@@ -202,7 +205,11 @@ impl<'a> Fragment<'a> {
             }
         }
         let mut facts = self.facts;
+        let mut usage = self.usage;
         if matches!(action, Action::Boundary { .. }) {
+            facts.extend(usage.take_sums());
+        }
+        if matches!(action, Action::Boundary { .. } | Action::Other { .. }) {
             facts.extend(self.name.map(|name| ("name", Fact::Label(name))));
         }
         Event {
@@ -217,7 +224,7 @@ impl<'a> Fragment<'a> {
             origin: Origin::Keyed(Keyed { space: self.space, id: self.id, parent: self.parent }),
             started: self.started,
             ended: self.ended,
-            usage: self.usage,
+            usage,
             source: self.source,
             dropped: 0,
             trace_flags: None,
@@ -225,7 +232,7 @@ impl<'a> Fragment<'a> {
         }
     }
 
-    fn action(&self, inner: bool) -> Action<'a> {
+    fn action(&self) -> Action<'a> {
         let name = || self.name.clone().unwrap_or(Cow::Borrowed("unnamed"));
         let tool = || Action::Tool {
             name: name(),
@@ -243,14 +250,7 @@ impl<'a> Fragment<'a> {
             Some(Kind::Guard) => Action::Guard { name: name() },
             Some(Kind::Other) => Action::Other { name: name() },
             Some(Kind::Trace) => Action::Boundary { verb: "invoke" },
-            Some(Kind::Step) | None => {
-                let called = self.name.as_deref().is_some_and(names_a_function);
-                if called && self.input != Content::Undisclosed && !inner {
-                    tool()
-                } else {
-                    Action::Boundary { verb: "step" }
-                }
-            }
+            Some(Kind::Step) | None => Action::Boundary { verb: "step" },
         }
     }
 
@@ -275,15 +275,6 @@ impl<'a> Fragment<'a> {
 
 fn is_class(error: &Content<'_>) -> bool {
     matches!(error, Content::Digest(digest) if digest.of == Told::ErrorType)
-}
-
-/// Whether a step is named as functions and tools are: one word, that begins with a letter. A part of it
-/// may be masked.
-fn names_a_function(name: &str) -> bool {
-    let mut chars = name.chars();
-    name.len() <= 128
-        && chars.next().is_some_and(|first| first.is_alphabetic() || first == '_')
-        && chars.all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ':' | '/' | '*'))
 }
 
 /// The trace that an action stands in, as its facts say: its session, where the sender names none.

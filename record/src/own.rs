@@ -263,7 +263,7 @@ mod tests {
             fragment.name = Some(name.clone().into());
             fragment.agent =
                 Agent { id: id.map(Cow::Owned), name: agent.map(Cow::Owned), version: None };
-            let mut event = fragment.clone().event(false);
+            let mut event = fragment.clone().event();
             let name: Cow<'_, str> = name.into();
             event.action = match of {
                 0 => Action::Generate { provider: Some(name), model: None },
@@ -277,7 +277,7 @@ mod tests {
             };
             assert_nobodys(&builder.draft(&event, &Tenant::Local, &mut scratch));
             let messages = [builder.reduce(fragment, &mut scratch)];
-            let whole = Whole { messages: &messages, context: &Context::default(), inner: false, unfinished: false };
+            let whole = Whole { messages: &messages, context: &Context::default(), unfinished: false };
             assert_nobodys(&builder.whole(whole, &Tenant::Local, &mut scratch).unwrap());
         }
     }

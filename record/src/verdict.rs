@@ -44,6 +44,7 @@ pub fn is_failure(value: &Json<'_>) -> bool {
     // One pass, however many entries: these are a sender's own.
     entries.iter().any(|(key, value)| match key.as_str() {
         Some("is_error" | "isError" | "error") => is_truthy(value),
+        Some("success") => is_false(value),
         Some("status") => value.as_str() == Some("error"),
         Some("exit_code" | "exitCode" | "returncode" | "return_code") => is_nonzero(value),
         _ => false,
@@ -62,6 +63,34 @@ fn is_truthy(value: &Json<'_>) -> bool {
         Json::Object(entries) => !entries.is_empty(),
     }
 }
+
+/// Said outright: nothing, or nothing of a kind, is not false.
+fn is_false(value: &Json<'_>) -> bool {
+    match value {
+        Json::Bool(bool) => !bool,
+        Json::Int(int) => *int == 0,
+        Json::Str(text) => text.as_str().is_some_and(|text| text.eq_ignore_ascii_case("false")),
+        _ => false,
+    }
+}
+
+/// The exit code that a shell tool of a coding agent writes at the head of its output: Codex' `Process exited
+/// with code 2` and `Exit code: 2`, Gemini CLI's `Exit Code: 2`. What the command itself printed comes after it.
+#[must_use]
+pub fn exit_code(output: &str) -> Option<i64> {
+    const LABELS: [&str; 2] = ["process exited with code ", "exit code: "];
+    output.lines().take(HEAD).take_while(|line| !line.starts_with("Output:")).find_map(|line| {
+        let line = line.trim();
+        let code = LABELS.iter().find_map(|label| {
+            let head = line.get(..label.len())?;
+            if head.eq_ignore_ascii_case(label) { line.get(label.len()..) } else { None }
+        })?;
+        code.trim().parse().ok()
+    })
+}
+
+/// Lines that stand before what a command printed, at most.
+const HEAD: usize = 8;
 
 fn is_nonzero(value: &Json<'_>) -> bool {
     match value {
@@ -92,6 +121,11 @@ mod tests {
             r#"{"error":{"code":1}}"#,
             r#"{"status":"error"}"#,
             r#"{"exit_code":2}"#,
+            r#"{"success":false,"message":"no"}"#,
+            r#"{"success":0}"#,
+            r#"{"success":"False"}"#,
+            r#"{"data":{"success":false}}"#,
+            r#""{\"success\":false}""#,
             r#"{"exitCode":"1"}"#,
             r#"{"returncode":-9}"#,
             r#"{"return_code":0.5}"#,
@@ -109,6 +143,11 @@ mod tests {
             r#"{"error":{}}"#,
             r#"{"status":"failed"}"#,
             r#"{"exit_code":0}"#,
+            r#"{"success":true}"#,
+            r#"{"success":null}"#,
+            r#"{"success":""}"#,
+            r#"{"success":{}}"#,
+            r#"{"succeeded":false}"#,
             r#"{"exit_code":"0.0"}"#,
             r#"{"exit_code":"none"}"#,
             r#"{"exit_code":true}"#,
@@ -119,6 +158,26 @@ mod tests {
             r#"{"other":{"error":"no"}}"#,
         ] {
             assert!(!failed(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn exit_codes_at_the_head_of_an_output() {
+        for (text, code) in [
+            ("Chunk ID: e4\nWall time: 0.0 seconds\nProcess exited with code 2\nOutput:\nx", Some(2)),
+            ("Exit code: 127\nWall time: 0.1 seconds\nOutput:\n", Some(127)),
+            ("Command: ls\nDirectory: (root)\nStdout: (empty)\nExit Code: 2\n", Some(2)),
+            ("Process exited with code -9", Some(-9)),
+            ("Process exited with code 0\nOutput:\nExit code: 3", Some(0)),
+            // What the command printed is not what became of it.
+            ("Wall time: 1\nOutput:\nProcess exited with code 1", None),
+            ("a\nb\nc\nd\ne\nf\ng\nh\nExit code: 1", None),
+            ("the process exited with code 1", None),
+            ("Exit code: none", None),
+            ("é", None),
+            ("", None),
+        ] {
+            assert_eq!(exit_code(text), code, "{text}");
         }
     }
 }

@@ -83,7 +83,7 @@ impl<'a> Words<'a> {
                     call_id: None,
                 }
             }
-            Action::Other { name } => Self::plain(name, CONNECTOR.0),
+            Action::Other { .. } => Self::plain("agent.activity", BOUNDARY),
         }
     }
 

@@ -111,7 +111,7 @@ impl Shown {
             for scope in &group.scopes {
                 for span in &scope.spans {
                     self.spans += 1;
-                    let told = otel::explain(&resource, span);
+                    let told = otel::explain(&resource, &scope.scope_name, span);
                     let key = (hex_text(&span.trace_id), hex_text(&span.span_id));
                     let name = self.redactor.label(&span.name);
                     line(format_args!(
@@ -167,7 +167,13 @@ impl Shown {
             }
             Reason::SpanName { pattern } => format!("of the span's name ({pattern})"),
             Reason::ToolName { key } => format!("{key} names a tool"),
-            Reason::Model { key } => format!("{key} names a model, and its provider is named"),
+            Reason::ToolCall { key } => format!("{key} is of a tool call"),
+            Reason::Model { key } => {
+                format!("{key} names a model that was asked, or whose provider is named")
+            }
+            Reason::Known => {
+                "it is told in a dialect that is read, as none of the kinds that it lists".to_owned()
+            }
             Reason::Looks { key } => format!("{key} looks like a model or a tool; no dialect has it"),
             Reason::Silent => "no attribute speaks for an agent's action".to_owned(),
         }

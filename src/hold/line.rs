@@ -15,7 +15,7 @@ pub enum Line {
     Done { key: Key, messages: u64 },
     /// Where the parts of a whole are sealed, where only messages tell.
     Placed { key: Key, tenant: Tenant },
-    /// Something happened within the action.
+    /// Something happened within the action. Former versions wrote it; nothing depends on it any more.
     Inner { key: Key },
     /// What a whole says for its parts, and the tenant that it claims.
     Context { key: Key, context: Context, claim: Option<String> },

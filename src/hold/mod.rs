@@ -215,11 +215,6 @@ impl Drop for Ready {
 
 impl Due {
     fn whole(&self) -> Whole<'_> {
-        Whole {
-            messages: &self.messages,
-            context: &self.context,
-            inner: self.inner,
-            unfinished: self.unfinished,
-        }
+        Whole { messages: &self.messages, context: &self.context, unfinished: self.unfinished }
     }
 }

@@ -73,7 +73,6 @@ pub struct Due {
     pub tenant: Tenant,
     pub messages: Vec<Message>,
     pub context: Context,
-    pub inner: bool,
     pub unfinished: bool,
 }
 
@@ -124,8 +123,6 @@ pub(super) struct Table {
     waiting: BTreeSet<(Key, Key)>,
     groups: RecentMap<Key, Group>,
     sealed: RecentMap<Key, Tenant>,
-    /// Actions that something happened within.
-    parents: RecentMap<Key, ()>,
     bytes: usize,
     seq: u64,
     /// What became of the messages that were put since this was asked for.
@@ -142,7 +139,6 @@ impl Table {
             waiting: BTreeSet::new(),
             groups: RecentMap::new(REMEMBERED),
             sealed: RecentMap::new(REMEMBERED),
-            parents: RecentMap::new(REMEMBERED),
             bytes: 0,
             seq: 0,
             took: Held::default(),
@@ -212,7 +208,7 @@ impl Table {
     pub(super) fn put(&mut self, items: Vec<Item>, now: u64, lines: &mut Vec<u8>) -> Vec<Due> {
         let mut touched = Vec::new();
         for item in items {
-            self.add(item, now, lines, &mut touched);
+            self.add(item, now, &mut touched);
         }
         touched.sort_unstable();
         touched.dedup();
@@ -229,19 +225,11 @@ impl Table {
         ready
     }
 
-    fn add(&mut self, item: Item, now: u64, lines: &mut Vec<u8>, touched: &mut Vec<Key>) {
+    fn add(&mut self, item: Item, now: u64, touched: &mut Vec<Key>) {
         let Item { tenant, message } = item;
         let fragment = message.fragment();
         let key_of = |id: &[_]| Key::of(tenant.as_ref(), fragment.space, id);
         let key = key_of(&fragment.id);
-        if let Some(parent) = fragment.parent.as_deref().map(key_of) {
-            if self.parents.get(&parent).is_none() {
-                self.parents.insert(parent, ());
-            }
-            if self.entries.contains_key(&parent) {
-                Line::Inner { key: parent }.write(lines);
-            }
-        }
         if fragment.kind == Some(Kind::Trace) {
             self.tell_group(key, fragment, touched);
         }
@@ -345,8 +333,7 @@ impl Table {
             (Some(tenant), _) | (None, Some(tenant)) => tenant.clone(),
             (None, None) => self.place(group, own.as_deref(), lines),
         };
-        let inner = self.parents.get(&key).is_some();
-        Some(Due { key, last, tenant, messages, context, inner, unfinished })
+        Some(Due { key, last, tenant, messages, context, unfinished })
     }
 
     /// Whose an action is, where only messages tell: its own claim, else where the others of the same
@@ -491,7 +478,7 @@ impl Table {
                 }
             }
             Line::Placed { key, tenant } => self.groups.entry(key).placed = Some(tenant),
-            Line::Inner { key } => self.parents.insert(key, ()),
+            Line::Inner { .. } => {}
             Line::Context { key, context, claim } => {
                 let group = self.groups.entry(key);
                 (group.context, group.claim, group.known) = (context, claim, true);
@@ -510,10 +497,7 @@ impl Table {
                 Line::Placed { key: *key, tenant: tenant.clone() }.write(lines);
             }
         }
-        for (key, entry) in &self.entries {
-            if self.parents.get(key).is_some() {
-                Line::Inner { key: *key }.write(lines);
-            }
+        for entry in self.entries.values() {
             for kept in entry.messages.iter().filter(|kept| kept.logged) {
                 let (tenant, message) = (entry.tenant.clone(), Box::new(kept.message.clone()));
                 Line::Message { at: kept.at, tenant, message }.write(lines);

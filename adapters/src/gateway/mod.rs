@@ -35,12 +35,10 @@ pub use format::Format;
 pub use rules::Rules;
 pub use spec::{BadSpec, Spec};
 
+use crate::MAPPING;
 use halod_record::event::Event;
 use halod_record::unusable::Unusable;
 use std::borrow::Cow;
-
-/// Version of the mapping from a line to an event, in every record.
-const MAPPING: &str = "1";
 
 /// Where a line stands: what its record is identified by, and how a reader finds the line again.
 #[derive(Clone, Copy, Debug)]

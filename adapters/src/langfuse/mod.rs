@@ -5,7 +5,7 @@
 //! | `GENERATION`, and a `SPAN` with a model | `model.generate` |
 //! | `EMBEDDING` | `model.embed` |
 //! | `TOOL`, and a `SPAN` named `mcp__<server>__<tool>` | the tool |
-//! | `SPAN` | the tool that it is named after, where it has a function's name and an input and nothing is known to have happened within it; else `agent.step` |
+//! | `SPAN` | `agent.step` |
 //! | `RETRIEVER` | `retrieve:<name>` |
 //! | `GUARDRAIL`, `EVALUATOR` | the guard or evaluator |
 //! | `AGENT` | `agent.invoke` of that agent |
@@ -13,7 +13,8 @@
 //! | trace | `agent.invoke` of the agent that it is named after |
 //! | score | the evaluator that it is named after, under what it judges |
 //!
-//! The older SDKs have no type for tools: a tool is a span named after it.
+//! The older SDKs have no type for tools, so a tool that they trace is a span like any other unit of work: a
+//! step, and no evidence of a tool call.
 //!
 //! An action failed when its level is `ERROR`, or as its result says. Session, principal and tenant
 //! come from the trace where an observation does not name them itself.
@@ -23,18 +24,17 @@
 
 mod read;
 mod row;
+mod usage;
 
 pub use row::{observation, score, trace};
 
+use crate::MAPPING;
 use crate::fields::{instant, text};
 use halod_record::event::Source;
 use halod_record::fragment::{Fragment, Kind};
 use halod_record::json::Json;
 use halod_record::unusable::Unusable;
 use read::{Body, Form};
-
-/// Version of the mapping: raised whenever an event comes out differently.
-const MAPPING: &str = "1";
 
 /// Whose ids they are.
 const SPACE: &str = "langfuse";

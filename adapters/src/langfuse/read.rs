@@ -1,9 +1,10 @@
 //! What the bodies of events and the rows of exports say; they have the same fields.
 
 use super::{SPACE, source};
-use crate::fields::{content, count, decimal, instant, structure, text, text_of, texts};
+use crate::fields::{content, decimal, instant, structure, text, text_of, texts};
+use crate::provider::normalised;
 use halod_record::charge;
-use halod_record::event::{Content, Fact, Status, Usage};
+use halod_record::event::{Content, Fact, Status};
 use halod_record::fragment::{Fragment, Id, Kind};
 use halod_record::json::{Json, Text};
 use halod_record::unusable::Unusable;
@@ -145,7 +146,8 @@ impl<'a> Body<'a> {
         fragment.ended = self.instant(END);
         fragment.closes = fragment.ended.is_some();
         fragment.model = self.text(MODEL);
-        fragment.provider = metadata.as_ref().and_then(|metadata| text(metadata, "ls_provider"));
+        fragment.provider =
+            metadata.as_ref().and_then(|metadata| text(metadata, "ls_provider")).and_then(normalised);
         fragment.kind = match kind {
             Some(Kind::Step) if fragment.model.is_some() => Some(Kind::Generate),
             kind => kind,
@@ -210,53 +212,7 @@ impl<'a> Body<'a> {
         let details = structure(self.field(USAGE));
         let usage = structure(self.json.get("usage"));
         if models || self.form == Form::Live {
-            let objects =
-                [details.as_ref(), usage.as_ref(), Some(self.json).filter(|_| self.form == Form::Row)];
-            // Nobody counts nothing; a server fills it in.
-            let least = i64::from(self.form == Form::Row);
-            let told = |names: &[&str]| {
-                objects
-                    .into_iter()
-                    .flatten()
-                    .find_map(|object| names.iter().find_map(|name| counted(object, name)))
-                    .filter(|count| *count >= least)
-            };
-            fragment.usage = Usage {
-                input_tokens: told(&[
-                    "input",
-                    "prompt_tokens",
-                    "input_tokens",
-                    "promptTokens",
-                    "inputTokens",
-                ]),
-                output_tokens: told(&[
-                    "output",
-                    "completion_tokens",
-                    "output_tokens",
-                    "completionTokens",
-                    "outputTokens",
-                ]),
-                total_tokens: told(&["total", "total_tokens", "totalTokens"]),
-                cache_read_tokens: told(&[
-                    "cache_read_input_tokens",
-                    "input_cached_tokens",
-                    "input_cache_read",
-                    "prompt_tokens_details.cached_tokens",
-                    "input_token_details.cache_read",
-                ]),
-                cache_write_tokens: told(&[
-                    "cache_creation_input_tokens",
-                    "input_cache_creation",
-                    "input_token_details.cache_creation",
-                ]),
-                reasoning_tokens: told(&[
-                    "output_reasoning_tokens",
-                    "output_reasoning",
-                    "completion_tokens_details.reasoning_tokens",
-                    "output_token_details.reasoning",
-                ]),
-                ..Usage::default()
-            };
+            self.counts(details.as_ref(), usage.as_ref(), fragment);
         }
         let costs = structure(self.field(COSTS));
         let cost = costs.as_ref().and_then(|costs| decimal(costs, "total"));
@@ -364,17 +320,6 @@ fn scored<'a>(value: &Json<'a>) -> Fact<'a> {
         Json::Str(text) => Fact::Text(text.to_lossy().into_owned().into()),
         _ => Fact::Label("structure".into()),
     }
-}
-
-/// A count under a name, or within another object.
-fn counted(object: &Json<'_>, name: &str) -> Option<i64> {
-    match name.split_once('.') {
-        Some((outer, inner)) => {
-            object.get(outer).and_then(|inside| count(inside, inner)).or_else(|| count(object, name))
-        }
-        None => count(object, name),
-    }
-    .filter(|count| *count >= 0)
 }
 
 /// The server and the tool of `mcp__<server>__<tool>`.

@@ -23,18 +23,16 @@ pub fn observation<'a>(
         text(row, "type").ok_or_else(|| Unusable::new("type", "expected the type of an observation"))?;
     let kind = kind_of(&name).ok_or_else(|| Unusable::new("type", "not a type of observation"))?;
     let mut fragment = body.observation(Some(kind))?;
-    let mut inner = false;
     if let Some(trace) = trace {
         let told = Body { json: trace, form: Form::Row, envelope: None }.trace()?;
         fragment.session = fragment.session.or(told.session);
         fragment.principal = fragment.principal.or(told.principal);
         fragment.tenant = fragment.tenant.or(told.tenant);
-        inner = has_children(row, trace);
     }
     let (trace, id) = (body.text(["traceId", "trace_id"]), text(row, "id"));
     let parent = body.text(["parentObservationId", "parent_observation_id"]);
     let name = text(row, "name").unwrap_or_default();
-    let mut event = whole(fragment, inner);
+    let mut event = whole(fragment);
     // What came as a span of OpenTelemetry has kept its ids.
     if let (Some(trace), Some(span)) = (trace.as_deref().and_then(bytes), id.as_deref().and_then(bytes)) {
         event.origin = Origin::Span { trace, span, parent: parent.as_deref().and_then(bytes), name };
@@ -50,7 +48,7 @@ pub fn trace<'a>(row: &'a Json<'a>) -> Result<Option<Event<'a>>, Unusable> {
     let fragment = body(row)?.trace()?;
     // The trace of spans is no span: what began it has a record.
     let spans = text(row, "id").as_deref().and_then(bytes::<16>).is_some();
-    Ok((!spans).then(|| whole(fragment, true)))
+    Ok((!spans).then(|| whole(fragment)))
 }
 
 /// A row of a list of scores.
@@ -58,7 +56,7 @@ pub fn trace<'a>(row: &'a Json<'a>) -> Result<Option<Event<'a>>, Unusable> {
 /// # Errors
 /// It is no score.
 pub fn score<'a>(row: &'a Json<'a>) -> Result<Option<Event<'a>>, Unusable> {
-    Ok(Some(whole(body(row)?.score()?, false)))
+    Ok(Some(whole(body(row)?.score()?)))
 }
 
 fn body<'a>(row: &'a Json<'a>) -> Result<Body<'a>, Unusable> {
@@ -68,21 +66,11 @@ fn body<'a>(row: &'a Json<'a>) -> Result<Body<'a>, Unusable> {
     }
 }
 
-fn whole(fragment: Fragment<'_>, inner: bool) -> Event<'_> {
-    let mut event = fragment.event(inner);
+fn whole(fragment: Fragment<'_>) -> Event<'_> {
+    let mut event = fragment.event();
     event.source = source("langfuse.export");
     event.session = event.session.clone().or_else(|| halod_record::fragment::trace_of(&event));
     event
-}
-
-/// Whether one of the trace's observations names this one as its parent.
-fn has_children(row: &Json<'_>, trace: &Json<'_>) -> bool {
-    let id = text(row, "id");
-    let (Some(Json::Array(all)), Some(id)) = (trace.get("observations"), id) else { return false };
-    all.iter().any(|other| {
-        let parent = text(other, "parentObservationId").or_else(|| text(other, "parent_observation_id"));
-        parent.is_some_and(|parent| parent == id)
-    })
 }
 
 /// An id of OpenTelemetry's: so many bytes in hexadecimal, not all of them zero.

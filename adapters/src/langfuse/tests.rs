@@ -62,17 +62,21 @@ fn read(text: &str) -> Fragment<'static> {
 }
 
 #[test]
-fn a_span_is_the_tool_that_it_is_named_after() {
+fn a_span_is_a_step_whatever_it_is_named() {
     let span = |name: &str, input: &str| {
         read(&format!(r#"{{"type":"span-create","body":{{"id":"o","name":"{name}"{input}}}}}"#))
     };
     let with = r#","input":{"a":1}"#;
-    let tool = |fragment: Fragment<'_>, inner| matches!(fragment.event(inner).action, Action::Tool { .. });
-    assert!(tool(span("lookup_order", with), false));
-    assert!(!tool(span("lookup_order", with), true), "something happened within it");
-    assert!(!tool(span("lookup_order", ""), false), "it was told no input");
-    assert!(!tool(span("my own step", with), false));
-    let mcp = span("mcp__acme__issue_refund", "").event(true).action;
+    for (name, input) in
+        [("build_prompt", with), ("lookup_order", with), ("lookup_order", ""), ("my own step", with)]
+    {
+        let event = span(name, input).event();
+        assert_eq!(event.action, Action::Boundary { verb: "step" }, "{name}");
+        assert!(event.facts.contains(&("name", Fact::Label(name.to_owned().into()))));
+    }
+    let tool = read(r#"{"type":"tool-create","body":{"id":"o","name":"lookup_order"}}"#).event().action;
+    assert!(matches!(tool, Action::Tool { name, .. } if name == "lookup_order"));
+    let mcp = span("mcp__acme__issue_refund", "").event().action;
     assert!(
         matches!(mcp, Action::Tool { name, mcp_server: Some(server), .. } if name == "issue_refund" && server == "acme")
     );
@@ -80,8 +84,7 @@ fn a_span_is_the_tool_that_it_is_named_after() {
 
 #[test]
 fn levels_and_messages() {
-    let told =
-        |more: &str| read(&format!(r#"{{"type":"span-update","body":{{"id":"o",{more}}}}}"#)).event(false);
+    let told = |more: &str| read(&format!(r#"{{"type":"span-update","body":{{"id":"o",{more}}}}}"#)).event();
     let failed = told(r#""level":"ERROR","statusMessage":"no""#);
     assert_eq!((failed.outcome.status, failed.outcome.error_text.as_deref()), (Status::Error, Some("no")));
     let warned = told(r#""level":"WARNING","statusMessage":"hm""#);

@@ -24,21 +24,19 @@ mod usage;
 pub use feedback::feedback;
 pub use run::{Op, fragment, run};
 
+use crate::MAPPING;
 use halod_record::event::Source;
 
 /// Ids of LangSmith's.
 pub const SPACE: &str = "langsmith";
 
-/// Raised when runs come out differently.
-const MAPPING: &str = "1";
-
 /// Of what comes live.
-const LIVE: Source = source("runs", MAPPING);
+const LIVE: Source = source("runs");
 
-/// Of what an export says. It names the project by an id only, and the server has added to it; another
-/// mapping makes halod compare no more than times and status with what came live.
-const EXPORT: Source = source("export", "1-export");
+/// Of what an export says. It names the project by an id only, and the server has added to it; being
+/// another form of it, it is compared by times and status only with what came live.
+const EXPORT: Source = source("export");
 
-const fn source(dialect: &'static str, mapping: &'static str) -> Source {
-    Source { adapter: "langsmith", via: "LangSmith runs", dialect, mapping }
+const fn source(dialect: &'static str) -> Source {
+    Source { adapter: "langsmith", via: "LangSmith runs", dialect, mapping: MAPPING }
 }

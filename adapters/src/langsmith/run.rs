@@ -4,6 +4,7 @@ use super::read::{at, disclosed, first, word, words};
 use super::time::{compact, time};
 use super::usage::usage;
 use super::{EXPORT, LIVE, SPACE, error};
+use crate::provider::normalised;
 use halod_record::event::{Agent, Content, Event, Fact, Status, Usage};
 use halod_record::fragment::{Fragment, Kind};
 use halod_record::json::{self, Json};
@@ -45,6 +46,14 @@ pub fn fragment<'a>(op: Op, run: &'a Json<'a>) -> Result<Fragment<'a>, Unusable>
     let trace = id_of(run, "trace_id")?.or_else(|| order.trace.clone());
     // Said once, where the run begins: a patch that is silent on the thread must not overrule it.
     let first_said = |text: Option<Cow<'a, str>>| if opens { text } else { None };
+    let (usage, unclear) = if calls_model(kind) { usage(run) } else { (Usage::default(), None) };
+    let mut facts = facts(
+        run,
+        metadata,
+        [&id, &trace.clone().unwrap_or_default(), &parent.clone().unwrap_or_default()],
+        started,
+    );
+    facts.extend(unclear);
     let failed = first(run, &[&["status"]]).is_some_and(|status| status == "error");
     Ok(Fragment {
         parent: parent.clone().map(|parent| vec![parent]),
@@ -73,8 +82,8 @@ pub fn fragment<'a>(op: Op, run: &'a Json<'a>) -> Result<Fragment<'a>, Unusable>
         error: error.map_or(Content::Undisclosed, |text| Content::Value(Json::Str(text.into()))),
         started,
         ended,
-        usage: if calls_model(kind) { usage(run) } else { Usage::default() },
-        facts: facts(run, metadata, [&id, &trace.unwrap_or_default(), &parent.unwrap_or_default()], started),
+        usage,
+        facts,
         ..Fragment::new(SPACE, vec![id], LIVE)
     })
 }
@@ -92,7 +101,7 @@ pub fn run<'a>(row: &'a Json<'a>) -> Result<Option<Event<'a>>, Unusable> {
     if row.get("session_name").is_none() {
         run.source = EXPORT;
     }
-    Ok(Some(run.event(false)))
+    Ok(Some(run.event()))
 }
 
 /// The id at `key`: of a UUID the usual form, so that one run has one id however it is written.
@@ -217,10 +226,11 @@ fn provider<'a>(run: &'a Json<'a>, metadata: &'a Json<'a>, kind: Option<Kind>) -
     if !calls_model(kind) {
         return None;
     }
-    first(metadata, &[&["ls_provider"]]).or_else(|| {
+    let named = first(metadata, &[&["ls_provider"]]).or_else(|| {
         let answer = ["outputs", "generations", "0", "0", "message", "kwargs", "response_metadata"];
         first(at(run, &answer)?, &[&["model_provider"]])
-    })
+    });
+    named.and_then(normalised)
 }
 
 fn call_id<'a>(run: &'a Json<'a>, kind: Option<Kind>) -> Option<Cow<'a, str>> {

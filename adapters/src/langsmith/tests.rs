@@ -88,7 +88,7 @@ fn a_patch_overrules_nothing_that_it_does_not_say() {
             assert_eq!(post.result, Content::Undisclosed);
             let mut whole = post.clone();
             whole.lay(patch);
-            let event = whole.event(false);
+            let event = whole.event();
             assert_eq!(event.session.as_deref(), Some("t-1"));
             assert_eq!(event.tenant.as_deref(), Some("acme"));
             assert_eq!(event.agent.name.as_deref(), Some("desk"));

@@ -1,7 +1,8 @@
 //! Tokens, the reason of the end and the answer's id, wherever a run has them.
 
 use super::read::{at, first, word};
-use halod_record::event::Usage;
+use crate::tokens::{Parts, inclusive, of_schema};
+use halod_record::event::{Fact, Usage};
 use halod_record::json::Json;
 use std::borrow::Cow;
 
@@ -10,11 +11,14 @@ const MESSAGE: [&str; 5] = ["outputs", "generations", "0", "0", "message"];
 
 /// Where counts are, the more exact first: what LangChain makes of them in one form for all providers;
 /// then the provider's own.
-const PLACES: [&[&str]; 12] = [
+const PLACES: [&[&str]; 15] = [
     &["extra", "metadata", "usage_metadata"],
     &["outputs", "usage_metadata"],
     &["outputs", "generations", "0", "0", "message", "kwargs", "usage_metadata"],
     &["outputs", "message", "usage_metadata"],
+    &["outputs", "kwargs", "usage_metadata"],
+    &["outputs", "output", "kwargs", "usage_metadata"],
+    &["extra", "metadata", "usage"],
     &["outputs", "output", "usage_metadata"],
     &["outputs", "generations", "0", "0", "message", "kwargs", "response_metadata", "token_usage"],
     &["outputs", "generations", "0", "0", "message", "kwargs", "response_metadata", "usage"],
@@ -39,7 +43,8 @@ const CACHE_WRITE: [&[&str]; 2] =
 const REASONING: [&[&str]; 2] =
     [&["output_token_details", "reasoning"], &["completion_tokens_details", "reasoning_tokens"]];
 
-pub(super) fn usage<'a>(run: &'a Json<'a>) -> Usage<'a> {
+/// The usage, and what is not known of it.
+pub(super) fn usage<'a>(run: &'a Json<'a>) -> (Usage<'a>, Option<(&'static str, Fact<'a>)>) {
     let places: Vec<_> = PLACES.iter().filter_map(|place| at(run, place)).collect();
     let count = |names: &[&[&str]]| {
         let of = |place: &&Json<'_>| {
@@ -50,7 +55,9 @@ pub(super) fn usage<'a>(run: &'a Json<'a>) -> Usage<'a> {
         };
         places.iter().find_map(of)
     };
-    Usage {
+    // Of LangChain's own form and OpenAI's the parts are within; Anthropic's has them beside.
+    let input = places.first().map_or(Parts::Within, |place| of_schema(|key| place.get(key).is_some()));
+    let usage = Usage {
         input_tokens: count(&INPUT),
         output_tokens: count(&OUTPUT),
         total_tokens: count(&TOTAL),
@@ -59,7 +66,8 @@ pub(super) fn usage<'a>(run: &'a Json<'a>) -> Usage<'a> {
         reasoning_tokens: count(&REASONING),
         finish_reason: finish_reason(run),
         response_id: response_id(run),
-    }
+    };
+    inclusive(usage, input, Parts::Within)
 }
 
 fn finish_reason<'a>(run: &'a Json<'a>) -> Option<Cow<'a, str>> {

@@ -1,6 +1,8 @@
 //! One call, whether a payload or a row tells of it.
 
 use super::*;
+use crate::provider::normalised;
+use crate::tokens::{Parts, inclusive, of_schema};
 
 /// What a payload and a row say in different places, taken out, and the rest of it.
 pub(super) struct Call<'a, 'r> {
@@ -92,8 +94,10 @@ impl<'a> Call<'a, '_> {
         let (input, result) = self.content(kind, &mcp, response.as_ref());
         let (outcome, authorization) = self.outcome(result, &mcp);
         let counts = outcome.status == Status::Ok && matches!(kind, Kind::Generate | Kind::Embed);
-        let usage = self.usage(response.as_ref(), outcome.status, counts);
+        let (usage, unclear) = self.usage(response.as_ref(), outcome.status, counts);
         let (started, ended) = (millis(instant(row.get("startTime"))), millis(instant(row.get("endTime"))));
+        let mut facts = self.facts(operation.clone(), started);
+        facts.extend(unclear);
         Event {
             action: self.action(kind, operation.as_ref(), &mcp),
             agent: Agent { id: text(row, "agent_id"), ..Agent::default() },
@@ -101,7 +105,7 @@ impl<'a> Call<'a, '_> {
             principal: self.principal(),
             tenant: self.organization().or_else(|| self.team()),
             input,
-            facts: self.facts(operation, started),
+            facts,
             outcome,
             authorization,
             started,
@@ -150,7 +154,9 @@ impl<'a> Call<'a, '_> {
     }
 
     fn provider(&self) -> Option<Cow<'a, str>> {
-        text(self.row, "custom_llm_provider").or_else(|| text(&self.error, "llm_provider"))
+        text(self.row, "custom_llm_provider")
+            .or_else(|| text(&self.error, "llm_provider"))
+            .and_then(normalised)
     }
 
     /// The model, without the provider that the proxy writes in front of it.
@@ -266,21 +272,31 @@ impl<'a> Call<'a, '_> {
         u64::try_from(code).ok().filter(|code| (100..=599).contains(code))
     }
 
-    fn usage(&self, response: Option<&Json<'a>>, status: Status, counts: bool) -> Usage<'a> {
+    fn usage(
+        &self,
+        response: Option<&Json<'a>>,
+        status: Status,
+        counts: bool,
+    ) -> (Usage<'a>, Option<(&'static str, Fact<'a>)>) {
         let none = Json::Null;
-        let usage = self.usage.as_ref().unwrap_or(&none);
+        let answered = response.and_then(|response| response.get("usage"));
+        let usage = self.usage.as_ref().filter(|usage| !is_empty(usage)).or(answered).unwrap_or(&none);
         let within = |outer: &str, inner: &str| usage.get(outer).and_then(|details| count(details, inner));
-        // What no model answered has zeros for these.
-        let told = |key: &str| count(self.row, key).filter(|tokens| *tokens > 0 || counts);
+        // What no model answered has zeros for these. Some calls have their counts only in the answer.
+        let told = |key: &str, other: &str| {
+            let own = count(self.row, key).filter(|tokens| *tokens > 0 || counts);
+            own.or_else(|| if counts { count(usage, key).or_else(|| count(usage, other)) } else { None })
+        };
         let first = response.and_then(|response| match response.get("choices") {
             Some(Json::Array(choices)) => choices.first(),
             _ => None,
         });
         let answer = response.filter(|_| status == Status::Ok);
-        Usage {
-            input_tokens: told("prompt_tokens"),
-            output_tokens: told("completion_tokens"),
-            total_tokens: told("total_tokens"),
+        let counted = usage;
+        let usage = Usage {
+            input_tokens: told("prompt_tokens", "input_tokens"),
+            output_tokens: told("completion_tokens", "output_tokens"),
+            total_tokens: told("total_tokens", "total_tokens"),
             cache_read_tokens: count(usage, "cache_read_input_tokens")
                 .or_else(|| within("prompt_tokens_details", "cached_tokens"))
                 .or_else(|| within("input_tokens_details", "cached_tokens")),
@@ -291,8 +307,12 @@ impl<'a> Call<'a, '_> {
             finish_reason: first
                 .and_then(|choice| text(choice, "finish_reason"))
                 .or_else(|| answer.and_then(|answer| text(answer, "stop_reason"))),
-            response_id: answer.and_then(|answer| text(answer, "id")),
-        }
+            response_id: answer.and_then(|answer| text(answer, "id")).filter(|id| is_id(id)),
+        };
+        // Its own counts are OpenAI's; an answer in another provider's form has that provider's.
+        let own = count(self.row, "prompt_tokens").is_some();
+        let input = if own { Parts::Within } else { of_schema(|key| counted.get(key).is_some()) };
+        inclusive(usage, input, Parts::Within)
     }
 
     fn facts(&self, operation: Option<Cow<'a, str>>, started: Option<u64>) -> Vec<(&'static str, Fact<'a>)> {
@@ -349,6 +369,11 @@ fn labels(labels: Vec<Cow<'_, str>>) -> Option<Fact<'_>> {
     // A caller may give as many tags as it likes.
     const MOST: usize = 32;
     (!labels.is_empty()).then(|| Fact::Labels(labels.into_iter().take(MOST).collect()))
+}
+
+/// What some proxies write for an id that there is none of.
+fn is_id(id: &str) -> bool {
+    !matches!(id, "None" | "null" | "undefined")
 }
 
 /// Microseconds to nanoseconds, cut to the millisecond.

@@ -24,6 +24,7 @@ mod call;
 mod tests;
 
 use self::call::Call;
+use crate::MAPPING;
 use crate::fields::{content, count, decimal, instant, is_true, name, structure, text, texts};
 use halod_record::event::{
     Action, Agent, Authorization, Content, Decision, Event, Fact, Keyed, Origin, Outcome, Source, Status,
@@ -35,12 +36,12 @@ use std::borrow::Cow;
 
 /// What a record made from a payload says of its source.
 const PAYLOAD: Source =
-    Source { adapter: "litellm", via: "LiteLLM gateway", dialect: "litellm.payload", mapping: "1" };
+    Source { adapter: "litellm", via: "LiteLLM gateway", dialect: "litellm.payload", mapping: MAPPING };
 
-/// A row says less than the payload of the same call. Its mapping has a version of its own, so that only
-/// times and status are compared.
+/// A row says less than the payload of the same call. It is another form of it, so only times and status
+/// are compared.
 const ROW: Source =
-    Source { adapter: "litellm", via: "LiteLLM gateway", dialect: "litellm.spend_log", mapping: "1.row" };
+    Source { adapter: "litellm", via: "LiteLLM gateway", dialect: "litellm.spend_log", mapping: MAPPING };
 
 /// What LiteLLM writes in place of content that it was told to keep to itself.
 const REDACTED: &str = "redacted-by-litellm";

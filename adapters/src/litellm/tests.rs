@@ -136,5 +136,5 @@ fn a_row_is_the_payloads_call() {
     assert_eq!((&row.tenant, &row.principal), (&event.tenant, &event.principal));
     assert_eq!((row.outcome.status, fact(&row, "cost")), (event.outcome.status, fact(&event, "cost")));
     assert_eq!(fact(&row, "tags"), Some(&Fact::Labels(vec!["prod".into()])));
-    assert_ne!(row.source.mapping, event.source.mapping);
+    assert_ne!(row.source.dialect, event.source.dialect);
 }

@@ -16,6 +16,7 @@
 //! as often as not, and a record must not depend on that. A trace's own session is its group. The
 //! tenant is the trace's to claim, by its metadata; the receiver remembers it for the spans.
 
+use crate::MAPPING;
 use crate::fields::{content, count, instant, is_true, structure, text};
 use halod_record::event::{
     Action, Agent, Content, Event, Fact, Keyed, Origin, Outcome, Source, Status, Usage,
@@ -28,7 +29,7 @@ const SOURCE: Source = Source {
     adapter: "openai_agents_traces",
     via: "OpenAI Agents SDK traces",
     dialect: "openai_agents",
-    mapping: "1",
+    mapping: MAPPING,
 };
 
 /// Where a trace's metadata may name a tenant.

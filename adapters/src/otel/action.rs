@@ -3,6 +3,7 @@
 use super::Resource;
 use super::dialects::{ADJUSTED, ADJUSTED_BITS, DIALECTS, MARKERS};
 use super::loose;
+use super::provider::{model, provider};
 use super::read::{Found, text};
 use super::table::{Field, Kind, Marker, Name, Needs, Other, Table, matches};
 use crate::otlp::model::Span;
@@ -30,7 +31,13 @@ pub(super) enum Why {
     Unlisted(Field),
     Name(&'static str),
     ToolName,
+    /// The span has what only a tool call has, without the tool's name.
+    ToolCall,
+    /// A tool's name under a key that others use too.
+    LooseTool,
     Model,
+    /// Something of a dialect that is read, but of no kind that it lists.
+    Known,
     /// The attribute at this place looks like that of some dialect that is not known.
     Looks(usize),
     /// Nothing speaks for an agent's action.
@@ -44,12 +51,18 @@ impl Decision {
 
     /// Some sender's own word for what no table explains.
     pub(super) fn is_other(&self) -> bool {
-        matches!(self.why, Why::Looks(_))
+        matches!(self.why, Why::Looks(_)) && self.kind == Kind::Boundary("step")
+    }
+
+    /// Whether it is a step of the sender's own, of which only the span's name says what it is.
+    pub(super) fn is_step(&self) -> bool {
+        self.kind == Kind::Boundary("step")
     }
 }
 
-/// In the order of detection: the markers; a tool's name; a marker with a value of the sender's
-/// own; the span's name; a model; what looks like either in a dialect that is not known.
+/// In the order of detection: the markers; a tool's name, or what only a tool call has; a marker with a
+/// value of the sender's own; the span's name; a model that was asked; a tool's name in a dialect that is
+/// not known; anything else that a dialect says; what looks like a model or a tool.
 pub(super) fn decide<'a>(found: &Found<'a>, span: &'a Span<'a>) -> Decision {
     let mut decision = undisputed(found, span);
     // The tables of the dialects that were seen have the last word.
@@ -82,6 +95,10 @@ fn undisputed<'a>(found: &Found<'a>, span: &'a Span<'a>) -> Decision {
     if found.has(Field::ToolName) {
         return Decision::of(Kind::Tool, Why::ToolName);
     }
+    let of_tool = |field| found.conventional(field);
+    if [Field::ToolCallId, Field::Arguments, Field::Result, Field::ToolMark].into_iter().any(of_tool) {
+        return Decision { names_span: true, ..Decision::of(Kind::Tool, Why::ToolCall) };
+    }
     if let Some((marker, table)) = unlisted {
         return by_marker(marker, table, Kind::Boundary("step"), Why::Unlisted(marker.field));
     }
@@ -90,8 +107,23 @@ fn undisputed<'a>(found: &Found<'a>, span: &'a Span<'a>) -> Decision {
     }
     // Before 1.27 the conventions had no operation: a model and who provides it were a call.
     let provided = found.has(Field::Provider) || found.has(Field::Framework);
-    if found.known && provided && found.has(Field::Model) {
+    let asked = || found.conventional(Field::Model) && found.converses();
+    if found.has(Field::Model) && (found.known && provided || asked()) {
         return Decision::of(Kind::Generate, Why::Model);
+    }
+    undecided(found, span)
+}
+
+/// What a span is of which nothing says so outright.
+fn undecided<'a>(found: &Found<'a>, span: &'a Span<'a>) -> Decision {
+    // `tool.name` is a tool's name to all who write it; `tool` only beside what the tool was given.
+    let named = found.row(Field::LooseToolName).map(|row| row.key);
+    if named == Some("tool.name") || named.is_some() && found.has(Field::Arguments) {
+        return Decision::of(Kind::Tool, Why::LooseTool);
+    }
+    // Who was behind it may stand on the spans of any library.
+    if found.acts || found.gen_ai && !loose::is_protocol(&span.attributes) {
+        return Decision::of(Kind::Boundary("step"), Why::Known);
     }
     match loose::place(&span.attributes) {
         Some(place) => Decision::of(Kind::Boundary("step"), Why::Looks(place)),
@@ -138,11 +170,11 @@ pub(super) fn of<'a>(
     };
     let plain = |name| Action::Tool { name, mcp_server: None, call_id: None };
     Some(match decision.kind {
-        Kind::Generate => Action::Generate { provider: provider(found), model: model(found) },
-        Kind::Embed => Action::Embed { provider: provider(found), model: model(found) },
+        Kind::Generate => Action::Generate { provider: provider(found, span), model: model(found, span) },
+        Kind::Embed => Action::Embed { provider: provider(found, span), model: model(found, span) },
         Kind::Tool => tool(decision, found, span, None),
         Kind::McpTool => tool(decision, found, span, Some(mcp_server(found, resource, span))),
-        Kind::Retrieve => Action::Retrieve { name: named(decision, found, span, Field::Target) },
+        Kind::Retrieve => Action::Retrieve { name: retrieved(decision, found, span) },
         Kind::Listing => Action::Retrieve { name: marked() },
         Kind::Memory => plain(marked()),
         Kind::Guard => Action::Guard { name: named(decision, found, span, Field::Evaluation) },
@@ -177,68 +209,68 @@ fn named<'a>(decision: &Decision, found: &Found<'a>, span: &'a Span<'a>, first: 
         .unwrap_or(Cow::Borrowed("unnamed"))
 }
 
+/// What was read. MCP's SDKs name a request after its method: `MCP send prompts/get greet`.
+fn retrieved<'a>(decision: &Decision, found: &Found<'a>, span: &'a Span<'a>) -> Cow<'a, str> {
+    let method = if found.has(Field::Target) { None } else { found.text(Field::McpMethod) };
+    let after = |method: &str| Some(span.name.split_once(method)?.1.trim());
+    match (method.as_deref().and_then(after), method) {
+        (Some(""), Some(method)) => method,
+        (Some(name), _) => Cow::Borrowed(name),
+        _ => named(decision, found, span, Field::Target),
+    }
+}
+
 fn tool<'a>(
     decision: &Decision,
     found: &Found<'a>,
     span: &'a Span<'a>,
     mcp_server: Option<Cow<'a, str>>,
 ) -> Action<'a> {
-    let name = found
-        .text(Field::ToolName)
+    let own = || match decision.kind {
+        _ if is_attempt(found, span) => {
+            Some(Cow::Borrowed("unnamed")).filter(|_| !found.has(Field::ToolName))
+        }
+        // `MCP send tools/call lookup_customer`
+        Kind::McpTool => span.name.split_once("tools/call ").map(|(_, name)| Cow::Borrowed(name)),
+        // Of a function that is wrapped twice OpenLLMetry's names of the entity are the outer one's.
+        _ if decision.dialect == Some("traceloop") => span.name.strip_suffix(".tool").map(Cow::Borrowed),
+        _ => None,
+    };
+    let name = own()
+        .filter(|name| !name.is_empty())
+        .or_else(|| found.text(Field::ToolName))
         .or_else(|| found.text(Field::LooseToolName))
+        .or_else(|| summarised(found, "tool_name='", "'").map(Cow::Owned))
         .unwrap_or_else(|| named(decision, found, span, Field::EntityName));
     // What Google's kit writes for a call that the model gave no id.
     let call_id = found.text(Field::ToolCallId).filter(|id| id != "<not specified>");
+    let call_id = call_id.or_else(|| summarised(found, "tool_id='", "'").map(Cow::Owned));
     Action::Tool { name, mcp_server, call_id }
 }
 
-/// The server's name. Its own spans come from a resource named after it; a client's resource is
-/// named after the agent, so there only the address tells, and a server on stdio has none.
+/// Whether a span tells of one attempt at the call around it, by which alone the call may be known: Claude
+/// Code's `tool.execution`, and what LiteLLM sent to a provider.
+pub(super) fn is_attempt(found: &Found<'_>, span: &Span<'_>) -> bool {
+    let execution = || found.text(Field::ClaudeType).as_deref() == Some("tool.execution");
+    found.is_raw || span.name.starts_with("claude_code.") && execution()
+}
+
+/// What stands between two marks in LlamaIndex' print of what went into a tool's step:
+/// `ToolCall(tool_name='lookup_customer', tool_kwargs={...}, tool_id='call_1')`.
+fn summarised(found: &Found<'_>, open: &str, close: &str) -> Option<String> {
+    let summary = found.text(Field::Summary)?;
+    let rest = summary.strip_prefix("ToolCall(")?;
+    // The arguments stand between the name and the id, and may look like either.
+    let (_, rest) =
+        if open.starts_with("tool_id") { rest.rsplit_once(open)? } else { rest.split_once(open)? };
+    let (inner, _) = rest.split_once(close)?;
+    (!inner.is_empty()).then(|| inner.to_owned())
+}
+
+/// The server's name: its own word; else that of its process, if the span is the server's. A client's
+/// resource is named after the agent, so there only the address tells, and a server on stdio has none.
 fn mcp_server<'a>(found: &Found<'a>, resource: &Resource<'a>, span: &Span<'_>) -> Cow<'a, str> {
-    let own = if span.kind == SERVER { resource.service_name.clone() } else { None };
-    own.or_else(|| found.text(Field::ServerAddress)).unwrap_or(Cow::Borrowed("unknown"))
-}
-
-fn model<'a>(found: &Found<'a>) -> Option<Cow<'a, str>> {
-    let asked = || found.member(Field::Parameters, &["model", "model_name"]);
-    let model = found.text(Field::Model).or_else(|| found.text(Field::LooseModel));
-    model.or_else(asked).or_else(|| Some(qualified(found)?.1))
-}
-
-/// The provider and the model of `openai/gpt-4o`.
-fn qualified<'a>(found: &Found<'a>) -> Option<(Cow<'a, str>, Cow<'a, str>)> {
-    match found.text(Field::QualifiedModel)? {
-        Cow::Borrowed(text) => {
-            text.split_once('/').map(|(provider, model)| (Cow::Borrowed(provider), Cow::Borrowed(model)))
-        }
-        Cow::Owned(text) => text
-            .split_once('/')
-            .map(|(provider, model)| (Cow::Owned(provider.to_owned()), Cow::Owned(model.to_owned()))),
-    }
-}
-
-/// Who provides the model; a framework's name only where there is no better one.
-fn provider<'a>(found: &Found<'a>) -> Option<Cow<'a, str>> {
-    let named = found.text(Field::Provider).map(service);
-    named.or_else(|| Some(qualified(found)?.0)).or_else(|| found.text(Field::Framework))
-}
-
-/// The Vercel AI SDK names the interface of a provider too: `openai.chat`, `anthropic.messages`.
-/// A provider's name never ends like that.
-fn service(provider: Cow<'_, str>) -> Cow<'_, str> {
-    const INTERFACES: [&str; 7] =
-        [".chat", ".responses", ".messages", ".completion", ".embedding", ".textEmbedding", ".generative-ai"];
-    if !provider.contains('.') {
-        return provider;
-    }
-    let Some(end) = INTERFACES.iter().find_map(|end| provider.strip_suffix(end)).map(str::len) else {
-        return provider;
-    };
-    match provider {
-        Cow::Borrowed(name) => Cow::Borrowed(name.get(..end).unwrap_or(name)),
-        Cow::Owned(mut name) => {
-            name.truncate(end);
-            Cow::Owned(name)
-        }
-    }
+    let own = || if span.kind == SERVER { resource.service_name.clone() } else { None };
+    let named = found.text(Field::McpServer).or_else(own);
+    named.or_else(|| found.text(Field::ServerAddress)).unwrap_or(Cow::Borrowed("unknown"))
 }

@@ -113,6 +113,16 @@ pub(super) fn unwrapped(arguments: Json<'_>) -> Json<'_> {
     }
 }
 
+/// A value without the label that LangWatch puts around it: `{"type": "json", "value": ...}`.
+pub(super) fn unlabelled(told: Json<'_>) -> Json<'_> {
+    let Json::Object(mut entries) = told else { return told };
+    let labelled = entries.len() == 2 && entries.iter().any(|(key, _)| key.as_str() == Some("type"));
+    match entries.iter().position(|(key, _)| key.as_str() == Some("value")) {
+        Some(at) if labelled => entries.swap_remove(at).1,
+        _ => Json::Object(entries),
+    }
+}
+
 /// A list of legacy message events, each an object of its attributes and its role.
 pub(super) fn messages<'a>(events: &[&'a SpanEvent<'a>]) -> Option<Json<'a>> {
     let list: Vec<_> = events.iter().map(|event| message(event)).collect();

@@ -35,10 +35,14 @@ pub enum Reason<'a> {
     SpanName { pattern: &'static str },
     /// An attribute names a tool.
     ToolName { key: &'static str },
-    /// Attributes name a model and who provides it.
+    /// An attribute is of those that only tool calls have.
+    ToolCall { key: &'static str },
+    /// Attributes name a model, and who provides it or what it was asked.
     Model { key: &'static str },
     /// An attribute's key looks like that of a model or a tool in some dialect that is not known.
     Looks { key: &'a str },
+    /// Attributes, or the scope, are of a dialect that is read, but of no kind of span that it has.
+    Known,
     /// Nothing speaks for an agent's action.
     Silent,
 }
@@ -56,8 +60,8 @@ pub struct FieldSource<'a> {
 
 /// What [`super::event`] makes of `span`, and why.
 #[must_use]
-pub fn explain<'a>(resource: &Resource<'a>, span: &'a Span<'a>) -> Explanation<'a> {
-    let mut found = Found::of_span(span);
+pub fn explain<'a>(resource: &Resource<'a>, scope: &'a str, span: &'a Span<'a>) -> Explanation<'a> {
+    let mut found = Found::of_span(scope, span);
     let decision = action::decide(&found, span);
     let key = |field| found.row(field).map_or("", |row| row.key);
     let value = |field| found.text(field).unwrap_or_default();
@@ -66,6 +70,13 @@ pub fn explain<'a>(resource: &Resource<'a>, span: &'a Span<'a>) -> Explanation<'
         Why::Unlisted(field) => Reason::UnlistedMarker { key: key(field), value: value(field) },
         Why::Name(pattern) => Reason::SpanName { pattern },
         Why::ToolName => Reason::ToolName { key: key(Field::ToolName) },
+        Why::LooseTool => Reason::ToolName { key: key(Field::LooseToolName) },
+        Why::ToolCall => {
+            let told = [Field::ToolCallId, Field::Arguments, Field::Result, Field::ToolMark];
+            let first = told.into_iter().find(|field| found.conventional(*field));
+            Reason::ToolCall { key: first.map_or("", key) }
+        }
+        Why::Known => Reason::Known,
         Why::Model => Reason::Model { key: key(Field::Model) },
         Why::Looks(place) => {
             Reason::Looks { key: span.attributes.get(place).map_or("", |pair| pair.key.as_ref()) }
@@ -76,7 +87,7 @@ pub fn explain<'a>(resource: &Resource<'a>, span: &'a Span<'a>) -> Explanation<'
     let (fields, unread) = sources(&found, &span.attributes);
     let dialect = dialect(&decision, &found);
     Explanation {
-        event: event_of(&decision, &mut found, resource, span),
+        event: event_of(&decision, &mut found, resource, (scope, span)),
         dialect,
         kind,
         reason,

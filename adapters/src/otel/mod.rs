@@ -11,21 +11,20 @@ mod explain;
 pub mod logs;
 mod loose;
 mod outcome;
+mod provider;
 mod read;
 mod table;
 mod usage;
 
 pub use explain::{Explanation, FieldSource, Reason, explain};
 
+use crate::MAPPING;
 use crate::otlp::model::{KeyValue, Span};
-use action::Decision;
-use halod_record::event::{Action, Agent, Event, Origin, Source};
+use action::{Decision, Why};
+use halod_record::event::{Action, Agent, Content, Event, Fact, Origin, Source, Status, UNMAPPED};
 use read::Found;
 use std::borrow::Cow;
-use table::Field;
-
-/// Version of the mapping: raised whenever an event comes out differently.
-const MAPPING: &str = "2";
+use table::{Field, Kind};
 
 /// What a resource says about the spans under it. Read it once for all of them: a resource may have
 /// as many attributes as its sender likes.
@@ -58,22 +57,22 @@ impl<'a> Resource<'a> {
     }
 }
 
-/// The agent action that `span` tells of; `None` when it tells of none.
+/// The agent action that `span`, written under `scope`, tells of; `None` when it tells of none.
 ///
 /// The event's `tenant` is what the span's dialect calls one, if it does; what an operator has
 /// chosen to go by is [`tenant_claim`].
 #[must_use]
-pub fn event<'a>(resource: &Resource<'a>, span: &'a Span<'a>) -> Option<Event<'a>> {
-    let mut found = Found::of_span(span);
+pub fn event<'a>(resource: &Resource<'a>, scope: &'a str, span: &'a Span<'a>) -> Option<Event<'a>> {
+    let mut found = Found::of_span(scope, span);
     let decision = action::decide(&found, span);
-    event_of(&decision, &mut found, resource, span)
+    event_of(&decision, &mut found, resource, (scope, span))
 }
 
 fn event_of<'a>(
     decision: &Decision,
     found: &mut Found<'a>,
     resource: &Resource<'a>,
-    span: &'a Span<'a>,
+    (scope, span): (&'a str, &'a Span<'a>),
 ) -> Option<Event<'a>> {
     let action = action::of(decision, found, resource, span)?;
     let (input, result) = match action {
@@ -85,13 +84,23 @@ fn event_of<'a>(
     if agent.name.is_none() {
         agent.name = action::agent(decision, found, span);
     }
-    let usage = usage::of(found);
+    let (mut usage, unclear) = usage::of(found, Some(span));
     let outcome = outcome::of(decision, found, result, usage.finish_reason.as_deref(), span);
+    let mut facts = facts(decision, found, (scope, span), [&input, &outcome.result], outcome.status);
+    facts.extend(unclear);
+    match action {
+        Action::Generate { .. } | Action::Embed { .. } => {}
+        // What is around calls tells their sum; some of these tell of one call.
+        Action::Boundary { verb: "attempt" | "stream" | "usage" } => {}
+        Action::Boundary { .. } => facts.extend(usage.take_sums()),
+        // An id in a tool's result is of what the tool is about.
+        _ => usage.response_id = None,
+    }
     Some(Event {
         action,
         agent: with_resource(agent, resource),
-        session: found.text(Field::Session).or_else(|| resource.session.clone()),
-        principal: found.text(Field::Principal).or_else(|| resource.principal.clone()),
+        session: session(found).or_else(|| resource.session.clone()),
+        principal: principal(found).or_else(|| resource.principal.clone()),
         tenant: tenant(found).or_else(|| resource.tenant.clone()),
         input,
         outcome,
@@ -113,8 +122,54 @@ fn event_of<'a>(
         },
         dropped: span.dropped,
         trace_flags: trace_flags(span.flags),
-        facts: Vec::new(),
+        facts,
     })
+}
+
+/// What else a record says of a span: of a step of the sender's own what it is called, the ids by which
+/// others name the same call, and what was told under names that no table maps.
+fn facts<'a>(
+    decision: &Decision,
+    found: &Found<'a>,
+    (scope, span): (&'a str, &'a Span<'a>),
+    [input, result]: [&Content<'a>; 2],
+    status: Status,
+) -> Vec<(&'static str, Fact<'a>)> {
+    let mut facts = Vec::new();
+    if decision.is_other() || decision.is_step() {
+        let told = |text: &'a str| (!text.is_empty()).then(|| Fact::Label(text.into()));
+        facts.extend(told(&span.name).map(|name| ("span_name", name)));
+        facts.extend(told(scope).map(|scope| ("scope", scope)));
+    }
+    if action::is_attempt(found, span) {
+        facts.push(("attempt", Fact::Flag(true)));
+    }
+    let mut id = |key, field| facts.extend(found.text(field).map(|id| (key, Fact::Id(id))));
+    id("call_id", Field::GatewayCall);
+    id("request_id", Field::RequestId);
+    id("mcp_session", Field::McpSession);
+    let silent = *input == Content::Undisclosed || *result == Content::Undisclosed && !status.failed();
+    let calls = !matches!(decision.kind, Kind::Boundary(_) | Kind::Agent);
+    if decision.is_other() || calls && silent {
+        let unmapped = loose::unmapped(&span.attributes, decision.is_other());
+        if !unmapped.is_empty() {
+            facts.push((UNMAPPED, Fact::Labels(unmapped)));
+        }
+    }
+    facts
+}
+
+fn session<'a>(found: &Found<'a>) -> Option<Cow<'a, str>> {
+    found.text(Field::Session).or_else(|| particular(found, &["thread_id", "session_id", "conversation_id"]))
+}
+
+fn principal<'a>(found: &Found<'a>) -> Option<Cow<'a, str>> {
+    found.text(Field::Principal).or_else(|| particular(found, &["user_id"]))
+}
+
+/// The sender's own particulars, where it has some.
+fn particular<'a>(found: &Found<'a>, names: &[&str]) -> Option<Cow<'a, str>> {
+    if found.has(Field::Metadata) { found.member(Field::Metadata, names) } else { None }
 }
 
 /// The flags of the trace context, which older senders leave at zero, together with all else that
@@ -125,14 +180,13 @@ fn trace_flags(flags: u32) -> Option<u8> {
 
 /// The tenant that the span's dialect names, by an attribute or among the sender's own particulars.
 fn tenant<'a>(found: &Found<'a>) -> Option<Cow<'a, str>> {
-    let particulars = || found.member(Field::Metadata, &["tenant", "tenant_id"]);
-    let named = found.text(Field::Tenant);
-    if named.is_none() && found.has(Field::Metadata) { particulars() } else { named }
+    found.text(Field::Tenant).or_else(|| particular(found, &["tenant", "tenant_id", "customer_id"]))
 }
 
 /// The dialect that an event is told in; `unknown` where no table explains it.
 fn dialect(decision: &Decision, found: &Found<'_>) -> &'static str {
-    if decision.is_other() && found.seen == 0 { "unknown" } else { found.dialect(decision.dialect) }
+    let unknown = decision.is_other() || matches!(decision.why, Why::LooseTool);
+    if unknown && found.seen == 0 { "unknown" } else { found.dialect(decision.dialect) }
 }
 
 /// The tenant that `attributes` claim: the value of the first of `names` that is there and is a

@@ -5,6 +5,7 @@ use super::read::Found;
 use super::table::{Field, Kind};
 use crate::otlp::model::{AnyValue, Span};
 use halod_record::event::{self, Authorization, Content, Outcome, Status};
+use halod_record::json::{self, Json, Text};
 use halod_record::verdict::{is_denial, says_no, tells_of_failure};
 use std::borrow::Cow;
 
@@ -19,20 +20,60 @@ pub(super) fn of<'a>(
     finish_reason: Option<&str>,
     span: &'a Span<'a>,
 ) -> Outcome<'a> {
-    let status = status(decision, found, &result, finish_reason, span);
-    if status == Status::Ok {
+    let status = match status(decision, found, &result, finish_reason, span) {
+        Status::Ok if span.end_time_unix_nano == 0 => Status::Unfinished,
+        Status::Ok if says_nothing(decision, found, span) => Status::Unknown,
+        status => status,
+    };
+    if !status.failed() {
         return Outcome { status, result, error_type: None, error_text: None };
     }
     let message = Some(Cow::Borrowed(span.status_message.as_ref())).filter(|text| !text.is_empty());
     let first = |fields: [Field; 3]| fields.into_iter().find_map(|field| found.text(field));
     Outcome {
         status,
-        result,
         error_type: first([Field::ErrorType, Field::ExceptionType, Field::RpcStatus]),
         error_text: message
             .or_else(|| found.text(Field::ErrorText))
-            .or_else(|| found.text(Field::ExceptionMessage)),
+            .or_else(|| found.text(Field::ExceptionMessage))
+            .or_else(|| reason(&result)),
+        result,
     }
+}
+
+/// Why an action failed, as its result says.
+fn reason<'a>(result: &Content<'a>) -> Option<Cow<'a, str>> {
+    let Content::Value(result) = result else { return None };
+    let text = |value: &Json<'a>| match value {
+        // Encoded twice.
+        Json::Str(Text::Utf8(text)) if text.trim_start().starts_with('{') => None,
+        Json::Str(Text::Utf8(text)) if !text.is_empty() => Some(text.clone()),
+        _ => None,
+    };
+    let within =
+        |value: &Json<'a>| ["error", "message", "detail"].iter().find_map(|key| text(value.get(key)?));
+    let encoded = match result {
+        Json::Str(Text::Utf8(Cow::Borrowed(text))) => json::parse_embedded(text).ok(),
+        _ => None,
+    };
+    let result = encoded.as_ref().unwrap_or(result);
+    text(result).or_else(|| within(result)).or_else(|| within(result.get("error")?))
+}
+
+/// Whether the sender leaves the status unset whatever came of the action. Elsewhere unset means that no
+/// fault was seen (`trace.proto`).
+///
+/// Claude Code's span of a tool call says only that it was asked for: how it ended is on the span within.
+/// Gemini CLI's says OK also of those that failed.
+fn says_nothing(decision: &Decision, found: &Found<'_>, span: &Span<'_>) -> bool {
+    if decision.kind != Kind::Tool {
+        return false;
+    }
+    found.is_told_in("gemini_cli")
+        || span.status_code == UNSET
+            && found.text(Field::ClaudeType).as_deref() == Some("tool")
+            && span.name.starts_with("claude_code.")
+            && !found.has(Field::Success)
 }
 
 fn status<'a>(
@@ -54,11 +95,12 @@ fn status<'a>(
     // An exception that the sender went on from has an explicit status of OK. LangSmith's exporter writes
     // OK when a run begins, which no later status overrules, and an exception only of a run that failed.
     let failed = span.status_code == ERROR
+        || decision.kind == Kind::Boundary("error")
         || found.has(Field::ErrorType)
         || found.exception && (span.status_code == UNSET || decision.dialect == Some("langsmith"))
         || says_so(Field::Outcome)
         // Everybody has a `success`; here it is known what it is about.
-        || matches!(decision.why, Why::Marker(Field::ClaudeType)) && unsuccessful(found)
+        || found.has(Field::ClaudeType) && span.name.starts_with("claude_code.") && unsuccessful(found)
         || decision.kind == Kind::Generate && finish_reason == Some("error")
         || matches!(decision.kind, Kind::Tool | Kind::McpTool)
             && matches!(result, Content::Value(result) if tells_of_failure(result));

@@ -1,7 +1,10 @@
 //! One pass over a span's attributes and events into slots.
 
 use super::content::{self, Indexed};
-use super::dialects::{self, CONVENTIONS, DIALECTS, Entry};
+use super::dialects::claude_code::TOOL_OUTPUT;
+use super::dialects::frameworks::RAW_REQUEST;
+use super::dialects::{self, CONVENTIONAL, DIALECTS, Entry, LEGACY, langwatch};
+use super::provider::raw_key;
 use super::table::{FIELDS, Field, Side};
 use crate::otlp::model::{AnyValue, KeyValue, Span, SpanEvent};
 use halod_record::charge;
@@ -31,11 +34,28 @@ pub(super) struct Found<'a> {
     pub(super) seen: u32,
     /// Some attribute was of a dialect that this adapter reads.
     pub(super) known: bool,
+    /// One of them tells of an action, and not only of who is behind it.
+    pub(super) acts: bool,
+    /// It is LiteLLM's account of what it asked a provider, and was answered.
+    pub(super) is_raw: bool,
+    /// Some attribute is of the conventions' names (`gen_ai.*`), if only one of who is behind it.
+    pub(super) gen_ai: bool,
+    /// The scope is one that a dialect's instrumentation writes under.
+    pub(super) by_scope: bool,
 }
 
 impl<'a> Found<'a> {
-    pub(super) fn of_span(span: &'a Span<'a>) -> Self {
+    pub(super) fn of_span(scope: &str, span: &'a Span<'a>) -> Self {
         let mut found = Self::of_attributes(&span.attributes);
+        let told = dialects::scope(scope);
+        found.seen |= told;
+        found.by_scope = told != 0;
+        let litellm = scope == "litellm" || span.name == RAW_REQUEST;
+        found.is_raw = litellm
+            && !found.has(Field::Operation)
+            && !found.has(Field::RequestType)
+            && span.attributes.iter().any(|pair| raw_key(&pair.key).is_some());
+        found.known |= found.by_scope;
         for event in &span.events {
             found.event(event);
         }
@@ -53,6 +73,10 @@ impl<'a> Found<'a> {
             exception: false,
             seen: 0,
             known: false,
+            acts: false,
+            is_raw: false,
+            gen_ai: false,
+            by_scope: false,
         };
         found.attributes(attributes);
         found
@@ -80,6 +104,8 @@ impl<'a> Found<'a> {
             return;
         }
         self.known |= entry.known;
+        self.acts |= entry.known && !entry.field.is_context();
+        self.gen_ai |= entry.known && entry.tells == 0;
         self.seen |= entry.tells;
         let mut slot = entry.field as usize;
         if entry.field == Field::Provider
@@ -97,13 +123,19 @@ impl<'a> Found<'a> {
 
     /// `<prefix><n>.<rest>` of the families.
     fn indexed(&mut self, key: &'a str, value: &'a AnyValue<'a>) {
-        let Some((family, place, bit, rest)) = dialects::family(key) else { return };
+        let Some((family, place, bit, rest)) = dialects::family(key) else {
+            // Others of the conventions' names: parameters of a request, and what is newer than the tables.
+            let convention = key.starts_with("gen_ai.");
+            self.gen_ai |= convention;
+            self.acts |= convention && !key.starts_with("gen_ai.agent.");
+            return;
+        };
         let Some(entry) = Indexed::read(family, place, rest, value) else { return };
         match family.side {
             Side::Input => self.inputs.push(entry),
             Side::Output => self.outputs.push(entry),
         }
-        self.known = true;
+        (self.known, self.acts) = (true, true);
         self.seen |= bit;
     }
 
@@ -125,6 +157,16 @@ impl<'a> Found<'a> {
             | "gen_ai.client.inference.operation.details" => {
                 self.attributes(&event.attributes);
             }
+            // LlamaIndex' own: with what a call began, and why it ended early.
+            "LLMChatStartEvent" | "LLMCompletionStartEvent" | "EmbeddingStartEvent" | "SpanDropEvent" => {
+                self.attributes(&event.attributes);
+            }
+            TOOL_OUTPUT => {
+                let output = event.attributes.iter().find(|pair| pair.key == "output");
+                if let (Some(entry), Some(output)) = (dialects::find(TOOL_OUTPUT), output) {
+                    self.put(entry, &output.value);
+                }
+            }
             "exception" | "gen_ai.execute_tool.exception" => {
                 self.exception = true;
                 self.attributes(&event.attributes);
@@ -136,14 +178,13 @@ impl<'a> Found<'a> {
     /// Which dialect the event is told in: that which decided what it is, unless that is one of the
     /// conventions and some other was seen; else the current convention before those left behind.
     pub(super) fn dialect(&self, decided: Option<&'static str>) -> &'static str {
-        const CONVENTIONAL: u32 = (1 << CONVENTIONS) - 1;
-        let convention = |name: &str| DIALECTS.iter().take(CONVENTIONS).any(|table| table.name == name);
-        if let Some(name) = decided.filter(|name| !convention(name)) {
+        if let Some(name) = decided.filter(|name| !dialects::is_convention(name)) {
             return name;
         }
         let legacy = !self.messages.is_empty() || !self.choices.is_empty();
         let first = match self.seen & !CONVENTIONAL {
-            0 => self.seen | u32::from(legacy) << 1,
+            0 if legacy => self.seen | LEGACY,
+            0 => self.seen,
             others => others,
         };
         DIALECTS.get(first.trailing_zeros() as usize).map_or("gen_ai", |table| table.name)
@@ -195,10 +236,47 @@ impl<'a> Found<'a> {
         };
         let encoded = mime.is_some_and(|mime| mime.starts_with("application/json"))
             || self.row(field).is_some_and(|row| row.encoded);
-        Some(match value {
+        let told = match value {
             AnyValue::Str(text) if encoded => json::parse_embedded(text).unwrap_or_else(|_| Json::str(text)),
             value => content::disclosed(value),
-        })
+        };
+        let wrapped = self.row(field).is_some_and(|row| row.key.starts_with(langwatch::PREFIX));
+        Some(if wrapped { content::unlabelled(told) } else { told })
+    }
+
+    /// Whether the span is told in a dialect.
+    pub(super) fn is_told_in(&self, dialect: &str) -> bool {
+        self.seen & dialects::bit(dialect) != 0
+    }
+
+    /// Whether the field is told under a name that has precedence over the conventions.
+    fn outright(&self, field: Field) -> bool {
+        self.row(field).is_some_and(|row| row.outright)
+    }
+
+    /// Whether a model was asked or answered: counts, messages, or an answer's id.
+    pub(super) fn converses(&self) -> bool {
+        const TOLD: [Field; 9] = [
+            Field::InputTokens,
+            Field::OutputTokens,
+            Field::TotalTokens,
+            Field::UsageObject,
+            Field::InputMessages,
+            Field::OutputMessages,
+            Field::SystemInstructions,
+            Field::ResponseId,
+            Field::FinishReason,
+        ];
+        TOLD.iter().any(|field| self.has(*field))
+            || !self.inputs.is_empty()
+            || !self.outputs.is_empty()
+            || !self.messages.is_empty()
+            || !self.choices.is_empty()
+    }
+
+    /// Whether a field is told under a name of the conventions (`gen_ai.*`).
+    pub(super) fn conventional(&self, field: Field) -> bool {
+        self.row(field).is_some_and(|row| row.key.starts_with("gen_ai."))
     }
 
     /// The text under the first of `names` that is there, in a value that is a JSON object.
@@ -241,6 +319,11 @@ impl<'a> Found<'a> {
 
     /// The messages to a model, in whichever form they came, or what else went in.
     pub(super) fn input(&mut self) -> Content<'a> {
+        if self.outright(Field::Input)
+            && let Some(input) = self.json(Field::Input)
+        {
+            return Content::Value(input);
+        }
         let messages = self.json(Field::InputMessages).or_else(|| content::indexed(&mut self.inputs));
         let messages = messages.or_else(|| content::messages(&self.messages));
         let messages = messages.or_else(|| self.json(Field::Input));
@@ -265,6 +348,11 @@ impl<'a> Found<'a> {
 
     /// What the model answered, or what else came out.
     pub(super) fn output(&mut self) -> Content<'a> {
+        if self.outright(Field::Output)
+            && let Some(output) = self.json(Field::Output)
+        {
+            return Content::Value(output);
+        }
         self.json(Field::OutputMessages)
             .or_else(|| content::indexed(&mut self.outputs))
             .or_else(|| content::messages(&self.choices))
@@ -274,9 +362,15 @@ impl<'a> Found<'a> {
 
     /// A tool's arguments and result; in legacy events they are the bodies of two messages.
     pub(super) fn tool_content(&mut self) -> (Content<'a>, Content<'a>) {
-        let arguments = self.json(Field::Arguments).or_else(|| content::body(&self.messages, "content"));
+        let outright = |field| if self.outright(field) { self.json(field) } else { None };
+        let (own_input, own_output) = (outright(Field::Input), outright(Field::Output));
+        let arguments = own_input
+            .or_else(|| self.json(Field::Arguments))
+            .or_else(|| content::body(&self.messages, "content"));
         let arguments = arguments.or_else(|| self.json(Field::Input));
-        let result = self.json(Field::Result).or_else(|| content::body(&self.choices, "message"));
+        let result = own_output
+            .or_else(|| self.json(Field::Result))
+            .or_else(|| content::body(&self.choices, "message"));
         let result = result.or_else(|| self.json(Field::Output));
         let input = match arguments {
             Some(arguments) => Content::Value(content::unwrapped(arguments)),

@@ -26,17 +26,28 @@ pub(super) enum Field {
     LaminarType,
     SpringType,
     RequestType,
+    LangwatchType,
+    MastraType,
+    Ag2Type,
     // What it happened to.
     ToolName,
     /// A tool's name under a key that others use for other things: read only where the kind of the
     /// span is known from elsewhere.
     LooseToolName,
     ToolCallId,
+    /// Something that only a tool call has.
+    ToolMark,
     /// The name of the thing itself: of a tool, a task or an agent, as the kind says.
     EntityName,
     /// A data source, resource or prompt that was read.
     Target,
     ServerAddress,
+    /// The MCP server's own name for itself.
+    McpServer,
+    /// Of the transport, not of a conversation.
+    McpSession,
+    /// What went into a step, as LlamaIndex prints it.
+    Summary,
     Model,
     LooseModel,
     Provider,
@@ -47,6 +58,10 @@ pub(super) enum Field {
     /// What a model was asked with, in one JSON object, its name among it.
     Parameters,
     ResponseId,
+    /// A gateway's own id of the call.
+    GatewayCall,
+    /// The provider's id of the request.
+    RequestId,
     // Who did it.
     Session,
     AgentId,
@@ -101,6 +116,23 @@ pub(super) enum Field {
 pub(super) const FIELDS: usize = Field::ServiceVersion as usize + 1;
 
 impl Field {
+    /// Whether it does not say what was done, but for whom, or of which sort the span is as a span: senders
+    /// put such things on every span.
+    pub(super) const fn is_context(self) -> bool {
+        matches!(
+            self,
+            Self::Session
+                | Self::AgentId
+                | Self::AgentName
+                | Self::AgentVersion
+                | Self::Principal
+                | Self::Tenant
+                | Self::Metadata
+                | Self::McpSession
+                | Self::LogfireType
+        )
+    }
+
     /// Whether an empty value says something: of an output yes, of a name no.
     pub(super) const fn is_content(self) -> bool {
         matches!(
@@ -201,7 +233,7 @@ pub(super) enum Needs {
     Nothing,
     /// Some attribute of a dialect that is read.
     Known,
-    /// An attribute of this very dialect.
+    /// An attribute of this very dialect, or the scope of its instrumentation.
     Dialect,
     Model,
 }
@@ -235,13 +267,15 @@ pub(super) struct Table {
     pub(super) families: &'static [Family],
     /// What senders of this dialect write where the provider belongs.
     pub(super) frameworks: &'static [&'static str],
+    /// The names of the scopes that write it: spans under them are told in it, whatever they say.
+    pub(super) scopes: &'static [&'static str],
     pub(super) adjust: Option<Adjust>,
 }
 
 impl Table {
     /// A table with nothing in it, to be filled in with `..Table::EMPTY`.
     pub(super) const EMPTY: Self =
-        Self { name: "", rows: &[], names: &[], families: &[], frameworks: &[], adjust: None };
+        Self { name: "", rows: &[], names: &[], families: &[], frameworks: &[], scopes: &[], adjust: None };
 }
 
 /// Whether `text` is what `pattern` stands for, without regard to case.

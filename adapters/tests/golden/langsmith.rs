@@ -55,7 +55,7 @@ fn walk(path: &Path, mut each: impl FnMut(&Event<'_>)) {
                 None => all.push(told),
             }
         }
-        all.into_iter().for_each(|whole| each(&whole.event(false)));
+        all.into_iter().for_each(|whole| each(&whole.event()));
         return;
     }
     let judges = path.file_stem().is_some_and(|stem| stem == "feedback");

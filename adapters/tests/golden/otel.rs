@@ -34,9 +34,11 @@ fn report(traces: &Traces<'_>) -> Value {
     let (mut events, mut filtered) = (Vec::new(), Vec::new());
     for resource in &traces.resource_spans {
         let context = otel::Resource::new(&resource.resource);
-        for span in resource.scopes.iter().flat_map(|scope| &scope.spans) {
-            let event = otel::event(&context, span);
-            let explained = otel::explain(&context, span).event;
+        let scopes =
+            resource.scopes.iter().flat_map(|scope| scope.spans.iter().map(move |span| (scope, span)));
+        for (scope, span) in scopes {
+            let event = otel::event(&context, &scope.scope_name, span);
+            let explained = otel::explain(&context, &scope.scope_name, span).event;
             assert_eq!(explained.as_ref().map(event_value), event.as_ref().map(event_value), "{}", span.name);
             match event {
                 Some(event) => events.push(event_value(&event)),

@@ -82,8 +82,6 @@ pub struct Whole<'m> {
     /// At least one; in any order.
     pub messages: &'m [Message],
     pub context: &'m Context,
-    /// Something is known to have happened within it.
-    pub inner: bool,
     /// It did not close within its hold.
     pub unfinished: bool,
 }
@@ -109,7 +107,7 @@ impl Builder {
         let mut found = std::mem::take(&mut all.found);
         let kept = std::mem::take(&mut all.kept);
         let trace = matches!(all.kind, Some(Kind::Trace));
-        let mut event = all.event(whole.inner);
+        let mut event = all.event();
         found.retain(|(field, _)| is_datum(field, &event.action));
         let within = || whole.context.session.clone().or_else(|| trace_of(&event));
         event.session = event.session.clone().or_else(within);
@@ -136,7 +134,7 @@ impl Builder {
         let model = fragment.model.clone();
         let name = fragment.name.take();
         let closes = fragment.closes;
-        let mut event = fragment.event(false);
+        let mut event = fragment.event();
         event.action = Action::Boundary { verb: "update" };
         found.retain(|(field, _)| is_datum(field, &event.action));
         event.session = event.session.clone().or_else(|| trace_of(&event));

@@ -103,7 +103,7 @@ fn value(line: &[u8]) -> Value {
 
 fn whole(builder: &Builder, messages: &[Message]) -> Draft {
     let context = Context::default();
-    let whole = Whole { messages, context: &context, inner: false, unfinished: false };
+    let whole = Whole { messages, context: &context, unfinished: false };
     builder.whole(whole, &Tenant::Local, &mut Scratch::default()).unwrap()
 }
 
@@ -125,7 +125,7 @@ proptest! {
         let mut order = order.into_iter().map(|(fragment, _)| fragment);
         let mut all = order.next().unwrap();
         order.for_each(|fragment| all.lay(fragment));
-        let told = builder.draft(&all.event(false), &Tenant::Local, &mut scratch);
+        let told = builder.draft(&all.event(), &Tenant::Local, &mut scratch);
         prop_assert_eq!(value(&line(&held)), value(&line(&told)));
     }
 
@@ -229,7 +229,7 @@ fn another_form_of_the_same_telemetry_says_nothing_new() {
     fragment.source.dialect = "test.export";
     (fragment.started, fragment.ended) = (Some(1_000_123_000_000), Some(2_000_654_000_000));
     fragment.name = Some("other words".into());
-    let mut exported = fragment.event(false);
+    let mut exported = fragment.event();
     let draft = |event: &_| builder.draft(event, &Tenant::Local, &mut Scratch::default());
     assert!(matches!(draft(&exported).compare_with(&line(&live)), Comparison::Same));
     assert!(matches!(live.compare_with(&line(&draft(&exported))), Comparison::Same));

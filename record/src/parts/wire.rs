@@ -243,10 +243,12 @@ fn wire(fragment: &Fragment<'static>) -> Wire {
         input: digest(&fragment.input),
         result: digest(&fragment.result),
         error: digest(&fragment.error),
-        status: fragment.status.map(|status| match status {
-            Status::Ok => WireStatus::Ok,
-            Status::Error => WireStatus::Error,
-            Status::Denied => WireStatus::Denied,
+        status: fragment.status.and_then(|status| match status {
+            Status::Ok => Some(WireStatus::Ok),
+            Status::Error => Some(WireStatus::Error),
+            Status::Denied => Some(WireStatus::Denied),
+            // What no part of an action says is found out from the whole.
+            Status::Unknown | Status::Unfinished => None,
         }),
         started: fragment.started,
         ended: fragment.ended,

@@ -201,7 +201,7 @@ mod tests {
                 }],
                 ..Span::default()
             };
-            let event = event(&Resource::default(), &span).unwrap();
+            let event = event(&Resource::default(), "", &span).unwrap();
             let mut draft = builder.draft(&event, &Tenant::Local, &mut Scratch::default());
             parents.move_under(&mut draft, at);
             let mut line = Vec::new();

@@ -63,7 +63,7 @@ impl Content {
             let (place, number) = places[at];
             let (group, scope, filtered) = &mut scopes[place];
             let before = request.counted().filtered;
-            let placed = placed(&scope.spans[number], group, &scope.scope_name, state, request);
+            let placed = placed((&scope.scope_name, &scope.spans[number]), group, state, request);
             *filtered += request.counted().filtered - before;
             parents.tell(at, placed.is_some());
             let Some((event, tenant)) = placed else { continue };
@@ -88,13 +88,12 @@ fn ids_of(span: &Span<'_>) -> SpanIds {
 
 /// What a span tells and whose it is; otherwise it is counted as filtered or misplaced.
 fn placed<'a>(
-    span: &'a Span<'a>,
+    (scope, span): (&'a str, &'a Span<'a>),
     under: &Group<'a>,
-    scope: &'a str,
     state: &OtlpState,
     request: &mut RequestBuilder,
 ) -> Option<(Event<'a>, Tenant)> {
-    let Some(mut event) = otel::event(&under.resource, span) else {
+    let Some(mut event) = otel::event(&under.resource, scope, span) else {
         request.filter(1);
         return None;
     };

@@ -7,11 +7,16 @@
 use crate::otel::table::Field::*;
 use crate::otel::table::{Kind, Marker, Other, Row, Table, shared};
 
+/// The event of a tool's span that has what came out.
+pub(in crate::otel) const TOOL_OUTPUT: &str = "tool.output";
+
 #[rustfmt::skip]
 const ROWS: &[Row] = &[
     shared("span.type", ClaudeType),
     shared("tool_use_id", ToolCallId),
     shared("tool_name", LooseToolName),
+    shared(TOOL_OUTPUT, Result),
+    shared("request_id", RequestId),
     shared("full_command", Input),
     shared("file_path", Input),
     shared("user_prompt", Input),

@@ -1,6 +1,7 @@
 //! Frameworks that speak `gen_ai.*` with a few names of their own, or with none but their own name
 //! where that of the provider belongs.
 
+use crate::otel::provider::raw_key;
 use crate::otel::read::Found;
 use crate::otel::table::Field::*;
 use crate::otel::table::{Kind, Name, Needs, Row, Table, own, shared};
@@ -17,10 +18,15 @@ const ADK_ROWS: &[Row] = &[
     own("gcp.vertex.agent.session_id", Session),
 ];
 
+/// Scopes of versions 1: their failed spans have no attributes.
+const ADK_SCOPES: &[&str] = &["gcp.vertex.agent"];
+
 /// Its spans before it had operations.
 const ADK_NAMES: &[Name] = &[
     Name { pattern: "call_llm", kind: Kind::Generate, needs: Needs::Dialect },
     Name { pattern: "agent_run [*", kind: Kind::Boundary("invoke"), needs: Needs::Nothing },
+    Name { pattern: "execute_tool *", kind: Kind::Tool, needs: Needs::Dialect },
+    Name { pattern: "invocation", kind: Kind::Boundary("workflow"), needs: Needs::Dialect },
 ];
 
 /// The agent development kit closes parallel tool calls with a span that is no call: they have
@@ -37,6 +43,7 @@ pub(super) const GOOGLE_ADK: Table = Table {
     rows: ADK_ROWS,
     names: ADK_NAMES,
     frameworks: &["gcp.vertex.agent"],
+    scopes: ADK_SCOPES,
     adjust: Some(merged_tools),
     ..Table::EMPTY
 };
@@ -66,10 +73,32 @@ const CREWAI_ROWS: &[Row] = &[
 const CREWAI_NAMES: &[Name] = &[
     Name { pattern: "crewai.workflow", kind: Kind::Boundary("workflow"), needs: Needs::Nothing },
     Name { pattern: "*.llm", kind: Kind::Generate, needs: Needs::Model },
+    Name { pattern: "Crew *", kind: Kind::Boundary("workflow"), needs: Needs::Dialect },
+    Name { pattern: "Flow *", kind: Kind::Boundary("workflow"), needs: Needs::Dialect },
+    Name { pattern: "Task *", kind: Kind::Boundary("step"), needs: Needs::Dialect },
+    Name { pattern: "Tool *", kind: Kind::Boundary("step"), needs: Needs::Dialect },
 ];
 
-pub(super) const CREWAI: Table =
-    Table { name: "crewai", rows: CREWAI_ROWS, names: CREWAI_NAMES, frameworks: &["crewai"], ..Table::EMPTY };
+/// Its own telemetry marks points in a crew's life and names models and tools of agents that are defined;
+/// none of its spans is a call.
+fn crewai(kind: Kind, found: &Found<'_>, _: &Span<'_>) -> Kind {
+    match kind {
+        Kind::Nothing | Kind::Tool | Kind::Generate if found.by_scope && !found.has(Operation) => {
+            Kind::Boundary("step")
+        }
+        _ => kind,
+    }
+}
+
+pub(super) const CREWAI: Table = Table {
+    name: "crewai",
+    rows: CREWAI_ROWS,
+    names: CREWAI_NAMES,
+    frameworks: &["crewai"],
+    scopes: &["crewai.telemetry"],
+    adjust: Some(crewai),
+    ..Table::EMPTY
+};
 
 /// Of the OpenAI Agents SDK's instrumentations.
 #[rustfmt::skip]
@@ -82,13 +111,40 @@ const OPENAI_AGENTS_ROWS: &[Row] = &[
 pub(super) const OPENAI_AGENTS: Table =
     Table { name: "openai_agents", rows: OPENAI_AGENTS_ROWS, frameworks: &["openai_agents"], ..Table::EMPTY };
 
-/// Its second span of a call, `raw_gen_ai_request`, says nothing in words that are read here.
+/// Its second span of a call, `raw_gen_ai_request`, has what the provider was asked and answered, under
+/// `llm.<provider>.*`; where the first is lost, it is all there is.
 const LITELLM_ROWS: &[Row] = &[
     own("litellm.provider.model", QualifiedModel),
+    own("litellm.call_id", GatewayCall),
     shared("metadata.user_api_key_end_user_id", Principal),
     shared("metadata.user_api_key_user_id", Principal),
     shared("metadata.user_api_key_org_id", Tenant),
     shared("metadata.user_api_key_team_id", Tenant),
 ];
 
-pub(super) const LITELLM: Table = Table { name: "litellm", rows: LITELLM_ROWS, ..Table::EMPTY };
+/// What was asked, by what the answer has. A caller may have named it after the generation.
+fn raw_request(kind: Kind, found: &Found<'_>, span: &Span<'_>) -> Kind {
+    if !found.is_raw {
+        return kind;
+    }
+    let has = |name: &str| {
+        span.attributes.iter().any(|pair| raw_key(&pair.key).is_some_and(|(_, key)| key == name))
+    };
+    match () {
+        () if has("messages") || has("choices") || has("contents") => Kind::Generate,
+        () if has("query") && (has("results") || has("documents")) => Kind::Retrieve,
+        () if has("input") && (has("encoding_format") || has("data")) => Kind::Embed,
+        () => Kind::Generate,
+    }
+}
+
+/// What the span is called, unless its caller has a name for the generation.
+pub(in crate::otel) const RAW_REQUEST: &str = "raw_gen_ai_request";
+
+pub(super) const LITELLM: Table = Table {
+    name: "litellm",
+    rows: LITELLM_ROWS,
+    scopes: &["litellm"],
+    adjust: Some(raw_request),
+    ..Table::EMPTY
+};

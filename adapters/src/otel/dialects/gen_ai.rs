@@ -9,6 +9,8 @@ const ROWS: &[Row] = &[
 
     shared("gen_ai.tool.name", ToolName),
     shared("gen_ai.tool.call.id", ToolCallId),
+    shared("gen_ai.tool.type", ToolMark),
+    shared("gen_ai.tool.description", ToolMark),
     own("gen_ai.tool.call.arguments", Arguments),
     own("gen_ai.tool.call.result", Result),
     shared("gen_ai.prompt.name", Target),

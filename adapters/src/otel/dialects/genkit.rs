@@ -11,6 +11,7 @@ const ROWS: &[Row] = &[
     encoded("genkit:output", Output),
     own("genkit:state", Outcome),
     own("genkit:sessionId", Session),
+    own("genkit:type", Mark),
 ];
 
 #[rustfmt::skip]

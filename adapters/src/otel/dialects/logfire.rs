@@ -13,6 +13,8 @@ const ROWS: &[Row] = &[
     own("final_result", OutputMessages),
     shared("agent_name", AgentName),
     shared("events", Input),
+    shared("tool", LooseToolName),
+    shared("arguments", Arguments),
 ];
 
 const NAMES: &[Name] =

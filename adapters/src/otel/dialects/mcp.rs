@@ -9,7 +9,9 @@ const ROWS: &[Row] = &[
     own("mcp.tool.name", ToolName),
     own("mcp.resource.uri", Target),
     own("mcp.prompt.name", Target),
-    own("mcp.session.id", Session),
+    own("mcp.session.id", McpSession),
+    own("fastmcp.server.name", McpServer),
+    own("mcp.server.name", McpServer),
 ];
 
 /// Methods that only keep a connection going (`initialize`, `ping`, notifications, subscriptions)

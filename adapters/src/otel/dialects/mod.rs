@@ -4,16 +4,20 @@
 //! golden file. Sources of the names: semantic-conventions-genai and semantic-conventions 1.26 to
 //! 1.36, each project's own constants, and the captures in `golden/otel`.
 
-mod claude_code;
-mod frameworks;
+mod agents;
+pub(super) mod claude_code;
+mod codex;
+pub(super) mod frameworks;
 mod gen_ai;
 mod genkit;
 mod haystack;
 mod laminar;
 mod langfuse;
 mod langsmith;
+pub(super) mod langwatch;
 mod legacy;
 mod livekit;
+mod llamaindex;
 mod logfire;
 mod mcp;
 mod mlflow;
@@ -23,16 +27,18 @@ mod traceloop;
 mod vercel;
 
 use super::read::Found;
-use super::table::{Adjust, Family, Field, Kind, Marker, Row, Table};
+use super::table::{Adjust, Family, Field, Kind, Marker, Row, Table, matches};
 use crate::otlp::model::Span;
 
-/// Where several names say the same thing, the first in the order of tables and rows wins. After
-/// the conventions come the dialects that describe a span fully, then those that only add to it.
+/// Where several names say the same thing, the first in the order of tables and rows wins. First are the
+/// dialects whose senders document that their own names have precedence over what an instrumentation
+/// within wrote. After the conventions come those that describe a span fully, then those that only add to it.
 pub(super) const DIALECTS: &[&Table] = &[
+    &langfuse::TABLE,
+    &langwatch::TABLE,
     &gen_ai::TABLE,
     &legacy::TABLE,
     &mcp::TABLE,
-    &langfuse::TABLE,
     &openinference::TABLE,
     &vercel::TABLE,
     &mlflow::TABLE,
@@ -52,16 +58,42 @@ pub(super) const DIALECTS: &[&Table] = &[
     &frameworks::LITELLM,
     &logfire::TABLE,
     &claude_code::TABLE,
+    &llamaindex::TABLE,
+    &agents::BEEAI,
+    &agents::AG2,
+    &agents::MASTRA,
+    &agents::GEMINI_CLI,
+    &codex::TABLE,
 ];
 
-/// The first dialects are the conventions: any other that a span is told in is named before them.
-pub(super) const CONVENTIONS: usize = 3;
+/// So many dialects have precedence over the conventions, which come next: any other dialect that a span
+/// is told in is named before those.
+pub(super) const OUTRIGHT: usize = 2;
+const CONVENTIONS: usize = 3;
+
+/// The bits of the conventions.
+pub(super) const CONVENTIONAL: u32 = ((1 << CONVENTIONS) - 1) << OUTRIGHT;
+
+/// The bit of the conventions that are left behind.
+pub(super) const LEGACY: u32 = 1 << (OUTRIGHT + 1);
+
+/// The bit of a dialect.
+pub(super) fn bit(name: &str) -> u32 {
+    DIALECTS.iter().position(|table| table.name == name).map_or(0, |at| 1 << at)
+}
+
+/// Whether a dialect is one of the conventions.
+pub(super) fn is_convention(name: &str) -> bool {
+    DIALECTS.iter().skip(OUTRIGHT).take(CONVENTIONS).any(|table| table.name == name)
+}
 
 /// In the order in which they are asked: what the sender states outright, then the conventions,
 /// then what is only the framework's.
 pub(super) const MARKERS: &[(&Marker, &Table)] = &[
     (&logfire::MARKER, &logfire::TABLE),
     (&langfuse::MARKER, &langfuse::TABLE),
+    (&langwatch::MARKER, &langwatch::TABLE),
+    (&langsmith::MARKER, &langsmith::TABLE),
     (&openinference::MARKER, &openinference::TABLE),
     (&mcp::MARKER, &mcp::TABLE),
     (&gen_ai::MARKER, &gen_ai::TABLE),
@@ -69,7 +101,8 @@ pub(super) const MARKERS: &[(&Marker, &Table)] = &[
     (&vercel::MARKER, &vercel::TABLE),
     (&traceloop::MARKER, &traceloop::TABLE),
     (&mlflow::MARKER, &mlflow::TABLE),
-    (&langsmith::MARKER, &langsmith::TABLE),
+    (&agents::MASTRA_MARKER, &agents::MASTRA),
+    (&agents::AG2_MARKER, &agents::AG2),
     (&haystack::MARKER, &haystack::TABLE),
     (&genkit::MARKER, &genkit::TABLE),
     (&laminar::MARKER, &laminar::TABLE),
@@ -87,6 +120,8 @@ pub(super) struct Entry {
     /// The bit of its dialect where it tells of one, else 0.
     pub(super) tells: u32,
     pub(super) encoded: bool,
+    /// It is of a dialect that has precedence over the conventions.
+    pub(super) outright: bool,
     /// It is of a dialect that is read, or of `gen_ai.*` at large.
     pub(super) known: bool,
 }
@@ -101,8 +136,15 @@ const ROWS: usize = {
 };
 
 static ENTRIES: [Entry; ROWS] = {
-    const NONE: Entry =
-        Entry { key: "", field: Field::Operation, place: 0, tells: 0, encoded: false, known: false };
+    const NONE: Entry = Entry {
+        key: "",
+        field: Field::Operation,
+        place: 0,
+        tells: 0,
+        encoded: false,
+        outright: false,
+        known: false,
+    };
     let mut entries = [NONE; ROWS];
     let (mut dialect, mut place) = (0, 0);
     while dialect < DIALECTS.len() {
@@ -112,7 +154,8 @@ static ENTRIES: [Entry; ROWS] = {
             let Row { key, field, tells, encoded } = rows[at];
             let bit = if tells { 1 << dialect } else { 0 };
             let known = tells || is_gen_ai(key.as_bytes());
-            entries[place] = Entry { key, field, place: place as u16, tells: bit, encoded, known };
+            let outright = dialect < OUTRIGHT;
+            entries[place] = Entry { key, field, place: place as u16, tells: bit, encoded, outright, known };
             place += 1;
             at += 1;
         }
@@ -144,7 +187,7 @@ pub(super) fn at(place: u16) -> Option<&'static Entry> {
 }
 
 /// A power of two.
-const SLOTS: usize = 1024;
+const SLOTS: usize = 2048;
 /// Open addressing with linear probing, filled at compile time: a row's place plus one, or 0.
 static INDEX: [u16; SLOTS] = {
     assert!(ROWS * 3 < SLOTS, "a fuller table probes long");
@@ -246,6 +289,39 @@ const FRAMEWORK_COUNT: usize = {
     let (mut total, mut at) = (0, 0);
     while at < DIALECTS.len() {
         total += DIALECTS[at].frameworks.len();
+        at += 1;
+    }
+    total
+};
+
+/// The bits of the dialects that a scope writes.
+pub(super) fn scope(name: &str) -> u32 {
+    if name.is_empty() {
+        return 0;
+    }
+    SCOPES.iter().filter(|(pattern, _)| matches(pattern, name)).fold(0, |bits, (_, bit)| bits | bit)
+}
+
+static SCOPES: [(&str, u32); SCOPE_COUNT] = {
+    let mut scopes = [("", 0); SCOPE_COUNT];
+    let (mut dialect, mut place) = (0, 0);
+    while dialect < DIALECTS.len() {
+        let names = DIALECTS[dialect].scopes;
+        let mut at = 0;
+        while at < names.len() {
+            scopes[place] = (names[at], 1 << dialect);
+            place += 1;
+            at += 1;
+        }
+        dialect += 1;
+    }
+    scopes
+};
+
+const SCOPE_COUNT: usize = {
+    let (mut total, mut at) = (0, 0);
+    while at < DIALECTS.len() {
+        total += DIALECTS[at].scopes.len();
         at += 1;
     }
     total

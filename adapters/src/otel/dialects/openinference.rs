@@ -41,6 +41,8 @@ const ROWS: &[Row] = &[
     own("llm.token_count.prompt_details.cache_write", CacheWriteTokens),
     own("llm.token_count.completion_details.reasoning", ReasoningTokens),
     own("llm.finish_reason", FinishReason),
+    shared("metadata.usage.cached_prompt_tokens", CacheReadTokens),
+    shared("metadata.usage.cached_creation_tokens", CacheWriteTokens),
     shared("openinference.project.name", Project),
 ];
 

@@ -5,7 +5,8 @@
 
 use super::Item;
 use super::read::{Log, authorization, boundary, denied, failed, member};
-use halod_record::event::{Action, Content, Event, Status, Usage};
+use crate::tokens::{Parts, inclusive};
+use halod_record::event::{Action, Content, Event, Fact, Status, Usage};
 use std::borrow::Cow;
 
 pub(super) fn item<'a>(log: &Log<'_, 'a>) -> Option<Item<'a>> {
@@ -95,13 +96,18 @@ fn call<'a>(log: &Log<'_, 'a>) -> Item<'a> {
         let class = log.any(&["error_type", "status_code"]);
         event.outcome = failed(Content::Undisclosed, class, log.text("error"));
     }
-    event.usage = Usage {
+    let usage = Usage {
         input_tokens: log.int("input_tokens"),
         output_tokens: log.int("output_tokens"),
         cache_read_tokens: log.int("cache_read_tokens"),
         cache_write_tokens: log.int("cache_creation_tokens"),
         ..Usage::default()
     };
+    // As Anthropic counts: the cache's beside the input.
+    let (usage, unclear) = inclusive(usage, Parts::Beside, Parts::Within);
+    event.usage = usage;
+    event.facts.extend(unclear);
+    event.facts.extend(log.text("request_id").map(|id| ("request_id", Fact::Id(id))));
     Item::Event(Box::new(event))
 }
 

@@ -5,7 +5,8 @@
 
 use super::Item;
 use super::read::{Log, authorization, boundary, denied, failed};
-use halod_record::event::{Action, Content, Event, Status, Usage};
+use halod_record::event::{Action, Content, Event, Fact, Status, Usage};
+use halod_record::verdict::exit_code;
 use std::borrow::Cow;
 
 /// How the output of a call ends that a human did not allow.
@@ -48,8 +49,11 @@ fn result<'a>(log: &Log<'_, 'a>) -> Item<'a> {
     let mut event = event(log, action);
     event.input = log.content("arguments");
     let output = log.content("output");
-    if log.flag("success") == Some(false) {
+    // To Codex a command that ran has succeeded; what it says of its exit is another matter.
+    let exit = log.text("output").and_then(|text| exit_code(&text)).filter(|code| *code != 0);
+    if log.flag("success") == Some(false) || exit.is_some() {
         event.outcome = failed(output, log.text("error.type"), log.text("output"));
+        event.facts.extend(exit.map(|code| ("exit_code", Fact::Label(code.to_string().into()))));
         if log.text("output").is_some_and(|text| text.trim_end().ends_with(REJECTED)) {
             event.outcome.status = Status::Denied;
         }
@@ -102,7 +106,10 @@ fn stream<'a>(log: &Log<'_, 'a>) -> Option<Item<'a>> {
     event.usage = Usage {
         input_tokens: log.int("input_token_count"),
         output_tokens: log.int("output_token_count"),
+        // It is called after tools, and is the total.
+        total_tokens: log.int("tool_token_count"),
         cache_read_tokens: log.int("cached_token_count"),
+        cache_write_tokens: log.int("cache_write_token_count"),
         reasoning_tokens: log.int("reasoning_token_count"),
         ..Usage::default()
     };

@@ -6,8 +6,10 @@
 use super::Item;
 use super::read::{Log, authorization, boundary, denied, failed};
 use crate::otlp::model::AnyValue;
+use crate::tokens::{Parts, inclusive};
 use halod_record::event::{Action, Content, Event, Status, Usage};
 use halod_record::json::Json;
+use halod_record::verdict::exit_code;
 use std::borrow::Cow;
 
 pub(super) fn item<'a>(log: &Log<'_, 'a>) -> Option<Item<'a>> {
@@ -49,7 +51,10 @@ fn tool<'a>(log: &Log<'_, 'a>) -> Item<'a> {
 /// A shell command that ran and failed is a success to Gemini CLI; what it says beside that is not.
 fn exit_failed(log: &Log<'_, '_>) -> bool {
     let Content::Value(metadata) = log.content("metadata") else { return false };
+    let text = |key: &str| metadata.get(key).and_then(Json::as_str).and_then(exit_code);
+    let told = ["llmContent", "returnDisplay", "output"].iter().find_map(|key| text(key));
     metadata.get("isError") == Some(&Json::Bool(true))
+        || told.is_some_and(|code| code != 0)
         || matches!(metadata.get("exitCode"), Some(Json::Int(code)) if *code != 0)
 }
 
@@ -66,7 +71,7 @@ fn call<'a>(log: &Log<'_, 'a>) -> Item<'a> {
         Some(AnyValue::Array(reasons)) => reasons.first().and_then(super::spans::text),
         _ => None,
     };
-    event.usage = Usage {
+    let usage = Usage {
         input_tokens: log.int("input_token_count"),
         output_tokens: log.int("output_token_count"),
         total_tokens: log.int("total_token_count"),
@@ -75,5 +80,9 @@ fn call<'a>(log: &Log<'_, 'a>) -> Item<'a> {
         finish_reason,
         ..Usage::default()
     };
+    // As Google counts: thoughts beside the candidates.
+    let (usage, unclear) = inclusive(usage, Parts::Within, Parts::Beside);
+    event.usage = usage;
+    event.facts.extend(unclear);
     Item::Event(Box::new(event))
 }

@@ -68,7 +68,9 @@ fn details<'a>(log: &Log<'_, 'a>) -> Item<'a> {
         Some(class) => event.outcome = failed(outcome, Some(class), found.text(Field::ExceptionMessage)),
         None => event.outcome.result = outcome,
     }
-    event.usage = super::super::usage::of(&found);
+    let (usage, unclear) = super::super::usage::of(&found, None);
+    event.usage = usage;
+    event.facts.extend(unclear);
     Item::Event(Box::new(event))
 }
 

@@ -9,20 +9,19 @@ mod claude_code;
 mod codex;
 mod gemini_cli;
 mod gen_ai;
+mod mastra;
 mod read;
 #[cfg(test)]
 mod tests;
 
 pub use gen_ai::assemble;
 
+use super::MAPPING;
 use super::read as spans;
 use crate::otlp::model::{AnyValue, KeyValue, LogRecord};
 use halod_record::event::{Agent, Content, Event, Source};
 use read::Log;
 use std::borrow::Cow;
-
-/// Version of the mapping: raised whenever an item comes out differently.
-const MAPPING: &str = "2";
 
 const fn source(dialect: &'static str) -> Source {
     Source { adapter: "otel", via: "OpenTelemetry GenAI events", dialect, mapping: MAPPING }
@@ -105,6 +104,9 @@ pub fn item<'a>(resource: &Resource<'a>, scope: &str, record: &'a LogRecord<'a>)
         let pair = record.attributes.iter().rev().find(|pair| pair.key == "event.name")?;
         string(&pair.value)
     };
+    if scope.starts_with(mastra::SCOPE) {
+        return mastra::item(&Log { record, resource, name: "mastra.log", short: "log" });
+    }
     let places = [Some(record.event_name.as_ref()), attribute(), string(&record.body)];
     places.into_iter().flatten().filter(|name| !name.is_empty()).find_map(|name| {
         let (table, short) = table(name, scope)?;

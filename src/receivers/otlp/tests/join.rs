@@ -93,9 +93,10 @@ impl Bench {
             span_id: key.span.1,
             attributes: base.iter().chain(attributes).map(pair).collect(),
             status_code: status,
+            end_time_unix_nano: 2,
             ..Span::default()
         };
-        let event = otel::event(&Resource::default(), &span).unwrap();
+        let event = otel::event(&Resource::default(), "", &span).unwrap();
         let mut joined = Joined::default();
         let draft = joined.draft(&self.state.joins, event, &key.tenant, &mut self.request());
         (draft, joined)

@@ -1,0 +1,61 @@
+//! Which model was asked, and who provides it.
+
+use super::read::{Found, text};
+use super::table::Field;
+use super::usage;
+use crate::otlp::model::{AnyValue, KeyValue, Span};
+use crate::provider::normalised;
+use std::borrow::Cow;
+
+pub(super) fn model<'a>(found: &Found<'a>, span: &'a Span<'a>) -> Option<Cow<'a, str>> {
+    let asked = || found.member(Field::Parameters, &["model", "model_name"]);
+    let model = found.text(Field::Model).or_else(|| found.text(Field::LooseModel));
+    model
+        .or_else(asked)
+        .or_else(|| Some(qualified(found)?.1))
+        .or_else(|| raw(found, span, "model").and_then(text))
+        .or_else(|| usage::answered_by(found))
+}
+
+/// The provider and the model of `openai/gpt-4o`.
+fn qualified<'a>(found: &Found<'a>) -> Option<(Cow<'a, str>, Cow<'a, str>)> {
+    match found.text(Field::QualifiedModel)? {
+        Cow::Borrowed(text) => {
+            text.split_once('/').map(|(provider, model)| (Cow::Borrowed(provider), Cow::Borrowed(model)))
+        }
+        Cow::Owned(text) => text
+            .split_once('/')
+            .map(|(provider, model)| (Cow::Owned(provider.to_owned()), Cow::Owned(model.to_owned()))),
+    }
+}
+
+/// Who provides the model; a framework's name only where there is no better one.
+pub(super) fn provider<'a>(found: &Found<'a>, span: &'a Span<'a>) -> Option<Cow<'a, str>> {
+    let named = found.text(Field::Provider).and_then(normalised);
+    named
+        .or_else(|| normalised(qualified(found)?.0))
+        .or_else(|| normalised(raw_provider(found, span)?))
+        .or_else(|| found.text(Field::Framework))
+}
+
+/// A value of LiteLLM's account of what it sent to a provider: `llm.<provider>.<key>`.
+pub(super) fn raw<'a>(found: &Found<'a>, span: &'a Span<'a>, key: &str) -> Option<&'a AnyValue<'a>> {
+    if !found.is_raw {
+        return None;
+    }
+    let named = |pair: &&'a KeyValue<'a>| raw_key(&pair.key).is_some_and(|(_, name)| name == key);
+    span.attributes.iter().find(named).map(|pair| &pair.value)
+}
+
+/// The provider and the rest of such a key.
+pub(super) fn raw_key(key: &str) -> Option<(&str, &str)> {
+    key.strip_prefix("llm.")?.split_once('.')
+}
+
+fn raw_provider<'a>(found: &Found<'a>, span: &'a Span<'a>) -> Option<Cow<'a, str>> {
+    if !found.is_raw {
+        return None;
+    }
+    let provider = span.attributes.iter().find_map(|pair| Some(raw_key(&pair.key)?.0))?;
+    (provider != "None").then_some(Cow::Borrowed(provider))
+}
