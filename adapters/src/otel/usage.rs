@@ -203,7 +203,7 @@ fn counted(object: &Json<'_>, field: Field) -> Option<i64> {
 }
 
 /// Under which name LiteLLM puts all of an answer that it has no parts of.
-const WHOLE: &str = "stringified_raw_response";
+pub(super) const WHOLE: &str = "stringified_raw_response";
 
 /// The id in what Python prints of an answer: `{'id': 'chatcmpl-1', ...}`.
 fn printed_id<'a>(printed: &Cow<'a, str>) -> Option<Cow<'a, str>> {

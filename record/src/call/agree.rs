@@ -112,14 +112,20 @@ fn at_one_time(ours: &Call, theirs: &Call) -> bool {
 
 fn differ_in_a_stronger_id(ours: &Call, theirs: &Call, reason: Reason) -> bool {
     let stronger = [Reason::Call, Reason::Request, Reason::Response, Reason::ToolCall].into_iter();
-    stronger.take_while(|stronger| *stronger != reason).any(|stronger| {
-        let of_it = |call: &'_ Call| -> Vec<CallKey> {
-            call.keys.iter().copied().filter(|key| key.kind.reason() == stronger).collect()
-        };
-        let (ours, theirs) = (of_it(ours), of_it(theirs));
-        let comparable = ours.iter().any(|our| theirs.iter().any(|their| their.kind == our.kind));
-        comparable && !ours.iter().any(|our| theirs.contains(our))
-    })
+    // A gateway gives the answer of a provider, below its own span, an id of its own.
+    let renamed = |of: Reason| of == Reason::Response && reason == Reason::Encloses;
+    let of_gateway = |call: &Call| call.keys.iter().any(|key| key.kind.reason() == Reason::Call);
+    let renames = of_gateway(ours) || of_gateway(theirs);
+    stronger.take_while(|stronger| *stronger != reason).filter(|of| !(renames && renamed(*of))).any(
+        |stronger| {
+            let of_it = |call: &'_ Call| -> Vec<CallKey> {
+                call.keys.iter().copied().filter(|key| key.kind.reason() == stronger).collect()
+            };
+            let (ours, theirs) = (of_it(ours), of_it(theirs));
+            let comparable = ours.iter().any(|our| theirs.iter().any(|their| their.kind == our.kind));
+            comparable && !ours.iter().any(|our| theirs.contains(our))
+        },
+    )
 }
 
 fn same_thing(ours: &Call, theirs: &Call) -> bool {

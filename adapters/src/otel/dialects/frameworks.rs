@@ -5,6 +5,7 @@ use crate::otel::provider::raw_key;
 use crate::otel::read::Found;
 use crate::otel::table::Field::*;
 use crate::otel::table::{Kind, Name, Needs, Row, Table, own, shared};
+use crate::otel::usage::WHOLE;
 use crate::otlp::model::Span;
 
 #[rustfmt::skip]
@@ -122,7 +123,8 @@ const LITELLM_ROWS: &[Row] = &[
     shared("metadata.user_api_key_team_id", Tenant),
 ];
 
-/// What was asked, by what the answer has. A caller may have named it after the generation.
+/// What was asked, by what the answer has. A caller may have named it after the generation. A span with an answer
+/// alone tells that nobody was asked: LiteLLM had the answer in its cache.
 fn raw_request(kind: Kind, found: &Found<'_>, span: &Span<'_>) -> Kind {
     if !found.is_raw {
         return kind;
@@ -130,7 +132,9 @@ fn raw_request(kind: Kind, found: &Found<'_>, span: &Span<'_>) -> Kind {
     let has = |name: &str| {
         span.attributes.iter().any(|pair| raw_key(&pair.key).is_some_and(|(_, key)| key == name))
     };
+    let asked = span.attributes.iter().any(|pair| raw_key(&pair.key).is_some_and(|(_, key)| key != WHOLE));
     match () {
+        () if !asked => Kind::Boundary("step"),
         () if has("messages") || has("choices") || has("contents") => Kind::Generate,
         () if has("query") && (has("results") || has("documents")) => Kind::Retrieve,
         () if has("input") && (has("encoding_format") || has("data")) => Kind::Embed,
