@@ -7,7 +7,7 @@ use super::segment::Section as Cut;
 use super::store::{Readiness, Store, journal_damaged, positions};
 use super::tail::Locked;
 use halod_record::call::role::Role;
-use halod_record::call::{Call, Reason, SealedCall};
+use halod_record::call::{Call, Reason, SealedCall, told_of};
 use halod_record::draft::{Comparison, Draft, HexHash};
 use halod_record::ids::RecordId;
 use halod_record::notice::{About, Notice};
@@ -454,11 +454,14 @@ impl Store {
                 return Ok(None);
             }
             match self.joined(section, draft)? {
-                Some(Joined { role, reason }) => {
-                    self.append(section, &draft.in_role(&role))?;
+                Some(Joined { role, reason, action }) => {
+                    let offset = self.append(section, &draft.in_role(&role))?;
+                    self.index.insert(told_of(action), offset);
                     self.joined.push(reason);
                 }
-                None => self.append(section, draft)?,
+                None => {
+                    self.append(section, draft)?;
+                }
             }
             return Ok(Some((Fate::Sealed, id)));
         };
@@ -495,7 +498,8 @@ impl Store {
         Ok(Some((Fate::Conflict, draft.id())))
     }
 
-    fn append(&mut self, section: &mut Section<'_>, draft: &Draft) -> Result<(), ChainError> {
+    /// Returns the offset of its line in the chain.
+    fn append(&mut self, section: &mut Section<'_>, draft: &Draft) -> Result<u64, ChainError> {
         let has_parent = self.has_parent_of(draft, section)?;
         let chain = &mut self.chains[section.at];
         if std::mem::take(&mut chain.unterminated) {
@@ -519,7 +523,7 @@ impl Store {
             self.index.insert(key, offset);
         }
         section.sealed(offset, draft.id());
-        Ok(())
+        Ok(offset)
     }
 
     /// Writes the entry to the journal, then each part to its chain, and lets go of the locks.

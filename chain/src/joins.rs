@@ -4,9 +4,9 @@
 use super::error::ChainError;
 use super::parents::Section;
 use super::store::Store;
-use halod_record::call::agree::{are_siblings, one_during_the_other, same_call};
+use halod_record::call::agree::{is_apart, one_during_the_other, same_call};
 use halod_record::call::role::Role;
-use halod_record::call::{Call, Reason, SealedCall, enclosed_by};
+use halod_record::call::{Call, Reason, SealedCall, enclosed_by, told_of};
 use halod_record::draft::Draft;
 use halod_record::ids::RecordId;
 
@@ -17,13 +17,21 @@ const MOST_ABOVE: usize = 8;
 
 /// What a draft is sealed as, where its call has an action.
 pub(super) struct Joined {
+    pub(super) action: RecordId,
     pub(super) role: Role,
     pub(super) reason: Reason,
 }
 
+/// A draft that is looked for.
+struct Search<'s> {
+    section: &'s Section<'s>,
+    draft: &'s Draft,
+    call: &'s Call,
+}
+
 impl Joined {
     fn to(sealed: &SealedCall, reason: Reason) -> Self {
-        Self { role: Role::beside(sealed, reason), reason }
+        Self { action: sealed.action, role: Role::beside(sealed, reason), reason }
     }
 }
 
@@ -32,106 +40,131 @@ impl Store {
     /// is searched, where the settings allow it.
     pub(super) fn joined(&self, section: &Section<'_>, draft: &Draft) -> Result<Option<Joined>, ChainError> {
         let Some(call) = draft.call() else { return Ok(None) };
-        if let Some((first, reason)) = call.first() {
-            let first = self.sealed_call(section, draft, first)?;
-            return Ok(first.map(|first| Joined::to(&first, reason)));
+        let search = Search { section, draft, call };
+        if let Some((first, reason)) = call.first()
+            && let Some(first) = self.sealed_call(&search, first)?
+        {
+            // Where it has joined an earlier action, or came before, there may be accounts that the batch has not.
+            let is_new = first.action == first.call.id() && section.has_sealed(first.action);
+            let fits = is_new || self.has_place_for(&search, &first, reason)?;
+            if fits {
+                return Ok(Some(Joined::to(&first, reason)));
+            }
+        }
+        // An account that came again with its batch may be sealed already.
+        for (other, reason) in call.others() {
+            if let Some(sealed) = self.sealed_call(&search, other)?
+                && self.has_place_for(&search, &sealed, reason)?
+            {
+                return Ok(Some(Joined::to(&sealed, reason)));
+            }
         }
         if !self.settings.join_calls {
             return Ok(None);
         }
         for (key, reason) in call.searched() {
-            let known =
-                self.calls_under(section, draft, key.index_key(), |sealed| sealed.call.has_key(key))?;
-            if let Some(found) = pick(call, &known, reason) {
-                return Ok(Some(Joined::to(found, reason)));
+            let known = self.calls_under(&search, key.index_key(), |sealed| sealed.call.has_key(key))?;
+            if let Some(joined) = self.first_that_fits(&search, &known, reason)? {
+                return Ok(Some(joined));
             }
         }
-        if let Some(above) = self.enclosing(section, draft, call)? {
+        if let Some(above) = self.enclosing(&search)?
+            && self.has_place_for(&search, &above, Reason::Encloses)?
+        {
             return Ok(Some(Joined::to(&above, Reason::Encloses)));
         }
         for id in call.told_by() {
             let below =
-                self.calls_under(section, draft, enclosed_by(id), |sealed| sealed.call.parent() == Some(id))?;
-            let alike = |sealed: &&SealedCall| same_call(call, &sealed.call, Reason::Encloses, true);
-            if let Some(found) = below.iter().find(alike) {
-                return Ok(Some(Joined::to(found, Reason::Encloses)));
+                self.calls_under(&search, enclosed_by(id), |sealed| sealed.call.parent() == Some(id))?;
+            if let Some(joined) = self.first_that_fits(&search, &below, Reason::Encloses)? {
+                return Ok(Some(joined));
             }
         }
-        self.during(section, draft, call)
+        self.during(&search)
     }
 
-    /// The one action that was told of in another form and lasted while this account did.
-    fn during(
+    /// The first of some accounts that tells of the same call.
+    fn first_that_fits(
         &self,
-        section: &Section<'_>,
-        draft: &Draft,
-        call: &Call,
+        search: &Search<'_>,
+        known: &[SealedCall],
+        reason: Reason,
     ) -> Result<Option<Joined>, ChainError> {
-        let mut known = Vec::new();
-        for key in call.about_then() {
-            known.extend(self.calls_under(section, draft, key, |_| true)?);
-        }
-        let is_told = |action: RecordId| {
-            known.iter().any(|other| other.action == action && other.call.has_voice_of(call))
-        };
-        let mut fit = known
-            .iter()
-            .filter(|other| one_during_the_other(call, &other.call) && !is_told(other.action))
-            .peekable();
-        let found = fit.peek().copied();
-        // Where several fit, nobody can tell which.
-        Ok(found
-            .filter(|found| fit.all(|other| other.action == found.action))
-            .map(|found| Joined::to(found, Reason::During)))
-    }
-
-    /// The nearest call above a draft, if it is the same one and this is its first account there.
-    fn enclosing(
-        &self,
-        section: &Section<'_>,
-        draft: &Draft,
-        call: &Call,
-    ) -> Result<Option<SealedCall>, ChainError> {
-        let mut above = draft.parent().filter(|parent| !section.has_sealed(*parent));
-        for _ in 0..MOST_ABOVE {
-            let Some(id) = above else { return Ok(None) };
-            let Some(line) = self.sealed_as(section.at, section.start, id)? else { return Ok(None) };
-            let Some(sealed) = SealedCall::read(&line, draft.tenant()) else {
-                above = Draft::reopen(draft.tenant().clone(), &line).and_then(|above| above.parent());
-                continue;
-            };
-            if !same_call(call, &sealed.call, Reason::Encloses, true) {
-                return Ok(None);
+        for other in known {
+            let lineage = reason == Reason::Encloses || search.is_related_to(&other.call);
+            if same_call(search.call, &other.call, reason, lineage)
+                && self.has_place_for(search, other, reason)?
+            {
+                return Ok(Some(Joined::to(other, reason)));
             }
-            let beside = match call.parent() {
-                Some(parent) => self.calls_under(section, draft, enclosed_by(parent), |other| {
-                    are_siblings(call, &other.call) && same_call(call, &other.call, Reason::Encloses, true)
-                })?,
-                None => Vec::new(),
-            };
-            return Ok(beside.is_empty().then_some(sealed));
         }
         Ok(None)
     }
 
-    fn sealed_call(
+    /// The one action that was told of in another form and lasted while this account did.
+    fn during(&self, search: &Search<'_>) -> Result<Option<Joined>, ChainError> {
+        let mut fit: Option<SealedCall> = None;
+        for key in search.call.about_then() {
+            for other in
+                self.calls_under(search, key, |other| one_during_the_other(search.call, &other.call))?
+            {
+                let known = fit.as_ref().is_some_and(|fit| fit.action == other.action);
+                if known || !self.has_place_for(search, &other, Reason::During)? {
+                    continue;
+                }
+                // Where several fit, nobody can tell which.
+                if fit.replace(other).is_some() {
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(fit.map(|fit| Joined::to(&fit, Reason::During)))
+    }
+
+    /// The nearest call above a draft, if it is the same one.
+    fn enclosing(&self, search: &Search<'_>) -> Result<Option<SealedCall>, ChainError> {
+        let Search { section, draft, call } = search;
+        let mut above = draft.parent().filter(|parent| !section.has_sealed(*parent));
+        for _ in 0..MOST_ABOVE {
+            let Some(id) = above else { return Ok(None) };
+            let Some(line) = self.sealed_as(section.at, section.start, id)? else { return Ok(None) };
+            if let Some(sealed) = SealedCall::read(&line, draft.tenant()) {
+                return Ok(same_call(call, &sealed.call, Reason::Encloses, true).then_some(sealed));
+            }
+            above = Draft::reopen(draft.tenant().clone(), &line).and_then(|above| above.parent());
+        }
+        Ok(None)
+    }
+
+    /// Whether no account of an action shows that the draft is of another call.
+    fn has_place_for(
         &self,
-        section: &Section<'_>,
-        draft: &Draft,
-        id: RecordId,
-    ) -> Result<Option<SealedCall>, ChainError> {
-        let line = self.sealed_as(section.at, section.start, id)?;
-        Ok(line.and_then(|line| SealedCall::read(&line, draft.tenant())))
+        search: &Search<'_>,
+        sealed: &SealedCall,
+        reason: Reason,
+    ) -> Result<bool, ChainError> {
+        let action = sealed.action;
+        let mut accounts = self.calls_under(search, told_of(action), |other| other.action == action)?;
+        accounts.extend(self.sealed_call(search, action)?);
+        let calls: Vec<&Call> = accounts.iter().map(|account| &account.call).collect();
+        let lineage = search.call.lineage(&calls);
+        let apart = |other: &&Call| is_apart(search.call, other, reason, lineage.contains(&other.id()));
+        Ok(!calls.iter().any(apart))
+    }
+
+    fn sealed_call(&self, search: &Search<'_>, id: RecordId) -> Result<Option<SealedCall>, ChainError> {
+        let line = self.sealed_as(search.section.at, search.section.start, id)?;
+        Ok(line.and_then(|line| SealedCall::read(&line, search.draft.tenant())))
     }
 
     /// The accounts that stand under a key of the index and are wanted; none where there are too many.
     fn calls_under(
         &self,
-        section: &Section<'_>,
-        draft: &Draft,
+        search: &Search<'_>,
         key: u64,
         wanted: impl Fn(&SealedCall) -> bool,
     ) -> Result<Vec<SealedCall>, ChainError> {
+        let Search { section, draft, .. } = search;
         let mut offsets = Vec::new();
         self.index.candidates(key, &mut offsets)?;
         offsets.sort_unstable();
@@ -149,14 +182,9 @@ impl Store {
     }
 }
 
-/// The first of the accounts with one key that tells of the same call, unless another one of them shows that this
-/// is a call of its own.
-fn pick<'c>(call: &Call, known: &'c [SealedCall], reason: Reason) -> Option<&'c SealedCall> {
-    let lineage = |other: &Call| {
-        call.told_by().any(|id| other.parent() == Some(id)) || call.parent() == Some(other.id())
-    };
-    let found = known.iter().find(|other| same_call(call, &other.call, reason, lineage(&other.call)))?;
-    let of_it = known.iter().filter(|other| other.action == found.action);
-    let apart = |other: &SealedCall| call.is_told_apart_from(&other.call, reason, lineage(&other.call));
-    (!of_it.clone().any(apart)).then_some(found)
+impl Search<'_> {
+    /// Whether one account is known to enclose the other.
+    fn is_related_to(&self, other: &Call) -> bool {
+        self.call.lineage(&[other]).contains(&other.id())
+    }
 }

@@ -1,6 +1,7 @@
 //! The store against crashes, foreign writers and failing disks.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod calls;
 mod clock;
 mod faults;
 mod limits;

@@ -1,6 +1,6 @@
 //! Reading stored lines back: whole records for the verifier, three facts for a chain's index.
 
-use super::call::SealedCall;
+use super::call::{SealedCall, told_of};
 use super::canon::{CanonError, write_parsed};
 use super::hash::sha256;
 use super::tenant::Tenant;
@@ -186,7 +186,9 @@ fn call_keys(record: &Json<'_>) -> Vec<u64> {
     let id = record.get("subject").and_then(|subject| subject.get("id"));
     let subject = id.map_or(Subject::None, |id| whose(id.clone()));
     let call = subject.tenant().and_then(|tenant| SealedCall::of(record, &tenant));
-    call.map(|sealed| sealed.call.index_keys().collect()).unwrap_or_default()
+    let Some(SealedCall { call, action, .. }) = call else { return Vec::new() };
+    let corroborated = (action != call.id()).then(|| told_of(action));
+    call.index_keys().chain(corroborated).collect()
 }
 
 fn take<'a>(fields: Vec<(Text<'a>, Json<'a>)>, key: &[u8]) -> Option<Json<'a>> {

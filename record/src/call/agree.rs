@@ -71,13 +71,15 @@ pub fn same_call(ours: &Call, theirs: &Call, reason: Reason, lineage: bool) -> b
         && (!row.of_two_voices || lineage || ours.voice != theirs.voice)
 }
 
-/// Whether two accounts that are enclosed alike are two calls: one voice tells each call once at a place. What
-/// names no model or tool is no call by itself, as the chunks of a stream are not.
+/// Whether an account of a call shows that `ours`, which `reason` would join to it, is of another one: one voice
+/// tells each call once, or more than once only where one account encloses the other. What names no model or tool
+/// is no call by itself, as the chunks of a stream are not.
 #[must_use]
-pub fn are_siblings(ours: &Call, theirs: &Call) -> bool {
-    ours.id != theirs.id
+pub fn is_apart(ours: &Call, theirs: &Call, reason: Reason, lineage: bool) -> bool {
+    !matches!(reason, Reason::Call | Reason::Request)
+        && !lineage
+        && ours.id != theirs.id
         && ours.voice == theirs.voice
-        && ours.parent == theirs.parent
         && ours.thing.is_some()
         && theirs.thing.is_some()
 }

@@ -1,8 +1,8 @@
 //! Which drafts of one batch tell of the same call, and in which order they are sealed: of each call the fullest
 //! account first.
 
-use super::agree::{are_siblings, one_during_the_other, same_call};
-use super::{Call, CallKey, Reason};
+use super::agree::{is_apart, one_during_the_other, same_call};
+use super::{Call, CallKey, Other, Reason};
 use crate::draft::Draft;
 use crate::ids::RecordId;
 use std::cmp::Reverse;
@@ -54,8 +54,9 @@ fn tell(drafts: &mut [Draft], first: usize, members: &[usize], reason: &[Option<
     for &at in members.iter().filter(|at| **at != first) {
         let id = drafts[first].id();
         if let Some(call) = drafts[at].call_mut() {
-            call.first = Some((id, reason[at].unwrap_or(of_others)));
-            others.push((call.id, call.keys.clone()));
+            let reason = reason[at].unwrap_or(of_others);
+            call.first = Some((id, reason));
+            others.push(Other { id: call.id, parent: call.parent, keys: call.keys.clone(), reason });
         }
     }
     // What encloses the call is above all its accounts.
@@ -98,7 +99,7 @@ impl<'d> Groups<'d> {
 
     fn by_key_and_place(&mut self) {
         let mut by_key: HashMap<CallKey, Vec<usize>> = HashMap::new();
-        for at in 0..self.drafts.len() {
+        for at in self.outermost_first() {
             let Some(call) = self.call(at) else { continue };
             let joined = self.found_by_key(at, call, &by_key).or_else(|| self.enclosing(at, call));
             match joined {
@@ -114,30 +115,38 @@ impl<'d> Groups<'d> {
         }
     }
 
+    /// The places of all drafts, each after what encloses it.
+    fn outermost_first(&self) -> Vec<usize> {
+        let mut order = Vec::with_capacity(self.drafts.len());
+        let mut ordered = vec![false; self.drafts.len()];
+        for at in 0..self.drafts.len() {
+            let mut line: Vec<usize> =
+                std::iter::once(at).chain(self.above(at)).take_while(|at| !ordered[*at]).collect();
+            while let Some(at) = line.pop() {
+                if !std::mem::replace(&mut ordered[at], true) {
+                    order.push(at);
+                }
+            }
+        }
+        order
+    }
+
     fn found_by_key(
         &self,
         at: usize,
         call: &Call,
         by_key: &HashMap<CallKey, Vec<usize>>,
     ) -> Option<(usize, Reason)> {
+        let lineage = |other: usize| self.is_above(other, at) || self.is_above(at, other);
         call.keys.iter().find_map(|key| {
             let reason = key.kind.reason();
             let known = by_key.get(key).filter(|known| known.len() <= MOST_BESIDE)?;
-            let may = |other: &&usize| {
-                let lineage = self.is_above(**other, at) || self.is_above(at, **other);
-                self.call(**other).is_some_and(|theirs| same_call(call, theirs, reason, lineage))
+            let fits = |other: &usize| {
+                let group = self.group_of[*other];
+                self.call(*other).is_some_and(|theirs| same_call(call, theirs, reason, lineage(*other)))
+                    && group.is_some_and(|group| self.has_place_for(at, group, reason))
             };
-            let other = *known.iter().find(may)?;
-            // Two accounts of one voice at one place are two calls, whichever third one both agree with.
-            let parted = |member: &usize| {
-                let theirs = self.call(*member);
-                let lineage = self.is_above(*member, at) || self.is_above(at, *member);
-                *member != other
-                    && theirs.is_some_and(|theirs| call.is_told_apart_from(theirs, reason, lineage))
-            };
-            let group = self.group_of[other]?;
-            let members = &self.members[group];
-            (members.len() < MOST_ACCOUNTS && !members.iter().any(parted)).then_some((other, reason))
+            known.iter().copied().find(fits).map(|other| (other, reason))
         })
     }
 
@@ -146,11 +155,19 @@ impl<'d> Groups<'d> {
         let above = self.above(at).find(|other| self.call(*other).is_some())?;
         let theirs = self.call(above)?;
         let group = self.group_of[above]?;
-        let siblings = |member: &usize| self.call(*member).is_some_and(|member| are_siblings(call, member));
         let alike = same_call(call, theirs, Reason::Encloses, true);
+        (alike && self.has_place_for(at, group, Reason::Encloses)).then_some((above, Reason::Encloses))
+    }
+
+    /// Whether no account of a group shows that the draft at a place is of another call.
+    fn has_place_for(&self, at: usize, group: usize, reason: Reason) -> bool {
+        let Some(call) = self.call(at) else { return false };
         let members = &self.members[group];
-        let is_apart = || members.len() >= MOST_ACCOUNTS || members.iter().any(siblings);
-        (alike && (call.thing.is_none() || !is_apart())).then_some((above, Reason::Encloses))
+        let apart = |member: &usize| {
+            let lineage = || self.is_above(*member, at) || self.is_above(at, *member);
+            self.call(*member).is_some_and(|theirs| is_apart(call, theirs, reason, false) && !lineage())
+        };
+        call.thing.is_none() || members.len() < MOST_ACCOUNTS && !members.iter().any(apart)
     }
 
     /// The drafts above one, nearest first.

@@ -100,6 +100,11 @@ pub(super) fn enclosed_by(parent: RecordId) -> u64 {
     parent.key().rotate_left(17) ^ 0x656e_636c_6f73_6564
 }
 
+/// The key of the index under which the corroborations of an action stand.
+pub(super) fn told_of(action: RecordId) -> u64 {
+    action.key().rotate_left(29) ^ 0x746f_6c64_206f_6620
+}
+
 /// Nanoseconds that the begin of two accounts of one call may differ by to be found.
 pub(super) const ABOUT: u64 = 5_000_000_000;
 /// Nanoseconds that one key of a session stands for.

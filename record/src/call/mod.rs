@@ -26,6 +26,7 @@ use super::members;
 use super::names::Names;
 use super::tenant::Tenant;
 use crate::event::{Action, Content, Event, Fact, Origin, Status};
+use std::collections::{HashMap, HashSet};
 
 /// What kind of call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,7 +70,16 @@ pub struct Call {
     /// In its batch: the account that is to be sealed as the action.
     first: Option<(RecordId, Reason)>,
     /// In its batch: further accounts of the same call, whose keys and places count when the chain is searched.
-    others: Vec<(RecordId, Vec<CallKey>)>,
+    others: Vec<Other>,
+}
+
+/// What is known of a further account of the same batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Other {
+    id: RecordId,
+    parent: Option<RecordId>,
+    keys: Vec<CallKey>,
+    reason: Reason,
 }
 
 impl Call {
@@ -145,12 +155,6 @@ impl Call {
         Some(key::place(self.session.as_deref()?, self.kind, at))
     }
 
-    /// Whether another account is of the same voice.
-    #[must_use]
-    pub fn has_voice_of(&self, other: &Self) -> bool {
-        self.voice == other.voice
-    }
-
     /// The account of its batch that is sealed as the action, and why this is the same call.
     #[must_use]
     pub fn first(&self) -> Option<(RecordId, Reason)> {
@@ -161,7 +165,7 @@ impl Call {
     /// reason that each would give.
     #[must_use]
     pub fn searched(&self) -> Vec<(CallKey, Reason)> {
-        let others = self.others.iter().flat_map(|(_, keys)| keys);
+        let others = self.others.iter().flat_map(|other| &other.keys);
         let mut keys: Vec<CallKey> = self.keys.iter().chain(others).copied().collect();
         keys.sort_unstable();
         keys.dedup();
@@ -170,7 +174,7 @@ impl Call {
 
     /// The ids of this account and of those of its batch that tell of the same call.
     pub fn told_by(&self) -> impl Iterator<Item = RecordId> + '_ {
-        std::iter::once(self.id).chain(self.others.iter().map(|(id, _)| *id))
+        std::iter::once(self.id).chain(self.others.iter().map(|other| other.id))
     }
 
     /// `data.call_keys`, with a comma behind it.
@@ -187,16 +191,15 @@ impl Call {
         line.extend_from_slice(b"],");
     }
 
+    /// The other accounts of its batch that tell of the same call, and why they do.
+    pub fn others(&self) -> impl Iterator<Item = (RecordId, Reason)> + '_ {
+        self.others.iter().map(|other| (other.id, other.reason))
+    }
+
     /// What encloses this account, as the sender states it.
     #[must_use]
     pub fn parent(&self) -> Option<RecordId> {
         self.parent
-    }
-
-    /// Whether another account of one voice with the same id shows that this one is of a call of its own.
-    #[must_use]
-    pub fn is_told_apart_from(&self, other: &Self, reason: Reason, lineage: bool) -> bool {
-        self.voice == other.voice && !lineage && !agree::same_call(self, other, reason, false)
     }
 
     /// Whether `key` is one of this account's.
@@ -208,13 +211,38 @@ impl Call {
     /// Bytes of memory beside the struct.
     #[must_use]
     pub fn weight(&self) -> usize {
-        let keys = self.keys.len() + self.others.iter().map(|(_, keys)| keys.len()).sum::<usize>();
+        let keys = self.keys.len() + self.others.iter().map(|other| other.keys.len()).sum::<usize>();
         size_of::<Self>()
             + self.thing.as_ref().map_or(0, String::len)
             + self.session.as_ref().map_or(0, String::len)
             + keys * size_of::<CallKey>()
-            + self.others.len() * size_of::<(RecordId, Vec<CallKey>)>()
+            + self.others.len() * size_of::<Other>()
     }
+}
+
+impl Call {
+    /// Of some accounts of one call those that enclose this one, or that this one encloses.
+    #[must_use]
+    pub fn lineage(&self, accounts: &[&Self]) -> HashSet<RecordId> {
+        let of_others = self.others.iter().map(|other| (other.id, other.parent));
+        let places: HashMap<RecordId, Option<RecordId>> =
+            accounts.iter().map(|account| (account.id, account.parent)).chain(of_others).collect();
+        let up = |id: &RecordId| places.get(id).copied().flatten();
+        // As many steps as there are places, in case they go in a circle.
+        let ancestors = std::iter::successors(self.parent, up).take(places.len() + 1);
+        let mut lineage: HashSet<RecordId> = ancestors.collect();
+        let is_below = |id: RecordId| {
+            std::iter::successors(up(&id), up).take(places.len()).any(|above| above == self.id)
+        };
+        lineage.extend(places.keys().copied().filter(|id| is_below(*id)));
+        lineage
+    }
+}
+
+/// The key of the index under which the corroborations of an action stand.
+#[must_use]
+pub fn told_of(action: RecordId) -> u64 {
+    key::told_of(action)
 }
 
 /// The key of the index under which accounts stand that are enclosed by the record `parent`.
