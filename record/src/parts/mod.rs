@@ -14,7 +14,7 @@ use super::draft::{Draft, Scratch};
 use super::hash;
 use super::ids::RecordId;
 use super::tenant::Tenant;
-use crate::event::{Action, Content, Fact};
+use crate::event::{Action, Content, Fact, Status};
 use crate::fragment::{Fragment, Kind, trace_of};
 use std::borrow::Cow;
 
@@ -106,6 +106,7 @@ impl Builder {
         let id = RecordId::of_key(tenant, all.space, &all.id);
         let mut found = std::mem::take(&mut all.found);
         let trace = matches!(all.kind, Some(Kind::Trace));
+        let open = all.is_open();
         let mut event = all.event();
         found.retain(|(field, _)| is_datum(field, &event.action));
         let within = || whole.context.session.clone().or_else(|| trace_of(&event));
@@ -115,6 +116,9 @@ impl Builder {
         event.facts.push(("told", Fact::Labels(marks)));
         if whole.unfinished && !trace {
             event.facts.push(("unfinished", Fact::Flag(true)));
+            if open {
+                event.outcome.status = Status::Unfinished;
+            }
         }
         let mut draft = self.draft_with(&event, tenant, &found, scratch);
         let parts = order.iter().map(|message| (message.mark, self.update(message, id, tenant, scratch)));
