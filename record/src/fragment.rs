@@ -190,6 +190,13 @@ impl<'a> Fragment<'a> {
         self.kept.extend(later.kept);
     }
 
+    /// Whether it says nothing of how the action ended: neither outright, nor by a result or an error.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        let told = |content: &Content<'_>| *content != Content::Undisclosed;
+        self.status.is_none() && self.error_type.is_none() && !told(&self.result) && !told(&self.error)
+    }
+
     /// The whole.
     #[must_use]
     pub fn event(self) -> Event<'a> {

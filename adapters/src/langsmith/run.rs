@@ -101,7 +101,12 @@ pub fn run<'a>(row: &'a Json<'a>) -> Result<Option<Event<'a>>, Unusable> {
     if row.get("session_name").is_none() {
         run.source = EXPORT;
     }
-    Ok(Some(run.event()))
+    let unfinished = run.ended.is_none() && run.is_open();
+    let mut event = run.event();
+    if unfinished {
+        event.outcome.status = Status::Unfinished;
+    }
+    Ok(Some(event))
 }
 
 /// The id at `key`: of a UUID the usual form, so that one run has one id however it is written.

@@ -14,7 +14,7 @@ use super::draft::{Draft, Scratch};
 use super::hash;
 use super::ids::RecordId;
 use super::tenant::Tenant;
-use crate::event::{Action, Content, Fact};
+use crate::event::{Action, Content, Fact, Status};
 use crate::fragment::{Fragment, Kind, trace_of};
 use std::borrow::Cow;
 
@@ -107,6 +107,7 @@ impl Builder {
         let mut found = std::mem::take(&mut all.found);
         let kept = std::mem::take(&mut all.kept);
         let trace = matches!(all.kind, Some(Kind::Trace));
+        let open = all.is_open();
         let mut event = all.event();
         found.retain(|(field, _)| is_datum(field, &event.action));
         let within = || whole.context.session.clone().or_else(|| trace_of(&event));
@@ -116,6 +117,9 @@ impl Builder {
         event.facts.push(("told", Fact::Labels(marks)));
         if whole.unfinished && !trace {
             event.facts.push(("unfinished", Fact::Flag(true)));
+            if open {
+                event.outcome.status = Status::Unfinished;
+            }
         }
         let masked = Masked { found: &found, kept: &kept };
         let mut draft = self.draft_with(&event, tenant, masked, scratch);

@@ -13,7 +13,7 @@ const STRANGER: &str = "Basic cGstbGYtYjphbnk=";
 fn span(name: &str) -> Value {
     let body = json!({ "name": name, "input": 1, "startTime": at(1), "endTime": at(2),
                        "metadata": { "tenant": "claimed" } });
-    event("span-create", name, 1, body)
+    event("tool-create", name, 1, body)
 }
 
 #[test]

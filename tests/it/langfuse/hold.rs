@@ -11,7 +11,7 @@ const LONG: Duration = Duration::from_secs(30);
 
 fn create(second: u32) -> Value {
     let input = json!({ "q": "hunter2 sk-proj-FAKE0000aaaabbbbccccddddeeeeffff12345678" });
-    event("span-create", "o", second, json!({ "name": "lookup", "input": input, "startTime": at(second) }))
+    event("tool-create", "o", second, json!({ "name": "lookup", "input": input, "startTime": at(second) }))
 }
 
 fn end(second: u32) -> Value {
@@ -88,7 +88,10 @@ fn what_comes_to_no_end_is_sealed_unfinished_and_a_late_end_is_linked_to_it() {
     let [first] = tools(&records, "lookup")[..] else { panic!("{records:?}") };
     let [update] = tools(&records, "agent.update")[..] else { panic!("{records:?}") };
     assert_eq!(first["data"]["unfinished"], true);
-    assert_eq!(first["outcome"]["status"], "ok");
+    assert_eq!(
+        (&first["outcome"]["status"], &first["data"]["outcome"]),
+        (&Value::Null, &json!("unfinished"))
+    );
     assert_eq!(update["outcome"]["status"], "error");
     assert_eq!(update["parent_id"], first["record_id"]);
     assert_eq!(update["data"]["amends"], first["record_id"]);
@@ -120,20 +123,20 @@ fn messages_that_win_over_each_other_are_all_known_again() {
 }
 
 #[test]
-fn what_happened_within_a_step_tells_that_it_is_no_tool() {
+fn a_span_is_a_step_and_no_tool_with_and_without_others_within() {
     let place = Place::with("");
     let halod = place.start();
-    let inner = json!({ "name": "inner", "input": 1, "parentObservationId": "o", "startTime": at(2), "endTime": at(2) });
-    ingest(&halod, &[trace(), create(1)]);
+    let inner = json!({ "name": "inner", "input": 1, "output": 2, "parentObservationId": "o", "startTime": at(2), "endTime": at(2) });
+    let step = json!({ "name": "lookup", "input": { "q": 1 }, "startTime": at(1) });
+    ingest(&halod, &[trace(), event("span-create", "o", 1, step)]);
     ingest(&halod, &[event("span-create", "p", 2, inner)]);
     halod.kill9();
     let halod = place.start();
     ingest(&halod, &[end(3)]);
     let records = place.of_tenant();
-    assert_eq!(counts(&records), [("inner ok".to_owned(), 1), ("agent.step ok".to_owned(), 1)].into());
-    let step = tools(&records, "agent.step")[0];
-    assert_eq!(step["data"]["name"], "lookup");
-    let inner = tools(&records, "inner")[0];
+    assert_eq!(counts(&records), [("agent.step ok".to_owned(), 2)].into());
+    let named = |name: &str| records.iter().find(|record| record["data"]["name"] == name).unwrap();
+    let (step, inner) = (named("lookup"), named("inner"));
     assert_eq!((&inner["data"]["parent_observation_id"], &inner["parent_id"]), (&json!("o"), &Value::Null));
     assert_eq!(Tree::of(&records).parent(inner), Some(step), "which was sealed after it");
     assert!(halod.terminate().success());
@@ -148,12 +151,12 @@ fn a_full_hold_refuses_and_seals_the_oldest_early() {
     let mut events = vec![trace()];
     for n in 0..ALL {
         let body = json!({ "name": "lookup", "input": n, "startTime": at(1) });
-        events.push(event("span-create", &format!("o{n}"), 1, body));
+        events.push(event("tool-create", &format!("o{n}"), 1, body));
     }
     // Several times what is held at most, so that the room for more takes a while to come.
     let body = json!({ "batch": events }).to_string();
     assert_eq!(post(&halod, INGESTION, body.as_bytes()).status, 207);
-    let last = json!({ "batch": [event("span-create", "last", 1, json!({ "name": "lookup" }))] }).to_string();
+    let last = json!({ "batch": [event("tool-create", "last", 1, json!({ "name": "lookup" }))] }).to_string();
     let mut refused = 0;
     wait_until("there is room again", LONG, || {
         let answer = post(&halod, INGESTION, last.as_bytes());
@@ -181,7 +184,7 @@ fn a_damaged_log_is_disclosed() {
     let place = Place::with("");
     let halod = place.start();
     ingest(&halod, &[trace(), create(1)]);
-    let other = event("span-create", "q", 2, json!({ "name": "other", "input": 1, "startTime": at(2) }));
+    let other = event("tool-create", "q", 2, json!({ "name": "other", "input": 1, "startTime": at(2) }));
     ingest(&halod, &[other]);
     halod.kill9();
     let log = place.records().join(".halod/hold/log");
