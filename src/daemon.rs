@@ -7,8 +7,8 @@
 //! ```
 //!
 //! What can fail fails before the first request is taken; what fails later is the writer's, and
-//! ends the run. A full disk fails nothing: the doors are served, refuse everything, and the store is
-//! opened when there is room.
+//! ends the run. A full disk fails nothing: the doors are served, refuse everything, and the directory is
+//! made and the store opened when there is room.
 
 pub mod doors;
 mod drain;
@@ -17,6 +17,7 @@ pub mod process;
 mod receiving;
 mod socket;
 mod start;
+mod waiting;
 
 use std::io;
 use std::sync::Arc;
@@ -28,33 +29,26 @@ use tokio::task::JoinSet;
 use self::doors::{ADMIN, BindError, Bound, GRPC, HTTP, IMPORT};
 pub use self::drain::End;
 use self::drain::Running;
-use self::receiving::Receiving;
+use self::receiving::{Receiving, Taking};
 pub use self::start::writer_of;
 use self::start::{Opened, Opening, Queues, Started};
+use self::waiting::Waiting;
 use crate::clock;
 use crate::config::descriptors::{self, Share, TooFew};
 use crate::config::{Config, DoorSettings};
 use crate::hold::{Hold, sweep};
 use crate::import::folder::Folders;
-use crate::ingest::gaps;
+use crate::ingest::gaps::{self, Gaps, Sealer};
 use crate::net::connections::ConnectionFamilies;
-use crate::net::listener;
 use crate::net::windows::Windows;
-use crate::pipeline::intake::Intake;
 use crate::pipeline::stats::Stats;
 use crate::pipeline::writer::{self, WriterEnd};
-use crate::receivers::langsmith;
-use crate::receivers::native::Senders;
-use crate::receivers::otlp::OtlpState;
-use crate::receivers::otlp::join::ContentJoin;
-use crate::receivers::router::Router;
 use crate::receivers::stats::Counters;
 use crate::tee::{self, TeeError, Tees};
 use crate::telemetry::admin;
 use crate::telemetry::metrics::Metrics;
 use halod_chain::directory::{self, DirectoryError};
 use halod_chain::error::{ChainError, with_causes};
-use halod_record::build::Builder;
 
 /// Why the daemon did not start. Nothing was taken from anyone.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +67,8 @@ pub enum StartError {
     StorePanicked(#[source] tokio::task::JoinError),
     #[error("logs can't be followed: {0}")]
     Logs(#[source] io::Error),
+    #[error("the doors can't be served before there is room on the disk: {0}")]
+    Twins(#[source] io::Error),
     #[error("signals can't be handled: {0}")]
     Signals(#[source] io::Error),
 }
@@ -84,8 +80,11 @@ pub enum StartError {
 pub async fn run(mut config: Config) -> Result<End, StartError> {
     let started = clock::now();
     // Before anything else: a terminal may be closed at any time.
-    let signals = process::signals().map_err(StartError::Signals)?;
-    let lock = Arc::new(directory::open(&config.storage.directory)?);
+    let mut signals = process::signals().map_err(StartError::Signals)?;
+    let lock = match directory::open(&config.storage.directory) {
+        Err(error) if !error.is_want_of_room() => return Err(error.into()),
+        lock => lock,
+    };
     let share = descriptors::share(&mut config, process::raise_descriptors())?;
     if share.withheld > 0 {
         tracing::warn!(
@@ -96,18 +95,28 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
     let bound = Doors::bind(&config).await?;
     let stats = Arc::new(Stats::default());
     let counters = Arc::new(Counters::default());
+    let connections = ConnectionFamilies::default();
+    let gaps = gaps::gaps();
+    let lock = match lock {
+        Ok(lock) => lock,
+        Err(full) => {
+            let counting = (&stats, &counters, &connections);
+            let waiting = Waiting { config: &config, doors: &bound, counting, gaps: &gaps.0, started };
+            let Some(lock) = waiting.for_room(full, &mut signals).await? else { return Ok(End::Drained) };
+            lock
+        }
+    };
+    let lock = Arc::new(lock);
     let bounds =
         tee::Bounds { memory: config.pipeline.max_in_flight, min_free_disk: config.storage.min_free_disk };
     let tees = Tees::open(&config.tees, &config.storage.directory, bounds)?;
-    let connections = ConnectionFamilies::default();
     let metrics = Metrics::new(&stats, &counters.otlp.filtered, started)
         .with(|registry| counters.register(registry))
         .with(|registry| connections.register(registry))
         .with(|registry| tees.register(registry));
     let state = Arc::new(admin::State {
         doors: bound.addresses(),
-        directory: std::path::absolute(&config.storage.directory)
-            .unwrap_or_else(|_| config.storage.directory.clone()),
+        directory: config.storage.absolute(),
         started,
         starting: true.into(),
         stats: Arc::clone(&stats),
@@ -118,7 +127,7 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
 
     let sockets = [bound.grpc, bound.http];
     let counting = Counting { state: &state, counters: &counters, connections: &connections };
-    let end = up(config, (share, Arc::clone(&lock)), sockets, counting, &tees, signals).await;
+    let end = up(config, (share, Arc::clone(&lock)), sockets, counting, (&tees, gaps), signals).await;
     if matches!(end, Ok(End::Drained)) {
         tees.finish().await;
     }
@@ -141,7 +150,7 @@ async fn up(
     (share, lock): (Share, Arc<directory::Lock>),
     sockets: [Option<Bound>; 2],
     counting: Counting<'_>,
-    tees: &Tees,
+    (tees, (gaps, sealer)): (&Tees, (Gaps, Sealer)),
     mut signals: mpsc::Receiver<&'static str>,
 ) -> Result<End, StartError> {
     let Counting { state, counters, .. } = counting;
@@ -166,6 +175,7 @@ async fn up(
     };
     let (intake, jobs) = writer::intake(config.pipeline.max_in_flight, &state.stats);
     let (hold, held) = Hold::new();
+    let taking = Taking { intake, hold, gaps };
     let (drain, draining) = watch::channel(false);
     let timeout = config.shutdown_timeout;
     let files = Files { opening, opened, queues: Queues { jobs, held }, state, draining: draining.clone() };
@@ -174,7 +184,7 @@ async fn up(
     } else {
         state.stats.disk_low.store(true, Relaxed);
     }
-    let doors = receive(config, share, sockets, &counting, tees, (intake, hold), draining).await?;
+    let doors = receive(config, share, sockets, &counting, tees, (taking, sealer), draining).await?;
     announce(state);
     let end = drain::supervise(Running { doors, drain, timeout }, files.run(), signals, &state.stats).await;
     tracing::info!(?end, "halod ended");
@@ -227,30 +237,14 @@ async fn receive(
     sockets: [Option<Bound>; 2],
     counting: &Counting<'_>,
     tees: &Tees,
-    (intake, hold): (Intake, Hold),
+    (taking, sealer): (Taking, Sealer),
     draining: watch::Receiver<bool>,
 ) -> Result<JoinSet<()>, StartError> {
     let Counting { counters, connections, .. } = *counting;
-    // Content that waits must leave room for the spans that it waits for.
-    let joins = ContentJoin::new(config.join_wait, config.pipeline.max_in_flight / 4, draining.clone());
-    let builder = Arc::new(Builder::new(config.records.hash_only));
-    let (gaps, sealer) = gaps::gaps();
-    let otlp = OtlpState::new(config.tenant.clone(), joins, Arc::clone(&counters.otlp));
-    let receiving = Receiving {
-        intake: intake.clone(),
-        otlp: Arc::new(otlp),
-        builder: Arc::clone(&builder),
-        counters: Arc::clone(counters),
-        hold: hold.clone(),
-        langsmith: Arc::new(langsmith::Shared::new(config.tenant.clone(), config.langsmith, hold.clone())),
-        tenant: Arc::new(config.tenant.clone()),
-        langfuse: Arc::new(config.langfuse),
-        senders: Arc::new(Senders { tenant: config.tenant, tokens: config.native }),
-        gaps,
-        litellm_wait: config.litellm_wait,
-        traces: Arc::default(),
-        tees,
-    };
+    let receiving = Receiving::new(&config, counters, &taking, tees, &draining);
+    let Taking { intake, hold, gaps } = taking;
+    // The sealer ends when nobody can tell it of another gap.
+    drop(gaps);
     let mut doors = JoinSet::new();
     let importer = receiving.importer();
     let folders = config.import.map(|own| Folders { logs: config.file_logs.clone(), ..own });
@@ -259,22 +253,9 @@ async fn receive(
         .await;
     // It holds an intake: the writer ends when nobody does.
     drop(importer);
+    let settings = [config.grpc, config.http];
     let windows = Windows::within(config.pipeline.max_in_flight);
-    for ((name, bound), settings) in [GRPC, HTTP].into_iter().zip(sockets).zip([config.grpc, config.http]) {
-        if let (Some(bound), Some(settings)) = (bound, settings) {
-            let limits = Arc::new(settings.limits);
-            let router = Router::new(receiving.receivers(&limits));
-            let (draining, connections) = (draining.clone(), connections.of(name));
-            doors.spawn(listener::serve(
-                bound.socket,
-                router,
-                limits,
-                draining,
-                connections,
-                windows.clone(),
-            ));
-        }
-    }
+    receiving.serve(sockets, settings, (connections, windows), &draining, &mut doors);
     if !config.file_logs.is_empty() {
         let bounds = files::Bounds { open: share.logs, in_flight: config.pipeline.max_in_flight };
         let followed = files::follow(
@@ -287,6 +268,7 @@ async fn receive(
         );
         doors.spawn(followed.map_err(StartError::Logs)?);
     }
+    let builder = Arc::clone(&receiving.builder);
     drop(receiving);
     doors.spawn(sweep(hold, builder, intake.clone(), draining));
     // Ends when every door has, and nobody can tell it of another gap.
@@ -312,6 +294,12 @@ impl Doors {
             http: receiver(HTTP, &config.http).await?,
             admin: doors::bind(ADMIN, &config.admin).await?,
         })
+    }
+
+    /// The same sockets once more: who connects meanwhile is served by whichever accepts first.
+    fn twins(&self) -> io::Result<Self> {
+        let twin = |door: &Option<Bound>| door.as_ref().map(Bound::twin).transpose();
+        Ok(Self { grpc: twin(&self.grpc)?, http: twin(&self.http)?, admin: self.admin.twin()? })
     }
 
     fn addresses(&self) -> Vec<(&'static str, String)> {

@@ -10,7 +10,7 @@ use halo_adapters::langsmith::multipart::{boundary, parts};
 use halo_adapters::otlp::{Signal, json as otlp_json, protobuf};
 use halo_adapters::{langfuse, langsmith, litellm, native, openai_agents, otel};
 use halod_record::build::Builder;
-use halod_record::charge::{Account, charged};
+use halod_record::charge::{Account, charged, passing};
 use halod_record::draft::Scratch;
 use halod_record::event::Event;
 use halod_record::json::{Json, Most, parse, split};
@@ -105,6 +105,30 @@ impl Reading {
         drop(native::records::<halo_adapters::otlp::DecodeError>(body, |_| Ok(())));
     }
 
+    /// What is kept of a large request, whose items are decoded one at a time.
+    fn places(&self, body: &[u8]) {
+        for traces in [protobuf::span_places(body), otlp_json::span_places(body)].into_iter().flatten() {
+            for group in &traces.resource_spans {
+                let resource = otel::Resource::new(&group.resource);
+                for (scope, place) in
+                    group.scopes.iter().flat_map(|scope| scope.spans.iter().map(move |span| (scope, span)))
+                {
+                    let _item = passing();
+                    let span = place.read().unwrap();
+                    if let Some(event) = otel::event(&resource, &scope.scope_name, &span) {
+                        self.draft(&event);
+                    }
+                }
+            }
+        }
+        for logs in [protobuf::log_places(body), otlp_json::log_places(body)].into_iter().flatten() {
+            for place in logs.resource_logs.iter().flat_map(|group| &group.scopes).flat_map(|s| &s.records) {
+                let _item = passing();
+                drop(place.read().unwrap());
+            }
+        }
+    }
+
     fn form(&self, body: &[u8]) {
         let boundary = boundary(b"multipart/form-data; boundary=b").unwrap();
         if let Ok(parts) = parts(body, &boundary) {
@@ -124,8 +148,8 @@ impl Reading {
 
 type Reader = fn(&Reading, &[u8]);
 
-const READERS: [(&str, Reader); 3] =
-    [("json", Reading::json), ("otlp", Reading::otlp), ("form", Reading::form)];
+const READERS: [(&str, Reader); 4] =
+    [("json", Reading::json), ("otlp", Reading::otlp), ("places", Reading::places), ("form", Reading::form)];
 
 /// Values that take much more memory than text.
 const DENSE: [&str; 16] = [

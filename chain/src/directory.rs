@@ -9,6 +9,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use super::error::is_want_of_room;
 use super::tail::file_id;
 use rustix::fs::{Access, access};
 
@@ -27,6 +28,17 @@ pub enum DirectoryError {
     NotADirectory(PathBuf),
     #[error("{} can't be written to: {error}; give this user write access, or choose another (--dir)", .path.display())]
     NotWritable { path: PathBuf, error: io::Error },
+}
+
+impl DirectoryError {
+    /// Whether room on the disk, or in the quota, is all that is missing.
+    #[must_use]
+    pub fn is_want_of_room(&self) -> bool {
+        match self {
+            Self::NotWritable { error, .. } => is_want_of_room(error),
+            Self::Owned { .. } | Self::NotADirectory(_) => false,
+        }
+    }
 }
 
 fn holder(pid: &Option<u32>) -> String {

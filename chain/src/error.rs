@@ -104,7 +104,7 @@ impl ChainUnusable {
     }
 }
 
-fn is_want_of_room(error: &io::Error) -> bool {
+pub(crate) fn is_want_of_room(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 

@@ -94,6 +94,7 @@ fn exit_code(error: &StartError) -> u8 {
         }
         StartError::Store(_)
         | StartError::StorePanicked(_)
+        | StartError::Twins(_)
         | StartError::Signals(_)
         | StartError::Logs(_) => FAILED,
     }

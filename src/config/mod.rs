@@ -104,6 +104,14 @@ pub struct StorageSettings {
     pub journal_size: u64,
 }
 
+impl StorageSettings {
+    /// The directory, wherever the process goes.
+    #[must_use]
+    pub fn absolute(&self) -> PathBuf {
+        std::path::absolute(&self.directory).unwrap_or_else(|_| self.directory.clone())
+    }
+}
+
 /// What may wait between the doors and the disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PipelineSettings {

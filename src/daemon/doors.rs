@@ -47,6 +47,16 @@ pub struct Bound {
     pub address: String,
 }
 
+impl Bound {
+    /// The same socket once more.
+    ///
+    /// # Errors
+    /// There is no descriptor for it.
+    pub fn twin(&self) -> io::Result<Self> {
+        Ok(Self { socket: self.socket.twin()?, address: self.address.clone() })
+    }
+}
+
 /// Binds the first address of the endpoint that can be.
 ///
 /// # Errors

@@ -11,7 +11,7 @@ use crate::pipeline::stats::Stats;
 use crate::pipeline::writer::WriterEnd;
 
 /// How long doors may take to tell waiting senders that the writer failed.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+pub(super) const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,26 +1,34 @@
 //! The receivers of a door, made of what those of all doors share.
 
+use super::doors::{Bound, GRPC, HTTP};
+use crate::config::{Config, DoorSettings};
 use crate::hold::Hold;
 use crate::import::importer::Importer;
 use crate::ingest::Ingest;
 use crate::ingest::claim::TenantRule;
 use crate::ingest::gaps::Gaps;
 use crate::ingest::stats::ReceiverStats;
+use crate::net::connections::ConnectionFamilies;
 use crate::net::limits::Limits;
+use crate::net::listener;
+use crate::net::windows::Windows;
 use crate::pipeline::intake::Intake;
 use crate::receivers::langfuse::{Keys, LangfuseService};
 use crate::receivers::langsmith::{self, LangSmithService};
 use crate::receivers::litellm::LiteLlm;
 use crate::receivers::native::{NativeService, Senders};
 use crate::receivers::openai_agents::{OpenAiAgents, Traces};
+use crate::receivers::otlp::join::ContentJoin;
 use crate::receivers::otlp::signals::Signals;
 use crate::receivers::otlp::{OtlpService, OtlpState};
-use crate::receivers::router::Receivers;
+use crate::receivers::router::{Receivers, Router};
 use crate::receivers::stats::Counters;
 use crate::tee::{self, Tee, Tees};
 use halod_record::build::Builder;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 /// What the receivers of all doors share.
 pub(super) struct Receiving<'a> {
@@ -37,6 +45,69 @@ pub(super) struct Receiving<'a> {
     pub litellm_wait: Duration,
     pub traces: Arc<Traces>,
     pub tees: &'a Tees,
+}
+
+/// Where what is taken in goes.
+pub(super) struct Taking {
+    pub intake: Intake,
+    pub hold: Hold,
+    pub gaps: Gaps,
+}
+
+impl<'a> Receiving<'a> {
+    pub(super) fn new(
+        config: &Config,
+        counters: &Arc<Counters>,
+        Taking { intake, hold, gaps }: &Taking,
+        tees: &'a Tees,
+        draining: &watch::Receiver<bool>,
+    ) -> Self {
+        // Content that waits must leave room for the spans that it waits for.
+        let joins = ContentJoin::new(config.join_wait, config.pipeline.max_in_flight / 4, draining.clone());
+        let otlp = OtlpState::new(config.tenant.clone(), joins, Arc::clone(&counters.otlp));
+        let langsmith = langsmith::Shared::new(config.tenant.clone(), config.langsmith.clone(), hold.clone());
+        Self {
+            intake: intake.clone(),
+            otlp: Arc::new(otlp),
+            builder: Arc::new(Builder::new(config.records.hash_only)),
+            counters: Arc::clone(counters),
+            hold: hold.clone(),
+            langsmith: Arc::new(langsmith),
+            tenant: Arc::new(config.tenant.clone()),
+            langfuse: Arc::new(config.langfuse.clone()),
+            senders: Arc::new(Senders { tenant: config.tenant.clone(), tokens: config.native.clone() }),
+            gaps: gaps.clone(),
+            litellm_wait: config.litellm_wait,
+            traces: Arc::default(),
+            tees,
+        }
+    }
+
+    /// Serves the doors that are bound. The tasks end when they are drained.
+    pub(super) fn serve(
+        &self,
+        sockets: [Option<Bound>; 2],
+        settings: [Option<DoorSettings>; 2],
+        (connections, windows): (&ConnectionFamilies, Windows),
+        draining: &watch::Receiver<bool>,
+        doors: &mut JoinSet<()>,
+    ) {
+        for ((name, bound), settings) in [GRPC, HTTP].into_iter().zip(sockets).zip(settings) {
+            if let (Some(bound), Some(settings)) = (bound, settings) {
+                let limits = Arc::new(settings.limits);
+                let router = Router::new(self.receivers(&limits));
+                let (draining, connections) = (draining.clone(), connections.of(name));
+                doors.spawn(listener::serve(
+                    bound.socket,
+                    router,
+                    limits,
+                    draining,
+                    connections,
+                    windows.clone(),
+                ));
+            }
+        }
+    }
 }
 
 impl Receiving<'_> {

@@ -154,8 +154,8 @@ fn damage_notice(damage: &hold::Damage) -> Option<Draft> {
 }
 
 /// Before a full disk is tried again; twice as long each time, up to the longest.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(500);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// How long a tenant is refused whose chain can't be had, before it is tried again.
 const CHAIN_PATIENCE: Duration = Duration::from_secs(10);

@@ -7,6 +7,7 @@ use crate::pipeline::batch::{Batch, Receipt};
 use crate::pipeline::intake::Pending;
 use crate::pipeline::items::Divided;
 use crate::pipeline::refusal::Refusal;
+use halod_record::charge;
 
 /// What part of all room the drafts of one slice take: two are held at a time, one that is made and one that is
 /// sealed.
@@ -55,13 +56,34 @@ impl RequestBuilder {
         }
     }
 
+    /// Makes sure that there is room for one slice beside what was read, so that no slice is a draft or two: a
+    /// request that kept the room full for thousands of commits would keep others out.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn keep_room_for_a_slice(&self) -> Result<(), Fault> {
+        let _slice = charge::passing();
+        Ok(charge::take(self.slices.size.unwrap_or(0))?)
+    }
+
+    /// Where there is no room for so many bytes more, has the drafts that are here sealed, and waits for their room.
+    ///
+    /// # Errors
+    /// They were refused.
+    pub fn make_room(&mut self, bytes: usize) -> Result<(), Fault> {
+        if self.slices.size.is_some() && !self.drafts.is_empty() && !self.has_room(bytes) {
+            self.hand_over_slice()?;
+            self.slices.wait()?;
+        }
+        Ok(())
+    }
+
     /// Pays for a draft, which stands behind the others already. Where there is no room, that of the drafts before it
     /// is waited for. Drafts that make a slice are handed over.
     pub(super) fn charge_draft(&mut self, bytes: usize) -> Result<(), Fault> {
-        if self.slices.size.is_some() && self.drafts.len() > 1 && !self.has_room(bytes) {
+        if self.slices.size.is_some() {
             let last = self.drafts.pop();
-            self.hand_over_slice()?;
-            self.slices.wait()?;
+            self.make_room(bytes)?;
             self.drafts.extend(last);
         }
         self.draft_bytes += bytes;

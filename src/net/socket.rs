@@ -3,6 +3,7 @@
 use super::authority::Allowed;
 use std::any::Any;
 use std::io;
+use std::os::fd::AsFd;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 
@@ -26,6 +27,23 @@ pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
 impl Socket {
+    /// The same socket once more, whose file, if it has one, is this one's.
+    ///
+    /// # Errors
+    /// There is no descriptor for it.
+    pub fn twin(&self) -> io::Result<Self> {
+        match self {
+            Self::Tcp(listener) => {
+                let twin = listener.as_fd().try_clone_to_owned()?;
+                Ok(Self::Tcp(TcpListener::from_std(twin.into())?))
+            }
+            Self::Unix(_, listener) => {
+                let twin = listener.as_fd().try_clone_to_owned()?;
+                Ok(Self::Unix(Box::new(()), UnixListener::from_std(twin.into())?))
+            }
+        }
+    }
+
     /// The next connection. Safe to drop at any point.
     ///
     /// # Errors

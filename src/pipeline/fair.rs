@@ -72,8 +72,8 @@ struct Request {
     receipt: Receipt,
     refusal: Option<Refusal>,
     reply: Reply,
-    /// Held until the answer is given.
-    _permit: Permit,
+    /// Given back before the answer: who waits for that may need the room.
+    permit: Permit,
 }
 
 /// Some drafts of one lane, for one commit.
@@ -120,7 +120,7 @@ impl FairQueue {
             receipt: Receipt { detail, ..Receipt::default() },
             refusal: None,
             reply,
-            _permit: batch.permit,
+            permit: batch.permit,
         };
         self.requests.insert(self.last, request);
         let limited = batch.limited;
@@ -193,8 +193,9 @@ impl FairQueue {
         request.refusal = request.refusal.take().or(refusal);
         request.open = request.open.saturating_sub(refused);
         if request.open == 0
-            && let Some(Request { receipt, refusal, reply, .. }) = self.requests.remove(&number)
+            && let Some(Request { receipt, refusal, reply, permit, .. }) = self.requests.remove(&number)
         {
+            drop((share, permit));
             reply.send(refusal.map_or(Ok(receipt), Err));
         }
     }

@@ -140,6 +140,41 @@ fn a_full_disk_keeps_it_from_nothing_but_being_ready() {
     }
 }
 
+/// The first start of all, where there is no room for the directory itself.
+#[test]
+fn a_directory_that_cannot_be_made_is_waited_for() {
+    let Some(disk) = Small::mount_of_files(200) else { return };
+    let (_config, config) = configured(0, 2);
+    let dir = disk.path().join("records");
+    disk.fill_with_files();
+    let mut halod = Halod::start_unready(&dir, &["--config", &config]);
+    let refused = request(Some("acme"), vec![span(0x66, 0)]);
+    for _ in 0..8 {
+        let (status, said) = halod.ask("/readyz").unwrap();
+        assert!(status == 503 && said.contains("disk_low"), "{status} {said}");
+        let answer = halod.connect().export(&refused).unwrap();
+        assert_eq!((answer.status, answer.header("retry-after")), (503, Some("10")));
+        let answer = Grpc::connect(halod.grpc).unwrap().export(&refused).unwrap();
+        assert_eq!(answer.code, 14, "UNAVAILABLE: {}", answer.message);
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    assert!(halod.alive() && !dir.exists());
+    halod.await_log("the directory is made when there is room");
+    assert_said_once(&halod.log());
+    // Asked to stop meanwhile, it does.
+    assert!(halod.terminate().success());
+    let halod = Halod::start_unready(&dir, &["--config", &config]);
+    let mut open = halod.connect();
+    assert_eq!(open.export(&refused).unwrap().status, 503);
+    disk.remove_files();
+    wait_until("readiness comes", Duration::from_secs(30), || halod.ready() == 200);
+    // The doors are where they were.
+    halod.export(&refused);
+    assert!(halod.terminate().success());
+    assert_exactly(&dir, [key(&span(0x66, 0))]);
+    assert_verified(&dir);
+}
+
 /// No line is said twice: not with other numbers either.
 fn assert_said_once(log: &str) {
     let mut said: Vec<String> = log

@@ -9,10 +9,12 @@ mod logs;
 mod reader;
 mod scalar;
 
-pub use logs::logs;
+pub(super) use logs::record_at;
+pub use logs::{log_places, logs};
 
 use super::ids::{self, BadId};
 use super::model::{AnyValue, KeyValue, Rejected, ResourceSpans, ScopeSpans, Span, SpanEvent, Traces};
+use super::place::{Bytes, Keep, SpanPlace, Written, keep};
 use super::{DecodeError, Signal};
 use halod_record::charge;
 use reader::{Fault, Kind, Reader, wrong};
@@ -25,8 +27,37 @@ use std::borrow::Cow;
 /// When the text is not such a request; [`DecodeError::WrongSignal`] when it is one of logs or
 /// metrics. A span that is illegal by itself is no error: it is left out and counted in `rejected`.
 pub fn traces(text: &[u8]) -> Result<Traces<'_>, DecodeError> {
+    decode(text)
+}
+
+/// Decodes a traces request, of whose spans only the places are kept.
+///
+/// # Errors
+/// As [`traces`].
+pub fn span_places(text: &[u8]) -> Result<Traces<'_, SpanPlace<'_>>, DecodeError> {
+    decode(text)
+}
+
+/// The span that was at a place.
+pub(super) fn span_at(text: &[u8]) -> Result<Span<'_>, DecodeError> {
+    item_at(text, span)
+}
+
+/// The item that was at a place.
+fn item_at<'a, T>(
+    text: &'a [u8],
+    read: impl Fn(&mut Reader<'a>) -> Result<Result<T, BadId>, Fault>,
+) -> Result<T, DecodeError> {
+    match read(&mut Reader::new(text)?) {
+        Ok(Ok(item)) => Ok(item),
+        Err(Fault::Body(error)) => Err(error),
+        Ok(Err(_)) | Err(Fault::Value { .. }) => Err(DecodeError::Truncated { offset: 0 }),
+    }
+}
+
+fn decode<'a, S: Keep<'a, Item = Span<'a>>>(text: &'a [u8]) -> Result<Traces<'a, S>, DecodeError> {
     let mut r = Reader::new(text)?;
-    let mut traces = Traces::default();
+    let mut traces = Traces { resource_spans: Vec::new(), rejected: Rejected::default() };
     outer(&mut r, Signal::Traces, |r| {
         let at = traces.resource_spans.len();
         let resource = resource_spans(r, at, &mut traces.rejected)?;
@@ -116,12 +147,12 @@ fn outer<'a>(
     }
 }
 
-fn resource_spans<'a>(
+fn resource_spans<'a, S: Keep<'a, Item = Span<'a>>>(
     r: &mut Reader<'a>,
     at: usize,
     rejected: &mut Rejected,
-) -> Result<ResourceSpans<'a>, Fault> {
-    let mut out = ResourceSpans::default();
+) -> Result<ResourceSpans<'a, S>, Fault> {
+    let mut out = ResourceSpans { resource: Vec::new(), scopes: Vec::new() };
     r.message(&["resource", "scopeSpans"], |r, field| match field {
         0 => r.message(&["attributes"], |r, _| key_values(r, &mut out.resource)),
         _ => r.list(|r| {
@@ -132,12 +163,12 @@ fn resource_spans<'a>(
     Ok(out)
 }
 
-fn scope_spans<'a>(
+fn scope_spans<'a, S: Keep<'a, Item = Span<'a>>>(
     r: &mut Reader<'a>,
     (resource, scope): (usize, usize),
     rejected: &mut Rejected,
-) -> Result<ScopeSpans<'a>, Fault> {
-    let mut out = ScopeSpans::default();
+) -> Result<ScopeSpans<'a, S>, Fault> {
+    let mut out = ScopeSpans { scope_name: Cow::default(), scope_version: Cow::default(), spans: Vec::new() };
     r.message(&["scope", "spans"], |r, field| match field {
         0 => r.message(&["name", "version"], |r, field| {
             *if field == 0 { &mut out.scope_name } else { &mut out.scope_version } = r.string()?;
@@ -151,17 +182,21 @@ fn scope_spans<'a>(
 }
 
 /// A list of spans or log records: one that is wrong by itself is left out.
-fn items<'a, T>(
+fn items<'a, K: Keep<'a>>(
     r: &mut Reader<'a>,
     rejected: &mut Rejected,
-    out: &mut Vec<T>,
-    read: impl Fn(&mut Reader<'a>) -> Result<Result<T, BadId>, Fault>,
+    out: &mut Vec<K>,
+    read: impl Fn(&mut Reader<'a>) -> Result<Result<K::Item, BadId>, Fault>,
     place: impl Fn(usize) -> String,
 ) -> Result<(), Fault> {
     let mut seen = 0usize;
     r.list(|r| {
         let start = r.clone();
-        match read(r) {
+        let kept = keep(|| {
+            let at = |r: &Reader<'a>| Bytes { bytes: start.text_to(r), written: Written::Json };
+            Ok(read(r)?.map(|item| (item, at(r))))
+        });
+        match kept {
             Ok(Ok(item)) => charge::push(out, item)?,
             Ok(Err(bad)) => rejected.add(|| format!("{}: {}", place(seen), bad.0)),
             Err(Fault::Value { field, problem }) => {

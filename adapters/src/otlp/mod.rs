@@ -3,13 +3,15 @@
 //! Both decoders read the whole request or refuse it with a [`DecodeError`]; a span or log record
 //! that is unusable by itself is left out and counted in [`model::Rejected`], as `partial_success`
 //! wants. Metrics requests are only checked for shape: see [`protobuf::skeleton`] and
-//! [`json::skeleton`].
+//! [`json::skeleton`]. Of a request too large to be held decoded only the places of its items are kept: see
+//! [`place`].
 
 mod ids;
 pub mod json;
 pub mod model;
 #[cfg(test)]
 mod oracle;
+pub mod place;
 pub mod protobuf;
 mod schema;
 pub(crate) mod wire;

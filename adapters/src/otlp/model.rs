@@ -5,10 +5,10 @@
 
 use std::borrow::Cow;
 
-/// `ExportTraceServiceRequest`.
+/// `ExportTraceServiceRequest`, with whole spans or with their places ([`super::place::SpanPlace`]).
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Traces<'a> {
-    pub resource_spans: Vec<ResourceSpans<'a>>,
+pub struct Traces<'a, S = Span<'a>> {
+    pub resource_spans: Vec<ResourceSpans<'a, S>>,
     /// Spans that cannot be used, by themselves: refused in `partial_success`, the rest is taken.
     pub rejected: Rejected,
 }
@@ -29,16 +29,16 @@ impl Rejected {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct ResourceSpans<'a> {
+pub struct ResourceSpans<'a, S = Span<'a>> {
     pub resource: Vec<KeyValue<'a>>,
-    pub scopes: Vec<ScopeSpans<'a>>,
+    pub scopes: Vec<ScopeSpans<'a, S>>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct ScopeSpans<'a> {
+pub struct ScopeSpans<'a, S = Span<'a>> {
     pub scope_name: Cow<'a, str>,
     pub scope_version: Cow<'a, str>,
-    pub spans: Vec<Span<'a>>,
+    pub spans: Vec<S>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -67,25 +67,25 @@ pub struct SpanEvent<'a> {
     pub attributes: Vec<KeyValue<'a>>,
 }
 
-/// `ExportLogsServiceRequest`.
+/// `ExportLogsServiceRequest`, with whole records or with their places ([`super::place::RecordPlace`]).
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Logs<'a> {
-    pub resource_logs: Vec<ResourceLogs<'a>>,
+pub struct Logs<'a, R = LogRecord<'a>> {
+    pub resource_logs: Vec<ResourceLogs<'a, R>>,
     /// Records that cannot be used, by themselves: refused in `partial_success`, the rest is taken.
     pub rejected: Rejected,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct ResourceLogs<'a> {
+pub struct ResourceLogs<'a, R = LogRecord<'a>> {
     pub resource: Vec<KeyValue<'a>>,
-    pub scopes: Vec<ScopeLogs<'a>>,
+    pub scopes: Vec<ScopeLogs<'a, R>>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct ScopeLogs<'a> {
+pub struct ScopeLogs<'a, R = LogRecord<'a>> {
     pub scope_name: Cow<'a, str>,
     pub scope_version: Cow<'a, str>,
-    pub records: Vec<LogRecord<'a>>,
+    pub records: Vec<R>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -231,3 +231,50 @@ pub(super) fn any_request() -> impl Strategy<Value = ExportTraceServiceRequest> 
         });
     vec(resource_spans, 0..3).prop_map(|resource_spans| ExportTraceServiceRequest { resource_spans })
 }
+
+/// One damage to a message.
+#[derive(Clone, Debug)]
+pub(super) enum Edit {
+    Set(usize, u8),
+    Insert(usize, u8),
+    Remove(usize),
+    Cut(usize),
+    Repeat(usize, usize),
+}
+
+pub(super) fn edits() -> impl Strategy<Value = Vec<Edit>> {
+    // Keys and lengths of OTLP are small numbers: they hit more than random bytes do.
+    let byte = prop_oneof![0..0x90u8, any::<u8>()];
+    let edit = prop_oneof![
+        4 => (any::<usize>(), byte.clone()).prop_map(|(at, byte)| Edit::Set(at, byte)),
+        2 => (any::<usize>(), byte).prop_map(|(at, byte)| Edit::Insert(at, byte)),
+        2 => any::<usize>().prop_map(Edit::Remove),
+        1 => any::<usize>().prop_map(Edit::Cut),
+        1 => (any::<usize>(), 0..40usize).prop_map(|(at, len)| Edit::Repeat(at, len)),
+    ];
+    vec(edit, 1..4)
+}
+
+fn edit(bytes: &mut Vec<u8>, edit: &Edit) {
+    if bytes.is_empty() {
+        return;
+    }
+    let len = bytes.len();
+    match *edit {
+        Edit::Set(at, byte) => bytes[at % len] = byte,
+        Edit::Insert(at, byte) => bytes.insert(at % len, byte),
+        Edit::Remove(at) => drop(bytes.remove(at % len)),
+        Edit::Cut(at) => bytes.truncate(at % len),
+        Edit::Repeat(at, count) => {
+            let start = at % len;
+            let slice = bytes[start..(start + count).min(len)].to_vec();
+            bytes.extend(slice);
+        }
+    }
+}
+
+/// A message with these damages.
+pub(super) fn edited(mut bytes: Vec<u8>, edits: &[Edit]) -> Vec<u8> {
+    edits.iter().for_each(|one| edit(&mut bytes, one));
+    bytes
+}

@@ -7,10 +7,12 @@
 
 mod logs;
 
-pub use logs::logs;
+pub(super) use logs::record_at;
+pub use logs::{log_places, logs};
 
 use super::ids::{self, BadId};
 use super::model::{AnyValue, KeyValue, Rejected, ResourceSpans, ScopeSpans, Span, SpanEvent, Traces};
+use super::place::{Bytes, Keep, SpanPlace, Written, keep};
 use super::schema;
 use super::wire::{FIXED32, FIXED64, LEN, Reader, VARINT, key, tags};
 use super::{DecodeError, MAX_MESSAGES, Signal};
@@ -24,7 +26,26 @@ use std::cell::Cell;
 /// When the bytes are not such a request; [`DecodeError::WrongSignal`] when they are one of logs or
 /// metrics. A span with unusable ids is no error: it is left out and counted in `rejected`.
 pub fn traces(bytes: &[u8]) -> Result<Traces<'_>, DecodeError> {
-    let mut traces = Traces::default();
+    decode(bytes)
+}
+
+/// Decodes a traces request, of whose spans only the places are kept.
+///
+/// # Errors
+/// As [`traces`].
+pub fn span_places(bytes: &[u8]) -> Result<Traces<'_, SpanPlace<'_>>, DecodeError> {
+    decode(bytes)
+}
+
+/// The span that was at a place.
+pub(super) fn span_at(bytes: &[u8]) -> Result<Span<'_>, DecodeError> {
+    let messages = Cell::new(MAX_MESSAGES);
+    let read = span(Reader::new(bytes, &messages), 0)?;
+    read.map_err(|_| DecodeError::Truncated { offset: 0 })
+}
+
+fn decode<'a, S: Keep<'a, Item = Span<'a>>>(bytes: &'a [u8]) -> Result<Traces<'a, S>, DecodeError> {
+    let mut traces = Traces { resource_spans: Vec::new(), rejected: Rejected::default() };
     let messages = Cell::new(MAX_MESSAGES);
     match request(Reader::new(bytes, &messages), &mut traces) {
         Err(error @ (DecodeError::TooMany { .. } | DecodeError::Exhausted(_))) => Err(error),
@@ -47,11 +68,14 @@ pub fn skeleton(bytes: &[u8], signal: Signal) -> Result<usize, DecodeError> {
     schema::count(bytes, signal).map_err(|error| schema::other_signal(bytes, signal).unwrap_or(error))
 }
 
-fn is_empty(traces: &Traces<'_>) -> bool {
+fn is_empty<S>(traces: &Traces<'_, S>) -> bool {
     traces.resource_spans.iter().all(|resource| resource.scopes.iter().all(|scope| scope.spans.is_empty()))
 }
 
-fn request<'a>(mut r: Reader<'a, '_>, traces: &mut Traces<'a>) -> Result<(), DecodeError> {
+fn request<'a, S: Keep<'a, Item = Span<'a>>>(
+    mut r: Reader<'a, '_>,
+    traces: &mut Traces<'a, S>,
+) -> Result<(), DecodeError> {
     while let Some(field) = r.key()? {
         match field {
             RESOURCE_SPANS => {
@@ -66,15 +90,15 @@ fn request<'a>(mut r: Reader<'a, '_>, traces: &mut Traces<'a>) -> Result<(), Dec
 }
 const RESOURCE_SPANS: u32 = key(1, LEN);
 
-fn resource_spans<'a>(
+fn resource_spans<'a, S: Keep<'a, Item = Span<'a>>>(
     mut r: Reader<'a, '_>,
     at: usize,
     rejected: &mut Rejected,
-) -> Result<ResourceSpans<'a>, DecodeError> {
+) -> Result<ResourceSpans<'a, S>, DecodeError> {
     const RESOURCE: u32 = key(1, LEN);
     const SCOPE_SPANS: u32 = key(2, LEN);
     const SCHEMA_URL: u32 = key(3, LEN);
-    let mut out = ResourceSpans::default();
+    let mut out = ResourceSpans { resource: Vec::new(), scopes: Vec::new() };
     while let Some(field) = r.key()? {
         match field {
             RESOURCE => resource(r.message()?, &mut out.resource)?,
@@ -112,15 +136,15 @@ struct Place {
     scope: usize,
 }
 
-fn scope_spans<'a>(
+fn scope_spans<'a, S: Keep<'a, Item = Span<'a>>>(
     mut r: Reader<'a, '_>,
     place: Place,
     rejected: &mut Rejected,
-) -> Result<ScopeSpans<'a>, DecodeError> {
+) -> Result<ScopeSpans<'a, S>, DecodeError> {
     const SCOPE: u32 = key(1, LEN);
     const SPANS: u32 = key(2, LEN);
     const SCHEMA_URL: u32 = key(3, LEN);
-    let mut out = ScopeSpans::default();
+    let mut out = ScopeSpans { scope_name: Cow::default(), scope_version: Cow::default(), spans: Vec::new() };
     let (mut seen, mut hint) = (0usize, 0);
     while let Some(field) = r.key()? {
         match field {
@@ -131,11 +155,15 @@ fn scope_spans<'a>(
                     // Spans of one batch are alike; a span shorter than this is not worth a guess.
                     charge::reserve(&mut out.spans, 1 + r.remaining() / message.remaining().max(64))?;
                 }
-                match span(message, hint)? {
-                    Ok(span) => {
+                let at = Bytes { bytes: message.rest(), written: Written::Protobuf };
+                let kept = keep(|| {
+                    Ok::<_, DecodeError>(span(message, hint)?.map(|span| {
                         hint = span.attributes.len();
-                        charge::push(&mut out.spans, span)?;
-                    }
+                        (span, at)
+                    }))
+                });
+                match kept? {
+                    Ok(span) => charge::push(&mut out.spans, span)?,
                     Err(bad) => rejected.add(|| {
                         let Place { resource, scope } = place;
                         format!("resource_spans[{resource}].scope_spans[{scope}].spans[{seen}]: {}", bad.0)

@@ -38,6 +38,11 @@ impl<'a, 'b> Reader<'a, 'b> {
         self.rest.len()
     }
 
+    /// What is left of the message.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     pub(crate) fn offset(&self) -> usize {
         self.end - self.rest.len()
     }

@@ -3,6 +3,7 @@
 use super::OtlpState;
 use super::join::{Key, Share};
 use super::read::Content as Told;
+use super::turns::RecordTurn;
 use crate::ingest::RequestBuilder;
 use crate::net::status::Fault;
 use halo_adapters::otel;
@@ -35,15 +36,16 @@ impl Shares {
 
 impl Told {
     /// Makes the drafts of all records, and shares of those that tell a span's content.
-    pub(super) fn logs(
+    pub(super) fn logs<'a, R: RecordTurn<'a>>(
         &mut self,
-        logs: &Logs<'_>,
+        logs: &Logs<'a, R>,
         state: &OtlpState,
         request: &mut RequestBuilder,
     ) -> Result<(), Fault> {
         let rejected = &logs.rejected;
         request.reject_all(rejected.items, || rejected.first_reason.clone().unwrap_or_default());
         request.allow_slices();
+        request.keep_room_for_a_slice()?;
         let mut shares = Shares::default();
         for group in &logs.resource_logs {
             let resource = Resource::new(&group.resource);
@@ -52,7 +54,9 @@ impl Told {
                 let before = request.counted().filtered;
                 for record in &scope.records {
                     let _item = charge::passing();
-                    let Some(item) = item(&resource, &scope.scope_name, record) else {
+                    request.make_room(record.weight())?;
+                    let record = record.record()?;
+                    let Some(item) = item(&resource, &scope.scope_name, &record) else {
                         request.filter(1);
                         continue;
                     };

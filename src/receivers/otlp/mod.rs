@@ -23,6 +23,7 @@ mod spans;
 pub mod stats;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 use self::join::ContentJoin;
 use self::read::Encoding;

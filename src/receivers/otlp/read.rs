@@ -6,10 +6,10 @@ use super::OtlpState;
 use super::join::{Joined, Share};
 use super::scopes::ScopeCounts;
 use super::stats::Waiting;
+use super::turns::{self, LARGE};
 use crate::ingest::{Request, RequestBuilder};
 use crate::net::status::Fault;
 use crate::pipeline::batch::Receipt;
-use halo_adapters::otlp::model::{Logs, Traces};
 use halo_adapters::otlp::{DecodeError, Signal, json, protobuf};
 use halod_record::draft::Draft;
 use halod_record::ids::RecordId;
@@ -59,14 +59,14 @@ impl OtlpState {
         request: &mut RequestBuilder,
     ) -> Result<(), Fault> {
         match signal {
-            Signal::Traces => {
-                let traces = traces(encoding, body).map_err(undecodable)?;
-                content.spans(&traces, self, request)
+            Signal::Traces if body.len() > LARGE => {
+                content.spans(&turns::span_places(encoding, body)?, self, request)
             }
-            Signal::Logs => {
-                let logs = logs(encoding, body).map_err(undecodable)?;
-                content.logs(&logs, self, request)
+            Signal::Traces => content.spans(&turns::traces(encoding, body)?, self, request),
+            Signal::Logs if body.len() > LARGE => {
+                content.logs(&turns::log_places(encoding, body)?, self, request)
             }
+            Signal::Logs => content.logs(&turns::logs(encoding, body)?, self, request),
             Signal::Metrics => {
                 request.filter(skeleton(encoding, signal, body).map_err(undecodable)? as u64);
                 Ok(())
@@ -102,20 +102,6 @@ impl Content {
     }
 }
 
-fn traces(encoding: Encoding, body: &[u8]) -> Result<Traces<'_>, DecodeError> {
-    match encoding {
-        Encoding::Protobuf => protobuf::traces(body),
-        Encoding::Json => json::traces(body),
-    }
-}
-
-fn logs(encoding: Encoding, body: &[u8]) -> Result<Logs<'_>, DecodeError> {
-    match encoding {
-        Encoding::Protobuf => protobuf::logs(body),
-        Encoding::Json => json::logs(body),
-    }
-}
-
 /// Checks a request of which nothing is kept, and counts its items.
 fn skeleton(encoding: Encoding, signal: Signal, body: &[u8]) -> Result<usize, DecodeError> {
     match encoding {
@@ -124,6 +110,6 @@ fn skeleton(encoding: Encoding, signal: Signal, body: &[u8]) -> Result<usize, De
     }
 }
 
-fn undecodable(error: DecodeError) -> Fault {
+pub(super) fn undecodable(error: DecodeError) -> Fault {
     Fault::Undecodable(error.to_string())
 }

@@ -3,6 +3,7 @@
 use super::OtlpState;
 use super::parents::{self, Parents, SpanIds};
 use super::read::Content;
+use super::turns::SpanTurn;
 use crate::ingest::RequestBuilder;
 use crate::ingest::claim::CLAIMED;
 use crate::net::status::Fault;
@@ -20,7 +21,7 @@ struct Group<'a> {
 }
 
 impl<'a> Group<'a> {
-    fn new(spans: &'a ResourceSpans<'_>, state: &OtlpState) -> Self {
+    fn new<S>(spans: &'a ResourceSpans<'_, S>, state: &OtlpState) -> Self {
         let claim = otel::tenant_claim(&state.tenant.attributes, &spans.resource);
         Self { resource: Resource::new(&spans.resource), claim }
     }
@@ -28,9 +29,9 @@ impl<'a> Group<'a> {
 
 impl Content {
     /// Makes the drafts of all spans, parents first.
-    pub(super) fn spans(
+    pub(super) fn spans<'a, S: SpanTurn<'a>>(
         &mut self,
-        traces: &Traces<'_>,
+        traces: &Traces<'a, S>,
         state: &OtlpState,
         request: &mut RequestBuilder,
     ) -> Result<(), Fault> {
@@ -39,21 +40,22 @@ impl Content {
         request.allow_slices();
         let _order = charge::passing();
         // A resource without spans costs nothing further.
-        let full = |spans: &&ResourceSpans<'_>| spans.scopes.iter().any(|scope| !scope.spans.is_empty());
+        let full = |spans: &&ResourceSpans<'a, S>| spans.scopes.iter().any(|scope| !scope.spans.is_empty());
         let resources = || traces.resource_spans.iter().filter(full);
         let mut groups: Vec<Group<'_>> = charge::list(resources().count())?;
         groups.extend(resources().map(|spans| Group::new(spans, state)));
-        let mut scopes: Vec<(&Group<'_>, &ScopeSpans<'_>, u64)> =
+        let mut scopes: Vec<(&Group<'_>, &ScopeSpans<'a, S>, u64)> =
             charge::list(resources().map(|spans| spans.scopes.len()).sum())?;
         for (group, spans) in groups.iter().zip(resources()) {
             scopes.extend(spans.scopes.iter().map(|scope| (group, scope, 0)));
         }
         let count = scopes.iter().map(|(_, scope, _)| scope.spans.len()).sum::<usize>();
         charge::take(count * (size_of::<SpanIds>() + size_of::<(usize, usize)>() + parents::BYTES))?;
+        request.keep_room_for_a_slice()?;
         let (mut ids, mut places) = (Vec::with_capacity(count), Vec::with_capacity(count));
         for (at, (_, scope, _)) in scopes.iter().enumerate() {
             for (number, span) in scope.spans.iter().enumerate() {
-                ids.push(ids_of(span));
+                ids.push(span.ids());
                 places.push((at, number));
             }
         }
@@ -63,7 +65,10 @@ impl Content {
             let (place, number) = places[at];
             let (group, scope, filtered) = &mut scopes[place];
             let before = request.counted().filtered;
-            let placed = placed((&scope.scope_name, &scope.spans[number]), group, state, request);
+            let turn = &scope.spans[number];
+            request.make_room(turn.weight())?;
+            let span = turn.span()?;
+            let placed = placed((&scope.scope_name, &span), group, state, request);
             *filtered += request.counted().filtered - before;
             parents.tell(at, placed.is_some());
             let Some((event, tenant)) = placed else { continue };
@@ -75,14 +80,6 @@ impl Content {
             self.filtered_by.add(&scope.scope_name, filtered);
         }
         Ok(())
-    }
-}
-
-fn ids_of(span: &Span<'_>) -> SpanIds {
-    SpanIds {
-        key: (span.trace_id, span.span_id),
-        parent: span.parent_span_id,
-        started: span.start_time_unix_nano,
     }
 }
 

@@ -15,8 +15,9 @@ use prost::Message;
 use std::io::Write;
 use std::time::Duration;
 
-/// What halod may take at most with the limit that it has by default, in MiB, and what when it is idle again.
-const PEAK: u64 = 128 + 64 + 64;
+/// What halod may take at most with the limit that it has by default, in MiB.
+pub const PEAK: u64 = 128 + 64 + 64;
+/// What it may take when it is idle again.
 const IDLE: u64 = 64;
 
 pub fn gzip(bytes: &[u8]) -> Vec<u8> {

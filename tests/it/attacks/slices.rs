@@ -1,5 +1,6 @@
 //! Requests whose records take more room than there is.
 
+use super::memory::PEAK;
 use crate::support::chains::of_tenant;
 use crate::support::halod::{Halod, halod_verify};
 use crate::support::http::{Answer, PROTOBUF};
@@ -100,6 +101,30 @@ fn a_slice_that_is_refused_makes_the_request_come_again() {
     all_room_is_given_back(&halod);
     assert!(halod.terminate().success());
     halod_verify(&dir);
+}
+
+/// Small spans take ten times their bytes when they are decoded, so they are decoded one by one.
+#[test]
+fn a_request_of_very_many_small_spans_is_sealed() {
+    const SMALL: u64 = 200_000;
+    let dir = tempfile::tempdir().unwrap();
+    let halod = Halod::start(dir.path());
+    let small = |n: u64| Span {
+        name: "chat".to_owned(),
+        attributes: vec![attribute("gen_ai.operation.name", text("chat"))],
+        ..Span { kind: 0, ..span(9, n) }
+    };
+    let body = request(None, (0..SMALL).map(small).collect());
+    println!("{} bytes a span", body.len() as u64 / SMALL);
+    assert!(body.len() > 16 << 20 && body.len() < 20 << 20, "{}", body.len());
+    let answer = export(&halod, &body);
+    assert_eq!((answer.status, answer.body.len()), (200, 0), "{}", answer.text());
+    assert_eq!((halod.sealed(), halod.items("otlp", "sealed")), (SMALL, SMALL));
+    all_room_is_given_back(&halod);
+    println!("peak memory {} MiB", halod.peak_memory_mib());
+    assert!(halod.peak_memory_mib() <= PEAK, "{} MiB", halod.peak_memory_mib());
+    assert!(halod.terminate().success());
+    halod_verify(dir.path());
 }
 
 /// A kill between two slices loses nothing that was answered and doubles nothing.

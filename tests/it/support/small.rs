@@ -13,8 +13,17 @@ pub struct Small {
 impl Small {
     /// `None` where mounting isn't allowed. In CI that is a failure: what isn't run isn't known.
     pub fn mount(mib: u32) -> Option<Self> {
+        Self::mount_with(&format!("size={mib}m"))
+    }
+
+    /// One that has room for so many files and directories.
+    pub fn mount_of_files(files: u32) -> Option<Self> {
+        Self::mount_with(&format!("size=64m,nr_inodes={files}"))
+    }
+
+    fn mount_with(size: &str) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
-        let size = format!("size={mib}m,mode=750");
+        let size = format!("{size},mode=750");
         let out =
             Command::new("mount").args(["-t", "tmpfs", "-o", &size, "halod-test"]).arg(dir.path()).output();
         match out {
@@ -52,6 +61,21 @@ impl Small {
                 Err(error) => return assert_eq!(error.kind(), ErrorKind::StorageFull, "{error}"),
             }
         }
+    }
+
+    /// Leaves room for no file.
+    pub fn fill_with_files(&self) {
+        fs::create_dir(self.ballast()).unwrap();
+        for number in 0.. {
+            match File::create(self.ballast().join(format!("{number}"))) {
+                Ok(_) => {}
+                Err(error) => return assert_eq!(error.kind(), ErrorKind::StorageFull, "{error}"),
+            }
+        }
+    }
+
+    pub fn remove_files(&self) {
+        fs::remove_dir_all(self.ballast()).unwrap();
     }
 
     pub fn make_room(&self) {

@@ -2,11 +2,13 @@
 
 use super::super::ids::{self, BadId};
 use super::super::model::{LogRecord, Logs, Rejected, ResourceLogs, ScopeLogs};
+use super::super::place::{Keep, RecordPlace};
 use super::super::{DecodeError, Signal};
 use super::reader::{Fault, Reader};
 use super::scalar::{enumeration, hex, uint32, uint64};
-use super::{any_value, items, key_values, outer};
+use super::{any_value, item_at, items, key_values, outer};
 use halod_record::charge;
+use std::borrow::Cow;
 
 /// Decodes a logs request.
 ///
@@ -15,8 +17,25 @@ use halod_record::charge;
 /// metrics. A record that is illegal by itself is no error: it is left out and counted in
 /// `rejected`.
 pub fn logs(text: &[u8]) -> Result<Logs<'_>, DecodeError> {
+    decode(text)
+}
+
+/// Decodes a logs request, of whose records only the places are kept.
+///
+/// # Errors
+/// As [`logs`].
+pub fn log_places(text: &[u8]) -> Result<Logs<'_, RecordPlace<'_>>, DecodeError> {
+    decode(text)
+}
+
+/// The record that was at a place.
+pub(in super::super) fn record_at(text: &[u8]) -> Result<LogRecord<'_>, DecodeError> {
+    item_at(text, record)
+}
+
+fn decode<'a, R: Keep<'a, Item = LogRecord<'a>>>(text: &'a [u8]) -> Result<Logs<'a, R>, DecodeError> {
     let mut r = Reader::new(text)?;
-    let mut logs = Logs::default();
+    let mut logs = Logs { resource_logs: Vec::new(), rejected: Rejected::default() };
     outer(&mut r, Signal::Logs, |r| {
         let at = logs.resource_logs.len();
         let resource = resource_logs(r, at, &mut logs.rejected)?;
@@ -26,12 +45,12 @@ pub fn logs(text: &[u8]) -> Result<Logs<'_>, DecodeError> {
     Ok(logs)
 }
 
-fn resource_logs<'a>(
+fn resource_logs<'a, R: Keep<'a, Item = LogRecord<'a>>>(
     r: &mut Reader<'a>,
     at: usize,
     rejected: &mut Rejected,
-) -> Result<ResourceLogs<'a>, Fault> {
-    let mut out = ResourceLogs::default();
+) -> Result<ResourceLogs<'a, R>, Fault> {
+    let mut out = ResourceLogs { resource: Vec::new(), scopes: Vec::new() };
     r.message(&["resource", "scopeLogs"], |r, field| match field {
         0 => r.message(&["attributes"], |r, _| key_values(r, &mut out.resource)),
         _ => r.list(|r| {
@@ -42,12 +61,13 @@ fn resource_logs<'a>(
     Ok(out)
 }
 
-fn scope_logs<'a>(
+fn scope_logs<'a, R: Keep<'a, Item = LogRecord<'a>>>(
     r: &mut Reader<'a>,
     (resource, scope): (usize, usize),
     rejected: &mut Rejected,
-) -> Result<ScopeLogs<'a>, Fault> {
-    let mut out = ScopeLogs::default();
+) -> Result<ScopeLogs<'a, R>, Fault> {
+    let mut out =
+        ScopeLogs { scope_name: Cow::default(), scope_version: Cow::default(), records: Vec::new() };
     r.message(&["scope", "logRecords"], |r, field| match field {
         0 => r.message(&["name", "version"], |r, field| {
             *if field == 0 { &mut out.scope_name } else { &mut out.scope_version } = r.string()?;

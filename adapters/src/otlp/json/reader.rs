@@ -68,6 +68,11 @@ impl<'a> Reader<'a> {
         Ok(Self { text, at: 0, depth: MAX_DEPTH + 1, elements: MAX_MESSAGES })
     }
 
+    /// The text from here to where the same reader is later.
+    pub(super) fn text_to(&self, later: &Self) -> &'a [u8] {
+        self.text.as_bytes().get(self.at..later.at).unwrap_or_default()
+    }
+
     /// Checks that nothing but white space is left.
     pub(super) fn finish(mut self) -> Result<(), DecodeError> {
         match self.token() {

@@ -2,6 +2,7 @@
 
 use super::super::ids::{self, BadId};
 use super::super::model::{LogRecord, Logs, Rejected, ResourceLogs, ScopeLogs};
+use super::super::place::{Bytes, Keep, RecordPlace, Written, keep};
 use super::super::schema;
 use super::super::wire::{FIXED32, FIXED64, LEN, Reader, VARINT, key, tags};
 use super::super::{DecodeError, MAX_MESSAGES, Signal};
@@ -16,7 +17,25 @@ use std::cell::Cell;
 /// When the bytes are not such a request; [`DecodeError::WrongSignal`] when they are one of traces
 /// or metrics. A record with unusable ids is no error: it is left out and counted in `rejected`.
 pub fn logs(bytes: &[u8]) -> Result<Logs<'_>, DecodeError> {
-    let mut logs = Logs::default();
+    decode(bytes)
+}
+
+/// Decodes a logs request, of whose records only the places are kept.
+///
+/// # Errors
+/// As [`logs`].
+pub fn log_places(bytes: &[u8]) -> Result<Logs<'_, RecordPlace<'_>>, DecodeError> {
+    decode(bytes)
+}
+
+/// The record that was at a place.
+pub(in super::super) fn record_at(bytes: &[u8]) -> Result<LogRecord<'_>, DecodeError> {
+    let messages = Cell::new(MAX_MESSAGES);
+    record(Reader::new(bytes, &messages))?.map_err(|_| DecodeError::Truncated { offset: 0 })
+}
+
+fn decode<'a, R: Keep<'a, Item = LogRecord<'a>>>(bytes: &'a [u8]) -> Result<Logs<'a, R>, DecodeError> {
+    let mut logs = Logs { resource_logs: Vec::new(), rejected: Rejected::default() };
     let messages = Cell::new(MAX_MESSAGES);
     match request(Reader::new(bytes, &messages), &mut logs) {
         Ok(()) => Ok(logs),
@@ -25,7 +44,10 @@ pub fn logs(bytes: &[u8]) -> Result<Logs<'_>, DecodeError> {
     }
 }
 
-fn request<'a>(mut r: Reader<'a, '_>, logs: &mut Logs<'a>) -> Result<(), DecodeError> {
+fn request<'a, R: Keep<'a, Item = LogRecord<'a>>>(
+    mut r: Reader<'a, '_>,
+    logs: &mut Logs<'a, R>,
+) -> Result<(), DecodeError> {
     const RESOURCE_LOGS: u32 = key(1, LEN);
     while let Some(field) = r.key()? {
         match field {
@@ -40,15 +62,15 @@ fn request<'a>(mut r: Reader<'a, '_>, logs: &mut Logs<'a>) -> Result<(), DecodeE
     Ok(())
 }
 
-fn resource_logs<'a>(
+fn resource_logs<'a, R: Keep<'a, Item = LogRecord<'a>>>(
     mut r: Reader<'a, '_>,
     at: usize,
     rejected: &mut Rejected,
-) -> Result<ResourceLogs<'a>, DecodeError> {
+) -> Result<ResourceLogs<'a, R>, DecodeError> {
     const RESOURCE: u32 = key(1, LEN);
     const SCOPE_LOGS: u32 = key(2, LEN);
     const SCHEMA_URL: u32 = key(3, LEN);
-    let mut out = ResourceLogs::default();
+    let mut out = ResourceLogs { resource: Vec::new(), scopes: Vec::new() };
     while let Some(field) = r.key()? {
         match field {
             RESOURCE => resource(r.message()?, &mut out.resource)?,
@@ -64,21 +86,25 @@ fn resource_logs<'a>(
     Ok(out)
 }
 
-fn scope_logs<'a>(
+fn scope_logs<'a, R: Keep<'a, Item = LogRecord<'a>>>(
     mut r: Reader<'a, '_>,
     (resource, at): (usize, usize),
     rejected: &mut Rejected,
-) -> Result<ScopeLogs<'a>, DecodeError> {
+) -> Result<ScopeLogs<'a, R>, DecodeError> {
     const SCOPE: u32 = key(1, LEN);
     const RECORDS: u32 = key(2, LEN);
     const SCHEMA_URL: u32 = key(3, LEN);
-    let mut out = ScopeLogs::default();
+    let mut out =
+        ScopeLogs { scope_name: Cow::default(), scope_version: Cow::default(), records: Vec::new() };
     let mut seen = 0usize;
     while let Some(field) = r.key()? {
         match field {
             SCOPE => scope(r.message()?, &mut out.scope_name, &mut out.scope_version)?,
             RECORDS => {
-                match record(r.message()?)? {
+                let message = r.message()?;
+                let at_bytes = Bytes { bytes: message.rest(), written: Written::Protobuf };
+                let kept = keep(|| Ok::<_, DecodeError>(record(message)?.map(|record| (record, at_bytes))));
+                match kept? {
                     Ok(record) => charge::push(&mut out.records, record)?,
                     Err(bad) => rejected.add(|| {
                         format!("resource_logs[{resource}].scope_logs[{at}].log_records[{seen}]: {}", bad.0)

@@ -42,46 +42,6 @@ fn agrees_with_prost(bytes: &[u8]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-#[derive(Clone, Debug)]
-enum Edit {
-    Set(usize, u8),
-    Insert(usize, u8),
-    Remove(usize),
-    Cut(usize),
-    Repeat(usize, usize),
-}
-
-fn edits() -> impl Strategy<Value = Vec<Edit>> {
-    // Keys and lengths of OTLP are small numbers: they hit more than random bytes do.
-    let byte = prop_oneof![0..0x90u8, any::<u8>()];
-    let edit = prop_oneof![
-        4 => (any::<usize>(), byte.clone()).prop_map(|(at, byte)| Edit::Set(at, byte)),
-        2 => (any::<usize>(), byte).prop_map(|(at, byte)| Edit::Insert(at, byte)),
-        2 => any::<usize>().prop_map(Edit::Remove),
-        1 => any::<usize>().prop_map(Edit::Cut),
-        1 => (any::<usize>(), 0..40usize).prop_map(|(at, len)| Edit::Repeat(at, len)),
-    ];
-    proptest::collection::vec(edit, 1..4)
-}
-
-fn edit(bytes: &mut Vec<u8>, edit: &Edit) {
-    if bytes.is_empty() {
-        return;
-    }
-    let len = bytes.len();
-    match *edit {
-        Edit::Set(at, byte) => bytes[at % len] = byte,
-        Edit::Insert(at, byte) => bytes.insert(at % len, byte),
-        Edit::Remove(at) => drop(bytes.remove(at % len)),
-        Edit::Cut(at) => bytes.truncate(at % len),
-        Edit::Repeat(at, count) => {
-            let start = at % len;
-            let slice = bytes[start..(start + count).min(len)].to_vec();
-            bytes.extend(slice);
-        }
-    }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
@@ -102,21 +62,13 @@ proptest! {
     }
 
     #[test]
-    fn agrees_with_prost_on_damaged_logs(request in oracle::any_logs(), edits in edits()) {
-        let mut bytes = request.encode_to_vec();
-        for one in &edits {
-            edit(&mut bytes, one);
-        }
-        agrees_with_prost(&bytes)?;
+    fn agrees_with_prost_on_damaged_logs(request in oracle::any_logs(), edits in oracle::edits()) {
+        agrees_with_prost(&oracle::edited(request.encode_to_vec(), &edits))?;
     }
 
     #[test]
-    fn agrees_with_prost_on_damaged_bytes(request in oracle::any_request(), edits in edits()) {
-        let mut bytes = request.encode_to_vec();
-        for one in &edits {
-            edit(&mut bytes, one);
-        }
-        agrees_with_prost(&bytes)?;
+    fn agrees_with_prost_on_damaged_bytes(request in oracle::any_request(), edits in oracle::edits()) {
+        agrees_with_prost(&oracle::edited(request.encode_to_vec(), &edits))?;
     }
 
     #[test]
