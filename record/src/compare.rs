@@ -66,15 +66,36 @@ pub(super) fn parts(line: &[u8]) -> Vec<Mark> {
 
 /// Whether two lines say the same but for the action's content.
 pub(super) fn same_but_content(ours: &[u8], sealed: &[u8]) -> bool {
-    let ours = without_content(ours);
-    ours.is_some() && ours == without_content(sealed)
+    let derived = derived(ours, sealed);
+    let ours = without_content(ours, &derived);
+    ours.is_some() && ours == without_content(sealed, &derived)
 }
 
-/// The record without its content and its place in a chain.
-fn without_content(line: &[u8]) -> Option<Vec<(Text<'_>, Json<'_>)>> {
+/// Members of the record that stand for what one of two lines has from others, as `data.inherited` tells: an action
+/// may come again without what was around it.
+fn derived(ours: &[u8], sealed: &[u8]) -> Vec<&'static str> {
+    let has = |what: &str| {
+        [ours, sealed].into_iter().any(|line| {
+            let listed = memchr::memmem::find(line, br#""inherited":["#).and_then(|at| line.get(at..));
+            let list = listed.and_then(|rest| rest.get(..memchr::memchr(b']', rest)?));
+            list.is_some_and(|list| memchr::memmem::find(list, what.as_bytes()).is_some())
+        })
+    };
+    let members = [("\"session\"", "session_id"), ("\"principal\"", "principal")];
+    members.into_iter().filter(|(what, _)| has(what)).map(|(_, member)| member).collect()
+}
+
+/// Whether two lines say the same but for what one of them has from others.
+pub(super) fn same_but_inherited(ours: &[u8], sealed: &[u8]) -> bool {
+    !derived(ours, sealed).is_empty() && content(ours) == content(sealed) && same_but_content(ours, sealed)
+}
+
+/// The record without its content, its place in a chain and what is derived.
+fn without_content<'l>(line: &'l [u8], derived: &[&str]) -> Option<Vec<(Text<'l>, Json<'l>)>> {
     let Ok(Json::Object(mut record)) = parse(std::str::from_utf8(line).ok()?) else { return None };
     drop_keys(&mut record, &sameness::OF_RECORD);
     drop_keys(&mut record, &["findings", "severity"]);
+    drop_keys(&mut record, derived);
     unclaim(&mut record);
     let adapter = record.iter().find(|(key, _)| key.as_str() == Some("source")).map(|(_, source)| source);
     let native = adapter.and_then(|source| source.get("adapter")?.as_str()) == Some("native");

@@ -420,7 +420,7 @@ impl Draft {
         {
             return true;
         }
-        compare::same_life_in_other_words(&self.line, line)
+        compare::same_life_in_other_words(&self.line, line) || compare::same_but_inherited(&self.line, line)
     }
 
     /// The same record, sealed while the clock, at `now`, is behind the chain's last record: `data.clock`

@@ -21,6 +21,18 @@ pub enum End {
 }
 
 impl End {
+    /// As a reader is told it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Unfinished => "unfinished",
+            Self::Unknown => "unknown",
+            Self::Ok => "ok",
+            Self::Error => "error",
+            Self::Denied => "denied",
+        }
+    }
+
     /// What a record says.
     #[must_use]
     pub fn of(record: &Json<'_>) -> Self {
@@ -75,8 +87,22 @@ pub struct Action {
     /// Whether it counts as a call: `action.type` is not `agent_message`.
     pub is_call: bool,
     pub end: End,
-    /// Further accounts that corroborate it.
-    pub corroborations: usize,
+    /// What was said of it later, in order.
+    pub accounts: Vec<Account>,
+}
+
+/// A record that is a further account of an action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    pub id: RecordId,
+    /// `action.tool`.
+    pub tool: String,
+    /// How the action ended, by this account.
+    pub end: End,
+    /// `data.joined_by` of a corroboration.
+    pub joined_by: Option<String>,
+    /// It says something else than the account that it was joined to.
+    pub contradicts: bool,
 }
 
 /// The actions of a chain, in order, folded.
@@ -100,8 +126,14 @@ impl Actions {
             // A record of an update says how its own message ended only where that was told.
             action.end =
                 if action.end == End::Unfinished && end == End::Ok { End::Ok } else { action.end.and(end) };
-            action.corroborations +=
-                usize::from(text("tool").is_some_and(|tool| tool.starts_with("corroborates:")));
+            let data = |key: &str| record.get("data").and_then(|data| data.get(key));
+            action.accounts.push(Account {
+                id,
+                tool: text("tool").unwrap_or_default().to_owned(),
+                end,
+                joined_by: data("joined_by").and_then(Json::as_str).map(str::to_owned),
+                contradicts: data("contradicts").is_some(),
+            });
             if let Some(place) = about {
                 self.places.insert(id, place);
             }
@@ -113,7 +145,7 @@ impl Actions {
             tool: text("tool").unwrap_or_default().to_owned(),
             is_call: text("type") != Some("agent_message"),
             end,
-            corroborations: 0,
+            accounts: Vec::new(),
         });
     }
 
@@ -168,14 +200,14 @@ mod tests {
         let told: Vec<_> = chain
             .actions()
             .iter()
-            .map(|one| (one.tool.as_str(), one.is_call, one.end, one.corroborations))
+            .map(|one| (one.tool.as_str(), one.is_call, one.end, one.accounts.len()))
             .collect();
         assert_eq!(
             told,
             [
                 ("pay", true, End::Error, 1),
                 ("agent.invoke", false, End::Ok, 0),
-                ("model.generate", true, End::Denied, 0),
+                ("model.generate", true, End::Denied, 1),
                 ("corroborates:x", false, End::Error, 0),
             ]
         );

@@ -18,8 +18,11 @@ const OF_DATA: [&str; 3] = ["clock", "parent_key", "parent_record_id"];
 /// are names of its choice, and count.
 const OF_TELEMETRY: [&str; 2] = ["parent_observation_id", "parent_span_id"];
 
+/// What a record has from those around it.
+const INHERITED: &str = "inherited";
+
 /// Members of `data` in which halod says of which call an account of telemetry's is, and of whose action.
-const OF_CALLS: [&str; 4] = ["call_keys", "contradicts", "corroborates", "joined_by"];
+const OF_CALLS: [&str; 5] = ["call_keys", "contradicts", "corroborates", INHERITED, "joined_by"];
 
 /// The parent of a span, as the span says it.
 pub(super) const PARENT_SPAN: &str = "parent_span_id";

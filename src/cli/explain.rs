@@ -1,21 +1,25 @@
 //! `halod explain`: what becomes of a capture, span by span, and why.
 
 use super::capture::{self, Request};
+use super::explain_chain;
 use super::output::{self, complain, line};
 use crate::config;
 use crate::receivers::otlp::preview::Preview;
-use halo_adapters::count::{Counted, Item, Kind, count};
 use halo_adapters::otel::{self, Explanation, Reason, Resource, logs};
 use halo_adapters::otlp::model::Span;
 use halo_adapters::otlp::{Signal, json, protobuf};
 use halod_record::build::Builder;
+use halod_record::call::arrange::arrange;
+use halod_record::call::role::Role;
+use halod_record::call::{Call, SealedCall};
 use halod_record::draft::{Draft, GENESIS};
+use halod_record::fold::{Action, Actions};
 use halod_record::hash::hex_text;
 use halod_record::ids::RecordId;
 use halod_record::redact::Redactor;
 use halod_record::time;
 use serde_json::Value;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -26,10 +30,13 @@ use std::process::ExitCode;
 /// file exporter writes them; gzip and zstd are undone. For each span: its dialect, what decided what
 /// kind of action it is, the attribute that won for each field, and the record that would be sealed, or
 /// why there is none. It uses the daemon's own reading, so what is shown is what is sealed; place in
-/// the chain and time apart. Nothing is sealed. Exit code: 0, or 2 if FILE can't be read as OTLP.
+/// the chain and time apart. Nothing is sealed.
+///
+/// Of a chain's file it shows the actions that several records tell of, what joined these, and how the
+/// action ended by all of them. Exit code: 0, or 2 if FILE can't be read.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Captured export requests
+    /// Captured export requests, or a chain
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Tenants' names and what records say, as this configuration has it
@@ -47,6 +54,9 @@ impl Args {
             Ok(config) => config,
             Err(error) => return refuse(error.to_string()),
         };
+        if explain_chain::is_one(&self.file) {
+            return output::finish(explain_chain::show(&self.file).map(|()| output::OK));
+        }
         let requests = match capture::read(&self.file) {
             Ok(requests) => requests,
             Err(why) => return refuse(format!("{}: {why}", self.file.display())),
@@ -55,7 +65,8 @@ impl Args {
             preview: Preview::new(config.tenant, Builder::new(config.records.hash_only)),
             redactor: Redactor::new(),
             spans: 0,
-            sealed: HashSet::new(),
+            sealed: HashMap::new(),
+            actions: Actions::default(),
         };
         for request in &requests {
             match shown.request(request) {
@@ -72,8 +83,9 @@ struct Shown {
     preview: Preview,
     redactor: Redactor,
     spans: usize,
-    /// The records of all drafts so far, as if they were sealed into new chains.
-    sealed: HashSet<RecordId>,
+    /// The lines of all drafts so far, as if they were sealed into one new chain.
+    sealed: HashMap<RecordId, Vec<u8>>,
+    actions: Actions,
 }
 
 /// Records by the trace and span id that they came from.
@@ -82,10 +94,11 @@ type Records = HashMap<(String, String), Vec<Value>>;
 impl Shown {
     /// Prints what becomes of one request. The inner error is the request's fault.
     fn request(&mut self, request: &Request) -> io::Result<Result<(), String>> {
-        let drafts = match self.preview.drafts(request.signal, request.json, request.body.clone()) {
+        let mut drafts = match self.preview.drafts(request.signal, request.json, request.body.clone()) {
             Ok(drafts) => drafts,
             Err(why) => return Ok(Err(why)),
         };
+        arrange(&mut drafts);
         let mut records = Records::new();
         for draft in &drafts {
             let record = self.record(draft);
@@ -105,7 +118,6 @@ impl Shown {
             Ok(traces) => traces,
             Err(error) => return Ok(Err(error.to_string())),
         };
-        let mut events = Vec::new();
         for group in &traces.resource_spans {
             let resource = Resource::new(&group.resource);
             for scope in &group.scopes {
@@ -121,7 +133,6 @@ impl Shown {
                     let sealed =
                         records.get_mut(&key).and_then(|list| (!list.is_empty()).then(|| list.remove(0)));
                     self.span(&told, span, sealed.as_ref())?;
-                    events.extend(told.event);
                 }
             }
         }
@@ -129,7 +140,7 @@ impl Shown {
             let why = traces.rejected.first_reason.unwrap_or_default();
             line(format_args!("rejected: {}; the first: {why}", traces.rejected.items))?;
         }
-        totals(&count(&events.iter().filter_map(Item::of).collect::<Vec<_>>())).map(Ok)
+        totals(&self.actions).map(Ok)
     }
 
     fn span(&self, told: &Explanation<'_>, span: &Span<'_>, sealed: Option<&Value>) -> io::Result<()> {
@@ -219,17 +230,23 @@ impl Shown {
     }
 
     /// The record of a draft, without what only its place in a chain gives it. A parent is named where it
-    /// was shown before, as only earlier records are.
+    /// was shown before, as only earlier records are; and so is the action that it corroborates.
     fn record(&mut self, draft: &Draft) -> Value {
         let mut line = Vec::new();
         let ts = time::rfc3339(0);
-        if draft.parent().is_none_or(|parent| self.sealed.contains(&parent)) {
+        let first = draft.call().and_then(Call::first).and_then(|(first, reason)| {
+            let action = SealedCall::read(self.sealed.get(&first)?, draft.tenant())?;
+            Some(draft.in_role(&Role::beside(&action, reason)))
+        });
+        let draft = first.as_ref().unwrap_or(draft);
+        if draft.parent().is_none_or(|parent| self.sealed.contains_key(&parent)) {
             draft.seal(&GENESIS, &ts, &mut line);
         } else {
             draft.seal_without_parent(&GENESIS, &ts, &mut line);
         }
-        self.sealed.insert(draft.id());
+        self.actions.push(&line);
         let mut record: Value = serde_json::from_slice(&line).unwrap_or_default();
+        self.sealed.insert(draft.id(), line);
         if let Some(fields) = record.as_object_mut() {
             fields.remove("integrity");
             fields.remove("ts");
@@ -243,22 +260,27 @@ fn pretty(record: &Value) -> io::Result<()> {
     text.lines().try_for_each(|text| line(format_args!("    {text}")))
 }
 
-/// How many calls the spans tell of, each counted once.
-fn totals(counted: &[Counted]) -> io::Result<()> {
-    let many = |wanted: Counted| counted.iter().filter(|one| **one == wanted).count();
+/// How many calls are told of, each counted once.
+pub(super) fn totals(actions: &Actions) -> io::Result<()> {
+    let calls = || actions.actions().iter().filter(|action| action.is_call);
     let told: Vec<String> = [
-        (Kind::Generate, "model calls"),
-        (Kind::Embed, "embeddings"),
-        (Kind::Tool, "tool calls"),
-        (Kind::Retrieve, "retrievals"),
+        ("model.generate", "model calls"),
+        ("model.embed", "embeddings"),
+        ("", "tool calls"),
+        ("retrieve:", "retrievals"),
     ]
     .into_iter()
-    .map(|(kind, name)| {
-        let failed = many(Counted::Failed(kind));
-        format!("{} {name} ({failed} failed)", many(Counted::Ok(kind)) + failed)
+    .map(|(tool, name)| {
+        let others =
+            |action: &Action| !["model.", "retrieve:"].iter().any(|other| action.tool.starts_with(other));
+        let of_it: Vec<_> = calls()
+            .filter(|action| action.tool.starts_with(tool) && (!tool.is_empty() || others(action)))
+            .collect();
+        let failed = of_it.iter().filter(|action| action.end.failed()).count();
+        format!("{} {name} ({failed} failed)", of_it.len())
     })
     .collect();
-    let again = counted.iter().filter(|one| matches!(one, Counted::With(_))).count();
+    let again: usize = calls().map(|action| action.accounts.len()).sum();
     line(format_args!(
         "in all: {}; {again} records tell of a call that another one tells of",
         told.join(", ")

@@ -4,6 +4,7 @@ mod capture;
 mod demo;
 mod demo_client;
 mod explain;
+mod explain_chain;
 mod hash;
 mod import;
 mod import_view;

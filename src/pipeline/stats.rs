@@ -5,6 +5,7 @@ use super::meter::{Counters, Gauge, Histogram};
 use super::refusal::Refusal;
 use halod_chain::reader::Unread;
 use halod_chain::setaside::Asides;
+use halod_record::call::Reason;
 use halod_record::notice;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
@@ -42,6 +43,9 @@ pub struct Stats {
     /// In the order of [`notice::KINDS`].
     notices: [Counter; notice::KINDS.len()],
     notice_kinds: Counters,
+    /// In the order of [`Reason::ALL`].
+    joined: [Counter; Reason::ALL.len()],
+    join_reasons: Counters,
     pub sync: Histogram,
     /// The most recently sealed chains, at most [`REPORTED_HEADS`].
     pub heads: Mutex<Vec<HeadAge>>,
@@ -70,7 +74,8 @@ pub struct HeadAge {
 
 impl Default for Stats {
     fn default() -> Self {
-        let (refusals, notice_kinds) = (Counters::default(), Counters::default());
+        let (refusals, notice_kinds, join_reasons) =
+            (Counters::default(), Counters::default(), Counters::default());
         Self {
             sealed: Counter::default(),
             duplicate: Counter::default(),
@@ -88,6 +93,8 @@ impl Default for Stats {
             refusals,
             notices: notice::KINDS.map(|kind| notice_kinds.get_or_create_owned(&vec![("kind", kind)])),
             notice_kinds,
+            joined: Reason::ALL.map(|by| join_reasons.get_or_create_owned(&vec![("reason", by.name())])),
+            join_reasons,
             sync: Histogram::new(&SYNC_BUCKETS_US),
             heads: Mutex::default(),
             chains: Gauge::default(),
@@ -152,6 +159,14 @@ impl Stats {
         }
     }
 
+    /// Counts an account that was sealed as a corroboration.
+    pub fn joined(&self, reason: Reason) {
+        let at = Reason::ALL.iter().position(|known| *known == reason);
+        if let Some(counter) = at.and_then(|at| self.joined.get(at)) {
+            counter.inc();
+        }
+    }
+
     fn register_chains(&self, registry: &mut Registry) {
         registry.register(
             "halod_chains_unread",
@@ -190,6 +205,8 @@ impl Stats {
             metered: _,
             refusals,
             notice_kinds,
+            join_reasons,
+            joined: _,
             poisoned: _,
             stopping: _,
             disk_low: _,
@@ -217,6 +234,11 @@ impl Stats {
             "halod_records_conflict",
             "Sealed records that contradict an earlier record of the same origin",
             conflict.clone(),
+        );
+        registry.register(
+            "halod_corroborations",
+            "Records that are further accounts of a call whose action was sealed before, by what joined them",
+            join_reasons.clone(),
         );
         registry.register(
             "halod_notices",

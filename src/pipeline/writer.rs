@@ -350,6 +350,7 @@ impl Writer {
             self.stats.sync.observe(took);
         }
         committed.notices.iter().for_each(|kind| self.stats.notice(kind));
+        committed.joined.iter().for_each(|reason| self.stats.joined(*reason));
         self.stats.chains.set(self.store.chain_count() as u64);
         let sealed_at = clock::now();
         let mut heads = self.stats.heads.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

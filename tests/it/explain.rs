@@ -1,6 +1,6 @@
 //! `halod explain`: what is shown is what is sealed.
 
-use crate::support::chains::of_tenant;
+use crate::support::chains::{files, of_tenant};
 use crate::support::halod::{Halod, halod};
 use crate::support::{root, spans};
 use serde_json::Value;
@@ -90,4 +90,24 @@ fn what_is_no_capture_is_told_with_its_place() {
     }
     let (code, said) = explain(&dir.path().join("missing"));
     assert!(code == 2 && said.contains("can't be read"), "{code} {said}");
+}
+
+#[test]
+fn a_chain_is_explained_by_what_joined_its_records() {
+    let dir = tempfile::tempdir().unwrap();
+    let halod = Halod::start(dir.path());
+    let body = std::fs::read(root().join("tests/corpus/litellm-otel/003-post_v1_traces.pb")).unwrap();
+    let answer = halod.connect().post("/v1/traces", &[("content-type", "application/x-protobuf")], &body);
+    assert_eq!(answer.unwrap().status, 200);
+    assert!(halod.metric("halod_corroborations_total", "reason=\"response_id\"") > 0);
+    assert!(halod.terminate().success());
+    let (code, shown) = explain(&files(dir.path())[0]);
+    assert_eq!(code, 0, "{shown}");
+    let joined =
+        shown.lines().filter(|line| line.contains("corroborates:model.generate  ok  joined by")).count();
+    assert_eq!(joined, 5, "{shown}");
+    assert!(
+        shown.contains("in all: 7 model calls (2 failed), 1 embeddings (0 failed), 0 tool calls"),
+        "{shown}"
+    );
 }

@@ -40,8 +40,8 @@ fn environment(door: SocketAddr) -> [(&'static str, String); 7] {
 /// for them.
 fn check(dir: &Path, did: &Counts, said: &Value) -> Vec<Value> {
     let mut records = of_tenant(dir, Some(TENANT));
-    // Its OpenTelemetry callback has a second span of each call that came off, of no convention.
-    records.retain(|record| record["action"]["tool"] != "raw_gen_ai_request");
+    // Its OpenTelemetry callback has a second span of each call that came off.
+    records.retain(|record| record["action"]["type"] != "agent_message");
     assert_eq!(&counted(&records), did, "{}", told(&records));
     assert_eq!(files(dir).len(), 1, "all of it is one tenant's");
     for secret in said["secrets"].as_array().unwrap() {

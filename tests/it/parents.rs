@@ -41,14 +41,18 @@ fn id(number: u64) -> Vec<u8> {
 fn body(trace: &[Told], numbers: &[u64]) -> Vec<u8> {
     let span = |number: &u64| {
         let told = trace[*number as usize - 1];
-        let operation = attribute("gen_ai.operation.name", text("chat"));
+        // Each of a tool of its own: none is another's account.
+        let attributes = [
+            attribute("gen_ai.operation.name", text("execute_tool")),
+            attribute("gen_ai.tool.name", text(&format!("tool-{number}"))),
+        ];
         Span {
             trace_id: vec![0xd4; 16],
             span_id: id(*number),
             parent_span_id: if told.parent == 0 { Vec::new() } else { id(told.parent) },
             name: "a span".into(),
             start_time_unix_nano: 1_760_000_000_000_000_000 + told.start,
-            attributes: told.recorded.then_some(operation).into_iter().collect(),
+            attributes: told.recorded.then_some(attributes).into_iter().flatten().collect(),
             ..Span::default()
         }
     };

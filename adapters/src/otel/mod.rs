@@ -126,6 +126,26 @@ fn event_of<'a>(
     })
 }
 
+/// Whose a span is, by its own words and its resource's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Whose<'a> {
+    pub session: Option<Cow<'a, str>>,
+    pub principal: Option<Cow<'a, str>>,
+    /// What its dialect calls a tenant.
+    pub tenant: Option<Cow<'a, str>>,
+}
+
+/// The same that the event of a span says of whose it is, also of a span that tells of no action.
+#[must_use]
+pub fn whose<'a>(resource: &Resource<'a>, scope: &str, span: &'a Span<'a>) -> Whose<'a> {
+    let found = Found::of_span(scope, span);
+    Whose {
+        session: session(&found).or_else(|| resource.session.clone()),
+        principal: principal(&found).or_else(|| resource.principal.clone()),
+        tenant: tenant(&found).or_else(|| resource.tenant.clone()),
+    }
+}
+
 /// What else a record says of a span: of a step of the sender's own what it is called, the ids by which
 /// others name the same call, and what was told under names that no table maps.
 fn facts<'a>(

@@ -11,6 +11,7 @@
 pub mod file;
 mod grpc;
 mod http;
+mod inherit;
 pub mod join;
 mod logs;
 mod parents;

@@ -116,6 +116,19 @@ impl Parents {
         }
     }
 
+    /// The place of the first account of a span, and that of the span around it, if that is in the request.
+    pub(super) fn place(&self, at: usize) -> (usize, Option<usize>) {
+        if !self.related {
+            return (at, None);
+        }
+        (self.account[at], self.parent[at].filter(|parent| *parent != self.account[at]))
+    }
+
+    /// Whether any span has a parent.
+    pub(super) fn are_there(&self) -> bool {
+        self.related
+    }
+
     /// The nearest ancestor of the span at a place that is recorded in this request or is not in it.
     fn ancestor(&mut self, at: usize) -> Option<SpanKey> {
         let stated = self.spans[at].parent()?;

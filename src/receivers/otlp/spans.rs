@@ -1,6 +1,7 @@
 //! A traces request's spans as drafts.
 
 use super::OtlpState;
+use super::inherit::Inheritance;
 use super::parents::{self, Parents, SpanIds};
 use super::read::Content;
 use super::turns::SpanTurn;
@@ -60,7 +61,9 @@ impl Content {
             }
         }
         let mut parents = Parents::new(ids);
+        let mut inheritance = Inheritance::new(if parents.are_there() { count } else { 0 })?;
         for at in parents.order() {
+            inheritance.charge()?;
             let _item = charge::passing();
             let (place, number) = places[at];
             let (group, scope, filtered) = &mut scopes[place];
@@ -68,7 +71,8 @@ impl Content {
             let turn = &scope.spans[number];
             request.make_room(turn.weight())?;
             let span = turn.span()?;
-            let placed = placed((&scope.scope_name, &span), group, state, request);
+            let around = Around { inheritance: &mut inheritance, place: parents.place(at) };
+            let placed = placed((&scope.scope_name, &span), group, state, around, request);
             *filtered += request.counted().filtered - before;
             parents.tell(at, placed.is_some());
             let Some((event, tenant)) = placed else { continue };
@@ -83,23 +87,36 @@ impl Content {
     }
 }
 
+/// What is said around a span.
+struct Around<'i> {
+    inheritance: &'i mut Inheritance,
+    place: (usize, Option<usize>),
+}
+
 /// What a span tells and whose it is; otherwise it is counted as filtered or misplaced.
 fn placed<'a>(
     (scope, span): (&'a str, &'a Span<'a>),
     under: &Group<'a>,
     state: &OtlpState,
+    around: Around<'_>,
     request: &mut RequestBuilder,
 ) -> Option<(Event<'a>, Tenant)> {
-    let Some(mut event) = otel::event(&under.resource, scope, span) else {
-        request.filter(1);
-        return None;
-    };
     let own = match &under.claim {
         Some(_) => None,
         None => otel::tenant_claim(&state.tenant.attributes, &span.attributes),
     };
     let stated = under.claim.as_deref().or(own.as_deref());
-    match request.tenants.place_and_tell(stated, event.tenant.as_deref()) {
+    let Around { inheritance, place } = around;
+    let Some(mut event) = otel::event(&under.resource, scope, span) else {
+        request.filter(1);
+        inheritance.of_span(place, (&under.resource, scope, span), stated);
+        return None;
+    };
+    let said = inheritance.of_event(place, &mut event, stated);
+    let said = said.as_deref();
+    let stated = stated.or_else(|| said?.stated.as_deref());
+    let dialect = event.tenant.as_deref().or_else(|| said?.dialect.as_deref());
+    match request.tenants.place_and_tell(stated, dialect) {
         Ok((tenant, claim)) => {
             event.facts.extend(claim.map(|claim| (CLAIMED, Fact::Label(claim.into()))));
             if !scope.is_empty() {
