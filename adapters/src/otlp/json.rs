@@ -169,6 +169,11 @@ fn items<'a, T>(
                 *r = start;
                 r.skip()?;
             }
+            Err(Fault::Body(error @ DecodeError::TooDeep { .. })) => {
+                rejected.add(|| format!("{}: {error}", place(seen)));
+                *r = start;
+                r.skip()?;
+            }
             Err(body) => return Err(body),
         }
         seen += 1;
