@@ -112,9 +112,16 @@ fn outer<'a>(
             Err(DecodeError::Field { path, problem })
         }
         (Ok(()), Some(found)) if !present => Err(DecodeError::WrongSignal { expected: signal, found }),
+        // Members that are not known are ignored; but where there are no others, none of the body was read.
+        (Ok(()), None) if !present && r.has_other_members(&FIELDS.map(|(name, _)| name)) => {
+            Err(DecodeError::Field { path: "the body".to_owned(), problem: NOT_OTLP })
+        }
         (Ok(()), _) => Ok(()),
     }
 }
+
+const NOT_OTLP: &str =
+    "has no member of an OTLP request (resourceSpans, resourceLogs or resourceMetrics, so spelt)";
 
 fn resource_spans<'a>(
     r: &mut Reader<'a>,

@@ -373,6 +373,23 @@ fn strings_are_unescaped() {
 }
 
 #[test]
+fn a_body_of_which_nothing_is_read_is_refused() {
+    for legal in ["{}", " {\n} ", r#"{"resourceSpans":null}"#, r#"{"x":1,"resourceSpans":[]}"#] {
+        assert_eq!(traces(legal.as_bytes()), Ok(Traces::default()), "{legal}");
+    }
+    for other in [
+        r#"{"timestamp":1795400000,"body":"refund issued"}"#,
+        r#"{"resource_spans":[{"scope_spans":[]}]}"#,
+        r#"{"ResourceSpans":[]}"#,
+    ] {
+        for error in [traces(other.as_bytes()).map(drop), super::logs(other.as_bytes()).map(drop)] {
+            let error = error.unwrap_err();
+            assert!(error.to_string().starts_with("the body: has no member of an OTLP request"), "{error}");
+        }
+    }
+}
+
+#[test]
 fn h12_a_request_of_another_signal_is_told_apart() {
     let logs = r#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":"x"}},{}]}]}]}"#;
     let metrics = r#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"m","sum":{"dataPoints":[{},{}]}},{"gauge":{"dataPoints":[{}]}}]}]}]}"#;
