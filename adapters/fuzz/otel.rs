@@ -15,15 +15,16 @@ fn records(logs: &Logs<'_>) -> usize {
     logs.resource_logs.iter().flat_map(|resource| &resource.scopes).map(|scope| scope.records.len()).sum()
 }
 
-/// A message that decodes also passes the check of its shape, which counts as many items in it.
+/// A message that decodes and passes the check of its shape, which is stricter about texts and items, has as
+/// many items in it as the check counts.
 pub(crate) fn otlp_protobuf(data: &[u8]) {
     if let Ok(traces) = protobuf::traces(data) {
         let all = spans(&traces) + traces.rejected.items as usize;
-        assert_eq!(protobuf::skeleton(data, Signal::Traces), Ok(all));
+        assert!(!protobuf::skeleton(data, Signal::Traces).is_ok_and(|count| count != all));
     }
     if let Ok(logs) = protobuf::logs(data) {
         let all = records(&logs) + logs.rejected.items as usize;
-        assert_eq!(protobuf::skeleton(data, Signal::Logs), Ok(all));
+        assert!(!protobuf::skeleton(data, Signal::Logs).is_ok_and(|count| count != all));
     }
     for signal in SIGNALS {
         let _ = black_box(protobuf::skeleton(data, signal));

@@ -210,17 +210,17 @@ fn message<'a>(
             }
             Str => {
                 spend(left, 1)?;
-                let text = reader.string()?;
+                let text = reader.utf8()?;
                 if !text.is_empty() {
                     charge::push(&mut entries, (Text::from(*name), Json::str(text)))?;
                 }
             }
             Texts => {
                 spend(left, 1)?;
-                append(&mut entries, &mut parts, name, Json::str(reader.string()?))?;
+                append(&mut entries, &mut parts, name, Json::str(reader.utf8()?))?;
             }
             Value | Members => {
-                let text = reader.string()?;
+                let text = reader.utf8()?;
                 // A JSON text counts as many elements as it may have.
                 spend(left, values_in(text))?;
                 match (parse(text), kind) {

@@ -81,6 +81,14 @@ fn by_total(
     }
 }
 
+/// How the parts are counted in buckets that are documented to exclude each other (Langfuse's): beside, unless
+/// the total shows that the sender does otherwise, since it is the sum of all buckets.
+pub(crate) fn of_buckets(usage: &Usage<'_>) -> Parts {
+    let told = |count: Option<i64>| count.unwrap_or(0);
+    let sum = told(usage.input_tokens).saturating_add(told(usage.output_tokens));
+    if usage.total_tokens == Some(sum) { Parts::Within } else { Parts::Beside }
+}
+
 /// How the parts of an object with both are counted: OpenAI's has `prompt_tokens` or details within, and
 /// Anthropic's counts of the cache stand beside `input_tokens`.
 pub(crate) fn of_schema(has: impl Fn(&str) -> bool) -> Parts {

@@ -128,8 +128,8 @@ impl TenantResolver {
         let last = &mut self.last;
         match (&self.claim, stated) {
             (HeaderClaim::Assigned(tenant) | HeaderClaim::Keyed(tenant), _) => Ok(tenant.clone()),
-            (_, Some(id)) => checked(last, id),
-            (HeaderClaim::Absent, None) => dialect.map_or(Ok(Tenant::Local), |id| checked(last, id)),
+            (_, Some(id)) => told(last, id),
+            (HeaderClaim::Absent, None) => dialect.map_or(Ok(Tenant::Local), |id| told(last, id)),
             (HeaderClaim::Tenant(id), None) => checked(last, id),
             (HeaderClaim::Unreadable, None) => Err(TenantError::NotText),
         }
@@ -155,6 +155,11 @@ impl TenantResolver {
     }
 }
 
+/// The tenant that telemetry names. Where a character of the name was damaged, other names would become the same.
+fn told(last: &mut Option<Tenant>, id: &str) -> Result<Tenant, TenantError> {
+    if id.contains(char::REPLACEMENT_CHARACTER) { Err(TenantError::Damaged) } else { checked(last, id) }
+}
+
 /// The tenant with this id, which is `last` if that has it.
 fn checked(last: &mut Option<Tenant>, id: &str) -> Result<Tenant, TenantError> {
     match last {
@@ -170,6 +175,8 @@ pub enum TenantError {
     BadId(#[from] BadTenantId),
     #[error("the tenant id in the request's headers is not UTF-8")]
     NotText,
+    #[error("the tenant id holds a damaged character (U+FFFD), so it can't be told from others")]
+    Damaged,
 }
 
 impl Default for TenantRule {

@@ -28,7 +28,7 @@ pub(super) fn event<'a>(
     let label = |key, value: Option<Cow<'a, str>>| value.map(|value| (key, Fact::Label(value)));
     facts.push(("file", Fact::Label(Cow::Borrowed(place.file))));
     facts.push(("offset", Fact::Number(place.offset)));
-    facts.extend(number("http_status", row.status.map(u64::from)));
+    facts.extend(number("http_status", row.status.or(row.loose_status).map(u64::from)));
     facts.extend(label("method", method));
     facts.extend(target.shown.map(|path| ("path", Fact::Label(path))));
     facts.extend(target.host.map(|host| ("host", Fact::Address(host))));
@@ -128,15 +128,17 @@ fn input<'a>(row: &Row<'a>, target: &Target<'a>, model: Option<&str>, tool: &str
 /// Refused is what was answered for want of permission: 401, 403, 407. 429 is not: the gateway was asked
 /// too often, not by the wrong one, and the same request is answered later.
 fn outcome<'a>(row: &Row<'a>) -> Outcome<'a> {
-    let code = row.status;
+    let code = row.status.or(row.loose_status);
     let failed = code.is_some_and(|code| code >= 400 || code == 0);
     let status = match code {
         _ if row.denied => Status::Denied,
         Some(401 | 403 | 407) => Status::Denied,
         _ if failed || row.error.is_some() || row.aborted.is_some() => Status::Error,
+        // Something was said of how it ended, but not what.
+        None if row.unclear_status => Status::Unknown,
         _ => Status::Ok,
     };
-    let ok = status == Status::Ok;
+    let ok = !status.failed();
     let error_type = row.error_type.clone().filter(|_| !ok).or_else(|| match code {
         // 460 is that of AWS.
         Some(0 | 460 | 499) => Some(Cow::Borrowed("client_closed_request")),

@@ -16,6 +16,8 @@ pub(super) enum Field {
     Url,
     Host,
     Status,
+    /// A status under a name that others use for codes of their own.
+    LooseStatus,
     Tool,
     Model,
     Provider,
@@ -59,9 +61,9 @@ pub(super) const MICRO: u64 = 1_000;
 
 use Field::{
     BytesIn, BytesOut, Cached, CallId, Client, Duration, Ended, Error, ErrorType, Flags, ForwardedFor,
-    Gateway, Host, InputTokens, Latency, Method, Model, OutputTokens, Path, Principal, Provider, Query,
-    Request, RequestId, Session, SpanId, Started, Status, Tenant, Tool, TotalTokens, TraceId, Traceparent,
-    Upstream, UpstreamStatus, Url, UserAgent, XRequestId,
+    Gateway, Host, InputTokens, Latency, LooseStatus, Method, Model, OutputTokens, Path, Principal, Provider,
+    Query, Request, RequestId, Session, SpanId, Started, Status, Tenant, Tool, TotalTokens, TraceId,
+    Traceparent, Upstream, UpstreamStatus, Url, UserAgent, XRequestId,
 };
 
 /// The names for a `regex` format's groups and a `json` format's map.
@@ -123,7 +125,7 @@ pub(super) fn named(name: &str) -> Option<Field> {
 /// What a key in an access log of an operator's own making most likely stands for, beside the names above:
 /// names of nginx's variables, Envoy's operators, and what is usual.
 #[rustfmt::skip]
-const USUAL: [(&str, Field); 169] = [
+const USUAL: [(&str, Field); 178] = [
     ("request_method", Method), ("http_method", Method), ("verb", Method), ("req_method", Method),
     ("http_request_method", Method),
     ("uri", Path), ("request_uri", Path), ("request_path", Path), ("uri_path", Path), ("http_uri", Path),
@@ -137,7 +139,9 @@ const USUAL: [(&str, Field); 169] = [
     ("request_host", Host), ("x_forwarded_host", Host),
     ("status_code", Status), ("response_code", Status), ("http_status", Status),
     ("response_status", Status), ("http_status_code", Status), ("http_response_status_code", Status),
-    ("response_status_code", Status),
+    ("response_status_code", Status), ("statuscode", Status), ("httpstatus", Status),
+    ("httpstatuscode", Status), ("responsestatus", Status), ("responsecode", Status),
+    ("sc_status", Status), ("final_status", Status), ("code", LooseStatus), ("http_code", LooseStatus),
     ("gen_ai_request_model", Model), ("llm_model", Model), ("ai_model", Model), ("x_model", Model),
     ("model_name", Model), ("http_x_model", Model),
     ("gen_ai_provider_name", Provider), ("llm_provider", Provider), ("ai_org", Provider),

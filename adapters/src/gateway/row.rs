@@ -45,6 +45,9 @@ pub(super) struct Row<'a> {
     pub(super) facts: Vec<(&'static str, Cow<'a, str>)>,
     /// A number that is no HTTP status was logged as one.
     pub(super) bad_status: bool,
+    /// A status was logged in words that are not understood.
+    pub(super) unclear_status: bool,
+    pub(super) loose_status: Option<u16>,
     /// The gateway could make nothing of what was sent: `<BADREQ>`, a TLS handshake on a plain port.
     pub(super) malformed: bool,
     /// The connection ended before the answer did.
@@ -131,6 +134,7 @@ impl<'a> Row<'a> {
                 }
             }
             Field::Status => self.status(&value),
+            Field::LooseStatus => self.loose_status(&value),
             Field::Started => finer(&mut self.started, value.time()),
             Field::Ended => finer(&mut self.ended, value.time()),
             Field::Duration(unit) => first(&mut self.duration, || value.nanos(unit)),
@@ -195,7 +199,7 @@ impl<'a> Row<'a> {
                 text if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) => {
                     Some(number::whole(text).unwrap_or(u64::MAX))
                 }
-                _ => None,
+                text => answered(text),
             },
             Value::Whole(-1) => Some(0),
             Value::Whole(code) => Some(u64::try_from(*code).unwrap_or(u64::MAX)),
@@ -205,9 +209,20 @@ impl<'a> Row<'a> {
         match code.map(u16::try_from) {
             Some(Ok(code @ (0 | 100..=999))) => self.status = Some(code),
             Some(_) => self.bad_status = true,
-            None => {}
+            None => self.unclear_status = true,
         }
         self.status_is_text = matches!(value, Value::Text(_));
+    }
+
+    /// A status under a name that others use for other codes.
+    fn loose_status(&mut self, value: &Value<'a>) {
+        let told = match value {
+            Value::Text(text) => number::whole(text),
+            Value::Whole(code) => u64::try_from(*code).ok(),
+            _ => None,
+        };
+        let code = told.and_then(|code| u16::try_from(code).ok()).filter(|code| (100..=599).contains(code));
+        self.loose_status = self.loose_status.or(code);
     }
 
     /// A request's first line: method, target, protocol.
@@ -275,6 +290,8 @@ impl<'a> Row<'a> {
             total_tokens: self.total_tokens,
             cached: self.cached,
             bad_status: self.bad_status,
+            unclear_status: self.unclear_status,
+            loose_status: self.loose_status,
             malformed: self.malformed,
             aborted: self.aborted,
             denied: self.denied,
@@ -282,6 +299,14 @@ impl<'a> Row<'a> {
             damaged: self.damaged,
         }
     }
+}
+
+/// The code in what is more than one: that of the last of several upstreams (`502, 200`), or with the reason
+/// behind it (`502 Bad Gateway`).
+fn answered(text: &str) -> Option<u64> {
+    let last = text.rsplit([',', ':']).map(str::trim).find(|part| !matches!(*part, "" | "-"))?;
+    let code = last.split(' ').next().unwrap_or(last);
+    if code.len() == 3 { number::whole(code) } else { None }
 }
 
 /// What a field that only goes into `data` is called there.

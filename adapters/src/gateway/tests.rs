@@ -225,3 +225,31 @@ proptest! {
         prop_assert_eq!(object(&path), object(&escaped));
     }
 }
+
+#[test]
+fn a_status_that_is_not_understood_never_says_ok() {
+    let said = |status: &str| {
+        let line =
+            format!(r#"{{"time":"2026-11-29T10:00:00Z","method":"POST","uri":"/v1/messages",{status}}}"#);
+        let event = event(Format::Json.into(), &line);
+        (event.outcome.status, fact(&event, "http_status"))
+    };
+    let code = |code: &str| Some(code.to_owned());
+    for (told, status, number) in [
+        (r#""statusCode":502"#, Status::Error, code("502")),
+        (r#""sc_status":"502""#, Status::Error, code("502")),
+        (r#""responseCode":"403""#, Status::Denied, code("403")),
+        (r#""code":502"#, Status::Error, code("502")),
+        (r#""code":1001,"status":200"#, Status::Ok, code("200")),
+        (r#""status":"502, 502""#, Status::Error, code("502")),
+        (r#""status":"502, 200""#, Status::Ok, code("200")),
+        (r#""status":"504 : 503""#, Status::Error, code("503")),
+        (r#""status":"502 Bad Gateway""#, Status::Error, code("502")),
+        (r#""status":"up""#, Status::Unknown, None),
+        (r#""status":"5xx""#, Status::Unknown, None),
+        (r#""status":true"#, Status::Unknown, None),
+        (r#""status":"200""#, Status::Ok, code("200")),
+    ] {
+        assert_eq!(said(told), (status, number), "{told}");
+    }
+}

@@ -135,3 +135,56 @@ fn scores_judge_what_they_name() {
     assert_eq!(anonymous(1), anonymous(1));
     assert_ne!(anonymous(1), anonymous(2));
 }
+
+#[test]
+fn counts_are_of_tokens_with_their_parts_within() {
+    let told = |usage: &str| {
+        read(&format!(r#"{{"type":"generation-create","body":{{"id":"o","model":"m",{usage}}}}}"#)).event()
+    };
+    for (usage, input, output) in [
+        (r#""usage":{"input":40,"output":9,"unit":"TOKENS"}"#, Some(40), Some(9)),
+        (r#""usage":{"promptTokens":40,"completionTokens":9}"#, Some(40), Some(9)),
+        (
+            r#""usageDetails":{"input":86,"output":5,"input_cached_tokens":14,"output_reasoning_tokens":2}"#,
+            Some(100),
+            Some(7),
+        ),
+        (
+            r#""usageDetails":{"input":86,"output":5,"cache_read_input_tokens":10,"cache_creation_input_tokens":4}"#,
+            Some(100),
+            Some(5),
+        ),
+        (
+            r#""usageDetails":{"prompt_tokens":100,"completion_tokens":7,"prompt_tokens_details":{"cached_tokens":14}}"#,
+            Some(100),
+            Some(7),
+        ),
+        // The same in both forms, as its SDKs send it.
+        (
+            r#""usage":{"input":100,"output":7},"usageDetails":{"prompt_tokens":100,"completion_tokens":7,"prompt_tokens_details":{"cached_tokens":14}}"#,
+            Some(100),
+            Some(7),
+        ),
+        // A total shows that a sender does otherwise.
+        (
+            r#""usageDetails":{"input":100,"output":7,"input_cached_tokens":14,"total":107}"#,
+            Some(100),
+            Some(7),
+        ),
+        (r#""usage":{"input":1200,"output":300,"unit":"CHARACTERS"}"#, None, None),
+        (r#""usage":{"input":5000,"unit":"MILLISECONDS"}"#, None, None),
+        (r#""usage":{"input":3,"total":3,"unit":"IMAGES"}"#, None, None),
+    ] {
+        let counted = told(usage).usage;
+        assert_eq!((counted.input_tokens, counted.output_tokens), (input, output), "{usage}");
+    }
+    let other = told(r#""usage":{"input":1200,"output":300,"unit":"CHARACTERS"}"#).facts;
+    assert!(other.contains(&("usage_input", Fact::Number(1200))));
+    assert!(other.contains(&("usage_unit", Fact::Label("CHARACTERS".into()))));
+    let around =
+        read(r#"{"type":"span-create","body":{"id":"o","name":"x","usage":{"input":7,"output":2}}}"#).event();
+    assert_eq!(
+        (around.usage.input_tokens, around.facts.contains(&("sum_input_tokens", Fact::Number(7)))),
+        (None, true)
+    );
+}

@@ -2,7 +2,7 @@
 
 use super::read::{Body, Form};
 use crate::fields::{count, text};
-use crate::tokens::{Parts, inclusive};
+use crate::tokens::{Parts, inclusive, of_buckets};
 use halod_record::event::{Fact, Usage};
 use halod_record::fragment::Fragment;
 use halod_record::json::Json;
@@ -79,9 +79,10 @@ impl<'a> Body<'a> {
             names.iter().skip(1).any(|name| details.is_some_and(|of| of.get(name).is_some()))
         };
         let parts = |own: &str, names: &[&str]| {
-            if bucket(own) && !provider(names) { Parts::Beside } else { Parts::Within }
+            if bucket(own) && !provider(names) { of_buckets(&usage) } else { Parts::Within }
         };
-        let (usage, unclear) = inclusive(usage, parts("input", &INPUT), parts("output", &OUTPUT));
+        let (input, output) = (parts("input", &INPUT), parts("output", &OUTPUT));
+        let (usage, unclear) = inclusive(usage, input, output);
         fragment.usage = usage;
         fragment.facts.extend(unclear);
     }

@@ -249,6 +249,7 @@ fn call_id<'a>(run: &'a Json<'a>, kind: Option<Kind>) -> Option<Cow<'a, str>> {
             &["outputs", "output", "tool_call_id"],
             &["outputs", "output", "kwargs", "tool_call_id"],
             &["outputs", "tool_call_id"],
+            &["outputs", "kwargs", "tool_call_id"],
         ],
     )
 }
@@ -272,7 +273,17 @@ fn input<'a>(run: &'a Json<'a>, kind: Option<Kind>) -> Content<'a> {
 fn result<'a>(run: &'a Json<'a>, kind: Option<Kind>) -> Content<'a> {
     let Some(outputs) = disclosed(run.get("outputs")) else { return Content::Undisclosed };
     let inner = only(outputs, "output").filter(|_| kind == Some(Kind::Tool));
-    Content::Value(inner.unwrap_or(outputs).clone())
+    let told = inner.unwrap_or(outputs);
+    // What JavaScript's tools return is an object of a class, told as its constructor was called.
+    let made = if kind == Some(Kind::Tool) { constructed(told) } else { None };
+    Content::Value(made.unwrap_or(told).clone())
+}
+
+/// The members of an object that LangChain's serialisation tells of:
+/// `{"lc": 1, "type": "constructor", "id": [...], "kwargs": {...}}`.
+fn constructed<'j, 'a>(value: &'j Json<'a>) -> Option<&'j Json<'a>> {
+    let is = value.get("lc").is_some() && value.get("type").and_then(Json::as_str) == Some("constructor");
+    if is { value.get("kwargs") } else { None }
 }
 
 /// The member `key` of an object that has no other.

@@ -95,6 +95,7 @@ fn response_id<'a>(run: &'a Json<'a>) -> Option<Cow<'a, str>> {
             let outputs = run.get("outputs")?;
             let answer =
                 ["choices", "stop_reason", "output_text"].iter().any(|key| outputs.get(key).is_some());
+            let answer = answer || outputs.get("object").and_then(Json::as_str) == Some("response");
             if answer { outputs.get("id").and_then(word) } else { None }
         },
     )

@@ -138,3 +138,46 @@ fn a_row_is_the_payloads_call() {
     assert_eq!(fact(&row, "tags"), Some(&Fact::Labels(vec!["prod".into()])));
     assert_ne!(row.source.dialect, event.source.dialect);
 }
+
+#[test]
+fn tokens_are_found_where_the_payload_has_them() {
+    let call = r#""call_type":"responses","model":"m""#;
+    for (members, expected) in [
+        (r#""prompt_tokens":34,"completion_tokens":4,"total_tokens":38"#, [Some(34), Some(4), Some(38)]),
+        (
+            r#""total_tokens":38,"response":{"id":"r","usage":{"input_tokens":34,"output_tokens":4}}"#,
+            [Some(34), Some(4), Some(38)],
+        ),
+        (
+            r#""metadata":{"usage_object":{"prompt_tokens":34,"completion_tokens":4}},"response":{"usage":{"prompt_tokens":1}}"#,
+            [Some(34), Some(4), None],
+        ),
+        (
+            r#""metadata":{"usage_object":{}},"response":{"usage":{"prompt_tokens":34,"completion_tokens":4}}"#,
+            [Some(34), Some(4), None],
+        ),
+        // Anthropic's own form has what the cache gave beside the input.
+        (
+            r#""response":{"usage":{"input_tokens":30,"cache_read_input_tokens":4,"output_tokens":4}}"#,
+            [Some(34), Some(4), None],
+        ),
+        (r#""response":{"choices":[]}"#, [None, None, None]),
+    ] {
+        let usage = payload(&format!("{call},{members}")).usage;
+        assert_eq!([usage.input_tokens, usage.output_tokens, usage.total_tokens], expected, "{members}");
+    }
+    let failed = payload(&format!(
+        r#""error_str":"no",{call},"metadata":{{"status":"failure"}},"response":{{"usage":{{"input_tokens":34}}}}"#
+    ));
+    assert_eq!(failed.usage.input_tokens, None);
+}
+
+#[test]
+fn an_id_that_says_that_there_is_none_is_none() {
+    for (id, expected) in
+        [(r#""None""#, None), ("null", None), (r#""""#, None), (r#""null""#, None), (r#""r-1""#, Some("r-1"))]
+    {
+        let event = payload(&format!(r#""call_type":"completion","response":{{"id":{id},"choices":[]}}"#));
+        assert_eq!(event.usage.response_id.as_deref(), expected, "{id}");
+    }
+}

@@ -1,5 +1,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod ends;
+mod meaning;
+
 use super::*;
 use crate::otlp::model::AnyValue;
 use halod_record::event::{Content, Status};

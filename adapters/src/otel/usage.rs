@@ -3,7 +3,7 @@
 use super::read::Found;
 use super::table::Field;
 use crate::otlp::model::{AnyValue, Span};
-use crate::tokens::{Parts, inclusive, of_schema};
+use crate::tokens::{Parts, inclusive, of_buckets, of_schema};
 use halod_record::event::{Fact, Usage};
 use halod_record::json::{Json, Text};
 use std::borrow::Cow;
@@ -91,12 +91,12 @@ pub(super) fn of<'a>(
         _ => usage,
     };
     let (input, output) =
-        parts(found, object.as_ref().or(answer.as_ref().and_then(|answer| answer.usage.as_ref())));
+        parts(&usage, found, object.as_ref().or(answer.as_ref().and_then(|answer| answer.usage.as_ref())));
     inclusive(usage, input, output)
 }
 
 /// How the sender counts the parts, by the name under which it has the number, or by its object's schema.
-fn parts(found: &Found<'_>, object: Option<&Json<'_>>) -> (Parts, Parts) {
+fn parts(usage: &Usage<'_>, found: &Found<'_>, object: Option<&Json<'_>>) -> (Parts, Parts) {
     let row = |field| found.row(field).map_or("", |row| row.key);
     let object_row = row(Field::UsageObject);
     if let Some(object) = object
@@ -106,7 +106,7 @@ fn parts(found: &Found<'_>, object: Option<&Json<'_>>) -> (Parts, Parts) {
         return match object_row {
             // Its buckets exclude each other, unless they are given as a provider has them.
             _ if object_row.starts_with("langfuse.") && !has("prompt_tokens") && !has("input_tokens") => {
-                (Parts::Beside, Parts::Beside)
+                (of_buckets(usage), of_buckets(usage))
             }
             "mlflow.chat.tokenUsage" => match found.text(Field::Provider) {
                 Some(provider) if provider.eq_ignore_ascii_case("anthropic") => {

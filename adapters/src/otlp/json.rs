@@ -143,9 +143,16 @@ fn outer<'a>(
             Err(DecodeError::Field { path, problem })
         }
         (Ok(()), Some(found)) if !present => Err(DecodeError::WrongSignal { expected: signal, found }),
+        // Members that are not known are ignored; but where there are no others, none of the body was read.
+        (Ok(()), None) if !present && r.has_other_members(&FIELDS.map(|(name, _)| name)) => {
+            Err(DecodeError::Field { path: "the body".to_owned(), problem: NOT_OTLP })
+        }
         (Ok(()), _) => Ok(()),
     }
 }
+
+const NOT_OTLP: &str =
+    "has no member of an OTLP request (resourceSpans, resourceLogs or resourceMetrics, so spelt)";
 
 fn resource_spans<'a, S: Keep<'a, Item = Span<'a>>>(
     r: &mut Reader<'a>,
@@ -201,6 +208,11 @@ fn items<'a, K: Keep<'a>>(
             Ok(Err(bad)) => rejected.add(|| format!("{}: {}", place(seen), bad.0)),
             Err(Fault::Value { field, problem }) => {
                 rejected.add(|| format!("{}: {field} {problem}", place(seen)));
+                *r = start;
+                r.skip()?;
+            }
+            Err(Fault::Body(error @ DecodeError::TooDeep { .. })) => {
+                rejected.add(|| format!("{}: {error}", place(seen)));
                 *r = start;
                 r.skip()?;
             }

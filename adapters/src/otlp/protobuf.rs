@@ -1,9 +1,9 @@
 //! `ExportTraceServiceRequest` in binary protobuf, read in place.
 //!
-//! Accepts exactly what prost with opentelemetry-proto's types accepts (the tests hold the two
-//! against each other): fields in any order, the last of a repeated scalar wins, a repeated
+//! Accepts what prost with opentelemetry-proto's types accepts (the tests hold the two against each
+//! other), and of a request that prost refuses the spans that are whole: fields in any order, the last of a repeated scalar wins, a repeated
 //! embedded message is merged, unknown fields and groups are skipped. Every string is validated
-//! once and borrowed; fields that halod does not keep (links, entity references) are still checked.
+//! once, and borrowed where it is UTF-8; fields that halod does not keep (links, entity references) are still checked.
 
 mod logs;
 
@@ -24,7 +24,7 @@ use std::cell::Cell;
 ///
 /// # Errors
 /// When the bytes are not such a request; [`DecodeError::WrongSignal`] when they are one of logs or
-/// metrics. A span with unusable ids is no error: it is left out and counted in `rejected`.
+/// metrics. A span that can't be used is no error: it is left out and counted in `rejected`.
 pub fn traces(bytes: &[u8]) -> Result<Traces<'_>, DecodeError> {
     decode(bytes)
 }
@@ -107,7 +107,7 @@ fn resource_spans<'a, S: Keep<'a, Item = Span<'a>>>(
                 let scope = scope_spans(r.message()?, place, rejected)?;
                 charge::push(&mut out.scopes, scope)?;
             }
-            SCHEMA_URL => drop(r.string()?),
+            SCHEMA_URL => drop(r.utf8()?),
             other => r.unknown(other, tags(&[1, 2, 3]), "ResourceSpans")?,
         }
     }
@@ -120,7 +120,15 @@ fn resource<'a>(mut r: Reader<'a, '_>, attributes: &mut Vec<KeyValue<'a>>) -> Re
     const ENTITY_REFS: u32 = key(3, LEN);
     while let Some(field) = r.key()? {
         match field {
-            ATTRIBUTES => charge::push(attributes, key_value(r.message()?)?)?,
+            ATTRIBUTES => {
+                let offset = r.offset();
+                let pair = key_value(r.message()?)?;
+                // Whose the spans are stands here: of two damaged names one must not become the other.
+                if matches!(pair.key, Cow::Owned(_)) || matches!(pair.value, AnyValue::Str(Cow::Owned(_))) {
+                    return Err(DecodeError::Utf8 { offset });
+                }
+                charge::push(attributes, pair)?;
+            }
             DROPPED => drop(r.varint()?),
             ENTITY_REFS => schema::check(r.message()?, &schema::ENTITY_REF)?,
             other => r.unknown(other, tags(&[1, 2, 3]), "Resource")?,
@@ -162,16 +170,23 @@ fn scope_spans<'a, S: Keep<'a, Item = Span<'a>>>(
                         (span, at)
                     }))
                 });
-                match kept? {
-                    Ok(span) => charge::push(&mut out.spans, span)?,
-                    Err(bad) => rejected.add(|| {
-                        let Place { resource, scope } = place;
-                        format!("resource_spans[{resource}].scope_spans[{scope}].spans[{seen}]: {}", bad.0)
-                    }),
+                let why = match confined(kept)? {
+                    Ok(Ok(span)) => {
+                        charge::push(&mut out.spans, span)?;
+                        None
+                    }
+                    Ok(Err(bad)) => Some(bad.0.to_owned()),
+                    Err(error) => Some(error.to_string()),
+                };
+                if let Some(why) = why {
+                    let Place { resource, scope } = place;
+                    rejected.add(|| {
+                        format!("resource_spans[{resource}].scope_spans[{scope}].spans[{seen}]: {why}")
+                    });
                 }
                 seen += 1;
             }
-            SCHEMA_URL => drop(r.string()?),
+            SCHEMA_URL => drop(r.utf8()?),
             other => r.unknown(other, tags(&[1, 2, 3]), "ScopeSpans")?,
         }
     }
@@ -189,14 +204,23 @@ fn scope<'a>(
     const DROPPED: u32 = key(4, VARINT);
     while let Some(field) = r.key()? {
         match field {
-            NAME => *name = Cow::Borrowed(r.string()?),
-            VERSION => *version = Cow::Borrowed(r.string()?),
+            NAME => *name = r.string()?,
+            VERSION => *version = r.string()?,
             ATTRIBUTES => schema::check(r.message()?, &schema::KEY_VALUE)?,
             DROPPED => drop(r.varint()?),
             other => r.unknown(other, tags(&[1, 2, 3, 4]), "InstrumentationScope")?,
         }
     }
     Ok(())
+}
+
+/// What a span or log record costs that can't be decoded: only itself, since its length is known, unless it is
+/// the request that asks for too much.
+fn confined<T>(decoded: Result<T, DecodeError>) -> Result<Result<T, DecodeError>, DecodeError> {
+    match decoded {
+        Err(error @ (DecodeError::TooMany { .. } | DecodeError::Exhausted(_))) => Err(error),
+        decoded => Ok(decoded),
+    }
 }
 
 /// One span; the inner error is about this span alone. `hint` is how many attributes the span
@@ -234,9 +258,9 @@ fn span<'a>(mut r: Reader<'a, '_>, hint: usize) -> Result<Result<Span<'a>, BadId
             }
             TRACE_ID => trace = r.bytes()?,
             SPAN_ID => id = r.bytes()?,
-            TRACE_STATE => drop(r.string()?),
+            TRACE_STATE => drop(r.utf8()?),
             PARENT => parent = r.bytes()?,
-            NAME => out.name = Cow::Borrowed(r.string()?),
+            NAME => out.name = r.string()?,
             KIND => out.kind = r.varint()? as i32,
             START => out.start_time_unix_nano = r.fixed64()?,
             END => out.end_time_unix_nano = r.fixed64()?,
@@ -270,7 +294,7 @@ fn event<'a>(mut r: Reader<'a, '_>) -> Result<SpanEvent<'a>, DecodeError> {
     while let Some(field) = r.key()? {
         match field {
             TIME => out.time_unix_nano = r.fixed64()?,
-            NAME => out.name = Cow::Borrowed(r.string()?),
+            NAME => out.name = r.string()?,
             ATTRIBUTES => charge::push(&mut out.attributes, key_value(r.message()?)?)?,
             DROPPED => drop(r.varint()?),
             other => r.unknown(other, tags(&[1, 2, 3, 4]), "Span.Event")?,
@@ -284,7 +308,7 @@ fn status<'a>(mut r: Reader<'a, '_>, out: &mut Span<'a>) -> Result<(), DecodeErr
     const CODE: u32 = key(3, VARINT);
     while let Some(field) = r.key()? {
         match field {
-            MESSAGE => out.status_message = Cow::Borrowed(r.string()?),
+            MESSAGE => out.status_message = r.string()?,
             CODE => out.status_code = r.varint()? as i32,
             other => r.unknown(other, tags(&[2, 3]), "Status")?,
         }
@@ -298,7 +322,7 @@ fn key_value<'a>(mut r: Reader<'a, '_>) -> Result<KeyValue<'a>, DecodeError> {
     const VALUE: u32 = key(2, LEN);
     /// Meant for profiles; elsewhere its presence is to be ignored (`common.proto`).
     const KEY_STRINDEX: u32 = key(3, VARINT);
-    let mut name = "";
+    let mut name = Cow::Borrowed("");
     let mut value = AnyValue::Empty;
     while let Some(field) = r.key()? {
         match field {
@@ -308,7 +332,7 @@ fn key_value<'a>(mut r: Reader<'a, '_>) -> Result<KeyValue<'a>, DecodeError> {
             other => r.unknown(other, tags(&[1, 2, 3]), "KeyValue")?,
         }
     }
-    Ok(KeyValue { key: Cow::Borrowed(name), value })
+    Ok(KeyValue { key: name, value })
 }
 
 /// Merges into `out`: of different arms the last wins, lists of one kind are joined.
@@ -324,7 +348,7 @@ fn any_value<'a>(mut r: Reader<'a, '_>, out: &mut AnyValue<'a>) -> Result<(), De
     const STRING_STRINDEX: u32 = key(8, VARINT);
     while let Some(field) = r.key()? {
         match field {
-            STRING => *out = AnyValue::Str(Cow::Borrowed(r.string()?)),
+            STRING => *out = AnyValue::Str(r.string()?),
             BOOL => *out = AnyValue::Bool(r.varint()? != 0),
             INT => *out = AnyValue::Int(r.varint()? as i64),
             DOUBLE => *out = AnyValue::Double(f64::from_bits(r.fixed64()?)),

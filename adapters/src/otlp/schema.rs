@@ -172,7 +172,7 @@ fn walk(mut r: Reader<'_, '_>, message: &Message, items: &mut usize) -> Result<(
             (Varint | PackedVarint, VARINT) => drop(r.varint()?),
             (Fixed64 | PackedFixed64, FIXED64) => drop(r.fixed64()?),
             (Fixed32, FIXED32) => drop(r.fixed32()?),
-            (Str, LEN) => drop(r.string()?),
+            (Str, LEN) => drop(r.utf8()?),
             (Bytes, LEN) => drop(r.bytes()?),
             (PackedVarint | PackedFixed64, LEN) => packed(r.packed()?, field)?,
             (Msg(inner), LEN) => walk(r.message()?, inner, items)?,

@@ -1,14 +1,18 @@
 //! The protobuf wire format over a borrowed slice.
 //!
 //! Accepts what prost accepts, so that it can be the test oracle: keys of at most 32 bits, varints
-//! of at most ten bytes without overflow, groups skipped, messages nested at most [`MAX_DEPTH`]
-//! deep. Source: protobuf.dev, "Encoding".
+//! of at most ten bytes without overflow, groups skipped. Beyond that, messages may be nested
+//! [`MAX_DEPTH`] deep, and what is kept of a text that is not UTF-8 is the rest of it. Source:
+//! protobuf.dev, "Encoding".
 
 use super::{DecodeError, MAX_MESSAGES};
+use halod_record::charge;
+use std::borrow::Cow;
 use std::cell::Cell;
 
-/// Levels of messages within messages, the request itself not counted. prost's limit.
-pub(crate) const MAX_DEPTH: u32 = 100;
+/// Levels of messages within messages, the request itself not counted: an attribute stands at the fourth,
+/// and each level of a value that SDKs let through (64 of them, `AttributeValueDepthLimit`) takes three.
+pub(crate) const MAX_DEPTH: u32 = 200;
 
 pub(crate) const VARINT: u32 = 0;
 pub(crate) const FIXED64: u32 = 1;
@@ -131,8 +135,20 @@ impl<'a, 'b> Reader<'a, 'b> {
         }
     }
 
+    /// A text. SDKs that cut values to a length may cut in the middle of a character: what is no
+    /// character is replaced (U+FFFD).
     #[inline]
-    pub(crate) fn string(&mut self) -> Result<&'a str, DecodeError> {
+    pub(crate) fn string(&mut self) -> Result<Cow<'a, str>, DecodeError> {
+        let bytes = self.bytes()?;
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Ok(Cow::Borrowed(text)),
+            Err(_) => replaced(bytes),
+        }
+    }
+
+    /// A text that must be UTF-8.
+    #[inline]
+    pub(crate) fn utf8(&mut self) -> Result<&'a str, DecodeError> {
         let bytes = self.bytes()?;
         std::str::from_utf8(bytes).map_err(|_| DecodeError::Utf8 { offset: self.offset() - bytes.len() })
     }
@@ -195,6 +211,13 @@ impl<'a, 'b> Reader<'a, 'b> {
     fn too_deep(&self) -> DecodeError {
         DecodeError::TooDeep { offset: self.offset(), limit: MAX_DEPTH }
     }
+}
+
+#[cold]
+fn replaced(bytes: &[u8]) -> Result<Cow<'_, str>, DecodeError> {
+    // U+FFFD takes three bytes, in place of one at least.
+    charge::take(bytes.len().saturating_mul(3))?;
+    Ok(String::from_utf8_lossy(bytes))
 }
 
 /// A bit for each tag, for [`Reader::unknown`].

@@ -112,6 +112,54 @@ fn what_is_seen_is_what_was_done() {
     }
 }
 
+/// The same program in JavaScript, over three requests, and one that told its runs by spans as well: what its
+/// runs show.
+#[test]
+fn what_other_clients_did_is_seen() {
+    type Case = (&'static [&'static str], &'static [(&'static str, usize)]);
+    let cases: [Case; 2] = [
+        (
+            &["langgraph-js-1", "langgraph-js-2", "langgraph-js-3"],
+            &[
+                ("generate error", 1),
+                ("generate ok", 4),
+                ("issue_refund error", 1),
+                ("lookup_customer ok", 1),
+                ("search_kb ok", 1),
+            ],
+        ),
+        (
+            &["hybrid-1", "hybrid-2"],
+            &[
+                ("embed ok", 1),
+                ("generate error", 1),
+                ("generate ok", 3),
+                ("issue_refund error", 1),
+                ("lookup_customer ok", 1),
+            ],
+        ),
+    ];
+    for (files, done) in cases {
+        let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+        for name in files {
+            walk(&file(name).with_extension("multipart"), |event| {
+                let what = match &event.action {
+                    Action::Generate { .. } => "generate",
+                    Action::Embed { .. } => "embed",
+                    Action::Tool { name, .. } => name.as_ref(),
+                    _ => return,
+                };
+                if event.ended.is_some() {
+                    let how = if event.outcome.status == Status::Ok { "ok" } else { "error" };
+                    *seen.entry(format!("{what} {how}")).or_default() += 1;
+                }
+            });
+        }
+        let seen: Vec<(&str, usize)> = seen.iter().map(|(what, n)| (what.as_str(), *n)).collect();
+        assert_eq!(seen, done, "{files:?}");
+    }
+}
+
 /// An exported run is the run that came live: the same id, times, status and content.
 #[test]
 fn an_export_tells_of_the_same_runs() {

@@ -173,3 +173,111 @@ fn many_attributes_take_time_in_proportion() {
     let record = format!(r#"{{"eventName":"codex.tool_result",{}}}"#, attributes(&borrowed));
     assert!(identity(&record).contains("k99999"));
 }
+
+fn events(scope: &str, pairs: &[(&str, &str)], check: impl FnOnce(&Event<'_>)) {
+    let text = request(scope, &format!("{{{}}}", attributes(pairs)));
+    let logs = json::logs(text.as_bytes()).unwrap();
+    match only(&logs) {
+        Some(Item::Event(event)) => check(&event),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_command_that_failed_is_a_failed_call() {
+    let codex = |output: &'static str, status| {
+        let pairs = [
+            ("event.name", "codex.tool_result"),
+            ("tool_name", "exec_command"),
+            ("success", "true"),
+            ("output", output),
+        ];
+        events("codex_otel.log_only", &pairs, |event| assert_eq!(event.outcome.status, status, "{output}"));
+    };
+    codex("Wall time: 0.0 seconds\nProcess exited with code 2\nOutput:\nls: no such file", Status::Error);
+    codex("Exit code: 127\nWall time: 0 seconds\nOutput:\n", Status::Error);
+    codex("Wall time: 0.0 seconds\nProcess exited with code 0\nOutput:\nExit code: 3", Status::Ok);
+    codex("Process exited with code 0\nOutput:\n", Status::Ok);
+    let gemini = |metadata: &'static str, status| {
+        let pairs = [
+            ("event.name", "gemini_cli.tool_call"),
+            ("function_name", "run_shell_command"),
+            ("success", "true"),
+            ("metadata", metadata),
+        ];
+        events("gemini-cli", &pairs, |event| assert_eq!(event.outcome.status, status, "{metadata}"));
+    };
+    gemini(r#"{"exitCode":2}"#, Status::Error);
+    gemini(r#"{"llmContent":"Command: ls\nStdout: (empty)\nExit Code: 2"}"#, Status::Error);
+    gemini(r#"{"output":"Exit Code: 0"}"#, Status::Ok);
+}
+
+#[test]
+fn coding_agents_count_tokens_as_everybody_does() {
+    let usage = |pairs: &[(&str, &str)], expected: [Option<i64>; 2]| {
+        events("s", pairs, |event| {
+            assert_eq!([event.usage.input_tokens, event.usage.output_tokens], expected, "{pairs:?}");
+        });
+    };
+    let claude = ("event.name", "claude_code.api_request");
+    usage(
+        &[
+            claude,
+            ("input_tokens", "321"),
+            ("output_tokens", "42"),
+            ("cache_read_tokens", "16"),
+            ("cache_creation_tokens", "3"),
+        ],
+        [Some(340), Some(42)],
+    );
+    usage(
+        &[claude, ("input_tokens", "321"), ("output_tokens", "42"), ("cache_read_tokens", "0")],
+        [Some(321), Some(42)],
+    );
+    let gemini = ("event.name", "gemini_cli.api_response");
+    usage(
+        &[
+            gemini,
+            ("input_token_count", "321"),
+            ("output_token_count", "42"),
+            ("thoughts_token_count", "5"),
+            ("cached_content_token_count", "16"),
+        ],
+        [Some(321), Some(47)],
+    );
+    let codex = [("event.name", "codex.sse_event"), ("event.kind", "response.completed")];
+    usage(
+        &[
+            codex[0],
+            codex[1],
+            ("input_token_count", "321"),
+            ("output_token_count", "42"),
+            ("cached_token_count", "16"),
+            ("tool_token_count", "363"),
+        ],
+        [Some(321), Some(42)],
+    );
+    events("s", &[claude, ("request_id", "req_1")], |event| {
+        assert!(event.facts.contains(&("request_id", halod_record::event::Fact::Id("req_1".into()))));
+    });
+}
+
+#[test]
+fn mastras_logs_say_why_a_call_failed() {
+    let told = |pairs: &[(&str, &str)]| told("@mastra/otel-exporter", &format!("{{{}}}", attributes(pairs)));
+    let error = r#"Error Boundary { verb: "error" }"#;
+    assert_eq!(told(&[("mastra.log.error", r#"{"name":"AI_APICallError","message":"Rate limit"}"#)]), error);
+    assert_eq!(told(&[("mastra.log.errorId", "TOOL_EXECUTION_FAILED"), ("mastra.log.cause", "no")]), error);
+    assert_eq!(told(&[("mastra.log.runId", "r")]), "nothing");
+    assert_eq!(told(&[]), "nothing");
+    events(
+        "@mastra/otel-exporter",
+        &[("mastra.log.error", r#"{"name":"E","message":"Rate limit"}"#)],
+        |event| {
+            assert_eq!(
+                (event.outcome.error_type.as_deref(), event.outcome.error_text.as_deref()),
+                (Some("E"), Some("Rate limit"))
+            );
+        },
+    );
+}

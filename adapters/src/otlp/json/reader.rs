@@ -1,15 +1,16 @@
 //! A strict JSON pull reader (RFC 8259) with OTLP/JSON's rules for messages built in.
 //!
-//! This reader is apart from [`halod_record::json`], which reads what Python reads: here a repeated field, `NaN`
-//! as a literal and half a surrogate pair are errors, and nothing is built for what is not kept.
+//! This reader is apart from [`halod_record::json`], which reads what Python reads: here a repeated field and
+//! `NaN` as a literal are errors, half a surrogate pair is replaced (U+FFFD), and nothing is built for what is
+//! not kept.
 
 use super::super::wire::MAX_DEPTH;
 use super::super::{DecodeError, MAX_MESSAGES};
 use halod_record::charge::{self, Exhausted};
 use std::borrow::Cow;
 
-/// Levels of arrays and objects within a field that is skipped.
-const MAX_SKIP: u32 = 256;
+/// Levels of arrays and objects within what is skipped.
+const MAX_SKIP: usize = 1024;
 
 /// Bytes of a field's name beyond which it is none of ours, even if all of it is escaped.
 const LONGEST_NAME: usize = 256;
@@ -17,7 +18,7 @@ const LONGEST_NAME: usize = 256;
 /// Why reading stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// The body is no JSON, or is too deep: nothing of it can be used.
+    /// The body is no JSON: nothing of it can be used.
     Body(DecodeError),
     /// Well-formed JSON that is no legal value of this field: only the item it is in is lost.
     Value { field: &'static str, problem: &'static str },
@@ -71,6 +72,11 @@ impl<'a> Reader<'a> {
     /// The text from here to where the same reader is later.
     pub(super) fn text_to(&self, later: &Self) -> &'a [u8] {
         self.text.as_bytes().get(self.at..later.at).unwrap_or_default()
+    }
+
+    /// Whether the object that is the body has members, and none of these names.
+    pub(super) fn has_other_members(&self, names: &[&str]) -> bool {
+        self.text.contains('"') && !names.iter().any(|name| self.text.contains(&["\"", name, "\""].concat()))
     }
 
     /// Checks that nothing but white space is left.
@@ -204,7 +210,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A field's name. One with half a surrogate pair in it is none of ours.
+    /// A field's name.
     fn name(&mut self) -> Result<Cow<'a, str>, DecodeError> {
         if self.token() != Some(b'"') {
             return Err(self.error("expected a field's name in quotes"));
@@ -213,14 +219,14 @@ impl<'a> Reader<'a> {
         if name.text.len() > LONGEST_NAME {
             return Ok(Cow::Borrowed(""));
         }
-        Ok(name.resolve()?.unwrap_or(Cow::Borrowed("")))
+        Ok(name.resolve()?)
     }
 
     pub(super) fn string(&mut self) -> Result<Cow<'a, str>, Fault> {
         if self.kind()? != Kind::String {
             return Err(wrong("must be a string"));
         }
-        self.raw_string()?.resolve()?.ok_or_else(|| wrong("holds half a surrogate pair"))
+        Ok(self.raw_string()?.resolve()?)
     }
 
     pub(super) fn bool(&mut self) -> Result<bool, Fault> {
@@ -276,33 +282,45 @@ impl<'a> Reader<'a> {
 
     /// Skips one value of any kind, checking that it is JSON.
     pub(super) fn skip(&mut self) -> Result<(), DecodeError> {
-        self.skip_value(MAX_SKIP)
-    }
-
-    fn skip_value(&mut self, depth: u32) -> Result<(), DecodeError> {
-        let kind = self.kind()?;
-        let inner = match kind {
-            Kind::Null => return self.literal("null"),
-            Kind::Bool if self.token() == Some(b't') => return self.literal("true"),
-            Kind::Bool => return self.literal("false"),
-            Kind::Number => return self.number().map(drop),
-            Kind::String => return self.raw_string().map(drop),
-            Kind::Array | Kind::Object => depth.checked_sub(1).ok_or_else(|| self.too_deep())?,
-        };
-        self.at += 1;
-        let close = if kind == Kind::Array { b']' } else { b'}' };
-        let mut first = true;
-        while self.more(close, &mut first)? {
-            if kind == Kind::Object {
-                if self.token() != Some(b'"') {
-                    return Err(self.error("expected a field's name in quotes"));
+        // The brackets that are open, and whether something stands after each.
+        let mut open: Vec<(Kind, bool)> = Vec::new();
+        loop {
+            let kind = self.kind()?;
+            match kind {
+                Kind::Null => self.literal("null")?,
+                Kind::Bool if self.token() == Some(b't') => self.literal("true")?,
+                Kind::Bool => self.literal("false")?,
+                Kind::Number => drop(self.number()?),
+                Kind::String => {
+                    self.raw_string()?;
                 }
-                self.raw_string()?;
-                self.expect(b':', "expected a colon after a field's name")?;
+                Kind::Array | Kind::Object if open.len() >= MAX_SKIP => return Err(self.too_deep()),
+                Kind::Array | Kind::Object => {
+                    self.at += 1;
+                    open.push((kind, true));
+                }
             }
-            self.skip_value(inner)?;
+            // To the next value, out of all brackets that close before it.
+            loop {
+                let Some((kind, first)) = open.last_mut() else { return Ok(()) };
+                let (kind, close) = (*kind, if *kind == Kind::Array { b']' } else { b'}' });
+                let mut at_first = *first;
+                let more = self.more(close, &mut at_first)?;
+                *first = at_first;
+                if !more {
+                    open.pop();
+                    continue;
+                }
+                if kind == Kind::Object {
+                    if self.token() != Some(b'"') {
+                        return Err(self.error("expected a field's name in quotes"));
+                    }
+                    self.raw_string()?;
+                    self.expect(b':', "expected a colon after a field's name")?;
+                }
+                break;
+            }
         }
-        Ok(())
     }
 
     fn too_deep(&self) -> DecodeError {
@@ -317,13 +335,14 @@ struct Raw<'a> {
 }
 
 impl<'a> Raw<'a> {
-    /// With its escapes resolved; `None` for half a surrogate pair.
-    fn resolve(self) -> Result<Option<Cow<'a, str>>, Exhausted> {
+    /// With its escapes resolved. SDKs that cut values to a length may cut a surrogate pair in half.
+    fn resolve(self) -> Result<Cow<'a, str>, Exhausted> {
         if !self.escaped {
-            return Ok(Some(Cow::Borrowed(self.text)));
+            return Ok(Cow::Borrowed(self.text));
         }
         charge::take(self.text.len())?;
-        Ok(unescape(self.text))
+        // An escape was checked when it was read, so it is whole.
+        Ok(unescape(self.text).unwrap_or(Cow::Borrowed("")))
     }
 }
 
@@ -355,14 +374,17 @@ fn unescape(raw: &str) -> Option<Cow<'_, str>> {
     }
 }
 
-/// The character of the `\uXXXX`, or pair of them, that `text` starts with, and its length.
+/// The character of the `\uXXXX`, or pair of them, that `text` starts with, and its length; of half a pair
+/// what stands for no character.
 fn unicode(text: &str) -> Option<(char, usize)> {
     let unit = |at: usize| u32::from_str_radix(text.get(at..at + 4)?, 16).ok();
     let high = unit(2)?;
     if !(0xd800..0xdc00).contains(&high) {
-        return Some((char::from_u32(high)?, 6));
+        return Some((char::from_u32(high).unwrap_or(char::REPLACEMENT_CHARACTER), 6));
     }
-    let low = if text.get(6..8) == Some("\\u") { unit(8)? } else { return None };
-    let offset = low.checked_sub(0xdc00).filter(|offset| *offset < 0x400)?;
-    Some((char::from_u32(0x10000 + (high - 0xd800) * 0x400 + offset)?, 12))
+    let low = if text.get(6..8) == Some("\\u") { unit(8) } else { None };
+    match low.and_then(|low| low.checked_sub(0xdc00)).filter(|offset| *offset < 0x400) {
+        Some(offset) => Some((char::from_u32(0x10000 + (high - 0xd800) * 0x400 + offset)?, 12)),
+        None => Some((char::REPLACEMENT_CHARACTER, 6)),
+    }
 }

@@ -293,11 +293,21 @@ fn j12_depth_is_bounded_as_in_the_binary_encoding() {
         let close = "]}}".repeat(levels);
         attribute(&format!(r#"{open}{{"intValue":1}}{close}"#))
     };
-    assert!(traces(nested(47).as_bytes()).is_ok());
-    for levels in [48, 10_000] {
-        let error = traces(nested(levels).as_bytes()).unwrap_err();
-        assert!(matches!(error, DecodeError::TooDeep { .. }), "{error}");
+    let object = |levels: usize| {
+        let open = r#"{"kvlistValue":{"values":[{"key":"k","value":"#.repeat(levels);
+        attribute(&format!(r#"{open}{{"intValue":1}}{}"#, "}]}}".repeat(levels)))
+    };
+    for text in [nested(97), object(64), object(65)] {
+        let traces = traces(text.as_bytes()).unwrap();
+        assert_eq!(traces.rejected.items, 0);
     }
+    // Only the span that is too deep is lost, as long as it is JSON of a sensible depth.
+    for text in [nested(98), object(66), nested(300)] {
+        let reason = rejection(&text);
+        assert!(reason.contains("nested too deep"), "{reason}");
+    }
+    let error = traces(nested(10_000).as_bytes()).unwrap_err();
+    assert!(matches!(error, DecodeError::TooDeep { .. }), "{error}");
     let skipped = one_span(&format!(r#""unknown":{}{}"#, "[".repeat(10_000), "]".repeat(10_000)));
     assert!(matches!(traces(skipped.as_bytes()), Err(DecodeError::TooDeep { .. })));
 }
@@ -348,9 +358,34 @@ fn what_is_no_json_loses_the_request() {
 fn strings_are_unescaped() {
     let text = one_span(r#""name":"\"\\\/\b\f\n\r\t\u00e9\ud83d\uDE00x""#);
     assert_eq!(only(&traces(text.as_bytes()).unwrap()).name, "\"\\/\u{8}\u{c}\n\r\té😀x");
-    for bad in [r"\ud800", r"\udc00", r"\ud800\u0041", r"\ud83dx"] {
-        let reason = rejection(&one_span(&format!(r#""name":"{bad}""#)));
-        assert!(reason.contains("name holds half a surrogate pair"), "{reason}");
+    for (half, kept) in [
+        (r"\ud800", "\u{fffd}"),
+        (r"\udc00", "\u{fffd}"),
+        (r"\ud800\u0041", "\u{fffd}A"),
+        (r"\ud83dx", "\u{fffd}x"),
+        (r"\ud83d\ud83d\ude00", "\u{fffd}😀"),
+        (r"\ud83d\n", "\u{fffd}\n"),
+        (r"nice \ud83d", "nice \u{fffd}"),
+    ] {
+        let text = one_span(&format!(r#""name":"{half}""#));
+        assert_eq!(only(&traces(text.as_bytes()).unwrap()).name, kept, "{half}");
+    }
+}
+
+#[test]
+fn a_body_of_which_nothing_is_read_is_refused() {
+    for legal in ["{}", " {\n} ", r#"{"resourceSpans":null}"#, r#"{"x":1,"resourceSpans":[]}"#] {
+        assert_eq!(traces(legal.as_bytes()), Ok(Traces::default()), "{legal}");
+    }
+    for other in [
+        r#"{"timestamp":1795400000,"body":"refund issued"}"#,
+        r#"{"resource_spans":[{"scope_spans":[]}]}"#,
+        r#"{"ResourceSpans":[]}"#,
+    ] {
+        for error in [traces(other.as_bytes()).map(drop), super::logs(other.as_bytes()).map(drop)] {
+            let error = error.unwrap_err();
+            assert!(error.to_string().starts_with("the body: has no member of an OTLP request"), "{error}");
+        }
     }
 }
 

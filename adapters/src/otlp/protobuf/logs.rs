@@ -6,7 +6,7 @@ use super::super::place::{Bytes, Keep, RecordPlace, Written, keep};
 use super::super::schema;
 use super::super::wire::{FIXED32, FIXED64, LEN, Reader, VARINT, key, tags};
 use super::super::{DecodeError, MAX_MESSAGES, Signal};
-use super::{any_value, key_value, resource, scope};
+use super::{any_value, confined, key_value, resource, scope};
 use halod_record::charge;
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -38,10 +38,18 @@ fn decode<'a, R: Keep<'a, Item = LogRecord<'a>>>(bytes: &'a [u8]) -> Result<Logs
     let mut logs = Logs { resource_logs: Vec::new(), rejected: Rejected::default() };
     let messages = Cell::new(MAX_MESSAGES);
     match request(Reader::new(bytes, &messages), &mut logs) {
+        // What has another signal's messages in place of log records has none that can be used.
+        Ok(()) if logs.rejected.items > 0 && is_empty(&logs) => {
+            schema::other_signal(bytes, Signal::Logs).map_or(Ok(logs), Err)
+        }
         Ok(()) => Ok(logs),
         Err(error @ (DecodeError::TooMany { .. } | DecodeError::Exhausted(_))) => Err(error),
         Err(error) => Err(schema::other_signal(bytes, Signal::Logs).unwrap_or(error)),
     }
+}
+
+fn is_empty<R>(logs: &Logs<'_, R>) -> bool {
+    logs.resource_logs.iter().all(|resource| resource.scopes.iter().all(|scope| scope.records.is_empty()))
 }
 
 fn request<'a, R: Keep<'a, Item = LogRecord<'a>>>(
@@ -79,7 +87,7 @@ fn resource_logs<'a, R: Keep<'a, Item = LogRecord<'a>>>(
                 let scope = scope_logs(r.message()?, place, rejected)?;
                 charge::push(&mut out.scopes, scope)?;
             }
-            SCHEMA_URL => drop(r.string()?),
+            SCHEMA_URL => drop(r.utf8()?),
             other => r.unknown(other, tags(&[1, 2, 3]), "ResourceLogs")?,
         }
     }
@@ -104,15 +112,22 @@ fn scope_logs<'a, R: Keep<'a, Item = LogRecord<'a>>>(
                 let message = r.message()?;
                 let at_bytes = Bytes { bytes: message.rest(), written: Written::Protobuf };
                 let kept = keep(|| Ok::<_, DecodeError>(record(message)?.map(|record| (record, at_bytes))));
-                match kept? {
-                    Ok(record) => charge::push(&mut out.records, record)?,
-                    Err(bad) => rejected.add(|| {
-                        format!("resource_logs[{resource}].scope_logs[{at}].log_records[{seen}]: {}", bad.0)
-                    }),
+                let why = match confined(kept)? {
+                    Ok(Ok(record)) => {
+                        charge::push(&mut out.records, record)?;
+                        None
+                    }
+                    Ok(Err(bad)) => Some(bad.0.to_owned()),
+                    Err(error) => Some(error.to_string()),
+                };
+                if let Some(why) = why {
+                    rejected.add(|| {
+                        format!("resource_logs[{resource}].scope_logs[{at}].log_records[{seen}]: {why}")
+                    });
                 }
                 seen += 1;
             }
-            SCHEMA_URL => drop(r.string()?),
+            SCHEMA_URL => drop(r.utf8()?),
             other => r.unknown(other, tags(&[1, 2, 3]), "ScopeLogs")?,
         }
     }
@@ -141,13 +156,13 @@ fn record<'a>(mut r: Reader<'a, '_>) -> Result<Result<LogRecord<'a>, BadId>, Dec
             TIME => out.time_unix_nano = r.fixed64()?,
             OBSERVED => out.observed_time_unix_nano = r.fixed64()?,
             SEVERITY_NUMBER => out.severity_number = r.varint()? as i32,
-            SEVERITY_TEXT => out.severity_text = Cow::Borrowed(r.string()?),
+            SEVERITY_TEXT => out.severity_text = r.string()?,
             BODY => any_value(r.message()?, &mut out.body)?,
             DROPPED => out.dropped = u64::from(r.varint()? as u32),
             FLAGS => out.flags = r.fixed32()?,
             TRACE_ID => trace = r.bytes()?,
             SPAN_ID => span = r.bytes()?,
-            EVENT_NAME => out.event_name = Cow::Borrowed(r.string()?),
+            EVENT_NAME => out.event_name = r.string()?,
             other => r.unknown(other, tags(&[1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12]), "LogRecord")?,
         }
     }
