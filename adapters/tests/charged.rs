@@ -8,7 +8,7 @@
 use halo_adapters::langsmith::form::told;
 use halo_adapters::langsmith::multipart::{boundary, parts};
 use halo_adapters::otlp::{Signal, json as otlp_json, protobuf};
-use halo_adapters::{langfuse, langsmith, litellm, native, openai_agents, otel};
+use halo_adapters::{gateway, langfuse, langsmith, litellm, native, openai_agents, otel};
 use halod_record::build::Builder;
 use halod_record::charge::{Account, charged, passing};
 use halod_record::draft::Scratch;
@@ -40,6 +40,7 @@ impl Account for Ledger {
 
 struct Reading {
     builder: Builder,
+    logs: Vec<gateway::Reader>,
 }
 
 impl Reading {
@@ -129,6 +130,22 @@ impl Reading {
         }
     }
 
+    /// Lines of access logs, also where none of their format is known yet.
+    fn gateway(&self, body: &[u8]) {
+        {
+            let _glance = passing();
+            let _ = gateway::detect(&[body]);
+        }
+        for reader in &self.logs {
+            let _line = passing();
+            let identity = ["log", "chain"];
+            let place = gateway::Place { file: "a.log", identity: &identity, offset: 0 };
+            if let Ok(gateway::Line::Event(event)) = reader.line(body, &place) {
+                self.draft(&event);
+            }
+        }
+    }
+
     fn form(&self, body: &[u8]) {
         let boundary = boundary(b"multipart/form-data; boundary=b").unwrap();
         if let Ok(parts) = parts(body, &boundary) {
@@ -148,8 +165,13 @@ impl Reading {
 
 type Reader = fn(&Reading, &[u8]);
 
-const READERS: [(&str, Reader); 4] =
-    [("json", Reading::json), ("otlp", Reading::otlp), ("places", Reading::places), ("form", Reading::form)];
+const READERS: [(&str, Reader); 5] = [
+    ("json", Reading::json),
+    ("otlp", Reading::otlp),
+    ("places", Reading::places),
+    ("form", Reading::form),
+    ("gateway", Reading::gateway),
+];
 
 /// Values that take much more memory than text.
 const DENSE: [&str; 16] = [
@@ -281,6 +303,24 @@ fn protobuf_lists(bytes: usize) -> Vec<Vec<u8>> {
     ]
 }
 
+/// Long lines of access logs: as JSON, damaged JSON, and text.
+fn access_lines(bytes: usize) -> Vec<String> {
+    let request = |path: &str| format!("POST /v1/chat/completions?{path} HTTP/1.1");
+    let json = |text: &str| {
+        format!(
+            r#"{{"time":"2026-11-22T08:11:00Z","method":"POST","path":"/v1/chat/completions","status":200,"user_agent":"{text}","request":"{}"}}"#,
+            request(text)
+        )
+    };
+    let text = |text: &str| {
+        format!("203.0.113.9 - - [22/Nov/2026:08:11:00 +0000] \"{}\" 200 512 \"-\" \"{text}\"", request(text))
+    };
+    ["a".repeat(bytes), r"\x01".repeat(bytes / 4), "%41".repeat(bytes / 3), "\u{1}".repeat(bytes)]
+        .iter()
+        .flat_map(|value| [json(value), text(value)])
+        .collect()
+}
+
 fn bodies(bytes: usize) -> Vec<Vec<u8>> {
     let mut texts = Vec::new();
     for item in DENSE {
@@ -292,6 +332,7 @@ fn bodies(bytes: usize) -> Vec<Vec<u8>> {
         texts.push(value);
     }
     texts.extend(otlp_lists(bytes));
+    texts.extend(access_lines(bytes));
     texts.push(format!("[{{\"a\":\"{}\"}}]", r"\u0001".repeat(bytes / 6)));
     texts.push(format!(
         "--b\r\n{}",
@@ -323,7 +364,8 @@ fn value() -> impl Strategy<Value = Json<'static>> {
 
 #[test]
 fn nothing_is_held_that_is_not_charged() {
-    let reading = Reading { builder: Builder::new(false) };
+    let logs = gateway::Format::ALL.map(|format| gateway::Reader::new(format.into(), gateway::Rules::all()));
+    let reading = Reading { builder: Builder::new(false), logs: logs.into() };
     let mut worst = 0;
     for body in bodies(BODY) {
         for (name, read) in READERS {

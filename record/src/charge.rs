@@ -214,6 +214,23 @@ pub fn charged<A: Account + 'static, T>(account: A, work: impl FnOnce() -> T) ->
     (account, if refused { Err(Exhausted) } else { Ok(done) })
 }
 
+/// Runs `work`, which may take so many bytes at a time and whose takings nobody pays for: a glance at something
+/// that is read with an account later.
+///
+/// # Errors
+/// It would have taken more.
+pub fn within<T>(bytes: usize, work: impl FnOnce() -> T) -> Result<T, Exhausted> {
+    charged(Capped(bytes), work).1
+}
+
+struct Capped(usize);
+
+impl Account for Capped {
+    fn raise_to(&mut self, total: usize) -> Option<usize> {
+        (total <= self.0).then_some(self.0)
+    }
+}
+
 /// What the meter was before, which it is again when this is dropped, even by a panic.
 struct Outer {
     meter: [usize; 3],
@@ -261,14 +278,14 @@ mod tests {
         }
     }
 
-    fn within<T>(limit: usize, work: impl FnOnce() -> T) -> (usize, Result<T, Exhausted>) {
+    fn paid<T>(limit: usize, work: impl FnOnce() -> T) -> (usize, Result<T, Exhausted>) {
         let (purse, done) = charged(Purse { paid: 0, limit }, work);
         (purse.paid, done)
     }
 
     #[test]
     fn what_passes_is_given_back_and_what_is_kept_is_not() {
-        let (paid, done) = within(400, || {
+        let (bill, done) = paid(400, || {
             for _ in 0..10 {
                 let _item = passing();
                 take(250)?;
@@ -276,18 +293,18 @@ mod tests {
             }
             take(300)
         });
-        assert_eq!((paid, done), (400, Ok(Ok(()))));
+        assert_eq!((bill, done), (400, Ok(Ok(()))));
     }
 
     #[test]
     fn room_that_is_looked_for_in_vain_fails_nothing() {
-        let (_, done) = within(100, || (has_room(101), take(40), has_room(60), has_room(61), take(60)));
+        let (_, done) = paid(100, || (has_room(101), take(40), has_room(60), has_room(61), take(60)));
         assert_eq!(done, Ok((false, Ok(()), true, false, Ok(()))));
     }
 
     #[test]
     fn what_somebody_else_pays_for_makes_no_room_here() {
-        let (_, done) = within(100, || {
+        let (_, done) = paid(100, || {
             keep(60)?;
             part_with(60);
             // The account has to pay for what is taken from now on, as for the first.
@@ -299,7 +316,7 @@ mod tests {
 
     #[test]
     fn who_swallows_a_refusal_is_refused_all_the_same() {
-        let (_, done) = within(100, || {
+        let (_, done) = paid(100, || {
             let refused = take(101).is_err();
             (refused, take(1))
         });
@@ -308,8 +325,17 @@ mod tests {
     }
 
     #[test]
+    fn a_glance_is_bounded_by_itself() {
+        let look = || within(100, || (take(100).is_ok(), take(1).is_ok()));
+        assert_eq!(look(), Err(Exhausted));
+        assert_eq!(within(100, || take(100)), Ok(Ok(())));
+        let (bill, done) = paid(10, || (within(100, || take(100)), take(10)));
+        assert_eq!((bill, done), (100, Err(Exhausted)), "purses pay in steps of a hundred");
+    }
+
+    #[test]
     fn lists_are_paid_for_before_they_grow() {
-        let (paid, done) = within(10_000, || {
+        let (bill, done) = paid(10_000, || {
             let mut list = Vec::new();
             for number in 0..500_u64 {
                 push(&mut list, number)?;
@@ -317,19 +343,19 @@ mod tests {
             Ok::<_, Exhausted>(list.capacity())
         });
         // 512 of 8 bytes, and half of them while they moved.
-        assert_eq!((paid, done), (6200, Ok(Ok(512))));
-        let (_, done) = within(10_000, || list::<u64>(2000).is_err());
+        assert_eq!((bill, done), (6200, Ok(Ok(512))));
+        let (_, done) = paid(10_000, || list::<u64>(2000).is_err());
         assert_eq!(done, Err(Exhausted));
     }
 
     #[test]
     fn accounts_within_accounts_are_apart_and_a_panic_leaves_none_behind() {
-        let (outer, done) = within(100, || {
-            let (inner, _) = within(1000, || take(900));
+        let (outer, done) = paid(100, || {
+            let (inner, _) = paid(1000, || take(900));
             (inner, take(10))
         });
         assert_eq!((outer, done), (100, Ok((900, Ok(())))));
-        let panicked = std::panic::catch_unwind(|| within(1, || std::panic::resume_unwind(Box::new(()))));
+        let panicked = std::panic::catch_unwind(|| paid(1, || std::panic::resume_unwind(Box::new(()))));
         assert!(panicked.is_err() && take(1000).is_ok());
     }
 }

@@ -3,8 +3,12 @@
 //! Langfuse writes every value as JSON and then quotes it: a text is `"""it"""`, an object
 //! `"{""a"":1}"`, what is absent `""`. Other versions leave texts bare.
 
+use halod_record::charge::{self, Exhausted};
 use halod_record::json::{Json, Text, parse};
 use std::borrow::Cow;
+
+/// Why a record can't be read that takes more memory than there is.
+const NO_MEMORY: &str = "reading this takes more memory than there is for it";
 
 /// The fields of one record, without its line end.
 ///
@@ -25,7 +29,7 @@ pub(super) fn fields(record: &str) -> Result<Vec<Cow<'_, str>>, &'static str> {
                 (Cow::Borrowed(field), after)
             }
         };
-        fields.push(field);
+        charge::push(&mut fields, field).map_err(|Exhausted| NO_MEMORY)?;
         match after.strip_prefix(',') {
             Some(after) => rest = after,
             None if after.is_empty() => return Ok(fields),
@@ -44,6 +48,9 @@ fn closed(quoted: &str) -> Result<(Cow<'_, str>, &str), &'static str> {
         let after = quoted.get(at + 1..).unwrap_or_default();
         if !after.starts_with('"') {
             let field = quoted.get(..at).unwrap_or_default();
+            if doubled {
+                charge::take(field.len()).map_err(|Exhausted| NO_MEMORY)?;
+            }
             let field = if doubled { field.replace("\"\"", "\"").into() } else { field.into() };
             return Ok((field, after));
         }
@@ -61,6 +68,8 @@ pub(super) fn object<'a>(columns: &'a [String], fields: &'a [Cow<'a, str>]) -> R
         return Err(format!("{} fields, but the first line names {}", fields.len(), columns.len()));
     }
     let entries = columns.iter().zip(fields).filter(|(_, field)| !field.is_empty());
+    // The list grows, and an index may be made of it.
+    charge::take(4 * columns.len() * size_of::<(Text<'_>, Json<'_>)>()).map_err(|error| error.to_string())?;
     Ok(Json::object(entries.map(|(name, field)| (Text::from(name.as_str()), value(name, field))).collect()))
 }
 

@@ -15,6 +15,7 @@ use crate::pipeline::intake::Permit;
 use crate::receivers::lines::read::{Became, Reader};
 use crate::receivers::otlp::OtlpState;
 use crate::receivers::otlp::file::Content;
+use halod_record::charge;
 use halod_record::tenant::Tenant;
 use std::sync::Arc;
 use tokio::sync::{Mutex, oneshot};
@@ -60,6 +61,13 @@ struct Drafted {
     taken: Taken,
     request: RequestBuilder,
     /// What export requests tell of the content of spans.
+    content: Content,
+}
+
+/// The same while they are read.
+struct Drafting<'r> {
+    taken: Taken,
+    request: &'r mut RequestBuilder,
     content: Content,
 }
 
@@ -117,24 +125,28 @@ impl Importer {
             Some(Ok(tenant)) => HeaderClaim::Assigned(tenant),
             Some(Err(why)) => return Err(Fault::Undecodable(why.to_string())),
         };
-        let request = RequestBuilder::new(Arc::clone(&self.ingest), claim, permit, chunk.bytes.len());
-        let mut drafted = Drafted { taken: Taken::default(), request, content: Content::default() };
-        match chunk.meta.format {
-            Format::Otlp => self.otlp(chunk, &mut drafted)?,
-            Format::Gateway(_) => lines(chunk, &mut drafted)?,
-            _ => events(chunk, &mut drafted)?,
-        }
-        let Counted { usable, filtered, .. } = drafted.request.counted();
-        (drafted.taken.accepted, drafted.taken.filtered) = (usable, filtered);
-        Ok(drafted)
+        let mut request = RequestBuilder::new(Arc::clone(&self.ingest), claim, permit, chunk.bytes.len());
+        let (mut taken, content) = request.reading_file(|request| {
+            let mut drafting = Drafting { taken: Taken::default(), request, content: Content::default() };
+            match chunk.meta.format {
+                Format::Otlp => self.otlp(chunk, &mut drafting)?,
+                Format::Gateway(_) => lines(chunk, &mut drafting)?,
+                _ => events(chunk, &mut drafting)?,
+            }
+            Ok((drafting.taken, drafting.content))
+        })?;
+        let Counted { usable, filtered, .. } = request.counted();
+        (taken.accepted, taken.filtered) = (usable, filtered);
+        Ok(Drafted { taken, request, content })
     }
 
     /// Each row is a request of its own.
-    fn otlp(&self, chunk: &Chunk, drafted: &mut Drafted) -> Result<(), Fault> {
+    fn otlp(&self, chunk: &Chunk, drafted: &mut Drafting<'_>) -> Result<(), Fault> {
         for row in &chunk.rows {
+            let _row = charge::passing();
             let body = chunk.bytes.slice(row.start..row.end);
             let before = drafted.request.counted();
-            match self.otlp.read_row(body, MAX_ROW, &mut drafted.request, &mut drafted.content) {
+            match self.otlp.read_row(body, MAX_ROW, drafted.request, &mut drafted.content) {
                 Ok(()) => {}
                 Err(Fault::Undecodable(why)) => {
                     drafted.reject(row.place, why);
@@ -176,7 +188,7 @@ impl Importer {
     }
 }
 
-impl Drafted {
+impl Drafting<'_> {
     /// Counts a row that cannot become a record.
     fn reject(&mut self, place: Place, why: impl ToString) {
         let why = why.to_string();
@@ -186,9 +198,10 @@ impl Drafted {
 }
 
 /// Each row tells events.
-fn events(chunk: &Chunk, drafted: &mut Drafted) -> Result<(), Fault> {
+fn events(chunk: &Chunk, drafted: &mut Drafting<'_>) -> Result<(), Fault> {
     let rows = Rows::new(chunk);
     for row in &chunk.rows {
+        let _row = charge::passing();
         let mut each = |item: Item<'_>| -> Result<(), Fault> {
             let event = match item {
                 Ok(Some(event)) => event,
@@ -217,7 +230,7 @@ fn events(chunk: &Chunk, drafted: &mut Drafted) -> Result<(), Fault> {
 }
 
 /// Each row is a line of a log.
-fn lines(chunk: &Chunk, drafted: &mut Drafted) -> Result<(), Fault> {
+fn lines(chunk: &Chunk, drafted: &mut Drafting<'_>) -> Result<(), Fault> {
     let manner = chunk.meta.lines.clone();
     let manner = manner.ok_or_else(|| Fault::Undecodable("how its lines are read is not said".into()))?;
     let reader = Reader::new(manner).map_err(|(key, what)| Fault::Undecodable(format!("{key}: {what}")))?;

@@ -6,11 +6,15 @@ use super::log;
 use super::scan::{Scanner, Shape, Window};
 use halo_adapters::gateway;
 use halo_adapters::otlp::{DecodeError, protobuf};
+use halod_record::charge;
 use halod_record::json::parse;
 use std::path::Path;
 
 /// Bytes that are looked at.
 pub(super) const HEAD: usize = 1 << 20;
+
+/// What a row may take in memory while it is looked at: one that takes more tells nothing.
+const GLANCE: usize = 16 << 20;
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,7 +108,8 @@ fn is_binary(head: &[u8], whole: bool) -> Option<Shape> {
 }
 
 fn is_request(bytes: &[u8]) -> bool {
-    matches!(protobuf::traces(bytes), Ok(_) | Err(DecodeError::WrongSignal { .. }))
+    let read = charge::within(GLANCE, || protobuf::span_places(bytes).map(drop));
+    matches!(read, Ok(Ok(()) | Err(DecodeError::WrongSignal { .. })))
 }
 
 /// A row a line, where the first line is a row, else values over any number of lines.
@@ -127,9 +132,12 @@ fn json_shape(name: &Path, head: &[u8], whole: bool) -> Shape {
     // A broken first line is told from the first line of a longer document by what follows it.
     let second = after.trim_ascii_start();
     let second = second.get(..memchr::memchr(b'\n', second).unwrap_or(second.len())).unwrap_or_default();
-    let is_row =
-        second.starts_with(b"{") && std::str::from_utf8(second).is_ok_and(|row| parse(row.trim()).is_ok());
+    let is_row = second.starts_with(b"{") && std::str::from_utf8(second).is_ok_and(|row| is_json(row.trim()));
     if complete || is_row { Shape::Lines } else { Shape::Json }
+}
+
+fn is_json(row: &str) -> bool {
+    charge::within(GLANCE, || parse(row).is_ok()).unwrap_or(false)
 }
 
 fn has_ending(name: &Path, endings: &[&str]) -> bool {
@@ -153,7 +161,8 @@ fn detect(name: &Path, head: &[u8], whole: bool) -> Result<Format, String> {
     let mut scanner = Scanner::new(shape, 0, false);
     while let Some(span) = scanner.next(&window, whole) {
         let Ok(text) = std::str::from_utf8(window.slice(span)) else { continue };
-        if let Some(format) = parse(text).ok().as_ref().and_then(Format::of) {
+        let told = charge::within(GLANCE, || parse(text).ok().as_ref().and_then(Format::of));
+        if let Ok(Some(format)) = told {
             return Ok(format);
         }
     }

@@ -5,6 +5,7 @@ use super::csv;
 use super::format::Format;
 use super::scan::Shape;
 use super::source::{Input, Manner, Source};
+use halod_record::charge;
 use halod_record::json::{Json, parse};
 use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
@@ -17,6 +18,9 @@ const ROOM: usize = 256 << 20;
 /// Bytes that are kept of one: of a trace with more metadata than that it is left out.
 const LARGEST: usize = 16 << 10;
 
+/// What a row may take in memory while it is looked at.
+const ROW: usize = 32 << 20;
+
 /// What one costs beside its bytes.
 const OVERHEAD: usize = 96;
 
@@ -28,7 +32,7 @@ const KEPT: [&str; 7] = ["id", "object", "sessionId", "session_id", "userId", "u
 pub struct Traces {
     rows: HashMap<Box<str>, Box<str>>,
     bytes: usize,
-    /// Whether there was no room for some.
+    /// Whether there was no room for some, or none to read them in.
     pub full: bool,
 }
 
@@ -65,14 +69,17 @@ impl Traces {
             let Some(chunk) = piece.chunk else { continue };
             for row in &chunk.rows {
                 let Ok(text) = std::str::from_utf8(chunk.row(row)) else { continue };
-                if chunk.meta.shape == Shape::Csv {
-                    let Ok(fields) = csv::fields(text) else { continue };
-                    if let Ok(object) = csv::object(&chunk.meta.columns, &fields) {
-                        self.row(&object);
+                let read = charge::within(ROW, || {
+                    if chunk.meta.shape == Shape::Csv {
+                        let Ok(fields) = csv::fields(text) else { return };
+                        if let Ok(object) = csv::object(&chunk.meta.columns, &fields) {
+                            self.row(&object);
+                        }
+                    } else if let Ok(value) = parse(text) {
+                        self.row(&value);
                     }
-                } else if let Ok(value) = parse(text) {
-                    self.row(&value);
-                }
+                });
+                self.full |= read.is_err();
                 // Langfuse's files hold rows of one kind.
                 if std::mem::take(&mut first) && self.is_empty() && source.meta.format == Format::Langfuse {
                     return;

@@ -5,7 +5,7 @@
 
 use crate::net::status::Fault;
 use crate::pipeline::intake::Permit;
-use crate::pipeline::refusal::Refusal;
+use crate::pipeline::refusal::{Large, Refusal};
 use halod_record::charge::{self, Account, Exhausted};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -29,6 +29,8 @@ struct Lent {
     permit: Permit,
     beside: usize,
     paid: usize,
+    /// What may be held beside the body at most, drafts included.
+    most: usize,
     refusal: Option<Refusal>,
 }
 
@@ -88,12 +90,18 @@ impl MemoryCharge {
         }
     }
 
-    /// Lends the permit to whoever reads, until [`Self::settle`].
-    pub(super) fn lend(&mut self, permit: Permit) -> Payer {
+    /// Lends the permit to whoever reads, who may hold `most`, until [`Self::settle`].
+    pub(super) fn lend(&mut self, permit: Permit, most: usize) -> Payer {
         let beside = self.body.saturating_add(self.held);
-        let lent = Arc::new(Mutex::new(Lent { permit, beside, paid: self.paid, refusal: None }));
+        let lent = Arc::new(Mutex::new(Lent { permit, beside, paid: self.paid, most, refusal: None }));
         self.lent = Some(Arc::clone(&lent));
         Payer(lent)
+    }
+
+    /// All that is paid for, once what was read is gone.
+    pub(super) fn owing(&mut self) -> usize {
+        self.paid = self.body.saturating_add(self.held);
+        self.paid
     }
 
     /// Takes the permit back, in the place of `none`. What was read is gone, but for what was added meanwhile.
@@ -126,6 +134,10 @@ impl Payer {
 impl Account for Payer {
     fn raise_to(&mut self, total: usize) -> Option<usize> {
         let mut lent = lock(&self.0);
+        if total > lent.most {
+            lent.refusal = Some(Refusal::TooLarge { what: Large::Held, limit: lent.most });
+            return None;
+        }
         let due = lent.beside.saturating_add(total);
         if due > lent.paid {
             let wanted = due.saturating_add(STEP);
@@ -135,7 +147,7 @@ impl Account for Payer {
             }
             lent.paid = wanted;
         }
-        Some(lent.paid - lent.beside)
+        Some((lent.paid - lent.beside).min(lent.most))
     }
 }
 
@@ -151,7 +163,7 @@ mod tests {
         let intake = Intake::with_writer(mpsc::channel().0, 1 << 20);
         let mut memory = MemoryCharge::new(1000);
         let mut own = intake.owed();
-        let payer = memory.lend(intake.admit(1000).unwrap());
+        let payer = memory.lend(intake.admit(1000).unwrap(), usize::MAX);
         let (payer, done) = charge::charged(payer, || {
             let _reading = charge::passing();
             charge::take(500_000).unwrap();
@@ -167,11 +179,20 @@ mod tests {
     }
 
     #[test]
+    fn what_files_hold_is_bounded_whatever_others_hold() {
+        let intake = Intake::with_writer(mpsc::channel().0, 1 << 20);
+        let payer = MemoryCharge::new(0).lend(intake.owed(), 1000);
+        let (payer, done) = charge::charged(payer, || (charge::take(1000), charge::take(1)));
+        assert_eq!(done, Err(Exhausted));
+        assert!(matches!(payer.fault(), Fault::Refused(Refusal::TooLarge { limit: 1000, .. })));
+    }
+
+    #[test]
     fn what_could_never_be_in_flight_is_told_from_what_cannot_now() {
         let intake = Intake::with_writer(mpsc::channel().0, 1 << 20);
         let refused = |other: usize, taken: usize| {
             let other = intake.admit(other).unwrap();
-            let payer = MemoryCharge::new(0).lend(intake.owed());
+            let payer = MemoryCharge::new(0).lend(intake.owed(), usize::MAX);
             let (payer, done) = charge::charged(payer, || charge::take(taken));
             drop(other);
             assert_eq!(done, Err(Exhausted));

@@ -121,8 +121,27 @@ impl RequestBuilder {
     /// # Errors
     /// What `work` says, or that there was no room for what it read.
     pub fn reading<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Result<T, Fault> {
+        self.reading_within(usize::MAX, work)
+    }
+
+    /// The same for a part of a file, which waits for room where there is none. So that it can only wait for
+    /// others, it is too large when it takes more than half of all room. What was read is gone afterwards.
+    ///
+    /// # Errors
+    /// As [`Self::reading`].
+    pub fn reading_file<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Result<T, Fault> {
+        let done = self.reading_within(self.ingest.intake.limit() / 2, work);
+        self.permit.shrink_to(self.charge.owing());
+        done
+    }
+
+    fn reading_within<T>(
+        &mut self,
+        most: usize,
+        work: impl FnOnce(&mut Self) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
         let permit = std::mem::replace(&mut self.permit, self.ingest.intake.owed());
-        let payer = self.charge.lend(permit);
+        let payer = self.charge.lend(permit, most);
         let (payer, done) = charge::charged(payer, || work(self));
         let fault = payer.fault();
         self.permit = self.charge.settle(&payer, self.ingest.intake.owed());

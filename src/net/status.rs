@@ -100,55 +100,48 @@ impl Fault {
         Self::NAMES.get(self.index()).copied().unwrap_or("other")
     }
 
-    /// Every [`Self::name`], in the order of [`Self::index`].
-    pub const NAMES: [&'static str; 19] = [
-        "full",
-        "too_large",
-        "stopping",
-        "poisoned",
-        "disk_low",
-        "chain_unusable",
-        "undecodable",
-        "slow_body",
-        "media_type",
-        "coding",
-        "method",
-        "unserved",
-        "needs_http2",
-        "crashed",
-        "unauthenticated",
-        "too_many_tenants",
-        "body_cut",
-        "tenant_rate",
-        "chain_rate",
-    ];
+    /// Every [`Self::name`], in the order of [`Self::index`]: refusals, then what else there is.
+    pub const NAMES: [&'static str; REFUSALS + OTHERS.len()] = {
+        let mut names = [""; REFUSALS + OTHERS.len()];
+        let (first, rest) = names.split_at_mut(REFUSALS);
+        first.copy_from_slice(&Refusal::NAMES);
+        rest.copy_from_slice(&OTHERS);
+        names
+    };
 
     /// Where this fault is counted.
     #[must_use]
     pub fn index(&self) -> usize {
-        match self {
-            Self::Refused(Refusal::Full { .. }) => 0,
-            Self::Refused(Refusal::TooLarge { .. }) => 1,
-            Self::Refused(Refusal::Stopping) => 2,
-            Self::Refused(Refusal::Poisoned) => 3,
-            Self::Refused(Refusal::DiskLow) => 4,
-            Self::Refused(Refusal::ChainUnusable) => 5,
-            Self::Undecodable(_) => 6,
-            Self::SlowBody(_) => 7,
-            Self::MediaType => 8,
-            Self::Coding => 9,
-            Self::Method => 10,
-            Self::Unserved(_) => 11,
-            Self::NeedsHttp2 => 12,
-            Self::Crashed => 13,
-            Self::Unauthenticated(_) => 14,
-            Self::Refused(Refusal::TooManyTenants) => 15,
-            Self::Refused(Refusal::BodyCut) => 16,
-            Self::Refused(Refusal::TenantRate { .. }) => 17,
-            Self::Refused(Refusal::ChainRate { .. }) => 18,
-        }
+        let other = match self {
+            Self::Refused(refusal) => return refusal.index(),
+            Self::Undecodable(_) => 0,
+            Self::SlowBody(_) => 1,
+            Self::MediaType => 2,
+            Self::Coding => 3,
+            Self::Method => 4,
+            Self::Unserved(_) => 5,
+            Self::NeedsHttp2 => 6,
+            Self::Crashed => 7,
+            Self::Unauthenticated(_) => 8,
+        };
+        REFUSALS + other
     }
 }
+
+const REFUSALS: usize = Refusal::NAMES.len();
+
+/// What faults are called that are no refusals.
+const OTHERS: [&str; 9] = [
+    "undecodable",
+    "slow_body",
+    "media_type",
+    "coding",
+    "method",
+    "unserved",
+    "needs_http2",
+    "crashed",
+    "unauthenticated",
+];
 
 #[cfg(test)]
 mod tests {
@@ -166,6 +159,10 @@ mod tests {
             (Refusal::Poisoned.into(), 503, Unavailable, Some(1)),
             (Refusal::DiskLow.into(), 503, Unavailable, Some(10)),
             (Refusal::ChainUnusable.into(), 503, Unavailable, Some(1)),
+            (Refusal::TooManyTenants.into(), 503, Unavailable, Some(60)),
+            (Refusal::BodyCut.into(), 503, Unavailable, Some(1)),
+            (Refusal::TenantRate { retry_after }.into(), 429, ResourceExhausted, Some(7)),
+            (Refusal::ChainRate { retry_after }.into(), 429, ResourceExhausted, Some(7)),
             (Fault::Undecodable("not JSON".into()), 400, InvalidArgument, None),
             (Fault::SlowBody(30), 503, Unavailable, Some(1)),
             (Fault::MediaType, 415, Unimplemented, None),
@@ -175,10 +172,6 @@ mod tests {
             (Fault::NeedsHttp2, 505, Unimplemented, None),
             (Fault::Crashed, 503, Unavailable, Some(1)),
             (Fault::Unauthenticated("send a token"), 401, Unauthenticated, None),
-            (Refusal::TooManyTenants.into(), 503, Unavailable, Some(60)),
-            (Refusal::BodyCut.into(), 503, Unavailable, Some(1)),
-            (Refusal::TenantRate { retry_after }.into(), 429, ResourceExhausted, Some(7)),
-            (Refusal::ChainRate { retry_after }.into(), 429, ResourceExhausted, Some(7)),
         ]
     }
 

@@ -75,6 +75,37 @@ impl fmt::Display for Large {
 }
 
 impl Refusal {
+    /// What each is called where it is counted, in the order of [`Self::index`].
+    pub const NAMES: [&'static str; 10] = [
+        "full",
+        "too_large",
+        "stopping",
+        "poisoned",
+        "disk_low",
+        "chain_unusable",
+        "too_many_tenants",
+        "body_cut",
+        "tenant_rate",
+        "chain_rate",
+    ];
+
+    /// Where this refusal is counted.
+    #[must_use]
+    pub fn index(&self) -> usize {
+        match self {
+            Self::Full { .. } => 0,
+            Self::TooLarge { .. } => 1,
+            Self::Stopping => 2,
+            Self::Poisoned => 3,
+            Self::DiskLow => 4,
+            Self::ChainUnusable => 5,
+            Self::TooManyTenants => 6,
+            Self::BodyCut => 7,
+            Self::TenantRate { .. } => 8,
+            Self::ChainRate { .. } => 9,
+        }
+    }
+
     /// Whether the same request may succeed later.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {

@@ -37,8 +37,8 @@ pub struct Stats {
     pub disk_low: AtomicBool,
     pub disk_free: Gauge,
     pub disk_floor: Gauge,
-    /// How often each refusal was given, in the order of [`Self::REFUSALS`].
-    pub refused: [Counter; 10],
+    /// How often each refusal was given, in the order of [`Refusal::NAMES`].
+    pub refused: [Counter; Refusal::NAMES.len()],
     refusals: Counters,
     /// In the order of [`notice::KINDS`].
     notices: [Counter; notice::KINDS.len()],
@@ -89,7 +89,7 @@ impl Default for Stats {
             disk_low: AtomicBool::new(false),
             disk_free: Gauge::default(),
             disk_floor: Gauge::default(),
-            refused: Self::REFUSALS.map(|reason| refusals.get_or_create_owned(&vec![("reason", reason)])),
+            refused: Refusal::NAMES.map(|reason| refusals.get_or_create_owned(&vec![("reason", reason)])),
             refusals,
             notices: notice::KINDS.map(|kind| notice_kinds.get_or_create_owned(&vec![("kind", kind)])),
             notice_kinds,
@@ -109,34 +109,9 @@ impl Default for Stats {
 }
 
 impl Stats {
-    pub const REFUSALS: [&str; 10] = [
-        "full",
-        "too_large",
-        "stopping",
-        "poisoned",
-        "disk_low",
-        "chain_unusable",
-        "too_many_tenants",
-        "body_cut",
-        "tenant_rate",
-        "chain_rate",
-    ];
-
     /// Counts one refusal, whichever step gave it.
     pub fn count(&self, refusal: &Refusal) {
-        let at = match refusal {
-            Refusal::Full { .. } => 0,
-            Refusal::TooLarge { .. } => 1,
-            Refusal::Stopping => 2,
-            Refusal::Poisoned => 3,
-            Refusal::DiskLow => 4,
-            Refusal::ChainUnusable => 5,
-            Refusal::TooManyTenants => 6,
-            Refusal::BodyCut => 7,
-            Refusal::TenantRate { .. } => 8,
-            Refusal::ChainRate { .. } => 9,
-        };
-        self.refused[at].inc();
+        self.refused[refusal.index()].inc();
     }
 
     /// Tells which chains are not read yet.

@@ -170,6 +170,30 @@ fn nothing_that_ships_unwraps() {
     none(&broken);
 }
 
+/// The allocator's settings have a name that it looks them up under; nothing else needs it.
+#[test]
+fn one_attribute_is_unsafe() {
+    let lines = rust().into_iter().flat_map(|file| {
+        let word = |line: &str| line.split(|c: char| !c.is_alphanumeric() && c != '_').any(|w| w == "unsafe");
+        let found: Vec<String> =
+            file.code().filter(|(_, line)| word(line)).map(|(_, l)| l.to_owned()).collect();
+        found.into_iter().map(move |line| (file.path.clone(), line))
+    });
+    let attribute = r#"#[unsafe(export_name = "_rjem_malloc_conf")]"#;
+    assert_eq!(lines.collect::<Vec<_>>(), [("src/main.rs".to_owned(), attribute.to_owned())]);
+}
+
+/// They are in the program however it is built.
+#[test]
+fn the_allocator_has_its_settings() {
+    let mut halod = std::process::Command::new(crate::support::halod::BINARY);
+    let told = halod.arg("--version").env("_RJEM_MALLOC_CONF", "stats_print:true").output().unwrap();
+    let told = String::from_utf8(told.stderr).unwrap();
+    for setting in ["narenas: 2", "dirty_decay_ms: 100 ", "muzzy_decay_ms: 0 ", "background_thread: true "] {
+        assert!(told.contains(format!("opt.{setting}").trim_end()), "{setting}: {told}");
+    }
+}
+
 #[test]
 fn files_and_functions_stay_small() {
     let mut broken = Vec::new();

@@ -36,6 +36,7 @@ pub use rules::Rules;
 pub use spec::{BadSpec, Spec};
 
 use crate::MAPPING;
+use halod_record::charge::{self, Exhausted};
 use halod_record::event::Event;
 use halod_record::unusable::Unusable;
 use std::borrow::Cow;
@@ -84,7 +85,15 @@ impl Reader {
         if line.iter().all(u8::is_ascii_whitespace) {
             return Ok(Line::Preamble);
         }
-        let (text, damaged) = utf8(line);
+        let no_memory = |error: Exhausted| Unusable::new("", error.to_string());
+        charge::take(COPIES * line.len()).map_err(no_memory)?;
+        let (text, damaged) = match std::str::from_utf8(line) {
+            Ok(text) => (Cow::Borrowed(text), false),
+            Err(_) => {
+                charge::take(DAMAGED * line.len()).map_err(no_memory)?;
+                (String::from_utf8_lossy(line), true)
+            }
+        };
         let mut row = match text {
             Cow::Borrowed(text) => self.spec.row(text)?,
             // What was read from a copy cannot borrow from the line.
@@ -105,10 +114,8 @@ impl Reader {
     }
 }
 
-/// The text of a line, with U+FFFD for what is not UTF-8, and whether there was any.
-fn utf8(line: &[u8]) -> (Cow<'_, str>, bool) {
-    match std::str::from_utf8(line) {
-        Ok(text) => (Cow::Borrowed(text), false),
-        Err(_) => (Cow::Owned(String::from_utf8_lossy(line).into_owned()), true),
-    }
-}
+/// How many bytes of copies of its texts a line's byte takes: in its row, in its event.
+const COPIES: usize = 2;
+
+/// How many one takes that is no UTF-8.
+const DAMAGED: usize = 4;

@@ -5,10 +5,17 @@ use super::manner::{Encoding, Manner, TenantOf};
 use super::split::{Chain, Line as Cut, Lines};
 use crate::ingest::claim::TenantError;
 use halo_adapters::gateway::{Format, Line, Place, detect};
+use halod_record::charge;
 use halod_record::event::{Event, Fact};
 use halod_record::ids::kept_part;
 use halod_record::tenant::Tenant;
 use std::borrow::Cow;
+
+/// How many bytes a byte of a line may take in another encoding.
+const COPIES: usize = 2;
+
+/// What a line may take while it is not known of which format it is.
+const GLANCE: usize = 16 << 20;
 
 /// Reads logs in one manner.
 #[derive(Debug)]
@@ -88,6 +95,11 @@ impl Log<'_> {
         bytes: &[u8],
         take: impl FnOnce(Became<'_>) -> R,
     ) -> R {
+        let _line = charge::passing();
+        let copied = if self.reader.manner.encoding == Encoding::Utf8 { 0 } else { COPIES * bytes.len() };
+        if let Err(full) = charge::take(copied) {
+            return take(Became::Rejected(full.to_string()));
+        }
         let text = self.reader.text(bytes);
         let chain = hex(&cut.chain);
         let identity = [&*self.kept, &*chain];
@@ -130,7 +142,9 @@ impl Told {
             return Self { format, from: 0 };
         }
         let told = lines.range(0..lines.len()).enumerate().find_map(|(from, (_, line))| {
-            detect(&[&*reader.text(line)]).map(|format| Self { format: Some(format), from })
+            // Where a line takes too much, a later one tells.
+            let told = charge::within(GLANCE, || detect(&[&*reader.text(line)])).ok().flatten();
+            told.map(|format| Self { format: Some(format), from })
         });
         told.unwrap_or_default()
     }

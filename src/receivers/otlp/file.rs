@@ -4,12 +4,14 @@ pub use super::read::Content;
 
 use super::OtlpState;
 use super::read::Encoding;
+use super::turns::LARGE;
 use crate::ingest::{Request, RequestBuilder};
 use crate::net::coding::Coding;
 use crate::net::status::Fault;
 use crate::pipeline::batch::Receipt;
 use bytes::Bytes;
 use halo_adapters::otlp::{DecodeError, Signal, json, protobuf};
+use halod_record::charge;
 
 /// The first bytes of a zstd frame: the Collector's file exporter compresses each message by itself.
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
@@ -28,7 +30,10 @@ impl OtlpState {
     ) -> Result<(), Fault> {
         let mut permit = request.intake().admit(0)?;
         let body = if body.starts_with(ZSTD) { Coding::Zstd.decode(body, limit, &mut permit)? } else { body };
-        let kind = kind(&body).map_err(Fault::Undecodable)?;
+        let kind = {
+            let _glance = charge::passing();
+            kind(&body).map_err(Fault::Undecodable)?
+        };
         self.read_into(content, kind, &body, request)
     }
 
@@ -45,10 +50,19 @@ impl OtlpState {
 fn kind(body: &[u8]) -> Result<(Signal, Encoding), String> {
     let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
     // A protobuf request begins with a line feed, which is white space, and any byte may follow.
-    let as_protobuf = || match protobuf::traces(body) {
-        Ok(_) => Ok(Signal::Traces),
+    let large = body.len() > LARGE;
+    let traces = || match large {
+        true => protobuf::span_places(body).map(drop),
+        false => protobuf::traces(body).map(drop),
+    };
+    let logs = || match large {
+        true => protobuf::log_places(body).map(drop),
+        false => protobuf::logs(body).map(drop),
+    };
+    let as_protobuf = || match traces() {
+        Ok(()) => Ok(Signal::Traces),
         Err(DecodeError::WrongSignal { found, .. }) => Ok(found),
-        Err(error) => protobuf::logs(body).map(|_| Signal::Logs).map_err(|_| error),
+        Err(error) => logs().map(|()| Signal::Logs).map_err(|_| error),
     };
     if first == Some(&b'{') && (body.first() != Some(&b'\n') || as_protobuf().is_err()) {
         return Ok((signal_of_json(body)?, Encoding::Json));

@@ -84,6 +84,8 @@ impl Shop {
         before: oneshot::Sender<()>,
     ) -> Result<Option<Rejected>, Stopped> {
         let (mut rejected, mut at, mut most) = (None, 0, PART);
+        // Why the line at `at` can't be read.
+        let mut unreadable: Option<String> = None;
         let mut before = Some(before);
         let mut ahead = match after {
             Some(after) => self.ahead(work, &notices, after).await?,
@@ -95,7 +97,7 @@ impl Shop {
             let mut entry = self.ingest.stats.begin(Transport::File);
             let drafted = match ahead.take() {
                 Some(drafted) => Ok(drafted),
-                None => self.draft(work, at..end, &notices).await,
+                None => self.draft(work, (at..end, unreadable.clone()), &notices).await,
             };
             let part = match drafted {
                 Ok(drafted) => self.submit(drafted, last, &mut before).await,
@@ -106,6 +108,7 @@ impl Shop {
                     entry.answer();
                     rejected = Rejected::join(rejected, part);
                     notices.clear();
+                    unreadable = None;
                     at = end;
                     if last {
                         return Ok(rejected);
@@ -115,6 +118,10 @@ impl Shop {
                 Err(fault @ Fault::Refused(Refusal::TooLarge { .. })) if most > 1 => {
                     entry.refuse(&fault);
                     most /= 2;
+                }
+                Err(fault @ Fault::Refused(Refusal::TooLarge { .. })) if unreadable.is_none() => {
+                    entry.refuse(&fault);
+                    unreadable = Some(fault.to_string());
                 }
                 Err(fault) => {
                     entry.refuse(&fault);
@@ -142,7 +149,7 @@ impl Shop {
         notices: &[Draft],
         mut after: oneshot::Receiver<()>,
     ) -> Result<Option<Drafted>, Stopped> {
-        let drafted = self.draft(work, 0..work.lines.len().min(PART), notices).await.ok();
+        let drafted = self.draft(work, (0..work.lines.len().min(PART), None), notices).await.ok();
         if let Ok(handed_over) = tokio::time::timeout(PATIENCE, &mut after).await {
             return handed_over.map(|()| drafted).map_err(|_| Stopped);
         }
@@ -153,7 +160,7 @@ impl Shop {
     async fn draft(
         &self,
         work: &Arc<Work>,
-        range: Range<usize>,
+        (range, unreadable): (Range<usize>, Option<String>),
         notices: &[Draft],
     ) -> Result<Drafted, Fault> {
         let permit = self.ingest.intake.admit(0)?;
@@ -164,7 +171,10 @@ impl Shop {
         let work = Arc::clone(work);
         let drafting = move || {
             contain(|| {
-                let rejected = draft(&work, range, &mut request)?;
+                let rejected = match unreadable {
+                    Some(why) => reject(&work, range, why, &mut request),
+                    None => request.reading_file(|request| draft(&work, range, request))?,
+                };
                 Ok((request, rejected))
             })
         };
@@ -200,6 +210,15 @@ struct Work {
     log: Arc<str>,
     lines: Lines,
     told: Told,
+}
+
+/// Leaves out the lines of a part, which is one that can't be read.
+fn reject(work: &Work, range: Range<usize>, why: String, request: &mut RequestBuilder) -> Option<Rejected> {
+    let lines = work.lines.range(range).map(|(cut, _)| {
+        request.reject(why.as_str());
+        Rejected { lines: 1, first: cut.offset, last: cut.offset, reason: why.clone() }
+    });
+    lines.map(Some).fold(None, Rejected::join)
 }
 
 /// Drafts the lines of a part. Returns what had to be left out, and why.

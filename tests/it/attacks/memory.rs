@@ -18,7 +18,7 @@ use std::time::Duration;
 /// What halod may take at most with the limit that it has by default, in MiB.
 pub const PEAK: u64 = 128 + 64 + 64;
 /// What it may take when it is idle again.
-const IDLE: u64 = 64;
+pub const IDLE: u64 = 64;
 
 pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());

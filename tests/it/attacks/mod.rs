@@ -3,6 +3,7 @@
 
 mod chains;
 mod directory;
+mod files;
 pub mod flood;
 mod limits;
 pub mod memory;

@@ -1,16 +1,22 @@
 //! Lines that were meant as JSON.
 
 use crate::gateway::text::hex;
+use halod_record::charge;
+
+/// What one byte becomes at most.
+const LONGEST: usize = 6;
 
 /// The line with what JSON does not know put right: `\xHH` for bytes (Apache, nginx), a backslash before
-/// anything else, raw control characters. `None` if there was none of it, with whether bytes were no UTF-8.
+/// anything else, raw control characters. `None` if there was none of it, or no memory
+/// for it; with whether bytes were no UTF-8.
 pub(in crate::gateway) fn mended(line: &str) -> Option<(String, bool)> {
     let bytes = line.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len() + 16);
+    let mut out = charge::list(bytes.len() + 16).ok()?;
     let mut changed = false;
     let mut rest = bytes;
     while let Some((&byte, tail)) = rest.split_first() {
         rest = tail;
+        charge::reserve(&mut out, LONGEST).ok()?;
         match (byte, tail) {
             (b'\\', [b'x' | b'X', high, low, ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
                 changed = true;
@@ -32,10 +38,16 @@ pub(in crate::gateway) fn mended(line: &str) -> Option<(String, bool)> {
             (byte, _) => out.push(byte),
         }
     }
-    changed.then(|| match String::from_utf8(out) {
-        Ok(text) => (text, false),
-        Err(error) => (String::from_utf8_lossy(error.as_bytes()).into_owned(), true),
-    })
+    if !changed {
+        return None;
+    }
+    match String::from_utf8(out) {
+        Ok(text) => Some((text, false)),
+        Err(error) => {
+            charge::take(3 * error.as_bytes().len()).ok()?;
+            Some((String::from_utf8_lossy(error.as_bytes()).into_owned(), true))
+        }
+    }
 }
 
 /// A byte as it stands in a JSON string. Those of one character outside ASCII come together again.
