@@ -481,8 +481,12 @@ impl Store {
             }
             Comparison::Conflict => {}
         }
+        let sealed = SealedCall::read(&line, draft.tenant());
+        if let Some(other) = sealed.as_ref().and_then(|sealed| draft.of_another_call(&sealed.call)) {
+            return self.seal_one(section, &other, nothing_new);
+        }
         let draft = draft.conflicting_with(id);
-        let role = SealedCall::read(&line, draft.tenant()).map(|sealed| Role::of_same_origin(&sealed));
+        let role = sealed.as_ref().map(Role::of_same_origin);
         let draft = match role.filter(|_| draft.call().is_some()) {
             Some(role) => draft.in_role(&role),
             None => draft,

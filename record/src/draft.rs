@@ -438,6 +438,22 @@ impl Draft {
         Self { head: Sha256::new_with_prefix(&line[..marks.hole]), line: line.into(), marks, ..self.clone() }
     }
 
+    /// The same record under the id that it has where its origin's id is that of another call: providers repeat
+    /// their ids. `None` where that is not known.
+    #[must_use]
+    pub fn of_another_call(&self, sealed: &Call) -> Option<Self> {
+        let key = self.call.as_ref()?.is_another_than(sealed)?;
+        let id = RecordId::derive(Origin::Call, &self.tenant, &[self.id.bytes(), key.digest()]);
+        let mut line = self.line.to_vec();
+        line.get_mut(self.marks.id..self.marks.id + 36)?.copy_from_slice(&id.text());
+        let mut call = self.call.clone();
+        if let Some(call) = &mut call {
+            call.rename(id);
+        }
+        // What is hashed beforehand stands before the id.
+        Some(Self { id, line: line.into(), call, ..self.clone() })
+    }
+
     /// The record that is sealed instead when another content is already sealed under this
     /// origin: the same line under an id of its own, with `conflicts_with` naming the first.
     #[must_use]

@@ -77,6 +77,8 @@ pub enum Kind {
     /// A step of which the sender does not say what it is: `agent.step`. That it is named as tools are, and
     /// has an input, is no evidence of a tool call.
     Step,
+    /// A step with the name of a tool that a model was offered or asked for: a tool call.
+    Called,
     /// Something that never closes, like a trace: `agent.invoke` of its agent, whole when nothing
     /// more is said of it for as long as a hold lasts. Others may be `within` it.
     Trace,
@@ -251,7 +253,7 @@ impl<'a> Fragment<'a> {
                 Action::Generate { provider: self.provider.clone(), model: self.model.clone() }
             }
             Some(Kind::Embed) => Action::Embed { provider: self.provider.clone(), model: self.model.clone() },
-            Some(Kind::Tool) => tool(),
+            Some(Kind::Tool | Kind::Called) => tool(),
             Some(Kind::Retrieve) => Action::Retrieve { name: name() },
             Some(Kind::Boundary(verb)) => Action::Boundary { verb },
             Some(Kind::Guard) => Action::Guard { name: name() },

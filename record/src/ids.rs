@@ -22,6 +22,8 @@ pub enum Origin {
     Log,
     /// The space and the parts of an id that the sender gave.
     Keyed,
+    /// The id of the record of another call with the same origin, the digest of its own call's id.
+    Call,
     /// The id of the record that is contradicted, the hash of the contradicting content.
     Conflict,
     /// What halod says of itself: the notice's kind and the facts that make it one of a kind.
@@ -60,6 +62,7 @@ impl RecordId {
             Origin::Span => b"halod/record-id/1 span\0",
             Origin::Log => b"halod/record-id/1 log\0",
             Origin::Keyed => b"halod/record-id/1 keyed\0",
+            Origin::Call => b"halod/record-id/1 call\0",
             Origin::Conflict => b"halod/record-id/1 conflict\0",
             Origin::Notice => b"halod/record-id/1 notice\0",
         };

@@ -9,6 +9,7 @@
 mod attacks;
 mod audit;
 mod captures;
+mod cases;
 mod clients;
 mod co_append;
 mod collector;

@@ -5,6 +5,7 @@
 //! | `GENERATION`, and a `SPAN` with a model | `model.generate` |
 //! | `EMBEDDING` | `model.embed` |
 //! | `TOOL`, and a `SPAN` named `mcp__<server>__<tool>` | the tool |
+//! | `SPAN` with the name of a tool that a generation of its batch lists | the tool |
 //! | `SPAN` | `agent.step` |
 //! | `RETRIEVER` | `retrieve:<name>` |
 //! | `GUARDRAIL`, `EVALUATOR` | the guard or evaluator |
@@ -24,9 +25,11 @@
 
 mod read;
 mod row;
+mod tools;
 mod usage;
 
 pub use row::{observation, score, trace};
+pub use tools::{call_by_name, tools};
 
 use crate::MAPPING;
 use crate::fields::{instant, text};

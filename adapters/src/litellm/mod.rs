@@ -99,7 +99,9 @@ pub fn spend_row<'a>(row: &Json<'a>) -> Result<Option<Event<'a>>, Unusable> {
 /// The call's id in this space. What LiteLLM appends for an answer from its cache is a part of it.
 fn id<'a>(row: &Json<'a>, key: &'static str) -> Result<Cow<'a, str>, Unusable> {
     match row {
+        // A provider that gives its answer no id is written as Python writes nothing.
         Json::Object(_) => name(row, key)
+            .filter(|id| id != "None")
             .or_else(|| text(row, "litellm_call_id"))
             .ok_or_else(|| Unusable::new(key, "must be the call's id, and there is none")),
         Json::Null => Err(Unusable::new("", "is null: LiteLLM made no payload of this call")),

@@ -86,7 +86,7 @@ fn event_of<'a>(
     }
     let (mut usage, unclear) = usage::of(found, Some(span));
     let outcome = outcome::of(decision, found, result, usage.finish_reason.as_deref(), span);
-    let mut facts = facts(decision, found, (scope, span), [&input, &outcome.result], outcome.status);
+    let mut facts = facts(decision, found, span, [&input, &outcome.result], outcome.status);
     facts.extend(unclear);
     match action {
         Action::Generate { .. } | Action::Embed { .. } => {}
@@ -151,7 +151,7 @@ pub fn whose<'a>(resource: &Resource<'a>, scope: &str, span: &'a Span<'a>) -> Wh
 fn facts<'a>(
     decision: &Decision,
     found: &Found<'a>,
-    (scope, span): (&'a str, &'a Span<'a>),
+    span: &'a Span<'a>,
     [input, result]: [&Content<'a>; 2],
     status: Status,
 ) -> Vec<(&'static str, Fact<'a>)> {
@@ -159,7 +159,6 @@ fn facts<'a>(
     if decision.is_other() || decision.is_step() {
         let told = |text: &'a str| (!text.is_empty()).then(|| Fact::Label(text.into()));
         facts.extend(told(&span.name).map(|name| ("span_name", name)));
-        facts.extend(told(scope).map(|scope| ("scope", scope)));
     }
     if action::is_attempt(found, span) {
         facts.push(("attempt", Fact::Flag(true)));

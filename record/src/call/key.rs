@@ -72,6 +72,11 @@ impl CallKey {
         Self { kind, digest }
     }
 
+    #[must_use]
+    pub(crate) fn digest(&self) -> &[u8; 16] {
+        &self.digest
+    }
+
     /// As a member of `data.call_keys`: the kind's name, a colon, 32 hexadecimal digits.
     pub(super) fn write(&self, line: &mut Vec<u8>) {
         line.extend_from_slice(self.kind.name().as_bytes());

@@ -108,9 +108,9 @@ impl Call {
             Origin::Log { .. } => Form::Log,
             Origin::Keyed(_) => Form::Keyed,
         };
+        let thing = thing.and_then(|thing| line::thing(kind, thing));
         Some(Box::new(Self {
             kind,
-            thing: thing.and_then(|thing| line::thing(kind, thing)),
             voice: line::voice(event.source.adapter, event.source.dialect, scope, form),
             id,
             parent: parent.filter(|parent| *parent != id),
@@ -120,7 +120,8 @@ impl Call {
             keys: key::of_event(event, kind, tenant, kept),
             output_tokens: event.usage.output_tokens.filter(|tokens| *tokens >= 0),
             failed: matches!(event.outcome.status, Status::Error | Status::Denied),
-            fullness: fullness(event),
+            fullness: fullness(event, thing.is_some()),
+            thing,
             order: match event.origin {
                 Origin::Span { span, .. } => span,
                 _ => first_half(id),
@@ -189,6 +190,18 @@ impl Call {
             line.push(b'"');
         }
         line.extend_from_slice(b"],");
+    }
+
+    /// The id by which this call is known not to be the one that a sealed account tells of, although both have one
+    /// origin.
+    pub(super) fn is_another_than(&self, sealed: &Self) -> Option<CallKey> {
+        let of_call = |call: &Self| call.keys.iter().copied().find(|key| key.kind == KeyKind::Call);
+        let (ours, theirs) = (of_call(self)?, of_call(sealed)?);
+        (ours != theirs).then_some(ours)
+    }
+
+    pub(super) fn rename(&mut self, id: RecordId) {
+        self.id = id;
     }
 
     /// The other accounts of its batch that tell of the same call, and why they do.
@@ -267,16 +280,12 @@ fn lasted(started: Option<u64>, ended: Option<u64>) -> Option<(u64, u64)> {
 
 /// How much an account says, in the order of what counts: content, its own name of tool or model, usage, the
 /// text of an error.
-fn fullness(event: &Event<'_>) -> u8 {
+fn fullness(event: &Event<'_>, is_named: bool) -> u8 {
     let has = |content: &Content<'_>| *content != Content::Undisclosed;
     let usage = &event.usage;
-    let names_it = match &event.action {
-        Action::Generate { model, .. } | Action::Embed { model, .. } => model.is_some(),
-        _ => true,
-    };
     let counts = [usage.input_tokens, usage.output_tokens, usage.total_tokens];
     u8::from(has(&event.input) || has(&event.outcome.result)) << 3
-        | u8::from(names_it) << 2
+        | u8::from(is_named) << 2
         | u8::from(counts.iter().any(Option::is_some)) << 1
         | u8::from(event.outcome.error_text.is_some())
 }

@@ -97,6 +97,7 @@ enum WireKind {
     Guard,
     Other,
     Step,
+    Called,
     Trace,
 }
 
@@ -146,6 +147,10 @@ pub(super) fn said(fragment: &Fragment<'static>) -> Vec<u8> {
     wire.said = 0;
     wire.found.clear();
     wire.kept.clear();
+    // That a step is a tool call is known by the messages beside it.
+    if matches!(wire.kind, Some(WireKind::Called)) {
+        wire.kind = Some(WireKind::Step);
+    }
     wire.facts.retain(|(key, _)| !sameness::leaves_out(key, false));
     for digest in [&mut wire.input, &mut wire.result, &mut wire.error].into_iter().flatten() {
         digest.summary = None;
@@ -234,6 +239,7 @@ fn wire(fragment: &Fragment<'static>) -> Wire {
             Kind::Guard => WireKind::Guard,
             Kind::Other => WireKind::Other,
             Kind::Step => WireKind::Step,
+            Kind::Called => WireKind::Called,
             Kind::Trace => WireKind::Trace,
         }),
         names: names(fragment)
@@ -328,6 +334,7 @@ fn fragment(wire: Wire) -> Option<Fragment<'static>> {
         Some(WireKind::Guard) => Some(Kind::Guard),
         Some(WireKind::Other) => Some(Kind::Other),
         Some(WireKind::Step) => Some(Kind::Step),
+        Some(WireKind::Called) => Some(Kind::Called),
         Some(WireKind::Trace) => Some(Kind::Trace),
     };
     for (name, text) in wire.names {

@@ -38,6 +38,10 @@ impl Batch {
             return Err(Fault::Undecodable("batch: expected a list of events".into()));
         };
         let mut batch = Self::default();
+        let tools = {
+            let _item = charge::passing();
+            langfuse::tools(events)
+        };
         for event in events {
             request.charge(ANSWERED)?;
             let _item = charge::passing();
@@ -47,13 +51,16 @@ impl Batch {
                     request.filter(1);
                     batch.taken.push(id);
                 }
-                Ok(Some(fragment)) => match placed(request.tenants.claim(), fragment) {
-                    Ok((fragment, tenant)) => {
-                        request.push_part(fragment, tenant)?;
-                        batch.taken.push(id);
+                Ok(Some(mut fragment)) => {
+                    langfuse::call_by_name(&mut fragment, &tools);
+                    match placed(request.tenants.claim(), fragment) {
+                        Ok((fragment, tenant)) => {
+                            request.push_part(fragment, tenant)?;
+                            batch.taken.push(id);
+                        }
+                        Err(reason) => batch.refuse(id, &reason, request),
                     }
-                    Err(reason) => batch.refuse(id, &reason, request),
-                },
+                }
                 Err(reason) => batch.refuse(id, &reason, request),
             }
         }
