@@ -10,6 +10,7 @@ mod dialects;
 mod explain;
 pub mod logs;
 mod loose;
+mod nest;
 mod outcome;
 mod provider;
 mod read;
