@@ -221,6 +221,33 @@ mod tests {
         assert!(matches!(ours.compare_with(&older(&with(Some("a"), None))), Comparison::Same));
     }
 
+    /// What a mapping makes of a span is not what the span says: across versions only its times are compared.
+    #[test]
+    fn another_version_of_the_mapping_contradicts_nothing_but_times() {
+        let older = |draft: &Draft| {
+            let text = String::from_utf8(line(draft)).unwrap();
+            text.replace(r#""mapping":""#, r#""mapping":"0."#).into_bytes()
+        };
+        let sealed = older(&draft(|event| event.action = tool("Tool.execute")));
+        let same = |ours: &Draft| matches!(ours.compare_with(&sealed), Comparison::Same);
+        assert!(same(&draft(|event| event.action = tool("bash"))));
+        assert!(same(&draft(|event| event.action = Action::Other { name: "Tool.execute".into() })));
+        assert!(same(&draft(|event| event.usage.input_tokens = Some(7))));
+        for status in [Status::Error, Status::Denied, Status::Unknown, Status::Unfinished] {
+            assert!(same(&draft(|event| event.outcome.status = status)), "{status:?}");
+        }
+        assert!(!same(&draft(|event| event.ended = Some(3_000_000))));
+        assert!(!same(&draft(|event| event.started = None)));
+        // Within one version all of it counts.
+        let sealed = draft(|event| event.outcome.status = Status::Unfinished);
+        assert_eq!(comparison(draft(|_| ()), false, &sealed), "conflict");
+        assert_eq!(comparison(sealed.clone(), false, &sealed), "same");
+    }
+
+    fn tool(name: &'static str) -> Action<'static> {
+        Action::Tool { name: name.into(), mcp_server: None, call_id: None }
+    }
+
     #[test]
     fn a_name_of_halods_that_was_sealed_as_it_came_is_the_same() {
         let claim = |draft: &Draft| {

@@ -251,6 +251,34 @@ mod tests {
     }
 
     #[test]
+    fn an_end_that_is_not_known_is_no_status() {
+        use crate::event::Outcome;
+        for (status, said) in [
+            (Status::Unknown, r#""outcome":"unknown","response_id""#),
+            (Status::Unfinished, r#""outcome":"unfinished","response_id""#),
+            (Status::Ok, r#""input_tokens":7,"response_id""#),
+        ] {
+            let outcome = Outcome { status, ..call().outcome };
+            let line = line(&Event { outcome, ..event(vec![("response_id", Fact::Number(2))]) });
+            assert!(line.contains(said), "{line}");
+            let stated = status.word().is_some();
+            assert_eq!(line.contains(r#""outcome":{}"#), !stated, "{line}");
+            assert_eq!(line.contains(r#""status":"ok""#), stated, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_told_elsewhere_is_not_undisclosed() {
+        let told = |facts| line(&Event { action: call().action, facts, ..event(Vec::new()) });
+        assert!(told(Vec::new()).contains(r#""undisclosed":["input","outcome"]"#));
+        let unmapped = told(vec![(UNMAPPED, Fact::Labels(vec!["app.prompt".into()]))]);
+        assert!(
+            unmapped.contains(r#""unmapped":["app.prompt"]"#) && !unmapped.contains("undisclosed"),
+            "{unmapped}"
+        );
+    }
+
+    #[test]
     fn addresses_are_kept_and_no_finding() {
         let line = line(&event(vec![("client", Fact::Address("10.1.2.3:8080".into()))]));
         assert!(line.contains(r#""client":"10.1.2.3:8080""#) && line.contains(r#""findings":[]"#), "{line}");

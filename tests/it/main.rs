@@ -32,6 +32,7 @@ mod ledger;
 mod lineage;
 mod litellm;
 mod logs;
+mod meaning;
 mod native;
 mod native_oracle;
 mod openai_agents;

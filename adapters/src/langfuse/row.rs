@@ -4,8 +4,8 @@ use super::kind_of;
 use super::read::{Body, Form};
 use super::source;
 use crate::fields::text;
-use halod_record::event::{Event, Origin};
-use halod_record::fragment::Fragment;
+use halod_record::event::{Event, Origin, Status};
+use halod_record::fragment::{Fragment, Kind};
 use halod_record::json::Json;
 use halod_record::unusable::Unusable;
 
@@ -67,7 +67,13 @@ fn body<'a>(row: &'a Json<'a>) -> Result<Body<'a>, Unusable> {
 }
 
 fn whole(fragment: Fragment<'_>) -> Event<'_> {
+    // A trace, a score and a point in time have no end.
+    let lasts = !matches!(fragment.kind, Some(Kind::Trace | Kind::Guard | Kind::Boundary("event")));
+    let unfinished = lasts && fragment.ended.is_none() && fragment.is_open();
     let mut event = fragment.event();
+    if unfinished {
+        event.outcome.status = Status::Unfinished;
+    }
     event.source = source("langfuse.export");
     event.session = event.session.clone().or_else(|| halod_record::fragment::trace_of(&event));
     event

@@ -127,6 +127,17 @@ fn span<'a>(item: &Json<'a>) -> Result<Event<'a>, Unusable> {
     if let Some(error) = item.get("error").filter(|error| !matches!(error, Json::Null)) {
         fail(error, &mut event);
     }
+    if let Action::Other { name } = &event.action {
+        event.facts.push(("span_name", Fact::Label(name.clone())));
+    }
+    if matches!(event.action, Action::Boundary { .. }) {
+        let sums = event.usage.take_sums();
+        event.facts.extend(sums);
+    }
+    let told = event.outcome.result != Content::Undisclosed;
+    if event.ended.is_none() && !told && event.outcome.status == Status::Ok {
+        event.outcome.status = Status::Unfinished;
+    }
     Ok(event)
 }
 

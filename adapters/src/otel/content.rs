@@ -1,5 +1,6 @@
 //! Attribute values as JSON, and the legacy forms of messages as the lists that they stand for.
 
+use super::nest;
 use super::table::Family;
 use crate::otlp::model::{AnyValue, KeyValue, SpanEvent};
 use data_encoding::BASE64;
@@ -70,8 +71,8 @@ impl<'a> Indexed<'a> {
     }
 }
 
-/// A list of messages in the order of their indices, each an object of what its names say.
-/// Deeper names stay flat: `tool_calls.0.name`. Of several families the first counts.
+/// A list of messages in the order of their indices, each an object of what its names say. Of several families
+/// the first counts.
 pub(super) fn indexed<'a>(entries: &mut [Indexed<'a>]) -> Option<Json<'a>> {
     // Stable: of a name that appears twice the last still comes last.
     entries.sort_by_key(|entry| (entry.family, entry.index));
@@ -79,10 +80,7 @@ pub(super) fn indexed<'a>(entries: &mut [Indexed<'a>]) -> Option<Json<'a>> {
     let messages: Vec<_> = entries
         .chunk_by(|a, b| (a.family, a.index) == (b.family, b.index))
         .take_while(|message| message.first().is_some_and(|entry| entry.family == family))
-        .map(|message| {
-            let entries = message.iter().map(|entry| (Text::from(entry.name), disclosed(entry.value)));
-            Json::object(entries.collect())
-        })
+        .map(|message| nest::message(message.iter().map(|entry| (entry.name, entry.value))))
         .collect();
     Some(Json::Array(messages))
 }

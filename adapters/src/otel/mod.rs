@@ -10,6 +10,7 @@ mod dialects;
 mod explain;
 pub mod logs;
 mod loose;
+mod nest;
 mod outcome;
 mod provider;
 mod read;
@@ -84,7 +85,8 @@ fn event_of<'a>(
     if agent.name.is_none() {
         agent.name = action::agent(decision, found, span);
     }
-    let (mut usage, unclear) = usage::of(found, Some(span));
+    let (mut usage, unclear) =
+        usage::of(found, Some(span), matches!(decision.kind, Kind::Generate | Kind::Embed));
     let outcome = outcome::of(decision, found, result, usage.finish_reason.as_deref(), span);
     let mut facts = facts(decision, found, span, [&input, &outcome.result], outcome.status);
     facts.extend(unclear);

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 /// The names under which senders put a count into one object of all of them.
 #[rustfmt::skip]
-const COUNTS: [(&str, Field); 40] = [
+const COUNTS: [(&str, Field); 45] = [
     ("input_tokens", Field::InputTokens),
     ("output_tokens", Field::OutputTokens),
     ("total_tokens", Field::TotalTokens),
@@ -24,6 +24,11 @@ const COUNTS: [(&str, Field); 40] = [
     ("totalTokens", Field::TotalTokens),
     ("promptTokens", Field::InputTokens),
     ("completionTokens", Field::OutputTokens),
+    ("promptTokenCount", Field::InputTokens),
+    ("candidatesTokenCount", Field::OutputTokens),
+    ("totalTokenCount", Field::TotalTokens),
+    ("cachedContentTokenCount", Field::CacheReadTokens),
+    ("thoughtsTokenCount", Field::ReasoningTokens),
     ("prompt_token_count", Field::InputTokens),
     ("candidates_token_count", Field::OutputTokens),
     ("total_token_count", Field::TotalTokens),
@@ -53,14 +58,16 @@ const COUNTS: [(&str, Field); 40] = [
     ("output_token_details.reasoning", Field::ReasoningTokens),
 ];
 
-/// The usage, and what is not known of it.
+/// The usage, and what is not known of it. `calls` tells whether the span is of a model call itself.
 pub(super) fn of<'a>(
     found: &Found<'a>,
     span: Option<&'a Span<'a>>,
+    calls: bool,
 ) -> (Usage<'a>, Option<(&'static str, Fact<'static>)>) {
     let object = if found.has(Field::UsageObject) { found.json(Field::UsageObject) } else { None };
     let outright = found.row(Field::UsageObject).is_some_and(|row| row.outright);
-    let answer = Answer::of(found);
+    let answer = Answer::of(found)
+        .or_else(|| if calls && !found.has(Field::InputTokens) { Answer::in_json(found) } else { None });
     // An object that has precedence has all of it: a number beside it is an inner instrumentation's.
     let sole =
         outright && object.as_ref().is_some_and(|object| counted(object, Field::InputTokens).is_some());
@@ -115,7 +122,7 @@ fn parts(usage: &Usage<'_>, found: &Found<'_>, object: Option<&Json<'_>>) -> (Pa
                 Some(_) => (Parts::Within, Parts::Within),
                 None => (Parts::Unstated, Parts::Within),
             },
-            _ if has("prompt_token_count") => (Parts::Within, Parts::Beside),
+            _ if has("prompt_token_count") || has("promptTokenCount") => (Parts::Within, Parts::Beside),
             _ => (of_schema(has), Parts::Within),
         };
     }
@@ -170,6 +177,18 @@ impl<'a> Answer<'a> {
             }
             _ => None,
         }
+    }
+
+    /// A provider's whole answer, where that is what came out.
+    fn in_json(found: &Found<'a>) -> Option<Self> {
+        let field =
+            [Field::Output, Field::OutputMessages].into_iter().find(|field| match found.value(*field) {
+                Some(AnyValue::Str(text)) => text.trim_start().starts_with('{') && text.contains("\"usage"),
+                _ => false,
+            })?;
+        let answer = found.json(field)?;
+        let usage = ["usage", "usage_metadata", "usageMetadata"].iter().find_map(|key| answer.get(key))?;
+        Some(Self { usage: Some(usage.clone()), finish_reason: None, model: None, exact: false })
     }
 
     fn of_meta(meta: &Json<'a>, word: impl Fn(Option<&Json<'a>>) -> Option<Cow<'a, str>>) -> Self {

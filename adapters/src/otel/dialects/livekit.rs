@@ -2,7 +2,7 @@
 //! `llm_request_run`) the second is the call; the last is one attempt at it.
 
 use crate::otel::table::Field::*;
-use crate::otel::table::{Kind, Name, Needs, Row, Table, own};
+use crate::otel::table::{Kind, Name, Needs, Row, Table, own, shared};
 
 #[rustfmt::skip]
 const ROWS: &[Row] = &[
@@ -15,6 +15,7 @@ const ROWS: &[Row] = &[
     own("lk.chat_ctx", Input),
     own("lk.user_input", Input),
     own("lk.response.text", Output),
+    shared("gen_ai.usage.input_cached_tokens", CacheReadTokens),
     own("lk.pii.function_tool.arguments", Arguments),
     own("lk.pii.function_tool.output", Result),
     own("lk.pii.chat_ctx", Input),

@@ -68,7 +68,7 @@ fn details<'a>(log: &Log<'_, 'a>) -> Item<'a> {
         Some(class) => event.outcome = failed(outcome, Some(class), found.text(Field::ExceptionMessage)),
         None => event.outcome.result = outcome,
     }
-    let (usage, unclear) = super::super::usage::of(&found, None);
+    let (usage, unclear) = super::super::usage::of(&found, None, true);
     event.usage = usage;
     event.facts.extend(unclear);
     Item::Event(Box::new(event))

@@ -157,6 +157,19 @@ fn numbers_mean_the_same_in_every_dialect() {
         ),
         // Numbers where the payload has them.
         (
+            "x",
+            &[
+                ("openinference.span.kind", "LLM"),
+                ("output.value", r#"{"id":"r","usage":{"prompt_tokens":9,"completion_tokens":4}}"#),
+            ],
+            all(Some(9), Some(4), None, None, None),
+        ),
+        (
+            "x",
+            &[("openinference.span.kind", "TOOL"), ("output.value", r#"{"usage":{"prompt_tokens":9}}"#)],
+            all(None, None, None, None, None),
+        ),
+        (
             "haystack.agent.step.llm",
             &[(
                 "haystack.agent.step.llm.output",
