@@ -87,7 +87,7 @@ pub fn explain<'a>(resource: &Resource<'a>, scope: &'a str, span: &'a Span<'a>) 
     let (fields, unread) = sources(&found, &span.attributes);
     let dialect = dialect(&decision, &found);
     Explanation {
-        event: event_of(&decision, &mut found, resource, (scope, span)),
+        event: event_of(&decision, &mut found, resource, span),
         dialect,
         kind,
         reason,

@@ -66,14 +66,14 @@ impl<'a> Resource<'a> {
 pub fn event<'a>(resource: &Resource<'a>, scope: &'a str, span: &'a Span<'a>) -> Option<Event<'a>> {
     let mut found = Found::of_span(scope, span);
     let decision = action::decide(&found, span);
-    event_of(&decision, &mut found, resource, (scope, span))
+    event_of(&decision, &mut found, resource, span)
 }
 
 fn event_of<'a>(
     decision: &Decision,
     found: &mut Found<'a>,
     resource: &Resource<'a>,
-    (scope, span): (&'a str, &'a Span<'a>),
+    span: &'a Span<'a>,
 ) -> Option<Event<'a>> {
     let action = action::of(decision, found, resource, span)?;
     let (input, result) = match action {

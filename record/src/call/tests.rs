@@ -20,7 +20,7 @@ fn draft(change: impl FnOnce(&mut Event<'static>)) -> Draft {
     Builder::new(false).draft(&event, &Tenant::Local, &mut Scratch::default())
 }
 
-fn span(id: u8, parent: Option<u8>, change: impl FnOnce(&mut Event<'static>)) -> Draft {
+pub(super) fn span(id: u8, parent: Option<u8>, change: impl FnOnce(&mut Event<'static>)) -> Draft {
     draft(|event| {
         event.origin = Origin::Span {
             trace: [1; 16],
@@ -32,25 +32,33 @@ fn span(id: u8, parent: Option<u8>, change: impl FnOnce(&mut Event<'static>)) ->
     })
 }
 
-fn answered(id: &'static str) -> impl Fn(&mut Event<'static>) {
+pub(super) fn answered(id: &'static str) -> impl Fn(&mut Event<'static>) {
     move |event| event.usage.response_id = Some(id.into())
 }
 
-fn told_by(scope: &'static str) -> impl Fn(&mut Event<'static>) {
+pub(super) fn told_by(scope: &'static str) -> impl Fn(&mut Event<'static>) {
     move |event| event.facts.push((SCOPE, Fact::Label(scope.into())))
 }
 
-fn tool(name: &'static str, call_id: Option<&'static str>) -> impl Fn(&mut Event<'static>) {
+pub(super) fn tool(name: &'static str, call_id: Option<&'static str>) -> impl Fn(&mut Event<'static>) {
     move |event| {
         let call_id = call_id.map(Into::into);
         event.action = Action::Tool { name: name.into(), mcp_server: None, call_id };
     }
 }
 
-fn sealed(draft: &Draft) -> Vec<u8> {
+pub(super) fn sealed(draft: &Draft) -> Vec<u8> {
     let mut line = Vec::new();
     draft.seal(&GENESIS, &time::rfc3339(1), &mut line);
     line
+}
+
+pub(super) fn draft_of_log(change: impl FnOnce(&mut Event<'static>)) -> Draft {
+    draft(|event| {
+        event.origin =
+            Origin::Log { trace: Some([1; 16]), span: None, name: "x".into(), identity: Json::str("x") };
+        change(event);
+    })
 }
 
 fn read(draft: &Draft) -> SealedCall {
