@@ -144,6 +144,11 @@ impl Stats {
 
     fn register_chains(&self, registry: &mut Registry) {
         registry.register(
+            "halod_corroborations",
+            "Records that are further accounts of a call whose action was sealed before, by what joined them",
+            self.join_reasons.clone(),
+        );
+        registry.register(
             "halod_chains_unread",
             "Chains that are read again, because the index does not cover them: their tenants wait, all others are served",
             self.unread_chains.clone(),
@@ -180,7 +185,7 @@ impl Stats {
             metered: _,
             refusals,
             notice_kinds,
-            join_reasons,
+            join_reasons: _,
             joined: _,
             poisoned: _,
             stopping: _,
@@ -209,11 +214,6 @@ impl Stats {
             "halod_records_conflict",
             "Sealed records that contradict an earlier record of the same origin",
             conflict.clone(),
-        );
-        registry.register(
-            "halod_corroborations",
-            "Records that are further accounts of a call whose action was sealed before, by what joined them",
-            join_reasons.clone(),
         );
         registry.register(
             "halod_notices",

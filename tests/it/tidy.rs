@@ -290,6 +290,7 @@ fn the_top_level_is_what_the_architecture_says() {
         "chain",
         "client",
         "record",
+        "docs",
         "tests",
         "benches",
         "examples",

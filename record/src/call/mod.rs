@@ -291,7 +291,4 @@ fn fullness(event: &Event<'_>, is_named: bool) -> u8 {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod golden;
-#[cfg(test)]
 mod tests;

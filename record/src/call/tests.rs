@@ -20,7 +20,7 @@ fn draft(change: impl FnOnce(&mut Event<'static>)) -> Draft {
     Builder::new(false).draft(&event, &Tenant::Local, &mut Scratch::default())
 }
 
-pub(super) fn span(id: u8, parent: Option<u8>, change: impl FnOnce(&mut Event<'static>)) -> Draft {
+fn span(id: u8, parent: Option<u8>, change: impl FnOnce(&mut Event<'static>)) -> Draft {
     draft(|event| {
         event.origin = Origin::Span {
             trace: [1; 16],
@@ -32,33 +32,25 @@ pub(super) fn span(id: u8, parent: Option<u8>, change: impl FnOnce(&mut Event<'s
     })
 }
 
-pub(super) fn answered(id: &'static str) -> impl Fn(&mut Event<'static>) {
+fn answered(id: &'static str) -> impl Fn(&mut Event<'static>) {
     move |event| event.usage.response_id = Some(id.into())
 }
 
-pub(super) fn told_by(scope: &'static str) -> impl Fn(&mut Event<'static>) {
+fn told_by(scope: &'static str) -> impl Fn(&mut Event<'static>) {
     move |event| event.facts.push((SCOPE, Fact::Label(scope.into())))
 }
 
-pub(super) fn tool(name: &'static str, call_id: Option<&'static str>) -> impl Fn(&mut Event<'static>) {
+fn tool(name: &'static str, call_id: Option<&'static str>) -> impl Fn(&mut Event<'static>) {
     move |event| {
         let call_id = call_id.map(Into::into);
         event.action = Action::Tool { name: name.into(), mcp_server: None, call_id };
     }
 }
 
-pub(super) fn sealed(draft: &Draft) -> Vec<u8> {
+fn sealed(draft: &Draft) -> Vec<u8> {
     let mut line = Vec::new();
     draft.seal(&GENESIS, &time::rfc3339(1), &mut line);
     line
-}
-
-pub(super) fn draft_of_log(change: impl FnOnce(&mut Event<'static>)) -> Draft {
-    draft(|event| {
-        event.origin =
-            Origin::Log { trace: Some([1; 16]), span: None, name: "x".into(), identity: Json::str("x") };
-        change(event);
-    })
 }
 
 fn read(draft: &Draft) -> SealedCall {
