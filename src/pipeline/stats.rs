@@ -144,6 +144,12 @@ impl Stats {
 
     fn register_chains(&self, registry: &mut Registry) {
         registry.register(
+            "halod_notices",
+            "Notices of halod's own that were sealed into chains, by kind; gap: telemetry is lost and its chain \
+             says so",
+            self.notice_kinds.clone(),
+        );
+        registry.register(
             "halod_corroborations",
             "Records that are further accounts of a call whose action was sealed before, by what joined them",
             self.join_reasons.clone(),
@@ -184,7 +190,7 @@ impl Stats {
             aside_chains: _,
             metered: _,
             refusals,
-            notice_kinds,
+            notice_kinds: _,
             join_reasons: _,
             joined: _,
             poisoned: _,
@@ -214,12 +220,6 @@ impl Stats {
             "halod_records_conflict",
             "Sealed records that contradict an earlier record of the same origin",
             conflict.clone(),
-        );
-        registry.register(
-            "halod_notices",
-            "Notices of halod's own that were sealed into chains, by kind; gap: telemetry is lost and its chain \
-             says so",
-            notice_kinds.clone(),
         );
         registry.register(
             "halod_pipeline_refusals",
