@@ -103,7 +103,8 @@ fn what_is_not_known_is_sealed_as_an_activity_and_calls_as_calls() {
         ]
     );
     let activity = &records[0]["data"];
-    assert_eq!((&activity["span_name"], &activity["scope"]), (&json!("warm_up"), &json!("my.scope")));
+    let said = (&activity["span_name"], &activity["instrumentation_scope"]);
+    assert_eq!(said, (&json!("warm_up"), &json!("my.scope")));
     assert_eq!(
         (&activity["unmapped"], &activity["undisclosed"]),
         (&json!(["app.model", "app.prompt"]), &Value::Null)
