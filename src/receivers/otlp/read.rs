@@ -61,10 +61,12 @@ impl OtlpState {
         match signal {
             Signal::Traces => {
                 let traces = traces(encoding, body).map_err(undecodable)?;
+                tell_unread(signal, encoding, body, traces.resource_spans.is_empty());
                 content.spans(&traces, self, request)
             }
             Signal::Logs => {
                 let logs = logs(encoding, body).map_err(undecodable)?;
+                tell_unread(signal, encoding, body, logs.resource_logs.is_empty());
                 content.logs(&logs, self, request)
             }
             Signal::Metrics => {
@@ -121,6 +123,17 @@ fn skeleton(encoding: Encoding, signal: Signal, body: &[u8]) -> Result<usize, De
     match encoding {
         Encoding::Protobuf => protobuf::skeleton(body, signal),
         Encoding::Json => json::skeleton(body, signal),
+    }
+}
+
+/// Says of a body with members none of which is of OTLP that nothing of it was read: by the protocol it is a
+/// success, as an export of nothing is.
+fn tell_unread(signal: Signal, encoding: Encoding, body: &[u8], empty: bool) {
+    if empty && encoding == Encoding::Json && json::is_foreign(body) {
+        tracing::warn!(
+            %signal,
+            "a JSON body has members, but none of an OTLP request (resourceSpans, resourceLogs): nothing of it was read"
+        );
     }
 }
 
