@@ -67,6 +67,14 @@ fn decode<'a, S: Keep<'a, Item = Span<'a>>>(text: &'a [u8]) -> Result<Traces<'a,
     Ok(traces)
 }
 
+/// Whether a text that decodes has members, and none that a request has: they are not known and ignored, so that
+/// nothing of it was read.
+#[must_use]
+pub fn is_foreign(text: &[u8]) -> bool {
+    let names = |name: &&str| memchr::memmem::find(text, ["\"", name, "\""].concat().as_bytes()).is_some();
+    text.contains(&b'"') && !["resourceSpans", "resourceLogs", "resourceMetrics"].iter().any(names)
+}
+
 /// Checks that the text is a request of the given signal, and counts its items: spans, log records
 /// or metric data points.
 ///
@@ -143,16 +151,9 @@ fn outer<'a>(
             Err(DecodeError::Field { path, problem })
         }
         (Ok(()), Some(found)) if !present => Err(DecodeError::WrongSignal { expected: signal, found }),
-        // Members that are not known are ignored; but where there are no others, none of the body was read.
-        (Ok(()), None) if !present && r.has_other_members(&FIELDS.map(|(name, _)| name)) => {
-            Err(DecodeError::Field { path: "the body".to_owned(), problem: NOT_OTLP })
-        }
         (Ok(()), _) => Ok(()),
     }
 }
-
-const NOT_OTLP: &str =
-    "has no member of an OTLP request (resourceSpans, resourceLogs or resourceMetrics, so spelt)";
 
 fn resource_spans<'a, S: Keep<'a, Item = Span<'a>>>(
     r: &mut Reader<'a>,

@@ -137,7 +137,7 @@ impl<'a, 'b> Reader<'a, 'b> {
 
     /// A text. SDKs that cut values to a length may cut in the middle of a character: what is no
     /// character is replaced (U+FFFD).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn string(&mut self) -> Result<Cow<'a, str>, DecodeError> {
         let bytes = self.bytes()?;
         match std::str::from_utf8(bytes) {

@@ -10,10 +10,12 @@ use super::turns::{self, LARGE};
 use crate::ingest::{Request, RequestBuilder};
 use crate::net::status::Fault;
 use crate::pipeline::batch::Receipt;
+use crate::pipeline::quiet::Quiet;
 use halo_adapters::otlp::{DecodeError, Signal, json, protobuf};
 use halod_record::draft::Draft;
 use halod_record::ids::RecordId;
 use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 /// How the message itself is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,11 +64,19 @@ impl OtlpState {
             Signal::Traces if body.len() > LARGE => {
                 content.spans(&turns::span_places(encoding, body)?, self, request)
             }
-            Signal::Traces => content.spans(&turns::traces(encoding, body)?, self, request),
+            Signal::Traces => {
+                let traces = turns::traces(encoding, body)?;
+                tell_unread(signal, encoding, body, traces.resource_spans.is_empty());
+                content.spans(&traces, self, request)
+            }
             Signal::Logs if body.len() > LARGE => {
                 content.logs(&turns::log_places(encoding, body)?, self, request)
             }
-            Signal::Logs => content.logs(&turns::logs(encoding, body)?, self, request),
+            Signal::Logs => {
+                let logs = turns::logs(encoding, body)?;
+                tell_unread(signal, encoding, body, logs.resource_logs.is_empty());
+                content.logs(&logs, self, request)
+            }
             Signal::Metrics => {
                 request.filter(skeleton(encoding, signal, body).map_err(undecodable)? as u64);
                 Ok(())
@@ -107,6 +117,22 @@ fn skeleton(encoding: Encoding, signal: Signal, body: &[u8]) -> Result<usize, De
     match encoding {
         Encoding::Protobuf => protobuf::skeleton(body, signal),
         Encoding::Json => json::skeleton(body, signal),
+    }
+}
+
+/// Says of a body with members none of which is of OTLP that nothing of it was read: by the protocol it is a
+/// success, as an export of nothing is.
+fn tell_unread(signal: Signal, encoding: Encoding, body: &[u8], empty: bool) {
+    if empty && encoding == Encoding::Json && json::is_foreign(body) {
+        static SAID: LazyLock<Mutex<Quiet>> = LazyLock::new(Mutex::default);
+        let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+        said.say(&signal.to_string(), |again| {
+            tracing::warn!(
+                %signal,
+                again,
+                "a JSON body has members, but none of an OTLP request (resourceSpans, resourceLogs): nothing of it was read"
+            );
+        });
     }
 }
 

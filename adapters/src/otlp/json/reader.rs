@@ -74,11 +74,6 @@ impl<'a> Reader<'a> {
         self.text.as_bytes().get(self.at..later.at).unwrap_or_default()
     }
 
-    /// Whether the object that is the body has members, and none of these names.
-    pub(super) fn has_other_members(&self, names: &[&str]) -> bool {
-        self.text.contains('"') && !names.iter().any(|name| self.text.contains(&["\"", name, "\""].concat()))
-    }
-
     /// Checks that nothing but white space is left.
     pub(super) fn finish(mut self) -> Result<(), DecodeError> {
         match self.token() {
