@@ -77,7 +77,8 @@ fn tell(drafts: &mut [Draft], first: usize, members: &[usize], reason: &[Option<
 /// The accounts of a batch, by the call that they tell of.
 struct Groups<'d> {
     drafts: &'d [Draft],
-    place_of: HashMap<RecordId, usize>,
+    /// By draft: the place of the one that encloses it.
+    up: Vec<Option<usize>>,
     /// By draft.
     group_of: Vec<Option<usize>>,
     /// Why a draft is in a group that had others.
@@ -88,9 +89,13 @@ struct Groups<'d> {
 
 impl<'d> Groups<'d> {
     fn new(drafts: &'d [Draft]) -> Self {
-        let place_of = drafts.iter().enumerate().map(|(at, draft)| (draft.id(), at)).collect();
+        let place_of: HashMap<RecordId, usize> =
+            drafts.iter().enumerate().map(|(at, draft)| (draft.id(), at)).collect();
+        let up =
+            |(at, draft): (usize, &Draft)| place_of.get(&draft.parent()?).copied().filter(|up| *up != at);
+        let up = drafts.iter().enumerate().map(up).collect();
         let (group_of, reason) = (vec![None; drafts.len()], vec![None; drafts.len()]);
-        Self { drafts, place_of, group_of, reason, members: Vec::new() }
+        Self { drafts, up, group_of, reason, members: Vec::new() }
     }
 
     fn call(&self, at: usize) -> Option<&'d Call> {
@@ -172,8 +177,7 @@ impl<'d> Groups<'d> {
 
     /// The drafts above one, nearest first.
     fn above(&self, at: usize) -> impl Iterator<Item = usize> + '_ {
-        let up = |at: usize| self.place_of.get(&self.drafts[at].parent()?).copied().filter(|up| *up != at);
-        std::iter::successors(up(at), move |at| up(*at)).take(MOST_ABOVE)
+        std::iter::successors(self.up[at], |at| self.up[*at]).take(MOST_ABOVE)
     }
 
     fn is_above(&self, upper: usize, lower: usize) -> bool {

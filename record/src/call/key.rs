@@ -1,7 +1,7 @@
 //! What calls are known by: digests of the ids that their senders gave them.
 
-use super::Kind;
 use super::agree::Reason;
+use super::{Form, Kind};
 use crate::event::{Action, Event, Fact, Origin};
 use crate::hash::write_hex;
 use crate::ids::{RecordId, kept_part};
@@ -115,11 +115,11 @@ pub(super) const ABOUT: u64 = 5_000_000_000;
 /// Nanoseconds that one key of a session stands for.
 const STRETCH: u64 = 64_000_000_000;
 
-/// The key of the index under which accounts of one kind stand that began in a stretch of a session.
-pub(super) fn place(session: &str, kind: Kind, at: u64) -> u64 {
+/// The key of the index under which accounts of one kind and form stand that began in a stretch of a session.
+pub(super) fn place(session: &str, kind: Kind, form: Form, at: u64) -> u64 {
     let mut hasher = Sha256::new();
     hasher.update(b"halod/call-place/1\0");
-    hasher.update([kind as u8]);
+    hasher.update([kind as u8, form as u8]);
     hasher.update((at / STRETCH).to_be_bytes());
     hasher.update(session);
     let mut number = [0; 8];

@@ -138,22 +138,25 @@ impl Call {
 
     /// What the account's own line is found by, beside its id: its calls' ids, and what encloses it.
     pub fn index_keys(&self) -> impl Iterator<Item = u64> + '_ {
-        let place = self.lasted.and_then(|(from, _)| self.place(from));
+        let place = self.lasted.and_then(|(from, _)| self.place(self.form, from));
         self.keys.iter().map(CallKey::index_key).chain(self.parent.map(key::enclosed_by)).chain(place)
     }
 
-    /// The keys of the index under which accounts stand that began about when this one did, in its session.
+    /// The keys of the index under which accounts stand that were told in another form and began about when this
+    /// one did, in its session.
     #[must_use]
     pub fn about_then(&self) -> Vec<u64> {
         let Some((from, _)) = self.lasted else { return Vec::new() };
         let around = [from.saturating_sub(key::ABOUT), from.saturating_add(key::ABOUT)];
-        let mut keys: Vec<u64> = around.into_iter().filter_map(|at| self.place(at)).collect();
+        let others = [Form::Span, Form::Log, Form::Keyed].into_iter().filter(|form| *form != self.form);
+        let mut keys: Vec<u64> =
+            others.flat_map(|form| around.into_iter().filter_map(move |at| self.place(form, at))).collect();
         keys.dedup();
         keys
     }
 
-    fn place(&self, at: u64) -> Option<u64> {
-        Some(key::place(self.session.as_deref()?, self.kind, at))
+    fn place(&self, form: Form, at: u64) -> Option<u64> {
+        Some(key::place(self.session.as_deref()?, self.kind, form, at))
     }
 
     /// The account of its batch that is sealed as the action, and why this is the same call.
