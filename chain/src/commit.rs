@@ -1,7 +1,7 @@
 //! The commit: drafts in, records linked and durable out.
 
 use super::error::{ChainError, ChainUnusable};
-use super::joins::Joined;
+use super::joins::{Joined, MOST};
 use super::parents::Section;
 use super::segment::Section as Cut;
 use super::store::{Readiness, Store, journal_damaged, positions};
@@ -456,7 +456,7 @@ impl Store {
             match self.joined(section, draft)? {
                 Some(Joined { role, reason, action }) => {
                     let offset = self.append(section, &draft.in_role(&role))?;
-                    self.index.insert(told_of(action), offset);
+                    self.index.insert_few(told_of(action), offset, MOST);
                     self.joined.push(reason);
                 }
                 None => {
@@ -524,7 +524,7 @@ impl Store {
         self.notices.extend(draft.notice());
         self.index.insert(draft.id().key(), offset);
         for key in draft.call().into_iter().flat_map(Call::index_keys) {
-            self.index.insert(key, offset);
+            self.index.insert_few(key, offset, MOST);
         }
         section.sealed(offset, draft.id());
         Ok(offset)

@@ -10,8 +10,9 @@ use halod_record::call::{Call, Reason, SealedCall, enclosed_by, told_of};
 use halod_record::draft::Draft;
 use halod_record::ids::RecordId;
 
-/// Lines that are read for one key; where an id stands for more, nothing is joined by it.
-const MOST: usize = 32;
+/// Lines that are read for one key. Where an id stands for more, nothing is joined by it, and no more of them are
+/// remembered: a sender who repeats one id costs no more than others.
+pub(super) const MOST: usize = 16;
 /// Records on the way up from an account to the call that encloses it.
 const MOST_ABOVE: usize = 8;
 
@@ -144,7 +145,11 @@ impl Store {
         reason: Reason,
     ) -> Result<bool, ChainError> {
         let action = sealed.action;
-        let mut accounts = self.calls_under(search, told_of(action), |other| other.action == action)?;
+        let Some(mut accounts) = self.all_under(search, told_of(action), |other| other.action == action)?
+        else {
+            // Only what is no call by itself, as chunks are not, may have so many.
+            return Ok(!search.call.is_named());
+        };
         accounts.extend(self.sealed_call(search, action)?);
         let calls: Vec<&Call> = accounts.iter().map(|account| &account.call).collect();
         let lineage = search.call.lineage(&calls);
@@ -164,13 +169,23 @@ impl Store {
         key: u64,
         wanted: impl Fn(&SealedCall) -> bool,
     ) -> Result<Vec<SealedCall>, ChainError> {
+        Ok(self.all_under(search, key, wanted)?.unwrap_or_default())
+    }
+
+    /// The accounts that stand under a key of the index and are wanted; `None` where there are too many.
+    fn all_under(
+        &self,
+        search: &Search<'_>,
+        key: u64,
+        wanted: impl Fn(&SealedCall) -> bool,
+    ) -> Result<Option<Vec<SealedCall>>, ChainError> {
         let Search { section, draft, .. } = search;
         let mut offsets = Vec::new();
         self.index.candidates(key, &mut offsets)?;
         offsets.sort_unstable();
         offsets.dedup();
         if offsets.len() > MOST {
-            return Ok(Vec::new());
+            return Ok(None);
         }
         let mut calls = Vec::new();
         for offset in offsets {
@@ -178,7 +193,7 @@ impl Store {
             let call = line.and_then(|line| SealedCall::read(&line, draft.tenant()));
             calls.extend(call.filter(|call| call.call.id() != draft.id() && wanted(call)));
         }
-        Ok(calls)
+        Ok(Some(calls))
     }
 }
 

@@ -6,6 +6,7 @@
 
 use super::error::{ChainError, ChainUnusable};
 use super::index::Index;
+use super::joins::MOST;
 use super::scan::{Scan, first_tenant, scan};
 use super::store::{FOREIGN, Readiness, Settings, Store};
 use super::tail::file_id;
@@ -325,7 +326,7 @@ impl Store {
                 reading.failed = Some(ChainUnusable::NotAChain { path, why: FOREIGN });
             }
             Ok(Some(found)) => {
-                pairs.into_iter().for_each(|(key, offset)| self.index.insert(key, offset));
+                pairs.into_iter().for_each(|(key, offset)| self.index.insert_few(key, offset, MOST));
                 let (file, until) = (reading.file, reading.until);
                 chain.advance(&found);
                 if until.saturating_sub(chain.len) > self.settings.read_at_once {

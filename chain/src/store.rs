@@ -5,6 +5,7 @@ use super::commit::WaitsFor;
 use super::disk::Disk;
 use super::error::{ChainError, ChainUnusable};
 use super::index::{Index, Opened, Position};
+use super::joins::MOST;
 use super::journal::{Entry, Journal};
 use super::names::{Name, names};
 use super::rate::Rate;
@@ -389,7 +390,7 @@ impl Store {
             if let Some(id) = facts.record_id.as_deref().and_then(RecordId::parse) {
                 index.insert(id.key(), offset);
             }
-            facts.keys.iter().for_each(|key| index.insert(*key, offset));
+            facts.keys.iter().for_each(|key| index.insert_few(*key, offset, MOST));
         })
         .map_err(ChainUnusable::io("read", &chain.path))?;
         chain.advance(&found);

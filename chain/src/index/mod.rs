@@ -221,6 +221,14 @@ impl Index {
         self.table.insert(self.scramble.apply(key), offset);
     }
 
+    /// The same, unless more than `most` are there already. A lookup that fails will fail for who asks.
+    pub fn insert_few(&mut self, key: u64, offset: u64, most: usize) {
+        let mut known = Vec::new();
+        if self.candidates(key, &mut known).is_err() || known.len() <= most {
+            self.insert(key, offset);
+        }
+    }
+
     /// How much of the chain with file stem `chain` is in runs on disk.
     #[must_use]
     pub fn position(&self, chain: &str) -> Option<Position> {

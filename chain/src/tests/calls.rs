@@ -278,3 +278,31 @@ fn every_call_is_one_action_in_any_split_order_and_repetition() {
     }
     println!("{worlds} worlds");
 }
+
+#[test]
+fn an_id_that_stands_for_many_calls_joins_none_and_is_not_remembered_for_ever() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path());
+    let told = Told { session: "s".into(), trace: [1; 16], from: START, to: START + SECOND };
+    let mut world = World::default();
+    for _ in 0..100 {
+        let action = Action::Generate { provider: None, model: Some("gpt-4o".into()) };
+        let mut event = told.event(action, "sdk", false, &mut Dice(7));
+        event.usage.response_id = Some("chatcmpl-123".into());
+        world.span(event, None);
+    }
+    let builder = Builder::new(false);
+    let drafts: Vec<Draft> = world
+        .events
+        .iter()
+        .map(|event| builder.draft(event, &Tenant::Local, &mut Scratch::default()))
+        .collect();
+    let keys: Vec<u64> = drafts[0].call().unwrap().index_keys().collect();
+    assert_eq!(commit(&mut store, drafts).sealed, 100);
+    assert!(chain(dir.path(), "local").iter().all(|line| !line.contains("corroborates")));
+    for key in keys {
+        let mut offsets = Vec::new();
+        store.index.candidates(key, &mut offsets).unwrap();
+        assert!(offsets.len() <= super::super::joins::MOST + 1, "{}", offsets.len());
+    }
+}

@@ -113,7 +113,7 @@ pub(super) fn told_of(action: RecordId) -> u64 {
 /// Nanoseconds that the begin of two accounts of one call may differ by to be found.
 pub(super) const ABOUT: u64 = 5_000_000_000;
 /// Nanoseconds that one key of a session stands for.
-const STRETCH: u64 = 64_000_000_000;
+const STRETCH: u64 = 16_000_000_000;
 
 /// The key of the index under which accounts of one kind and form stand that began in a stretch of a session.
 pub(super) fn place(session: &str, kind: Kind, form: Form, at: u64) -> u64 {

@@ -212,6 +212,12 @@ impl Call {
         self.others.iter().map(|other| (other.id, other.reason))
     }
 
+    /// Whether it names a model or a tool.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        self.thing.is_some()
+    }
+
     /// What encloses this account, as the sender states it.
     #[must_use]
     pub fn parent(&self) -> Option<RecordId> {
