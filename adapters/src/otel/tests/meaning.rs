@@ -124,7 +124,6 @@ fn what_no_table_maps_is_named_and_not_called_undisclosed() {
     assert_eq!(unmapped(&both), none);
     let span = told("my.scope", "my step", &[("app.model", "m")]);
     assert_eq!(span.fact("span_name"), Some(Fact::Label("my step".into())));
-    assert_eq!(span.fact("scope"), Some(Fact::Label("my.scope".into())));
 }
 
 #[test]
@@ -321,10 +320,20 @@ fn a_call_is_told_once_where_its_id_says_so() {
     let whole = told(
         "litellm",
         "raw_gen_ai_request",
-        &[("llm.openai.stringified_raw_response", "{'id': 'chatcmpl-2', 'usage': {'prompt_tokens': 9}}")],
+        &[
+            ("llm.openai.messages", "[]"),
+            ("llm.openai.stringified_raw_response", "{'id': 'chatcmpl-2', 'usage': {'prompt_tokens': 9}}"),
+        ],
     );
     assert_eq!(
         (whole.usage().response_id.as_deref(), whole.usage().input_tokens),
         (Some("chatcmpl-2"), Some(9))
     );
+    // Who has an answer and asked nobody had it in a cache.
+    let cached = told(
+        "litellm",
+        "raw_gen_ai_request",
+        &[("llm.openai.stringified_raw_response", "{'id': 'chatcmpl-2'}")],
+    );
+    assert!(matches!(cached.event().unwrap().action, Action::Boundary { .. }));
 }
