@@ -60,7 +60,14 @@ fn client<'a>(before: &'a str, row: &mut Row<'a>) -> bool {
         (Some(client), Some(rest)) if client != "-" => rest.strip_prefix("- ").map(|user| (client, user)),
         _ => None,
     };
+    // Two addresses are no host and its client: the usual form begins with who connected, and operators put the
+    // header behind it.
+    let two = vhost.filter(|(second, _)| first.is_some_and(is_address) && is_address(second));
     let (client, user) = match vhost {
+        Some((forwarded, user)) if two.is_some() => {
+            row.put(Field::ForwardedFor, text(forwarded));
+            (first.unwrap_or(""), user)
+        }
         Some((client, user)) => {
             row.put(Field::Host, text(first.unwrap_or("")));
             (client, user)
@@ -73,7 +80,11 @@ fn client<'a>(before: &'a str, row: &mut Row<'a>) -> bool {
         row.damaged |= !whole;
         row.principal = Some(user);
     }
-    vhost.is_some()
+    vhost.is_some() && two.is_none()
+}
+
+fn is_address(text: &str) -> bool {
+    text.parse::<std::net::IpAddr>().is_ok()
 }
 
 pub(super) fn request_of<'a>(request: &'a str, row: &mut Row<'a>) {

@@ -2,6 +2,7 @@
 
 use super::fields::usual;
 use super::format::Format;
+use super::prefix;
 use super::spec::Spec;
 use halod_record::json::{Json, parse};
 
@@ -14,7 +15,9 @@ const TEXTS: [Format; 4] = [Format::Alb, Format::Envoy, Format::Haproxy, Format:
 pub fn detect(lines: &[&[u8]]) -> Option<Format> {
     let mut votes: Vec<(Format, usize)> = Vec::new();
     for line in lines {
-        let Some(format) = of_line(&String::from_utf8_lossy(line)) else { continue };
+        let line = String::from_utf8_lossy(line);
+        let own = prefix::unwrapped(&line).ok().and_then(|own| of_line(&own));
+        let Some(format) = own.or_else(|| of_line(&line)) else { continue };
         match votes.iter_mut().find(|(known, _)| *known == format) {
             Some((_, count)) => *count += 1,
             None => votes.push((format, 1)),

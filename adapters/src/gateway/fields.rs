@@ -222,3 +222,10 @@ pub(super) fn normal<'b>(key: &str, buffer: &'b mut [u8; LONGEST]) -> Option<&'b
     }
     std::str::from_utf8(place).ok()
 }
+
+impl Field {
+    /// Whether it says what was requested.
+    pub(super) fn asks(self) -> bool {
+        matches!(self, Self::Path | Self::Url | Self::Request | Self::Model | Self::Tool)
+    }
+}

@@ -18,7 +18,7 @@ pub(super) type Entries<'a> = Vec<(Text<'a>, Json<'a>)>;
 
 /// The request of an object, or none if it is of something else.
 pub(super) fn row<'a>(line: &'a str, format: Format) -> Result<Option<Row<'a>>, Unusable> {
-    with_object(line, |object| Ok(read(object, format)))
+    with_object(line, |object| read(object, format))
 }
 
 /// Reads the object of a line. What nginx, Apache and HAProxy write into a hand-made format is not always
@@ -52,7 +52,7 @@ fn no_json(error: &ParseError) -> Unusable {
     Unusable::new("", format!("no JSON: {} at column {}", error.problem, error.column))
 }
 
-fn read(mut object: Entries<'_>, format: Format) -> Option<Row<'_>> {
+fn read(mut object: Entries<'_>, format: Format) -> Result<Option<Row<'_>>, Unusable> {
     if format == Format::Envoy {
         // Written by name, so before the host, which says more.
         object.sort_by_key(|(key, _)| key.as_str() == Some("upstream_cluster"));
@@ -84,9 +84,12 @@ fn read(mut object: Entries<'_>, format: Format) -> Option<Row<'_>> {
     finish(row, format)
 }
 
-fn finish(mut row: Row<'_>, format: Format) -> Option<Row<'_>> {
+fn finish(mut row: Row<'_>, format: Format) -> Result<Option<Row<'_>>, Unusable> {
     if !row.is_request() {
-        return None;
+        return Ok(None);
+    }
+    if !row.asked && !row.malformed && row.path.is_none() {
+        return Err(Unusable::new("path", "no key that halod knows says what was requested"));
     }
     if let Some(flags) = row.flags.take() {
         // Both set the flags again, unless they say nothing.
@@ -102,7 +105,7 @@ fn finish(mut row: Row<'_>, format: Format) -> Option<Row<'_>> {
     // An access log's own way to say that nothing could be made of what was sent.
     let named = row.path.is_some() || row.url.is_some() || row.tool.is_some() || row.model.is_some();
     row.malformed |= !named;
-    Some(row)
+    Ok(Some(row))
 }
 
 /// Keys by a program's own names, then by the usual ones; objects for request and response, and headers.
@@ -128,9 +131,10 @@ fn members<'a>(object: Entries<'a>, own: &impl Fn(&str) -> Option<Field>, row: &
             Json::Object(inner) if key == "headers" => headers(inner, row),
             Json::Object(_) => {}
             value => {
-                if let Some(field) = own(key).or_else(|| usual(key))
-                    && let Some(value) = Value::of(value)
-                {
+                let Some(field) = own(key).or_else(|| usual(key)) else { continue };
+                // A null says that there was none.
+                row.asked |= field.asks();
+                if let Some(value) = Value::of(value) {
                     row.put(field, value);
                 }
             }

@@ -42,21 +42,27 @@ fn object<'a>(entries: Vec<(Text<'a>, Json<'a>)>) -> Result<Option<Row<'a>>, Unu
     Ok(Some(row))
 }
 
-/// `address:port - "`.
+/// `address:port - "`; over a Unix socket the server has no address.
 fn is_access(message: &str) -> bool {
-    message.split_once(" - \"").is_some_and(|(client, _)| !client.is_empty() && !client.contains(' '))
+    message.starts_with("- \"")
+        || message.split_once(" - \"").is_some_and(|(client, _)| !client.is_empty() && !client.contains(' '))
 }
 
 fn access(message: &str) -> Result<Row<'_>, Unusable> {
     let (client, rest) = message
-        .split_once(" - ")
+        .strip_prefix("- ")
+        .map(|rest| ("", rest))
+        .or_else(|| message.split_once(" - "))
         .ok_or_else(|| Unusable::new("message", "no client before a quoted request"))?;
     let mut rest = Rest(rest);
     let request = rest.quoted().ok_or_else(|| Unusable::new("message", "no quoted request"))?;
     let status = rest.word().and_then(number::whole).filter(|code| *code < 1000);
     let status = status.ok_or_else(|| Unusable::new("message", "no status after the request"))?;
     let mut row = Row::default();
-    row.put(Field::Client, Value::Text(Cow::Borrowed(client.rsplit_once(':').map_or(client, |(at, _)| at))));
+    let address = client.rsplit_once(':').map_or(client, |(at, _)| at);
+    if !address.is_empty() {
+        row.put(Field::Client, Value::Text(Cow::Borrowed(address)));
+    }
     row.request(Cow::Borrowed(request));
     row.put(Field::Status, Value::Whole(status as i64));
     Ok(row)

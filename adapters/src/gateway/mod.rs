@@ -21,6 +21,7 @@ mod json;
 mod litellm;
 mod number;
 mod path;
+mod prefix;
 mod row;
 mod rules;
 mod spec;
@@ -94,7 +95,11 @@ impl Reader {
                 (String::from_utf8_lossy(line), true)
             }
         };
-        let mut row = match text {
+        let own = match text {
+            Cow::Borrowed(text) => self.spec.unwrapped(text)?,
+            Cow::Owned(text) => Cow::Owned(self.spec.unwrapped(&text)?.into_owned()),
+        };
+        let mut row = match own {
             Cow::Borrowed(text) => self.spec.row(text)?,
             // What was read from a copy cannot borrow from the line.
             Cow::Owned(text) => self.spec.row(&text)?.map(row::Row::into_owned),

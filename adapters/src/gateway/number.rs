@@ -27,14 +27,36 @@ pub(super) fn lasted(text: &str, unit: u64) -> Option<u64> {
     if let Some(nanos) = decimal(text, unit) {
         return Some(nanos);
     }
-    if let Some(number) = text.strip_suffix("ms") {
-        return decimal(number, super::fields::MILLI);
+    if text.ends_with('s') {
+        return spelled(text);
     }
     let mut sum = None;
     for part in text.split([',', ':']).map(str::trim).filter(|part| !matches!(*part, "-" | "")) {
         sum = Some(decimal(part, unit)?.checked_add(sum.unwrap_or(0))?);
     }
     sum
+}
+
+/// A duration as Go writes it: `1m2.5s`, `12.5ms`, `350µs`.
+fn spelled(text: &str) -> Option<u64> {
+    const UNITS: [(&str, u64); 7] = [
+        ("h", 3600 * super::fields::SECOND),
+        ("ms", super::fields::MILLI),
+        ("m", 60 * super::fields::SECOND),
+        ("µs", 1000),
+        ("us", 1000),
+        ("ns", 1),
+        ("s", super::fields::SECOND),
+    ];
+    let (mut rest, mut sum) = (text, 0_u64);
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (number, after) = rest.split_at(end);
+        let (unit, after) = UNITS.iter().find_map(|(name, unit)| Some((unit, after.strip_prefix(name)?)))?;
+        sum = sum.checked_add(decimal(number, *unit)?)?;
+        rest = after;
+    }
+    Some(sum)
 }
 
 /// The nanoseconds of a JSON number of so many each; none of what is negative or no number.

@@ -50,6 +50,8 @@ pub(super) struct Row<'a> {
     pub(super) loose_status: Option<u16>,
     /// The gateway could make nothing of what was sent: `<BADREQ>`, a TLS handshake on a plain port.
     pub(super) malformed: bool,
+    /// A field says what was requested, even if that is nothing.
+    pub(super) asked: bool,
     /// The connection ended before the answer did.
     pub(super) aborted: Option<&'static str>,
     /// It was refused by the gateway itself.
@@ -127,6 +129,7 @@ impl<'a> Value<'a> {
 impl<'a> Row<'a> {
     /// Takes what a field says; of two that say the same thing the first, of two times the finer.
     pub(super) fn put(&mut self, field: Field, value: Value<'a>) {
+        self.asked |= field.asks();
         match field {
             Field::Request => {
                 if let Some(request) = value.text() {
@@ -293,6 +296,7 @@ impl<'a> Row<'a> {
             unclear_status: self.unclear_status,
             loose_status: self.loose_status,
             malformed: self.malformed,
+            asked: self.asked,
             aborted: self.aborted,
             denied: self.denied,
             cut: self.cut,

@@ -3,7 +3,7 @@
 use super::fields::{Field, NAMES, named};
 use super::format::Format;
 use super::row::{Row, Value};
-use super::{alb, combined, envoy, haproxy, json, litellm, traefik};
+use super::{alb, combined, envoy, haproxy, json, litellm, prefix, traefik};
 use halod_record::unusable::Unusable;
 use regex::{Regex, RegexBuilder};
 use std::borrow::Cow;
@@ -90,6 +90,18 @@ impl Spec {
             Kind::Known(format) => *format,
             Kind::Map(_) => Format::Json,
             Kind::Regex(..) => Format::Regex,
+        }
+    }
+
+    /// The program's own line, without what stands before it. An expression is for whole lines, and HAProxy's
+    /// reader knows its own.
+    ///
+    /// # Errors
+    /// The line is a part of one.
+    pub(super) fn unwrapped<'a>(&self, line: &'a str) -> Result<Cow<'a, str>, Unusable> {
+        match self.0 {
+            Kind::Regex(..) | Kind::Known(Format::Haproxy) => Ok(Cow::Borrowed(line)),
+            _ => prefix::unwrapped(line),
         }
     }
 

@@ -253,3 +253,87 @@ fn a_status_that_is_not_understood_never_says_ok() {
         assert_eq!(said(told), (status, number), "{told}");
     }
 }
+
+#[test]
+fn what_stands_before_a_line_is_never_read_as_a_part_of_it() {
+    let own = r#"203.0.113.7 - - [29/Nov/2026:10:00:00 +0000] "POST /v1/messages HTTP/1.1" 200 5 "-" "a/1""#;
+    let docker =
+        serde_json::json!({ "log": own, "stream": "stdout", "time": "2026-11-29T10:00:00Z" }).to_string();
+    let prefixed = [
+        ["2026-11-29T10:00:00.123456789Z stdout F ", own].concat(),
+        ["Nov 29 10:00:00 host nginx: ", own].concat(),
+        ["nginx-1  | ", own].concat(),
+        docker,
+    ];
+    for line in &prefixed {
+        let event = event(Format::Combined.into(), line);
+        assert_eq!(
+            (fact(&event, "client").as_deref(), event.principal),
+            (Some("203.0.113.7"), None),
+            "{line}"
+        );
+        assert_eq!(detect(&[line.as_bytes()]), Some(Format::Combined), "{line}");
+    }
+    assert!(read(Format::Combined.into(), Rules::all(), "2026-11-29T10:00:00Z stdout P 203.0.113").is_err());
+    let json =
+        r#"2026-11-29T10:00:00Z stdout F {"remote_addr":"203.0.113.7","uri":"/v1/messages","status":200}"#;
+    assert_eq!(fact(&event(Format::Nginx.into(), json), "client").as_deref(), Some("203.0.113.7"));
+}
+
+#[test]
+fn two_addresses_are_no_host_and_its_client() {
+    let line = |before: &str| {
+        format!(r#"{before} - - [29/Nov/2026:10:00:00 +0000] "POST /v1/messages HTTP/1.1" 200 5 "-" "a/1""#)
+    };
+    let told = event(Format::Combined.into(), &line("10.9.8.7 2001:db8:77:1::"));
+    assert_eq!(fact(&told, "host"), None);
+    assert_eq!(fact(&told, "client").as_deref(), Some("10.9.8.7"));
+    assert_eq!(fact(&told, "forwarded_for").as_deref(), Some("2001:db8:77:1::"));
+    let told = event(Format::Combined.into(), &line("llm.example:443 203.0.113.7"));
+    assert_eq!(fact(&told, "host").as_deref(), Some("llm.example:443"));
+    assert_eq!(fact(&told, "client").as_deref(), Some("203.0.113.7"));
+}
+
+#[test]
+fn a_line_that_does_not_say_what_was_requested_is_rejected() {
+    for key in ["RequestURI_", "resource", "location", "endpoint_of"] {
+        let line = format!(
+            r#"{{"remote_addr":"203.0.113.7","request_method":"POST","{key}":"/v1/messages","status":200}}"#
+        );
+        assert!(
+            read(Format::Nginx.into(), Rules::all(), &line).unwrap_err().contains("what was requested"),
+            "{key}"
+        );
+    }
+    // Of a request that nothing could be made of, the log says that it was nothing.
+    for path in ["null", "\"\"", "\"-\""] {
+        let line = format!(r#"{{"remote_addr":"203.0.113.7","uri":{path},"status":400}}"#);
+        assert!(read(Format::Nginx.into(), Rules::all(), &line).is_ok(), "{path}");
+    }
+}
+
+#[test]
+fn caddys_times_and_durations_may_be_text() {
+    let line = |ts: &str, duration: &str| {
+        format!(
+            r#"{{"ts":{ts},"logger":"http.log.access.log0","msg":"handled request","request":{{"uri":"/v1/messages"}},"duration":{duration},"status":200}}"#
+        )
+    };
+    let told = event(Format::Caddy.into(), &line("\"2026/11/29 10:00:00.500\"", "0.5"));
+    assert_eq!(told.ended, Some(1_795_946_400_500_000_000));
+    for (text, millis) in
+        [("1.2345s", 1234), ("12.5ms", 12), ("1m2.5s", 62_500), ("350\u{b5}s", 0), ("1h0m0s", 3_600_000)]
+    {
+        let told = event(Format::Caddy.into(), &line("1795946400.5", &format!("\"{text}\"")));
+        let lasted = told.ended.zip(told.started).map(|(to, from)| (to - from) / 1_000_000);
+        let stated = fact(&told, "duration_ms").and_then(|text| text.parse().ok());
+        assert_eq!(stated.or(lasted), Some(millis), "{text}: {told:?}");
+    }
+}
+
+#[test]
+fn a_line_of_a_server_on_a_unix_socket_is_a_request() {
+    let told = event(Format::Litellm.into(), r#"INFO:      - "POST /v1/messages HTTP/1.1" 200 OK"#);
+    assert_eq!(fact(&told, "client"), None);
+    assert_eq!(told.outcome.status, Status::Ok);
+}

@@ -27,6 +27,10 @@ pub(super) fn any(text: &str) -> Option<Time> {
     match text.as_bytes() {
         [_, _, b'/', ..] => clf(text),
         [b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', b'-', ..] => Time::of(iso(text)?),
+        // Caddy's `wall`, which is UTC unless it is told otherwise.
+        [b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', b'/', ..] => {
+            Time::of(iso(&text.replacen('/', "-", 2))?)
+        }
         _ => epoch(text),
     }
 }
