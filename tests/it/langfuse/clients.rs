@@ -20,8 +20,9 @@ fn what_the_sdk_2_for_python_sent_is_sealed_once() {
         &[
             ("model.generate ok", 5),
             ("model.generate error", 2),
-            ("agent.step ok", 2),
-            ("agent.step error", 1),
+            ("lookup_customer ok", 1),
+            ("search_kb ok", 1),
+            ("issue_refund error", 1),
             ("mcp__acme__issue_refund error", 1),
             ("agent.event ok", 1),
             ("helpfulness ok", 1),
