@@ -70,13 +70,6 @@ fn wrong(folder: &Value, place: &Path) -> Option<String> {
     let shown = counts(&all);
     let expected: BTreeMap<&str, u64> =
         shown.keys().map(|key| (*key, folder["counts"][*key].as_u64().unwrap())).collect();
-    if let Ok(kept) = std::env::var("HALOD_CORPUS_KEEP") {
-        let kept = Path::new(&kept).join(name);
-        std::fs::create_dir_all(&kept).unwrap();
-        for file in files(&chains) {
-            std::fs::copy(&file, kept.join(file.file_name().unwrap())).unwrap();
-        }
-    }
     (shown != expected).then(|| format!("{name}: {shown:?}, expected {expected:?}"))
 }
 
