@@ -1,4 +1,5 @@
-//! What container runtimes and syslog put before a program's own line. It is never read as a part of the line.
+//! Prefixes that container runtimes and syslog put before a program's own line: a prefix is never read as a part of
+//! the line.
 
 use super::time;
 use halod_record::json::{Json, Text, parse};
@@ -48,7 +49,8 @@ fn cri(line: &str) -> Option<Result<&str, Unusable>> {
     }
 }
 
-/// What syslog writes before a message: RFC 3164, RFC 5424, or rsyslog's ISO form of the first.
+/// The message of a line with syslog's header: that of RFC 3164, of RFC 5424, or RFC 3164's with an ISO time, as rsyslog
+/// writes it.
 fn syslog(line: &str) -> Option<&str> {
     let (priority, rest) = match line.strip_prefix('<').and_then(|rest| rest.split_once('>')) {
         Some((number, rest)) if number.len() <= 3 && number.bytes().all(|b| b.is_ascii_digit()) => {

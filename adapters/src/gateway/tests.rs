@@ -305,7 +305,7 @@ fn a_line_that_does_not_say_what_was_requested_is_rejected() {
             "{key}"
         );
     }
-    // Of a request that nothing could be made of, the log says that it was nothing.
+    // A log writes an empty path for a request that its program could not read.
     for path in ["null", "\"\"", "\"-\""] {
         let line = format!(r#"{{"remote_addr":"203.0.113.7","uri":{path},"status":400}}"#);
         assert!(read(Format::Nginx.into(), Rules::all(), &line).is_ok(), "{path}");

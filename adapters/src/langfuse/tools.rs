@@ -24,7 +24,7 @@ pub fn tools<'a>(events: &'a [Json<'a>]) -> HashSet<String> {
 
 /// The tools that a content lists, as OpenAI's interface does: those that are offered, and those that are called.
 fn named(content: &Json<'_>) -> Vec<String> {
-    // Of a text that lists none nothing is read.
+    // A text without the word lists no tools, so it is not read as JSON.
     let may_list = match content {
         Json::Str(text) => text.as_str().is_some_and(|text| text.contains("tool")),
         _ => true,

@@ -35,7 +35,7 @@ const REASONING: [&str; 5] = [
 ];
 
 impl<'a> Body<'a> {
-    /// What was counted, into the fragment. Counts of characters, milliseconds or the like are no tokens.
+    /// Puts the sender's counts into the fragment. Counts of characters, milliseconds or the like are no tokens.
     pub(super) fn counts(
         &self,
         details: Option<&Json<'a>>,

@@ -282,7 +282,7 @@ impl<'a> Call<'a, '_> {
         let answered = response.and_then(|response| response.get("usage"));
         let usage = self.usage.as_ref().filter(|usage| !is_empty(usage)).or(answered).unwrap_or(&none);
         let within = |outer: &str, inner: &str| usage.get(outer).and_then(|details| count(details, inner));
-        // What no model answered has zeros for these. Some calls have their counts only in the answer.
+        // LiteLLM writes zeros for calls that no model answered. Some calls have their counts only in the answer.
         let told = |key: &str, other: &str| {
             let own = count(self.row, key).filter(|tokens| *tokens > 0 || counts);
             own.or_else(|| if counts { count(usage, key).or_else(|| count(usage, other)) } else { None })
@@ -371,7 +371,7 @@ fn labels(labels: Vec<Cow<'_, str>>) -> Option<Fact<'_>> {
     (!labels.is_empty()).then(|| Fact::Labels(labels.into_iter().take(MOST).collect()))
 }
 
-/// What some proxies write for an id that there is none of.
+/// Words that some proxies write in place of an id.
 fn is_id(id: &str) -> bool {
     !matches!(id, "None" | "null" | "undefined")
 }

@@ -280,6 +280,47 @@ fn every_call_is_one_action_in_any_split_order_and_repetition() {
 }
 
 #[test]
+fn without_the_switch_only_accounts_of_one_batch_are_joined() {
+    let told = Told { session: "s".into(), trace: [1; 16], from: START, to: START + SECOND };
+    let mut world = World::default();
+    world.model(&told, Some("chatcmpl-1"), [true, true, false], false, &mut Dice(7));
+    let builder = Builder::new(false);
+    let drafts = || -> Vec<Draft> {
+        let draft = |event| builder.draft(event, &Tenant::Local, &mut Scratch::default());
+        world.events.iter().map(draft).collect()
+    };
+    let corroborations = |in_one_batch: bool| {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = Settings { join_calls: false, ..settings(dir.path()) };
+        let mut store = Store::open(settings, Arc::new(OsDisk)).unwrap().0;
+        for mut batch in if in_one_batch {
+            vec![drafts()]
+        } else {
+            drafts().into_iter().map(|draft| vec![draft]).collect()
+        } {
+            arrange(&mut batch);
+            commit(&mut store, batch);
+        }
+        chain(dir.path(), "local").iter().filter(|line| line.contains("corroborates:")).count()
+    };
+    assert_eq!((corroborations(true), corroborations(false)), (1, 0));
+}
+
+#[test]
+fn sessions_of_one_name_are_each_tenants_own() {
+    let told = Told { session: "s".into(), trace: [1; 16], from: START, to: START + SECOND };
+    let mut world = World::default();
+    world.model(&told, None, [true, false, false], false, &mut Dice(7));
+    let builder = Builder::new(false);
+    let keys = |tenant: &Tenant| -> Vec<u64> {
+        let draft = builder.draft(&world.events[0], tenant, &mut Scratch::default());
+        draft.call().unwrap().index_keys().collect()
+    };
+    let (ours, theirs) = (keys(&tenant("a")), keys(&tenant("b")));
+    assert!(!ours.is_empty() && ours.iter().all(|key| !theirs.contains(key)));
+}
+
+#[test]
 fn an_id_that_stands_for_many_calls_joins_none_and_is_not_remembered_for_ever() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = open(dir.path());

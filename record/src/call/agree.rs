@@ -1,6 +1,6 @@
 //! The table of what makes two accounts one call, strongest first.
 
-use super::{Call, CallKey, Kind};
+use super::{Call, CallKey, KeyKind, Kind};
 
 /// Why two accounts are one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,7 +19,6 @@ pub enum Reason {
 /// must always be the same; and ids of a stronger kind, where both have them, must not differ.
 #[derive(Clone, Copy, Debug)]
 struct Row {
-    reason: Reason,
     /// As metrics and `data.joined_by` spell it.
     name: &'static str,
     /// Their times must be known, and overlap or touch within [`TOUCH`].
@@ -28,13 +27,13 @@ struct Row {
     of_two_voices: bool,
 }
 
-const TABLE: [Row; 6] = [
-    Row { reason: Reason::Call, name: "call_id", at_one_time: false, of_two_voices: false },
-    Row { reason: Reason::Request, name: "request_id", at_one_time: false, of_two_voices: false },
-    Row { reason: Reason::Response, name: "response_id", at_one_time: true, of_two_voices: true },
-    Row { reason: Reason::ToolCall, name: "tool_call_id", at_one_time: true, of_two_voices: true },
-    Row { reason: Reason::Encloses, name: "encloses", at_one_time: false, of_two_voices: false },
-    Row { reason: Reason::During, name: "during", at_one_time: true, of_two_voices: true },
+static TABLE: [Row; 6] = [
+    Row { name: "call_id", at_one_time: false, of_two_voices: false },
+    Row { name: "request_id", at_one_time: false, of_two_voices: false },
+    Row { name: "response_id", at_one_time: true, of_two_voices: true },
+    Row { name: "tool_call_id", at_one_time: true, of_two_voices: true },
+    Row { name: "encloses", at_one_time: false, of_two_voices: false },
+    Row { name: "during", at_one_time: true, of_two_voices: true },
 ];
 
 /// Nanoseconds that may lie between two accounts of one call: clocks differ.
@@ -44,9 +43,9 @@ impl Reason {
     pub const ALL: [Self; 6] =
         [Self::Call, Self::Request, Self::Response, Self::ToolCall, Self::Encloses, Self::During];
 
-    fn row(self) -> Row {
-        let [first, rest @ ..] = TABLE;
-        rest.into_iter().find(|row| row.reason == self).unwrap_or(first)
+    /// A reason's row stands at its number.
+    fn row(self) -> &'static Row {
+        &TABLE[self as usize]
     }
 
     /// As metrics and `data.joined_by` spell it.
@@ -113,21 +112,19 @@ fn at_one_time(ours: &Call, theirs: &Call) -> bool {
 }
 
 fn differ_in_a_stronger_id(ours: &Call, theirs: &Call, reason: Reason) -> bool {
-    let stronger = [Reason::Call, Reason::Request, Reason::Response, Reason::ToolCall].into_iter();
+    let of_gateway = |call: &Call| call.keys.iter().any(|key| key.kind == KeyKind::Call);
     // A gateway gives the answer of a provider, below its own span, an id of its own.
-    let renamed = |of: Reason| of == Reason::Response && reason == Reason::Encloses;
-    let of_gateway = |call: &Call| call.keys.iter().any(|key| key.kind.reason() == Reason::Call);
-    let renames = of_gateway(ours) || of_gateway(theirs);
-    stronger.take_while(|stronger| *stronger != reason).filter(|of| !(renames && renamed(*of))).any(
-        |stronger| {
-            let of_it = |call: &'_ Call| -> Vec<CallKey> {
-                call.keys.iter().copied().filter(|key| key.kind.reason() == stronger).collect()
-            };
-            let (ours, theirs) = (of_it(ours), of_it(theirs));
-            let comparable = ours.iter().any(|our| theirs.iter().any(|their| their.kind == our.kind));
-            comparable && !ours.iter().any(|our| theirs.contains(our))
-        },
-    )
+    let renamed = reason == Reason::Encloses && (of_gateway(ours) || of_gateway(theirs));
+    let is_stronger =
+        |other: Reason| (other as usize) < reason as usize && !(renamed && other == Reason::Response);
+    ours.keys.iter().map(|key| key.kind.reason()).filter(|other| is_stronger(*other)).any(|other| {
+        let of_it = |call: &'_ Call| -> Vec<CallKey> {
+            call.keys.iter().copied().filter(|key| key.kind.reason() == other).collect()
+        };
+        let (ours, theirs) = (of_it(ours), of_it(theirs));
+        let comparable = ours.iter().any(|our| theirs.iter().any(|their| their.kind == our.kind));
+        comparable && !ours.iter().any(|our| theirs.contains(our))
+    })
 }
 
 fn same_thing(ours: &Call, theirs: &Call) -> bool {

@@ -59,17 +59,10 @@ impl CallKey {
     /// The first 128 bits of SHA-256 over the kind, the tenant, the scope and the id, length-prefixed. Scope and
     /// id are what [`kept_part`] makes of them.
     fn new(kind: KeyKind, tenant: &Tenant, scope: &str, id: &str) -> Self {
-        let mut hash = Sha256::new();
-        hash.update(b"halod/call-key/1\0");
         // A subject is never empty, so the empty string stands for no subject alone.
         let tenant = tenant.subject().unwrap_or("").as_bytes();
-        for part in [kind.name().as_bytes(), tenant, scope.as_bytes(), id.as_bytes()] {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
-        }
-        let mut digest = [0; 16];
-        digest.copy_from_slice(&hash.finalize()[..16]);
-        Self { kind, digest }
+        let parts = [kind.name().as_bytes(), tenant, scope.as_bytes(), id.as_bytes()];
+        Self { kind, digest: digest(b"halod/call-key/1\0", &parts) }
     }
 
     #[must_use]
@@ -115,16 +108,39 @@ pub(super) const ABOUT: u64 = 5_000_000_000;
 /// Nanoseconds that one key of a session stands for.
 const STRETCH: u64 = 16_000_000_000;
 
-/// The key of the index under which accounts of one kind and form stand that began in a stretch of a session.
-pub(super) fn place(session: &str, kind: Kind, form: Form, at: u64) -> u64 {
-    let mut hasher = Sha256::new();
-    hasher.update(b"halod/call-place/1\0");
-    hasher.update([kind as u8, form as u8]);
-    hasher.update((at / STRETCH).to_be_bytes());
-    hasher.update(session);
-    let mut number = [0; 8];
-    number.copy_from_slice(&hasher.finalize()[..8]);
-    u64::from_be_bytes(number)
+/// A session of a tenant, by a digest of its name as a record shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SessionKey(u64);
+
+impl SessionKey {
+    /// `None` where there is no session, or its name is masked, so that nothing is known of it.
+    pub(super) fn of(tenant: &Tenant, name: &str) -> Option<Self> {
+        if matches!(name, "" | "unknown") || name.contains("****") {
+            return None;
+        }
+        let digest =
+            digest(b"halod/call-session/1\0", &[tenant.subject().unwrap_or("").as_bytes(), name.as_bytes()]);
+        Some(Self(u128::from_be_bytes(digest) as u64))
+    }
+
+    /// The key of the index under which accounts of one kind and form stand that began in a stretch of a session.
+    pub(super) fn place(self, kind: Kind, form: Form, at: u64) -> u64 {
+        // The session's bits are uniform already; the rest only has to tell the places of one session apart.
+        let within = ((at / STRETCH) << 4) | ((kind as u64) << 2) | form as u64;
+        self.0 ^ within.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+}
+
+/// The first 128 bits of SHA-256 over a domain and length-prefixed parts.
+fn digest(domain: &[u8], parts: &[&[u8]]) -> [u8; 16] {
+    let mut hash = Sha256::new_with_prefix(domain);
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    let mut digest = [0; 16];
+    digest.copy_from_slice(&hash.finalize()[..16]);
+    digest
 }
 
 /// What senders write for an id that they have not. Of two calls without an id nothing is known.
@@ -173,20 +189,21 @@ pub(super) fn of_event(
             put(KeyKind::Response, "", RESPONSE_ID, event.usage.response_id.as_deref());
         }
         Kind::Tool => {
-            let Action::Tool { call_id, .. } = &event.action else { return keys };
+            let Action::Tool { call_id: Some(call_id), .. } = &event.action else { return keys };
+            let call_id = Some(call_id.as_ref());
             let trace = match &event.origin {
                 Origin::Span { trace, .. } => Some(trace),
                 Origin::Log { trace, .. } => trace.as_ref(),
                 Origin::Keyed(_) => None,
             };
             if let Some(session) = &event.session {
-                put(KeyKind::ToolCallInSession, &raw(SESSION, session), CALL_ID, call_id.as_deref());
+                put(KeyKind::ToolCallInSession, &raw(SESSION, session), CALL_ID, call_id);
             }
             if let Some(trace) = trace {
                 let mut hex = Vec::with_capacity(32);
                 write_hex(trace, &mut hex);
                 let trace = String::from_utf8_lossy(&hex);
-                put(KeyKind::ToolCallInTrace, &trace, CALL_ID, call_id.as_deref());
+                put(KeyKind::ToolCallInTrace, &trace, CALL_ID, call_id);
             }
         }
         Kind::Retrieve => {}

@@ -1,6 +1,7 @@
 //! The account that a sealed line gives: the same as that of the event which it was made of, as far as it
 //! decides which call that was.
 
+use super::key::SessionKey;
 use super::{Call, CallKey, Form, Kind, first_half, lasted};
 use crate::ids::RecordId;
 use crate::json::{Json, parse};
@@ -91,7 +92,10 @@ impl SealedCall {
             lasted: lasted(instant("started_at"), instant("ended_at")),
             keys: keys(record),
             form,
-            session: record.get("session_id").and_then(Json::as_str).and_then(session),
+            session: SessionKey::of(
+                tenant,
+                record.get("session_id").and_then(Json::as_str).unwrap_or_default(),
+            ),
             output_tokens: match record.get("data").and_then(|data| data.get("output_tokens")) {
                 Some(Json::Int(tokens)) => Some(*tokens),
                 _ => None,
@@ -111,11 +115,6 @@ fn keys(record: &Json<'_>) -> Vec<CallKey> {
         Some(Json::Array(keys)) => keys.iter().filter_map(|key| CallKey::parse(key.as_str()?)).collect(),
         _ => Vec::new(),
     }
-}
-
-/// The session that a call is looked for in, as a record shows it. Of a masked one nothing is known.
-pub(super) fn session(name: &str) -> Option<String> {
-    (name != "unknown" && !name.contains("****")).then(|| name.to_owned())
 }
 
 /// What a call is compared by: a model without its provider, a tool without its server.

@@ -21,6 +21,7 @@ pub(crate) use line::KEYS;
 pub use line::SCOPE;
 pub use line::SealedCall;
 
+use self::key::SessionKey;
 use super::ids::RecordId;
 use super::members;
 use super::names::Names;
@@ -54,8 +55,8 @@ pub struct Call {
     /// Who tells: two accounts of one voice are two calls, unless one encloses the other.
     voice: u64,
     form: Form,
-    /// Its session, as a record shows it; `None` where it has none of its own or is masked.
-    session: Option<String>,
+    /// Its tenant's session; `None` where it has none of its own or is masked.
+    session: Option<SessionKey>,
     id: RecordId,
     /// The record that what encloses this account has, as the sender states it.
     parent: Option<RecordId>,
@@ -116,7 +117,7 @@ impl Call {
             parent: parent.filter(|parent| *parent != id),
             lasted: lasted(event.started, event.ended),
             form,
-            session: line::session(&names.session),
+            session: SessionKey::of(tenant, &names.session),
             keys: key::of_event(event, kind, tenant, kept),
             output_tokens: event.usage.output_tokens.filter(|tokens| *tokens >= 0),
             failed: matches!(event.outcome.status, Status::Error | Status::Denied),
@@ -156,7 +157,7 @@ impl Call {
     }
 
     fn place(&self, form: Form, at: u64) -> Option<u64> {
-        Some(key::place(self.session.as_deref()?, self.kind, form, at))
+        Some(self.session?.place(self.kind, form, at))
     }
 
     /// The account of its batch that is sealed as the action, and why this is the same call.
@@ -236,7 +237,6 @@ impl Call {
         let keys = self.keys.len() + self.others.iter().map(|other| other.keys.len()).sum::<usize>();
         size_of::<Self>()
             + self.thing.as_ref().map_or(0, String::len)
-            + self.session.as_ref().map_or(0, String::len)
             + keys * size_of::<CallKey>()
             + self.others.len() * size_of::<Other>()
     }

@@ -62,7 +62,9 @@ impl OtlpState {
     ) -> Result<(), Fault> {
         match signal {
             Signal::Traces if body.len() > LARGE => {
-                content.spans(&turns::span_places(encoding, body)?, self, request)
+                let traces = turns::span_places(encoding, body)?;
+                tell_unread(signal, encoding, body, traces.resource_spans.is_empty());
+                content.spans(&traces, self, request)
             }
             Signal::Traces => {
                 let traces = turns::traces(encoding, body)?;
@@ -70,7 +72,9 @@ impl OtlpState {
                 content.spans(&traces, self, request)
             }
             Signal::Logs if body.len() > LARGE => {
-                content.logs(&turns::log_places(encoding, body)?, self, request)
+                let logs = turns::log_places(encoding, body)?;
+                tell_unread(signal, encoding, body, logs.resource_logs.is_empty());
+                content.logs(&logs, self, request)
             }
             Signal::Logs => {
                 let logs = turns::logs(encoding, body)?;

@@ -3,7 +3,7 @@
 use crate::gateway::text::hex;
 use halod_record::charge;
 
-/// What one byte becomes at most.
+/// The most bytes that mending makes of one byte.
 const LONGEST: usize = 6;
 
 /// The line with what JSON does not know put right: `\xHH` for bytes (Apache, nginx), a backslash before
