@@ -108,26 +108,30 @@ pub(super) const ABOUT: u64 = 5_000_000_000;
 /// Nanoseconds that one key of a session stands for.
 const STRETCH: u64 = 16_000_000_000;
 
-/// A session of a tenant, by a digest of its name as a record shows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct SessionKey(u64);
+/// A tenant's session, by its name as a record shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Session(String);
 
-impl SessionKey {
+impl Session {
     /// `None` where there is no session, or its name is masked, so that nothing is known of it.
     pub(super) fn of(tenant: &Tenant, name: &str) -> Option<Self> {
         if matches!(name, "" | "unknown") || name.contains("****") {
             return None;
         }
-        let digest =
-            digest(b"halod/call-session/1\0", &[tenant.subject().unwrap_or("").as_bytes(), name.as_bytes()]);
-        Some(Self(u128::from_be_bytes(digest) as u64))
+        Some(Self([tenant.subject().unwrap_or(""), "\0", name].concat()))
     }
 
     /// The key of the index under which accounts of one kind and form stand that began in a stretch of a session.
-    pub(super) fn place(self, kind: Kind, form: Form, at: u64) -> u64 {
-        // The session's bits are uniform already; the rest only has to tell the places of one session apart.
-        let within = ((at / STRETCH) << 4) | ((kind as u64) << 2) | form as u64;
-        self.0 ^ within.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    /// It is hashed only where it is looked for: a draft need not be.
+    pub(super) fn place(&self, kind: Kind, form: Form, at: u64) -> u64 {
+        let within = [kind as u8, form as u8];
+        let digest =
+            digest(b"halod/call-place/1\0", &[&within, &(at / STRETCH).to_be_bytes(), self.0.as_bytes()]);
+        u128::from_be_bytes(digest) as u64
+    }
+
+    pub(super) fn weight(&self) -> usize {
+        self.0.len()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The account that a sealed line gives: the same as that of the event which it was made of, as far as it
 //! decides which call that was.
 
-use super::key::SessionKey;
+use super::key::Session;
 use super::{Call, CallKey, Form, Kind, first_half, lasted};
 use crate::ids::RecordId;
 use crate::json::{Json, parse};
@@ -92,10 +92,7 @@ impl SealedCall {
             lasted: lasted(instant("started_at"), instant("ended_at")),
             keys: keys(record),
             form,
-            session: SessionKey::of(
-                tenant,
-                record.get("session_id").and_then(Json::as_str).unwrap_or_default(),
-            ),
+            session: Session::of(tenant, record.get("session_id").and_then(Json::as_str).unwrap_or_default()),
             output_tokens: match record.get("data").and_then(|data| data.get("output_tokens")) {
                 Some(Json::Int(tokens)) => Some(*tokens),
                 _ => None,

@@ -21,7 +21,7 @@ pub(crate) use line::KEYS;
 pub use line::SCOPE;
 pub use line::SealedCall;
 
-use self::key::SessionKey;
+use self::key::Session;
 use super::ids::RecordId;
 use super::members;
 use super::names::Names;
@@ -56,7 +56,7 @@ pub struct Call {
     voice: u64,
     form: Form,
     /// Its tenant's session; `None` where it has none of its own or is masked.
-    session: Option<SessionKey>,
+    session: Option<Session>,
     id: RecordId,
     /// The record that what encloses this account has, as the sender states it.
     parent: Option<RecordId>,
@@ -117,7 +117,7 @@ impl Call {
             parent: parent.filter(|parent| *parent != id),
             lasted: lasted(event.started, event.ended),
             form,
-            session: SessionKey::of(tenant, &names.session),
+            session: Session::of(tenant, &names.session),
             keys: key::of_event(event, kind, tenant, kept),
             output_tokens: event.usage.output_tokens.filter(|tokens| *tokens >= 0),
             failed: matches!(event.outcome.status, Status::Error | Status::Denied),
@@ -157,7 +157,7 @@ impl Call {
     }
 
     fn place(&self, form: Form, at: u64) -> Option<u64> {
-        Some(self.session?.place(self.kind, form, at))
+        Some(self.session.as_ref()?.place(self.kind, form, at))
     }
 
     /// The account of its batch that is sealed as the action, and why this is the same call.
@@ -237,6 +237,7 @@ impl Call {
         let keys = self.keys.len() + self.others.iter().map(|other| other.keys.len()).sum::<usize>();
         size_of::<Self>()
             + self.thing.as_ref().map_or(0, String::len)
+            + self.session.as_ref().map_or(0, Session::weight)
             + keys * size_of::<CallKey>()
             + self.others.len() * size_of::<Other>()
     }
