@@ -4,6 +4,7 @@ use super::answer::Reply;
 use super::conn;
 use super::connections::ConnectionStats;
 use super::limits::Limits;
+use super::peer::{FromPeer, Peer};
 use super::socket::{Socket, Stream};
 use super::windows::{self, Windows};
 use http::{Request, Response};
@@ -40,7 +41,7 @@ pub async fn serve<S>(
     let signal = drain.clone();
     let mut connections = JoinSet::new();
     loop {
-        let (stream, slot) = tokio::select! {
+        let (stream, peer, slot) = tokio::select! {
             () = conn::drained(&mut drain) => break,
             accepted = accept(&socket, &slots, &stats) => accepted,
             Some(ended) = connections.join_next() => {
@@ -50,7 +51,7 @@ pub async fn serve<S>(
         };
         let window = windows.take();
         let builder = Arc::clone(if window.is_some() { &large } else { &small });
-        let (service, drain) = (service.clone(), signal.clone());
+        let (service, drain) = (FromPeer { peer, service: service.clone() }, signal.clone());
         let header_timeout = limits.header_timeout;
         let (open, broken) = (stats.open(), stats.broken.clone());
         connections.spawn(async move {
@@ -72,7 +73,7 @@ async fn accept(
     socket: &Socket,
     slots: &Arc<Semaphore>,
     stats: &ConnectionStats,
-) -> (Stream, OwnedSemaphorePermit) {
+) -> (Stream, Peer, OwnedSemaphorePermit) {
     let Ok(slot) = Arc::clone(slots).acquire_owned().await else {
         // Nobody closes the semaphore.
         return std::future::pending().await;
@@ -80,7 +81,7 @@ async fn accept(
     let mut told = false;
     loop {
         let error = match socket.accept().await {
-            Ok(stream) => return (stream, slot),
+            Ok((stream, peer)) => return (stream, peer, slot),
             Err(error) => error,
         };
         stats.not_accepted.inc();

@@ -16,6 +16,7 @@ pub mod grpc;
 pub mod gzip;
 pub mod limits;
 pub mod listener;
+pub mod peer;
 pub mod rpc_status;
 pub mod socket;
 pub mod status;

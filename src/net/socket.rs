@@ -1,6 +1,7 @@
 //! A door's socket, whatever it is made of.
 
 use super::authority::Allowed;
+use super::peer::Peer;
 use std::any::Any;
 use std::io;
 use std::os::fd::AsFd;
@@ -48,18 +49,21 @@ impl Socket {
     ///
     /// # Errors
     /// As accept(2).
-    pub async fn accept(&self) -> io::Result<Stream> {
+    pub async fn accept(&self) -> io::Result<(Stream, Peer)> {
         match self {
             Self::Tcp(listener) => {
-                let (stream, _) = listener.accept().await?;
+                let (stream, address) = listener.accept().await?;
                 // Answers are small and waited for: held back by Nagle's algorithm they would take
                 // a delayed acknowledgement, about 40 ms, more.
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%error, "cannot set TCP_NODELAY");
                 }
-                Ok(Box::new(stream))
+                Ok((Box::new(stream), Peer::Ip(address.ip())))
             }
-            Self::Unix(_, listener) => Ok(Box::new(Allowed::new(listener.accept().await?.0))),
+            Self::Unix(_, listener) => {
+                let stream = Allowed::new(listener.accept().await?.0);
+                Ok((Box::new(stream), Peer::Local))
+            }
         }
     }
 }

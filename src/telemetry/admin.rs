@@ -89,7 +89,7 @@ pub async fn serve(socket: Socket, state: Arc<State>) {
     loop {
         // The semaphore is never closed.
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
-        let stream = match socket.accept().await {
+        let (stream, _) = match socket.accept().await {
             Ok(stream) => stream,
             Err(error) => {
                 state.connections.not_accepted.inc();
