@@ -122,6 +122,7 @@ fn main() {
         let scratch = tempfile::tempdir_in(&dir).unwrap();
         let settings = Settings {
             join_calls: true,
+            traces: Arc::default(),
             directory: scratch.path().join("halod"),
             open_chains: 2048,
             max_tenants: 10_000,

@@ -49,6 +49,7 @@ use crate::telemetry::admin;
 use crate::telemetry::metrics::Metrics;
 use halod_chain::directory::{self, DirectoryError};
 use halod_chain::error::{ChainError, with_causes};
+use halod_chain::traces::TraceTenants;
 
 /// Why the daemon did not start. Nothing was taken from anyone.
 #[derive(Debug, thiserror::Error)]
@@ -154,12 +155,14 @@ async fn up(
     mut signals: mpsc::Receiver<&'static str>,
 ) -> Result<End, StartError> {
     let Counting { state, counters, .. } = counting;
+    let traces = Arc::<TraceTenants>::default();
     let opening = Opening {
         config: config.clone(),
         open_chains: share.chains,
         lock,
         stats: Arc::clone(&state.stats),
         ledger: counters.of_hold(),
+        traces: Arc::clone(&traces),
         owed: Arc::default(),
     };
     let opened = tokio::select! {
@@ -175,7 +178,7 @@ async fn up(
     };
     let (intake, jobs) = writer::intake(config.pipeline.max_in_flight, &state.stats);
     let (hold, held) = Hold::new();
-    let taking = Taking { intake, hold, gaps };
+    let taking = Taking { intake, hold, gaps, traces };
     let (drain, draining) = watch::channel(false);
     let timeout = config.shutdown_timeout;
     let files = Files { opening, opened, queues: Queues { jobs, held }, state, draining: draining.clone() };
@@ -242,7 +245,7 @@ async fn receive(
 ) -> Result<JoinSet<()>, StartError> {
     let Counting { counters, connections, .. } = *counting;
     let receiving = Receiving::new(&config, counters, &taking, tees, &draining);
-    let Taking { intake, hold, gaps } = taking;
+    let Taking { intake, hold, gaps, traces } = taking;
     // The sealer ends when nobody can tell it of another gap.
     drop(gaps);
     let mut doors = JoinSet::new();
@@ -272,7 +275,7 @@ async fn receive(
     drop(receiving);
     doors.spawn(sweep(hold, builder, intake.clone(), draining));
     // Ends when every door has, and nobody can tell it of another gap.
-    doors.spawn(sealer.run(intake, config.gap_interval));
+    doors.spawn(sealer.run(intake, traces, config.gap_interval));
     Ok(doors)
 }
 

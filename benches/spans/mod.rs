@@ -47,7 +47,7 @@ impl Door {
         let (_, never) = watch::channel(false);
         let joins = ContentJoin::new(Duration::ZERO, LIMIT, never);
         let counters = Counters::default();
-        let state = OtlpState::new(TenantRule::default(), joins, counters.otlp);
+        let state = OtlpState::new(TenantRule::default(), joins, Arc::default(), counters.otlp);
         let intake = Intake::new(mpsc::channel().0, usize::MAX, Arc::default());
         let ingest = Ingest::of_files(intake, Arc::new(Builder::new(false)), counters.import);
         Self { state, ingest: Arc::new(ingest) }

@@ -3,6 +3,7 @@
 use super::error::{ChainError, ChainUnusable};
 use super::joins::{Joined, MOST};
 use super::parents::Section;
+use super::place::Places;
 use super::segment::Section as Cut;
 use super::store::{Readiness, Store, journal_damaged, positions};
 use super::tail::Locked;
@@ -162,8 +163,8 @@ impl Store {
     /// Final: the caller must stop, and a restart recovers.
     pub fn commit(&mut self, works: &mut [Work], now_nanos: u64) -> Result<Committed, ChainError> {
         works.iter_mut().for_each(|work| work.waits_for = None);
-        let groups = self.group(works);
         let mut held: Vec<Vec<usize>> = vec![Vec::new(); works.len()];
+        let groups = self.group(works, &mut held);
         let mut committed = Committed::default();
         let mut parts = Vec::new();
         let mut wrote = false;
@@ -210,6 +211,7 @@ impl Store {
             }
         }
         wrote |= self.write(&mut parts, works)?;
+        self.settings.traces.flush(std::mem::take(&mut self.placed_by_claim))?;
         if wrote {
             let start = Instant::now();
             self.journal.sync()?;
@@ -255,14 +257,24 @@ impl Store {
         Ok(self.index.maybe_flush(&mut || positions(chains))?)
     }
 
-    /// Sorts drafts by chain, keeping their order within each.
-    fn group(&mut self, works: &mut [Work]) -> Vec<Group> {
+    /// Sorts drafts by chain, keeping their order within each. Those that wait for another chain are `held`.
+    fn group(&mut self, works: &mut [Work], held: &mut [Vec<usize>]) -> Vec<Group> {
         let mut groups: Vec<Group> = Vec::new();
         let mut group_of = std::collections::HashMap::new();
+        let mut places = Places::default();
         for (w, work) in works.iter_mut().enumerate() {
+            for (d, draft) in work.drafts.iter_mut().enumerate() {
+                if let Err(waits_for) = self.place(draft, &mut places) {
+                    work.waits_for = Some(waits_for);
+                    held[w].push(d);
+                }
+            }
             // Drafts of one request usually share a tenant; look up only where it changes.
             let mut last: Option<(&Tenant, usize)> = None;
             for (d, draft) in work.drafts.iter().enumerate() {
+                if held[w].binary_search(&d).is_ok() {
+                    continue;
+                }
                 let group = match last {
                     Some((tenant, group)) if draft.tenant() == tenant => group,
                     _ => match self.chain_of(draft.tenant(), work.limited) {
@@ -370,7 +382,7 @@ impl Store {
             if next > from && self.entry_is_full(draft.len()) {
                 break;
             }
-            let (asked, bytes) = (draft.id(), draft.len());
+            let (asked, bytes) = (draft.asked(), draft.len());
             let Some((fate, record)) = self.seal_one(&mut section, draft, nothing_new)? else {
                 works[w].dropped = true;
                 continue;
@@ -522,6 +534,10 @@ impl Store {
         };
         chain.records += 1;
         self.notices.extend(draft.notice());
+        if let Some(in_trace) = draft.in_trace() {
+            self.placed_by_claim |= in_trace.by_claim;
+            self.settings.traces.sealed(&in_trace.trace, draft.tenant(), draft.span());
+        }
         self.index.insert(draft.id().key(), offset);
         for key in draft.call().into_iter().flat_map(Call::index_keys) {
             self.index.insert_few(key, offset, MOST);

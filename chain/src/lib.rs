@@ -25,6 +25,7 @@ mod joins;
 pub mod journal;
 mod names;
 mod parents;
+mod place;
 pub mod rate;
 pub mod reader;
 mod replay;
@@ -34,6 +35,7 @@ mod segment;
 pub mod setaside;
 pub mod store;
 mod tail;
+pub mod traces;
 
 #[cfg(test)]
 mod tests;

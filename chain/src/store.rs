@@ -15,6 +15,7 @@ use super::scan::{Scan, first_is_of, scan};
 use super::segment::Section;
 use super::setaside::SetAside;
 use super::tail::{Chain, Handles, Locked, file_id, last_line};
+use super::traces::TraceTenants;
 use halod_record::call::Reason;
 use halod_record::draft::Draft;
 use halod_record::hash;
@@ -49,6 +50,8 @@ pub struct Settings {
     pub read_at_once: u64,
     /// Whether an account of a call is sealed as a corroboration of an action that came in an earlier batch.
     pub join_calls: bool,
+    /// What the spans of a trace said for it, shared with those who place them.
+    pub traces: Arc<TraceTenants>,
 }
 
 /// All chains of one directory. One thread owns it; nothing else may write there.
@@ -59,7 +62,7 @@ pub struct Store {
     pub(super) journal: Journal,
     pub(super) index: Index,
     pub(super) chains: Vec<Chain>,
-    by_tenant: HashMap<Tenant, usize>,
+    pub(super) by_tenant: HashMap<Tenant, usize>,
     /// Which chain a file was found to be, by device and inode.
     by_file: HashMap<(u64, u64), usize>,
     census: Census,
@@ -75,6 +78,8 @@ pub struct Store {
     pub(super) notices: Vec<&'static str>,
     /// Why drafts were sealed as corroborations in this commit.
     pub(super) joined: Vec<Reason>,
+    /// Whether this commit has records whose place was said for their trace.
+    pub(super) placed_by_claim: bool,
     /// Chains with open descriptors, the longest open first.
     pub(super) open: VecDeque<usize>,
     pub(super) entry: Entry,
@@ -145,6 +150,7 @@ impl Store {
         }
         // After this the journal tells nothing more of what was found.
         journal.start()?;
+        settings.traces.open(&settings.directory)?;
         let census = Census::take(&settings.directory, settings.max_tenants, settings.new_chains);
         let reader = Reader::start(&settings, &index)?;
         let store = Self {
@@ -162,6 +168,7 @@ impl Store {
             warnings: Vec::new(),
             notices: Vec::new(),
             joined: Vec::new(),
+            placed_by_claim: false,
             open: VecDeque::new(),
             entry: Entry::default(),
             reader,
@@ -174,6 +181,7 @@ impl Store {
     /// # Errors
     /// When that fails; nothing acknowledged is lost by it.
     pub fn close(self) -> Result<(), ChainError> {
+        self.settings.traces.flush(true)?;
         let positions = positions(&self.chains);
         self.journal.close()?;
         self.index.close(positions)?;
@@ -214,7 +222,7 @@ impl Store {
         chain
     }
 
-    fn names(&self, tenant: &Tenant) -> VecDeque<Name> {
+    pub(super) fn names(&self, tenant: &Tenant) -> VecDeque<Name> {
         names(tenant, |stem| self.path(stem).symlink_metadata().is_ok()).into()
     }
 
@@ -223,7 +231,7 @@ impl Store {
     }
 
     /// Whether a file seems to be the tenant's chain, by the little of it that is read quickly.
-    fn is_of(&self, stem: &str, tenant: &Tenant) -> bool {
+    pub(super) fn is_of(&self, stem: &str, tenant: &Tenant) -> bool {
         let path = self.path(stem);
         if !path.symlink_metadata().is_ok_and(|meta| meta.is_file()) {
             return false;

@@ -7,6 +7,7 @@ mod faults;
 mod limits;
 mod parents;
 mod reading;
+mod traces;
 mod whose;
 
 use super::commit::{Fate, Work};
@@ -32,9 +33,9 @@ fn tenant(id: &str) -> Tenant {
     if id.is_empty() { Tenant::Local } else { Tenant::Subject(id.into()) }
 }
 
-fn draft_of(id: &str, span: u64, tool: &str) -> Draft {
-    let event = Event {
-        action: Action::Tool { name: tool.into(), mcp_server: None, call_id: None },
+fn event_of(tool: &str) -> Event<'static> {
+    Event {
+        action: Action::Tool { name: tool.to_owned().into(), mcp_server: None, call_id: None },
         agent: Agent::default(),
         session: None,
         principal: None,
@@ -47,7 +48,7 @@ fn draft_of(id: &str, span: u64, tool: &str) -> Draft {
             error_text: None,
         },
         authorization: None,
-        origin: Origin::Span { trace: [7; 16], span: span.to_be_bytes(), parent: None, name: "x".into() },
+        origin: Origin::Span { trace: [7; 16], span: [0; 8], parent: None, name: "x".into() },
         started: Some(1),
         ended: Some(2),
         usage: Usage::default(),
@@ -55,7 +56,12 @@ fn draft_of(id: &str, span: u64, tool: &str) -> Draft {
         dropped: 0,
         trace_flags: None,
         facts: Vec::new(),
-    };
+    }
+}
+
+fn draft_of(id: &str, span: u64, tool: &str) -> Draft {
+    let origin = Origin::Span { trace: [7; 16], span: span.to_be_bytes(), parent: None, name: "x".into() };
+    let event = Event { origin, ..event_of(tool) };
     Builder::new(false).draft(&event, &tenant(id), &mut Scratch::default())
 }
 
@@ -71,6 +77,7 @@ fn settings(dir: &Path) -> Settings {
         patience,
         read_at_once,
         join_calls: true,
+        traces: Arc::default(),
     }
 }
 

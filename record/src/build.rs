@@ -9,7 +9,7 @@ use super::canon::write_str;
 use super::charge;
 use super::content::{self, OutcomeContent};
 use super::data::{Spans, data};
-use super::draft::{Draft, DraftWriter, Scratch};
+use super::draft::{Draft, DraftWriter, OriginKey, Scratch};
 use super::hash;
 use super::ids::{Origin as IdOrigin, RecordId};
 use super::members::text;
@@ -59,7 +59,7 @@ impl Builder {
     ) -> Draft {
         // A draft keeps little of what it is made from.
         let _passing = charge::passing();
-        let Ids { id, parent, spans } = Ids::of(&event.origin, tenant, scratch);
+        let Ids { id, parent, spans, origin } = Ids::of(&event.origin, tenant, scratch);
         let words = Words::of(&event.action);
         let mut findings = std::mem::take(&mut scratch.findings);
         let said = Said::of(event, self, &mut findings);
@@ -93,7 +93,7 @@ impl Builder {
         ending(&mut w, tenant);
         findings.clear();
         scratch.findings = findings;
-        w.finish(tenant.clone(), id, call, scratch)
+        w.finish(tenant.clone(), id, call, scratch).of_origin(origin)
     }
 }
 
@@ -125,6 +125,7 @@ struct Ids<'a> {
     id: RecordId,
     parent: Option<RecordId>,
     spans: Spans<'a>,
+    origin: OriginKey,
 }
 
 impl<'a> Ids<'a> {
@@ -135,11 +136,13 @@ impl<'a> Ids<'a> {
                 id: of_span(trace, span),
                 parent: parent.map(|parent| of_span(trace, &parent)),
                 spans: Spans { trace: Some(trace), span: Some(span), parent: parent.as_ref() },
+                origin: OriginKey::Span(*trace, *span),
             },
             Origin::Keyed(Keyed { space, id, parent }) => Self {
                 id: RecordId::of_key(tenant, space, id),
                 parent: parent.as_ref().map(|parent| RecordId::of_key(tenant, space, parent)),
                 spans: Spans { trace: None, span: None, parent: None },
+                origin: OriginKey::Other,
             },
             Origin::Log { trace, span, identity, .. } => {
                 let digest = hash::input_hash_with(identity, &mut scratch.content).0;
@@ -147,6 +150,7 @@ impl<'a> Ids<'a> {
                     id: RecordId::derive(IdOrigin::Log, tenant, &[&digest]),
                     parent: trace.as_ref().zip(span.as_ref()).map(|(trace, span)| of_span(trace, span)),
                     spans: Spans { trace: trace.as_ref(), span: span.as_ref(), parent: None },
+                    origin: OriginKey::Log(digest),
                 }
             }
         }

@@ -16,6 +16,7 @@ use super::redact::Findings;
 use super::sameness;
 use super::tenant::Tenant;
 use super::time::LEN as TS_LEN;
+use super::trace::InTrace;
 use bytes::{Bytes, BytesMut};
 use sha2::{Digest, Sha256};
 
@@ -61,6 +62,31 @@ pub struct Draft {
     notice: Option<&'static str>,
     /// The account that it gives of a call.
     call: Option<Box<Call>>,
+    origin: OriginKey,
+    /// The trace that may have placed it elsewhere.
+    in_trace: Option<Box<InTrace>>,
+}
+
+/// What tells an origin from all others, as far as its id in another chain can be told from it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OriginKey {
+    Span([u8; 16], [u8; 8]),
+    /// The hash of what tells a log record from every other one.
+    Log([u8; 32]),
+    #[default]
+    Other,
+}
+
+impl OriginKey {
+    /// The id of the origin's record in the chain of `tenant`.
+    #[must_use]
+    pub fn id_of(&self, tenant: &Tenant) -> Option<RecordId> {
+        match self {
+            Self::Span(trace, span) => Some(RecordId::of_span(tenant, trace, span)),
+            Self::Log(digest) => Some(RecordId::derive(Origin::Log, tenant, &[digest])),
+            Self::Other => None,
+        }
+    }
 }
 
 /// What comparing a draft with the line that is sealed under its origin comes to.
@@ -180,6 +206,8 @@ impl DraftWriter {
             parts: Vec::new(),
             notice: None,
             call,
+            origin: OriginKey::Other,
+            in_trace: None,
         }
     }
 }
@@ -232,7 +260,92 @@ impl Draft {
     /// Bytes of memory that the draft takes.
     #[must_use]
     pub fn weight(&self) -> usize {
-        size_of::<Self>() + self.len() + self.call.as_ref().map_or(0, |call| call.weight())
+        let in_trace = self.in_trace.as_ref().map_or(0, |_| size_of::<InTrace>());
+        size_of::<Self>() + self.len() + in_trace + self.call.as_ref().map_or(0, |call| call.weight())
+    }
+
+    /// Tells what its id was derived from.
+    #[must_use]
+    pub(super) fn of_origin(self, origin: OriginKey) -> Self {
+        Self { origin, ..self }
+    }
+
+    /// Tells that its span said nothing of its own, so that another chain may have it.
+    pub fn place_in(&mut self, trace: InTrace) {
+        if self.origin != OriginKey::Other {
+            self.in_trace = Some(Box::new(trace));
+        }
+    }
+
+    /// The trace that may have placed it elsewhere.
+    #[must_use]
+    pub fn in_trace(&self) -> Option<&InTrace> {
+        self.in_trace.as_deref()
+    }
+
+    /// The id that it was asked for under.
+    #[must_use]
+    pub fn asked(&self) -> RecordId {
+        self.in_trace.as_ref().and_then(|in_trace| in_trace.asked).unwrap_or(self.id)
+    }
+
+    /// The span that it tells of, or stands in.
+    #[must_use]
+    pub fn span(&self) -> Option<[u8; 8]> {
+        match self.origin {
+            OriginKey::Span(_, span) => Some(span),
+            OriginKey::Log(_) | OriginKey::Other => None,
+        }
+    }
+
+    /// The other chains that may have it, and under which ids.
+    #[must_use]
+    pub fn elsewhere(&self) -> Vec<(Tenant, RecordId)> {
+        let trace = self.in_trace.as_ref().map(|in_trace| &in_trace.trace);
+        trace.map(|trace| trace.elsewhere(&self.tenant, &self.origin)).unwrap_or_default()
+    }
+
+    /// The same draft for the chain of another tenant, under `id`. It names no parent: that has another id there.
+    #[must_use]
+    pub fn in_chain_of(&self, tenant: &Tenant, id: RecordId) -> Option<Self> {
+        let (marks, line) = self.without_parent();
+        let ts = br#","ts":""#.len();
+        let subject = |tenant: &Tenant| {
+            let mut member = Vec::new();
+            if let Some(subject) = tenant.subject() {
+                member.extend_from_slice(br#","subject":{"id":"#);
+                super::canon::write_str(subject, &mut member);
+                member.push(b'}');
+            }
+            member
+        };
+        // The subject is the last member before the time.
+        let end = marks.ts.checked_sub(ts)?;
+        let start = end.checked_sub(subject(&self.tenant).len())?;
+        let own = subject(tenant);
+        let mut moved = line.get(..start)?.to_vec();
+        moved.extend_from_slice(&own);
+        moved.extend_from_slice(line.get(end..)?);
+        moved.get_mut(marks.id..marks.id + 36)?.copy_from_slice(&id.text());
+        let marks = Marks { ts: start + own.len() + ts, ..marks };
+        let mut in_trace = self.in_trace.clone();
+        if let Some(in_trace) = &mut in_trace {
+            in_trace.asked = Some(self.asked());
+        }
+        let apart =
+            self.apart.iter().filter_map(|draft| draft.in_chain_of(tenant, draft.origin.id_of(tenant)?));
+        // What is hashed beforehand stands before the subject and the id.
+        Some(Self {
+            tenant: tenant.clone(),
+            id,
+            line: moved.into(),
+            marks,
+            apart: apart.collect(),
+            content_of: None,
+            call: None,
+            in_trace,
+            ..self.clone()
+        })
     }
 
     /// Bytes of the lines this draft may become, their newlines included.
@@ -375,7 +488,8 @@ impl Draft {
         if self.notice.is_some() {
             return Comparison::Same;
         }
-        let in_role = self.call.as_ref().and_then(|_| Some(self.in_role(&Role::of_line(line)?)));
+        let may_have_role = self.call.is_some() || self.asked() != self.id;
+        let in_role = may_have_role.then(|| Some(self.in_role(&Role::of_line(line)?))).flatten();
         let ours = in_role.as_ref().unwrap_or(self);
         if !self.parts.is_empty() {
             return self.compare_messages_with(&ours.line, line);
@@ -482,6 +596,8 @@ impl Draft {
             parts: Vec::new(),
             notice: None,
             call: None,
+            origin: OriginKey::Other,
+            in_trace: None,
         }
     }
 
@@ -537,6 +653,8 @@ impl Draft {
             parts,
             notice: None,
             call: None,
+            origin: OriginKey::Other,
+            in_trace: None,
         })
     }
 }

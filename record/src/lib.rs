@@ -38,6 +38,7 @@ pub mod schema;
 pub mod spelling;
 pub mod tenant;
 pub mod time;
+pub mod trace;
 pub mod unusable;
 pub mod verdict;
 pub mod verify;

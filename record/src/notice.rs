@@ -15,7 +15,7 @@ use crate::event::Status;
 pub const AGENT: &str = "halod";
 
 /// The kinds of notices, which is what follows `halod.` in their tools' names.
-pub const KINDS: [&str; 8] = [
+pub const KINDS: [&str; 9] = [
     "gap",
     "torn_tail",
     "chain_changed",
@@ -24,6 +24,7 @@ pub const KINDS: [&str; 8] = [
     "lines_rejected",
     "hold_damaged",
     "journal_damaged",
+    "trace_elsewhere",
 ];
 
 /// Characters of a summary, as in every record.

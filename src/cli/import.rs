@@ -14,6 +14,7 @@ use crate::import::source::{Input, Manner};
 use crate::import::traces::Traces;
 use crate::import::{SOCKET, STATE};
 use crate::ingest::Ingest;
+use crate::ingest::elsewhere::disclose;
 use crate::pipeline::intake::Intake;
 use crate::pipeline::writer::{WriterEnd, WriterHandle};
 use crate::receivers::otlp::OtlpState;
@@ -22,6 +23,7 @@ use crate::receivers::stats::Counters;
 use crate::receivers::tail::preview::Following;
 use crate::telemetry::log;
 use halod_chain::directory::{DirectoryError, Lock};
+use halod_chain::traces::TraceTenants;
 use halod_record::build::Builder;
 use halod_record::tenant::Tenant;
 use std::io;
@@ -82,7 +84,15 @@ struct Way {
     sink: Sink,
     positions: Option<Positions>,
     dry_run: Option<DryRun>,
-    writer: Option<(Arc<Lock>, WriterHandle)>,
+    own: Option<OwnWriter>,
+}
+
+/// The writer of this process, while no daemon runs.
+struct OwnWriter {
+    lock: Arc<Lock>,
+    writer: WriterHandle,
+    intake: Intake,
+    traces: Arc<TraceTenants>,
 }
 
 impl Args {
@@ -145,8 +155,11 @@ impl Args {
         let import = Import { inputs, sink: way.sink, positions: way.positions, traces };
         tokio::spawn(stop_on(signals, stop));
         let mut summary = run(import, &mut view, stopping).await;
-        // Nobody holds an intake any more, so the writer ends.
-        if let Some((lock, writer)) = way.writer {
+        if let Some(OwnWriter { lock, writer, intake, traces }) = way.own {
+            // What can't be said now is said by the next halod of the directory.
+            disclose(&traces, &intake).await;
+            // Nobody holds an intake any more, so the writer ends.
+            drop(intake);
             if let WriterEnd::Failed(why) = writer.finished().await {
                 summary.failed = Some(why);
             }
@@ -161,14 +174,20 @@ impl Args {
         if self.dry_run {
             let (dry_run, intake) =
                 DryRun::open(config.pipeline.max_in_flight).map_err(StartError::Signals)?;
-            let sink = here(&config, intake);
-            return Ok(Way { sink, positions: None, dry_run: Some(dry_run), writer: None });
+            let sink = here(&config, intake, &Arc::default());
+            return Ok(Way { sink, positions: None, dry_run: Some(dry_run), own: None });
         }
         // Opening the chains takes as long as recovery does.
-        let opened =
-            tokio::task::spawn_blocking(move || daemon::writer_of(&mut config).map(|way| (way, config)));
-        let (sink, writer) = match opened.await.map_err(StartError::StorePanicked)? {
-            Ok(((lock, intake, writer), config)) => (here(&config, intake), Some((lock, writer))),
+        let traces = Arc::<TraceTenants>::default();
+        let shared = Arc::clone(&traces);
+        let opened = tokio::task::spawn_blocking(move || {
+            daemon::writer_of(&mut config, &shared).map(|way| (way, config))
+        });
+        let (sink, own) = match opened.await.map_err(StartError::StorePanicked)? {
+            Ok(((lock, intake, writer), config)) => {
+                let sink = here(&config, intake.clone(), &traces);
+                (sink, Some(OwnWriter { lock, writer, intake, traces }))
+            }
             Err(StartError::Directory(DirectoryError::Owned { .. })) => {
                 (Sink::daemon(directory.join(SOCKET)), None)
             }
@@ -178,7 +197,7 @@ impl Args {
         let positions = positions.inspect_err(|error| {
             complain(format_args!("an interrupted import can't be gone on with: {error}"));
         });
-        Ok(Way { sink, positions: positions.ok(), dry_run: None, writer })
+        Ok(Way { sink, positions: positions.ok(), dry_run: None, own })
     }
 
     /// The files that are named, those of directories in order.
@@ -232,12 +251,12 @@ fn below(directory: &Path, level: usize, inputs: &mut Vec<Input>) -> io::Result<
 }
 
 /// The importer of this process, which reads as a daemon's does.
-fn here(config: &Config, intake: Intake) -> Sink {
+fn here(config: &Config, intake: Intake, traces: &Arc<TraceTenants>) -> Sink {
     let (_, never) = watch::channel(false);
     let joins = ContentJoin::new(config.join_wait, config.pipeline.max_in_flight / 4, never);
     let builder = Arc::new(Builder::new(config.records.hash_only));
     let counters = Counters::default();
-    let otlp = OtlpState::new(config.tenant.clone(), joins, counters.otlp);
+    let otlp = OtlpState::new(config.tenant.clone(), joins, Arc::clone(traces), counters.otlp);
     let ingest = Ingest::of_files(intake, builder, counters.import);
     Sink::Here(Arc::new(Importer::new(Arc::new(ingest), Arc::new(otlp))))
 }

@@ -17,13 +17,14 @@ use crate::receivers::langfuse::{Keys, LangfuseService};
 use crate::receivers::langsmith::{self, LangSmithService};
 use crate::receivers::litellm::LiteLlm;
 use crate::receivers::native::{NativeService, Senders};
-use crate::receivers::openai_agents::{OpenAiAgents, Traces};
+use crate::receivers::openai_agents::OpenAiAgents;
 use crate::receivers::otlp::join::ContentJoin;
 use crate::receivers::otlp::signals::Signals;
 use crate::receivers::otlp::{OtlpService, OtlpState};
 use crate::receivers::router::{Receivers, Router};
 use crate::receivers::stats::Counters;
 use crate::tee::{self, Tee, Tees};
+use halod_chain::traces::TraceTenants;
 use halod_record::build::Builder;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,28 +44,30 @@ pub(super) struct Receiving<'a> {
     pub senders: Arc<Senders>,
     pub gaps: Gaps,
     pub litellm_wait: Duration,
-    pub traces: Arc<Traces>,
+    pub traces: Arc<TraceTenants>,
     pub tees: &'a Tees,
 }
 
-/// Where what is taken in goes.
+/// Where what is taken in goes, and what is known of it.
 pub(super) struct Taking {
     pub intake: Intake,
     pub hold: Hold,
     pub gaps: Gaps,
+    pub traces: Arc<TraceTenants>,
 }
 
 impl<'a> Receiving<'a> {
     pub(super) fn new(
         config: &Config,
         counters: &Arc<Counters>,
-        Taking { intake, hold, gaps }: &Taking,
+        Taking { intake, hold, gaps, traces }: &Taking,
         tees: &'a Tees,
         draining: &watch::Receiver<bool>,
     ) -> Self {
         // Content that waits must leave room for the spans that it waits for.
         let joins = ContentJoin::new(config.join_wait, config.pipeline.max_in_flight / 4, draining.clone());
-        let otlp = OtlpState::new(config.tenant.clone(), joins, Arc::clone(&counters.otlp));
+        let otlp =
+            OtlpState::new(config.tenant.clone(), joins, Arc::clone(traces), Arc::clone(&counters.otlp));
         let langsmith = langsmith::Shared::new(config.tenant.clone(), config.langsmith.clone(), hold.clone());
         Self {
             intake: intake.clone(),
@@ -78,7 +81,7 @@ impl<'a> Receiving<'a> {
             senders: Arc::new(Senders { tenant: config.tenant.clone(), tokens: config.native.clone() }),
             gaps: gaps.clone(),
             litellm_wait: config.litellm_wait,
-            traces: Arc::default(),
+            traces: Arc::clone(traces),
             tees,
         }
     }

@@ -12,6 +12,7 @@ use halod_chain::directory;
 use halod_chain::disk::{OsDisk, free_bytes};
 use halod_chain::error::{ChainError, with_causes};
 use halod_chain::store::{self, Store};
+use halod_chain::traces::TraceTenants;
 use halod_record::draft::Draft;
 use halod_record::notice::{About, Notice};
 use halod_record::tenant::Tenant;
@@ -24,13 +25,16 @@ use tokio::sync::watch;
 ///
 /// # Errors
 /// The directory is another's, or can't be used.
-pub fn writer_of(config: &mut Config) -> Result<(Arc<directory::Lock>, Intake, WriterHandle), StartError> {
+pub fn writer_of(
+    config: &mut Config,
+    traces: &Arc<TraceTenants>,
+) -> Result<(Arc<directory::Lock>, Intake, WriterHandle), StartError> {
     let lock = Arc::new(directory::open(&config.storage.directory)?);
     let share = descriptors::share(config, process::raise_descriptors())?;
     let held = Arc::clone(&lock);
     let settings = settings(config, held);
     let stats = Arc::new(Stats::default());
-    let started = recover(config, share.chains, &stats)
+    let started = recover(config, share.chains, traces, &stats)
         .and_then(|(store, notices)| writer::spawn(store, notices, settings, stats));
     started.map(|(intake, writer)| (lock, intake, writer)).map_err(StartError::Store)
 }
@@ -43,6 +47,8 @@ pub(super) struct Opening {
     pub lock: Arc<directory::Lock>,
     pub stats: Arc<Stats>,
     pub ledger: hold::Ledger,
+    /// What the spans of a trace said for it.
+    pub traces: Arc<TraceTenants>,
     /// What the chains should say of what a try found that failed later: the next one finds it no more.
     pub owed: Arc<Mutex<Vec<Draft>>>,
 }
@@ -112,14 +118,14 @@ impl Opening {
     }
 
     fn open_now(self) -> Result<Opened, ChainError> {
-        let Self { config, open_chains, lock, stats, ledger, owed } = self;
+        let Self { config, open_chains, lock, stats, ledger, traces, owed } = self;
         let hold = hold::Settings {
             directory: config.storage.directory.clone(),
             wait: config.hold.wait,
             bytes: config.hold.bytes,
         };
         let hold = hold::Opened::read(hold, ledger)?;
-        let (store, notices) = recover(&config, open_chains, &stats)?;
+        let (store, notices) = recover(&config, open_chains, &traces, &stats)?;
         let mut owed = owed.lock().unwrap_or_else(PoisonError::into_inner);
         owed.extend(notices);
         owed.extend(damage_notice(&hold.damage));
@@ -163,7 +169,12 @@ const CHAIN_PATIENCE: Duration = Duration::from_secs(10);
 /// Bytes of a chain that hold up other tenants while they are read: about a millisecond.
 const READ_AT_ONCE: u64 = 256 << 10;
 
-fn recover(config: &Config, open_chains: usize, stats: &Stats) -> Result<(Store, Vec<Draft>), ChainError> {
+fn recover(
+    config: &Config,
+    open_chains: usize,
+    traces: &Arc<TraceTenants>,
+    stats: &Stats,
+) -> Result<(Store, Vec<Draft>), ChainError> {
     let storage = &config.storage;
     let settings = store::Settings {
         directory: storage.directory.clone(),
@@ -174,6 +185,7 @@ fn recover(config: &Config, open_chains: usize, stats: &Stats) -> Result<(Store,
         patience: CHAIN_PATIENCE,
         read_at_once: READ_AT_ONCE,
         join_calls: config.records.join_calls,
+        traces: Arc::clone(traces),
     };
     let (store, recovered) = Store::open(settings, Arc::new(OsDisk))?;
     if let Some(why) = &recovered.index_rebuilt {

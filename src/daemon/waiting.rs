@@ -66,7 +66,7 @@ impl Waiting<'_> {
         let (intake, _jobs) = writer::intake(max_in_flight, stats);
         let (hold, _held) = Hold::new();
         let (drain, draining) = watch::channel(false);
-        let taking = Taking { intake, hold, gaps: self.gaps.clone() };
+        let taking = Taking { intake, hold, gaps: self.gaps.clone(), traces: Arc::default() };
         let tees = Tees::default();
         let receiving = Receiving::new(self.config, counters, &taking, &tees, &draining);
         let settings = [self.config.grpc.clone(), self.config.http.clone()];

@@ -33,6 +33,7 @@ use halod_chain::commit::Fate;
 use halod_record::build::Builder;
 use halod_record::draft::{Draft, Scratch};
 use halod_record::ids::RecordId;
+use halod_record::notice::{About, Notice};
 use halod_record::parts::{Message, Whole};
 use halod_record::tenant::Tenant;
 use std::path::PathBuf;
@@ -166,7 +167,9 @@ impl Ready {
         let drafts: Vec<Option<Draft>> =
             due.iter().map(|due| builder.whole(due.whole(), &due.tenant, scratch)).collect();
         self.ids.extend(drafts.iter().map(|draft| draft.as_ref().map(Draft::id)));
-        drafts.into_iter().flatten().collect()
+        let told = due.iter().zip(&drafts).filter_map(|(due, draft)| due.elsewhere(draft.as_ref()?.id()));
+        let told: Vec<Draft> = told.collect();
+        drafts.into_iter().flatten().chain(told).collect()
     }
 
     /// How many actions these are.
@@ -214,6 +217,20 @@ impl Drop for Ready {
 }
 
 impl Due {
+    /// What the chain of the claimed tenant says, where the parts of the action are in another one: they came before
+    /// anybody said whose they are.
+    fn elsewhere(&self, record: RecordId) -> Option<Draft> {
+        let claimed = self.claim.as_ref().filter(|claimed| **claimed != self.tenant)?;
+        let local = self.tenant == Tenant::Local;
+        let (chain, place) = if local { ("local", "the local chain") } else { ("other", "another chain") };
+        let summary = format!(
+            "A trace of this tenant is in {place}: some of it came before anybody said whose the trace is."
+        );
+        let record = record.to_string();
+        let about = [("chain", About::Text(chain)), ("record_id", About::Text(&record))];
+        Some(Notice::of_loss("trace_elsewhere", &summary, &about).draft(claimed))
+    }
+
     fn whole(&self) -> Whole<'_> {
         Whole { messages: &self.messages, context: &self.context, unfinished: self.unfinished }
     }

@@ -71,6 +71,8 @@ pub struct Due {
     /// The last of its messages, by [`Kept::seq`].
     pub(super) last: u64,
     pub tenant: Tenant,
+    /// Whose it is by its own words, where these count.
+    pub claim: Option<Tenant>,
     pub messages: Vec<Message>,
     pub context: Context,
     pub unfinished: bool,
@@ -328,12 +330,14 @@ impl Table {
         let unfinished = !entry.messages.iter().any(|kept| kept.message.fragment().closes);
         // What a trace claims it claims for its parts: it goes where they went.
         let claim = |message: &Message| message.fragment().tenant.clone();
-        let own = if entry.is_trace() { None } else { messages.iter().rev().find_map(claim) };
+        let claim = messages.iter().rev().find_map(claim);
+        let own = if entry.is_trace() { None } else { claim.clone() };
+        let claim = claim.filter(|_| entry.tenant.is_none()).and_then(|claim| Tenant::claimed(&claim).ok());
         let tenant = match (&entry.tenant, self.sealed.get(&key)) {
             (Some(tenant), _) | (None, Some(tenant)) => tenant.clone(),
             (None, None) => self.place(group, own.as_deref(), lines),
         };
-        Some(Due { key, last, tenant, messages, context, unfinished })
+        Some(Due { key, last, tenant, claim, messages, context, unfinished })
     }
 
     /// Whose an action is, where only messages tell: its own claim, else where the others of the same

@@ -158,6 +158,11 @@ fn parts_wait_shortly_for_their_whole_and_stay_where_the_first_went() {
     assert!(late.overdue(70_000, 1 << 20, &mut lines).is_empty());
     let due = late.overdue(70_001, 1 << 20, &mut lines);
     assert_eq!((due.len(), &due[0].tenant), (1, &Tenant::Local));
+    // The chain of the tenant that it claims says where it is.
+    assert_eq!(due[0].claim.as_ref(), Some(&acme));
+    let record = RecordId::of_key(&Tenant::Local, "test", &["t"]);
+    let told = due[0].elsewhere(record).unwrap();
+    assert_eq!((told.tenant(), told.notice()), (&acme, Some("trace_elsewhere")));
 }
 
 #[test]

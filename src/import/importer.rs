@@ -125,7 +125,10 @@ impl Importer {
             Some(Ok(tenant)) => HeaderClaim::Assigned(tenant),
             Some(Err(why)) => return Err(Fault::Undecodable(why.to_string())),
         };
+        // Files are one sender: whoever may write one may write another.
+        let traces = self.otlp.traces_of("file", &claim);
         let mut request = RequestBuilder::new(Arc::clone(&self.ingest), claim, permit, chunk.bytes.len());
+        request.tenants.know_traces(traces);
         let (mut taken, content) = request.reading_file(|request| {
             let mut drafting = Drafting { taken: Taken::default(), request, content: Content::default() };
             match chunk.meta.format {

@@ -1,9 +1,13 @@
 //! Which tenant an event belongs to.
 
+use halod_chain::traces::TraceTenants;
 use halod_record::event::Fact;
+use halod_record::hash;
 use halod_record::tenant::{BadTenantId, Tenant};
+use halod_record::trace::{InTrace, Rank, Trace};
 use http::HeaderMap;
 use std::borrow::Cow;
+use std::sync::Arc;
 use thiserror::Error;
 
 /// The fact of a record that tells of a claim which did not count.
@@ -91,12 +95,143 @@ impl HeaderClaim {
 pub struct TenantResolver {
     claim: HeaderClaim,
     last: Option<Tenant>,
+    traces: Option<SenderTraces>,
+}
+
+/// What is known of the traces of one sender. Nobody moves another's spans.
+#[derive(Clone, Debug)]
+pub struct SenderTraces {
+    known: Arc<TraceTenants>,
+    sender: [u8; 8],
+    last: Option<Arc<Trace>>,
+}
+
+/// What is said of a span's tenant: by an attribute that the operator chose, and in the words of its dialect.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Said<'a> {
+    pub stated: Option<&'a str>,
+    pub dialect: Option<&'a str>,
+}
+
+/// Where a span's record goes.
+#[derive(Debug)]
+pub struct Placed {
+    pub tenant: Tenant,
+    /// The claim that the sender's key overruled, if that is another.
+    pub overruled: Option<String>,
+    /// There where the span says nothing itself, so that another chain may have it.
+    pub in_trace: Option<InTrace>,
+}
+
+impl SenderTraces {
+    /// `peer` tells the senders apart that show no key, together with what their headers claim.
+    #[must_use]
+    pub fn new(known: Arc<TraceTenants>, peer: &str, claim: &HeaderClaim) -> Self {
+        let header = match claim {
+            HeaderClaim::Tenant(id) => id.as_str(),
+            _ => "",
+        };
+        let digest = hash::sha256(format!("{peer}\n{header}").as_bytes());
+        Self { known, sender: digest.first_chunk().copied().unwrap_or_default(), last: None }
+    }
+
+    fn of(&mut self, id: &[u8; 16]) -> Arc<Trace> {
+        match &self.last {
+            Some(trace) if trace.id() == *id => Arc::clone(trace),
+            _ => Arc::clone(self.last.insert(self.known.trace(self.sender, *id))),
+        }
+    }
 }
 
 impl TenantResolver {
     #[must_use]
     pub fn new(claim: HeaderClaim) -> Self {
-        Self { claim, last: None }
+        Self { claim, last: None, traces: None }
+    }
+
+    /// Has what was said for a trace place its spans.
+    pub fn know_traces(&mut self, traces: SenderTraces) {
+        self.traces = Some(traces);
+    }
+
+    /// What is known of a trace.
+    pub fn trace(&mut self, id: &[u8; 16]) -> Option<Arc<Trace>> {
+        Some(self.traces.as_mut()?.of(id))
+    }
+
+    /// Notes session and user of a trace, as the span says that encloses all others.
+    pub fn enclose(&mut self, id: &[u8; 16], said: [Option<&str>; 2]) {
+        if let Some(traces) = self.traces.as_mut().filter(|_| said != [None, None]) {
+            let trace = traces.of(id);
+            traces.known.enclose(&trace, said);
+        }
+    }
+
+    /// Notes what is said for a trace by one of its spans, which may have no record.
+    pub fn note(&mut self, own: Said<'_>, trace: &[u8; 16]) {
+        let Some((id, rank)) = self.says(own, false).filter(|_| !self.is_decided()) else { return };
+        if let Some(traces) = &mut self.traces
+            && let Ok(tenant) = told(&mut self.last, id)
+        {
+            let trace = traces.of(trace);
+            traces.known.claim(&trace, &tenant, rank);
+        }
+    }
+
+    /// What a span says itself that counts, where the spans around it state a tenant or not.
+    fn says<'s>(&self, own: Said<'s>, around: bool) -> Option<(&'s str, Rank)> {
+        match own {
+            Said { stated: Some(id), .. } => Some((id, Rank::Stated)),
+            Said { dialect: Some(id), .. } if self.claim == HeaderClaim::Absent && !around => {
+                Some((id, Rank::Dialect))
+            }
+            _ => None,
+        }
+    }
+
+    /// Places a span or log record by what it says itself, what is said `around` it, and what was said for its trace.
+    ///
+    /// # Errors
+    /// The claim that decides cannot be used.
+    pub fn place_in_trace(
+        &mut self,
+        own: Said<'_>,
+        around: Said<'_>,
+        trace: Option<&[u8; 16]>,
+    ) -> Result<Placed, TenantError> {
+        let stated = own.stated.or(around.stated);
+        let dialect = own.dialect.or(around.dialect);
+        let decided = self.is_decided();
+        let traces = self.traces.as_mut().filter(|_| !decided).zip(trace);
+        let known = traces.map(|(traces, id)| (traces.of(id), Arc::clone(&traces.known)));
+        let Some((trace, known)) = known else {
+            let (tenant, overruled) = self.place_and_tell(stated, dialect)?;
+            return Ok(Placed { tenant, overruled, in_trace: None });
+        };
+        let no_header = self.claim == HeaderClaim::Absent;
+        let rank = self.says(own, around.stated.is_some()).map(|(_, rank)| rank);
+        let said = stated.is_some() || rank.is_some();
+        let claimed = match trace.claimed(Rank::Stated) {
+            None if no_header && dialect.is_none() => trace.claimed(Rank::Dialect),
+            stated => stated,
+        };
+        let claimed = claimed.filter(|_| !said);
+        let by_claim = claimed.is_some();
+        let otherwise = self.place(stated, dialect);
+        let tenant = match claimed {
+            Some(tenant) => {
+                if let Ok(otherwise) = otherwise {
+                    trace.could_be_of(&otherwise);
+                }
+                tenant
+            }
+            None => otherwise?,
+        };
+        if let Some(rank) = rank {
+            known.claim(&trace, &tenant, rank);
+        }
+        let in_trace = rank.is_none().then(|| InTrace::new(trace, by_claim));
+        Ok(Placed { tenant, overruled: None, in_trace })
     }
 
     /// What is known of the tenant without the events.
@@ -109,6 +244,11 @@ impl TenantResolver {
     #[must_use]
     pub fn known(&self) -> Option<Tenant> {
         self.claim.known()
+    }
+
+    /// Whether nothing that telemetry says counts.
+    fn is_decided(&self) -> bool {
+        matches!(self.claim, HeaderClaim::Assigned(_) | HeaderClaim::Keyed(_))
     }
 
     /// As [`HeaderClaim::tenant`].

@@ -11,11 +11,13 @@ mod loss_counter;
 mod tests;
 
 use self::loss_counter::LossCounter;
+use super::elsewhere::disclose;
 use crate::clock::unix_nanos;
 use crate::net::status::Fault;
 use crate::pipeline::batch::Batch;
 use crate::pipeline::intake::Intake;
 use crate::pipeline::refusal::Refusal;
+use halod_chain::traces::TraceTenants;
 use halod_record::tenant::Tenant;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -137,12 +139,13 @@ fn loses(sender: Sender, fault: &Fault) -> bool {
 }
 
 impl Sealer {
-    /// Seals once an `interval` until every receiver is gone, then what is left.
-    pub async fn run(mut self, intake: Intake, interval: Duration) {
+    /// Seals once an `interval` until every receiver is gone, then what is left; also what is to be disclosed of `traces`.
+    pub async fn run(mut self, intake: Intake, traces: Arc<TraceTenants>, interval: Duration) {
         let mut wait = interval;
         loop {
             let open = tokio::time::timeout(wait, self.closed.recv()).await.is_err();
-            let sealed = self.seal(&intake, open).await;
+            let disclosed = disclose(&traces, &intake).await;
+            let sealed = self.seal(&intake, open).await && disclosed;
             if !open {
                 if !sealed {
                     tracing::error!("refusals could not be told in the chains before halod stopped");

@@ -12,6 +12,7 @@
 
 mod body;
 pub mod claim;
+pub mod elsewhere;
 pub mod gaps;
 mod memory;
 mod request;

@@ -4,15 +4,16 @@
 //! The exporter sends again after a 5xx and a 429, three times in all, and drops what gets another error.
 
 use super::rejected::Rejected;
-use crate::ingest::claim::TenantRule;
+use crate::ingest::claim::{Said, SenderTraces, TenantRule};
 use crate::ingest::requests::RequestEntry;
 use crate::ingest::{Ingest, RequestBuilder};
 use crate::net::answer::{Reply, json, shorten};
 use crate::net::body::Reader;
+use crate::net::peer::Peer;
 use crate::net::status::Fault;
 use crate::pipeline::batch::Receipt;
-use crate::recent::RecentMap;
 use halo_adapters::openai_agents;
+use halod_chain::traces::TraceTenants;
 use halod_record::charge;
 use halod_record::event::{Event, Origin};
 use halod_record::json::{Json, parse, values_in};
@@ -22,7 +23,7 @@ use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 pub const PATH: &str = "/v1/traces/ingest";
 
@@ -34,39 +35,7 @@ const MOST_VALUES: usize = 2_000_000;
 pub struct OpenAiAgents {
     pub ingest: Arc<Ingest>,
     pub tenant: Arc<TenantRule>,
-    pub traces: Arc<Traces>,
-}
-
-/// Whose recent traces are, as their metadata claimed: a span does not say it, and mostly comes in a
-/// later request than its trace. Bounded, and forgotten at a restart: spans that come after that are the
-/// headers' tenant's.
-#[derive(Debug)]
-pub struct Traces {
-    recent: Mutex<RecentMap<[u8; 16], Arc<str>>>,
-}
-
-impl Default for Traces {
-    fn default() -> Self {
-        Self { recent: Mutex::new(RecentMap::new(Self::MAX)) }
-    }
-}
-
-impl Traces {
-    /// Traces that are remembered at least: at most 16 MB with the longest ids.
-    const MAX: usize = 10_000;
-
-    fn add(&self, trace: &str, tenant: &str) {
-        if tenant.len() > halod_record::tenant::MAX_ID_BYTES {
-            return;
-        }
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        recent.insert(key(trace), tenant.into());
-    }
-
-    fn tenant(&self, trace: &str) -> Option<Arc<str>> {
-        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        recent.get(&key(trace)).cloned()
-    }
+    pub traces: Arc<TraceTenants>,
 }
 
 /// Ids are as long as their sender likes.
@@ -99,8 +68,11 @@ impl OpenAiAgents {
         }
         let body = self.ingest.read(head, reader).await?;
         let claim = self.tenant.header_claim(&head.headers);
-        let traces = Arc::clone(&self.traces);
-        let work = self.ingest.work(body, claim, move |bytes, request| draft(bytes, &traces, request));
+        let traces = SenderTraces::new(Arc::clone(&self.traces), &Peer::name_in(&head.extensions), &claim);
+        let work = self.ingest.work(body, claim, move |bytes, request| {
+            request.tenants.know_traces(traces);
+            draft(bytes, request)
+        });
         let (request, rejected) = work.await?;
         let receipt = request.finish()?.send().sealed().await?;
         Ok((receipt, rejected))
@@ -111,7 +83,7 @@ impl OpenAiAgents {
 const BESIDE: usize = 512;
 
 /// Drafts the items that tell of actions, parents before their children.
-fn draft(bytes: &[u8], traces: &Traces, request: &mut RequestBuilder) -> Result<Rejected, Fault> {
+fn draft(bytes: &[u8], request: &mut RequestBuilder) -> Result<Rejected, Fault> {
     let undecodable = |what: String| Fault::Undecodable(what);
     let text = std::str::from_utf8(bytes)
         .map_err(|error| undecodable(format!("the body is not UTF-8 at byte {}", error.valid_up_to())))?;
@@ -127,8 +99,8 @@ fn draft(bytes: &[u8], traces: &Traces, request: &mut RequestBuilder) -> Result<
     for (at, item) in items.iter().enumerate() {
         match openai_agents::item(item) {
             Ok(Some(event)) => {
-                if let (Some(trace), Some(tenant)) = (trace_of(&event), &event.tenant) {
-                    traces.add(trace, tenant);
+                if let Some(trace) = trace_of(&event) {
+                    request.tenants.note(said(&event), &trace);
                 }
                 charge::take(BESIDE + size_of::<(usize, Event<'_>)>())?;
                 charge::push(&mut events, (at, event))?;
@@ -141,21 +113,22 @@ fn draft(bytes: &[u8], traces: &Traces, request: &mut RequestBuilder) -> Result<
     openai_agents::parents_first(&mut events, |(_, event)| event);
     for (at, event) in &events {
         let _item = charge::passing();
-        let known = match &event.tenant {
-            Some(tenant) => Some(Arc::from(tenant.as_ref())),
-            None => trace_of(event).and_then(|trace| traces.tenant(trace)),
-        };
-        match request.tenants.of(known.as_deref()) {
-            Ok(tenant) => request.push(event, &tenant)?,
+        match request.tenants.place_in_trace(said(event), Said::default(), trace_of(event).as_ref()) {
+            Ok(placed) => request.push(event, &placed.tenant)?,
             Err(error) => rejected.add(*at, error, request),
         }
     }
     Ok(rejected)
 }
 
-fn trace_of<'e>(event: &'e Event<'_>) -> Option<&'e str> {
+/// What an item says of its tenant: mostly only its trace does, which comes before it, in another request.
+fn said<'e>(event: &'e Event<'_>) -> Said<'e> {
+    Said { stated: None, dialect: event.tenant.as_deref() }
+}
+
+fn trace_of(event: &Event<'_>) -> Option<[u8; 16]> {
     match &event.origin {
-        Origin::Keyed(keyed) => keyed.id.first().map(AsRef::as_ref),
+        Origin::Keyed(keyed) => keyed.id.first().map(|trace| key(trace)),
         _ => None,
     }
 }
@@ -178,23 +151,4 @@ fn refuse(fault: &Fault) -> Response<Reply> {
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
     }
     response
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn traces_are_remembered_within_bounds() {
-        let traces = Traces::default();
-        for n in 0..3 * Traces::MAX {
-            traces.add(&n.to_string(), "acme");
-        }
-        assert!(traces.recent.lock().unwrap().iter().count() <= 2 * Traces::MAX);
-        assert!(traces.tenant("0").is_none());
-        assert_eq!(traces.tenant(&(3 * Traces::MAX - 1).to_string()).as_deref(), Some("acme"));
-        traces.add("long", &"x".repeat(1000));
-        assert!(traces.tenant("long").is_none());
-    }
 }

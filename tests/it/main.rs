@@ -45,6 +45,7 @@ mod redact_oracle;
 mod senders;
 mod shutdown;
 mod soak;
+mod split_traces;
 mod support;
 mod tail;
 mod tail_check;

@@ -69,6 +69,7 @@ impl Halod {
     fn open(dir: &Path) -> Self {
         let settings = Settings {
             join_calls: true,
+            traces: Arc::default(),
             directory: dir.into(),
             open_chains: 4,
             max_tenants: 10,

@@ -63,7 +63,7 @@ async fn one_notice_a_tenant_and_interval_says_everything() {
     let (intake, told) = writer(vec![]);
     let (gaps, sealer) = gaps();
     let acme = Tenant::Subject("acme".into());
-    let running = tokio::spawn(sealer.run(intake, MINUTE));
+    let running = tokio::spawn(sealer.run(intake, Arc::default(), MINUTE));
     for _ in 0..1000 {
         gaps.note(loss("full", None));
         gaps.note(loss("full", Some(&acme)));
@@ -92,7 +92,7 @@ async fn what_cannot_be_sealed_is_sealed_later_and_once() {
     let (intake, told) = writer(vec![full.clone(), full]);
     intake.stats().disk_low.store(true, Relaxed);
     let (gaps, sealer) = gaps();
-    let running = tokio::spawn(sealer.run(intake.clone(), MINUTE));
+    let running = tokio::spawn(sealer.run(intake.clone(), Arc::default(), MINUTE));
     gaps.note(loss("disk_low", None));
     tokio::time::sleep(2 * MINUTE).await;
     gaps.note(loss("disk_low", None));
@@ -109,7 +109,7 @@ async fn what_cannot_be_sealed_is_sealed_later_and_once() {
 async fn a_chain_that_cannot_be_had_leaves_its_gap_to_the_local_one() {
     let (intake, told) = writer(vec![Refusal::ChainUnusable]);
     let (gaps, sealer) = gaps();
-    let running = tokio::spawn(sealer.run(intake, MINUTE));
+    let running = tokio::spawn(sealer.run(intake, Arc::default(), MINUTE));
     gaps.note(loss("full", Some(&Tenant::Subject("made up".into()))));
     drop(gaps);
     running.await.unwrap();

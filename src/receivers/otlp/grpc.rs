@@ -7,6 +7,7 @@ use crate::net::answer::{Form, Reply, grpc_ok};
 use crate::net::body::Reader;
 use crate::net::coding::Coding;
 use crate::net::grpc;
+use crate::net::peer::Peer;
 use crate::net::status::Fault;
 use crate::tee::{Kept, Tee};
 use bytes::Bytes;
@@ -46,7 +47,8 @@ async fn call(
     let kept = keep(&ingest.tee, signal, message.coding, &head.headers, &message.body);
     let body = ingest.unpack(message.coding, message.body, message.permit).await?.keeping(kept);
     let claim = service.state.tenant.header_claim(&head.headers);
-    let partial = service.export(ingest, (signal, Encoding::Protobuf), claim, body).await?;
+    let peer = Peer::name_in(&head.extensions);
+    let partial = service.export(ingest, (signal, Encoding::Protobuf), (&peer, claim), body).await?;
     Ok(partial.encode(Form::Protobuf, signal))
 }
 

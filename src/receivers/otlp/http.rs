@@ -7,6 +7,7 @@ use crate::ingest::claim::HeaderClaim;
 use crate::ingest::requests::RequestEntry;
 use crate::net::answer::{Form, Reply, http_error, http_ok};
 use crate::net::body::Reader;
+use crate::net::peer::Peer;
 use crate::net::status::Fault;
 use halo_adapters::otlp::Signal;
 use http::header::CONTENT_TYPE;
@@ -65,7 +66,8 @@ async fn export(
     reader: &mut Reader<'_, Incoming>,
 ) -> Result<Vec<u8>, Fault> {
     let body = ingest.read(head, reader).await?;
-    let partial = service.export(ingest, (signal, encoding), claim, body).await?;
+    let peer = Peer::name_in(&head.extensions);
+    let partial = service.export(ingest, (signal, encoding), (&peer, claim), body).await?;
     let form = match encoding {
         Encoding::Protobuf => Form::Protobuf,
         Encoding::Json => Form::Json,

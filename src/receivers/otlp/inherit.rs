@@ -3,11 +3,13 @@
 //!
 //! A span's own word counts first, then that of the nearest span around it in the same request, recorded or not.
 
+use crate::ingest::claim;
 use crate::net::status::Fault;
 use halo_adapters::otel::{self, Resource};
 use halo_adapters::otlp::model::Span;
 use halod_record::charge;
 use halod_record::event::{Event, Fact};
+use halod_record::trace::Trace;
 use std::borrow::Cow;
 use std::rc::Rc;
 
@@ -18,9 +20,9 @@ const INHERITED: &str = "inherited";
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Said {
     /// The tenant, by an attribute that the operator chose.
-    pub(super) stated: Option<String>,
+    stated: Option<String>,
     /// What the span's dialect calls a tenant.
-    pub(super) dialect: Option<String>,
+    dialect: Option<String>,
     session: Option<String>,
     principal: Option<String>,
 }
@@ -37,6 +39,11 @@ pub(super) struct Inheritance {
 type Own<'o> = [Option<&'o str>; 4];
 
 impl Said {
+    /// What is said of the tenant.
+    pub(super) fn tenant(&self) -> claim::Said<'_> {
+        claim::Said { stated: self.stated.as_deref(), dialect: self.dialect.as_deref() }
+    }
+
     fn parts(&self) -> Own<'_> {
         [&self.stated, &self.dialect, &self.session, &self.principal].map(|part| part.as_deref())
     }
@@ -58,28 +65,37 @@ impl Inheritance {
     }
 
     /// Lets an event say what the spans around its own do, and returns what is said of it. `place` is that of its
-    /// span and of the span around it, `stated` its own claim of a tenant.
+    /// span and of the span around it, `stated` its own claim of a tenant, `trace` what was said in earlier requests
+    /// by the span that encloses all others.
     pub(super) fn of_event(
         &mut self,
         place: (usize, Option<usize>),
         event: &mut Event<'_>,
         stated: Option<&str>,
+        trace: Option<&Trace>,
     ) -> Option<Rc<Said>> {
         let own = [stated, event.tenant.as_deref(), event.session.as_deref(), event.principal.as_deref()];
-        let said = self.keep(place, own)?;
+        let said = self.keep(place, own);
+        let of_request = said.as_deref().map(|said| [said.session.as_deref(), said.principal.as_deref()]);
+        let of_request = of_request.unwrap_or_default();
+        let is_said = |own: &Option<Cow<'_, str>>, around: Option<&str>| own.is_some() || around.is_some();
+        let is_whole = is_said(&event.session, of_request[0]) && is_said(&event.principal, of_request[1]);
+        let [session, principal] = trace.filter(|_| !is_whole).map(Trace::around).unwrap_or_default();
         let mut inherited = Vec::new();
-        let mut fill = |own: &mut Option<Cow<'_, str>>, around: &Option<String>, name: &'static str| {
-            if own.is_none() && around.is_some() {
-                *own = around.clone().map(Cow::Owned);
+        let mut fill = |own: &mut Option<Cow<'_, str>>, around: Option<&str>, name: &'static str| {
+            if own.is_none()
+                && let Some(around) = around
+            {
+                *own = Some(Cow::Owned(around.to_owned()));
                 inherited.push(Cow::Borrowed(name));
             }
         };
-        fill(&mut event.principal, &said.principal, "principal");
-        fill(&mut event.session, &said.session, "session");
+        fill(&mut event.principal, of_request[1].or(principal.as_deref()), "principal");
+        fill(&mut event.session, of_request[0].or(session.as_deref()), "session");
         if !inherited.is_empty() {
             event.facts.push((INHERITED, Fact::Labels(inherited)));
         }
-        Some(said)
+        said
     }
 
     /// Takes note of what a span says that tells of no action.

@@ -5,6 +5,7 @@ use super::join::{Key, Share};
 use super::read::Content as Told;
 use super::turns::RecordTurn;
 use crate::ingest::RequestBuilder;
+use crate::ingest::claim::Said;
 use crate::net::status::Fault;
 use halo_adapters::otel;
 use halo_adapters::otel::logs::{Item, Part, Piece, Resource, assemble, item};
@@ -65,17 +66,25 @@ impl Told {
                         None => otel::tenant_claim(&state.tenant.attributes, &record.attributes),
                     };
                     let stated = claim.as_deref().or(own.as_deref());
-                    let tenant = match request.tenants.place(stated, None) {
-                        Ok(tenant) => tenant,
+                    let own = Said { stated, dialect: None };
+                    let trace = record.trace_id.as_ref();
+                    let placed = match request.tenants.place_in_trace(own, Said::default(), trace) {
+                        Ok(placed) => placed,
                         Err(reason) => {
                             request.misplace(reason.to_string());
                             continue;
                         }
                     };
                     match item {
-                        Item::Event(event) => request.push(&event, &tenant)?,
+                        Item::Event(event) => {
+                            let mut draft = request.draft(&event, &placed.tenant);
+                            if let Some(in_trace) = placed.in_trace {
+                                draft.place_in(in_trace);
+                            }
+                            request.push_draft(draft)?;
+                        }
                         Item::Part(part) => {
-                            let key = Key { tenant, span: (part.trace, part.span) };
+                            let key = Key { tenant: placed.tenant, span: (part.trace, part.span) };
                             request.charge(weight(&part))?;
                             shares.add(key, owned(*part));
                         }

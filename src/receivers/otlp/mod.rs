@@ -31,7 +31,7 @@ use self::read::Encoding;
 use self::response::Partial;
 use self::signals::Signals;
 use self::stats::OtlpStats;
-use crate::ingest::claim::{HeaderClaim, TenantRule};
+use crate::ingest::claim::{HeaderClaim, SenderTraces, TenantRule};
 use crate::ingest::requests::RequestEntry;
 use crate::ingest::{Body, Ingest};
 use crate::net::answer::Reply;
@@ -39,6 +39,7 @@ use crate::net::grpc::is_grpc;
 use crate::net::status::Fault;
 use ::http::{Request, Response};
 use halo_adapters::otlp::Signal;
+use halod_chain::traces::TraceTenants;
 use hyper::body::Incoming;
 use std::sync::Arc;
 
@@ -65,13 +66,27 @@ pub struct Guest<'a> {
 pub struct OtlpState {
     tenant: TenantRule,
     joins: ContentJoin,
+    traces: Arc<TraceTenants>,
     stats: Arc<OtlpStats>,
 }
 
 impl OtlpState {
     #[must_use]
-    pub fn new(tenant: TenantRule, joins: ContentJoin, stats: Arc<OtlpStats>) -> Self {
-        Self { tenant, joins, stats }
+    pub fn new(
+        tenant: TenantRule,
+        joins: ContentJoin,
+        traces: Arc<TraceTenants>,
+        stats: Arc<OtlpStats>,
+    ) -> Self {
+        Self { tenant, joins, traces, stats }
+    }
+}
+
+impl OtlpState {
+    /// What is known of the traces of a peer, which claims so much by its headers.
+    #[must_use]
+    pub fn traces_of(&self, peer: &str, claim: &HeaderClaim) -> SenderTraces {
+        SenderTraces::new(Arc::clone(&self.traces), peer, claim)
     }
 }
 
@@ -105,12 +120,15 @@ impl OtlpService {
         &self,
         ingest: &Arc<Ingest>,
         (signal, encoding): (Signal, Encoding),
-        claim: HeaderClaim,
+        (peer, claim): (&str, HeaderClaim),
         body: Body,
     ) -> Result<Partial, Fault> {
         let state = Arc::clone(&self.state);
-        let work =
-            ingest.work(body, claim, move |bytes, request| state.read(signal, encoding, bytes, request));
+        let traces = state.traces_of(peer, &claim);
+        let work = ingest.work(body, claim, move |bytes, request| {
+            request.tenants.know_traces(traces);
+            state.read(signal, encoding, bytes, request)
+        });
         let (request, content) = work.await?;
         self.state.stats.filtered.add(signal, content.filtered_by());
         let request = request.finish().map_err(|unusable| Partial::none(signal, &unusable))?;

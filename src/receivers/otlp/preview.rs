@@ -30,7 +30,7 @@ impl Preview {
         let intake = Intake::new(mpsc::channel().0, usize::MAX, Arc::default());
         let counters = Counters::default();
         let ingest = Ingest::of_files(intake, Arc::new(builder), counters.otlp.signals.traces.clone());
-        Self { state: OtlpState::new(tenant, joins, counters.otlp), ingest: Arc::new(ingest) }
+        Self { state: OtlpState::new(tenant, joins, Arc::default(), counters.otlp), ingest: Arc::new(ingest) }
     }
 
     /// The drafts of one export request without compression, parents first.

@@ -1,17 +1,16 @@
 //! A traces request's spans as drafts.
 
 use super::OtlpState;
-use super::inherit::Inheritance;
+use super::inherit::{self, Inheritance};
 use super::parents::{self, Parents, SpanIds};
 use super::read::Content;
 use super::turns::SpanTurn;
 use crate::ingest::RequestBuilder;
-use crate::ingest::claim::CLAIMED;
+use crate::ingest::claim::{CLAIMED, Placed, Said};
 use crate::net::status::Fault;
 use halo_adapters::otel::{self, Resource};
 use halo_adapters::otlp::model::{ResourceSpans, ScopeSpans, Span, Traces};
 use halod_record::event::{Event, Fact};
-use halod_record::tenant::Tenant;
 use halod_record::{call, charge};
 use std::borrow::Cow;
 
@@ -54,9 +53,12 @@ impl Content {
         charge::take(count * (size_of::<SpanIds>() + size_of::<(usize, usize)>() + parents::BYTES))?;
         request.keep_room_for_a_slice()?;
         let (mut ids, mut places) = (Vec::with_capacity(count), Vec::with_capacity(count));
-        for (at, (_, scope, _)) in scopes.iter().enumerate() {
+        for (at, (group, scope, _)) in scopes.iter().enumerate() {
             for (number, span) in scope.spans.iter().enumerate() {
-                ids.push(span.ids());
+                let span = span.ids();
+                // What a resource states holds for the spans of other resources that come before, too.
+                request.tenants.note(Said { stated: group.claim.as_deref(), dialect: None }, &span.key.0);
+                ids.push(span);
                 places.push((at, number));
             }
         }
@@ -75,8 +77,11 @@ impl Content {
             let placed = placed((&scope.scope_name, &span), group, state, around, request);
             *filtered += request.counted().filtered - before;
             parents.tell(at, placed.is_some());
-            let Some((event, tenant)) = placed else { continue };
+            let Some((event, Placed { tenant, in_trace, .. })) = placed else { continue };
             let mut draft = self.joined.draft(&state.joins, event, &tenant, request);
+            if let Some(in_trace) = in_trace {
+                draft.place_in(in_trace);
+            }
             parents.move_under(&mut draft, at);
             request.push_draft(draft)?;
         }
@@ -100,7 +105,7 @@ fn placed<'a>(
     state: &OtlpState,
     around: Around<'_>,
     request: &mut RequestBuilder,
-) -> Option<(Event<'a>, Tenant)> {
+) -> Option<(Event<'a>, Placed)> {
     let own = match &under.claim {
         Some(_) => None,
         None => otel::tenant_claim(&state.tenant.attributes, &span.attributes),
@@ -110,19 +115,24 @@ fn placed<'a>(
     let Some(mut event) = otel::event(&under.resource, scope, span) else {
         request.filter(1);
         inheritance.of_span(place, (&under.resource, scope, span), stated);
+        request.tenants.note(Said { stated, dialect: None }, &span.trace_id);
         return None;
     };
-    let said = inheritance.of_event(place, &mut event, stated);
-    let said = said.as_deref();
-    let stated = stated.or_else(|| said?.stated.as_deref());
-    let dialect = event.tenant.as_deref().or_else(|| said?.dialect.as_deref());
-    match request.tenants.place_and_tell(stated, dialect) {
-        Ok((tenant, claim)) => {
-            event.facts.extend(claim.map(|claim| (CLAIMED, Fact::Label(claim.into()))));
+    if span.parent_span_id.is_none() {
+        request.tenants.enclose(&span.trace_id, [event.session.as_deref(), event.principal.as_deref()]);
+    }
+    let trace = request.tenants.trace(&span.trace_id);
+    let said = inheritance.of_event(place, &mut event, stated, trace.as_deref());
+    let around = said.as_deref().map(inherit::Said::tenant).unwrap_or_default();
+    let own = Said { stated, dialect: event.tenant.as_deref() };
+    match request.tenants.place_in_trace(own, around, Some(&span.trace_id)) {
+        Ok(mut placed) => {
+            let overruled = placed.overruled.take();
+            event.facts.extend(overruled.map(|claim| (CLAIMED, Fact::Label(claim.into()))));
             if !scope.is_empty() {
                 event.facts.push((call::SCOPE, Fact::Label(scope.into())));
             }
-            Some((event, tenant))
+            Some((event, placed))
         }
         Err(reason) => {
             request.misplace(reason.to_string());

@@ -106,7 +106,7 @@ impl Fixture {
         let limits = Arc::new(limits);
         let joins = ContentJoin::new(JOIN_WAIT, IN_FLIGHT / 4, drained.clone());
         let builder = Arc::new(Builder::new(false));
-        let state = OtlpState::new(TenantRule::default(), joins, Arc::clone(&counters.otlp));
+        let state = OtlpState::new(TenantRule::default(), joins, Arc::default(), Arc::clone(&counters.otlp));
         let ingest = counters.otlp.signals.map(|stats| {
             let files = Ingest::of_files(intake.clone(), Arc::clone(&builder), Arc::clone(stats));
             Arc::new(Ingest { limits: Arc::clone(&limits), ..files })

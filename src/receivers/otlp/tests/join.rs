@@ -30,7 +30,7 @@ fn bench(wait: Duration, room: usize) -> Bench {
     let (drain, draining) = watch::channel(false);
     let joins = ContentJoin::new(wait, room, draining);
     let counters = Counters::default();
-    let state = OtlpState::new(TenantRule::default(), joins, Arc::clone(&counters.otlp));
+    let state = OtlpState::new(TenantRule::default(), joins, Arc::default(), Arc::clone(&counters.otlp));
     let intake = Intake::new(std::sync::mpsc::channel().0, usize::MAX, Arc::default());
     let ingest = Ingest::of_files(intake, Arc::new(Builder::new(false)), Arc::clone(&counters.import));
     Bench { state, ingest: Arc::new(ingest), drain }

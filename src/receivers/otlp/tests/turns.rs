@@ -35,8 +35,12 @@ impl Door {
     fn new() -> Self {
         let (_, never) = tokio::sync::watch::channel(false);
         let counters = Counters::default();
-        let state =
-            OtlpState::new(TenantRule::default(), ContentJoin::new(Duration::ZERO, 0, never), counters.otlp);
+        let state = OtlpState::new(
+            TenantRule::default(),
+            ContentJoin::new(Duration::ZERO, 0, never),
+            Arc::default(),
+            counters.otlp,
+        );
         let intake = Intake::new(mpsc::channel().0, usize::MAX, Arc::default());
         Self {
             state,

@@ -100,6 +100,7 @@ impl Fixture {
             patience: Duration::from_secs(10),
             read_at_once: 256 << 10,
             join_calls: true,
+            traces: Arc::default(),
         };
         let lock = Arc::new(halod_chain::directory::open(&directory).unwrap());
         let (store, _) = Store::open(settings, Arc::new(OsDisk)).unwrap();
@@ -188,7 +189,7 @@ impl Fixture {
         let _guard = self.runtime.enter();
         let joins = ContentJoin::new(Duration::ZERO, 0, stopping.clone());
         let counters = &running.counters;
-        let state = Arc::new(OtlpState::new(rule, joins, Arc::clone(&counters.otlp)));
+        let state = Arc::new(OtlpState::new(rule, joins, Arc::default(), Arc::clone(&counters.otlp)));
         let import = Ingest::of_files(running.intake.clone(), builder, Arc::clone(&counters.import));
         let importer = Importer::new(Arc::new(import), state);
         let manner = Manner { format: Some("gateway".parse().unwrap()), ..Manner::default() };
