@@ -177,7 +177,7 @@ async fn up(
         opened => Ok(opened?),
     };
     let (intake, jobs) = writer::intake(config.pipeline.max_in_flight, &state.stats);
-    let (hold, held) = Hold::new();
+    let (hold, held) = Hold::new(Arc::clone(&traces));
     let taking = Taking { intake, hold, gaps, traces };
     let (drain, draining) = watch::channel(false);
     let timeout = config.shutdown_timeout;

@@ -3,7 +3,7 @@
 use super::error::{ChainError, ChainUnusable};
 use super::joins::{Joined, MOST};
 use super::parents::Section;
-use super::place::Places;
+use super::place::Group;
 use super::segment::Section as Cut;
 use super::store::{Readiness, Store, journal_damaged, positions};
 use super::tail::Locked;
@@ -37,6 +37,8 @@ pub struct Work {
     pub duplicate: u32,
     /// How many of the sealed contradict an earlier record of the same origin.
     pub conflict: u32,
+    /// How many of the duplicates are in another chain than they were asked for in.
+    pub elsewhere: u32,
     /// Why some drafts could not be sealed and should be sent again.
     pub failed: Option<Arc<ChainUnusable>>,
     /// Whether some drafts are to be sent again because they are new.
@@ -120,12 +122,6 @@ pub(super) struct Moment {
     clock: Option<[u8; time::LEN]>,
 }
 
-/// The drafts of one chain in this commit, as (work, draft) in order of arrival.
-struct Group {
-    chain: usize,
-    items: Vec<(usize, usize)>,
-}
-
 /// A chain's share of the entry being filled.
 struct Part {
     chain: usize,
@@ -143,11 +139,13 @@ struct Tally {
     sealed: u32,
     duplicate: u32,
     conflict: u32,
+    elsewhere: u32,
     bytes: u64,
 }
 
 impl Tally {
-    fn add(&mut self, fate: Fate, bytes: usize) {
+    fn add(&mut self, fate: Fate, bytes: usize, moved: bool) {
+        self.elsewhere += u32::from(moved && fate == Fate::Duplicate);
         self.bytes += if fate == Fate::Duplicate { 0 } else { bytes as u64 };
         self.sealed += u32::from(fate != Fate::Duplicate);
         self.duplicate += u32::from(fate == Fate::Duplicate);
@@ -257,44 +255,6 @@ impl Store {
         Ok(self.index.maybe_flush(&mut || positions(chains))?)
     }
 
-    /// Sorts drafts by chain, keeping their order within each. Those that wait for another chain are `held`.
-    fn group(&mut self, works: &mut [Work], held: &mut [Vec<usize>]) -> Vec<Group> {
-        let mut groups: Vec<Group> = Vec::new();
-        let mut group_of = std::collections::HashMap::new();
-        let mut places = Places::default();
-        for (w, work) in works.iter_mut().enumerate() {
-            for (d, draft) in work.drafts.iter_mut().enumerate() {
-                if let Err(waits_for) = self.place(draft, &mut places) {
-                    work.waits_for = Some(waits_for);
-                    held[w].push(d);
-                }
-            }
-            // Drafts of one request usually share a tenant; look up only where it changes.
-            let mut last: Option<(&Tenant, usize)> = None;
-            for (d, draft) in work.drafts.iter().enumerate() {
-                if held[w].binary_search(&d).is_ok() {
-                    continue;
-                }
-                let group = match last {
-                    Some((tenant, group)) if draft.tenant() == tenant => group,
-                    _ => match self.chain_of(draft.tenant(), work.limited) {
-                        Ok(chain) => *group_of.entry(chain).or_insert_with(|| {
-                            groups.push(Group { chain, items: Vec::new() });
-                            groups.len() - 1
-                        }),
-                        Err(unusable) => {
-                            work.failed = Some(Arc::new(unusable));
-                            continue;
-                        }
-                    },
-                };
-                groups[group].items.push((w, d));
-                last = Some((draft.tenant(), group));
-            }
-        }
-        groups
-    }
-
     fn entry_is_full(&self, more: usize) -> bool {
         self.entry.bytes.len() + more > self.journal.entry_limit()
     }
@@ -383,6 +343,7 @@ impl Store {
                 break;
             }
             let (asked, bytes) = (draft.asked(), draft.len());
+            let moved = asked != draft.id();
             let Some((fate, record)) = self.seal_one(&mut section, draft, nothing_new)? else {
                 works[w].dropped = true;
                 continue;
@@ -394,10 +355,10 @@ impl Store {
                 }
             }
             match tallies.last_mut() {
-                Some((work, tally)) if *work == w => tally.add(fate, bytes),
+                Some((work, tally)) if *work == w => tally.add(fate, bytes, moved),
                 _ => {
                     let mut tally = Tally::default();
-                    tally.add(fate, bytes);
+                    tally.add(fate, bytes, moved);
                     tallies.push((w, tally));
                 }
             }
@@ -561,6 +522,7 @@ impl Store {
                         work.sealed += tally.sealed;
                         work.duplicate += tally.duplicate;
                         work.conflict += tally.conflict;
+                        work.elsewhere += tally.elsewhere;
                         work.bytes += tally.bytes;
                     }
                 }

@@ -43,6 +43,9 @@ pub struct TraceTenants {
 
 type Key = ([u8; 8], [u8; 16]);
 
+/// Senders of one trace that are remembered; what further ones say of it holds for their request alone.
+const SENDERS: usize = 8;
+
 /// What a line says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
@@ -53,8 +56,9 @@ enum Kind {
 
 #[derive(Debug, Default)]
 struct Known {
-    young: HashMap<Key, Arc<Trace>>,
-    old: HashMap<Key, Arc<Trace>>,
+    /// By trace, as each of its senders tells of it.
+    young: HashMap<[u8; 16], Vec<Arc<Trace>>>,
+    old: HashMap<[u8; 16], Vec<Arc<Trace>>>,
     /// Bytes of the young ones.
     bytes: usize,
     /// Lines that are not written yet. `None` marks where a generation begins.
@@ -83,28 +87,36 @@ impl TraceTenants {
         let make = DirBuilder::new().recursive(true).mode(0o750).create(&folder);
         make.map_err(ChainError::io("make", &folder))?;
         let paths = ["0", "1"].map(|name| folder.join(name));
-        let mut generations: Vec<(u64, &PathBuf)> = Vec::new();
-        for path in &paths {
-            let file = open(path).map_err(ChainError::io("open", path))?;
-            generations.extend(generation(&file).map(|generation| (generation, path)));
-        }
-        generations.sort_unstable();
         let mut files = self.files();
-        for (generation, path) in &generations {
+        for (generation, path) in generations(&paths) {
             let mut file = open(path).map_err(ChainError::io("open", path))?;
             self.known().begin();
             self.read(&file).map_err(ChainError::io("read", path))?;
             // What was cut short is not gone on with.
             file.write_all(b"\n").map_err(ChainError::io("write", path))?;
-            (files.generation, files.file) = (*generation, Some(file));
+            (files.generation, files.file) = (generation, Some(file));
         }
-        files.paths = Some(paths.clone());
+        files.paths = Some(paths);
         let mut known = self.known();
-        let all: Vec<_> = known.old.values().chain(known.young.values()).cloned().collect();
+        let all: Vec<_> = known.old.values().chain(known.young.values()).flatten().cloned().collect();
         all.iter().for_each(|trace| known.due_if(trace));
         known.pending.clear();
-        if generations.is_empty() {
+        if files.file.is_none() {
             known.begin();
+        }
+        Ok(())
+    }
+
+    /// The same for who writes nothing: another halod may be at work there.
+    ///
+    /// # Errors
+    /// A file can't be read.
+    pub fn peek(&self, directory: &Path) -> std::io::Result<()> {
+        let folder = directory.join(".halod").join("claims");
+        let paths = ["0", "1"].map(|name| folder.join(name));
+        for (_, path) in generations(&paths) {
+            self.known().begin();
+            self.read(&File::open(path)?)?;
         }
         Ok(())
     }
@@ -133,21 +145,30 @@ impl TraceTenants {
     #[must_use]
     pub fn trace(&self, sender: [u8; 8], id: [u8; 16]) -> Arc<Trace> {
         let mut known = self.known();
-        let key = (sender, id);
-        if let Some(trace) = known.young.get(&key) {
+        let all = known.of(id);
+        if let Some(trace) = all.iter().find(|trace| trace.sender() == sender) {
             return Arc::clone(trace);
         }
-        if known.bytes >= GENERATION {
-            known.begin();
-        }
-        let trace = known.old.remove(&key).unwrap_or_else(|| Arc::new(Trace::new(sender, id)));
-        known.bytes += TRACE;
-        known.young.insert(key, Arc::clone(&trace));
-        // What is remembered again is written again.
-        for (rank, tenant) in trace.all() {
-            known.write(&trace, rank.map_or(Kind::Untold, Kind::Claim), &tenant);
+        let trace = Arc::new(Trace::new(sender, id));
+        if all.len() < SENDERS {
+            all.push(Arc::clone(&trace));
+            known.bytes += TRACE;
         }
         trace
+    }
+
+    /// The tenants in whose chains a trace may be, whoever said it. Nothing is placed by that.
+    #[must_use]
+    pub fn tenants_of(&self, id: [u8; 16]) -> Vec<Tenant> {
+        let known = self.known();
+        let senders = known.young.get(&id).or_else(|| known.old.get(&id));
+        let mut tenants: Vec<Tenant> = Vec::new();
+        for tenant in senders.into_iter().flatten().flat_map(|trace| trace.tenants()) {
+            if !tenants.contains(&tenant) {
+                tenants.push(tenant);
+            }
+        }
+        tenants
     }
 
     /// Notes a tenant that was said for a trace.
@@ -216,6 +237,25 @@ impl TraceTenants {
 }
 
 impl Known {
+    /// A trace as its senders tell of it, which is among the latest from now on.
+    fn of(&mut self, id: [u8; 16]) -> &mut Vec<Arc<Trace>> {
+        if !self.young.contains_key(&id) {
+            if self.bytes >= GENERATION {
+                self.begin();
+            }
+            let senders = self.old.remove(&id).unwrap_or_default();
+            for trace in &senders {
+                self.bytes += TRACE;
+                // What is remembered again is written again.
+                for (rank, tenant) in trace.all() {
+                    self.write(trace, rank.map_or(Kind::Untold, Kind::Claim), &tenant);
+                }
+            }
+            self.young.insert(id, senders);
+        }
+        self.young.entry(id).or_default()
+    }
+
     /// The young ones are the old ones now.
     fn begin(&mut self) {
         self.old = std::mem::take(&mut self.young);
@@ -273,6 +313,14 @@ impl Files {
 
 fn open(path: &Path) -> std::io::Result<File> {
     OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)
+}
+
+/// The files that are there, the older one first.
+fn generations(paths: &[PathBuf; 2]) -> Vec<(u64, &PathBuf)> {
+    let found = paths.iter().filter_map(|path| Some((generation(&File::open(path).ok()?)?, path)));
+    let mut found: Vec<_> = found.collect();
+    found.sort_unstable();
+    found
 }
 
 /// The generation that a file says it is.

@@ -6,6 +6,10 @@
 //! serialised twice; and all that precedes the blanks never changes, so its SHA-256 state is
 //! computed by the receiver, in parallel. The writer hashes from `"prev_hash"` on.
 
+mod origin;
+
+pub use self::origin::OriginKey;
+
 use super::call::Call;
 use super::call::role::Role;
 use super::clock;
@@ -65,28 +69,6 @@ pub struct Draft {
     origin: OriginKey,
     /// The trace that may have placed it elsewhere.
     in_trace: Option<Box<InTrace>>,
-}
-
-/// What tells an origin from all others, as far as its id in another chain can be told from it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OriginKey {
-    Span([u8; 16], [u8; 8]),
-    /// The hash of what tells a log record from every other one.
-    Log([u8; 32]),
-    #[default]
-    Other,
-}
-
-impl OriginKey {
-    /// The id of the origin's record in the chain of `tenant`.
-    #[must_use]
-    pub fn id_of(&self, tenant: &Tenant) -> Option<RecordId> {
-        match self {
-            Self::Span(trace, span) => Some(RecordId::of_span(tenant, trace, span)),
-            Self::Log(digest) => Some(RecordId::derive(Origin::Log, tenant, &[digest])),
-            Self::Other => None,
-        }
-    }
 }
 
 /// What comparing a draft with the line that is sealed under its origin comes to.
@@ -260,92 +242,8 @@ impl Draft {
     /// Bytes of memory that the draft takes.
     #[must_use]
     pub fn weight(&self) -> usize {
-        let in_trace = self.in_trace.as_ref().map_or(0, |_| size_of::<InTrace>());
+        let in_trace = self.in_trace.as_ref().map_or(0, |_| size_of::<InTrace>() + self.origin.weight());
         size_of::<Self>() + self.len() + in_trace + self.call.as_ref().map_or(0, |call| call.weight())
-    }
-
-    /// Tells what its id was derived from.
-    #[must_use]
-    pub(super) fn of_origin(self, origin: OriginKey) -> Self {
-        Self { origin, ..self }
-    }
-
-    /// Tells that its span said nothing of its own, so that another chain may have it.
-    pub fn place_in(&mut self, trace: InTrace) {
-        if self.origin != OriginKey::Other {
-            self.in_trace = Some(Box::new(trace));
-        }
-    }
-
-    /// The trace that may have placed it elsewhere.
-    #[must_use]
-    pub fn in_trace(&self) -> Option<&InTrace> {
-        self.in_trace.as_deref()
-    }
-
-    /// The id that it was asked for under.
-    #[must_use]
-    pub fn asked(&self) -> RecordId {
-        self.in_trace.as_ref().and_then(|in_trace| in_trace.asked).unwrap_or(self.id)
-    }
-
-    /// The span that it tells of, or stands in.
-    #[must_use]
-    pub fn span(&self) -> Option<[u8; 8]> {
-        match self.origin {
-            OriginKey::Span(_, span) => Some(span),
-            OriginKey::Log(_) | OriginKey::Other => None,
-        }
-    }
-
-    /// The other chains that may have it, and under which ids.
-    #[must_use]
-    pub fn elsewhere(&self) -> Vec<(Tenant, RecordId)> {
-        let trace = self.in_trace.as_ref().map(|in_trace| &in_trace.trace);
-        trace.map(|trace| trace.elsewhere(&self.tenant, &self.origin)).unwrap_or_default()
-    }
-
-    /// The same draft for the chain of another tenant, under `id`. It names no parent: that has another id there.
-    #[must_use]
-    pub fn in_chain_of(&self, tenant: &Tenant, id: RecordId) -> Option<Self> {
-        let (marks, line) = self.without_parent();
-        let ts = br#","ts":""#.len();
-        let subject = |tenant: &Tenant| {
-            let mut member = Vec::new();
-            if let Some(subject) = tenant.subject() {
-                member.extend_from_slice(br#","subject":{"id":"#);
-                super::canon::write_str(subject, &mut member);
-                member.push(b'}');
-            }
-            member
-        };
-        // The subject is the last member before the time.
-        let end = marks.ts.checked_sub(ts)?;
-        let start = end.checked_sub(subject(&self.tenant).len())?;
-        let own = subject(tenant);
-        let mut moved = line.get(..start)?.to_vec();
-        moved.extend_from_slice(&own);
-        moved.extend_from_slice(line.get(end..)?);
-        moved.get_mut(marks.id..marks.id + 36)?.copy_from_slice(&id.text());
-        let marks = Marks { ts: start + own.len() + ts, ..marks };
-        let mut in_trace = self.in_trace.clone();
-        if let Some(in_trace) = &mut in_trace {
-            in_trace.asked = Some(self.asked());
-        }
-        let apart =
-            self.apart.iter().filter_map(|draft| draft.in_chain_of(tenant, draft.origin.id_of(tenant)?));
-        // What is hashed beforehand stands before the subject and the id.
-        Some(Self {
-            tenant: tenant.clone(),
-            id,
-            line: moved.into(),
-            marks,
-            apart: apart.collect(),
-            content_of: None,
-            call: None,
-            in_trace,
-            ..self.clone()
-        })
     }
 
     /// Bytes of the lines this draft may become, their newlines included.

@@ -5,7 +5,8 @@
 //! disclosed. All of it is about the spans of one sender.
 
 use super::draft::OriginKey;
-use super::ids::RecordId;
+use super::hash::{parse_hex, sha256};
+use super::ids::{RecordId, kept_part};
 use super::tenant::Tenant;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -22,6 +23,15 @@ pub enum Rank {
     Stated,
     /// By what the span's dialect calls a tenant.
     Dialect,
+}
+
+/// What stands for a trace's id: the id itself where it is one of OpenTelemetry's, else the first half of its hash.
+#[must_use]
+pub fn trace_key(id: &str) -> [u8; 16] {
+    let kept = kept_part(id);
+    let hash = kept.strip_prefix('#').and_then(|digits| digits.get(..32)).unwrap_or(&kept);
+    parse_hex(hash.as_bytes())
+        .unwrap_or_else(|| sha256(id.as_bytes()).first_chunk().copied().unwrap_or_default())
 }
 
 /// What is known of one trace of one sender.
@@ -224,6 +234,14 @@ impl Trace {
             }
         }
         others
+    }
+
+    /// Every tenant that was said for it, and whose chain has records of it that said nothing.
+    #[must_use]
+    pub fn tenants(&self) -> Vec<Tenant> {
+        let known = self.known();
+        let silent = known.silent.iter().map(|silent| &silent.tenant);
+        known.claims.iter().flatten().chain(silent).cloned().collect()
     }
 
     /// Every tenant that was said for it, and the chains of what is not disclosed, for who writes them down.

@@ -173,8 +173,12 @@ impl Args {
         let directory = config.storage.directory.clone();
         if self.dry_run {
             let (dry_run, intake) =
-                DryRun::open(config.pipeline.max_in_flight).map_err(StartError::Signals)?;
-            let sink = here(&config, intake, &Arc::default());
+                DryRun::open(config.pipeline.max_in_flight, &directory).map_err(StartError::Signals)?;
+            let traces = Arc::<TraceTenants>::default();
+            if let Err(error) = traces.peek(&directory) {
+                complain(format_args!("what was said of traces can't be read: {error}"));
+            }
+            let sink = here(&config, intake, &traces);
             return Ok(Way { sink, positions: None, dry_run: Some(dry_run), own: None });
         }
         // Opening the chains takes as long as recovery does.

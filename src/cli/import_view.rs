@@ -8,6 +8,7 @@ use crate::import::run::{Observer, Summary};
 use crate::import::source::{Input, SourceError};
 use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressStyle};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
@@ -82,7 +83,9 @@ impl View {
     }
 
     fn report(&self, summary: &Summary, dry_run: Option<&DryRun>) -> serde_json::Value {
-        let Taken { accepted, filtered, rejected, sealed, duplicate, conflict, .. } = &summary.taken;
+        let Taken {
+            accepted, filtered, rejected, sealed, duplicate, conflict, elsewhere, sealed_for, ..
+        } = &summary.taken;
         let actions = dry_run.map(|dry_run| {
             let one = |((tenant, action), records): ((Option<String>, String), u64)| {
                 json!({ "tenant": tenant, "action": action, "records": records })
@@ -99,6 +102,8 @@ impl View {
             "sealed": sealed,
             "known": duplicate,
             "conflicts": conflict,
+            "sealed_for": sealed_for,
+            "known_elsewhere": elsewhere,
             "interrupted": summary.stopped,
             "failed": summary.failed,
             "rejects": self.reasons,
@@ -109,18 +114,44 @@ impl View {
 }
 
 fn sentence(summary: &Summary, dry: bool, took: Duration) -> String {
-    let Taken { filtered, rejected, sealed, duplicate, conflict, .. } = &summary.taken;
+    let Taken { filtered, rejected, sealed, duplicate, conflict, elsewhere, sealed_for, .. } = &summary.taken;
     let verb = if dry { "would seal" } else { "sealed" };
     let conflicts =
         if *conflict > 0 { format!(", of which {conflict} contradict earlier ones") } else { String::new() };
-    let again = if dry { "told twice" } else { "sealed before" };
+    let again = if dry { "told twice or sealed" } else { "sealed before" };
+    let elsewhere = if *elsewhere > 0 {
+        format!(" ({elsewhere} in another chain than their rows say)")
+    } else {
+        String::new()
+    };
+    let chains = chains(sealed_for);
     format!(
-        "{verb} {sealed} records{conflicts}; {duplicate} {again}; {filtered} items are no agent's action; \
+        "{verb} {sealed} records{chains}{conflicts}; {duplicate} {again}{elsewhere}; {filtered} items are no agent's action; \
          {rejected} can't be used; {} of {} files read, in {}",
         summary.files,
         summary.files + summary.unreadable,
         HumanDuration(took)
     )
+}
+
+/// Tenants that the last line names.
+const NAMED: usize = 5;
+
+/// Whose chains were written to.
+fn chains(sealed_for: &BTreeMap<String, u64>) -> String {
+    let name = |(tenant, sealed): (&String, &u64)| {
+        let tenant = if tenant.is_empty() { "the local chain" } else { tenant };
+        format!("{tenant} {sealed}")
+    };
+    let mut names: Vec<String> = sealed_for.iter().take(NAMED).map(name).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    let more = sealed_for.len().saturating_sub(NAMED);
+    if more > 0 {
+        names.push(format!("{more} more"));
+    }
+    format!(" ({})", names.join(", "))
 }
 
 fn bar(total: Option<u64>) -> Option<ProgressBar> {

@@ -64,7 +64,7 @@ impl Waiting<'_> {
         let max_in_flight = self.config.pipeline.max_in_flight;
         // Nothing comes this far: there is no admission on a full disk.
         let (intake, _jobs) = writer::intake(max_in_flight, stats);
-        let (hold, _held) = Hold::new();
+        let (hold, _held) = Hold::new(Arc::default());
         let (drain, draining) = watch::channel(false);
         let taking = Taking { intake, hold, gaps: self.gaps.clone(), traces: Arc::default() };
         let tees = Tees::default();

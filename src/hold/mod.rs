@@ -30,14 +30,17 @@ use crate::pipeline::batch::{Account, Receipt};
 use crate::pipeline::items::{Ended, Items};
 use crate::pipeline::refusal::Refusal;
 use halod_chain::commit::Fate;
+use halod_chain::traces::TraceTenants;
 use halod_record::build::Builder;
 use halod_record::draft::{Draft, Scratch};
+use halod_record::fragment::{Fragment, Kind};
 use halod_record::ids::RecordId;
 use halod_record::notice::{About, Notice};
 use halod_record::parts::{Message, Whole};
 use halod_record::tenant::Tenant;
+use halod_record::trace::{Rank, trace_key};
 use std::path::PathBuf;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -58,10 +61,14 @@ pub struct Item {
     pub message: Message,
 }
 
+/// Whose word the hold's is on traces: no span is placed by it.
+const HOLD: [u8; 8] = [0; 8];
+
 /// The receivers' side. Cheap to clone; the thread ends when the last one is dropped.
 #[derive(Clone, Debug)]
 pub struct Hold {
     jobs: mpsc::Sender<Job>,
+    traces: Arc<TraceTenants>,
 }
 
 /// What was put into a hold and waits for its thread. Dropped, it refuses all of that.
@@ -108,11 +115,11 @@ impl Opened {
 }
 
 impl Hold {
-    /// A hold, and the queue of what is put into it until [`Opened::start`].
+    /// A hold that says in `traces` whose they are, and the queue of what is put into it until [`Opened::start`].
     #[must_use]
-    pub fn new() -> (Self, Queue) {
+    pub fn new(traces: Arc<TraceTenants>) -> (Self, Queue) {
         let (jobs, queue) = mpsc::channel();
-        (Self { jobs }, Queue(queue))
+        (Self { jobs, traces }, Queue(queue))
     }
 
     /// Takes messages. When this returns, those of actions that are not whole are on disk; the others are
@@ -144,7 +151,7 @@ impl Hold {
 
     fn ready(&self, due: Vec<Due>) -> Ready {
         let keys = due.iter().map(|due| (due.key, due.last)).collect();
-        Ready { due, keys, ids: Vec::new(), jobs: self.jobs.clone() }
+        Ready { due, keys, ids: Vec::new(), jobs: self.jobs.clone(), traces: Arc::clone(&self.traces) }
     }
 }
 
@@ -158,6 +165,7 @@ pub struct Ready {
     /// The draft of each, if there is anything to say.
     ids: Vec<Option<RecordId>>,
     jobs: mpsc::Sender<Job>,
+    traces: Arc<TraceTenants>,
 }
 
 impl Ready {
@@ -167,6 +175,7 @@ impl Ready {
         let drafts: Vec<Option<Draft>> =
             due.iter().map(|due| builder.whole(due.whole(), &due.tenant, scratch)).collect();
         self.ids.extend(drafts.iter().map(|draft| draft.as_ref().map(Draft::id)));
+        due.iter().for_each(|due| due.tell(&self.traces));
         let told = due.iter().zip(&drafts).filter_map(|(due, draft)| due.elsewhere(draft.as_ref()?.id()));
         let told: Vec<Draft> = told.collect();
         drafts.into_iter().flatten().chain(told).collect()
@@ -217,6 +226,23 @@ impl Drop for Ready {
 }
 
 impl Due {
+    /// Says whose the trace is, for exports of it that don't.
+    fn tell(&self, traces: &TraceTenants) {
+        let fragments = || self.messages.iter().map(Message::fragment);
+        let within = fragments().find_map(|fragment| fragment.within.as_ref()?.last());
+        // What came as a span of OpenTelemetry has kept its ids.
+        let own = || match fragments().next()? {
+            Fragment { kind: Some(Kind::Trace), id, .. } => id.last(),
+            Fragment { id, .. } => id.get(1).filter(|_| id.len() == 3),
+        };
+        if self.tenant != Tenant::Local
+            && let Some(id) = within.or_else(own)
+        {
+            let trace = traces.trace(HOLD, trace_key(id));
+            traces.claim(&trace, &self.tenant, Rank::Dialect);
+        }
+    }
+
     /// What the chain of the claimed tenant says, where the parts of the action are in another one: they came before
     /// anybody said whose they are.
     fn elsewhere(&self, record: RecordId) -> Option<Draft> {

@@ -6,10 +6,8 @@ use super::table::Table;
 use super::*;
 use crate::pipeline::items::{Divided, ItemFamilies, ItemStats};
 use halod_record::event::{Content, Source};
-use halod_record::fragment::{Fragment, Kind};
 use halod_record::json::Json;
 use proptest::prelude::*;
-use std::sync::Arc;
 
 const SOURCE: Source = Source { adapter: "test", via: "test", dialect: "test", mapping: "1" };
 
@@ -317,7 +315,7 @@ async fn a_hold_survives_its_thread() {
     let first = account();
     let start = |account: &Arc<ItemStats>| {
         let opened = Opened::read(settings(), [("test", Arc::clone(account))].into()).unwrap();
-        let ((hold, queue), damage) = (Hold::new(), opened.damage);
+        let ((hold, queue), damage) = (Hold::new(Arc::default()), opened.damage);
         (hold, opened.start(queue).unwrap(), damage)
     };
     let (hold, handle, _) = start(&first);

@@ -10,7 +10,7 @@ use crate::receivers::lines::read::Told;
 use crate::receivers::lines::split::Line;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
@@ -85,6 +85,12 @@ pub struct Taken {
     pub sealed: u64,
     pub duplicate: u64,
     pub conflict: u64,
+    /// Of those that were sealed before, how many are in another chain than their row says.
+    #[serde(default)]
+    pub elsewhere: u64,
+    /// How many were sealed for each tenant; the local chain's under the empty name.
+    #[serde(default)]
+    pub sealed_for: BTreeMap<String, u64>,
     /// Why rows were rejected, in part or as a whole: at most [`Taken::REASONS`].
     pub reasons: Vec<Reason>,
 }
@@ -100,6 +106,9 @@ pub struct Reason {
 impl Taken {
     /// Reasons that one chunk may tell.
     pub const REASONS: usize = 100;
+    /// Tenants that are told by name, and what stands for all others.
+    pub const TENANTS: usize = 100;
+    pub const OTHERS: &str = "(others)";
 
     pub fn reject(&mut self, place: Place, items: u64, what: impl fmt::Display) {
         self.rejected += items;
@@ -116,6 +125,16 @@ impl Taken {
         self.sealed += other.sealed;
         self.duplicate += other.duplicate;
         self.conflict += other.conflict;
+        self.elsewhere += other.elsewhere;
+        for (tenant, sealed) in &other.sealed_for {
+            self.seal_for(tenant, *sealed);
+        }
+    }
+
+    /// Notes so many records that were sealed for a tenant. Beyond [`Taken::TENANTS`] they are counted together.
+    pub fn seal_for(&mut self, tenant: &str, sealed: u64) {
+        let named = self.sealed_for.contains_key(tenant) || self.sealed_for.len() < Self::TENANTS;
+        *self.sealed_for.entry(if named { tenant } else { Self::OTHERS }.to_owned()).or_default() += sealed;
     }
 }
 

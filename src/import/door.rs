@@ -21,7 +21,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 /// Where chunks are posted. The number is that of their form: another halod's may differ.
-pub const PATH: &str = "/import/2";
+pub const PATH: &str = "/import/3";
 
 /// Answers every request on the socket. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -47,7 +47,7 @@ impl ImportDoor {
         let mut reader = Reader::new(body, &self.limits);
         let mut entry = self.importer.begin(Transport::Http);
         let taken = if head.uri.path() != PATH {
-            Err(Fault::Unserved("this halod takes imports at /import/2; use the command of the same version"))
+            Err(Fault::Unserved("this halod takes imports at /import/3; use the command of the same version"))
         } else if head.method != Method::POST {
             Err(Fault::Method)
         } else {

@@ -2,7 +2,12 @@
 
 use crate::pipeline::batch::Receipt;
 use crate::pipeline::intake::{Intake, Job};
+use halod_record::ids::RecordId;
+use halod_record::parse::scan_line;
 use std::collections::{BTreeMap, HashSet};
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -22,20 +27,20 @@ pub struct DryRun {
 pub type Counts = BTreeMap<(Option<String>, String), u64>;
 
 impl DryRun {
-    /// A writer that only counts, and the way to it.
+    /// A writer that only counts what the chains of `directory` don't have, and the way to it.
     ///
     /// # Errors
     /// No thread can be had.
-    pub fn open(max_in_flight: usize) -> std::io::Result<(Self, Intake)> {
+    pub fn open(max_in_flight: usize, directory: &Path) -> std::io::Result<(Self, Intake)> {
         let dry_run = Self::default();
         let (jobs, queue) = channel();
-        let counting = dry_run.clone();
-        std::thread::Builder::new().name("halod-dry_run".into()).spawn(move || counting.run(&queue))?;
+        let (counting, directory) = (dry_run.clone(), directory.to_owned());
+        let run = move || counting.run(sealed(&directory), &queue);
+        std::thread::Builder::new().name("halod-dry_run".into()).spawn(run)?;
         Ok((dry_run, Intake::new(jobs, max_in_flight, Arc::default())))
     }
 
-    fn run(&self, queue: &Receiver<Job>) {
-        let mut known = HashSet::new();
+    fn run(&self, mut known: HashSet<u64>, queue: &Receiver<Job>) {
         while let Ok(Job { batch, reply, .. }) = queue.recv() {
             let mut receipt = Receipt::default();
             let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -45,10 +50,16 @@ impl DryRun {
                     receipt.duplicate += 1;
                     continue;
                 }
+                if draft.elsewhere().iter().any(|(_, id)| known.contains(&id.key())) {
+                    receipt.duplicate += 1;
+                    receipt.elsewhere += 1;
+                    continue;
+                }
                 if known.len() < REMEMBERED {
                     known.insert(key);
                 }
                 receipt.sealed += 1;
+                receipt.seal_for(draft.tenant(), 1);
                 let mut name = (draft.tenant().subject().map(str::to_owned), draft.tool().to_owned());
                 if counts.len() >= NAMED && !counts.contains_key(&name) {
                     name = (None, "(others)".to_owned());
@@ -66,4 +77,26 @@ impl DryRun {
     pub fn counts(&self) -> Counts {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+/// Of each record in the chains of a directory, a part of its id. A halod that runs there may add some meanwhile.
+fn sealed(directory: &Path) -> HashSet<u64> {
+    let mut known = HashSet::new();
+    let Ok(files) = directory.read_dir() else { return known };
+    for path in files
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|e| e == "jsonl"))
+    {
+        let Ok(file) = File::open(&path) else { continue };
+        let mut lines = BufReader::with_capacity(1 << 20, file);
+        let mut line = Vec::new();
+        while known.len() < REMEMBERED && lines.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+            let facts = scan_line(&line);
+            let id = facts.and_then(|facts| RecordId::parse(facts.record_id.as_deref()?));
+            known.extend(id.map(|id| id.key()));
+            line.clear();
+        }
+    }
+    known
 }

@@ -7,7 +7,7 @@ use super::MAX_ROW;
 use super::chunk::{Chunk, Place, Taken};
 use super::format::Format;
 use super::rows::{Item, Rows};
-use crate::ingest::claim::HeaderClaim;
+use crate::ingest::claim::{HeaderClaim, Said};
 use crate::ingest::requests::{RequestEntry, Transport};
 use crate::ingest::{Counted, Ingest, RequestBuilder, contain};
 use crate::net::status::Fault;
@@ -15,8 +15,10 @@ use crate::pipeline::intake::Permit;
 use crate::receivers::lines::read::{Became, Reader};
 use crate::receivers::otlp::OtlpState;
 use crate::receivers::otlp::file::Content;
-use halod_record::charge;
+use halod_record::event::{Event, Origin};
 use halod_record::tenant::Tenant;
+use halod_record::trace::trace_key;
+use halod_record::{charge, fragment};
 use std::sync::Arc;
 use tokio::sync::{Mutex, oneshot};
 
@@ -126,7 +128,7 @@ impl Importer {
             Some(Err(why)) => return Err(Fault::Undecodable(why.to_string())),
         };
         // Files are one sender: whoever may write one may write another.
-        let traces = self.otlp.traces_of("file", &claim);
+        let traces = self.otlp.traces_of_files(&claim);
         let mut request = RequestBuilder::new(Arc::clone(&self.ingest), claim, permit, chunk.bytes.len());
         request.tenants.know_traces(traces);
         let (mut taken, content) = request.reading_file(|request| {
@@ -187,6 +189,10 @@ impl Importer {
         taken.sealed = receipt.sealed.into();
         taken.duplicate = receipt.duplicate.into();
         taken.conflict = receipt.conflict.into();
+        taken.elsewhere = receipt.elsewhere.into();
+        for (tenant, sealed) in &receipt.sealed_for {
+            taken.seal_for(tenant.subject().unwrap_or_default(), (*sealed).into());
+        }
         Ok(taken)
     }
 }
@@ -217,8 +223,18 @@ fn events(chunk: &Chunk, drafted: &mut Drafting<'_>) -> Result<(), Fault> {
                     return Ok(());
                 }
             };
-            match drafted.request.tenants.of(event.tenant.as_deref()) {
-                Ok(tenant) => drafted.request.push(&event, &tenant),
+            let own = Said { stated: None, dialect: event.tenant.as_deref() };
+            let trace = trace_of(&event);
+            match drafted.request.tenants.place_in_trace(own, Said::default(), trace.as_ref()) {
+                Ok(placed) => {
+                    let mut draft = drafted.request.draft(&event, &placed.tenant);
+                    match (placed.in_trace, &event.origin) {
+                        (Some(in_trace), Origin::Keyed(key)) => draft.place_keyed_in(in_trace, key),
+                        (Some(in_trace), _) => draft.place_in(in_trace),
+                        (None, _) => {}
+                    }
+                    drafted.request.push_draft(draft)
+                }
                 Err(error) => {
                     drafted.reject(row.place, error);
                     Ok(())
@@ -230,6 +246,14 @@ fn events(chunk: &Chunk, drafted: &mut Drafting<'_>) -> Result<(), Fault> {
         }
     }
     Ok(())
+}
+
+/// The trace that an event stands in.
+fn trace_of(event: &Event<'_>) -> Option<[u8; 16]> {
+    match &event.origin {
+        Origin::Span { trace, .. } => Some(*trace),
+        _ => fragment::trace_of(event).map(|id| trace_key(&id)),
+    }
 }
 
 /// Each row is a line of a log.

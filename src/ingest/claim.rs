@@ -103,6 +103,8 @@ pub struct TenantResolver {
 pub struct SenderTraces {
     known: Arc<TraceTenants>,
     sender: [u8; 8],
+    /// Whether records are looked for wherever anybody said that a trace is.
+    everywhere: bool,
     last: Option<Arc<Trace>>,
 }
 
@@ -132,13 +134,27 @@ impl SenderTraces {
             _ => "",
         };
         let digest = hash::sha256(format!("{peer}\n{header}").as_bytes());
-        Self { known, sender: digest.first_chunk().copied().unwrap_or_default(), last: None }
+        let sender = digest.first_chunk().copied().unwrap_or_default();
+        Self { known, sender, everywhere: false, last: None }
+    }
+
+    /// The traces of files that the operator imports. What came live is known by them, whoever sent it; nothing is
+    /// placed by that.
+    #[must_use]
+    pub fn of_files(known: Arc<TraceTenants>, claim: &HeaderClaim) -> Self {
+        Self { everywhere: true, ..Self::new(known, "file", claim) }
     }
 
     fn of(&mut self, id: &[u8; 16]) -> Arc<Trace> {
         match &self.last {
             Some(trace) if trace.id() == *id => Arc::clone(trace),
-            _ => Arc::clone(self.last.insert(self.known.trace(self.sender, *id))),
+            _ => {
+                let trace = self.known.trace(self.sender, *id);
+                if self.everywhere {
+                    self.known.tenants_of(*id).iter().for_each(|tenant| trace.could_be_of(tenant));
+                }
+                Arc::clone(self.last.insert(trace))
+            }
         }
     }
 }

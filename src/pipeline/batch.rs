@@ -6,6 +6,7 @@ use halod_chain::commit::{Detail, Fate};
 use halod_record::call::arrange::arrange;
 use halod_record::draft::Draft;
 use halod_record::ids::RecordId;
+use halod_record::tenant::Tenant;
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Debug;
 
@@ -38,6 +39,10 @@ pub struct Receipt {
     pub duplicate: u32,
     /// Of the sealed ones, how many contradict an earlier record of the same origin.
     pub conflict: u32,
+    /// Of the duplicates, how many are in another chain than the draft was for.
+    pub elsewhere: u32,
+    /// How many were sealed for each tenant.
+    pub sealed_for: Vec<(Tenant, u32)>,
     /// Draft by draft, where that was asked for.
     pub detail: Option<Box<Detail>>,
 }
@@ -80,11 +85,22 @@ impl std::ops::AddAssign for Receipt {
         self.sealed += other.sealed;
         self.duplicate += other.duplicate;
         self.conflict += other.conflict;
+        self.elsewhere += other.elsewhere;
+        other.sealed_for.into_iter().for_each(|(tenant, sealed)| self.seal_for(&tenant, sealed));
         self.detail = None;
     }
 }
 
 impl Receipt {
+    /// Notes so many records that were sealed for a tenant.
+    pub(crate) fn seal_for(&mut self, tenant: &Tenant, sealed: u32) {
+        match self.sealed_for.iter_mut().find(|(known, _)| known == tenant) {
+            _ if sealed == 0 => {}
+            Some((_, all)) => *all += sealed,
+            None => self.sealed_for.push((tenant.clone(), sealed)),
+        }
+    }
+
     /// What became of each draft; knows none where that was not asked for.
     #[must_use]
     pub fn fates(&self) -> Fates {

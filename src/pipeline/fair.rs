@@ -212,6 +212,8 @@ impl FairQueue {
             let bytes = std::mem::take(&mut work.bytes);
             self.rates.charge(&share.tenant, work.sealed.into(), bytes, share.taken);
         }
+        receipt.seal_for(&share.tenant, work.sealed);
+        receipt.elsewhere += std::mem::take(&mut work.elsewhere);
         receipt.sealed += std::mem::take(&mut work.sealed);
         receipt.duplicate += std::mem::take(&mut work.duplicate);
         receipt.conflict += std::mem::take(&mut work.conflict);

@@ -17,12 +17,12 @@ use halod_chain::traces::TraceTenants;
 use halod_record::charge;
 use halod_record::event::{Event, Origin};
 use halod_record::json::{Json, parse, values_in};
+use halod_record::trace::trace_key;
 use http::header::{ALLOW, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 pub const PATH: &str = "/v1/traces/ingest";
@@ -36,11 +36,6 @@ pub struct OpenAiAgents {
     pub ingest: Arc<Ingest>,
     pub tenant: Arc<TenantRule>,
     pub traces: Arc<TraceTenants>,
-}
-
-/// Ids are as long as their sender likes.
-fn key(trace: &str) -> [u8; 16] {
-    Sha256::digest(trace.as_bytes()).first_chunk().copied().unwrap_or_default()
 }
 
 impl OpenAiAgents {
@@ -128,7 +123,7 @@ fn said<'e>(event: &'e Event<'_>) -> Said<'e> {
 
 fn trace_of(event: &Event<'_>) -> Option<[u8; 16]> {
     match &event.origin {
-        Origin::Keyed(keyed) => keyed.id.first().map(|trace| key(trace)),
+        Origin::Keyed(keyed) => keyed.id.first().map(|trace| trace_key(trace)),
         _ => None,
     }
 }

@@ -83,10 +83,10 @@ impl OtlpState {
 }
 
 impl OtlpState {
-    /// What is known of the traces of a peer, which claims so much by its headers.
+    /// What is known of the traces in files that the operator imports.
     #[must_use]
-    pub fn traces_of(&self, peer: &str, claim: &HeaderClaim) -> SenderTraces {
-        SenderTraces::new(Arc::clone(&self.traces), peer, claim)
+    pub fn traces_of_files(&self, claim: &HeaderClaim) -> SenderTraces {
+        SenderTraces::of_files(Arc::clone(&self.traces), claim)
     }
 }
 
@@ -124,7 +124,7 @@ impl OtlpService {
         body: Body,
     ) -> Result<Partial, Fault> {
         let state = Arc::clone(&self.state);
-        let traces = state.traces_of(peer, &claim);
+        let traces = SenderTraces::new(Arc::clone(&state.traces), peer, &claim);
         let work = ingest.work(body, claim, move |bytes, request| {
             request.tenants.know_traces(traces);
             state.read(signal, encoding, bytes, request)

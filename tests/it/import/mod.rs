@@ -4,6 +4,7 @@ pub mod fixture;
 mod folder;
 mod followed;
 mod hostile;
+mod place;
 mod resume;
 
 use crate::support::chains::{assert_verified, files, of_tenant, records};
