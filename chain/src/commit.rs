@@ -452,6 +452,10 @@ impl Store {
                 }
                 return Ok(Some((fate, id)));
             }
+            Comparison::More => {
+                let update = draft.amending(id);
+                return self.seal_one(section, &update, nothing_new);
+            }
             Comparison::Conflict => {}
         }
         let sealed = SealedCall::read(&line, draft.tenant());

@@ -175,6 +175,7 @@ mod tests {
         match ours.compare_with(&line(sealed)) {
             Comparison::Same => "same",
             Comparison::Apart(_) => "apart",
+            Comparison::More => "more",
             Comparison::Conflict => "conflict",
         }
     }
@@ -274,6 +275,7 @@ mod tests {
             let is = match ours.compare_with(&sealed) {
                 Comparison::Same => "same",
                 Comparison::Apart(_) => "apart",
+                Comparison::More => "more",
                 Comparison::Conflict => "conflict",
             };
             assert_eq!(is, comparison, "{}", ours.tool());

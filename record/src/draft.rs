@@ -6,6 +6,7 @@
 //! serialised twice; and all that precedes the blanks never changes, so its SHA-256 state is
 //! computed by the receiver, in parallel. The writer hashes from `"prev_hash"` on.
 
+mod amended;
 mod origin;
 
 pub use self::origin::OriginKey;
@@ -18,6 +19,7 @@ use super::ids::{Origin, RecordId};
 use super::parts::Mark;
 use super::redact::Findings;
 use super::sameness;
+use super::stored::{self, Relation};
 use super::tenant::Tenant;
 use super::time::LEN as TS_LEN;
 use super::trace::InTrace;
@@ -80,6 +82,8 @@ pub enum Comparison<'a> {
     ///
     /// Or it was told in several messages, and these tell those that the line does not know.
     Apart(Vec<&'a Draft>),
+    /// It says more, or how the action ended: see [`Draft::amending`].
+    More,
     Conflict,
 }
 
@@ -389,6 +393,16 @@ impl Draft {
         let may_have_role = self.call.is_some() || self.asked() != self.id;
         let in_role = may_have_role.then(|| Some(self.in_role(&Role::of_line(line)?))).flatten();
         let ours = in_role.as_ref().unwrap_or(self);
+        if self.parts.is_empty()
+            && self.apart.is_empty()
+            && let Some(relation) = stored::relation(&ours.line, line)
+        {
+            return match relation {
+                Relation::Same => Comparison::Same,
+                Relation::More => Comparison::More,
+                Relation::Contradiction => Comparison::Conflict,
+            };
+        }
         if !self.parts.is_empty() {
             return self.compare_messages_with(&ours.line, line);
         }

@@ -26,6 +26,8 @@ pub enum Origin {
     Call,
     /// The id of the record that is contradicted, the hash of the contradicting content.
     Conflict,
+    /// The id of the record that is amended, the hash of what amends it.
+    Update,
     /// What halod says of itself: the notice's kind and the facts that make it one of a kind.
     Notice,
 }
@@ -64,6 +66,7 @@ impl RecordId {
             Origin::Keyed => b"halod/record-id/1 keyed\0",
             Origin::Call => b"halod/record-id/1 call\0",
             Origin::Conflict => b"halod/record-id/1 conflict\0",
+            Origin::Update => b"halod/record-id/1 update\0",
             Origin::Notice => b"halod/record-id/1 notice\0",
         };
         let mut hash = Sha256::new();

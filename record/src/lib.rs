@@ -36,6 +36,7 @@ mod sameness;
 mod sample;
 pub mod schema;
 pub mod spelling;
+mod stored;
 pub mod tenant;
 pub mod time;
 pub mod trace;

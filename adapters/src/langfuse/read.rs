@@ -76,6 +76,8 @@ impl<'a> Body<'a> {
         match (self.json.get(key), self.form) {
             (None | Some(Json::Null), _) => Content::Undisclosed,
             (Some(value), Form::Live) => Content::Value(value.clone()),
+            // A table's column has no null: an empty text stands for it.
+            (Some(Json::Str(text)), Form::Row) if text.as_str() == Some("") => Content::Undisclosed,
             (value @ Some(Json::Str(text)), Form::Row) => {
                 // The string of a string is how the second version of the API tells a text.
                 let quoted = text.as_str().filter(|text| text.starts_with('"'));

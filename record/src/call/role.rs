@@ -86,7 +86,7 @@ fn contradict(ours: Option<&str>, theirs: Option<&str>) -> bool {
     ours.zip(theirs).is_some_and(|(ours, theirs)| failed(ours) != failed(theirs))
 }
 
-fn section<'r, 'a>(
+pub(crate) fn section<'r, 'a>(
     record: &'r mut [(Text<'a>, Json<'a>)],
     name: &str,
 ) -> Option<&'r mut Vec<(Text<'a>, Json<'a>)>> {
@@ -96,11 +96,11 @@ fn section<'r, 'a>(
     }
 }
 
-fn set<'a>(members: &mut Vec<(Text<'a>, Json<'a>)>, key: &'static str, text: String) {
+pub(crate) fn set<'a>(members: &mut Vec<(Text<'a>, Json<'a>)>, key: &'static str, text: String) {
     put(members, key, Json::Str(Text::from(text)));
 }
 
-fn put<'a>(members: &mut Vec<(Text<'a>, Json<'a>)>, key: &'static str, value: Json<'a>) {
+pub(crate) fn put<'a>(members: &mut Vec<(Text<'a>, Json<'a>)>, key: &'static str, value: Json<'a>) {
     members.retain(|(name, _)| name.as_str() != Some(key));
     members.push((Text::from(key), value));
 }

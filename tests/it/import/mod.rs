@@ -1,5 +1,6 @@
 //! Files become records: of every format, with and without a daemon, twice, interrupted, and hostile.
 
+mod again;
 pub mod fixture;
 mod folder;
 mod followed;
