@@ -281,3 +281,48 @@ fn mastras_logs_say_why_a_call_failed() {
         },
     );
 }
+
+/// A stream is told of when it begins and twice when it ends: it is one call, that of the end which has the tokens.
+#[test]
+fn a_call_of_codex_is_told_by_the_end_of_its_stream() {
+    let request = ("event.name", "codex.api_request");
+    let end = ("event.name", "codex.sse_event");
+    let completed = ("event.kind", "response.completed");
+    let call = |pairs: &[(&str, &str)], model: Option<&str>, tokens, status| {
+        events("codex_otel.log_only", pairs, |event| {
+            let named = match &event.action {
+                Action::Generate { model, .. } => model.as_deref(),
+                _ => None,
+            };
+            assert_eq!(
+                (named, event.usage.input_tokens, event.outcome.status),
+                (model, tokens, status),
+                "{pairs:?}"
+            );
+        });
+    };
+    let gpt = ("model", "gpt-5-codex");
+    let named = Some("gpt-5-codex");
+    call(&[request, gpt, ("endpoint", "/responses")], None, None, Status::Ok);
+    call(&[request, gpt, ("http.response.status_code", "200")], None, None, Status::Ok);
+    call(&[end, completed, gpt, ("input_token_count", "321")], named, Some(321), Status::Ok);
+    call(&[end, completed, gpt, ("duration_ms", "2")], None, None, Status::Ok);
+    // What is not streamed has no other end.
+    call(&[request, gpt, ("endpoint", "/responses/compact")], named, None, Status::Ok);
+    call(
+        &[request, gpt, ("endpoint", "/responses"), ("http.response.status_code", "429")],
+        named,
+        None,
+        Status::Error,
+    );
+    call(
+        &[end, ("event.kind", "response.failed"), gpt, ("error.message", "overloaded")],
+        named,
+        None,
+        Status::Error,
+    );
+    call(&[end, gpt, ("error.message", "idle timeout waiting for SSE")], named, None, Status::Error);
+    // The stream went on after an event that could not be read.
+    let delta = ("event.kind", "response.output_text.delta");
+    call(&[end, delta, gpt, ("error.message", "expected value")], None, None, Status::Error);
+}
