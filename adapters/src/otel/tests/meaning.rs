@@ -337,3 +337,47 @@ fn a_call_is_told_once_where_its_id_says_so() {
     );
     assert!(matches!(cached.event().unwrap().action, Action::Boundary { .. }));
 }
+
+#[test]
+fn langwatch_puts_the_provider_before_the_model() {
+    let llm = |model: &'static str, more: &[(&str, &str)]| {
+        let mut pairs = vec![("langwatch.span.type", "llm"), ("gen_ai.request.model", model)];
+        pairs.extend_from_slice(more);
+        match told("langwatch", "chat", &pairs).event().map(|event| event.action) {
+            Some(Action::Generate { provider, model }) => {
+                [provider, model].map(|name| name.unwrap_or_default().into_owned())
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(llm("openai/gpt-4o-mini", &[]), ["openai", "gpt-4o-mini"]);
+    assert_eq!(llm("vertex_ai/gemini-2.5-pro", &[]), ["gcp.vertex_ai", "gemini-2.5-pro"]);
+    assert_eq!(llm("azure/eu/gpt-4o", &[]), ["azure.ai.openai", "eu/gpt-4o"]);
+    assert_eq!(llm("gpt-4o-mini", &[]), ["", "gpt-4o-mini"]);
+    // A slash of the model's own, and a provider that is told by itself.
+    assert_eq!(llm("meta-llama/Llama-3", &[]), ["", "meta-llama/Llama-3"]);
+    assert_eq!(llm("openai/gpt-oss", &[("gen_ai.provider.name", "groq")]), ["groq", "openai/gpt-oss"]);
+    let elsewhere =
+        told("s", "chat", &[("gen_ai.operation.name", "chat"), ("gen_ai.request.model", "openai/o3")]);
+    assert_eq!(elsewhere.kind(), "generate openai/o3");
+}
+
+/// Since version 7 the SDK has a runtime context, of which it tells what a user lets it, in place of metadata.
+#[test]
+fn vercels_runtime_context_says_whose_a_span_is() {
+    let span = told(
+        "gen_ai",
+        "chat gpt-4o-mini",
+        &[
+            ("gen_ai.operation.name", "chat"),
+            ("gen_ai.request.model", "gpt-4o-mini"),
+            ("ai.settings.context.sessionId", "sess-77"),
+            ("ai.settings.context.userId", "user-4711"),
+            ("ai.settings.context.tenantId", "acme-corp"),
+        ],
+    );
+    let event = span.event().unwrap();
+    assert_eq!(event.session.as_deref(), Some("sess-77"));
+    assert_eq!(event.principal.as_deref(), Some("user-4711"));
+    assert_eq!(event.tenant.as_deref(), Some("acme-corp"));
+}
