@@ -3,7 +3,7 @@
 use super::*;
 use crate::otlp::json;
 use crate::otlp::model::Logs;
-use halod_record::event::{Action, Origin, Status};
+use halod_record::event::{Action, Fact, Origin, Status};
 use halod_record::json::Json;
 
 /// A request of one record with these fields, from a scope of this name.
@@ -210,6 +210,22 @@ fn a_command_that_failed_is_a_failed_call() {
     gemini(r#"{"exitCode":2}"#, Status::Error);
     gemini(r#"{"llmContent":"Command: ls\nStdout: (empty)\nExit Code: 2"}"#, Status::Error);
     gemini(r#"{"output":"Exit Code: 0"}"#, Status::Ok);
+    let told = |metadata: &str, code: Option<&str>, text: Option<&str>| {
+        let pairs = [("event.name", "gemini_cli.tool_call"), ("success", "true"), ("metadata", metadata)];
+        events("gemini-cli", &pairs, |event| {
+            let fact = event.facts.iter().find(|(key, _)| *key == "exit_code").map(|(_, fact)| fact);
+            assert_eq!(fact, code.map(|code| Fact::Label(code.into())).as_ref(), "{metadata}");
+            assert_eq!(event.outcome.error_text.as_deref(), text, "{metadata}");
+        });
+    };
+    told(r#"{"exitCode":2,"isError":true}"#, Some("2"), None);
+    told(
+        r#"{"returnDisplay":"Exit Code: 127\nsh: not found"}"#,
+        Some("127"),
+        Some("Exit Code: 127\nsh: not found"),
+    );
+    told(r#"{"isError":true,"output":"not allowed"}"#, None, Some("not allowed"));
+    told(r#"{"exitCode":0,"output":"done"}"#, None, None);
 }
 
 #[test]
