@@ -181,7 +181,12 @@ fn facts<'a>(
 }
 
 fn session<'a>(found: &Found<'a>) -> Option<Cow<'a, str>> {
-    found.text(Field::Session).or_else(|| particular(found, &["thread_id", "session_id", "conversation_id"]))
+    let of_turn =
+        || found.text(Field::LooseSession).filter(|id| found.is_told_in("codex") && id.contains('-'));
+    found
+        .text(Field::Session)
+        .or_else(|| particular(found, &["thread_id", "session_id", "conversation_id"]))
+        .or_else(of_turn)
 }
 
 fn principal<'a>(found: &Found<'a>) -> Option<Cow<'a, str>> {

@@ -64,6 +64,8 @@ pub(super) enum Field {
     RequestId,
     // Who did it.
     Session,
+    /// A conversation under a key that others use for a thread of the processor: read only where it is known.
+    LooseSession,
     AgentId,
     AgentName,
     AgentVersion,
@@ -122,6 +124,7 @@ impl Field {
         matches!(
             self,
             Self::Session
+                | Self::LooseSession
                 | Self::AgentId
                 | Self::AgentName
                 | Self::AgentVersion

@@ -381,3 +381,16 @@ fn vercels_runtime_context_says_whose_a_span_is() {
     assert_eq!(event.principal.as_deref(), Some("user-4711"));
     assert_eq!(event.tenant.as_deref(), Some("acme-corp"));
 }
+
+#[test]
+fn a_turn_of_codex_is_of_its_conversation() {
+    let id = "01a22720-5791-7c20-b587-b972f2f970a2";
+    let session = |scope, thread: &str| {
+        let span =
+            told(scope, "session_task.turn", &[("gen_ai.operation.name", "chat"), ("thread.id", thread)]);
+        span.event().unwrap().session.map(Cow::into_owned)
+    };
+    assert_eq!(session("codex_exec", id).as_deref(), Some(id));
+    assert_eq!(session("codex_exec", "#4"), None, "a thread of the operating system's");
+    assert_eq!(session("opentelemetry.instrumentation", id), None);
+}
