@@ -10,14 +10,13 @@ LOOK = "echo 'A-1042: shipped to Zoë Müller (東京)'"
 
 
 def script(names, key):
-    """(tool, arguments) in order: two that come off, and one or two that fail."""
+    """(tool, arguments) in order: one that comes off, and one or two that fail."""
     refuse = "API_KEY=%s; echo 'refund rejected' >&2; exit 2" % key
     if "Bash" in names:
         return [
             ("Bash", {"command": LOOK, "description": "Say where the order is"}),
             ("Bash", {"command": refuse, "description": "Pay the order back"}),
             ("Read", {"file_path": "/nonexistent/order-A-1042.txt"}),
-            *((name, {"order": "A-1042"}) for name in names if name.endswith("__lookup_order")),
         ]
     if "exec_command" in names:
         return [("exec_command", {"cmd": LOOK}), ("exec_command", {"cmd": refuse})]

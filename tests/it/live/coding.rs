@@ -12,10 +12,11 @@ use std::process::{Command, Stdio};
 const KEY: &str = "sk-proj-FAKE0000aaaabbbbccccddddeeeeffff12345678";
 const PASSWORD: &str = "FAKE-Kx7vQ2mZ9pLw4tRb";
 
-/// A program in a home of its own, with nothing of whoever runs the tests in its environment.
+/// A program in a home of its own, with nothing of whoever runs the tests in its environment. One that waits for
+/// what never comes is ended.
 fn program(program: &Path, home: &Path) -> Command {
-    let mut command = Command::new(program);
-    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    let mut command = Command::new("timeout");
+    command.arg("300").arg(program).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.env("HOME", home).current_dir(home).stdin(Stdio::null());
     command.env("OTEL_RESOURCE_ATTRIBUTES", format!("tenant.id={TENANT}"));
     command
