@@ -37,11 +37,11 @@ const PREFIXES: [&str; 12] = [
 
 /// The provider and the model where LangWatch told both as the model.
 fn prefixed<'a>(found: &Found<'a>) -> Option<(Cow<'a, str>, Cow<'a, str>)> {
-    let known = |(provider, _): &(Cow<'_, str>, Cow<'_, str>)| PREFIXES.contains(&provider.as_ref());
-    if !found.is_told_in("langwatch") || found.has(Field::Provider) {
+    if found.has(Field::Provider) {
         return None;
     }
-    split(found.text(Field::Model)?).filter(known)
+    let both = split(found.text(Field::Model)?)?;
+    (PREFIXES.contains(&both.0.as_ref()) && found.is_told_in("langwatch")).then_some(both)
 }
 
 /// The provider and the model where one attribute is of both.
@@ -66,8 +66,31 @@ pub(super) fn provider<'a>(found: &Found<'a>, span: &'a Span<'a>) -> Option<Cow<
     let named = found.text(Field::Provider).and_then(normalised);
     named
         .or_else(|| normalised(qualified(found).or_else(|| prefixed(found))?.0))
+        .or_else(|| of_class(&found.text(Field::ModelClass)?).map(Cow::Borrowed))
         .or_else(|| normalised(raw_provider(found, span)?))
         .or_else(|| found.text(Field::Framework))
+}
+
+/// The provider by the name of LlamaIndex' class for it: `openai_llm`, `OpenAIEmbedding`.
+fn of_class(class: &str) -> Option<&'static str> {
+    #[rustfmt::skip]
+    const CLASSES: [(&str, &str); 12] = [
+        ("openai", "openai"),
+        ("openai_responses", "openai"),
+        ("azure_openai", "azure.ai.openai"),
+        ("azureopenai", "azure.ai.openai"),
+        ("anthropic", "anthropic"),
+        ("gemini", "gcp.gemini"),
+        ("googlegenai", "gcp.gemini"),
+        ("mistralai", "mistral_ai"),
+        ("cohere", "cohere"),
+        ("bedrock", "aws.bedrock"),
+        ("bedrock_converse", "aws.bedrock"),
+        ("groq", "groq"),
+    ];
+    let class = class.to_ascii_lowercase();
+    let name = ["_llm", "embedding"].iter().find_map(|end| class.strip_suffix(end)).unwrap_or(&class);
+    CLASSES.iter().find(|(known, _)| *known == name).map(|(_, provider)| *provider)
 }
 
 /// A value of LiteLLM's account of what it sent to a provider: `llm.<provider>.<key>`.

@@ -55,6 +55,8 @@ pub(super) enum Field {
     Framework,
     /// Provider and model in one: `openai/gpt-4o`.
     QualifiedModel,
+    /// The class by which LlamaIndex calls a provider.
+    ModelClass,
     /// What a model was asked with, in one JSON object, its name among it.
     Parameters,
     ResponseId,

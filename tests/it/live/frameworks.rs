@@ -66,15 +66,7 @@ fn mastra() {
 /// made without an agent.
 #[test]
 fn llamaindex_by_its_own_integration() {
-    let tells = Tells {
-        session: false,
-        user: false,
-        tokens: false,
-        provider: "unknown",
-        model: "gpt-4o-mini",
-        below: 4,
-        ..ALL
-    };
+    let tells = Tells { session: false, user: false, tokens: false, model: "gpt-4o-mini", below: 4, ..ALL };
     agent(|halod, api| python("live_llamaindex.py", halod, api), &tells);
 }
 

@@ -394,3 +394,44 @@ fn a_turn_of_codex_is_of_its_conversation() {
     assert_eq!(session("codex_exec", "#4"), None, "a thread of the operating system's");
     assert_eq!(session("opentelemetry.instrumentation", id), None);
 }
+
+#[test]
+fn llamaindex_prints_what_went_into_a_tool() {
+    let input = |summary: &'static str| {
+        let pairs = [("llamaindex.step.input_summary", summary)];
+        match told("llamaindex.opentelemetry.tracer", "FunctionTool.acall", &pairs)
+            .event()
+            .map(|event| event.input)
+        {
+            Some(Content::Value(Json::Str(text))) => text.as_str().map(str::to_owned),
+            Some(Content::Undisclosed) => None,
+            other => panic!("{other:?}"),
+        }
+    };
+    let whole = "ToolCall(tool_name='pay', tool_kwargs={'a': \", tool_id='x'\", 'b': 129.5}, tool_id='c1')";
+    assert_eq!(input(whole).as_deref(), Some("{'a': \", tool_id='x'\", 'b': 129.5}"));
+    assert_eq!(input("ToolCall(tool_name='pay', tool_kwargs={}, tool_id='c1')").as_deref(), Some("{}"));
+    assert_eq!(input("ToolCall(tool_name='pay', tool_kwargs={'a': 'much..."), None, "it was cut");
+    assert_eq!(input("AgentInput(tool_kwargs={}, tool_id='c1')"), None);
+}
+
+#[test]
+fn llamaindex_names_providers_by_their_classes() {
+    let scope = |class: &'static str| {
+        let pairs = [("model_dict.class_name", class), ("model_dict.model_name", "m")];
+        match told("llamaindex.opentelemetry.tracer", "X.chat", &pairs).event().map(|event| event.action) {
+            Some(Action::Generate { provider, .. }) => provider.map(Cow::into_owned),
+            other => panic!("{other:?}"),
+        }
+    };
+    for (class, provider) in [
+        ("openai_llm", Some("openai")),
+        ("OpenAIEmbedding", Some("openai")),
+        ("Bedrock_Converse_LLM", Some("aws.bedrock")),
+        ("MistralAI_LLM", Some("mistral_ai")),
+        ("custom_llm", None),
+        ("base_component", None),
+    ] {
+        assert_eq!(scope(class).as_deref(), provider, "{class}");
+    }
+}
