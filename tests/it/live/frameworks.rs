@@ -8,8 +8,12 @@ use crate::support::root;
 use serde_json::Value;
 
 /// What a user sets to point an agent at an API and its telemetry at halod.
-fn environment(api: &Api, halod: &Halod) -> [(&'static str, String); 4] {
+fn environment(api: &Api, halod: &Halod) -> [(&'static str, String); 7] {
     [
+        // None of them tells its makers of the tests.
+        ("HAYSTACK_TELEMETRY_ENABLED", "False".to_owned()),
+        ("LANGWATCH_ENDPOINT", "http://127.0.0.1:9".to_owned()),
+        ("MASTRA_TELEMETRY_DISABLED", "1".to_owned()),
         ("OPENAI_BASE_URL", api.url.clone()),
         ("OPENAI_API_KEY", "sk-FAKE".to_owned()),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}", halod.http)),
@@ -20,7 +24,7 @@ fn environment(api: &Api, halod: &Halod) -> [(&'static str, String); 4] {
 /// A Python agent of `tests/clients`.
 fn python(script: &str, halod: &Halod, api: &Api) -> String {
     let mut command = live_python().script(&root().join("tests/clients").join(script), &[]);
-    command.envs(environment(api, halod)).env("HAYSTACK_TELEMETRY_ENABLED", "False");
+    command.envs(environment(api, halod));
     text_of(command.output().expect("run python"), script)
 }
 
