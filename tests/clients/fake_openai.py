@@ -1,7 +1,8 @@
 """A fake of the OpenAI API on a free loopback port, which counts what it was asked.
 
-Serves chat completions and responses (whole and streamed) and embeddings. Offered tools that it
-knows, it asks for all of them, and answers once it has their results. A model whose name contains
+Serves chat completions and responses (whole and streamed), embeddings and Anthropic's messages. Offered
+tools that it knows, it asks for all of them, and answers once it has their results; a coding agent is
+asked for one after the other (`fake_coding.py`). A model whose name contains
 "fail-429" or a last message that contains "fail 429" is refused so; any other status likewise.
 
 Run as a program, it prints its address, serves until its standard input ends, and prints what it
@@ -14,6 +15,8 @@ import sys
 import threading
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from fake_coding import message, results, script, stream
 
 # What the tests look for in the chains, to find it nowhere.
 KEY = "sk-proj-FAKE0000aaaabbbbccccddddeeeeffff12345678"
@@ -64,6 +67,8 @@ class Handler(BaseHTTPRequestHandler):
             self.respond(asked)
         elif self.path.endswith("/embeddings"):
             self.embeddings(asked)
+        elif self.path.partition("?")[0].endswith("/messages"):
+            self.message(asked)
         else:
             self.reply("other", 404, {"error": {"message": "not found", "type": "invalid_request_error"}})
 
@@ -92,7 +97,7 @@ class Handler(BaseHTTPRequestHandler):
             return {**base, "object": "chat.completion.chunk", "choices": choices, **more}
 
         if calls:
-            deltas = [{"role": "assistant", "tool_calls": [{"index": i, **call} for i, call in enumerate(calls)]}]
+            deltas = [{"role": "assistant", "tool_calls": [{"index": i, **call}]} for i, call in enumerate(calls)]
         else:
             deltas = [{"role": "assistant", "content": word + " "} for word in ANSWER.split()]
         events = [chunk([{"index": 0, "delta": delta, "finish_reason": None}]) for delta in deltas]
@@ -107,10 +112,14 @@ class Handler(BaseHTTPRequestHandler):
         if self.refused(kind, asked["model"], given[-1].get("content")):
             return
         offered = [tool.get("name") for tool in asked.get("tools") or ()]
-        calls = [] if given[-1].get("type") == "function_call_output" else [
+        done = sum(item.get("type") == "function_call_output" for item in given)
+        wanted = script(offered, KEY)[done:done + 1]
+        if not wanted and given[-1].get("type") != "function_call_output":
+            wanted = [(name, ARGUMENTS[name]) for name in offered if name in ARGUMENTS]
+        calls = [
             {"type": "function_call", "id": "fc_%s_%d" % (self.number, i), "status": "completed",
-             "call_id": "call_%s_%d" % (self.number, i), "name": name, "arguments": compact(ARGUMENTS[name])}
-            for i, name in enumerate(offered) if name in ARGUMENTS]
+             "call_id": "call_%s_%d" % (self.number, i), "name": name, "arguments": compact(arguments)}
+            for i, (name, arguments) in enumerate(wanted)]
         text = {"type": "output_text", "text": ANSWER, "annotations": [], "logprobs": []}
         message = {"type": "message", "id": "msg_" + self.number, "role": "assistant", "status": "completed",
                    "content": [text]}
@@ -149,6 +158,18 @@ class Handler(BaseHTTPRequestHandler):
         body = "".join("event: %s\ndata: %s\n\n" % (event["type"], json.dumps({**event, "sequence_number": n}))
                        for n, event in enumerate(events))
         self.reply("stream", 200, body.encode(), "text/event-stream")
+
+    def message(self, asked):
+        kind = "stream" if asked.get("stream") else "chat"
+        if self.refused(kind, asked["model"], asked["messages"][-1]["content"]):
+            return
+        done = results(asked["messages"])
+        calls = script([tool.get("name") for tool in asked.get("tools") or ()], KEY)[done:done + 1]
+        answer = message(self.number, asked["model"], calls[0] if calls else None, ANSWER)
+        if kind == "chat":
+            return self.reply(kind, 200, answer)
+        events = ["event: %s\ndata: %s\n\n" % (event["type"], json.dumps(event)) for event in stream(answer)]
+        self.reply(kind, 200, "".join(events).encode(), "text/event-stream")
 
     def embeddings(self, asked):
         data = [{"object": "embedding", "index": i, "embedding": [0.5] * 8}

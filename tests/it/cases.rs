@@ -4,6 +4,7 @@ use crate::support::chains::{assert_verified, files, records};
 use crate::support::halod::Halod;
 use crate::support::{root, wait_until};
 use halod_record::fold::{Action, Actions};
+use rustix::process::Signal;
 use serde_json::Value;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -33,8 +34,11 @@ fn came(name: &str) -> Came {
     wait_until("nothing is held any more", Duration::from_secs(60), || {
         halod.metric("halod_items_in_flight", "") == 0
     });
+    // What it logs last is read last.
+    halod.signal(Signal::TERM);
+    halod.await_log("halod ended");
     let log = halod.log().lines().map(str::to_owned).collect();
-    assert!(halod.terminate().success());
+    assert!(halod.wait().success());
     let came = Came { dir, answers, log };
     if !came.files().is_empty() {
         assert_verified(&came.dir.path().join("records"));

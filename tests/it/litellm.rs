@@ -103,19 +103,28 @@ fn a_late_or_lost_answer_loses_and_doubles_nothing() {
     }
 }
 
-/// The proxy as a process; killed when dropped.
-struct Proxy(Child, SocketAddr);
+/// The proxy as a process, with its configuration; killed when dropped.
+struct Proxy {
+    child: Child,
+    address: SocketAddr,
+    _config: tempfile::TempDir,
+}
 
 impl Proxy {
-    fn start(halod: &Halod, api: &Api, calls: u64) -> Self {
+    /// It tells of its calls by `callback`.
+    fn start(halod: &Halod, api: &Api, calls: u64, callback: &str) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let config = root().join("tests/clients/litellm_proxy.yaml");
+        let dir = tempfile::tempdir().unwrap();
+        let config = std::fs::read_to_string(root().join("tests/clients/litellm_proxy.yaml")).unwrap();
+        let config = config.replace("callbacks: [generic_api]", &format!("callbacks: [{callback}]"));
+        std::fs::write(dir.path().join("config.yaml"), config).unwrap();
         let child = litellm()
             .command("litellm")
             .args(["--host", "127.0.0.1", "--port", &port.to_string(), "--config"])
-            .arg(config)
+            .arg(dir.path().join("config.yaml"))
             .envs(environment(halod.http))
             .env("FAKE_URL", &api.url)
+            .env("OTEL_EXPORTER", "otlp_http")
             // The batch is full, and sent, with the last call.
             .env("DEFAULT_BATCH_SIZE", calls.to_string())
             .stdin(Stdio::null())
@@ -123,10 +132,11 @@ impl Proxy {
             .stderr(Stdio::null())
             .spawn()
             .expect("start the proxy");
-        let mut proxy = Self(child, SocketAddr::from(([127, 0, 0, 1], port)));
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let mut proxy = Self { child, address, _config: dir };
         wait_until("the proxy answers", START, || {
-            assert!(proxy.0.try_wait().unwrap().is_none(), "the proxy ended");
-            let alive = || Http::connect(proxy.1)?.get("/health/liveliness");
+            assert!(proxy.child.try_wait().unwrap().is_none(), "the proxy ended");
+            let alive = || Http::connect(proxy.address)?.get("/health/liveliness");
             alive().is_ok_and(|answer| answer.status == 200)
         });
         proxy
@@ -135,32 +145,69 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
-#[test]
-fn the_proxy() {
-    // As many as the script makes: one of them is refused by the proxy itself.
-    const CALLS: u64 = 6;
+/// What an agent behind the proxy does, until `sealed` says that all of it is; one of its calls is refused by the
+/// proxy itself.
+fn behind_a_proxy(callback: &str, sealed: impl Fn(&Halod, &Path, usize) -> bool) -> (Vec<Value>, Value) {
+    const CALLS: usize = 6;
     let dir = tempfile::tempdir().unwrap();
     let (halod, api) = (Halod::start(dir.path()), Api::start());
-    let proxy = Proxy::start(&halod, &api, CALLS);
+    let proxy = Proxy::start(&halod, &api, CALLS as u64, callback);
     let mut command = litellm().script(&root().join("tests/clients/litellm_traffic.py"), &[]);
     command
-        .env("OPENAI_BASE_URL", format!("http://{}/v1", proxy.1))
+        .env("OPENAI_BASE_URL", format!("http://{}/v1", proxy.address))
         .env("OPENAI_API_KEY", "sk-1234-FAKEmaster");
     let said = account(&text_of(command.output().expect("run python"), "litellm_traffic.py"));
-    wait_until("every call is sealed", Duration::from_secs(60), || halod.sealed() == CALLS);
+    wait_until("every call is sealed", Duration::from_secs(60), || sealed(&halod, dir.path(), CALLS));
     drop(proxy);
     assert!(halod.terminate().success());
     let mut did = api.asked();
     *did.entry(("model.generate".into(), "error".into())).or_default() += 1;
     let records = check(dir.path(), &did, &said);
+    assert_eq!(records.len(), CALLS);
     let of_user = |record: &&Value| record["principal"]["human_id"] == said["user"];
     assert!(records.iter().filter(of_user).count() >= 3, "{}", told(&records));
+    (records, said)
+}
+
+#[test]
+fn the_proxy() {
+    let (records, _) = behind_a_proxy("generic_api", |halod, _, calls| halod.sealed() == calls as u64);
     assert!(records.iter().all(|record| record["data"]["route"].is_string()));
+}
+
+/// Each call that came off has two spans, that of the call and that of what the provider was asked.
+#[test]
+fn the_proxy_by_its_opentelemetry_callback() {
+    let (records, said) = behind_a_proxy("otel", |_, dir, calls| {
+        let records = of_tenant(dir, Some(TENANT));
+        records.iter().filter(|record| record["action"]["type"] != "agent_message").count() == calls
+    });
+    for record in &records {
+        let (data, model) = (&record["data"], record["agent"]["model"].as_str().unwrap());
+        assert!(data["parent_span_id"].is_string(), "below the proxy's own request: {record}");
+        if record["outcome"]["status"] == "error" {
+            let (why, class) = match model {
+                "no-such-model" => ("Invalid model name", "ProxyModelNotFoundError"),
+                _ => ("refused as asked", "RateLimitError"),
+            };
+            assert!(record["outcome"]["summary"].as_str().unwrap().contains(why), "{record}");
+            assert_eq!(data["error_type"], class, "{record}");
+        } else if record["action"]["tool"] == "model.generate" {
+            assert_eq!(model, "gpt-4o-mini", "{record}");
+            assert_eq!(record["principal"]["human_id"], said["user"], "{record}");
+            assert_eq!(
+                (&data["input_tokens"], &data["output_tokens"]),
+                (&json!(117), &json!(42)),
+                "{record}"
+            );
+            assert_eq!(record["action"]["authorization"]["scope"], "model:openai", "{record}");
+        }
+    }
 }
 
 /// A payload like the real ones, of about `size` bytes.

@@ -31,6 +31,7 @@ mod langsmith;
 mod ledger;
 mod lineage;
 mod litellm;
+mod live;
 mod logs;
 mod meaning;
 mod native;

@@ -110,6 +110,19 @@ fn the_key_says_whose_call_it_is() {
         r#""metadata":{"user_api_key_user_id":"default_user_id","requester_metadata":{"tenant":"x"}}"#,
     );
     assert_eq!((event.tenant, event.principal), (None, None));
+    // Without a proxy, whom the caller told the provider; with one, whom its key says over the key's own user.
+    let asked = |members: &'static str| payload(members).principal.map(Cow::into_owned);
+    assert_eq!(asked(r#""model_parameters":{"user":"user-1"}"#).as_deref(), Some("user-1"));
+    assert_eq!(
+        asked(r#""model_parameters":{"user":"user-1"},"metadata":{"user_api_key_user_id":"dev-1"}"#)
+            .as_deref(),
+        Some("user-1")
+    );
+    assert_eq!(
+        asked(r#""end_user":"user-2","model_parameters":{"user":"user-1"}"#).as_deref(),
+        Some("user-2")
+    );
+    assert_eq!(asked(r#""model_parameters":{"user":""}"#), None);
 }
 
 #[test]

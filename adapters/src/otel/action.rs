@@ -267,6 +267,22 @@ fn summarised(found: &Found<'_>, open: &str, close: &str) -> Option<String> {
     (!inner.is_empty()).then(|| inner.to_owned())
 }
 
+/// What went into a tool, from the same print; `None` where the print was cut before its end.
+pub(super) fn printed_arguments<'a>(found: &Found<'a>) -> Option<Cow<'a, str>> {
+    let within = |summary: &str| {
+        let (_, rest) = summary.strip_prefix("ToolCall(")?.split_once("tool_kwargs=")?;
+        let (arguments, _) = rest.rsplit_once(", tool_id='")?;
+        let start = summary.len() - rest.len();
+        Some(start..start + arguments.len())
+    };
+    match found.text(Field::Summary)? {
+        Cow::Borrowed(summary) => within(summary).and_then(|at| summary.get(at)).map(Cow::Borrowed),
+        Cow::Owned(summary) => {
+            within(&summary).and_then(|at| summary.get(at)).map(|text| Cow::Owned(text.to_owned()))
+        }
+    }
+}
+
 /// The server's name: its own word; else that of its process, if the span is the server's. A client's
 /// resource is named after the agent, so there only the address tells, and a server on stdio has none.
 fn mcp_server<'a>(found: &Found<'a>, resource: &Resource<'a>, span: &Span<'_>) -> Cow<'a, str> {

@@ -23,6 +23,7 @@ use crate::MAPPING;
 use crate::otlp::model::{KeyValue, Span};
 use action::{Decision, Why};
 use halod_record::event::{Action, Agent, Content, Event, Fact, Origin, Source, Status, UNMAPPED};
+use halod_record::json::{Json, Text};
 use read::Found;
 use std::borrow::Cow;
 use table::{Field, Kind};
@@ -77,7 +78,10 @@ fn event_of<'a>(
 ) -> Option<Event<'a>> {
     let action = action::of(decision, found, resource, span)?;
     let (input, result) = match action {
-        Action::Tool { .. } => found.tool_content(),
+        Action::Tool { .. } => match found.tool_content() {
+            (Content::Undisclosed, result) => (printed_input(found), result),
+            told => told,
+        },
         Action::Boundary { .. } => found.boundary_content(),
         _ => (found.input(), found.output()),
     };
@@ -126,6 +130,12 @@ fn event_of<'a>(
         trace_flags: trace_flags(span.flags),
         facts,
     })
+}
+
+/// What went into a tool of LlamaIndex, as it prints that.
+fn printed_input<'a>(found: &Found<'a>) -> Content<'a> {
+    let printed = action::printed_arguments(found).map(|text| Content::Value(Json::Str(Text::from(text))));
+    printed.unwrap_or(Content::Undisclosed)
 }
 
 /// Whose a span is, by its own words and its resource's.
@@ -181,7 +191,12 @@ fn facts<'a>(
 }
 
 fn session<'a>(found: &Found<'a>) -> Option<Cow<'a, str>> {
-    found.text(Field::Session).or_else(|| particular(found, &["thread_id", "session_id", "conversation_id"]))
+    let of_turn =
+        || found.text(Field::LooseSession).filter(|id| found.is_told_in("codex") && id.contains('-'));
+    found
+        .text(Field::Session)
+        .or_else(|| particular(found, &["thread_id", "session_id", "conversation_id"]))
+        .or_else(of_turn)
 }
 
 fn principal<'a>(found: &Found<'a>) -> Option<Cow<'a, str>> {

@@ -64,16 +64,21 @@ fn reason<'a>(result: &Content<'a>) -> Option<Cow<'a, str>> {
 /// fault was seen (`trace.proto`).
 ///
 /// Claude Code's span of a tool call says only that it was asked for: how it ended is on the span within.
-/// Gemini CLI's says OK also of those that failed.
+/// Gemini CLI's says OK also of those that failed. The MCP SDK's tells that an answer came, be it that the tool
+/// failed.
 fn says_nothing(decision: &Decision, found: &Found<'_>, span: &Span<'_>) -> bool {
-    if decision.kind != Kind::Tool {
-        return false;
+    let unset = span.status_code == UNSET;
+    match decision.kind {
+        Kind::Tool if found.is_told_in("gemini_cli") => true,
+        Kind::Tool => {
+            unset
+                && found.text(Field::ClaudeType).as_deref() == Some("tool")
+                && span.name.starts_with("claude_code.")
+                && !found.has(Field::Success)
+        }
+        Kind::McpTool => unset && span.name.starts_with("MCP send "),
+        _ => false,
     }
-    found.is_told_in("gemini_cli")
-        || span.status_code == UNSET
-            && found.text(Field::ClaudeType).as_deref() == Some("tool")
-            && span.name.starts_with("claude_code.")
-            && !found.has(Field::Success)
 }
 
 fn status<'a>(

@@ -55,6 +55,8 @@ pub(super) enum Field {
     Framework,
     /// Provider and model in one: `openai/gpt-4o`.
     QualifiedModel,
+    /// The class by which LlamaIndex calls a provider.
+    ModelClass,
     /// What a model was asked with, in one JSON object, its name among it.
     Parameters,
     ResponseId,
@@ -64,6 +66,8 @@ pub(super) enum Field {
     RequestId,
     // Who did it.
     Session,
+    /// A conversation under a key that others use for a thread of the processor: read only where it is known.
+    LooseSession,
     AgentId,
     AgentName,
     AgentVersion,
@@ -122,6 +126,7 @@ impl Field {
         matches!(
             self,
             Self::Session
+                | Self::LooseSession
                 | Self::AgentId
                 | Self::AgentName
                 | Self::AgentVersion

@@ -61,6 +61,18 @@ pub fn npm() -> &'static Npm {
     NPM.get_or_init(|| Npm::of("npm", "."))
 }
 
+/// LlamaIndex, LangWatch, FastMCP and Haystack (`tests/clients/live.txt`).
+pub fn live_python() -> &'static Python {
+    static LIVE: OnceLock<Python> = OnceLock::new();
+    LIVE.get_or_init(|| Python::of("live", "live.txt"))
+}
+
+/// Vercel's AI SDK 7, Mastra and the coding agents (`tests/clients/live`).
+pub fn live_npm() -> &'static Npm {
+    static LIVE: OnceLock<Npm> = OnceLock::new();
+    LIVE.get_or_init(|| Npm::of("live-npm", "live"))
+}
+
 /// Langfuse's SDKs: the last for Python that sends to the ingestion API, the current one, those for Node.
 pub fn langfuse2() -> &'static Python {
     static LANGFUSE: OnceLock<Python> = OnceLock::new();
@@ -188,6 +200,18 @@ impl Npm {
     /// Where `node_modules` is.
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// A program that a package has for each machine in a package of its own: `<package>-<machine>`.
+    pub fn program(&self, scope: &str, package: &str, program: &str) -> PathBuf {
+        let of_machine = |path: &PathBuf| {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            name.starts_with(&format!("{package}-")) && path.join(program).is_file()
+        };
+        let scope = self.dir.join("node_modules").join(scope);
+        let packages = fs::read_dir(&scope).unwrap_or_else(|e| panic!("{}: {e}", scope.display()));
+        let found = packages.map(|entry| entry.unwrap().path()).find(of_machine);
+        found.unwrap_or_else(|| panic!("{package} has no program for this machine")).join(program)
     }
 
     /// Runs a module script to its end; returns what it printed. A copy of it runs, inside the

@@ -3,11 +3,13 @@
 
 use crate::otel::read::Found;
 use crate::otel::table::Field::*;
-use crate::otel::table::{Kind, Row, Table, own};
+use crate::otel::table::{Kind, Row, Table, own, shared};
 use crate::otlp::model::Span;
 
 #[rustfmt::skip]
 const ROWS: &[Row] = &[
+    // Of a turn it is the conversation, of most spans a number of the operating system's.
+    shared("thread.id", LooseSession),
     own("codex.turn.token_usage.input_tokens", InputTokens),
     own("codex.turn.token_usage.output_tokens", OutputTokens),
     own("codex.turn.token_usage.total_tokens", TotalTokens),

@@ -9,7 +9,9 @@ const ROWS: &[Row] = &[
     own("llamaindex.run_id", Mark),
     own("llamaindex.step.input_summary", Summary),
     own("model_dict.model_name", Model),
+    own("model_dict.class_name", ModelClass),
     shared("messages", Input),
+    shared("prompt", Input),
     shared("err_str", ErrorText),
 ];
 

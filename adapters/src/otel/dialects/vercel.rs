@@ -1,7 +1,8 @@
-//! The Vercel AI SDK up to version 6: `ai.*`. From version 7 on it speaks the current conventions.
+//! The Vercel AI SDK up to version 6: `ai.*`. From version 7 on it speaks the current conventions;
+//! what users told as metadata is their runtime context there.
 
 use crate::otel::table::Field::*;
-use crate::otel::table::{Kind, Marker, Other, Row, Table, encoded, own};
+use crate::otel::table::{Kind, Marker, Other, Row, Table, encoded, own, shared};
 
 #[rustfmt::skip]
 const ROWS: &[Row] = &[
@@ -23,6 +24,13 @@ const ROWS: &[Row] = &[
     own("ai.telemetry.metadata.user_id", Principal),
     own("ai.telemetry.metadata.tenant", Tenant),
     own("ai.telemetry.metadata.tenantId", Tenant),
+    shared("ai.settings.context.sessionId", Session),
+    shared("ai.settings.context.session_id", Session),
+    shared("ai.settings.context.threadId", Session),
+    shared("ai.settings.context.userId", Principal),
+    shared("ai.settings.context.user_id", Principal),
+    shared("ai.settings.context.tenant", Tenant),
+    shared("ai.settings.context.tenantId", Tenant),
     own("ai.telemetry.functionId", AgentName),
     own("ai.prompt.messages", Input),
     own("ai.prompt", Input),

@@ -75,32 +75,49 @@ fn decision<'a>(log: &Log<'_, 'a>) -> Item<'a> {
     Item::Event(Box::new(event))
 }
 
-/// One attempt at a model call. The same client also asks which models there are.
+/// One attempt at a model call. One that is answered with a stream is told of again at the stream's end, which
+/// knows the tokens and how it ended: that is the call. The same client also asks which models there are.
 fn call<'a>(log: &Log<'_, 'a>) -> Option<Item<'a>> {
-    if log.text("endpoint").is_some_and(|endpoint| endpoint.trim_end_matches('/').ends_with("models")) {
+    let endpoint = log.text("endpoint");
+    let of = |name: &str| endpoint.as_ref().is_some_and(|path| path.trim_end_matches('/').ends_with(name));
+    if of("models") {
         return None;
     }
-    let provider = Some(Cow::Borrowed("openai"));
-    let mut event = event(log, Action::Generate { provider, model: log.text("model") });
     let status = log.int("http.response.status_code");
     let error = log.any(&["error.message", "error"]);
     let refused = status.is_some_and(|status| !(200..300).contains(&status));
     if refused || error.is_some() || log.flag("success") == Some(false) {
+        let mut event = generate(log);
         event.outcome = failed(Content::Undisclosed, log.text("http.response.status_code"), error);
+        return Some(Item::Event(Box::new(event)));
     }
+    let streamed = endpoint.is_none() || of("/responses") || of("/chat/completions");
+    let event = if streamed { event(log, Action::Boundary { verb: "attempt" }) } else { generate(log) };
     Some(Item::Event(Box::new(event)))
 }
 
-/// The end of a streamed answer, which has the tokens, or its failure. It belongs to a call that was
-/// told already, so it is none.
+fn generate<'a>(log: &Log<'_, 'a>) -> Event<'a> {
+    event(log, Action::Generate { provider: Some(Cow::Borrowed("openai")), model: log.text("model") })
+}
+
+/// The end of a streamed answer: the call, where it has the tokens or says that the stream broke. Codex tells of
+/// a whole stream's end a second time without them, and of an event in it that it could not read.
 fn stream<'a>(log: &Log<'_, 'a>) -> Option<Item<'a>> {
     let kind = log.text("event.kind");
     let error = log.text("error.message");
-    if error.is_none() && !matches!(kind.as_deref(), Some("response.completed" | "response.failed")) {
+    let completed = kind.as_deref() == Some("response.completed");
+    let broken =
+        kind.as_deref() == Some("response.failed") || error.is_some() && (completed || kind.is_none());
+    if error.is_none() && !completed && !broken {
         return None;
     }
-    let mut event = event(log, Action::Boundary { verb: "response" });
-    if error.is_some() || kind.as_deref() == Some("response.failed") {
+    let counted = log.value("input_token_count").is_some();
+    let mut event = if broken || counted && error.is_none() {
+        generate(log)
+    } else {
+        event(log, Action::Boundary { verb: "response" })
+    };
+    if error.is_some() || broken {
         event.outcome = failed(Content::Undisclosed, None, error);
     }
     event.usage = Usage {

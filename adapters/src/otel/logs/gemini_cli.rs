@@ -7,8 +7,8 @@ use super::Item;
 use super::read::{Log, authorization, boundary, denied, failed};
 use crate::otlp::model::AnyValue;
 use crate::tokens::{Parts, inclusive};
-use halod_record::event::{Action, Content, Event, Status, Usage};
-use halod_record::json::Json;
+use halod_record::event::{Action, Content, Event, Fact, Status, Usage};
+use halod_record::json::{Json, Text};
 use halod_record::verdict::exit_code;
 use std::borrow::Cow;
 
@@ -38,9 +38,13 @@ fn tool<'a>(log: &Log<'_, 'a>) -> Item<'a> {
     event.input = log.content("function_args");
     // A human may have said yes, or a mode that was chosen before: `accept` stands for both.
     event.authorization = log.text("decision").and_then(|decision| authorization(&decision, None));
-    if log.flag("success") == Some(false) || exit_failed(log) {
+    let command = Command::of(log);
+    if log.flag("success") == Some(false) || command.failed {
         let class = log.any(&["error.type", "error_type"]);
-        event.outcome = failed(Content::Undisclosed, class, log.any(&["error.message", "error"]));
+        let text = log.any(&["error.message", "error"]).or(command.output);
+        event.outcome = failed(Content::Undisclosed, class, text);
+        let code = command.code.filter(|code| *code != 0);
+        event.facts.extend(code.map(|code| ("exit_code", Fact::Label(code.to_string().into()))));
     }
     if denied(event.authorization.as_ref()) {
         event.outcome.status = Status::Denied;
@@ -48,14 +52,30 @@ fn tool<'a>(log: &Log<'_, 'a>) -> Item<'a> {
     Item::Event(Box::new(event))
 }
 
-/// A shell command that ran and failed is a success to Gemini CLI; what it says beside that is not.
-fn exit_failed(log: &Log<'_, '_>) -> bool {
-    let Content::Value(metadata) = log.content("metadata") else { return false };
-    let text = |key: &str| metadata.get(key).and_then(Json::as_str).and_then(exit_code);
-    let told = ["llmContent", "returnDisplay", "output"].iter().find_map(|key| text(key));
-    metadata.get("isError") == Some(&Json::Bool(true))
-        || told.is_some_and(|code| code != 0)
-        || matches!(metadata.get("exitCode"), Some(Json::Int(code)) if *code != 0)
+/// What is told of a shell command. One that ran and failed is a success to Gemini CLI; what it says beside that
+/// is not.
+#[derive(Default)]
+struct Command<'a> {
+    failed: bool,
+    code: Option<i64>,
+    output: Option<Cow<'a, str>>,
+}
+
+impl<'a> Command<'a> {
+    fn of(log: &Log<'_, 'a>) -> Self {
+        let Content::Value(metadata) = log.content("metadata") else { return Self::default() };
+        let text = |key: &&str| match metadata.get(key) {
+            Some(Json::Str(Text::Utf8(text))) if !text.is_empty() => Some(text.clone()),
+            _ => None,
+        };
+        let texts = || ["llmContent", "returnDisplay", "output"].iter().filter_map(text);
+        let code = match metadata.get("exitCode") {
+            Some(Json::Int(code)) => Some(*code),
+            _ => texts().find_map(|text| exit_code(&text)),
+        };
+        let failed = metadata.get("isError") == Some(&Json::Bool(true)) || code.is_some_and(|code| code != 0);
+        Self { failed, code, output: texts().next() }
+    }
 }
 
 fn call<'a>(log: &Log<'_, 'a>) -> Item<'a> {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::otlp::json;
 use crate::otlp::model::Logs;
-use halod_record::event::{Action, Origin, Status};
+use halod_record::event::{Action, Fact, Origin, Status};
 use halod_record::json::Json;
 
 /// A request of one record with these fields, from a scope of this name.
@@ -210,6 +210,22 @@ fn a_command_that_failed_is_a_failed_call() {
     gemini(r#"{"exitCode":2}"#, Status::Error);
     gemini(r#"{"llmContent":"Command: ls\nStdout: (empty)\nExit Code: 2"}"#, Status::Error);
     gemini(r#"{"output":"Exit Code: 0"}"#, Status::Ok);
+    let told = |metadata: &str, code: Option<&str>, text: Option<&str>| {
+        let pairs = [("event.name", "gemini_cli.tool_call"), ("success", "true"), ("metadata", metadata)];
+        events("gemini-cli", &pairs, |event| {
+            let fact = event.facts.iter().find(|(key, _)| *key == "exit_code").map(|(_, fact)| fact);
+            assert_eq!(fact, code.map(|code| Fact::Label(code.into())).as_ref(), "{metadata}");
+            assert_eq!(event.outcome.error_text.as_deref(), text, "{metadata}");
+        });
+    };
+    told(r#"{"exitCode":2,"isError":true}"#, Some("2"), None);
+    told(
+        r#"{"returnDisplay":"Exit Code: 127\nsh: not found"}"#,
+        Some("127"),
+        Some("Exit Code: 127\nsh: not found"),
+    );
+    told(r#"{"isError":true,"output":"not allowed"}"#, None, Some("not allowed"));
+    told(r#"{"exitCode":0,"output":"done"}"#, None, None);
 }
 
 #[test]
@@ -280,4 +296,49 @@ fn mastras_logs_say_why_a_call_failed() {
             );
         },
     );
+}
+
+/// A stream is told of when it begins and twice when it ends: it is one call, that of the end which has the tokens.
+#[test]
+fn a_call_of_codex_is_told_by_the_end_of_its_stream() {
+    let request = ("event.name", "codex.api_request");
+    let end = ("event.name", "codex.sse_event");
+    let completed = ("event.kind", "response.completed");
+    let call = |pairs: &[(&str, &str)], model: Option<&str>, tokens, status| {
+        events("codex_otel.log_only", pairs, |event| {
+            let named = match &event.action {
+                Action::Generate { model, .. } => model.as_deref(),
+                _ => None,
+            };
+            assert_eq!(
+                (named, event.usage.input_tokens, event.outcome.status),
+                (model, tokens, status),
+                "{pairs:?}"
+            );
+        });
+    };
+    let gpt = ("model", "gpt-5-codex");
+    let named = Some("gpt-5-codex");
+    call(&[request, gpt, ("endpoint", "/responses")], None, None, Status::Ok);
+    call(&[request, gpt, ("http.response.status_code", "200")], None, None, Status::Ok);
+    call(&[end, completed, gpt, ("input_token_count", "321")], named, Some(321), Status::Ok);
+    call(&[end, completed, gpt, ("duration_ms", "2")], None, None, Status::Ok);
+    // What is not streamed has no other end.
+    call(&[request, gpt, ("endpoint", "/responses/compact")], named, None, Status::Ok);
+    call(
+        &[request, gpt, ("endpoint", "/responses"), ("http.response.status_code", "429")],
+        named,
+        None,
+        Status::Error,
+    );
+    call(
+        &[end, ("event.kind", "response.failed"), gpt, ("error.message", "overloaded")],
+        named,
+        None,
+        Status::Error,
+    );
+    call(&[end, gpt, ("error.message", "idle timeout waiting for SSE")], named, None, Status::Error);
+    // The stream went on after an event that could not be read.
+    let delta = ("event.kind", "response.output_text.delta");
+    call(&[end, delta, gpt, ("error.message", "expected value")], None, None, Status::Error);
 }

@@ -54,6 +54,13 @@ fn an_end_that_nobody_told_is_not_made_up() {
     assert_eq!(open.status(), Status::Unfinished);
     open.span.status_code = 2;
     assert_eq!(open.status(), Status::Error, "it failed before it ended");
+    // The MCP SDK's client tells that an answer came.
+    let mut sent = told("mcp-python-sdk", "MCP send tools/call pay", &[("mcp.method.name", "tools/call")]);
+    assert_eq!(sent.status(), Status::Unknown);
+    sent.span.status_code = 2;
+    assert_eq!(sent.status(), Status::Error);
+    let served = told("fastmcp", "tools/call pay", &[("mcp.method.name", "tools/call")]);
+    assert_eq!(served.status(), Status::Ok);
     // Senders that leave the status unset, or set it, whatever came of the call.
     let claude = |kind: &'static str, more: &[(&str, &str)]| {
         let attributes = [&[("span.type", kind), ("gen_ai.tool.call.id", "toolu_1")][..], more].concat();

@@ -337,3 +337,101 @@ fn a_call_is_told_once_where_its_id_says_so() {
     );
     assert!(matches!(cached.event().unwrap().action, Action::Boundary { .. }));
 }
+
+#[test]
+fn langwatch_puts_the_provider_before_the_model() {
+    let llm = |model: &'static str, more: &[(&str, &str)]| {
+        let mut pairs = vec![("langwatch.span.type", "llm"), ("gen_ai.request.model", model)];
+        pairs.extend_from_slice(more);
+        match told("langwatch", "chat", &pairs).event().map(|event| event.action) {
+            Some(Action::Generate { provider, model }) => {
+                [provider, model].map(|name| name.unwrap_or_default().into_owned())
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(llm("openai/gpt-4o-mini", &[]), ["openai", "gpt-4o-mini"]);
+    assert_eq!(llm("vertex_ai/gemini-2.5-pro", &[]), ["gcp.vertex_ai", "gemini-2.5-pro"]);
+    assert_eq!(llm("azure/eu/gpt-4o", &[]), ["azure.ai.openai", "eu/gpt-4o"]);
+    assert_eq!(llm("gpt-4o-mini", &[]), ["", "gpt-4o-mini"]);
+    // A slash of the model's own, and a provider that is told by itself.
+    assert_eq!(llm("meta-llama/Llama-3", &[]), ["", "meta-llama/Llama-3"]);
+    assert_eq!(llm("openai/gpt-oss", &[("gen_ai.provider.name", "groq")]), ["groq", "openai/gpt-oss"]);
+    let elsewhere =
+        told("s", "chat", &[("gen_ai.operation.name", "chat"), ("gen_ai.request.model", "openai/o3")]);
+    assert_eq!(elsewhere.kind(), "generate openai/o3");
+}
+
+/// Since version 7 the SDK has a runtime context, of which it tells what a user lets it, in place of metadata.
+#[test]
+fn vercels_runtime_context_says_whose_a_span_is() {
+    let span = told(
+        "gen_ai",
+        "chat gpt-4o-mini",
+        &[
+            ("gen_ai.operation.name", "chat"),
+            ("gen_ai.request.model", "gpt-4o-mini"),
+            ("ai.settings.context.sessionId", "sess-77"),
+            ("ai.settings.context.userId", "user-4711"),
+            ("ai.settings.context.tenantId", "acme-corp"),
+        ],
+    );
+    let event = span.event().unwrap();
+    assert_eq!(event.session.as_deref(), Some("sess-77"));
+    assert_eq!(event.principal.as_deref(), Some("user-4711"));
+    assert_eq!(event.tenant.as_deref(), Some("acme-corp"));
+}
+
+#[test]
+fn a_turn_of_codex_is_of_its_conversation() {
+    let id = "01a22720-5791-7c20-b587-b972f2f970a2";
+    let session = |scope, thread: &str| {
+        let span =
+            told(scope, "session_task.turn", &[("gen_ai.operation.name", "chat"), ("thread.id", thread)]);
+        span.event().unwrap().session.map(Cow::into_owned)
+    };
+    assert_eq!(session("codex_exec", id).as_deref(), Some(id));
+    assert_eq!(session("codex_exec", "#4"), None, "a thread of the operating system's");
+    assert_eq!(session("opentelemetry.instrumentation", id), None);
+}
+
+#[test]
+fn llamaindex_prints_what_went_into_a_tool() {
+    let input = |summary: &'static str| {
+        let pairs = [("llamaindex.step.input_summary", summary)];
+        match told("llamaindex.opentelemetry.tracer", "FunctionTool.acall", &pairs)
+            .event()
+            .map(|event| event.input)
+        {
+            Some(Content::Value(Json::Str(text))) => text.as_str().map(str::to_owned),
+            Some(Content::Undisclosed) => None,
+            other => panic!("{other:?}"),
+        }
+    };
+    let whole = "ToolCall(tool_name='pay', tool_kwargs={'a': \", tool_id='x'\", 'b': 129.5}, tool_id='c1')";
+    assert_eq!(input(whole).as_deref(), Some("{'a': \", tool_id='x'\", 'b': 129.5}"));
+    assert_eq!(input("ToolCall(tool_name='pay', tool_kwargs={}, tool_id='c1')").as_deref(), Some("{}"));
+    assert_eq!(input("ToolCall(tool_name='pay', tool_kwargs={'a': 'much..."), None, "it was cut");
+    assert_eq!(input("AgentInput(tool_kwargs={}, tool_id='c1')"), None);
+}
+
+#[test]
+fn llamaindex_names_providers_by_their_classes() {
+    let scope = |class: &'static str| {
+        let pairs = [("model_dict.class_name", class), ("model_dict.model_name", "m")];
+        match told("llamaindex.opentelemetry.tracer", "X.chat", &pairs).event().map(|event| event.action) {
+            Some(Action::Generate { provider, .. }) => provider.map(Cow::into_owned),
+            other => panic!("{other:?}"),
+        }
+    };
+    for (class, provider) in [
+        ("openai_llm", Some("openai")),
+        ("OpenAIEmbedding", Some("openai")),
+        ("Bedrock_Converse_LLM", Some("aws.bedrock")),
+        ("MistralAI_LLM", Some("mistral_ai")),
+        ("custom_llm", None),
+        ("base_component", None),
+    ] {
+        assert_eq!(scope(class).as_deref(), provider, "{class}");
+    }
+}
