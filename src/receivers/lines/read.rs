@@ -167,6 +167,9 @@ fn disclose<'a>(cut: &Cut, facts: &mut Vec<(&'static str, Fact<'a>)>) {
     if cut.open {
         facts.push(("no_newline", Fact::Flag(true)));
     }
+    if cut.parts > 0 {
+        facts.push(("joined_parts", Fact::Number(cut.parts.into())));
+    }
 }
 
 /// A chain as a part of an identity.

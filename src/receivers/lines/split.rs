@@ -5,6 +5,7 @@
 //! the file is renamed, copied or compressed, it tells two equal lines of one file apart, and anyone
 //! who reads the content again computes it again, even without any memory of the first reading.
 
+use super::join::Joiner;
 use memchr::memchr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -12,6 +13,10 @@ use std::ops::Range;
 
 /// What some programs write at the beginning of a file to say that it is UTF-8. It is content, but no text.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// How far behind a line's first part its last one is looked for, where no line may be as long. Until it is met, the mark
+/// stays before the first part.
+const REACH: u64 = 4 << 20;
 
 /// What stands for a content up to the end of a line.
 pub type Chain = [u8; 16];
@@ -37,14 +42,25 @@ pub struct Line {
     pub nuls: u64,
     /// The content ended without a newline.
     pub open: bool,
+    /// Lines of a container runtime that it is put together from, or is there of: 0 for any other line.
+    #[serde(default, skip_serializing_if = "none")]
+    pub parts: u32,
+    /// Lines before it since the splitter began.
+    #[serde(skip)]
+    pub number: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn none(parts: &u32) -> bool {
+    *parts == 0
 }
 
 /// Whole lines, one after the other.
 #[derive(Debug, Default)]
 pub struct Lines {
-    bytes: Vec<u8>,
+    pub(super) bytes: Vec<u8>,
     /// Each with the place of its text.
-    lines: Vec<(Line, Range<usize>)>,
+    pub(super) lines: Vec<(Line, Range<usize>)>,
 }
 
 impl Lines {
@@ -79,8 +95,12 @@ impl Lines {
 /// Cuts a content into lines as its bytes come.
 #[derive(Clone, Debug)]
 pub struct Splitter {
-    /// Behind the last whole line.
+    /// Behind the last line before which nothing waits for its rest.
     mark: Mark,
+    /// Behind the last line, and how many lines lie before both.
+    here: Mark,
+    numbers: (u64, u64),
+    joiner: Joiner,
     /// The hash so far: over the chain before, and what there is of the next line.
     state: Sha256,
     /// What there is of the next line, as far as it is kept.
@@ -95,22 +115,45 @@ impl Splitter {
     /// Goes on behind `mark`; of a line at most `max` bytes are kept.
     #[must_use]
     pub fn new(mark: Mark, max: usize) -> Self {
-        Self { mark, state: begin(&mark.chain), held: Vec::new(), read: 0, nuls: 0, max }
+        Self {
+            mark,
+            here: mark,
+            numbers: (0, 0),
+            joiner: Joiner::default(),
+            state: begin(&mark.chain),
+            held: Vec::new(),
+            read: 0,
+            nuls: 0,
+            max,
+        }
     }
 
-    /// Behind the last whole line.
+    /// The same with so many lines before it.
+    #[must_use]
+    pub fn after_lines(self, lines: u64) -> Self {
+        Self { numbers: (lines, lines), ..self }
+    }
+
+    /// Behind the last line before which nothing waits for its rest: who goes on from here gets all that did not come
+    /// yet.
     #[must_use]
     pub fn mark(&self) -> Mark {
         self.mark
     }
 
+    /// Lines before the mark since the splitter began.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.numbers.0
+    }
+
     /// Where the next byte is expected.
     #[must_use]
     pub fn position(&self) -> u64 {
-        self.mark.offset + self.read
+        self.here.offset + self.read
     }
 
-    /// Whether the content, as far as it came, ends within a line.
+    /// Whether the content, as far as it came, ends within a line. Of parts of lines each counts as one.
     #[must_use]
     pub fn within_line(&self) -> bool {
         self.read > 0
@@ -135,6 +178,8 @@ impl Splitter {
             let (line, rest) = block.split_at(at + 1);
             self.take(line);
             self.advance();
+            self.joiner.clear();
+            self.pass();
             block = rest;
         }
         self.take(block);
@@ -148,13 +193,15 @@ impl Splitter {
         taken
     }
 
-    /// Takes what there is of a line as a whole one: nothing more will come.
+    /// Takes what there is of lines as whole ones: nothing more will come.
     pub fn finish(&mut self, out: &mut Lines) {
         if self.within_line() {
             let start = out.bytes.len();
             out.bytes.extend_from_slice(&self.held);
             self.complete(start, true, out);
         }
+        self.joiner.give_up(out);
+        self.pass();
     }
 
     fn take(&mut self, bytes: &[u8]) {
@@ -188,7 +235,7 @@ impl Splitter {
     }
 
     fn complete(&mut self, mut start: usize, open: bool, out: &mut Lines) {
-        let (offset, nuls) = (self.mark.offset, self.nuls);
+        let (offset, nuls, number) = (self.here.offset, self.nuls, self.numbers.1);
         let text = self.read - u64::from(!open) - nuls;
         let mut end = out.bytes.len();
         let cut = text - (end - start) as u64;
@@ -199,14 +246,29 @@ impl Splitter {
             start += BYTE_ORDER_MARK.len();
         }
         self.advance();
-        out.lines.push((Line { offset, chain: self.mark.chain, cut, nuls, open }, start..end));
+        let line = Line { offset, chain: self.here.chain, cut, nuls, open, parts: 0, number };
+        self.joiner.take(line, start..end, self.max, out);
+        if !self.joiner.is_empty() {
+            let reach = REACH.max(2 * self.max as u64);
+            if self.here.offset - self.mark.offset <= reach {
+                return;
+            }
+            self.joiner.give_up(out);
+        }
+        self.pass();
+    }
+
+    /// Nothing waits for its rest any more.
+    fn pass(&mut self) {
+        (self.mark, self.numbers.0) = (self.here, self.numbers.1);
     }
 
     fn advance(&mut self) {
         let digest = std::mem::take(&mut self.state).finalize();
-        self.mark.offset += self.read;
-        self.mark.chain.copy_from_slice(&digest[..16]);
-        self.state = begin(&self.mark.chain);
+        self.here.offset += self.read;
+        self.here.chain.copy_from_slice(&digest[..16]);
+        self.numbers.1 += 1;
+        self.state = begin(&self.here.chain);
         // A line of a megabyte is rare; its buffer is not kept for the next.
         if self.held.capacity() > 64 << 10 {
             self.held = Vec::new();
@@ -268,6 +330,60 @@ mod tests {
     }
 
     #[test]
+    fn of_a_line_in_parts_the_first_is_its_place() {
+        let part = |stream: &str, text: &str| format!("2026-11-29T10:00:00.5Z {stream} {text}\n");
+        let content = [
+            part("stdout F", "one"),
+            part("stdout P", "tw"),
+            part("stderr F", "between"),
+            part("stdout P", "o a"),
+            part("stdout F", "nd more"),
+            part("stdout P", "no rest"),
+        ];
+        let (mut splitter, mut out) = (Splitter::new(Mark::default(), 100).after_lines(1), Lines::default());
+        let first = content[0].len() as u64;
+        for line in &content[..4] {
+            splitter.push(line.as_bytes(), &mut out);
+        }
+        // Whoever goes on here reads the first part again.
+        assert_eq!((splitter.mark().offset, splitter.number()), (first, 2));
+        splitter.push(content[4].as_bytes(), &mut out);
+        assert_eq!((splitter.mark().offset, splitter.number()), (splitter.position(), 6));
+        splitter.push(content[5].as_bytes(), &mut out);
+        splitter.finish(&mut out);
+        let seen: Vec<_> = out
+            .range(0..out.len())
+            .map(|(line, text)| (line.number, line.offset, line.parts, String::from_utf8_lossy(text)))
+            .collect();
+        let own = |stream: &str, text: &str| part(stream, text).trim_end().to_owned().into();
+        let third = first + (content[1].len()) as u64;
+        let last = splitter.mark().offset - content[5].len() as u64;
+        assert_eq!(
+            seen,
+            [
+                (1, 0, 0, own("stdout F", "one")),
+                (3, third, 0, own("stderr F", "between")),
+                (2, first, 3, own("stdout F", "two and more")),
+                (6, last, 1, own("stdout P", "no rest")),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_part_whose_rest_does_not_come_does_not_hold_the_mark() {
+        let (mut splitter, mut out) = (Splitter::new(Mark::default(), 1 << 20), Lines::default());
+        splitter.push(b"2026-11-29T10:00:00Z stdout P x\n", &mut out);
+        let other = "y".repeat(1 << 10) + "\n";
+        for n in 0..5 << 10 {
+            splitter.push(other.as_bytes(), &mut out);
+            assert!(n > 4000 || splitter.mark().offset == 0, "{n}");
+        }
+        assert_eq!(splitter.mark().offset, splitter.position());
+        let parts: Vec<_> = out.range(0..out.len()).filter(|(line, _)| line.parts > 0).collect();
+        assert!(parts.len() == 1 && parts[0].1.ends_with(b"stdout P x"));
+    }
+
+    #[test]
     fn equal_lines_have_chains_of_their_own_and_copies_have_the_same() {
         let chains = |content: &[u8]| {
             let (mut splitter, mut out) = (Splitter::new(Mark::default(), 100), Lines::default());
@@ -292,6 +408,18 @@ mod tests {
         ) {
             let mark: &[u8] = if marked { BYTE_ORDER_MARK } else { b"" };
             fuzz::lines(&[mark, &content].concat(), &sizes, max);
+        }
+
+        /// The same of lines that a container runtime cut, in two streams.
+        #[test]
+        fn parts_come_together(
+            lines in proptest::collection::vec(
+                ("(|2026-11-29T10:00:00Z std(out|err) [PF] )", "[ab\r]{0,9}"), 0..12),
+            sizes in proptest::collection::vec(0usize..60, 1..6),
+            max in 31usize..60,
+        ) {
+            let lines: Vec<_> = lines.into_iter().map(|(head, text)| head + &text).collect();
+            fuzz::lines(lines.join("\n").as_bytes(), &sizes, max);
         }
     }
 }

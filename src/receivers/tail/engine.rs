@@ -247,7 +247,7 @@ impl Engine {
         let mark = file.splitter.mark();
         let turn = file.read(&mut self.buffer[..news], &mut lines)?;
         file.trouble = None;
-        if file.splitter.mark() != mark {
+        if file.splitter.mark() != mark || !lines.is_empty() {
             self.hand_over(id, lines, Vec::new(), Some(permit));
         }
         Ok(self.after(id, turn))

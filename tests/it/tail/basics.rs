@@ -175,3 +175,58 @@ fn what_cannot_be_read_or_is_not_there_yet_is_read_later() {
     fixture.assert_once("a.log", 0..4);
     assert_intact(&fixture);
 }
+
+/// A container runtime cuts long lines. Their parts are one record, however they come, and after a kill as well.
+#[test]
+fn parts_of_a_line_are_one_record_at_the_place_of_the_first() {
+    let fixture = Fixture::new(FAST);
+    let cri = |stream: &str, tag: &str, text: &str| {
+        format!("2026-11-29T10:00:00.123456789Z {stream} {tag} {text}\n")
+    };
+    let docker = |text: &str| {
+        serde_json::json!({ "log": text, "stream": "stdout", "time": "2026-11-29T10:00:00Z" }).to_string()
+            + "\n"
+    };
+    let long = |n: u64| line(n).replace("writer", &"x".repeat(40_000));
+    let pieces = |n: u64| {
+        let text = long(n);
+        let (first, rest) = text.split_at(16 << 10);
+        let (second, third) = rest.split_at(16 << 10);
+        [first, second, third].map(str::to_owned)
+    };
+    let [a, b, c] = pieces(1);
+    let (pods, compose) = (fixture.log("pod.log"), fixture.log("compose.log"));
+    append(&pods, [cri("stdout", "F", line(0).trim_end()), cri("stdout", "P", &a)].concat());
+    append(&compose, docker(&line(0)) + &docker(&a));
+    let halod = fixture.start();
+    fixture.await_numbers("pod.log", 1);
+    fixture.await_numbers("compose.log", 1);
+    append(&pods, cri("stderr", "F", line(2).trim_end()) + &cri("stdout", "P", &b));
+    append(&compose, docker(&b));
+    fixture.await_numbers("pod.log", 2);
+    std::thread::sleep(Duration::from_millis(700));
+    halod.kill9();
+    let halod = fixture.start();
+    wait_until("what is sealed is read again", Duration::from_secs(30), || halod.duplicates() >= 1);
+    append(&pods, cri("stdout", "F", c.trim_end()) + &cri("stdout", "F", line(3).trim_end()));
+    append(&compose, docker(&c) + &docker(&line(2)));
+    fixture.await_numbers("pod.log", 4);
+    fixture.await_numbers("compose.log", 3);
+    assert!(halod.terminate().success());
+    fixture.assert_once("pod.log", 0..4);
+    fixture.assert_once("compose.log", 0..3);
+    for (log, first) in
+        [("pod.log", cri("stdout", "F", line(0).trim_end())), ("compose.log", docker(&line(0)))]
+    {
+        let path = fixture.log(log);
+        let of = |record: &&serde_json::Value| record["data"]["file"] == *path.to_str().unwrap();
+        let all = fixture.all();
+        let joined: Vec<_> =
+            all.iter().filter(of).filter(|record| record["data"].get("joined_parts").is_some()).collect();
+        assert_eq!(joined.len(), 1, "{log}");
+        let data = &joined[0]["data"];
+        assert_eq!((&data["joined_parts"], &data["offset"]), (&3.into(), &first.len().into()), "{log}");
+        assert!(fixture.said(log, "lines_rejected").is_empty());
+    }
+    assert_intact(&fixture);
+}
