@@ -72,8 +72,14 @@ impl Log {
         let rows = lines.into_iter().map(|(line, text)| row(line, text)).collect();
         let Mark { offset, chain } = self.splitter.mark();
         let told_format = self.told.map(|told| Format::Gateway(Some(told)));
-        let mark =
-            position::Mark { offset, line: self.splitter.number(), in_list: false, chain, told: told_format };
+        let mark = position::Mark {
+            offset,
+            line: self.splitter.number(),
+            in_list: false,
+            chain,
+            wide: self.splitter.wide(),
+            told: told_format,
+        };
         let bytes = Bytes::from(bytes);
         let chunk = Chunk { meta: Arc::clone(meta), bytes, rows, told, traces: None };
         Some(Piece { chunk: Some(chunk), oversized: Vec::new(), mark })

@@ -32,7 +32,7 @@ pub(crate) fn lines(content: &[u8], sizes: &[usize], max: usize) {
         marks.push(splitter.mark());
     }
     assert_eq!(splitter.position(), content.len() as u64);
-    assert_eq!(splitter.within_line(), !content.is_empty() && !content.ends_with(b"\n"));
+    assert_eq!(splitter.within_line(), expected.iter().any(|line| line.5));
     splitter.finish(&mut out);
     assert_eq!(seen(&out), expected);
     assert_eq!(splitter.mark().offset, content.len() as u64);
@@ -47,7 +47,9 @@ fn resumed(content: &[u8], mark: Mark, sizes: &[usize], max: usize, expected: &[
     let rest = content.get(mark.offset as usize..).expect("a mark lies within the content");
     let expected: Vec<Seen> =
         expected.iter().filter(|(offset, ..)| *offset >= mark.offset).cloned().collect();
-    let (mut made, mut out) = (Splitter::new(mark, max), Lines::default());
+    let mut of = Splitter::new(Mark::default(), max);
+    of.skip(content);
+    let (mut made, mut out) = (Splitter::new(mark, max).of_width(of.wide()), Lines::default());
     blocks(rest, sizes).for_each(|block| made.push(block, &mut out));
     made.finish(&mut out);
     assert_eq!(seen(&out), expected);
@@ -80,6 +82,14 @@ fn seen(lines: &Lines) -> Vec<Seen> {
 fn plainly(content: &[u8], max: usize) -> Vec<Seen> {
     let (mut offset, mut chain) = (0, Chain::default());
     let (mut lines, mut waiting) = (Vec::new(), [None, None]);
+    let is_wide = match *content {
+        [0xff, 0xfe, first, 0, ..] => first != 0 && first != b'\n',
+        [0xfe, 0xff, 0, first, ..] => first != 0,
+        _ => false,
+    };
+    if is_wide {
+        return wide(content, max);
+    }
     for whole in content.split_inclusive(|byte| *byte == b'\n') {
         let digest = Sha256::new_with_prefix(chain).chain_update(whole).finalize();
         chain.copy_from_slice(&digest[..16]);
@@ -100,6 +110,30 @@ fn plainly(content: &[u8], max: usize) -> Vec<Seen> {
     }
     waiting.sort_by_key(|first| first.as_ref().map(|(offset, ..)| *offset));
     lines.extend(waiting.into_iter().flatten());
+    lines
+}
+
+/// The same of UTF-16: each unit is two bytes, and a line's text does not end within one.
+fn wide(content: &[u8], max: usize) -> Vec<Seen> {
+    let little = content[0] == 0xff;
+    let is = |unit: &[u8], wanted: u8| unit == if little { [wanted, 0] } else { [0, wanted] };
+    let (mut at, mut chain) = (0, Chain::default());
+    let mut lines = Vec::new();
+    while at < content.len() {
+        let rest = &content[at..];
+        let end = rest.chunks(2).position(|unit| is(unit, b'\n'));
+        let (whole, open) = end.map_or((rest, true), |end| (&rest[..2 * end + 2], false));
+        let digest = Sha256::new_with_prefix(chain).chain_update(whole).finalize();
+        chain.copy_from_slice(&digest[..16]);
+        let text = if open { whole } else { &whole[..whole.len() - 2] };
+        let kept = &text[..text.len().min(max) / 2 * 2];
+        let cut = (text.len() - kept.len()) as u64;
+        let returns = !open && cut == 0 && kept.rchunks(2).next().is_some_and(|unit| is(unit, b'\r'));
+        let kept = if returns { &kept[..kept.len() - 2] } else { kept };
+        let kept = if at == 0 { &kept[kept.len().min(2)..] } else { kept };
+        lines.push((at as u64, chain, kept.to_vec(), cut, 0, open));
+        at += whole.len();
+    }
     lines
 }
 

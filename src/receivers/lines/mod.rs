@@ -17,3 +17,4 @@ pub mod names;
 pub mod read;
 pub mod split;
 pub mod unpack;
+pub mod wide;

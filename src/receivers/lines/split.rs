@@ -6,6 +6,7 @@
 //! who reads the content again computes it again, even without any memory of the first reading.
 
 use super::join::Joiner;
+use super::wide::{Begin, Wide};
 use memchr::memchr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -45,6 +46,9 @@ pub struct Line {
     /// Lines of a container runtime that it is put together from, or is there of: 0 for any other line.
     #[serde(default, skip_serializing_if = "none")]
     pub parts: u32,
+    /// Its text is UTF-16.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wide: Option<Wide>,
     /// Lines before it since the splitter began.
     #[serde(skip)]
     pub number: u64,
@@ -109,6 +113,11 @@ pub struct Splitter {
     read: u64,
     nuls: u64,
     max: usize,
+    /// The first bytes, as long as they do not say whether the content is UTF-16.
+    start: Option<Vec<u8>>,
+    wide: Option<Wide>,
+    /// The last byte that was taken.
+    last: u8,
 }
 
 impl Splitter {
@@ -125,7 +134,22 @@ impl Splitter {
             read: 0,
             nuls: 0,
             max,
+            start: (mark.offset == 0).then(Vec::new),
+            wide: None,
+            last: 0,
         }
+    }
+
+    /// The same behind a mark of a content that is UTF-16, or is not.
+    #[must_use]
+    pub fn of_width(self, wide: Option<Wide>) -> Self {
+        Self { wide: wide.or(self.wide), ..self }
+    }
+
+    /// Whether the content is UTF-16.
+    #[must_use]
+    pub fn wide(&self) -> Option<Wide> {
+        self.wide
     }
 
     /// The same with so many lines before it.
@@ -150,21 +174,30 @@ impl Splitter {
     /// Where the next byte is expected.
     #[must_use]
     pub fn position(&self) -> u64 {
-        self.here.offset + self.read
+        self.here.offset + self.read + self.start.as_ref().map_or(0, Vec::len) as u64
     }
 
     /// Whether the content, as far as it came, ends within a line. Of parts of lines each counts as one.
     #[must_use]
     pub fn within_line(&self) -> bool {
-        self.read > 0
+        self.position() > self.here.offset
     }
 
     /// Takes the next bytes, and adds the lines that they complete to `out`.
     pub fn push(&mut self, mut block: &[u8], out: &mut Lines) {
-        while let Some(at) = memchr(b'\n', block) {
-            let (line, rest) = block.split_at(at + 1);
+        if let Some(start) = self.begin(&mut block) {
+            self.cut(&start, out);
+        }
+        self.cut(block, out);
+    }
+
+    fn cut(&mut self, mut block: &[u8], out: &mut Lines) {
+        while let Some(end) = self.line_end(block) {
+            let (line, rest) = block.split_at(end);
             self.take(line);
-            let kept = self.keep(&line[..at], Some(out));
+            // The end of a line in UTF-16 may have begun in the block before.
+            let end = if self.wide.is_some() { end } else { end - 1 };
+            let kept = self.keep(&line[..end], Some(out));
             self.complete(kept, false, out);
             block = rest;
         }
@@ -174,8 +207,22 @@ impl Splitter {
 
     /// The same without keeping anything: only the mark moves.
     pub fn skip(&mut self, mut block: &[u8]) {
-        while let Some(at) = memchr(b'\n', block) {
-            let (line, rest) = block.split_at(at + 1);
+        if let Some(start) = self.begin(&mut block) {
+            self.pass_over(&start);
+        }
+        self.pass_over(block);
+    }
+
+    /// The same up to the end of the line; returns how much of `block` that was.
+    pub fn skip_line(&mut self, block: &[u8]) -> usize {
+        let line = self.line_end(block).unwrap_or(block.len());
+        self.skip(&block[..line]);
+        line
+    }
+
+    fn pass_over(&mut self, mut block: &[u8]) {
+        while let Some(end) = self.line_end(block) {
+            let (line, rest) = block.split_at(end);
             self.take(line);
             self.advance();
             self.joiner.clear();
@@ -183,6 +230,35 @@ impl Splitter {
             block = rest;
         }
         self.take(block);
+    }
+
+    /// Holds the first bytes of a content back until they say how it is written; returns them then.
+    fn begin(&mut self, block: &mut &[u8]) -> Option<Vec<u8>> {
+        let mut start = self.start.take()?;
+        loop {
+            match (Wide::of(&start), block.split_first()) {
+                (Begin::Is(wide), _) => {
+                    self.wide = wide;
+                    return Some(start);
+                }
+                (Begin::Unclear, None) => {
+                    self.start = Some(start);
+                    return None;
+                }
+                (Begin::Unclear, Some((first, rest))) => {
+                    start.push(*first);
+                    *block = rest;
+                }
+            }
+        }
+    }
+
+    /// How much of `block` belongs to a line that ends in it.
+    fn line_end(&self, block: &[u8]) -> Option<usize> {
+        match self.wide {
+            None => memchr(b'\n', block).map(|at| at + 1),
+            Some(wide) => wide.line_end(self.position(), self.last, block),
+        }
     }
 
     /// Goes through `block` up to `to`, without keeping anything; returns how much of it that was.
@@ -195,6 +271,9 @@ impl Splitter {
 
     /// Takes what there is of lines as whole ones: nothing more will come.
     pub fn finish(&mut self, out: &mut Lines) {
+        if let Some(start) = self.start.take() {
+            self.cut(&start, out);
+        }
         if self.within_line() {
             let start = out.bytes.len();
             out.bytes.extend_from_slice(&self.held);
@@ -207,13 +286,14 @@ impl Splitter {
     fn take(&mut self, bytes: &[u8]) {
         self.state.update(bytes);
         self.read += bytes.len() as u64;
+        self.last = bytes.last().copied().unwrap_or(self.last);
     }
 
     /// Keeps `piece` of the current line, up to the limit. With `out` the line is whole: what is kept of
     /// it goes there, and where it starts is returned.
     fn keep(&mut self, piece: &[u8], out: Option<&mut Lines>) -> usize {
         let mut piece = piece;
-        if self.held.is_empty() {
+        if self.held.is_empty() && self.wide.is_none() {
             let nuls = piece.iter().take_while(|byte| **byte == 0).count();
             self.nuls += nuls as u64;
             piece = &piece[nuls..];
@@ -234,19 +314,38 @@ impl Splitter {
         }
     }
 
+    /// What of the bytes from `start` on is the line's text, and how much of that was not kept.
+    fn text(&self, start: usize, open: bool, bytes: &[u8]) -> (u64, Range<usize>) {
+        let line = bytes.get(start..).unwrap_or_default();
+        let unit = if self.wide.is_some() { 2 } else { 1 };
+        let whole = self.read - self.nuls - if open { 0 } else { unit as u64 };
+        let mut end = line.len().min(usize::try_from(whole).unwrap_or(usize::MAX));
+        if self.wide.is_some() {
+            end -= end % 2;
+        }
+        let cut = whole - end as u64;
+        let behind = end.checked_sub(unit).and_then(|at| line.get(at..end)).unwrap_or_default();
+        let returns = self.wide.map_or(behind == b"\r", |wide| wide.is(behind, '\r'));
+        if cut == 0 && !open && returns {
+            end -= unit;
+        }
+        let marks = match self.wide {
+            _ if self.here.offset > 0 => 0,
+            Some(_) => unit,
+            None if line[..end].starts_with(BYTE_ORDER_MARK) => BYTE_ORDER_MARK.len(),
+            None => 0,
+        };
+        (cut, marks.min(end)..end)
+    }
+
     fn complete(&mut self, mut start: usize, open: bool, out: &mut Lines) {
         let (offset, nuls, number) = (self.here.offset, self.nuls, self.numbers.1);
-        let text = self.read - u64::from(!open) - nuls;
-        let mut end = out.bytes.len();
-        let cut = text - (end - start) as u64;
-        if cut == 0 && !open && out.bytes[start..].ends_with(b"\r") {
-            end -= 1;
-        }
-        if offset == 0 && out.bytes[start..end].starts_with(BYTE_ORDER_MARK) {
-            start += BYTE_ORDER_MARK.len();
-        }
+        let (cut, kept) = self.text(start, open, &out.bytes);
+        start += kept.start;
+        let end = start + kept.len();
         self.advance();
-        let line = Line { offset, chain: self.here.chain, cut, nuls, open, parts: 0, number };
+        let line =
+            Line { offset, chain: self.here.chain, cut, nuls, open, parts: 0, wide: self.wide, number };
         self.joiner.take(line, start..end, self.max, out);
         if !self.joiner.is_empty() {
             let reach = REACH.max(2 * self.max as u64);
@@ -408,6 +507,21 @@ mod tests {
         ) {
             let mark: &[u8] = if marked { BYTE_ORDER_MARK } else { b"" };
             fuzz::lines(&[mark, &content].concat(), &sizes, max);
+        }
+
+        /// The same of UTF-16.
+        #[test]
+        fn units_come_together(
+            text in "[ab\r\n\u{a00}\u{a0a}\u{d0d}\u{10a0a}]{1,80}",
+            little in any::<bool>(),
+            rest in proptest::collection::vec(any::<u8>(), 0..2),
+            sizes in proptest::collection::vec(0usize..30, 1..6),
+            max in 1usize..40,
+        ) {
+            let units = ["\u{feff}a", &text].concat();
+            let units = units.encode_utf16().map(|unit| if little { unit.to_le_bytes() } else { unit.to_be_bytes() });
+            let units = units.collect::<Vec<_>>().concat();
+            fuzz::lines(&[units, rest].concat(), &sizes, max);
         }
 
         /// The same of lines that a container runtime cut, in two streams.

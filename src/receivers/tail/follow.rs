@@ -5,6 +5,7 @@ use super::position::{Entry, Fate, Fingerprint, Rejected};
 use super::source::{Facts, Inode, Source};
 use crate::receivers::lines::read::hex;
 use crate::receivers::lines::split::{Lines, Mark, Splitter};
+use crate::receivers::lines::wide::Wide;
 use halo_adapters::gateway::Format;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -196,7 +197,7 @@ impl Follower {
     pub(super) fn restored(entry: &Entry, instance: usize, bounds: (usize, usize)) -> Self {
         let mut own =
             Self::new(instance, entry.log.as_str().into(), &entry.path, entry.file(), entry.packed, bounds);
-        own.splitter = Splitter::new(entry.mark(), bounds.1);
+        own.splitter = Splitter::new(entry.mark(), bounds.1).of_width(entry.wide);
         own.sealed = (entry.mark(), entry.tail);
         own.size = entry.size.max(entry.offset);
         own.known = entry.head;
@@ -242,6 +243,7 @@ impl Follower {
             head: self.head(),
             tail,
             quiet: self.quiet && over,
+            wide: self.splitter.wide(),
             format: self.format.map(|format| format.name().to_owned()),
             rejected: Rejected::join(self.telling.clone().map(|(_, told)| told), self.rejected.clone()),
         }
@@ -352,9 +354,15 @@ impl Follower {
     }
 
     /// Goes on behind what another content's reader had: everything before is sealed.
-    pub(super) fn go_on(&mut self, mark: Mark, format: Option<Format>, head: Vec<u8>, max: usize) {
-        self.format = format;
-        self.splitter = Splitter::new(mark, max);
+    pub(super) fn go_on(
+        &mut self,
+        mark: Mark,
+        told: (Option<Format>, Option<Wide>),
+        head: Vec<u8>,
+        max: usize,
+    ) {
+        self.format = told.0;
+        self.splitter = Splitter::new(mark, max).of_width(told.1);
         self.sealed = (mark, Fingerprint::default());
         self.size = self.size.max(mark.offset);
         self.head = head;
@@ -456,10 +464,7 @@ impl Follower {
             return passed;
         }
         if self.splitter.within_line() {
-            let rest = &block[passed..];
-            let line = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
-            self.splitter.skip(&rest[..line]);
-            passed += line;
+            passed += self.splitter.skip_line(&block[passed..]);
         }
         if !self.splitter.within_line() {
             self.pass_to = 0;
@@ -532,7 +537,7 @@ impl Follower {
         self.source = None;
         self.known = self.head();
         (self.head, self.tail) = (Vec::new(), Vec::new());
-        self.splitter = Splitter::new(self.splitter.mark(), 0);
+        self.splitter = Splitter::new(self.splitter.mark(), 0).of_width(self.splitter.wide());
         self.life = Life::Finished(before);
         self.due = false;
     }

@@ -277,11 +277,12 @@ impl Engine {
             return;
         };
         let sought = matches!(known.life, Life::Sought { .. });
-        let (log, size, format) = (known.log.clone(), known.size, known.format);
+        let (log, size) = (known.log.clone(), known.size);
+        let told = (known.format, known.splitter.wide());
         let Some(file) = self.files.get_mut(&id) else { return };
         let max = self.parts[file.instance].instance.settings.max_line;
         file.log = log;
-        file.go_on(mark, format, head, max);
+        file.go_on(mark, told, head, max);
         file.due = true;
         if sought {
             file.expected = size;

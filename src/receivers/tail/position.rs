@@ -6,6 +6,7 @@
 use super::follow::Why;
 use super::source::Inode;
 use crate::receivers::lines::split::Mark;
+use crate::receivers::lines::wide::Wide;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -74,6 +75,9 @@ pub(super) struct Entry {
     pub tail: Fingerprint,
     /// Nothing more was expected in it.
     pub quiet: bool,
+    /// The content is UTF-16.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wide: Option<Wide>,
     /// The format that the content's lines have told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
@@ -213,6 +217,7 @@ mod tests {
             head: Fingerprint::of(b"abc"),
             tail: Fingerprint::of(b"c"),
             quiet: false,
+            wide: None,
             format: Some("nginx".into()),
             rejected: Some(Rejected { lines: 1, first: 2, last: 2, reason: "x".into() }),
         }

@@ -230,3 +230,49 @@ fn parts_of_a_line_are_one_record_at_the_place_of_the_first() {
     }
     assert_intact(&fixture);
 }
+
+/// Programs on Windows write UTF-16, and say so at the beginning. Places are those of the file's bytes.
+#[test]
+fn logs_in_utf_16_are_read_across_blocks_rotations_and_restarts() {
+    let fixture = Fixture::new("  file_log:\n    include: ['LOGS/*.log*']\n    poll_interval: 50ms\n");
+    let little = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+    let big = |text: &str| text.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<_>>();
+    let log = |name: &str| fixture.log(name);
+    let crlf = |n: u64| line(n).replace('\n', "\r\n").replace("writer", "Zo\u{eb} \u{a0a} \u{1f600}");
+    append(&log("a.log"), [&b"\xff\xfe"[..], &little(&crlf(0)), &little(&crlf(1))[..101]].concat());
+    append(&log("b.log"), [&b"\xfe\xff"[..], &big(&line(0)), &big(&line(1))[..151]].concat());
+    append(&log("c.log"), ["\u{feff}", &lines(0..2)].concat());
+    let halod = fixture.start();
+    for (name, count) in [("a.log", 1), ("b.log", 1), ("c.log", 2)] {
+        fixture.await_numbers(name, count);
+    }
+    append(&log("a.log"), [&little(&crlf(1))[101..], &little(&crlf(2))].concat());
+    fixture.await_numbers("a.log", 3);
+    assert!(halod.terminate().success());
+    let halod = fixture.start();
+    append(&log("a.log"), little(&crlf(3)));
+    append(&log("b.log"), [&big(&line(1))[151..], &big(&lines(2..4))].concat());
+    fixture.await_numbers("a.log", 4);
+    fixture.await_numbers("b.log", 4);
+    fs::rename(log("a.log"), log("a.log.1")).unwrap();
+    append(&log("a.log"), [&b"\xff\xfe"[..], &little(&crlf(4))].concat());
+    fixture.await_numbers("a.log", 5);
+    halod.kill9();
+    fs::remove_file(fixture.positions()).unwrap();
+    let halod = fixture.start();
+    wait_until("everything is read again", Duration::from_secs(30), || halod.duplicates() >= 11);
+    assert!(halod.terminate().success());
+    for (name, count) in [("a.log", 5), ("b.log", 4), ("c.log", 2)] {
+        fixture.assert_once(name, 0..count);
+        assert!(fixture.said(name, "lines_rejected").is_empty(), "{name}");
+    }
+    let path = log("a.log");
+    let third = fixture
+        .all()
+        .into_iter()
+        .find(|record| record["data"]["file"] == *path.to_str().unwrap() && record["data"]["bytes_out"] == 2);
+    let data = &third.unwrap()["data"];
+    assert_eq!(data["offset"], 2 + little(&crlf(0)).len() + little(&crlf(1)).len());
+    assert_eq!(data["user_agent"], "Zo\u{eb} \u{a0a} \u{1f600}");
+    assert_intact(&fixture);
+}
