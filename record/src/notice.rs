@@ -15,13 +15,14 @@ use crate::event::Status;
 pub const AGENT: &str = "halod";
 
 /// The kinds of notices, which is what follows `halod.` in their tools' names.
-pub const KINDS: [&str; 8] = [
+pub const KINDS: [&str; 9] = [
     "gap",
     "torn_tail",
     "chain_changed",
     "clock",
     "log_rewritten",
     "lines_rejected",
+    "lines_known",
     "hold_damaged",
     "journal_damaged",
 ];

@@ -79,6 +79,8 @@ pub(super) struct Engine {
     pub since: u64,
     /// Nothing was remembered: the first start.
     pub fresh: bool,
+    /// Nothing is known of what was sealed of the files that are there at the start.
+    pub blind: bool,
     pub shop: Shop,
     pub handle: Handle,
     pub wake: Receiver<()>,
@@ -172,7 +174,7 @@ impl Engine {
         let Some(file) = self.files.get_mut(&report.follower) else { return };
         if report.sealed {
             self.unsaved |= file.answered(report.serial);
-            file.rejected = super::position::Rejected::join(file.rejected.take(), report.rejected);
+            file.untold = std::mem::take(&mut file.untold).join(report.untold);
         }
     }
 
@@ -324,6 +326,7 @@ impl Engine {
             log: Arc::clone(&file.log),
             lines,
             told,
+            again: file.again,
             notices,
             permit,
             after: file.turn.replace(next),
@@ -339,23 +342,24 @@ impl Engine {
         known.ok().flatten().unwrap_or(Tenant::Local)
     }
 
-    /// Tells of lines that became no record, now and then.
-    pub(super) fn tell_rejected(&mut self) {
+    /// Tells of lines that became no record, or were taken for known ones, now and then.
+    pub(super) fn tell_lines(&mut self) {
         let mut due = Vec::new();
         for (id, file) in &self.files {
             let told = self.told.get(&file.log).is_some_and(|at| at.elapsed() < TELL);
-            if file.rejected.is_some() && (!told || matches!(file.life, Life::Finished(_))) {
+            if !file.untold.is_empty() && (!told || matches!(file.life, Life::Finished(_))) {
                 due.push(*id);
             }
         }
         for id in due {
             let Some(file) = self.files.get_mut(&id) else { continue };
-            let Some(rejected) = file.tell() else { continue };
+            let Some(untold) = file.tell() else { continue };
             let (log, mark) = (Arc::clone(&file.log), file.sealed());
             let tenant = self.files.get(&id).map_or(Tenant::Local, |file| self.tenant(file));
             self.told.insert(Arc::clone(&log), Instant::now());
-            let said = notice::rejected(&tenant, &log, &rejected, &mark);
-            self.hand_over(id, Lines::default(), vec![said], None);
+            let rejected = untold.rejected.map(|rejected| notice::rejected(&tenant, &log, &rejected, &mark));
+            let known = untold.known.map(|known| notice::known(&tenant, &log, &known, &mark));
+            self.hand_over(id, Lines::default(), rejected.into_iter().chain(known).collect(), None);
         }
         self.told.retain(|_, at| at.elapsed() < TELL);
     }
@@ -367,7 +371,7 @@ impl Engine {
                 entries
             }
             Ok(None) => {
-                self.fresh = true;
+                (self.fresh, self.blind) = (true, true);
                 return;
             }
             Err(error) => {
@@ -376,6 +380,7 @@ impl Engine {
                     "the positions of followed logs can't be read; the logs are read again from their beginning, \
                      and what was sealed is recognised"
                 );
+                self.blind = true;
                 return;
             }
         };

@@ -1,7 +1,7 @@
 //! One content and the file it is in: how far it is read, how far it is sealed, and whether what was read
 //! is still there.
 
-use super::position::{Entry, Fate, Fingerprint, Rejected};
+use super::position::{Entry, Fate, Fingerprint, Untold};
 use super::source::{Facts, Inode, Source};
 use crate::receivers::lines::read::hex;
 use crate::receivers::lines::split::{Lines, Mark, Splitter};
@@ -117,10 +117,12 @@ pub(super) struct Follower {
     pub quiet: bool,
     /// There may be something to read.
     pub due: bool,
-    /// Lines that became no record, and that no notice tells yet.
-    pub rejected: Option<Rejected>,
-    /// Those of them that a notice on its way tells, and the number under which it was handed over.
-    telling: Option<(u64, Rejected)>,
+    /// What is to be said of its lines, and no notice tells yet.
+    pub untold: Untold,
+    /// What of that notices on their way tell, and the number under which they were handed over.
+    telling: Option<(u64, Untold)>,
+    /// Up to where lines may come that were sealed before: after a kill, without positions, in a copy.
+    pub again: u64,
     /// The format that the content's lines have shown.
     pub format: Option<Format>,
     /// How far a content that was taken over had been seen.
@@ -184,8 +186,9 @@ impl Follower {
             grew: Instant::now(),
             quiet: false,
             due: true,
-            rejected: None,
+            untold: Untold::default(),
             telling: None,
+            again: 0,
             format: None,
             expected: 0,
             trouble: None,
@@ -205,7 +208,8 @@ impl Follower {
         own.modified = entry.modified;
         own.unproven = true;
         own.quiet = entry.quiet;
-        own.rejected.clone_from(&entry.rejected);
+        own.untold = Untold { rejected: entry.rejected.clone(), known: entry.known };
+        own.again = u64::MAX;
         own
     }
 
@@ -214,6 +218,8 @@ impl Follower {
     #[must_use]
     pub(super) fn entry(&self, receiver: &str, clean: bool) -> Entry {
         let (mark, tail) = self.sealed;
+        let telling = self.telling.as_ref().map(|(_, told)| told.clone()).unwrap_or_default();
+        let untold = telling.join(self.untold.clone());
         let over = self.pending.is_empty();
         let (fate, why) = match self.life {
             Life::Finished(_) if over => (Fate::Finished, None),
@@ -245,7 +251,8 @@ impl Follower {
             quiet: self.quiet && over,
             wide: self.splitter.wide(),
             format: self.format.map(|format| format.name().to_owned()),
-            rejected: Rejected::join(self.telling.clone().map(|(_, told)| told), self.rejected.clone()),
+            rejected: untold.rejected,
+            known: untold.known,
         }
     }
 
@@ -350,6 +357,7 @@ impl Follower {
         self.head = beginning;
         self.tail = ending;
         self.size = self.size.max(facts.size);
+        self.again = facts.size;
         Ok(Ok(()))
     }
 
@@ -367,6 +375,7 @@ impl Follower {
         self.size = self.size.max(mark.offset);
         self.head = head;
         self.tail.clear();
+        self.again = u64::MAX;
         self.life = Life::Followed;
     }
 
@@ -503,14 +512,14 @@ impl Follower {
         self.serial
     }
 
-    /// The lines that became no record and are not told yet, to be told by what is handed over next.
-    pub(super) fn tell(&mut self) -> Option<Rejected> {
-        if self.telling.is_some() {
+    /// What is not told yet of its lines, to be told by what is handed over next.
+    pub(super) fn tell(&mut self) -> Option<Untold> {
+        if self.telling.is_some() || self.untold.is_empty() {
             return None;
         }
-        let rejected = self.rejected.take()?;
-        self.telling = Some((self.serial + 1, rejected.clone()));
-        Some(rejected)
+        let untold = std::mem::take(&mut self.untold);
+        self.telling = Some((self.serial + 1, untold.clone()));
+        Some(untold)
     }
 
     /// Notes an answer; whether the sealed part grew.
@@ -545,22 +554,30 @@ impl Follower {
 
 #[cfg(test)]
 mod tests {
+    use super::super::position::{Known, Rejected};
     use super::*;
 
     #[test]
     fn what_is_told_and_not_sealed_is_told_again() {
         let inode = Inode { device: 1, number: 2, born: 3 };
         let mut file = Follower::new(0, "/a.log".into(), Path::new("/a.log"), inode, false, (1024, 1024));
-        let rejected = |lines| Some(Rejected { lines, first: 0, last: 9, reason: "x".into() });
-        file.rejected = rejected(2);
-        assert_eq!(file.tell(), rejected(2));
+        let of = |lines| Untold {
+            rejected: Some(Rejected { lines, first: 0, last: 9, reason: "x".into() }),
+            known: Some(Known { lines: 2 * lines, first: 0, last: 9 }),
+        };
+        let entry = |file: &Follower| {
+            let Entry { rejected, known, .. } = file.entry("file_log", false);
+            Untold { rejected, known }
+        };
+        file.untold = of(2);
+        assert_eq!(file.tell(), Some(of(2)));
         let serial = file.hand_over();
-        file.rejected = rejected(1);
+        file.untold = of(1);
         assert_eq!(file.tell(), None, "one after the other");
-        assert_eq!(file.entry("file_log", false).rejected, rejected(3));
+        assert_eq!(entry(&file), of(3));
         assert!(file.answered(serial));
-        assert_eq!(file.entry("file_log", false).rejected, rejected(1));
-        assert_eq!(file.tell(), rejected(1));
+        assert_eq!(entry(&file), of(1));
+        assert_eq!(file.tell(), Some(of(1)));
     }
 
     #[test]

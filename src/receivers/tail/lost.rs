@@ -251,7 +251,7 @@ impl Engine {
         let mut counts = HashMap::new();
         let mut over = Vec::new();
         for (id, file) in self.files.iter().rev() {
-            if matches!(file.life, Life::Finished(_)) && file.in_flight() == 0 && file.rejected.is_none() {
+            if matches!(file.life, Life::Finished(_)) && file.in_flight() == 0 && file.untold.is_empty() {
                 let bound = file.packed && self.inodes.get(&(file.instance, file.inode)) == Some(id);
                 let count = counts.entry((file.instance, Arc::clone(&file.log))).or_insert(0);
                 *count += 1;

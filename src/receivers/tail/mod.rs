@@ -105,6 +105,7 @@ pub fn start(tail: Tail) -> io::Result<impl Future<Output = ()> + use<>> {
         directories: HashMap::new(),
         since: unix_nanos(),
         fresh: false,
+        blind: false,
         shop,
         handle: Handle::current(),
         wake: woken,

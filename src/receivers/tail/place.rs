@@ -49,7 +49,7 @@ impl Engine {
                 self.missing(id);
             }
         }
-        self.fresh = false;
+        (self.fresh, self.blind) = (false, false);
         for file in self.files.values() {
             let notify = self.parts[file.instance].instance.settings.notify;
             if notify && !matches!(file.life, Life::Finished(_)) {
@@ -59,7 +59,7 @@ impl Engine {
         self.watch.set(&directories);
         self.settle_quiet();
         self.seek();
-        self.tell_rejected();
+        self.tell_lines();
         self.forget();
         if self.next != known {
             // Before the first line of a file is sealed it is on disk that there was such a file.
@@ -199,6 +199,9 @@ impl Engine {
         file.modified = stamp(found);
         file.real = real(&found.path);
         file.wanted = wanted;
+        if self.blind {
+            file.again = if found.packed { u64::MAX } else { found.facts.size };
+        }
         if !found.packed {
             file.size = found.facts.size;
             if wanted && self.files.len() < self.max_open {

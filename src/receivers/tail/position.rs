@@ -84,6 +84,43 @@ pub(super) struct Entry {
     /// Lines that became no record and are not told yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejected: Option<Rejected>,
+    /// Lines that were taken for known ones and are not told yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known: Option<Known>,
+}
+
+/// Lines without a time that were taken for those of another content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Known {
+    pub lines: u64,
+    pub first: u64,
+    pub last: u64,
+}
+
+/// What has to be told of a content's lines.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Untold {
+    pub rejected: Option<Rejected>,
+    pub known: Option<Known>,
+}
+
+impl Untold {
+    #[must_use]
+    pub(super) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What there was before, and what came after it.
+    #[must_use]
+    pub(super) fn join(self, after: Self) -> Self {
+        let known = match (self.known, after.known) {
+            (Some(before), Some(after)) => {
+                Some(Known { lines: before.lines + after.lines, last: after.last.max(before.last), ..before })
+            }
+            (before, after) => before.or(after),
+        };
+        Self { rejected: Rejected::join(self.rejected, after.rejected), known }
+    }
 }
 
 /// Lines that could not become records.
@@ -220,6 +257,7 @@ mod tests {
             wide: None,
             format: Some("nginx".into()),
             rejected: Some(Rejected { lines: 1, first: 2, last: 2, reason: "x".into() }),
+            known: Some(Known { lines: 1, first: 2, last: 2 }),
         }
     }
 

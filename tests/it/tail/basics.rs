@@ -276,3 +276,48 @@ fn logs_in_utf_16_are_read_across_blocks_rotations_and_restarts() {
     assert_eq!(data["user_agent"], "Zo\u{eb} \u{a0a} \u{1f600}");
     assert_intact(&fixture);
 }
+
+/// LiteLLM prints no times, and behind a proxy no ports: after a rotation its lines are those of the file before, and are
+/// taken for them. What is read twice for another reason is not told.
+#[test]
+fn lines_without_a_time_that_repeat_after_a_rotation_are_told() {
+    let fixture = Fixture::new("  file_log:\n    include: ['LOGS/*.log*']\n    poll_interval: 50ms\n");
+    let log = fixture.log("litellm.log");
+    let request = "INFO:     203.0.113.7:0 - \"POST /v1/messages HTTP/1.1\" 200 OK\n";
+    append(&log, request.repeat(5));
+    append(&fixture.log("timed.log"), line(1).repeat(5));
+    let halod = fixture.start();
+    let sealed = |count: u64| {
+        wait_until("the lines are sealed", Duration::from_secs(30), || {
+            halod.items("file_log", "sealed") == count
+        });
+    };
+    sealed(10);
+    let rotate = |name: &str, count: usize, line: &str| {
+        let log = fixture.log(name);
+        fs::rename(&log, fixture.log(&format!("{name}.1"))).unwrap();
+        append(&log, line.repeat(count));
+    };
+    rotate("litellm.log", 8, request);
+    rotate("timed.log", 3, &line(1));
+    wait_until("it is told", Duration::from_secs(30), || {
+        !fixture.said("litellm.log", "lines_known").is_empty()
+    });
+    sealed(13);
+    wait_until("all is read", Duration::from_secs(30), || halod.duplicates() == 8);
+    std::thread::sleep(Duration::from_millis(600));
+    halod.kill9();
+    let halod = fixture.start();
+    append(&log, request);
+    wait_until("it goes on", Duration::from_secs(30), || halod.items("file_log", "sealed") == 1);
+    assert!(halod.terminate().success());
+    fs::remove_file(fixture.positions()).unwrap();
+    let halod = fixture.start();
+    wait_until("everything is read again", Duration::from_secs(30), || halod.duplicates() >= 22);
+    assert!(halod.terminate().success());
+    let told = fixture.said("litellm.log", "lines_known");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!((&told[0]["lines"], &told[0]["first"]), (&5.into(), &0.into()));
+    assert!(fixture.said("timed.log", "lines_known").is_empty());
+    assert_intact(&fixture);
+}
