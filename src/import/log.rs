@@ -5,7 +5,7 @@ use super::format::Format;
 use super::position;
 use super::source::Piece;
 use crate::receivers::lines::manner::{FormatOf, Manner};
-use crate::receivers::lines::read::{Reader, Told};
+use crate::receivers::lines::read::{Reader, Told, WAITING};
 use crate::receivers::lines::split::{Line, Lines, Mark, Splitter};
 use bytes::Bytes;
 use halo_adapters::gateway;
@@ -57,7 +57,14 @@ impl Log {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.lines.len() >= LINES || self.lines.held() >= BYTES
+        let full = self.lines.len() >= LINES || self.lines.held() >= BYTES;
+        full && !Told { format: self.told, from: 0 }.waits(&self.reader, self.splitter.position())
+    }
+
+    /// Whether there are lines, and none of them waits for others to tell the format.
+    pub(super) fn is_ready(&self) -> bool {
+        let told = || Told::by(self.told, &self.reader, &self.lines);
+        !self.lines.is_empty() && !told().waits(&self.reader, self.splitter.position())
     }
 
     /// The lines that are there, unless there are none.
@@ -97,6 +104,11 @@ pub(super) fn log_format(format: Option<Format>) -> Option<gateway::Format> {
         Some(Format::Gateway(format)) => format,
         _ => None,
     }
+}
+
+/// Whether enough of a log is there for its format: it is told, or it is not waited for any more.
+pub(super) fn tells(head: &[u8]) -> bool {
+    head.len() as u64 >= WAITING || told(head, false).is_some()
 }
 
 /// The format that the first bytes of a log tell, as the receiver that follows it is told. `whole`: that is all

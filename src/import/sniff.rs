@@ -4,6 +4,7 @@ use super::csv;
 use super::format::{Format, NAMES};
 use super::log;
 use super::scan::{Scanner, Shape, Window};
+use crate::receivers::lines::unpack::ENDINGS;
 use halo_adapters::gateway;
 use halo_adapters::otlp::{DecodeError, protobuf};
 use halod_record::charge;
@@ -88,11 +89,6 @@ fn without_mark(head: &[u8]) -> Result<(&[u8], u64), String> {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
             return Err("it is UTF-16; convert it first (iconv -f utf-16 -t utf-8)".to_owned());
         }
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => {
-            return Err(
-                "it is compressed with zstd; unpack it (zstd -dc FILE | halod import FORMAT -)".into()
-            );
-        }
         _ => (head, 0),
     })
 }
@@ -155,7 +151,8 @@ fn is_json(row: &str) -> bool {
 
 fn has_ending(name: &Path, endings: &[&str]) -> bool {
     let name = name.to_string_lossy().to_ascii_lowercase();
-    let plain = name.strip_suffix(".gz").unwrap_or(&name);
+    let packed = name.rsplit_once('.').filter(|(_, ending)| ENDINGS.contains(ending));
+    let plain = packed.map_or(&*name, |(plain, _)| plain);
     endings.iter().any(|ending| plain.strip_suffix(ending).is_some_and(|rest| rest.ends_with('.')))
 }
 
@@ -261,6 +258,5 @@ mod tests {
         let kind = |bytes: &[u8]| kind(Path::new("f"), bytes, true, Some(Format::Otlp));
         assert_eq!(kind(b"\xef\xbb\xbf{}").unwrap().skip, 3);
         assert!(kind(b"\xff\xfe{\0").unwrap_err().contains("UTF-16"));
-        assert!(kind(&[0x28, 0xb5, 0x2f, 0xfd, 0]).unwrap_err().contains("zstd"));
     }
 }

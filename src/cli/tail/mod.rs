@@ -24,7 +24,7 @@ use std::process::ExitCode;
 /// a record.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The log, plain or gzip
+    /// The log, plain or packed with gzip, zstd or bzip2
     #[arg(long, value_name = "PATH")]
     check: PathBuf,
     /// Read it as the daemon with this configuration would

@@ -2,7 +2,7 @@
 //! that shows what either would do.
 //!
 //! ```text
-//! bytes ─ unpack: undo gzip ─▶ split: lines, each with its place, its chain and its flags ─ join: parts of one
+//! bytes ─ unpack: undo gzip, zstd, bzip2 ─▶ split: lines, each with its place, its chain and its flags ─ join: parts of one
 //!       ─▶ read: by the log's manner ─▶ an event and its tenant, no agent's request, no request, or why not
 //! ```
 //!
@@ -18,3 +18,4 @@ pub mod read;
 pub mod split;
 pub mod unpack;
 pub mod wide;
+mod zstd;

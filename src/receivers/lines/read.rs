@@ -17,6 +17,9 @@ const COPIES: usize = 2;
 /// What a line may take while it is not known of which format it is.
 const GLANCE: usize = 16 << 20;
 
+/// Lines that begin in so many bytes of a content wait until one of them, or one after them, tells its format.
+pub const WAITING: u64 = 64 << 10;
+
 /// Reads logs in one manner.
 #[derive(Debug)]
 pub struct Reader {
@@ -146,9 +149,17 @@ impl Told {
         let told = lines.range(0..lines.len()).enumerate().find_map(|(from, (cut, line))| {
             // Where a line takes too much, a later one tells.
             let told = charge::within(GLANCE, || detect(&[&*reader.text(cut, line)])).ok().flatten();
+            // Those before it waited for it.
+            let from = if cut.offset < WAITING { 0 } else { from };
             told.map(|format| Self { format: Some(format), from })
         });
         told.unwrap_or_default()
+    }
+
+    /// Whether lines of a content that came up to `position` wait for others to tell the format.
+    #[must_use]
+    pub fn waits(&self, reader: &Reader, position: u64) -> bool {
+        self.format.is_none() && reader.formats.is_auto() && position < WAITING
     }
 
     /// The format in which a line of the block is read.

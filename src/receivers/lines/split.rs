@@ -89,6 +89,18 @@ impl Lines {
         self.lines.len()
     }
 
+    /// Adds other lines behind these.
+    pub fn append(&mut self, more: Self) {
+        if self.is_empty() {
+            *self = more;
+            return;
+        }
+        let before = self.bytes.len();
+        self.bytes.extend_from_slice(&more.bytes);
+        let moved = more.lines.into_iter().map(|(line, text)| (line, text.start + before..text.end + before));
+        self.lines.extend(moved);
+    }
+
     /// Bytes that these lines take in memory.
     #[must_use]
     pub fn held(&self) -> usize {

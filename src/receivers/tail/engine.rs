@@ -29,6 +29,10 @@ pub(super) const SLACK: u64 = 10_000_000_000;
 const PER_FILE: usize = 4;
 /// Blocks on their way altogether.
 const ALTOGETHER: usize = 16;
+/// Packed files that are unpacked side by side: each may take some 25 MiB.
+const UNPACKED: usize = 4;
+/// Bytes of all lines that wait until their format is known.
+const WAITING: usize = 16 << 20;
 /// How soon names are looked at again when the system tells of ever more changes, and a pipeline without
 /// room is asked again.
 const LOOK: Duration = Duration::from_millis(20);
@@ -93,6 +97,8 @@ pub(super) struct Engine {
     /// Bytes of one block, and of all that are on their way.
     pub block: usize,
     pub in_flight: usize,
+    /// Bytes of lines that wait until their format is known.
+    pub waiting: usize,
     /// The pipeline had no room in the last round.
     pub blocked: bool,
     pub buffer: Vec<u8>,
@@ -184,14 +190,21 @@ impl Engine {
         let split = due.partition_point(|id| id <= at);
         let mut busy = false;
         let mut open = self.files.values().filter(|file| file.is_open()).count();
+        let mut unpacked = self.files.values().filter(|file| file.unpacks()).count();
         for id in due[split..].iter().chain(&due[..split]) {
             if self.in_flight >= ALTOGETHER {
                 break;
             }
             *at = *id;
+            let unpacks = self.files.get(id).is_some_and(Follower::unpacks);
+            if !unpacks && unpacked >= UNPACKED && self.files.get(id).is_some_and(|file| file.packed) {
+                continue;
+            }
             let before = self.files.get(id).is_some_and(Follower::is_open);
             busy |= self.turn(*id);
+            unpacked -= usize::from(unpacks);
             let Some(file) = self.files.get_mut(id) else { continue };
+            unpacked += usize::from(file.unpacks());
             open = open + usize::from(file.is_open()) - usize::from(before);
             if open > self.max_open && file.is_open() && !file.deleted && !file.packed {
                 file.close();
@@ -249,10 +262,29 @@ impl Engine {
         let mark = file.splitter.mark();
         let turn = file.read(&mut self.buffer[..news], &mut lines)?;
         file.trouble = None;
-        if file.splitter.mark() != mark || !lines.is_empty() {
+        if (file.splitter.mark() != mark || !lines.is_empty())
+            && let Some(lines) = self.unless_they_wait(id, lines)
+        {
             self.hand_over(id, lines, Vec::new(), Some(permit));
         }
         Ok(self.after(id, turn))
+    }
+
+    /// Keeps lines of a content whose format is not known yet; what they take is bounded over all contents.
+    fn unless_they_wait(&mut self, id: u64, lines: Lines) -> Option<Lines> {
+        let file = self.files.get_mut(&id)?;
+        let reader = &self.parts[file.instance].instance.reader;
+        let position = file.splitter.position();
+        let held = file.waiting.held();
+        let told = Told::by(file.format, reader, &lines);
+        let text = lines.range(0..lines.len()).all(|(line, text)| line.wide.is_some() || is_text(text));
+        if !text || !told.waits(reader, position) || self.waiting + lines.held() > WAITING {
+            return Some(lines);
+        }
+        file.waiting.append(lines);
+        file.waits.get_or_insert_with(Instant::now);
+        self.waiting += file.waiting.held() - held;
+        None
     }
 
     fn after(&mut self, id: u64, turn: Turn) -> bool {
@@ -306,6 +338,12 @@ impl Engine {
         permit: Option<crate::pipeline::intake::Permit>,
     ) {
         let Some(file) = self.files.get_mut(&id) else { return };
+        // What waited comes first: the position moves behind it.
+        let mut waited = std::mem::take(&mut file.waiting);
+        self.waiting = self.waiting.saturating_sub(waited.held());
+        file.waits = None;
+        waited.append(lines);
+        let lines = waited;
         let serial = file.hand_over();
         if lines.is_empty() && notices.is_empty() {
             self.unsaved |= file.answered(serial);
@@ -425,4 +463,10 @@ impl Engine {
     pub(super) fn default_block(max_in_flight: usize) -> usize {
         (max_in_flight / (8 * ALTOGETHER)).clamp(4096, BLOCK)
     }
+}
+
+/// Whether a line may be one that a program prints before its log begins.
+fn is_text(line: &[u8]) -> bool {
+    let printed = |byte: &u8| !byte.is_ascii_control() || matches!(byte, b'\t' | b'\r' | 0x1b);
+    std::str::from_utf8(line).is_ok() && line.iter().all(printed)
 }

@@ -1,13 +1,13 @@
 //! One content and the file it is in: how far it is read, how far it is sealed, and whether what was read
 //! is still there.
 
+pub(super) use super::life::{Before, Life, Turn, Why};
 use super::position::{Entry, Fate, Fingerprint, Untold};
 use super::source::{Facts, Inode, Source};
 use crate::receivers::lines::read::hex;
 use crate::receivers::lines::split::{Lines, Mark, Splitter};
 use crate::receivers::lines::wide::Wide;
 use halo_adapters::gateway::Format;
-use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,44 +18,6 @@ use std::time::Instant;
 pub(super) const BLOCK: usize = 256 << 10;
 /// Bytes before the reading position that are compared at each turn.
 const TAIL: usize = 128;
-
-/// Why the rest of a content has to be looked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Why {
-    /// The file became shorter than what was read of it.
-    Truncated,
-    /// Other bytes stand where read ones stood.
-    Rewritten,
-    /// No file of that inode is there any more, and it was not open.
-    Gone,
-    /// The same, found at a start.
-    GoneWhileDown,
-}
-
-/// What is done with a content now.
-#[derive(Debug)]
-pub(super) enum Life {
-    /// Its beginning is compared with what is known.
-    Probing(Box<super::probe::Probe>),
-    Followed,
-    /// Not in its file any more; since when, and how many looks ago.
-    Sought {
-        why: Why,
-        since: Instant,
-        looks: u32,
-    },
-    /// Read to its end.
-    Finished(Before),
-}
-
-/// What a finished content was. Until the last of it is sealed, and what is said of it, it is that still:
-/// after a kill there is no other chance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Before {
-    Followed,
-    Sought(Why),
-}
 
 /// What was handed over and is not answered yet.
 #[derive(Debug)]
@@ -121,6 +83,9 @@ pub(super) struct Follower {
     pub untold: Untold,
     /// What of that notices on their way tell, and the number under which they were handed over.
     telling: Option<(u64, Untold)>,
+    /// Lines that wait until the format is known, and since when.
+    pub waiting: Lines,
+    pub waits: Option<Instant>,
     /// Up to where lines may come that were sealed before: after a kill, without positions, in a copy.
     pub again: u64,
     /// The format that the content's lines have shown.
@@ -129,19 +94,6 @@ pub(super) struct Follower {
     pub expected: u64,
     /// The last trouble with the file, so that it is told once.
     pub trouble: Option<io::ErrorKind>,
-}
-
-/// What a turn of reading came to.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Turn {
-    /// Nothing new.
-    Idle,
-    /// Bytes were read; there may be more.
-    Read,
-    /// The content is not in this file any more.
-    Replaced(Why),
-    /// A packed file was read to its end.
-    End,
 }
 
 impl Follower {
@@ -188,6 +140,8 @@ impl Follower {
             due: true,
             untold: Untold::default(),
             telling: None,
+            waiting: Lines::default(),
+            waits: None,
             again: 0,
             format: None,
             expected: 0,
@@ -300,6 +254,16 @@ impl Follower {
     #[must_use]
     pub(super) fn is_open(&self) -> bool {
         self.source.is_some()
+    }
+
+    /// Whether a packed file is being unpacked.
+    #[must_use]
+    pub(super) fn unpacks(&self) -> bool {
+        let open = match &self.life {
+            Life::Probing(probe) => probe.is_open(),
+            _ => self.is_open(),
+        };
+        self.packed && open
     }
 
     /// Lets the file go; it is opened again when there is something to read.

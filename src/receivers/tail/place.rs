@@ -57,6 +57,7 @@ impl Engine {
             }
         }
         self.watch.set(&directories);
+        self.give_up_waiting();
         self.settle_quiet();
         self.seek();
         self.tell_lines();
@@ -213,9 +214,8 @@ impl Engine {
         if self.fresh && self.parts[instance].instance.settings.start_at_end {
             file.pass(if found.packed { u64::MAX } else { found.facts.size });
         }
-        if !targets.is_empty()
-            && let Ok(probe) = Probe::new(&found.path, found.packed, bounds.0, targets)
-        {
+        if !targets.is_empty() {
+            let probe = Probe::new(&found.path, found.packed, bounds.0, targets);
             file.life = Life::Probing(Box::new(probe));
         }
         let id = self.next;

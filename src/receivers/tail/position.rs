@@ -54,6 +54,7 @@ pub(super) enum Fate {
 pub(super) struct Entry {
     pub receiver: String,
     pub log: String,
+    #[serde(with = "any_path")]
     pub path: PathBuf,
     pub device: u64,
     pub inode: u64,
@@ -87,6 +88,39 @@ pub(super) struct Entry {
     /// Lines that were taken for known ones and are not told yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known: Option<Known>,
+}
+
+/// A path as text, or as bytes in hex where it is none.
+mod any_path {
+    use super::{Deserialize, Path, PathBuf, Serialize};
+    use serde::{Deserializer, Serializer};
+    use std::ffi::OsString;
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Stored {
+        Text(String),
+        Bytes { hex: String },
+    }
+
+    pub(super) fn serialize<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
+        let stored = match path.to_str() {
+            Some(text) => Stored::Text(text.to_owned()),
+            None => Stored::Bytes { hex: data_encoding::HEXLOWER.encode(path.as_os_str().as_bytes()) },
+        };
+        stored.serialize(to)
+    }
+
+    pub(super) fn deserialize<'d, D: Deserializer<'d>>(from: D) -> Result<PathBuf, D::Error> {
+        Ok(match Stored::deserialize(from)? {
+            Stored::Text(text) => text.into(),
+            Stored::Bytes { hex } => {
+                let bytes = data_encoding::HEXLOWER.decode(hex.as_bytes());
+                OsString::from_vec(bytes.map_err(serde::de::Error::custom)?).into()
+            }
+        })
+    }
 }
 
 /// Lines without a time that were taken for those of another content.
@@ -234,6 +268,7 @@ impl Positions {
 mod tests {
     use super::*;
     use crate::receivers::lines::read::hex;
+    use std::os::unix::ffi::OsStringExt;
 
     fn entry() -> Entry {
         let chain = [7; 16];
@@ -269,6 +304,9 @@ mod tests {
         positions.save(vec![entry()], 5).unwrap();
         assert_eq!(positions.load().unwrap(), Some((vec![entry()], 5)));
         assert_eq!(entry().mark(), Mark { offset: 9, chain: [7; 16] });
+        let odd = PathBuf::from(std::ffi::OsString::from_vec(b"/var/log/caf\xe9.log".to_vec()));
+        positions.save(vec![Entry { path: odd.clone(), ..entry() }], 6).unwrap();
+        assert_eq!(positions.load().unwrap().unwrap().0[0].path, odd);
         positions.save(Vec::new(), 6).unwrap();
         assert_eq!(positions.load().unwrap(), Some((Vec::new(), 6)));
     }

@@ -45,6 +45,8 @@ pub struct Preview {
     every: Reader,
     log: String,
     splitter: Splitter,
+    /// Lines that wait until the format is known.
+    waiting: Lines,
     told: Option<Format>,
 }
 
@@ -107,20 +109,25 @@ impl Preview {
             every: Reader::new(Manner { requests: Requests::All, ..manner.clone() })?,
             reader: Reader::new(manner)?,
             log: log_path(&file),
+            waiting: Lines::default(),
             told: None,
         })
     }
 
     /// Takes the next bytes of the content, and shows the lines that they complete.
     pub fn push(&mut self, block: &[u8], see: &mut dyn FnMut(Seen<'_>)) {
-        let mut lines = Lines::default();
+        let mut lines = std::mem::take(&mut self.waiting);
         self.splitter.push(block, &mut lines);
-        self.see(&lines, see);
+        if Told::by(self.told, &self.reader, &lines).waits(&self.reader, self.splitter.position()) {
+            self.waiting = lines;
+        } else {
+            self.see(&lines, see);
+        }
     }
 
     /// Takes what there is of a line as a whole one: the content has ended.
     pub fn finish(&mut self, see: &mut dyn FnMut(Seen<'_>)) {
-        let mut lines = Lines::default();
+        let mut lines = std::mem::take(&mut self.waiting);
         self.splitter.finish(&mut lines);
         self.see(&lines, see);
     }

@@ -2,6 +2,7 @@
 
 use super::fixture::{Fixture, append, assert_intact, line, lines};
 use crate::support::chains::files;
+use crate::support::halod::halod as halod_program;
 use crate::support::wait_until;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -319,5 +320,73 @@ fn lines_without_a_time_that_repeat_after_a_rotation_are_told() {
     assert_eq!(told.len(), 1, "{told:?}");
     assert_eq!((&told[0]["lines"], &told[0]["first"]), (&5.into(), &0.into()));
     assert!(fixture.said("timed.log", "lines_known").is_empty());
+    assert_intact(&fixture);
+}
+
+#[test]
+fn names_that_are_no_text_are_followed_and_imported() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let fixture = Fixture::new(
+        "  file_log:\n    include: ['LOGS/*.log*']\n    exclude: ['LOGS/not*']\n    poll_interval: 50ms\n",
+    );
+    let log = fixture.logs().join(OsStr::from_bytes(b"caf\xe9.log"));
+    append(&log, lines(0..2));
+    append(&fixture.logs().join(OsStr::from_bytes(b"not\xe9.log")), lines(7..9));
+    append(&fixture.log("a.log"), lines(0..2));
+    let halod = fixture.start();
+    let shown = "caf\\\\xE9.log";
+    fixture.await_numbers(shown, 2);
+    std::thread::sleep(Duration::from_millis(600));
+    halod.kill9();
+    let halod = fixture.start();
+    fs::rename(&log, fixture.logs().join(OsStr::from_bytes(b"caf\xe9.log.1"))).unwrap();
+    append(&log, lines(2..4));
+    append(&fixture.log("a.log"), line(2));
+    fixture.await_numbers(shown, 4);
+    fixture.await_numbers("a.log", 3);
+    assert_eq!(halod.items("file_log", "sealed"), 3, "the positions of all logs are kept");
+    assert!(halod.terminate().success());
+    let (dir, log) = (fixture.records(), log.as_os_str().to_owned());
+    let out = halod_program(&["import", "gateway", "--json", "--dir"], &[dir, log.into()]);
+    let said: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!((&said["sealed"], &said["known"]), (&0.into(), &2.into()), "{said}");
+    assert_eq!(fixture.all().len(), 7);
+    assert_intact(&fixture);
+}
+
+/// What a program prints before its first request is known to be no request once that tells the format; a line that is
+/// one only in that format becomes a record.
+#[test]
+fn lines_before_the_first_request_wait_for_it() {
+    let fixture = Fixture::new(FAST);
+    let banner = "INFO:     Started server process [1]\nINFO:     Waiting for application startup.\n";
+    let odd = "{\"request_method\":\"POST\",\"uri\":\"/v1/messages\"}\n\
+               {\"remote_addr\":\"10.0.0.1\",\"request\":\"POST /v1/messages HTTP/1.1\",\"status\":200}\n";
+    append(&fixture.log("litellm.log"), banner);
+    // What is no text at all is not waited with.
+    append(&fixture.log("none.log"), "what\u{1} is this\n");
+    let halod = fixture.start();
+    wait_until("it is told", Duration::from_secs(30), || {
+        !fixture.said("none.log", "lines_rejected").is_empty()
+    });
+    std::thread::sleep(Duration::from_millis(600));
+    let request = "INFO:     203.0.113.7:1 - \"POST /v1/messages HTTP/1.1\" 200 OK\n";
+    append(&fixture.log("litellm.log"), request);
+    wait_until("the request is sealed", Duration::from_secs(30), || halod.items("file_log", "sealed") == 1);
+    assert_eq!(halod.items("file_log", "rejected"), 1);
+    // A kill leaves nothing behind, as nothing was handed over.
+    append(&fixture.log("later.log"), banner);
+    std::thread::sleep(Duration::from_millis(600));
+    halod.kill9();
+    let halod = fixture.start();
+    append(&fixture.log("later.log"), request);
+    append(&fixture.log("nginx.log"), odd);
+    wait_until("the requests are sealed", Duration::from_secs(30), || halod.items("file_log", "sealed") == 3);
+    assert!(halod.terminate().success());
+    assert!(fixture.said("litellm.log", "lines_rejected").is_empty());
+    assert!(fixture.said("later.log", "lines_rejected").is_empty());
+    assert!(fixture.said("nginx.log", "lines_rejected").is_empty());
+    assert_eq!(fixture.said("none.log", "lines_rejected").len(), 1);
     assert_intact(&fixture);
 }

@@ -20,6 +20,8 @@ enum Form {
     Packed,
     /// Packed, in so many members of about the same size.
     Members(usize),
+    Zstd,
+    Bzip2,
     /// Called .gz, and plain.
     NamedPacked,
 }
@@ -36,6 +38,8 @@ fn form() -> impl Strategy<Value = Form> {
         2 => Just(Form::Rotated),
         2 => Just(Form::Packed),
         1 => (2usize..5).prop_map(Form::Members),
+        1 => Just(Form::Zstd),
+        1 => Just(Form::Bzip2),
         1 => Just(Form::NamedPacked),
     ]
 }
@@ -116,6 +120,15 @@ fn put(fixture: &Fixture, content: &[u8], form: Form) -> PathBuf {
         Form::Rotated => ("a.log.1", content.to_vec()),
         Form::Packed => ("a.log.2.gz", packed(content, 1)),
         Form::Members(members) => ("a.log.3.gz", packed(content, members)),
+        Form::Zstd => {
+            let level = ruzstd::encoding::CompressionLevel::Fastest;
+            ("a.log.5.zst", ruzstd::encoding::compress_to_vec(content, level))
+        }
+        Form::Bzip2 => {
+            let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+            encoder.write_all(content).unwrap();
+            ("a.log.6.bz2", encoder.finish().unwrap())
+        }
         // Too little to be told from the beginning of a packed file.
         Form::NamedPacked if content.len() < 2 => ("a.log.1", content.to_vec()),
         Form::NamedPacked => ("a.log.4.gz", content.to_vec()),
@@ -147,6 +160,8 @@ fn checked(fixture: &Fixture, content: &[u8], followed: bool) -> (u64, Vec<u64>)
     };
     content.chunks(700).for_each(|block| preview.push(block, &mut see));
     preview.finish(&mut see);
+    // A line whose parts stand around others is the last of them.
+    records.sort_unstable();
     (lines, records)
 }
 
