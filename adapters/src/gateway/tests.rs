@@ -384,3 +384,29 @@ fn nginx_leaves_out_quotes_and_lists_what_several_upstreams_did() {
     let unread = r"203.0.113.7 - - [29/Nov/2026:10:00:00 +0000] - 400 0 - -";
     assert_eq!(fact(&event(Format::Nginx.into(), unread), "http_status").as_deref(), Some("400"));
 }
+
+#[test]
+fn values_that_are_not_understood_are_told() {
+    let unread = |more: &str| {
+        let line =
+            format!(r#"{{"remote_addr":"203.0.113.7","request":"POST /v1/messages HTTP/1.1",{more}}}"#);
+        fact(&event(Format::Nginx.into(), &line), "unread")
+    };
+    let labels =
+        |names: &[&str]| Some(format!("{:?}", Fact::Labels(names.iter().map(|n| (*n).into()).collect())));
+    let bad =
+        r#""status":"gone","time":"yesterday","request_time":"3 moons","upstream_response_time":"soon""#;
+    assert_eq!(unread(bad), labels(&["duration", "status", "time", "upstream_time"]));
+    assert_eq!(
+        unread(&format!(r#"{bad},"time_iso8601":"2026-11-29T10:00:00Z","sc_status":502"#)),
+        labels(&["duration", "upstream_time"])
+    );
+    // What says that there is nothing is no unread value.
+    for none in [
+        r#""status":502,"time":"-","request_time":"-","urt":"-, - : -""#,
+        r#""status":200,"msec":"","rt":-1"#,
+        r#""status":200"#,
+    ] {
+        assert_eq!(unread(none), None, "{none}");
+    }
+}

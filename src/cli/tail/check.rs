@@ -6,7 +6,7 @@ use crate::receivers::tail::preview::{Became, Preview, Seen};
 use halo_adapters::gateway::Format;
 use halod_record::build::Builder;
 use halod_record::draft::{GENESIS, Scratch};
-use halod_record::event::Event;
+use halod_record::event::{Event, Fact};
 use halod_record::tenant::Tenant;
 use halod_record::time;
 use serde_json::Value;
@@ -41,6 +41,8 @@ pub(super) struct Counts {
     pub(super) cut: u64,
     /// Of the filtered: method and path.
     pub(super) requests: HashMap<String, u64>,
+    /// Fields that matter, of records that do not have them because their values are not understood.
+    pub(super) unread: HashMap<String, u64>,
     /// Of the rejected.
     pub(super) reasons: HashMap<String, u64>,
 }
@@ -121,7 +123,11 @@ impl Tally {
         match seen.became {
             Became::Action(event, tenant) => {
                 self.counts.records += 1;
-                let kind = format!("{:?} {:?}", event.outcome.status, event.action);
+                let unread = event.facts.iter().find(|(key, _)| *key == "unread");
+                if let Some((_, Fact::Labels(fields))) = unread {
+                    fields.iter().for_each(|field| count(&mut self.counts.unread, field));
+                }
+                let kind = format!("{:?} {:?} {unread:?}", event.outcome.status, event.action);
                 self.show((seen.number, seen.offset), kind, |tally| Ok(tally.record(event, tenant)));
             }
             Became::Filtered => {
