@@ -277,6 +277,9 @@ impl Engine {
         let position = file.splitter.position();
         let held = file.waiting.held();
         let told = Told::by(file.format, reader, &lines);
+        if file.passes {
+            return Some(lines);
+        }
         let text = lines.range(0..lines.len()).all(|(line, text)| line.wide.is_some() || is_text(text));
         if !text || !told.waits(reader, position) || self.waiting + lines.held() > WAITING {
             return Some(lines);

@@ -59,6 +59,8 @@ pub(super) struct Follower {
     pub unproven: bool,
     /// What lies before is passed over.
     pass_to: u64,
+    /// Some of it was: no line behind that waits for another, as the position must not stay before it.
+    pub passes: bool,
     /// Where the file really is, behind all links; its siblings are looked for there.
     pub real: PathBuf,
     /// No directory has it any more, and it is open.
@@ -126,6 +128,7 @@ impl Follower {
             found: false,
             unproven: false,
             pass_to: 0,
+            passes: false,
             real: path.to_owned(),
             deleted: false,
             turn: None,
@@ -463,6 +466,7 @@ impl Follower {
     /// What is in the file by now is passed over, with the line that it ends in.
     pub(super) fn pass(&mut self, to: u64) {
         self.pass_to = to;
+        self.passes = true;
     }
 
     /// Notes that what was read so far is handed over; returns its number.

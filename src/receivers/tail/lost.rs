@@ -251,6 +251,9 @@ impl Engine {
 
     /// Nothing more will come of a content; it is remembered.
     pub(super) fn put_away(&mut self, id: u64) {
+        if self.files.get(&id).is_some_and(|file| !file.waiting.is_empty()) {
+            self.hand_over(id, Lines::default(), Vec::new(), None);
+        }
         let Some(file) = self.files.get_mut(&id) else { return };
         let key = (file.instance, file.inode);
         // A packed file stays where it is, and need not be read again.
