@@ -22,6 +22,7 @@ pub const KINDS: [&str; 9] = [
     "clock",
     "log_rewritten",
     "lines_rejected",
+    "lines_known",
     "hold_damaged",
     "journal_damaged",
     "trace_elsewhere",

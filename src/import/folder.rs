@@ -16,6 +16,7 @@ use super::traces::Traces;
 use crate::pipeline::batch::Batch;
 use crate::pipeline::intake::Intake;
 use crate::receivers::tail;
+use crate::receivers::tail::odd_names;
 use crate::receivers::tail::preview::Following;
 use halod_chain::disk::{open_append, sync_dir};
 use halod_record::notice::{About, Notice};
@@ -247,7 +248,9 @@ fn ends_with_newline(file: &std::fs::File) -> io::Result<bool> {
 /// The files that a pattern names now. Folders that can't be read hold none.
 fn files(pattern: &str) -> impl Iterator<Item = PathBuf> {
     let found = glob::glob_with(pattern, MATCHING).ok();
-    found.into_iter().flatten().filter_map(Result::ok)
+    let odd = std::path::absolute(pattern).ok();
+    let odd = odd.and_then(|pattern| Some(odd_names::find(pattern.to_str()?, MATCHING)));
+    found.into_iter().flatten().filter_map(Result::ok).chain(odd.into_iter().flatten())
 }
 
 /// `None` for what is no file.

@@ -5,7 +5,7 @@ use super::format::Format;
 use super::position;
 use super::source::Piece;
 use crate::receivers::lines::manner::{FormatOf, Manner};
-use crate::receivers::lines::read::{Reader, Told};
+use crate::receivers::lines::read::{Reader, Told, WAITING};
 use crate::receivers::lines::split::{Line, Lines, Mark, Splitter};
 use bytes::Bytes;
 use halo_adapters::gateway;
@@ -27,8 +27,6 @@ pub(super) struct Log {
     lines: Lines,
     /// The format that the lines before have told.
     told: Option<gateway::Format>,
-    /// The number of the next line.
-    number: u64,
 }
 
 impl Log {
@@ -37,16 +35,16 @@ impl Log {
     pub(super) fn new(manner: Manner) -> Result<Self, String> {
         let max = manner.max_line;
         let reader = Reader::new(manner).map_err(|(key, what)| format!("{key}: {what}"))?;
-        let splitter = Splitter::new(Mark::default(), max);
-        Ok(Self { reader, splitter, lines: Lines::default(), told: None, number: 1 })
+        let splitter = Splitter::new(Mark::default(), max).after_lines(1);
+        Ok(Self { reader, splitter, lines: Lines::default(), told: None })
     }
 
     /// Goes on from where an earlier import stopped.
     pub(super) fn resume(&mut self, mark: &position::Mark) {
         let (offset, chain) = (mark.offset, mark.chain);
-        self.splitter = Splitter::new(Mark { offset, chain }, self.reader.manner().max_line);
+        let max = self.reader.manner().max_line;
+        self.splitter = Splitter::new(Mark { offset, chain }, max).after_lines(mark.line);
         self.told = log_format(mark.told);
-        self.number = mark.line;
     }
 
     pub(super) fn push(&mut self, block: &[u8]) {
@@ -59,7 +57,14 @@ impl Log {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.lines.len() >= LINES || self.lines.held() >= BYTES
+        let full = self.lines.len() >= LINES || self.lines.held() >= BYTES;
+        full && !Told { format: self.told, from: 0 }.waits(&self.reader, self.splitter.position())
+    }
+
+    /// Whether there are lines, and none of them waits for others to tell the format.
+    pub(super) fn is_ready(&self) -> bool {
+        let told = || Told::by(self.told, &self.reader, &self.lines);
+        !self.lines.is_empty() && !told().waits(&self.reader, self.splitter.position())
     }
 
     /// The lines that are there, unless there are none.
@@ -71,20 +76,26 @@ impl Log {
         let told = Told::by(self.told, &self.reader, &lines);
         self.told = told.format;
         let (bytes, lines) = lines.into_parts();
-        let rows = lines.into_iter().map(|(line, text)| self.row(line, text)).collect();
+        let rows = lines.into_iter().map(|(line, text)| row(line, text)).collect();
         let Mark { offset, chain } = self.splitter.mark();
         let told_format = self.told.map(|told| Format::Gateway(Some(told)));
-        let mark = position::Mark { offset, line: self.number, in_list: false, chain, told: told_format };
+        let mark = position::Mark {
+            offset,
+            line: self.splitter.number(),
+            in_list: false,
+            chain,
+            wide: self.splitter.wide(),
+            told: told_format,
+        };
         let bytes = Bytes::from(bytes);
         let chunk = Chunk { meta: Arc::clone(meta), bytes, rows, told, traces: None };
         Some(Piece { chunk: Some(chunk), oversized: Vec::new(), mark })
     }
+}
 
-    fn row(&mut self, line: Line, text: Range<usize>) -> Row {
-        let place = Place { line: self.number, offset: line.offset };
-        self.number += 1;
-        Row { start: text.start, end: text.end, place, line: Some(line) }
-    }
+fn row(line: Line, text: Range<usize>) -> Row {
+    let place = Place { line: line.number, offset: line.offset };
+    Row { start: text.start, end: text.end, place, line: Some(line) }
 }
 
 /// The format of a log, if it is one.
@@ -93,6 +104,11 @@ pub(super) fn log_format(format: Option<Format>) -> Option<gateway::Format> {
         Some(Format::Gateway(format)) => format,
         _ => None,
     }
+}
+
+/// Whether enough of a log is there for its format: it is told, or it is not waited for any more.
+pub(super) fn tells(head: &[u8]) -> bool {
+    head.len() as u64 >= WAITING || told(head, false).is_some()
 }
 
 /// The format that the first bytes of a log tell, as the receiver that follows it is told. `whole`: that is all

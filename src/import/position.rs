@@ -6,6 +6,7 @@
 use super::chunk::{FileMeta, Taken};
 use super::format::Format;
 use super::scan::Shape;
+use crate::receivers::lines::wide::Wide;
 use halod_chain::disk::replace;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -25,6 +26,9 @@ pub struct Mark {
     /// The chain of hashes over a log up to this place.
     #[serde(default)]
     pub chain: [u8; 16],
+    /// The log is UTF-16.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wide: Option<Wide>,
     /// The format that a log's lines before this place have shown.
     #[serde(default)]
     pub told: Option<Format>,
@@ -120,7 +124,7 @@ mod tests {
         let cut = Manner { max_line: 300, ..Manner::default() };
         let log = |lines: Manner| FileMeta { lines: Some(lines), ..meta.clone() };
         let position = Position {
-            mark: Mark { offset: 7, line: 3, in_list: true, chain: [5; 16], told: None },
+            mark: Mark { offset: 7, line: 3, in_list: true, chain: [5; 16], wide: None, told: None },
             ..Position::default()
         };
         assert_eq!(positions.find(&meta), None);

@@ -4,6 +4,7 @@ use super::csv;
 use super::format::{Format, NAMES};
 use super::log;
 use super::scan::{Scanner, Shape, Window};
+use crate::receivers::lines::unpack::ENDINGS;
 use halo_adapters::gateway;
 use halo_adapters::otlp::{DecodeError, protobuf};
 use halod_record::charge;
@@ -34,6 +35,12 @@ pub(super) fn kind(name: &Path, head: &[u8], whole: bool, format: Option<Format>
     if let Some(Format::Gateway(own)) = format {
         return log_of(own, head, whole);
     }
+    if format.is_none()
+        && is_wide(head)
+        && let Some(log) = log::told(head, whole)
+    {
+        return Ok(Kind { format: Format::Gateway(Some(log)), shape: Shape::Lines, skip: 0 });
+    }
     let (head, skip) = without_mark(head)?;
     let binary = is_binary(head, whole);
     let format = match (format, binary) {
@@ -58,7 +65,9 @@ pub(super) fn kind(name: &Path, head: &[u8], whole: bool, format: Option<Format>
 fn log_of(own: Option<gateway::Format>, head: &[u8], whole: bool) -> Result<Kind, String> {
     let told = log::told(head, whole);
     if told.is_none() {
-        without_mark(head)?;
+        if !is_wide(head) {
+            without_mark(head)?;
+        }
         if own.is_none() && whole {
             return Err(
                 "it is no gateway's log that is known by its lines; name its format (gateway:nginx)".into()
@@ -68,17 +77,17 @@ fn log_of(own: Option<gateway::Format>, head: &[u8], whole: bool) -> Result<Kind
     Ok(Kind { format: Format::Gateway(own.or(told)), shape: Shape::Lines, skip: 0 })
 }
 
+/// Whether it is UTF-16, which only logs may be.
+fn is_wide(head: &[u8]) -> bool {
+    matches!(head, [0xff, 0xfe, ..] | [0xfe, 0xff, ..])
+}
+
 /// What follows a byte order mark, and how many bytes that has.
 fn without_mark(head: &[u8]) -> Result<(&[u8], u64), String> {
     Ok(match head {
         [0xef, 0xbb, 0xbf, rest @ ..] => (rest, 3),
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
             return Err("it is UTF-16; convert it first (iconv -f utf-16 -t utf-8)".to_owned());
-        }
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => {
-            return Err(
-                "it is compressed with zstd; unpack it (zstd -dc FILE | halod import FORMAT -)".into()
-            );
         }
         _ => (head, 0),
     })
@@ -142,7 +151,8 @@ fn is_json(row: &str) -> bool {
 
 fn has_ending(name: &Path, endings: &[&str]) -> bool {
     let name = name.to_string_lossy().to_ascii_lowercase();
-    let plain = name.strip_suffix(".gz").unwrap_or(&name);
+    let packed = name.rsplit_once('.').filter(|(_, ending)| ENDINGS.contains(ending));
+    let plain = packed.map_or(&*name, |(plain, _)| plain);
     endings.iter().any(|ending| plain.strip_suffix(ending).is_some_and(|rest| rest.ends_with('.')))
 }
 
@@ -228,7 +238,19 @@ mod tests {
         // What is not read yet may tell.
         assert_eq!(log(b"odd\n", false), Ok(Format::Gateway(None)));
         assert!(log(b"odd\n", true).unwrap_err().contains("name its format"));
-        assert!(log(b"\xff\xfeo\0d\0d\0\n\0", true).unwrap_err().contains("UTF-16"));
+        assert!(log(b"\xff\xfeo\0d\0d\0\n\0", true).unwrap_err().contains("name its format"));
+        let text = std::str::from_utf8(line).unwrap();
+        for wide in [
+            text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>(),
+            text.encode_utf16().flat_map(u16::to_be_bytes).collect(),
+        ] {
+            let mark: &[u8] = if wide[1] == 0 { b"\xff\xfe" } else { b"\xfe\xff" };
+            for format in [None, Some(Format::Gateway(None))] {
+                let told =
+                    kind(Path::new("f"), &[mark, &wide].concat(), true, format).map(|kind| kind.format);
+                assert_eq!(told, Ok(Format::Gateway(Some(gateway::Format::Combined))));
+            }
+        }
     }
 
     #[test]
@@ -236,6 +258,5 @@ mod tests {
         let kind = |bytes: &[u8]| kind(Path::new("f"), bytes, true, Some(Format::Otlp));
         assert_eq!(kind(b"\xef\xbb\xbf{}").unwrap().skip, 3);
         assert!(kind(b"\xff\xfe{\0").unwrap_err().contains("UTF-16"));
-        assert!(kind(&[0x28, 0xb5, 0x2f, 0xfd, 0]).unwrap_err().contains("zstd"));
     }
 }

@@ -16,6 +16,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -55,6 +56,8 @@ pub enum SourceError {
 #[derive(Debug)]
 pub struct Source {
     reader: Box<dyn Tell>,
+    /// Where the reader reads, if lines are to be sealed as they come.
+    live: Option<OwnedFd>,
     pub meta: Arc<FileMeta>,
     /// Bytes of the file as it lies there, where they are known.
     pub size: Option<u64>,
@@ -129,8 +132,14 @@ impl Source {
     /// # Errors
     /// It can't be read, or is nothing that can be imported.
     pub fn open(input: &Input, manner: &Manner, read: &Arc<AtomicU64>) -> Result<Self, SourceError> {
+        let mut live = None;
         let (file, size, identity): (Box<dyn Tell>, _, _) = match input {
-            Input::Stdin => (Box::new(io::stdin()), None, String::new()),
+            Input::Stdin => {
+                // Without the buffer of the library's, so that it can be asked whether more is there.
+                let own = io::stdin().as_fd().try_clone_to_owned()?;
+                live = Some(own.try_clone()?);
+                (Box::new(File::from(own)), None, String::new())
+            }
             Input::File(path) => {
                 let mut file = File::open(path)?;
                 if file.metadata()?.is_dir() {
@@ -142,7 +151,9 @@ impl Source {
             }
         };
         let counted = Counted { inner: file, read: Arc::clone(read) };
-        let reader: Box<dyn Tell> = Box::new(Content::open(counted, Packed::Told)?);
+        let content = Content::open(counted, Packed::Told)?;
+        let live = live.filter(|_| !content.is_packed());
+        let reader: Box<dyn Tell> = Box::new(content);
         let known = manner.followed.as_ref().map(|followed| followed.path.as_path());
         let meta = FileMeta {
             format: Format::Otlp,
@@ -158,6 +169,7 @@ impl Source {
         };
         let mut source = Self {
             reader,
+            live,
             meta: Arc::new(meta.clone()),
             size,
             scanner: Scanner::new(Shape::Lines, 0, false),
@@ -177,8 +189,17 @@ impl Source {
 
     /// Looks what it is, and reads what stands before its rows.
     fn look(&mut self, input: &Input, mut meta: FileMeta, manner: &Manner) -> Result<(), SourceError> {
+        let log = manner.known().or(manner.format()).filter(|format| matches!(format, Format::Gateway(_)));
         while self.buffer.len() < sniff::HEAD && !self.ended {
-            self.fill(sniff::HEAD);
+            match log {
+                Some(log) if self.live.is_some() => {
+                    self.fill_some();
+                    if log != Format::Gateway(None) || log::tells(&self.buffer) {
+                        break;
+                    }
+                }
+                _ => self.fill(sniff::HEAD),
+            }
         }
         if self.buffer.is_empty()
             && let Some(error) = self.failed.take()
@@ -283,7 +304,12 @@ impl Source {
     fn lines(&mut self, log: &mut Log) -> Result<Option<Piece>, SourceError> {
         while !log.is_full() {
             if self.buffer.is_empty() && !self.ended {
-                self.fill(log::BLOCK);
+                match &self.live {
+                    // What is there is sealed before more is waited for.
+                    Some(live) if log.is_ready() && !is_readable(live) => break,
+                    Some(_) => self.fill_some(),
+                    None => self.fill(log::BLOCK),
+                }
             }
             let block = self.buffer.len().min(log::BLOCK);
             if block == 0 {
@@ -361,9 +387,28 @@ impl Source {
         self.base = at;
     }
 
+    /// Reads what is there, and waits only for the first of it.
+    fn fill_some(&mut self) {
+        let mut block = vec![0; log::BLOCK];
+        loop {
+            match self.reader.read(&mut block) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => {
+                    self.buffer
+                        .extend_from_slice(block.get(..*read.as_ref().unwrap_or(&0)).unwrap_or_default());
+                    return self.filled(read);
+                }
+            }
+        }
+    }
+
     /// Reads about `more` bytes.
     fn fill(&mut self, more: usize) {
         let read = (&mut self.reader).take(more as u64).read_to_end(&mut self.buffer);
+        self.filled(read);
+    }
+
+    fn filled(&mut self, read: io::Result<usize>) {
         match read {
             Ok(0) => self.ended = true,
             Ok(_) => {}
@@ -374,6 +419,13 @@ impl Source {
             }
         }
     }
+}
+
+/// Whether a read would not wait; also where that can't be told.
+fn is_readable(file: &OwnedFd) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let mut asked = [PollFd::new(file, PollFlags::IN)];
+    poll(&mut asked, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) != Ok(0)
 }
 
 /// Tells this file, as it is now, from every other one.

@@ -100,6 +100,14 @@ fn exit_codes_tell_what_was_found() {
     let odd = write("odd.log", "what is this\n");
     assert_eq!(check(&good, &[]).0, 0);
     assert_eq!(check(&none, &[]).0, 3);
+    let unread = write(
+        "unread.log",
+        r#"{"remote_addr":"10.0.0.1","request":"POST /v1/messages HTTP/1.1","status":200,"time":"today","rt":"long"}"#,
+    );
+    let (code, said) = check(&unread, &[]);
+    assert!(code == 1 && said.contains("unread        1  time: the record lacks it"), "{said}");
+    let told: Value = serde_json::from_str(&check(&unread, &["--json"]).1).unwrap();
+    assert_eq!(told["unread_fields"], serde_json::json!([["duration", 1], ["time", 1]]));
     let (code, said) = check(&odd, &[]);
     assert!(code == 2 && said.contains("name one with --format"), "{said}");
     let (code, said) = check(&odd, &["--format", "envoy"]);

@@ -21,7 +21,8 @@ pub(super) fn row<'a>(line: &'a str, format: Format) -> Result<Row<'a>, Unusable
         row.ended = Some(moment);
     }
     let mut rest = Rest(rest);
-    let request = rest.quoted().ok_or_else(|| Unusable::new("request", "the line ends inside of it"))?;
+    let request =
+        rest.quoted_or_none().ok_or_else(|| Unusable::new("request", "the line ends inside of it"))?;
     request_of(request, &mut row);
     let status = rest.word().ok_or_else(|| Unusable::new("status", "the line ends before it"))?;
     if status != "-" && !(status.len() == 3 && status.bytes().all(|b| b.is_ascii_digit())) {
@@ -39,6 +40,11 @@ pub(super) fn row<'a>(line: &'a str, format: Format) -> Result<Row<'a>, Unusable
 /// What stands before the time, the time, and the quoted request with all after it. A user's name may
 /// look like a time, but no name has a quote in it.
 fn around_the_time(line: &str) -> Option<(&str, time::Time, &str)> {
+    // A request that was not read may be a `-` without quotes.
+    before(line, "\"").or_else(|| before(line, "- "))
+}
+
+fn before<'a>(line: &'a str, request: &str) -> Option<(&'a str, time::Time, &'a str)> {
     memchr_iter(b'[', line.as_bytes()).find_map(|at| {
         let text = &line[at + 1..];
         if !text.as_bytes().first().is_some_and(u8::is_ascii_digit) {
@@ -46,7 +52,7 @@ fn around_the_time(line: &str) -> Option<(&str, time::Time, &str)> {
         }
         // The longest form has 35 bytes.
         let end = text.bytes().take(40).position(|b| b == b']')?;
-        let rest = text[end..].strip_prefix("] ").filter(|rest| rest.starts_with('"'))?;
+        let rest = text[end..].strip_prefix("] ").filter(|rest| rest.starts_with(request))?;
         Some((&line[..at], time::any(&text[..end])?, rest))
     })
 }
@@ -98,9 +104,8 @@ fn more<'a>(mut rest: Rest<'a>, row: &mut Row<'a>) {
     if rest.0.is_empty() {
         return;
     }
-    let quoted = rest.quoted();
-    if quoted.is_some()
-        && let Some(agent) = rest.quoted()
+    if rest.quoted_or_none().is_some()
+        && let Some(agent) = rest.quoted_or_none()
     {
         let agent = escaped(agent, &mut row.damaged);
         row.put(Field::UserAgent, agent);

@@ -22,6 +22,7 @@ pub(super) fn event<'a>(
     let mut facts = Vec::with_capacity(16);
     let trace_flags = trace(&row, &mut facts);
     let outcome = outcome(&row);
+    let unread = row.unread();
     let input = input(&row, &target, model.as_deref(), &tool);
     let Row { method, session, request_id, principal, tenant, gateway, .. } = row;
     let number = |key, value: Option<u64>| value.map(|value| (key, Fact::Number(value)));
@@ -40,6 +41,9 @@ pub(super) fn event<'a>(
     facts.extend(label("response_flags", row.flags));
     facts.extend(row.cached.map(|cached| ("cached", Fact::Flag(cached))));
     facts.extend(row.facts.into_iter().map(|(key, text)| (key, fact(key, text))));
+    if !unread.is_empty() {
+        facts.push(("unread", Fact::Labels(unread.into_iter().map(Cow::Borrowed).collect())));
+    }
     if row.malformed {
         facts.push(("malformed_request", Fact::Flag(true)));
     }
@@ -134,9 +138,9 @@ fn outcome<'a>(row: &Row<'a>) -> Outcome<'a> {
         _ if row.denied => Status::Denied,
         Some(401 | 403 | 407) => Status::Denied,
         _ if failed || row.error.is_some() || row.aborted.is_some() => Status::Error,
-        // Something was said of how it ended, but not what.
-        None if row.unclear_status => Status::Unknown,
-        _ => Status::Ok,
+        // Nothing was said of how it ended, or nothing that is understood.
+        None => Status::Unknown,
+        Some(_) => Status::Ok,
     };
     let ok = !status.failed();
     let error_type = row.error_type.clone().filter(|_| !ok).or_else(|| match code {

@@ -16,20 +16,12 @@ pub(super) fn fields<'a>(mut rest: Rest<'a>, row: &mut Row<'a>) -> bool {
     }
     row.bytes_in = Some(length);
     row.duration = Some(lasted);
-    let (upstream, _, latency, status) = (list(&mut rest), list(&mut rest), list(&mut rest), list(&mut rest));
+    let (upstream, _, latency, status) = (rest.list(), rest.list(), rest.list(), rest.list());
     row.put(Field::Upstream, text(upstream));
     row.put(Field::Latency(SECOND), text(latency));
     row.put(Field::UpstreamStatus, text(status));
     row.put(Field::RequestId, text(rest.word().unwrap_or("")));
     true
-}
-
-/// Words that commas hold together.
-fn list<'a>(rest: &mut Rest<'a>) -> &'a str {
-    let from = rest.0.trim_start_matches(' ');
-    while rest.word().is_some_and(|word| word.ends_with(',')) {}
-    let used = from.len() - rest.0.len();
-    from.get(..used).unwrap_or("").trim_end_matches(' ')
 }
 
 fn text(text: &str) -> Value<'_> {

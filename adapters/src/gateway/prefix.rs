@@ -34,6 +34,110 @@ fn docker(line: &str) -> Option<Cow<'_, str>> {
     })
 }
 
+/// A line of a container runtime that cuts long lines, taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part<'a> {
+    /// The parts of one line have the same.
+    pub of: PartOf,
+    /// The rest of the program's line comes in a later part.
+    pub more: bool,
+    /// What the runtime puts before the program's line, and behind it.
+    pub head: &'a [u8],
+    pub text: &'a [u8],
+    pub tail: &'a [u8],
+}
+
+/// Which line a part can belong to: each stream of a container has one that is not whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartOf {
+    docker: bool,
+    stderr: bool,
+}
+
+/// Bytes of a line after which Docker's drivers cut it.
+const DOCKER_PART: usize = 16 << 10;
+
+/// The runtime's line, unless it is none. `line` may be any bytes: a cut does not look for characters.
+#[must_use]
+pub fn part(line: &[u8]) -> Option<Part<'_>> {
+    match line.first()? {
+        b'{' => docker_part(line),
+        b'0'..=b'9' => cri_part(line),
+        _ => None,
+    }
+}
+
+fn cri_part(line: &[u8]) -> Option<Part<'_>> {
+    if line.get(10) != Some(&b'T') || line.get(4) != Some(&b'-') {
+        return None;
+    }
+    let stream = memchr::memchr(b' ', line)? + 1;
+    let stderr = match line.get(stream..stream + 7)? {
+        b"stdout " => false,
+        b"stderr " => true,
+        _ => return None,
+    };
+    let tags = stream + 7;
+    let rest = line.get(tags..)?;
+    let own = tags + memchr::memchr(b' ', rest).map_or(rest.len(), |at| at + 1);
+    let (head, text) = line.split_at_checked(own)?;
+    let more = match head.get(tags..)? {
+        [b'P'] | [b'P', b' ' | b':', ..] => true,
+        [b'F'] | [b'F', b' ' | b':', ..] => false,
+        _ => return None,
+    };
+    time::any(std::str::from_utf8(line.get(..stream - 1)?).ok()?)?;
+    Some(Part { of: PartOf { docker: false, stderr }, more, head, text, tail: b"" })
+}
+
+fn docker_part(line: &[u8]) -> Option<Part<'_>> {
+    const HEAD: &[u8] = b"{\"log\":\"";
+    let rest = line.strip_prefix(HEAD)?;
+    let (mut end, mut ends, mut plain, mut replaced) = (0, false, 0, false);
+    loop {
+        let at = end + memchr::memchr2(b'"', b'\\', rest.get(end..)?)?;
+        plain += at - end;
+        ends &= at == end;
+        if rest.get(at) == Some(&b'"') {
+            end = at;
+            break;
+        }
+        let escape = *rest.get(at + 1)?;
+        ends = escape == b'n';
+        if escape == b'u' {
+            let digits = rest.get(at + 2..at + 6)?;
+            replaced |= digits == b"fffd";
+            plain += escaped_length(digits);
+            end = at + 6;
+        } else {
+            plain += 1;
+            end = at + 2;
+        }
+    }
+    let (text, tail) = rest.split_at_checked(end)?;
+    let stderr = match tail.strip_prefix(b"\",\"stream\":\"")? {
+        [b's', b't', b'd', b'o', b'u', b't', b'"', ..] => false,
+        [b's', b't', b'd', b'e', b'r', b'r', b'"', ..] => true,
+        _ => return None,
+    };
+    memchr::memmem::find(tail, b"\"time\":\"")?;
+    // Other programs write such objects as well, without the line's end: what Docker cuts is of that length, or longer
+    // where bytes were no UTF-8.
+    let full = plain == DOCKER_PART || replaced && plain > DOCKER_PART;
+    let head = line.get(..HEAD.len())?;
+    Some(Part { of: PartOf { docker: true, stderr }, more: full && !ends, head, text, tail })
+}
+
+/// How many bytes the character of `\uXXXX` has in UTF-8; half of a pair has half of its four.
+fn escaped_length(digits: &[u8]) -> usize {
+    let code = std::str::from_utf8(digits).ok().and_then(|digits| u32::from_str_radix(digits, 16).ok());
+    match code.unwrap_or_default() {
+        ..0x80 => 1,
+        0x80..0x800 | 0xd800..0xe000 => 2,
+        _ => 3,
+    }
+}
+
 /// `<time> stdout F <line>`: the Container Runtime Interface. `P` marks a part of a line, whose rest comes later.
 fn cri(line: &str) -> Option<Result<&str, Unusable>> {
     let (moment, rest) = line.split_once(' ')?;
@@ -175,5 +279,43 @@ mod tests {
             assert_eq!(unwrapped(line).unwrap(), line);
         }
         assert!(unwrapped("2026-11-29T10:00:00Z stdout P 203.0.113").is_err());
+    }
+
+    #[test]
+    fn parts_of_lines_are_told_from_lines() {
+        let of = |line: &str| part(line.as_bytes()).map(|part| (part.of, part.more, part.text.len()));
+        let (cri, docker) = (false, true);
+        let key = |docker, stderr| PartOf { docker, stderr };
+        assert_eq!(of("2026-11-29T10:00:00.1Z stdout P ab c"), Some((key(cri, false), true, 4)));
+        assert_eq!(of("2026-11-29T10:00:00.1+01:00 stderr F ab"), Some((key(cri, true), false, 2)));
+        assert_eq!(of("2026-11-29T10:00:00.1Z stdout P:x "), Some((key(cri, false), true, 0)));
+        assert_eq!(of("2026-11-29T10:00:00.1Z stdout F"), Some((key(cri, false), false, 0)));
+        for other in [OWN, "2026-11-29T10:00:00.1Z stdout X a", "2026-11-29Tx stdout P a", "2026-11-29", ""] {
+            assert_eq!(of(other), None, "{other}");
+        }
+        let object =
+            |log: &str| format!(r#"{{"log":"{log}","stream":"stderr","time":"2026-11-29T10:00:00Z"}}"#);
+        let x = |n| "x".repeat(n);
+        for (log, more) in [
+            (x(DOCKER_PART), true),
+            (x(DOCKER_PART - 5) + r#"\"\u003c\u00e9\n"#, false),
+            (x(DOCKER_PART - 5) + r#"\"\u003c\u00e9x"#, true),
+            (x(DOCKER_PART - 1) + r"\n", false),
+            (x(DOCKER_PART - 2) + r"\\n", true),
+            (x(DOCKER_PART - 2) + r"\\", false),
+            (x(DOCKER_PART - 1) + r"\ufffd", true),
+            (x(DOCKER_PART + 1), false),
+            (x(10), false),
+        ] {
+            assert_eq!(
+                of(&object(&log)),
+                Some((key(docker, true), more, log.len())),
+                "{}",
+                &log[log.len() - 10..]
+            );
+        }
+        assert_eq!(of(r#"{"log":"x"}"#), None);
+        assert_eq!(of(r#"{"log":"x","stream":"stdout"}"#), None);
+        assert_eq!(of(r#"{"log":"x"#), None);
     }
 }

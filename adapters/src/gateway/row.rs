@@ -45,6 +45,8 @@ pub(super) struct Row<'a> {
     pub(super) facts: Vec<(&'static str, Cow<'a, str>)>,
     /// A number that is no HTTP status was logged as one.
     pub(super) bad_status: bool,
+    /// Values of fields that matter were logged in a form that is not understood.
+    pub(super) unread: Unread,
     /// A status was logged in words that are not understood.
     pub(super) unclear_status: bool,
     pub(super) loose_status: Option<u16>,
@@ -60,6 +62,14 @@ pub(super) struct Row<'a> {
     pub(super) cut: bool,
     /// Bytes that are no UTF-8 were replaced.
     pub(super) damaged: bool,
+}
+
+/// What was logged and is not understood. Another field may say the same.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Unread {
+    time: bool,
+    duration: bool,
+    latency: bool,
 }
 
 /// A logged value.
@@ -116,6 +126,16 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// Whether it is more than a program's ways to say that there is nothing.
+    fn says(&self) -> bool {
+        match self {
+            Self::Text(text) => text.bytes().any(|byte| !b"-,: ".contains(&byte)),
+            Self::Whole(whole) => *whole > 0,
+            Self::Float(float) => *float > 0.0,
+            Self::Flag(_) => false,
+        }
+    }
+
     fn time(&self) -> Option<Time> {
         match self {
             Self::Text(text) => time::any(text),
@@ -138,10 +158,21 @@ impl<'a> Row<'a> {
             }
             Field::Status => self.status(&value),
             Field::LooseStatus => self.loose_status(&value),
-            Field::Started => finer(&mut self.started, value.time()),
-            Field::Ended => finer(&mut self.ended, value.time()),
-            Field::Duration(unit) => first(&mut self.duration, || value.nanos(unit)),
-            Field::Latency(unit) => first(&mut self.latency, || value.nanos(unit)),
+            Field::Started | Field::Ended => {
+                let time = value.time();
+                self.unread.time |= time.is_none() && value.says();
+                finer(if field == Field::Started { &mut self.started } else { &mut self.ended }, time);
+            }
+            Field::Duration(unit) => {
+                let lasted = value.nanos(unit);
+                self.unread.duration |= lasted.is_none() && value.says();
+                first(&mut self.duration, || lasted);
+            }
+            Field::Latency(unit) => {
+                let lasted = value.nanos(unit);
+                self.unread.latency |= lasted.is_none() && value.says();
+                first(&mut self.latency, || lasted);
+            }
             Field::BytesIn => first(&mut self.bytes_in, || value.whole()),
             Field::BytesOut => first(&mut self.bytes_out, || value.whole()),
             Field::InputTokens => first(&mut self.input_tokens, || value.whole()),
@@ -251,6 +282,19 @@ impl<'a> Row<'a> {
         }
     }
 
+    /// The names of what is not understood, and said by nothing else.
+    pub(super) fn unread(&self) -> Vec<&'static str> {
+        let no_time = self.started.is_none() && self.ended.is_none();
+        let no_status = self.status.is_none() && self.loose_status.is_none();
+        let unread = [
+            ("duration", self.unread.duration && self.duration.is_none()),
+            ("status", self.unclear_status && no_status),
+            ("time", self.unread.time && no_time),
+            ("upstream_time", self.unread.latency && self.latency.is_none()),
+        ];
+        unread.into_iter().filter(|(_, unread)| *unread).map(|(name, _)| name).collect()
+    }
+
     /// Whether it says anything that only a request has.
     pub(super) fn is_request(&self) -> bool {
         self.path.is_some()
@@ -294,6 +338,7 @@ impl<'a> Row<'a> {
             cached: self.cached,
             bad_status: self.bad_status,
             unclear_status: self.unclear_status,
+            unread: self.unread,
             loose_status: self.loose_status,
             malformed: self.malformed,
             asked: self.asked,

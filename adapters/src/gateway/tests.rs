@@ -337,3 +337,76 @@ fn a_line_of_a_server_on_a_unix_socket_is_a_request() {
     assert_eq!(fact(&told, "client"), None);
     assert_eq!(told.outcome.status, Status::Ok);
 }
+
+#[test]
+fn nginx_leaves_out_quotes_and_lists_what_several_upstreams_did() {
+    let json = |more: &str| {
+        let line = format!(
+            r#"{{"remote_addr":203.0.113.7,"request":"POST /v1/messages HTTP/1.1","status":502,{more},"request_time":0.250}}"#
+        );
+        assert_eq!(detect(&[line.as_bytes()]), Some(Format::Nginx));
+        event(Format::Nginx.into(), &line)
+    };
+    let none = json(r#""upstream_response_time":-,"upstream_addr":-,"upstream_status":-"#);
+    assert_eq!(
+        ["upstream_ms", "upstream", "upstream_status"].map(|key| fact(&none, key)),
+        [None, None, None]
+    );
+    assert_eq!(fact(&none, "client").as_deref(), Some("203.0.113.7"));
+    assert_eq!(none.outcome.status, Status::Error);
+    let line = |before: &str, more: &str| {
+        let line = format!(
+            r#"203.0.113.7 - - [29/Nov/2026:10:00:00 +0000] "POST /v1/messages HTTP/1.1" 200 5 {before}{more}"#
+        );
+        event(Format::Nginx.into(), &line)
+    };
+    let several = [
+        json(
+            r#""urt":0.001, 0.002 : 0.003,"upstream_addr":10.0.0.1:80, 10.0.0.2:80 : 10.0.0.3:80,"upstream_status":502, 502 : 200"#,
+        ),
+        line(
+            r#""-" "agent/1" "#,
+            "urt=0.001, 0.002 : 0.003 ua=10.0.0.1:80, 10.0.0.2:80 : 10.0.0.3:80 us=502, 502 : 200",
+        ),
+        line(
+            r#"- "agent/1" "#,
+            "17 0.25 [a] [] 10.0.0.1:80, 10.0.0.2:80 : 10.0.0.3:80 1, 2 : 3 0.001, 0.002 : 0.003 502, 502 : 200 abc",
+        ),
+    ];
+    for told in &several {
+        assert_eq!(fact(told, "upstream").as_deref(), Some("10.0.0.1:80, 10.0.0.2:80 : 10.0.0.3:80"));
+        assert_eq!(fact(told, "upstream_status").as_deref(), Some("502, 502 : 200"));
+        assert_eq!(fact(told, "upstream_ms").as_deref(), Some("6"));
+    }
+    let agents = [r#"- "agent/1""#, r#""-" "agent/1""#, "- -", "\"-\" -", ""];
+    let agents = agents.map(|before| fact(&line(before, ""), "user_agent").unwrap_or_default());
+    assert_eq!(agents, ["agent/1", "agent/1", "", "", ""]);
+    let unread = r"203.0.113.7 - - [29/Nov/2026:10:00:00 +0000] - 400 0 - -";
+    assert_eq!(fact(&event(Format::Nginx.into(), unread), "http_status").as_deref(), Some("400"));
+}
+
+#[test]
+fn values_that_are_not_understood_are_told() {
+    let unread = |more: &str| {
+        let line =
+            format!(r#"{{"remote_addr":"203.0.113.7","request":"POST /v1/messages HTTP/1.1",{more}}}"#);
+        fact(&event(Format::Nginx.into(), &line), "unread")
+    };
+    let labels =
+        |names: &[&str]| Some(format!("{:?}", Fact::Labels(names.iter().map(|n| (*n).into()).collect())));
+    let bad =
+        r#""status":"gone","time":"yesterday","request_time":"3 moons","upstream_response_time":"soon""#;
+    assert_eq!(unread(bad), labels(&["duration", "status", "time", "upstream_time"]));
+    assert_eq!(
+        unread(&format!(r#"{bad},"time_iso8601":"2026-11-29T10:00:00Z","sc_status":502"#)),
+        labels(&["duration", "upstream_time"])
+    );
+    // What says that there is nothing is no unread value.
+    for none in [
+        r#""status":502,"time":"-","request_time":"-","urt":"-, - : -""#,
+        r#""status":200,"msec":"","rt":-1"#,
+        r#""status":200"#,
+    ] {
+        assert_eq!(unread(none), None, "{none}");
+    }
+}

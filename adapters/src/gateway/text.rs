@@ -23,6 +23,25 @@ impl<'a> Rest<'a> {
         Some(word)
     }
 
+    /// Words that commas or colons hold together: nginx' lists of upstreams (`a, b : c`).
+    pub(super) fn list(&mut self) -> &'a str {
+        let from = self.0.trim_start_matches(' ');
+        while self.word().is_some_and(|word| word.ends_with(',') || word == ":") || self.0.starts_with(": ") {
+        }
+        let used = from.len() - self.0.len();
+        from.get(..used).unwrap_or("").trim_end_matches(' ')
+    }
+
+    /// What stands between double quotes, or a `-` without any.
+    pub(super) fn quoted_or_none(&mut self) -> Option<&'a str> {
+        if let Some(quoted) = self.quoted() {
+            return Some(quoted);
+        }
+        let after = self.0.trim_start_matches(' ').strip_prefix('-')?;
+        self.0 = after.strip_prefix(' ').or_else(|| after.is_empty().then_some(after))?;
+        Some("-")
+    }
+
     /// What stands between double quotes, as it is escaped, if such a text comes next.
     pub(super) fn quoted(&mut self) -> Option<&'a str> {
         let text = self.0.trim_start_matches(' ').strip_prefix('"')?;
@@ -67,7 +86,7 @@ impl<'a> Rest<'a> {
             Some(value) => value,
             // Nothing after the sign: an empty value, not the next word.
             None if self.0.starts_with(' ') || self.0.is_empty() => "",
-            None => self.word().unwrap_or(""),
+            None => self.list(),
         };
         Some(Piece::Pair(&text[..end], value))
     }
@@ -153,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_line_comes_apart_into_its_pieces() {
-        let mut rest = Rest(r#""a \"b\" c\\" rt=0.1 urt="0.2, 0.3" [x y] e= last "open"#);
+        let mut rest = Rest(r#""a \"b\" c\\" rt=0.1 urt="0.2, 0.3" us=502, 200 : - [x y] e= last "open"#);
         let mut pieces = Vec::new();
         while let Some(piece) = rest.piece() {
             pieces.push(piece);
@@ -164,6 +183,7 @@ mod tests {
                 Piece::Quoted(r#"a \"b\" c\\"#),
                 Piece::Pair("rt", "0.1"),
                 Piece::Pair("urt", "0.2, 0.3"),
+                Piece::Pair("us", "502, 200 : -"),
                 Piece::Bracketed("x y"),
                 Piece::Pair("e", ""),
                 Piece::Word("last"),

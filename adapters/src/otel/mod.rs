@@ -179,6 +179,8 @@ fn facts<'a>(
     id("call_id", Field::GatewayCall);
     id("request_id", Field::RequestId);
     id("mcp_session", Field::McpSession);
+    facts.extend(found.text(Field::Purpose).map(|purpose| ("purpose", Fact::Text(purpose))));
+    facts.extend(found.text(Field::Region).map(|region| ("region", Fact::Label(region))));
     let silent = *input == Content::Undisclosed || *result == Content::Undisclosed && !status.failed();
     let calls = !matches!(decision.kind, Kind::Boundary(_) | Kind::Agent);
     if decision.is_other() || calls && silent {

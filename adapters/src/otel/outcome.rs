@@ -116,9 +116,20 @@ const FAILURES: [&str; 3] = ["error", "failure", "failed"];
 
 const APPROVALS: [&str; 7] = ["accept", "accepted", "approve", "approved", "confirm", "confirmed", "modify"];
 
-/// What was decided before an action, where the span is of the decision itself. A human decided
-/// where the sender says `user`, and in Haystack's hook of that name.
+/// What was decided before an action: as `halo.decision` states it in the record's own words, or where the span is of the
+/// decision itself. A human decided where the sender says `user`, and in Haystack's hook of that name.
 pub(super) fn authorization<'a>(decision: &Decision, found: &Found<'a>) -> Option<Authorization<'a>> {
+    let stated = found.text(Field::Decided).and_then(|word| {
+        Some(match word.as_ref() {
+            "allowed" => event::Decision::Allowed,
+            "denied" => event::Decision::Denied,
+            "human_approved" => event::Decision::HumanApproved,
+            _ => return None,
+        })
+    });
+    if let Some(decision) = stated {
+        return Some(Authorization { decision, approver: found.text(Field::DecidedBy) });
+    }
     if decision.kind != Kind::Boundary("approval") {
         return None;
     }

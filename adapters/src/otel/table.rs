@@ -75,6 +75,11 @@ pub(super) enum Field {
     Tenant,
     /// A sender's own particulars, in one JSON object.
     Metadata,
+    /// What reviewers ask: why, where, what was decided before it and by whom.
+    Purpose,
+    Region,
+    Decided,
+    DecidedBy,
     // How it ended.
     ErrorType,
     ErrorText,
@@ -133,6 +138,10 @@ impl Field {
                 | Self::Principal
                 | Self::Tenant
                 | Self::Metadata
+                | Self::Purpose
+                | Self::Region
+                | Self::Decided
+                | Self::DecidedBy
                 | Self::McpSession
                 | Self::LogfireType
         )

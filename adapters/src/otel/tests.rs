@@ -181,6 +181,37 @@ fn a_span_that_is_passed_over_is_explained_too() {
     assert_eq!(reason("x", &model), (true, r#"Model { key: "gen_ai.request.model" }"#.to_owned()));
 }
 
+/// The attributes by which a sender tells what the record has fields for.
+#[test]
+fn purpose_region_and_decision_are_stated_by_attributes_of_halo() {
+    use halod_record::event::{Authorization, Decision};
+    let told = |attributes: &[(&'static str, &'static str)]| {
+        let call = [("gen_ai.operation.name", "execute_tool"), ("gen_ai.tool.name", "refund")];
+        let span: &'static Span<'static> =
+            Box::leak(Box::new(span("execute_tool refund", &[&call, attributes].concat())));
+        let event = event(&Resource::default(), "", span).unwrap();
+        (event.authorization, event.facts)
+    };
+    let (authorization, facts) = told(&[
+        ("halo.purpose", "a refund of order 7"),
+        ("halo.region", "eu-central-1"),
+        ("halo.decision", "human_approved"),
+        ("halo.approver", "amy@example.com"),
+    ]);
+    let approver = Some("amy@example.com".into());
+    assert_eq!(authorization, Some(Authorization { decision: Decision::HumanApproved, approver }));
+    assert!(facts.contains(&("purpose", Fact::Text("a refund of order 7".into()))), "{facts:?}");
+    assert!(facts.contains(&("region", Fact::Label("eu-central-1".into()))), "{facts:?}");
+    for (word, decision) in [("allowed", Decision::Allowed), ("denied", Decision::Denied)] {
+        let (authorization, _) = told(&[("halo.decision", word)]);
+        assert_eq!(authorization, Some(Authorization { decision, approver: None }));
+    }
+    assert_eq!(told(&[("halo.decision", "perhaps"), ("halo.approver", "amy")]).0, None);
+    // They are put on every span: one that is no action stays none.
+    let other = span("GET", &[("halo.purpose", "x"), ("halo.decision", "allowed"), ("http.route", "/")]);
+    assert_eq!(event(&Resource::default(), "", &other), None);
+}
+
 #[test]
 fn a_decision_before_an_action_is_told_with_who_made_it() {
     use halod_record::event::{Decision, Status};

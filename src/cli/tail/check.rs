@@ -6,7 +6,7 @@ use crate::receivers::tail::preview::{Became, Preview, Seen};
 use halo_adapters::gateway::Format;
 use halod_record::build::Builder;
 use halod_record::draft::{GENESIS, Scratch};
-use halod_record::event::Event;
+use halod_record::event::{Event, Fact};
 use halod_record::tenant::Tenant;
 use halod_record::time;
 use serde_json::Value;
@@ -41,6 +41,8 @@ pub(super) struct Counts {
     pub(super) cut: u64,
     /// Of the filtered: method and path.
     pub(super) requests: HashMap<String, u64>,
+    /// Fields that matter, of records that do not have them because their values are not understood.
+    pub(super) unread: HashMap<String, u64>,
     /// Of the rejected.
     pub(super) reasons: HashMap<String, u64>,
 }
@@ -121,8 +123,12 @@ impl Tally {
         match seen.became {
             Became::Action(event, tenant) => {
                 self.counts.records += 1;
-                let kind = format!("{:?} {:?}", event.outcome.status, event.action);
-                self.show(seen.offset, kind, |tally| Ok(tally.record(event, tenant)));
+                let unread = event.facts.iter().find(|(key, _)| *key == "unread");
+                if let Some((_, Fact::Labels(fields))) = unread {
+                    fields.iter().for_each(|field| count(&mut self.counts.unread, field));
+                }
+                let kind = format!("{:?} {:?} {unread:?}", event.outcome.status, event.action);
+                self.show((seen.number, seen.offset), kind, |tally| Ok(tally.record(event, tenant)));
             }
             Became::Filtered => {
                 self.counts.filtered += 1;
@@ -131,28 +137,35 @@ impl Tally {
                     None => MALFORMED.to_owned(),
                 };
                 count(&mut self.counts.requests, &request);
-                self.show(seen.offset, "filtered".into(), |_| {
+                self.show((seen.number, seen.offset), "filtered".into(), |_| {
                     Err(format!("filtered: {request} is no agent's by the rules"))
                 });
             }
             Became::Preamble => {
                 self.counts.preamble += 1;
-                self.show(seen.offset, "preamble".into(), |_| Err("no request".into()));
+                self.show((seen.number, seen.offset), "preamble".into(), |_| Err("no request".into()));
             }
             Became::Rejected(why) => {
                 self.counts.rejected += 1;
                 count(&mut self.counts.reasons, &why);
-                self.show(seen.offset, format!("rejected {why}"), |_| Err(format!("rejected: {why}")));
+                self.show((seen.number, seen.offset), format!("rejected {why}"), |_| {
+                    Err(format!("rejected: {why}"))
+                });
             }
         }
     }
 
-    fn show(&mut self, offset: u64, kind: String, became: impl FnOnce(&mut Self) -> Result<Value, String>) {
+    fn show(
+        &mut self,
+        (line, offset): (u64, u64),
+        kind: String,
+        became: impl FnOnce(&mut Self) -> Result<Value, String>,
+    ) {
         let new = self.kinds.len() < SHOWN && self.seen.insert(kind);
         if !new && self.first.len() >= SHOWN {
             return;
         }
-        let shown = Shown { line: self.counts.lines, offset, became: became(self) };
+        let shown = Shown { line, offset, became: became(self) };
         if new {
             self.kinds.push(shown.clone());
         }

@@ -17,14 +17,14 @@ use std::process::ExitCode;
 /// Show what becomes of the lines of a gateway's access log
 ///
 /// Tells the format, shows for ten lines what record each would become or why it becomes none, and counts
-/// what would be filtered and rejected in the whole file. It uses the daemon's own reading; with --config,
+/// what would be filtered and rejected in the whole file, and in which of them a time, a duration or a status is not understood. It uses the daemon's own reading; with --config,
 /// that of the receiver which follows the file, and the tenant of each line is shown if the receiver has a
-/// rule for it. Nothing is sealed. Exit code: 0; 1 if a line is rejected or the file breaks off; 2 if the file or the configuration
+/// rule for it. Nothing is sealed. Exit code: 0; 1 if a line is rejected, such a value is not understood or the file breaks off; 2 if the file or the configuration
 /// can't be read, the format is not known, or not one receiver alone follows the file; 3 if no line becomes
 /// a record.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The log, plain or gzip
+    /// The log, plain or packed with gzip, zstd or bzip2
     #[arg(long, value_name = "PATH")]
     check: PathBuf,
     /// Read it as the daemon with this configuration would
@@ -82,6 +82,7 @@ impl Args {
         };
         let code = match () {
             () if check.counts.rejected > 0 || check.broken.is_some() => output::FAILED,
+            () if !check.counts.unread.is_empty() => output::FAILED,
             () if check.counts.records == 0 => output::EMPTY,
             () => output::OK,
         };
@@ -149,6 +150,11 @@ impl View {
         for (why, count) in most(&check.reasons) {
             line(format_args!("  rejected {count:>6}  {why}"))?;
         }
+        for (what, count) in most(&check.unread) {
+            line(format_args!(
+                "  unread   {count:>6}  {what}: the record lacks it, as its value is not understood"
+            ))?;
+        }
         if check.cut > 0 {
             line(format_args!("  {} lines are longer than {} bytes and were cut", check.cut, self.max_line))?;
         }
@@ -186,6 +192,7 @@ impl View {
             "rejected": check.rejected,
             "no_requests": check.preamble,
             "cut": check.cut,
+            "unread_fields": counts(&check.unread),
             "filtered_requests": counts(&check.requests),
             "rejected_because": counts(&check.reasons),
             "breaks_off": broken,

@@ -2,7 +2,7 @@
 //! that shows what either would do.
 //!
 //! ```text
-//! bytes ─ unpack: undo gzip ─▶ split: lines, each with its place, its chain and its flags
+//! bytes ─ unpack: undo gzip, zstd, bzip2 ─▶ split: lines, each with its place, its chain and its flags ─ join: parts of one
 //!       ─▶ read: by the log's manner ─▶ an event and its tenant, no agent's request, no request, or why not
 //! ```
 //!
@@ -11,8 +11,11 @@
 //! a log comes to the same records in whatever way it is read, and the second way finds them sealed.
 
 pub mod format;
+mod join;
 pub mod manner;
 pub mod names;
 pub mod read;
 pub mod split;
 pub mod unpack;
+pub mod wide;
+mod zstd;

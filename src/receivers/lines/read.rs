@@ -17,6 +17,9 @@ const COPIES: usize = 2;
 /// What a line may take while it is not known of which format it is.
 const GLANCE: usize = 16 << 20;
 
+/// Lines that begin in so many bytes of a content wait until one of them, or one after them, tells its format.
+pub const WAITING: u64 = 64 << 10;
+
 /// Reads logs in one manner.
 #[derive(Debug)]
 pub struct Reader {
@@ -78,10 +81,11 @@ impl Reader {
     }
 
     /// A line in UTF-8, as far as its encoding is known.
-    fn text<'l>(&self, line: &'l [u8]) -> Cow<'l, [u8]> {
-        match self.manner.encoding {
-            Encoding::Utf8 => Cow::Borrowed(line),
-            Encoding::Latin1 => latin1(line),
+    fn text<'l>(&self, cut: &Cut, line: &'l [u8]) -> Cow<'l, [u8]> {
+        match (cut.wide, self.manner.encoding) {
+            (Some(wide), _) => Cow::Owned(wide.text(line)),
+            (None, Encoding::Utf8) => Cow::Borrowed(line),
+            (None, Encoding::Latin1) => latin1(line),
         }
     }
 }
@@ -96,11 +100,12 @@ impl Log<'_> {
         take: impl FnOnce(Became<'_>) -> R,
     ) -> R {
         let _line = charge::passing();
-        let copied = if self.reader.manner.encoding == Encoding::Utf8 { 0 } else { COPIES * bytes.len() };
+        let as_it_is = cut.wide.is_none() && self.reader.manner.encoding == Encoding::Utf8;
+        let copied = if as_it_is { 0 } else { COPIES * bytes.len() };
         if let Err(full) = charge::take(copied) {
             return take(Became::Rejected(full.to_string()));
         }
-        let text = self.reader.text(bytes);
+        let text = self.reader.text(cut, bytes);
         let chain = hex(&cut.chain);
         let identity = [&*self.kept, &*chain];
         let place = Place { file: self.path, identity: &identity, offset: cut.offset };
@@ -141,12 +146,20 @@ impl Told {
         if format.is_some() || !reader.formats.is_auto() {
             return Self { format, from: 0 };
         }
-        let told = lines.range(0..lines.len()).enumerate().find_map(|(from, (_, line))| {
+        let told = lines.range(0..lines.len()).enumerate().find_map(|(from, (cut, line))| {
             // Where a line takes too much, a later one tells.
-            let told = charge::within(GLANCE, || detect(&[&*reader.text(line)])).ok().flatten();
+            let told = charge::within(GLANCE, || detect(&[&*reader.text(cut, line)])).ok().flatten();
+            // Those before it waited for it.
+            let from = if cut.offset < WAITING { 0 } else { from };
             told.map(|format| Self { format: Some(format), from })
         });
         told.unwrap_or_default()
+    }
+
+    /// Whether lines of a content that came up to `position` wait for others to tell the format.
+    #[must_use]
+    pub fn waits(&self, reader: &Reader, position: u64) -> bool {
+        self.format.is_none() && reader.formats.is_auto() && position < WAITING
     }
 
     /// The format in which a line of the block is read.
@@ -166,6 +179,9 @@ fn disclose<'a>(cut: &Cut, facts: &mut Vec<(&'static str, Fact<'a>)>) {
     }
     if cut.open {
         facts.push(("no_newline", Fact::Flag(true)));
+    }
+    if cut.parts > 0 {
+        facts.push(("joined_parts", Fact::Number(cut.parts.into())));
     }
 }
 

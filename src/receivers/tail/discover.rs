@@ -1,5 +1,6 @@
 //! Which files there are: patterns to regular files, and the siblings of a log.
 
+use super::odd_names;
 use super::source::{Facts, Inode, is_packed};
 use crate::receivers::lines::names::{log_name, shown};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -63,7 +64,7 @@ impl Finder {
             directories.insert(fixed_part(pattern));
             let Ok(paths) = glob::glob_with(pattern, MATCHING) else { continue };
             // A directory that can't be read now may be later: the next look tells.
-            for path in paths.filter_map(Result::ok) {
+            for path in paths.filter_map(Result::ok).chain(odd_names::find(pattern, MATCHING)) {
                 directories.extend(path.parent().map(Path::to_owned));
                 if self.excludes(&path) {
                     continue;
@@ -84,7 +85,8 @@ impl Finder {
     }
 
     fn excludes(&self, path: &Path) -> bool {
-        self.exclude.iter().any(|pattern| pattern.matches_path_with(path, MATCHING))
+        let path = path.to_string_lossy();
+        self.exclude.iter().any(|pattern| pattern.matches_with(&path, MATCHING))
     }
 }
 

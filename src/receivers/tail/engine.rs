@@ -29,6 +29,10 @@ pub(super) const SLACK: u64 = 10_000_000_000;
 const PER_FILE: usize = 4;
 /// Blocks on their way altogether.
 const ALTOGETHER: usize = 16;
+/// Packed files that are unpacked side by side: each may take some 25 MiB.
+const UNPACKED: usize = 4;
+/// Bytes of all lines that wait until their format is known.
+const WAITING: usize = 16 << 20;
 /// How soon names are looked at again when the system tells of ever more changes, and a pipeline without
 /// room is asked again.
 const LOOK: Duration = Duration::from_millis(20);
@@ -79,6 +83,8 @@ pub(super) struct Engine {
     pub since: u64,
     /// Nothing was remembered: the first start.
     pub fresh: bool,
+    /// Nothing is known of what was sealed of the files that are there at the start.
+    pub blind: bool,
     pub shop: Shop,
     pub handle: Handle,
     pub wake: Receiver<()>,
@@ -91,6 +97,8 @@ pub(super) struct Engine {
     /// Bytes of one block, and of all that are on their way.
     pub block: usize,
     pub in_flight: usize,
+    /// Bytes of lines that wait until their format is known.
+    pub waiting: usize,
     /// The pipeline had no room in the last round.
     pub blocked: bool,
     pub buffer: Vec<u8>,
@@ -172,7 +180,7 @@ impl Engine {
         let Some(file) = self.files.get_mut(&report.follower) else { return };
         if report.sealed {
             self.unsaved |= file.answered(report.serial);
-            file.rejected = super::position::Rejected::join(file.rejected.take(), report.rejected);
+            file.untold = std::mem::take(&mut file.untold).join(report.untold);
         }
     }
 
@@ -182,14 +190,21 @@ impl Engine {
         let split = due.partition_point(|id| id <= at);
         let mut busy = false;
         let mut open = self.files.values().filter(|file| file.is_open()).count();
+        let mut unpacked = self.files.values().filter(|file| file.unpacks()).count();
         for id in due[split..].iter().chain(&due[..split]) {
             if self.in_flight >= ALTOGETHER {
                 break;
             }
             *at = *id;
+            let unpacks = self.files.get(id).is_some_and(Follower::unpacks);
+            if !unpacks && unpacked >= UNPACKED && self.files.get(id).is_some_and(|file| file.packed) {
+                continue;
+            }
             let before = self.files.get(id).is_some_and(Follower::is_open);
             busy |= self.turn(*id);
+            unpacked -= usize::from(unpacks);
             let Some(file) = self.files.get_mut(id) else { continue };
+            unpacked += usize::from(file.unpacks());
             open = open + usize::from(file.is_open()) - usize::from(before);
             if open > self.max_open && file.is_open() && !file.deleted && !file.packed {
                 file.close();
@@ -247,10 +262,32 @@ impl Engine {
         let mark = file.splitter.mark();
         let turn = file.read(&mut self.buffer[..news], &mut lines)?;
         file.trouble = None;
-        if file.splitter.mark() != mark {
+        if (file.splitter.mark() != mark || !lines.is_empty())
+            && let Some(lines) = self.unless_they_wait(id, lines)
+        {
             self.hand_over(id, lines, Vec::new(), Some(permit));
         }
         Ok(self.after(id, turn))
+    }
+
+    /// Keeps lines of a content whose format is not known yet; what they take is bounded over all contents.
+    fn unless_they_wait(&mut self, id: u64, lines: Lines) -> Option<Lines> {
+        let file = self.files.get_mut(&id)?;
+        let reader = &self.parts[file.instance].instance.reader;
+        let position = file.splitter.position();
+        let held = file.waiting.held();
+        let told = Told::by(file.format, reader, &lines);
+        if file.passes {
+            return Some(lines);
+        }
+        let text = lines.range(0..lines.len()).all(|(line, text)| line.wide.is_some() || is_text(text));
+        if !text || !told.waits(reader, position) || self.waiting + lines.held() > WAITING {
+            return Some(lines);
+        }
+        file.waiting.append(lines);
+        file.waits.get_or_insert_with(Instant::now);
+        self.waiting += file.waiting.held() - held;
+        None
     }
 
     fn after(&mut self, id: u64, turn: Turn) -> bool {
@@ -304,6 +341,12 @@ impl Engine {
         permit: Option<crate::pipeline::intake::Permit>,
     ) {
         let Some(file) = self.files.get_mut(&id) else { return };
+        // What waited comes first: the position moves behind it.
+        let mut waited = std::mem::take(&mut file.waiting);
+        self.waiting = self.waiting.saturating_sub(waited.held());
+        file.waits = None;
+        waited.append(lines);
+        let lines = waited;
         let serial = file.hand_over();
         if lines.is_empty() && notices.is_empty() {
             self.unsaved |= file.answered(serial);
@@ -324,6 +367,7 @@ impl Engine {
             log: Arc::clone(&file.log),
             lines,
             told,
+            again: file.again,
             notices,
             permit,
             after: file.turn.replace(next),
@@ -339,23 +383,24 @@ impl Engine {
         known.ok().flatten().unwrap_or(Tenant::Local)
     }
 
-    /// Tells of lines that became no record, now and then.
-    pub(super) fn tell_rejected(&mut self) {
+    /// Tells of lines that became no record, or were taken for known ones, now and then.
+    pub(super) fn tell_lines(&mut self) {
         let mut due = Vec::new();
         for (id, file) in &self.files {
             let told = self.told.get(&file.log).is_some_and(|at| at.elapsed() < TELL);
-            if file.rejected.is_some() && (!told || matches!(file.life, Life::Finished(_))) {
+            if !file.untold.is_empty() && (!told || matches!(file.life, Life::Finished(_))) {
                 due.push(*id);
             }
         }
         for id in due {
             let Some(file) = self.files.get_mut(&id) else { continue };
-            let Some(rejected) = file.tell() else { continue };
+            let Some(untold) = file.tell() else { continue };
             let (log, mark) = (Arc::clone(&file.log), file.sealed());
             let tenant = self.files.get(&id).map_or(Tenant::Local, |file| self.tenant(file));
             self.told.insert(Arc::clone(&log), Instant::now());
-            let said = notice::rejected(&tenant, &log, &rejected, &mark);
-            self.hand_over(id, Lines::default(), vec![said], None);
+            let rejected = untold.rejected.map(|rejected| notice::rejected(&tenant, &log, &rejected, &mark));
+            let known = untold.known.map(|known| notice::known(&tenant, &log, &known, &mark));
+            self.hand_over(id, Lines::default(), rejected.into_iter().chain(known).collect(), None);
         }
         self.told.retain(|_, at| at.elapsed() < TELL);
     }
@@ -367,7 +412,7 @@ impl Engine {
                 entries
             }
             Ok(None) => {
-                self.fresh = true;
+                (self.fresh, self.blind) = (true, true);
                 return;
             }
             Err(error) => {
@@ -376,6 +421,7 @@ impl Engine {
                     "the positions of followed logs can't be read; the logs are read again from their beginning, \
                      and what was sealed is recognised"
                 );
+                self.blind = true;
                 return;
             }
         };
@@ -420,4 +466,10 @@ impl Engine {
     pub(super) fn default_block(max_in_flight: usize) -> usize {
         (max_in_flight / (8 * ALTOGETHER)).clamp(4096, BLOCK)
     }
+}
+
+/// Whether a line may be one that a program prints before its log begins.
+fn is_text(line: &[u8]) -> bool {
+    let printed = |byte: &u8| !byte.is_ascii_control() || matches!(byte, b'\t' | b'\r' | 0x1b);
+    std::str::from_utf8(line).is_ok() && line.iter().all(printed)
 }

@@ -1,12 +1,13 @@
 //! One content and the file it is in: how far it is read, how far it is sealed, and whether what was read
 //! is still there.
 
-use super::position::{Entry, Fate, Fingerprint, Rejected};
+pub(super) use super::life::{Before, Life, Turn, Why};
+use super::position::{Entry, Fate, Fingerprint, Untold};
 use super::source::{Facts, Inode, Source};
 use crate::receivers::lines::read::hex;
 use crate::receivers::lines::split::{Lines, Mark, Splitter};
+use crate::receivers::lines::wide::Wide;
 use halo_adapters::gateway::Format;
-use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,44 +18,6 @@ use std::time::Instant;
 pub(super) const BLOCK: usize = 256 << 10;
 /// Bytes before the reading position that are compared at each turn.
 const TAIL: usize = 128;
-
-/// Why the rest of a content has to be looked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Why {
-    /// The file became shorter than what was read of it.
-    Truncated,
-    /// Other bytes stand where read ones stood.
-    Rewritten,
-    /// No file of that inode is there any more, and it was not open.
-    Gone,
-    /// The same, found at a start.
-    GoneWhileDown,
-}
-
-/// What is done with a content now.
-#[derive(Debug)]
-pub(super) enum Life {
-    /// Its beginning is compared with what is known.
-    Probing(Box<super::probe::Probe>),
-    Followed,
-    /// Not in its file any more; since when, and how many looks ago.
-    Sought {
-        why: Why,
-        since: Instant,
-        looks: u32,
-    },
-    /// Read to its end.
-    Finished(Before),
-}
-
-/// What a finished content was. Until the last of it is sealed, and what is said of it, it is that still:
-/// after a kill there is no other chance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Before {
-    Followed,
-    Sought(Why),
-}
 
 /// What was handed over and is not answered yet.
 #[derive(Debug)]
@@ -96,6 +59,8 @@ pub(super) struct Follower {
     pub unproven: bool,
     /// What lies before is passed over.
     pass_to: u64,
+    /// Some of it was: no line behind that waits for another, as the position must not stay before it.
+    pub passes: bool,
     /// Where the file really is, behind all links; its siblings are looked for there.
     pub real: PathBuf,
     /// No directory has it any more, and it is open.
@@ -116,29 +81,21 @@ pub(super) struct Follower {
     pub quiet: bool,
     /// There may be something to read.
     pub due: bool,
-    /// Lines that became no record, and that no notice tells yet.
-    pub rejected: Option<Rejected>,
-    /// Those of them that a notice on its way tells, and the number under which it was handed over.
-    telling: Option<(u64, Rejected)>,
+    /// What is to be said of its lines, and no notice tells yet.
+    pub untold: Untold,
+    /// What of that notices on their way tell, and the number under which they were handed over.
+    telling: Option<(u64, Untold)>,
+    /// Lines that wait until the format is known, and since when.
+    pub waiting: Lines,
+    pub waits: Option<Instant>,
+    /// Up to where lines may come that were sealed before: after a kill, without positions, in a copy.
+    pub again: u64,
     /// The format that the content's lines have shown.
     pub format: Option<Format>,
     /// How far a content that was taken over had been seen.
     pub expected: u64,
     /// The last trouble with the file, so that it is told once.
     pub trouble: Option<io::ErrorKind>,
-}
-
-/// What a turn of reading came to.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Turn {
-    /// Nothing new.
-    Idle,
-    /// Bytes were read; there may be more.
-    Read,
-    /// The content is not in this file any more.
-    Replaced(Why),
-    /// A packed file was read to its end.
-    End,
 }
 
 impl Follower {
@@ -171,6 +128,7 @@ impl Follower {
             found: false,
             unproven: false,
             pass_to: 0,
+            passes: false,
             real: path.to_owned(),
             deleted: false,
             turn: None,
@@ -183,8 +141,11 @@ impl Follower {
             grew: Instant::now(),
             quiet: false,
             due: true,
-            rejected: None,
+            untold: Untold::default(),
             telling: None,
+            waiting: Lines::default(),
+            waits: None,
+            again: 0,
             format: None,
             expected: 0,
             trouble: None,
@@ -196,7 +157,7 @@ impl Follower {
     pub(super) fn restored(entry: &Entry, instance: usize, bounds: (usize, usize)) -> Self {
         let mut own =
             Self::new(instance, entry.log.as_str().into(), &entry.path, entry.file(), entry.packed, bounds);
-        own.splitter = Splitter::new(entry.mark(), bounds.1);
+        own.splitter = Splitter::new(entry.mark(), bounds.1).of_width(entry.wide);
         own.sealed = (entry.mark(), entry.tail);
         own.size = entry.size.max(entry.offset);
         own.known = entry.head;
@@ -204,7 +165,8 @@ impl Follower {
         own.modified = entry.modified;
         own.unproven = true;
         own.quiet = entry.quiet;
-        own.rejected.clone_from(&entry.rejected);
+        own.untold = Untold { rejected: entry.rejected.clone(), known: entry.known };
+        own.again = u64::MAX;
         own
     }
 
@@ -213,6 +175,8 @@ impl Follower {
     #[must_use]
     pub(super) fn entry(&self, receiver: &str, clean: bool) -> Entry {
         let (mark, tail) = self.sealed;
+        let telling = self.telling.as_ref().map(|(_, told)| told.clone()).unwrap_or_default();
+        let untold = telling.join(self.untold.clone());
         let over = self.pending.is_empty();
         let (fate, why) = match self.life {
             Life::Finished(_) if over => (Fate::Finished, None),
@@ -242,8 +206,10 @@ impl Follower {
             head: self.head(),
             tail,
             quiet: self.quiet && over,
+            wide: self.splitter.wide(),
             format: self.format.map(|format| format.name().to_owned()),
-            rejected: Rejected::join(self.telling.clone().map(|(_, told)| told), self.rejected.clone()),
+            rejected: untold.rejected,
+            known: untold.known,
         }
     }
 
@@ -291,6 +257,16 @@ impl Follower {
     #[must_use]
     pub(super) fn is_open(&self) -> bool {
         self.source.is_some()
+    }
+
+    /// Whether a packed file is being unpacked.
+    #[must_use]
+    pub(super) fn unpacks(&self) -> bool {
+        let open = match &self.life {
+            Life::Probing(probe) => probe.is_open(),
+            _ => self.is_open(),
+        };
+        self.packed && open
     }
 
     /// Lets the file go; it is opened again when there is something to read.
@@ -348,17 +324,25 @@ impl Follower {
         self.head = beginning;
         self.tail = ending;
         self.size = self.size.max(facts.size);
+        self.again = facts.size;
         Ok(Ok(()))
     }
 
     /// Goes on behind what another content's reader had: everything before is sealed.
-    pub(super) fn go_on(&mut self, mark: Mark, format: Option<Format>, head: Vec<u8>, max: usize) {
-        self.format = format;
-        self.splitter = Splitter::new(mark, max);
+    pub(super) fn go_on(
+        &mut self,
+        mark: Mark,
+        told: (Option<Format>, Option<Wide>),
+        head: Vec<u8>,
+        max: usize,
+    ) {
+        self.format = told.0;
+        self.splitter = Splitter::new(mark, max).of_width(told.1);
         self.sealed = (mark, Fingerprint::default());
         self.size = self.size.max(mark.offset);
         self.head = head;
         self.tail.clear();
+        self.again = u64::MAX;
         self.life = Life::Followed;
     }
 
@@ -456,10 +440,7 @@ impl Follower {
             return passed;
         }
         if self.splitter.within_line() {
-            let rest = &block[passed..];
-            let line = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
-            self.splitter.skip(&rest[..line]);
-            passed += line;
+            passed += self.splitter.skip_line(&block[passed..]);
         }
         if !self.splitter.within_line() {
             self.pass_to = 0;
@@ -485,6 +466,7 @@ impl Follower {
     /// What is in the file by now is passed over, with the line that it ends in.
     pub(super) fn pass(&mut self, to: u64) {
         self.pass_to = to;
+        self.passes = true;
     }
 
     /// Notes that what was read so far is handed over; returns its number.
@@ -498,14 +480,14 @@ impl Follower {
         self.serial
     }
 
-    /// The lines that became no record and are not told yet, to be told by what is handed over next.
-    pub(super) fn tell(&mut self) -> Option<Rejected> {
-        if self.telling.is_some() {
+    /// What is not told yet of its lines, to be told by what is handed over next.
+    pub(super) fn tell(&mut self) -> Option<Untold> {
+        if self.telling.is_some() || self.untold.is_empty() {
             return None;
         }
-        let rejected = self.rejected.take()?;
-        self.telling = Some((self.serial + 1, rejected.clone()));
-        Some(rejected)
+        let untold = std::mem::take(&mut self.untold);
+        self.telling = Some((self.serial + 1, untold.clone()));
+        Some(untold)
     }
 
     /// Notes an answer; whether the sealed part grew.
@@ -532,7 +514,7 @@ impl Follower {
         self.source = None;
         self.known = self.head();
         (self.head, self.tail) = (Vec::new(), Vec::new());
-        self.splitter = Splitter::new(self.splitter.mark(), 0);
+        self.splitter = Splitter::new(self.splitter.mark(), 0).of_width(self.splitter.wide());
         self.life = Life::Finished(before);
         self.due = false;
     }
@@ -540,22 +522,30 @@ impl Follower {
 
 #[cfg(test)]
 mod tests {
+    use super::super::position::{Known, Rejected};
     use super::*;
 
     #[test]
     fn what_is_told_and_not_sealed_is_told_again() {
         let inode = Inode { device: 1, number: 2, born: 3 };
         let mut file = Follower::new(0, "/a.log".into(), Path::new("/a.log"), inode, false, (1024, 1024));
-        let rejected = |lines| Some(Rejected { lines, first: 0, last: 9, reason: "x".into() });
-        file.rejected = rejected(2);
-        assert_eq!(file.tell(), rejected(2));
+        let of = |lines| Untold {
+            rejected: Some(Rejected { lines, first: 0, last: 9, reason: "x".into() }),
+            known: Some(Known { lines: 2 * lines, first: 0, last: 9 }),
+        };
+        let entry = |file: &Follower| {
+            let Entry { rejected, known, .. } = file.entry("file_log", false);
+            Untold { rejected, known }
+        };
+        file.untold = of(2);
+        assert_eq!(file.tell(), Some(of(2)));
         let serial = file.hand_over();
-        file.rejected = rejected(1);
+        file.untold = of(1);
         assert_eq!(file.tell(), None, "one after the other");
-        assert_eq!(file.entry("file_log", false).rejected, rejected(3));
+        assert_eq!(entry(&file), of(3));
         assert!(file.answered(serial));
-        assert_eq!(file.entry("file_log", false).rejected, rejected(1));
-        assert_eq!(file.tell(), rejected(1));
+        assert_eq!(entry(&file), of(1));
+        assert_eq!(file.tell(), Some(of(1)));
     }
 
     #[test]

@@ -14,6 +14,8 @@ use std::time::Instant;
 
 /// Contents of one log that are remembered after their end, to be recognised in a copy.
 const REMEMBERED: usize = 32;
+/// How many times as long as a rotated file lines wait for others.
+const PATIENCE: u32 = 12;
 /// Looks that a lost content is looked for at least.
 const LOOKS: u32 = 3;
 
@@ -115,27 +117,28 @@ impl Engine {
             if let Some(file) = self.files.get_mut(&id) {
                 file.checked.push(in_file);
             }
-            if let Ok(probe) = Probe::new(&path, packed, fingerprint, vec![Target { owner: id, mark }]) {
-                self.copy_checks.push(CopyCheck { sought: id, in_file, probe });
-                open = true;
-            }
+            let probe = Probe::new(&path, packed, fingerprint, vec![Target { owner: id, mark }]);
+            self.copy_checks.push(CopyCheck { sought: id, in_file, probe });
+            open = true;
         }
         open
     }
 
-    /// One block of each comparison that goes on.
+    /// One block of a comparison, one after the other: each may have an unpacked file open.
     pub(super) fn run_copy_checks(&mut self) -> bool {
         let mut checks = std::mem::take(&mut self.copy_checks);
         let busy = !checks.is_empty();
         let mut answers = Vec::new();
-        checks.retain_mut(|check| match check.probe.go_on(&mut self.buffer) {
-            Ok(None) => true,
-            Ok(Some((met, _))) => {
-                answers.push((check.sought, check.in_file, met.is_some()));
-                false
+        if let Some(check) = checks.first_mut() {
+            match check.probe.go_on(&mut self.buffer) {
+                Ok(None) => {}
+                Ok(Some((met, _))) => {
+                    answers.push((check.sought, check.in_file, met.is_some()));
+                    checks.remove(0);
+                }
+                Err(_) => drop(checks.remove(0)),
             }
-            Err(_) => false,
-        });
+        }
         self.copy_checks = checks;
         for (sought, in_file, met) in answers {
             if met {
@@ -174,6 +177,18 @@ impl Engine {
         }
         self.hand_over(id, Lines::default(), said, None);
         self.put_away(id);
+    }
+
+    /// Lines that waited long enough for others to tell their format become what they are without.
+    pub(super) fn give_up_waiting(&mut self) {
+        let over = |file: &Follower| {
+            let patience = self.parts[file.instance].instance.settings.linger * PATIENCE;
+            file.waits.is_some_and(|since| since.elapsed() >= patience)
+        };
+        let over: Vec<u64> = self.files.iter().filter(|(_, file)| over(file)).map(|(id, _)| *id).collect();
+        for id in over {
+            self.hand_over(id, Lines::default(), Vec::new(), None);
+        }
     }
 
     fn gap(&self, tenant: &Tenant, log: &str, from: u64, known: u64, after: &Mark, how: &str) -> Draft {
@@ -236,6 +251,9 @@ impl Engine {
 
     /// Nothing more will come of a content; it is remembered.
     pub(super) fn put_away(&mut self, id: u64) {
+        if self.files.get(&id).is_some_and(|file| !file.waiting.is_empty()) {
+            self.hand_over(id, Lines::default(), Vec::new(), None);
+        }
         let Some(file) = self.files.get_mut(&id) else { return };
         let key = (file.instance, file.inode);
         // A packed file stays where it is, and need not be read again.
@@ -251,7 +269,7 @@ impl Engine {
         let mut counts = HashMap::new();
         let mut over = Vec::new();
         for (id, file) in self.files.iter().rev() {
-            if matches!(file.life, Life::Finished(_)) && file.in_flight() == 0 && file.rejected.is_none() {
+            if matches!(file.life, Life::Finished(_)) && file.in_flight() == 0 && file.untold.is_empty() {
                 let bound = file.packed && self.inodes.get(&(file.instance, file.inode)) == Some(id);
                 let count = counts.entry((file.instance, Arc::clone(&file.log))).or_insert(0);
                 *count += 1;

@@ -22,8 +22,10 @@
 mod discover;
 mod engine;
 mod follow;
+mod life;
 mod lost;
 mod notice;
+pub(crate) mod odd_names;
 mod place;
 mod position;
 pub mod preview;
@@ -105,6 +107,7 @@ pub fn start(tail: Tail) -> io::Result<impl Future<Output = ()> + use<>> {
         directories: HashMap::new(),
         since: unix_nanos(),
         fresh: false,
+        blind: false,
         shop,
         handle: Handle::current(),
         wake: woken,
@@ -116,6 +119,7 @@ pub fn start(tail: Tail) -> io::Result<impl Future<Output = ()> + use<>> {
         max_open: max_open.max(1),
         block: Engine::default_block(max_in_flight),
         in_flight: 0,
+        waiting: 0,
         blocked: false,
         buffer: vec![0; follow::BLOCK],
     };

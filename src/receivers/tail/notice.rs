@@ -5,9 +5,10 @@
 //! | `halod.gap` | content that was there, or may have been, was never read: where it begins, how many bytes are known of it, and how it was lost |
 //! | `halod.log_rewritten` | content that was read stands in no file any more: other bytes took its place |
 //! | `halod.lines_rejected` | lines became no record: how many, from where to where, and why the first one |
+//! | `halod.lines_known` | lines without a time are those of an earlier content, byte by byte, and were taken for them |
 
 use super::follow::Why;
-use super::position::Rejected;
+use super::position::{Known, Rejected};
 use crate::receivers::lines::read::hex;
 use crate::receivers::lines::split::Mark;
 use halod_record::draft::Draft;
@@ -69,4 +70,20 @@ pub(super) fn rejected(tenant: &Tenant, log: &str, rejected: &Rejected, at: &Mar
     };
     let summary = format!("{what}: {}", rejected.reason);
     Notice::of_loss("lines_rejected", &summary, &about).draft(tenant)
+}
+
+pub(super) fn known(tenant: &Tenant, log: &str, known: &Known, at: &Mark) -> Draft {
+    let about = [
+        ("before", About::Text(&hex(&at.chain))),
+        ("file", About::Text(log)),
+        ("first", About::Number(known.first)),
+        ("last", About::Number(known.last)),
+        ("lines", About::Number(known.lines)),
+    ];
+    let lines = known.lines;
+    let summary = format!(
+        "{lines} lines of a log have no time, and are the same from their file's first byte on as lines sealed before: they \
+         were taken for those."
+    );
+    Notice::of_loss("lines_known", &summary, &about).draft(tenant)
 }

@@ -49,7 +49,7 @@ impl Engine {
                 self.missing(id);
             }
         }
-        self.fresh = false;
+        (self.fresh, self.blind) = (false, false);
         for file in self.files.values() {
             let notify = self.parts[file.instance].instance.settings.notify;
             if notify && !matches!(file.life, Life::Finished(_)) {
@@ -57,9 +57,10 @@ impl Engine {
             }
         }
         self.watch.set(&directories);
+        self.give_up_waiting();
         self.settle_quiet();
         self.seek();
-        self.tell_rejected();
+        self.tell_lines();
         self.forget();
         if self.next != known {
             // Before the first line of a file is sealed it is on disk that there was such a file.
@@ -199,6 +200,9 @@ impl Engine {
         file.modified = stamp(found);
         file.real = real(&found.path);
         file.wanted = wanted;
+        if self.blind {
+            file.again = if found.packed { u64::MAX } else { found.facts.size };
+        }
         if !found.packed {
             file.size = found.facts.size;
             if wanted && self.files.len() < self.max_open {
@@ -210,9 +214,8 @@ impl Engine {
         if self.fresh && self.parts[instance].instance.settings.start_at_end {
             file.pass(if found.packed { u64::MAX } else { found.facts.size });
         }
-        if !targets.is_empty()
-            && let Ok(probe) = Probe::new(&found.path, found.packed, bounds.0, targets)
-        {
+        if !targets.is_empty() {
+            let probe = Probe::new(&found.path, found.packed, bounds.0, targets);
             file.life = Life::Probing(Box::new(probe));
         }
         let id = self.next;
@@ -277,11 +280,12 @@ impl Engine {
             return;
         };
         let sought = matches!(known.life, Life::Sought { .. });
-        let (log, size, format) = (known.log.clone(), known.size, known.format);
+        let (log, size) = (known.log.clone(), known.size);
+        let told = (known.format, known.splitter.wide());
         let Some(file) = self.files.get_mut(&id) else { return };
         let max = self.parts[file.instance].instance.settings.max_line;
         file.log = log;
-        file.go_on(mark, format, head, max);
+        file.go_on(mark, told, head, max);
         file.due = true;
         if sought {
             file.expected = size;

@@ -6,6 +6,7 @@
 use super::follow::Why;
 use super::source::Inode;
 use crate::receivers::lines::split::Mark;
+use crate::receivers::lines::wide::Wide;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -53,6 +54,7 @@ pub(super) enum Fate {
 pub(super) struct Entry {
     pub receiver: String,
     pub log: String,
+    #[serde(with = "any_path")]
     pub path: PathBuf,
     pub device: u64,
     pub inode: u64,
@@ -74,12 +76,85 @@ pub(super) struct Entry {
     pub tail: Fingerprint,
     /// Nothing more was expected in it.
     pub quiet: bool,
+    /// The content is UTF-16.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wide: Option<Wide>,
     /// The format that the content's lines have told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
     /// Lines that became no record and are not told yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejected: Option<Rejected>,
+    /// Lines that were taken for known ones and are not told yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known: Option<Known>,
+}
+
+/// A path as text, or as bytes in hex where it is none.
+mod any_path {
+    use super::{Deserialize, Path, PathBuf, Serialize};
+    use serde::{Deserializer, Serializer};
+    use std::ffi::OsString;
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Stored {
+        Text(String),
+        Bytes { hex: String },
+    }
+
+    pub(super) fn serialize<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
+        let stored = match path.to_str() {
+            Some(text) => Stored::Text(text.to_owned()),
+            None => Stored::Bytes { hex: data_encoding::HEXLOWER.encode(path.as_os_str().as_bytes()) },
+        };
+        stored.serialize(to)
+    }
+
+    pub(super) fn deserialize<'d, D: Deserializer<'d>>(from: D) -> Result<PathBuf, D::Error> {
+        Ok(match Stored::deserialize(from)? {
+            Stored::Text(text) => text.into(),
+            Stored::Bytes { hex } => {
+                let bytes = data_encoding::HEXLOWER.decode(hex.as_bytes());
+                OsString::from_vec(bytes.map_err(serde::de::Error::custom)?).into()
+            }
+        })
+    }
+}
+
+/// Lines without a time that were taken for those of another content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Known {
+    pub lines: u64,
+    pub first: u64,
+    pub last: u64,
+}
+
+/// What has to be told of a content's lines.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Untold {
+    pub rejected: Option<Rejected>,
+    pub known: Option<Known>,
+}
+
+impl Untold {
+    #[must_use]
+    pub(super) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What there was before, and what came after it.
+    #[must_use]
+    pub(super) fn join(self, after: Self) -> Self {
+        let known = match (self.known, after.known) {
+            (Some(before), Some(after)) => {
+                Some(Known { lines: before.lines + after.lines, last: after.last.max(before.last), ..before })
+            }
+            (before, after) => before.or(after),
+        };
+        Self { rejected: Rejected::join(self.rejected, after.rejected), known }
+    }
 }
 
 /// Lines that could not become records.
@@ -193,6 +268,7 @@ impl Positions {
 mod tests {
     use super::*;
     use crate::receivers::lines::read::hex;
+    use std::os::unix::ffi::OsStringExt;
 
     fn entry() -> Entry {
         let chain = [7; 16];
@@ -213,8 +289,10 @@ mod tests {
             head: Fingerprint::of(b"abc"),
             tail: Fingerprint::of(b"c"),
             quiet: false,
+            wide: None,
             format: Some("nginx".into()),
             rejected: Some(Rejected { lines: 1, first: 2, last: 2, reason: "x".into() }),
+            known: Some(Known { lines: 1, first: 2, last: 2 }),
         }
     }
 
@@ -226,6 +304,9 @@ mod tests {
         positions.save(vec![entry()], 5).unwrap();
         assert_eq!(positions.load().unwrap(), Some((vec![entry()], 5)));
         assert_eq!(entry().mark(), Mark { offset: 9, chain: [7; 16] });
+        let odd = PathBuf::from(std::ffi::OsString::from_vec(b"/var/log/caf\xe9.log".to_vec()));
+        positions.save(vec![Entry { path: odd.clone(), ..entry() }], 6).unwrap();
+        assert_eq!(positions.load().unwrap().unwrap().0[0].path, odd);
         positions.save(Vec::new(), 6).unwrap();
         assert_eq!(positions.load().unwrap(), Some((Vec::new(), 6)));
     }

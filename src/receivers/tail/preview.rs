@@ -27,7 +27,8 @@ pub struct Followed {
 /// One line, and what it becomes.
 #[derive(Debug)]
 pub struct Seen<'a> {
-    /// Where it begins in the content.
+    /// Its number, and where it begins in the content.
+    pub number: u64,
     pub offset: u64,
     /// It is longer than `max_log_size`.
     pub cut: bool,
@@ -44,6 +45,8 @@ pub struct Preview {
     every: Reader,
     log: String,
     splitter: Splitter,
+    /// Lines that wait until the format is known.
+    waiting: Lines,
     told: Option<Format>,
 }
 
@@ -102,24 +105,29 @@ impl Preview {
     pub fn new(manner: Manner, file: &Path) -> Result<Self, (&'static str, String)> {
         let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
         Ok(Self {
-            splitter: Splitter::new(Mark::default(), manner.max_line),
+            splitter: Splitter::new(Mark::default(), manner.max_line).after_lines(1),
             every: Reader::new(Manner { requests: Requests::All, ..manner.clone() })?,
             reader: Reader::new(manner)?,
             log: log_path(&file),
+            waiting: Lines::default(),
             told: None,
         })
     }
 
     /// Takes the next bytes of the content, and shows the lines that they complete.
     pub fn push(&mut self, block: &[u8], see: &mut dyn FnMut(Seen<'_>)) {
-        let mut lines = Lines::default();
+        let mut lines = std::mem::take(&mut self.waiting);
         self.splitter.push(block, &mut lines);
-        self.see(&lines, see);
+        if Told::by(self.told, &self.reader, &lines).waits(&self.reader, self.splitter.position()) {
+            self.waiting = lines;
+        } else {
+            self.see(&lines, see);
+        }
     }
 
     /// Takes what there is of a line as a whole one: the content has ended.
     pub fn finish(&mut self, see: &mut dyn FnMut(Seen<'_>)) {
-        let mut lines = Lines::default();
+        let mut lines = std::mem::take(&mut self.waiting);
         self.splitter.finish(&mut lines);
         self.see(&lines, see);
     }
@@ -146,16 +154,16 @@ impl Preview {
         self.told = told.format;
         let [log, every]: [Log<'_>; 2] = [&self.reader, &self.every].map(|one| one.log(&self.log));
         for (at, (line, bytes)) in lines.range(0..lines.len()).enumerate() {
-            let (offset, cut, told) = (line.offset, line.cut > 0, told.at(at));
+            let (number, offset, cut, told) = (line.number, line.offset, line.cut > 0, told.at(at));
             log.line(told, line, bytes, |became| match became {
                 Became::Filtered => every.line(told, line, bytes, |unruled| {
                     let request = match unruled {
                         Became::Action(event, tenant) => Some((event, tenant)),
                         _ => None,
                     };
-                    see(Seen { offset, cut, became: Became::Filtered, request });
+                    see(Seen { number, offset, cut, became: Became::Filtered, request });
                 }),
-                became => see(Seen { offset, cut, became, request: None }),
+                became => see(Seen { number, offset, cut, became, request: None }),
             });
         }
     }

@@ -3,7 +3,7 @@
 use super::source::Source;
 use crate::receivers::lines::split::{Mark, Splitter};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A place that may be met: the content of `owner` up to `mark`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +15,10 @@ pub(super) struct Target {
 /// Reads one file from its beginning.
 #[derive(Debug)]
 pub(super) struct Probe {
-    source: Source,
+    path: PathBuf,
+    packed: bool,
+    /// Open from the first read on, as many may wait.
+    source: Option<Source>,
     splitter: Splitter,
     /// In the order of their places.
     targets: Vec<Target>,
@@ -25,18 +28,16 @@ pub(super) struct Probe {
 }
 
 impl Probe {
-    /// # Errors
-    /// The file can't be opened.
-    pub(super) fn new(
-        path: &Path,
-        packed: bool,
-        fingerprint: usize,
-        mut targets: Vec<Target>,
-    ) -> io::Result<Self> {
-        let (source, _) = Source::open(path, packed)?;
+    pub(super) fn new(path: &Path, packed: bool, fingerprint: usize, mut targets: Vec<Target>) -> Self {
         targets.sort_by_key(|target| target.mark.offset);
         let splitter = Splitter::new(Mark::default(), 0);
-        Ok(Self { source, splitter, targets, met: None, head: Vec::new(), fingerprint })
+        let path = path.to_owned();
+        Self { path, packed, source: None, splitter, targets, met: None, head: Vec::new(), fingerprint }
+    }
+
+    #[must_use]
+    pub(super) fn is_open(&self) -> bool {
+        self.source.is_some()
     }
 
     /// Reads on. At the end, the last of the places that was met, and the file's first bytes.
@@ -45,7 +46,11 @@ impl Probe {
     /// What the system says.
     #[allow(clippy::type_complexity)]
     pub(super) fn go_on(&mut self, buffer: &mut [u8]) -> io::Result<Option<(Option<Target>, Vec<u8>)>> {
-        let read = self.source.read(self.splitter.position(), buffer)?;
+        let source = match &mut self.source {
+            Some(source) => source,
+            None => self.source.insert(Source::open(&self.path, self.packed)?.0),
+        };
+        let read = source.read(self.splitter.position(), buffer)?;
         let mut block = &buffer[..read];
         if self.head.len() < self.fingerprint {
             let room = self.fingerprint - self.head.len();

@@ -2,7 +2,7 @@
 
 use super::Instance;
 use super::TailStats;
-use super::position::Rejected;
+use super::position::{Known, Rejected, Untold};
 use crate::ingest::claim::HeaderClaim;
 use crate::ingest::requests::Transport;
 use crate::ingest::{Ingest, RequestBuilder, contain};
@@ -32,6 +32,8 @@ pub(super) struct Block {
     pub log: Arc<str>,
     pub lines: Lines,
     pub told: Told,
+    /// Up to where lines may come that were sealed before.
+    pub again: u64,
     /// What halod has to say of the content.
     pub notices: Vec<Draft>,
     /// Covers the lines.
@@ -48,7 +50,7 @@ pub(super) struct Report {
     pub serial: u64,
     /// Not so when halod stops.
     pub sealed: bool,
-    pub rejected: Option<Rejected>,
+    pub untold: Untold,
 }
 
 /// The way from blocks to the chain. Cheap to clone.
@@ -64,26 +66,29 @@ pub(super) struct Shop {
 impl Shop {
     /// Seals a block, however long it takes, and reports.
     pub(super) async fn seal(self, block: Block) {
-        let Block { follower, serial, instance, log, lines, told, notices, permit, after, before } = block;
-        let work = Arc::new(Work { instance, log, lines, told });
-        let (sealed, rejected) = match self.parts(&work, notices, after, before).await {
-            Ok(rejected) => (true, rejected),
-            Err(Stopped) => (false, None),
+        let Block { follower, serial, instance, log, lines, told, again, notices, permit, after, before } =
+            block;
+        let work = Arc::new(Work { instance, log, lines, told, again });
+        let (sealed, untold) = match self.parts(&work, notices, after, before).await {
+            Ok(untold) => (true, untold),
+            Err(Stopped) => (false, Untold::default()),
         };
         drop(permit);
-        let _ = self.reports.send(Report { follower, serial, sealed, rejected });
+        let _ = self.reports.send(Report { follower, serial, sealed, untold });
         let _ = self.wake.try_send(());
     }
 
-    /// Seals a block's lines, part by part. Returns what became no record.
+    /// Seals a block's lines, part by part. Returns what has to be told of them.
     async fn parts(
         &self,
         work: &Arc<Work>,
         mut notices: Vec<Draft>,
         after: Option<oneshot::Receiver<()>>,
         before: oneshot::Sender<()>,
-    ) -> Result<Option<Rejected>, Stopped> {
-        let (mut rejected, mut at, mut most) = (None, 0, PART);
+    ) -> Result<Untold, Stopped> {
+        let (mut untold, mut at, mut most) = (Untold::default(), 0, PART);
+        // Some of the part may have been sealed before it was refused.
+        let mut again = false;
         // Why the line at `at` can't be read.
         let mut unreadable: Option<String> = None;
         let mut before = Some(before);
@@ -106,12 +111,12 @@ impl Shop {
             match part {
                 Ok(part) => {
                     entry.answer();
-                    rejected = Rejected::join(rejected, part);
+                    untold = untold.join(Untold { known: part.known.filter(|_| !again), ..part });
                     notices.clear();
-                    unreadable = None;
+                    (unreadable, again) = (None, false);
                     at = end;
                     if last {
-                        return Ok(rejected);
+                        return Ok(untold);
                     }
                 }
                 // So few bytes may be in flight; a smaller part may do.
@@ -125,6 +130,7 @@ impl Shop {
                 }
                 Err(fault) => {
                     entry.refuse(&fault);
+                    again = true;
                     drop(entry);
                     if *self.draining.borrow()
                         || matches!(fault, Fault::Refused(Refusal::Stopping | Refusal::Poisoned))
@@ -171,11 +177,13 @@ impl Shop {
         let work = Arc::clone(work);
         let drafting = move || {
             contain(|| {
-                let rejected = match unreadable {
-                    Some(why) => reject(&work, range, why, &mut request),
+                let untold = match unreadable {
+                    Some(why) => {
+                        Untold { rejected: reject(&work, range, why, &mut request), ..Untold::default() }
+                    }
                     None => request.reading_file(|request| draft(&work, range, request))?,
                 };
-                Ok((request, rejected))
+                Ok((request, untold))
             })
         };
         tokio::task::spawn_blocking(drafting).await.unwrap_or(Err(Fault::Crashed))
@@ -183,22 +191,24 @@ impl Shop {
 
     async fn submit(
         &self,
-        (request, rejected): Drafted,
+        (request, untold): Drafted,
         last: bool,
         before: &mut Option<oneshot::Sender<()>>,
-    ) -> Result<Option<Rejected>, Fault> {
+    ) -> Result<Untold, Fault> {
         let sent = request.finish_anyhow().send();
         // The end is in the writer's hands: what comes after it may follow.
         if last && let Some(before) = before.take() {
             let _ = before.send(());
         }
-        sent.sealed().await?;
-        Ok(rejected)
+        let known = u64::from(sent.sealed().await?.duplicate);
+        let of = |timeless: Known| Known { lines: timeless.lines.min(known), ..timeless };
+        Ok(Untold { known: untold.known.map(of).filter(|known| known.lines > 0), ..untold })
     }
 }
 
-/// A part's drafts, and what of it became none.
-type Drafted = (RequestBuilder, Option<Rejected>);
+/// A part's drafts, what of it became none, and which lines have no time: if they are sealed already, they may be
+/// those of another content.
+type Drafted = (RequestBuilder, Untold);
 
 /// halod stops before a block is sealed.
 struct Stopped;
@@ -210,6 +220,7 @@ struct Work {
     log: Arc<str>,
     lines: Lines,
     told: Told,
+    again: u64,
 }
 
 /// Leaves out the lines of a part, which is one that can't be read.
@@ -221,23 +232,31 @@ fn reject(work: &Work, range: Range<usize>, why: String, request: &mut RequestBu
     lines.map(Some).fold(None, Rejected::join)
 }
 
-/// Drafts the lines of a part. Returns what had to be left out, and why.
-fn draft(work: &Work, range: Range<usize>, request: &mut RequestBuilder) -> Result<Option<Rejected>, Fault> {
+/// Drafts the lines of a part.
+fn draft(work: &Work, range: Range<usize>, request: &mut RequestBuilder) -> Result<Untold, Fault> {
     let log = work.instance.reader.log(&work.log);
-    let mut rejected: Option<Rejected> = None;
+    let mut untold = Untold::default();
     for (at, (cut, bytes)) in range.clone().zip(work.lines.range(range)) {
         log.line(work.told.at(at), cut, bytes, |became| {
             match became {
-                Became::Action(event, tenant) => request.push(event, tenant)?,
+                Became::Action(event, tenant) => {
+                    let timeless = event.started.is_none() && event.ended.is_none();
+                    if timeless && cut.offset >= work.again {
+                        let this = Known { lines: 1, first: cut.offset, last: cut.offset };
+                        untold =
+                            std::mem::take(&mut untold).join(Untold { known: Some(this), rejected: None });
+                    }
+                    request.push(event, tenant)?;
+                }
                 Became::Filtered | Became::Preamble => request.filter(1),
                 Became::Rejected(reason) => {
                     request.reject(reason.as_str());
                     let this = Rejected { lines: 1, first: cut.offset, last: cut.offset, reason };
-                    rejected = Rejected::join(rejected.take(), Some(this));
+                    untold.rejected = Rejected::join(untold.rejected.take(), Some(this));
                 }
             }
             Ok::<(), Fault>(())
         })?;
     }
-    Ok(rejected)
+    Ok(untold)
 }

@@ -157,5 +157,5 @@ fn fill(buffer: &mut [u8], mut read: impl FnMut(u64, &mut [u8]) -> Result<usize>
 /// Whether a name says that the file is packed.
 #[must_use]
 pub(super) fn is_packed(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "gz")
+    path.extension().is_some_and(|extension| unpack::ENDINGS.iter().any(|packed| extension == *packed))
 }

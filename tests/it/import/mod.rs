@@ -16,7 +16,9 @@ use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
 /// Records by tenant and action.
@@ -275,4 +277,35 @@ fn exit_codes_say_what_happened() {
     assert_eq!(code("csv", "x.csv", ""), Some(2));
     let said = fixture.import("langfuse", &[fixture.file("x.jsonl", "")], &["--tenant", &"x".repeat(600)]);
     assert_eq!(said.code, Some(2));
+}
+
+/// A pipe that stays open: `kubectl logs -f ... | halod import gateway -`.
+#[test]
+fn lines_from_standard_input_are_sealed_as_they_come() {
+    let dir = tempfile::tempdir().unwrap();
+    let line = |n: u32| {
+        format!("203.0.113.7 - - [22/Nov/2026:08:29:52 +0000] \"POST /v1/messages HTTP/1.1\" 200 {n}\n")
+    };
+    for format in ["gateway", "gateway:nginx"] {
+        let records = dir.path().join(format);
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_halod"));
+        command.args(["import", format, "-", "--json", "--dir"]).arg(&records).env_remove("HALOD_LOG");
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut input = child.stdin.take().unwrap();
+        for n in 0..3 {
+            let line = line(n);
+            let (half, rest) = line.split_at(40);
+            input.write_all(half.as_bytes()).unwrap();
+            std::thread::sleep(Duration::from_millis(50));
+            input.write_all(rest.as_bytes()).unwrap();
+            wait_until("the line is sealed", Duration::from_secs(30), || {
+                fixture::lines(&records) == n as usize + 1
+            });
+        }
+        input.write_all(line(9).trim_end().as_bytes()).unwrap();
+        drop(input);
+        let out = child.wait_with_output().unwrap();
+        let report: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+        assert_eq!((out.status.code(), &report["sealed"]), (Some(0), &4.into()), "{report}");
+    }
 }

@@ -33,6 +33,10 @@ const ROWS: &[Row] = &[
     shared("user.id", Principal),
     shared("enduser.id", Principal),
     shared("tenant.id", Tenant),
+    shared("halo.purpose", Purpose),
+    shared("halo.region", Region),
+    shared("halo.decision", Decided),
+    shared("halo.approver", DecidedBy),
 
     shared("error.type", ErrorType),
     shared("error.message", ErrorText),

@@ -170,6 +170,7 @@ impl Fixture {
             instance,
             log: "/a.log".into(),
             lines,
+            again: 0,
             notices: Vec::new(),
             permit: None,
             after: Some(after),

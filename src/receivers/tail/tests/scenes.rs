@@ -392,3 +392,24 @@ fn a_tenant_comes_from_the_path() {
     fixture.stop();
     assert!(fixture.sealed().lines.is_empty());
 }
+
+/// A log whose lines may wait for its format is passed over all the same, also by the run after the first.
+#[test]
+fn what_was_passed_over_stays_so_after_a_restart() {
+    let mut fixture = Fixture::new(&["a.log"]);
+    fixture.settings.start_at_end = true;
+    fixture.settings.linger = Duration::from_secs(30);
+    let log = fixture.log("a.log");
+    append(&log, lines(0..5));
+    fixture.start();
+    fixture.wait("it is passed over", |fixture| {
+        let positions = fs::read_to_string(fixture.positions()).unwrap_or_default();
+        positions.contains(&format!("\"offset\":{}", lines(0..5).len()))
+    });
+    fixture.stop();
+    fixture.start();
+    append(&log, lines(5..6));
+    fixture.wait_for(1);
+    fixture.stop();
+    assert!(fixture.sealed().numbers.into_keys().eq(5..6));
+}

@@ -2,7 +2,7 @@
 //! anything, and each line comes to the record that the check shows.
 
 use super::fixture::Fixture;
-use crate::receivers::lines::split::Line;
+use crate::receivers::lines::split::{Line, Lines, Mark, Splitter};
 use crate::receivers::tail::preview::{Became, Preview};
 use crate::receivers::tail::settings::{Encoding, Requests};
 use proptest::prelude::*;
@@ -20,6 +20,8 @@ enum Form {
     Packed,
     /// Packed, in so many members of about the same size.
     Members(usize),
+    Zstd,
+    Bzip2,
     /// Called .gz, and plain.
     NamedPacked,
 }
@@ -36,6 +38,8 @@ fn form() -> impl Strategy<Value = Form> {
         2 => Just(Form::Rotated),
         2 => Just(Form::Packed),
         1 => (2usize..5).prop_map(Form::Members),
+        1 => Just(Form::Zstd),
+        1 => Just(Form::Bzip2),
         1 => Just(Form::NamedPacked),
     ]
 }
@@ -59,6 +63,9 @@ fn text() -> impl Strategy<Value = Vec<u8>> {
         1 => one("10.0.0.7 - - [22/Nov/2026:08:29:52 +0000] \"GET /healthz HTTP/1.1\" 200 NN"),
         1 => one(r#"{"method":"POST","path":"/v1/messages","status":20NN}"#),
         1 => one("what is this NN"),
+        1 => one("2026-11-29T10:00:00.5Z stdout P 10.0.0.7 - - [22/Nov/2026:08:29:52 +0000] \"POST /v1/mess"),
+        1 => one("2026-11-29T10:00:00.6Z stdout F ages HTTP/1.1\" 200 NN"),
+        1 => one("2026-11-29T10:00:00.6Z stderr F 10.0.0.7 - - [22/Nov/2026:08:29:52 +0000] \"POST /v1/messages HTTP/1.1\" 200 NN"),
         1 => Just(Vec::new()),
         1 => Just(b"  \t".to_vec()),
         1 => proptest::collection::vec(any::<u8>().prop_filter("no line break", |byte| *byte != b'\n'), 0..60),
@@ -113,6 +120,15 @@ fn put(fixture: &Fixture, content: &[u8], form: Form) -> PathBuf {
         Form::Rotated => ("a.log.1", content.to_vec()),
         Form::Packed => ("a.log.2.gz", packed(content, 1)),
         Form::Members(members) => ("a.log.3.gz", packed(content, members)),
+        Form::Zstd => {
+            let level = ruzstd::encoding::CompressionLevel::Fastest;
+            ("a.log.5.zst", ruzstd::encoding::compress_to_vec(content, level))
+        }
+        Form::Bzip2 => {
+            let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+            encoder.write_all(content).unwrap();
+            ("a.log.6.bz2", encoder.finish().unwrap())
+        }
         // Too little to be told from the beginning of a packed file.
         Form::NamedPacked if content.len() < 2 => ("a.log.1", content.to_vec()),
         Form::NamedPacked => ("a.log.4.gz", content.to_vec()),
@@ -144,6 +160,8 @@ fn checked(fixture: &Fixture, content: &[u8], followed: bool) -> (u64, Vec<u64>)
     };
     content.chunks(700).for_each(|block| preview.push(block, &mut see));
     preview.finish(&mut see);
+    // A line whose parts stand around others is the last of them.
+    records.sort_unstable();
     (lines, records)
 }
 
@@ -156,6 +174,13 @@ fn sealed(fixture: &Fixture) -> Vec<u64> {
     let mut sealed: Vec<u64> = fixture.sealed().lines.iter().filter_map(offset).collect();
     sealed.sort_unstable();
     sealed
+}
+
+/// Whether the last line is there with its end, and so are all parts of those before it.
+fn is_whole(content: &[u8]) -> bool {
+    let mut splitter = Splitter::new(Mark::default(), 1024);
+    splitter.push(content, &mut Lines::default());
+    splitter.mark().offset == content.len() as u64
 }
 
 fn once(content: &[u8], ways: &[Way], configured: bool) {
@@ -191,7 +216,7 @@ fn once(content: &[u8], ways: &[Way], configured: bool) {
             }
             Way::Follow(form) => {
                 // What is written to a live file may not be all of its last line.
-                let whole = content.ends_with(b"\n") || form != Form::Live;
+                let whole = is_whole(content) || form != Form::Live;
                 put(&fixture, content, if whole { form } else { Form::Rotated });
                 fixture.start();
                 fixture.wait("the log is read", |fixture| fixture.received() >= lines);
@@ -273,5 +298,5 @@ fn damaged_files_come_to_the_same_lines() {
 /// A line keeps small what a chunk of an import holds of it.
 #[test]
 fn lines_are_small() {
-    assert_eq!(size_of::<Line>(), 48);
+    assert_eq!(size_of::<Line>(), 56);
 }
