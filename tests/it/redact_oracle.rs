@@ -29,7 +29,8 @@ const SEED: u64 = 1;
 const SHOWN: usize = 20;
 
 /// Types that only halod finds.
-const OURS: [&str; 11] = [
+const OURS: [&str; 12] = [
+    "credential_flag",
     "provider_token",
     "aws_session_key",
     "webhook_secret",
@@ -135,7 +136,8 @@ fn compare_text(redactor: &Redactor, text: &str, theirs: &Value, tally: &mut Tal
         if name == "named" && joined_sk(text) {
             *tally.deliberate.entry("sk- in a word of a name").or_default() += 1;
         } else if *ours != theirs[name].as_str().unwrap() && *ours != theirs[&settled].as_str().unwrap() {
-            let why = left_by_reference(redactor, theirs[name].as_str().unwrap());
+            let said = theirs[name].as_str().unwrap();
+            let why = left_by_reference(redactor, said).or_else(|| longer_password(text, ours, said));
             if let Some(why) = why.or_else(|| unsaid(redactor, text)) {
                 *tally.deliberate.entry(why).or_default() += 1;
                 return Ok(());
@@ -184,7 +186,8 @@ fn compare_value(redactor: &Redactor, line: &str, theirs: &Value, tally: &mut Ta
         let short = |text: &Value| text.as_str().unwrap().chars().take(200).collect::<String>();
         let settled = short(&theirs[format!("{name}_settled")]);
         if *ours != short(&theirs[name]) && *ours != settled {
-            let why = left_by_reference(redactor, theirs[name].as_str().unwrap());
+            let said = theirs[name].as_str().unwrap();
+            let why = left_by_reference(redactor, said).or_else(|| longer_password(&source, ours, said));
             if let Some(why) = why.or_else(|| unsaid(redactor, &source)) {
                 *tally.deliberate.entry(why).or_default() += 1;
                 return Ok(());
@@ -202,6 +205,16 @@ fn left_by_reference(redactor: &Redactor, masked: &str) -> Option<&'static str> 
     let mut findings = Findings::default();
     redactor.scan_text(masked, &mut findings);
     deliberate(masked, &findings)
+}
+
+/// A password goes on where the reference's mask of it ends: in its quotes, to the end of its line.
+fn longer_password(text: &str, ours: &str, theirs: &str) -> Option<&'static str> {
+    let lower = text.to_ascii_lowercase();
+    let named = ["password", "passwd", "passphrase", "pwd", "secret_access_key"]
+        .iter()
+        .any(|name| lower.contains(name));
+    let cut = |text: &str| text.chars().count() == 200;
+    (named && (ours.len() < theirs.len() || cut(ours))).then_some("a password goes on")
 }
 
 /// What only halod masks, where it is no finding: it overlaps what one of the reference's rows found.
@@ -227,7 +240,7 @@ fn unsaid(redactor: &Redactor, text: &str) -> Option<&'static str> {
 
 /// The deliberate differences, by what shows them.
 fn deliberate(text: &str, findings: &Findings) -> Option<&'static str> {
-    if let Some(found) = findings.iter().find(|f| OURS[..9].contains(&f.kind)) {
+    if let Some(found) = findings.iter().find(|f| OURS[..10].contains(&f.kind)) {
         return Some(found.kind);
     }
     // The reference keeps what stands before the last sign inside a secret key.

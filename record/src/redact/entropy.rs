@@ -31,7 +31,7 @@ pub(super) fn find(text: &str, out: &mut Vec<Span>) {
         }
         let start = end - run;
         if run >= TOKEN_RUN && bytes.get(start..end).is_some_and(|token| secret(token, chars)) {
-            add(out, Span { start, end });
+            add(out, Span::new(start, end));
         }
         done = end;
     }

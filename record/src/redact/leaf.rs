@@ -3,6 +3,7 @@
 use super::fields::{self, credential_key, path_key, path_value};
 use super::pattern::number;
 use super::text::Span;
+use super::words::words;
 use super::{Findings, Redactor, Rules, Severity, chars};
 use crate::canon::write_str;
 use crate::charge;
@@ -29,34 +30,6 @@ pub(super) fn part_of_name(text: &str, span: Span) -> bool {
     span.start > 0
         && chars::byte(text, span.start - 1).is_ascii_alphanumeric()
         && found.strip_prefix("sk-").is_some_and(|rest| rest.split(['-', '_']).all(words))
-}
-
-/// The longest word, and the longest number.
-const WORD: usize = 16;
-const NUMBER: usize = 8;
-
-/// A word in lower case, or words run together each with a capital, or a number, with or without `v`.
-fn words(part: &str) -> bool {
-    let number = part.strip_prefix(['v', 'V']).unwrap_or(part);
-    if number.bytes().all(|b| b.is_ascii_digit()) {
-        return number.len() <= NUMBER;
-    }
-    let mut words = part.split_inclusive(|c: char| c.is_ascii_uppercase()).peekable();
-    // Each piece but the last ends in the capital of the next word.
-    let mut capital = false;
-    while let Some(piece) = words.next() {
-        let word = if words.peek().is_some() || piece.ends_with(|c: char| c.is_ascii_uppercase()) {
-            piece.get(..piece.len() - 1).unwrap_or_default()
-        } else {
-            piece
-        };
-        let least = if capital { 2 } else { 0 };
-        if !(least..=WORD).contains(&word.len()) || !word.bytes().all(|b| b.is_ascii_lowercase()) {
-            return false;
-        }
-        capital = word.len() < piece.len();
-    }
-    !capital
 }
 
 /// What a value's place says of it.
@@ -140,13 +113,15 @@ impl Redactor {
             Json::Null | Json::Bool(_) | Json::Int(_) | Json::BigInt(_) | Json::Float(_) => {}
             Json::Array(items) => self.scan_items(items, place.path, inside, out),
             Json::Object(entries) => {
+                let paired = fields::paired(entries);
                 for (key, value) in entries {
                     let name = key.to_lossy();
                     if inside.depth <= MAX_DEPTH {
                         self.find(&name, Rules::Full, out);
                     }
-                    if credential_key(&name) && fields::holds_credential(&name, value) {
-                        let shown = self.text(&name);
+                    let judged = fields::judged(&name, paired.as_deref());
+                    if credential_key(judged) && fields::holds_credential(judged, value) {
+                        let shown = self.text(judged);
                         let sample = format!("{}={}", chars::first(&shown, KEY_SAMPLE), fields::MASK);
                         out.add("credential_field", Severity::Critical, sample);
                     }
@@ -231,6 +206,7 @@ impl Redactor {
         out: &mut Vec<u8>,
     ) {
         out.push(b'{');
+        let paired = fields::paired(entries);
         for (at, (key, value)) in entries.iter().enumerate() {
             if at > 0 {
                 out.push(b',');
@@ -243,15 +219,16 @@ impl Redactor {
             let clean = inside.clean && inside.depth <= MAX_DEPTH;
             write_str(&if clean { Cow::Borrowed(&*name) } else { self.text(&name) }, out);
             out.push(b':');
-            let credential = credential_key(&name);
+            let judged = fields::judged(&name, paired.as_deref());
+            let credential = credential_key(judged);
             let inside = Place { path: path_of(key, value), ..inside };
             match value {
-                value if credential && fields::credential_value(&name, value) => {
+                value if credential && fields::credential_value(judged, value) => {
                     write_str(fields::MASK, out);
                 }
                 // A list in a field is no level of its own.
                 Json::Array(items) => {
-                    self.write_items(items, credential.then_some(&*name), inside, enough, out);
+                    self.write_items(items, credential.then_some(judged), inside, enough, out);
                 }
                 value => self.write_at(value, inside, enough, out),
             }

@@ -34,6 +34,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod text;
+mod words;
 
 pub use findings::{Finding, Findings, MAX_PER_TYPE};
 pub use summary::MAX_SUMMARY;
@@ -113,7 +114,7 @@ fn with_whole_tokens(text: &str, spans: &mut Vec<Span>) {
         let mut span = *span;
         while let Some(token) = tokens.next_if(|token| token.start < span.end) {
             if token.end > span.start {
-                span = Span { start: span.start.min(token.start), end: span.end.max(token.end) };
+                span = Span::new(span.start.min(token.start), span.end.max(token.end));
             }
         }
         match whole.last_mut().filter(|last| span.start < last.end) {
@@ -292,6 +293,9 @@ impl Redactor {
                 sample.clear();
                 // The password of a connection string may lie beyond a sample's length.
                 let shown = if row.name == "db_conn" { found } else { chars::first(found, SAMPLE) };
+                let kept = (span.kept - span.start).min(shown.len());
+                let (kept, shown) = shown.split_at_checked(kept).unwrap_or(("", shown));
+                sample.push_str(kept);
                 (row.mask)(shown, &mut sample);
                 // The same again makes the same finding.
                 if known.contains(&sample) {

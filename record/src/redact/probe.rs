@@ -17,6 +17,14 @@ fn matches(symbol: char, byte: u8, fold: bool) -> bool {
         'τ' => byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-',
         'σ' => !byte.is_ascii_alphanumeric(),
         '*' => true,
+        // The last letters of credentials' names, and what may follow them.
+        'ρ' => matches!(byte | 0x20, b'r' | b'w'),
+        'ι' => matches!(byte | 0x20, b's' | b'i' | b'd'),
+        'ν' => matches!(byte | 0x20, b't' | b'y' | b'n'),
+        'κ' => matches!(byte | 0x20, b's' | b'l'),
+        // The flags of `pattern::flags`.
+        'π' => matches!(byte, b'u' | b'U' | b'p' | b'P' | b'a' | b'w'),
+        'ς' => matches!(byte, b'=' | b':' | b'>' | b'<' | b'"' | b'\'' | b'`' | b'\\' | b'\n'),
         _ if fold => symbol.is_ascii() && byte.eq_ignore_ascii_case(&(symbol as u8)),
         _ => symbol.is_ascii() && byte == symbol as u8,
     }

@@ -3,7 +3,7 @@
 //! work on what the reference's rows and the entropy rule left, so they can only mask more.
 
 use super::numbers;
-use super::pattern::{extra, number, pem, secret, token, url};
+use super::pattern::{assigned, extra, flags, number, pem, secret, token, url};
 use super::text::Span;
 
 /// How bad it is that a text holds this.
@@ -370,10 +370,19 @@ pub(super) static ROWS: &[Row] = &[
     },
     Row {
         name: "credential_text",
-        shape: r#"a credential's name in quotes, which may be escaped, a colon, and a quoted value"#,
-        keys: &["\":*", "':*", "\" :", "' :"],
-        find: extra::quoted_credential,
-        mask: extra::mask_quoted_credential,
+        shape: "a credential's name and its value, wherever they meet",
+        keys: &["ρdς", "ιeς", "eνς", "κsς", "thς", "onς", "alς", "ngς", "pwς", "* =", "* :"],
+        fold: true,
+        find: assigned::find,
+        mask: assigned::mask,
+        ..ROW
+    },
+    Row {
+        name: "credential_flag",
+        shape: "--password x, -px and the like of known programs, -u user:x",
+        keys: &["--λ", "σ-π"],
+        find: flags::find,
+        mask: assigned::mask,
         ..ROW
     },
     Row {

@@ -120,7 +120,18 @@ fn secrets() -> Vec<Example> {
         readable("URLs with", Text, "https://u:pw@git/x", "https://u:****@git/x"),
         readable("secrets in a query", Text, "https://a.b/?sig=abc123", "https://a.b/?sig=****"),
         readable("`basic_auth`", Text, "Authorization: Basic dXNlcjpwYXNz", "Authorization: Basic ****"),
-        readable("quoted credential", Text, "{\"api_key\": \"short\"", "{\"api_key\": \"****\""),
+        readable("a credential's name", Text, "{\"api_key\": \"short\"", "{\"api_key\": \"****\""),
+        readable("a credential's name", Text, "SMTP_PASS=gabel-35", "SMTP_PASS=****"),
+        readable("a credential's name", Text, "Authorization: token zaun-48", "Authorization: token ****"),
+        readable("a credential's name", Text, "<token>zaun-48</token>", "<token>****</token>"),
+        readable("arguments of programs", Text, "curl -u zoe:zaun-48 a.b", "curl -u zoe:**** a.b"),
+        example(
+            "a password in quotes",
+            Text,
+            "password = \"a b\"",
+            "password = \"**** b\"",
+            "password = \"****\"",
+        ),
         example(
             "sample of a finding",
             Samples,
@@ -153,6 +164,13 @@ fn values() -> Vec<Example> {
             r#"{"cookie":"****"}"#,
         ),
         example("names of credentials", Types, r#"{"signing_key":"a b"}"#, "", "credential_field"),
+        example(
+            "pairs of a name",
+            Input,
+            r#"{"name":"DB_PASSWORD","value":"a b"}"#,
+            r#"{"name":"DB_PASSWORD","value":"a b"}"#,
+            r#"{"name":"DB_PASSWORD","value":"****"}"#,
+        ),
         example("patch without", Types, "\"*** Begin Patch\\nmail bob@example.com\"", "", "email"),
         example("values nested", Types, &deep, "", "high_entropy_secret"),
     ]

@@ -2,7 +2,9 @@
 //! Python's notion of letters, digits and spaces, and its backtracking is not linear. Each walks the
 //! text once; a part of it is read again only within a bound that the sender doesn't choose.
 
+pub(super) mod assigned;
 pub(super) mod extra;
+pub(super) mod flags;
 pub(super) mod number;
 pub(super) mod pem;
 mod prefixes;

@@ -131,7 +131,7 @@ pub(in super::super) fn iban(text: &str, out: &mut Vec<Span>) {
             }
             let Some(end) = iban_shape(text, start) else { continue };
             if let Some(length) = text.get(start..end).and_then(checks::iban) {
-                add(out, Span { start, end: start + length });
+                add(out, Span::new(start, start + length));
             }
             done = end;
         }
@@ -148,7 +148,7 @@ pub(in super::super) fn hidden_iban(text: &str, out: &mut Vec<Span>) {
                 && starts::<true>(text, start)
                 && let Some(end) = groups.iban(text, start)
             {
-                add(out, Span { start, end });
+                add(out, Span::new(start, end));
                 done = end;
             }
         }
@@ -172,7 +172,7 @@ fn folded_ibans(text: &str, out: &mut Vec<Span>, find: fn(&str, &mut Vec<Span>))
     find(&ascii, out);
     for span in out.iter_mut().skip(first) {
         let place = |at: usize| places.get(at).copied().unwrap_or(text.len());
-        *span = Span { start: place(span.start), end: place(span.end) };
+        *span = Span::new(place(span.start), place(span.end));
     }
 }
 
@@ -247,7 +247,7 @@ pub(in super::super) fn credit_card<const LENIENT: Lenient>(text: &str, out: &mu
         }
         let Some((end, valid)) = card_shape::<LENIENT>(text, run.start) else { continue };
         if valid {
-            add(out, Span { start: run.start, end });
+            add(out, Span::new(run.start, end));
         }
         runs.skip_to(end);
     }
@@ -265,7 +265,7 @@ pub(in super::super) fn ssn<const LENIENT: Lenient>(text: &str, out: &mut Vec<Sp
             && starts::<LENIENT>(text, run.start)
             && let Some(end) = ssn_rest::<LENIENT>(text, run.end)
         {
-            add(out, Span { start: run.start, end });
+            add(out, Span::new(run.start, end));
             runs.skip_to(end);
         }
     }
@@ -292,7 +292,7 @@ pub(in super::super) fn bot_token(text: &str, out: &mut Vec<Span>) {
         let body = run.end + 1;
         let end = byte_run(text, body, 41, super::token::base64url);
         if let Some(start) = start.filter(|_| (30..=40).contains(&(end - body))) {
-            add(out, Span { start, end });
+            add(out, Span::new(start, end));
             runs.skip_to(end);
         }
     }
@@ -304,7 +304,7 @@ pub(in super::super) fn ip_internal<const LENIENT: Lenient>(text: &str, out: &mu
         if starts::<LENIENT>(text, run.start)
             && let Some(end) = ip_rest::<LENIENT>(text, run)
         {
-            add(out, Span { start: run.start, end });
+            add(out, Span::new(run.start, end));
             runs.skip_to(end);
         }
     }
@@ -354,7 +354,7 @@ pub(in super::super) fn phone<const LENIENT: Lenient>(text: &str, out: &mut Vec<
             && starts::<LENIENT>(text, run.start)
             && let Some(end) = phone_rest::<LENIENT>(text, run.end)
         {
-            add(out, Span { start: phone_start(text, run.start, done), end });
+            add(out, Span::new(phone_start(text, run.start, done), end));
             runs.skip_to(end);
             done = end;
         }
