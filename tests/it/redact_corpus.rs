@@ -72,3 +72,37 @@ fn formats_that_the_reference_misses() {
     println!("the reference leaves readable: {missed:?}");
     assert!(!missed.is_empty());
 }
+
+/// Names that stand in free text: all of [`NAMES`], and what agents write besides.
+#[test]
+fn public_names_stay_readable_in_free_text() {
+    let redactor = Redactor::new();
+    let more = include_str!("redact_corpus/text.txt");
+    let names: Vec<&str> = NAMES.lines().chain(more.lines()).filter(|line| !line.starts_with('#')).collect();
+    assert!(names.len() >= 600, "{}", names.len());
+    let places: [fn(&str) -> String; 5] = [
+        str::to_owned,
+        |name| format!("open {name} failed"),
+        |name| format!("see `{name}`, then go on"),
+        |name| format!("{{\"name\": \"{name}\"}}"),
+        |name| format!("- {name}\n- next"),
+    ];
+    // Where ids as their issuers write them stand.
+    let id_places: [fn(&str) -> String; 3] = [
+        |id| format!("{{\"id\": \"{id}\"}}"),
+        |id| format!("call_id={id}"),
+        |id| format!("request id: {id}"),
+    ];
+    let issued = ["call_", "toolu_", "chatcmpl-", "resp_", "thread_", "msg_", "run_", "conv_"];
+    let mut hidden = Vec::new();
+    for name in &names {
+        let id = issued.iter().any(|prefix| name.starts_with(prefix));
+        let places = if id { &id_places[..] } else { &places[..] };
+        let shown = places.iter().all(|place| redactor.text(&place(name)).contains(*name));
+        if !shown {
+            hidden.push(format!("{name} -> {}", redactor.text(&places[1](name))));
+        }
+    }
+    println!("{} of {} can't be read:\n{}", hidden.len(), names.len(), hidden.join("\n"));
+    assert!(hidden.len() * 50 <= names.len());
+}

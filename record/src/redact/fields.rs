@@ -93,6 +93,10 @@ static NAMES: LazyLock<Vec<Vec<(&str, bool)>>> = LazyLock::new(|| {
     (0..=255).map(with).collect()
 });
 
+/// Names of tokens that say where a list goes on, and let nobody in.
+const CURSORS: [&str; 6] =
+    ["page_token", "pagetoken", "next_token", "nexttoken", "continuation_token", "continuationtoken"];
+
 /// Whether a field of this name holds a credential.
 pub(super) fn credential_key(key: &str) -> bool {
     // Most keys end in a letter with which no such name ends, and need no more work.
@@ -103,6 +107,7 @@ pub(super) fn credential_key(key: &str) -> bool {
     with_visible(key, |key| {
         let names = key.last().and_then(|b| NAMES.get(usize::from(NORMAL[usize::from(*b)])));
         names.is_some_and(|names| names.iter().any(|(name, segment)| ends(key, name, *segment)))
+            && !CURSORS.iter().any(|cursor| ends(key, cursor, false))
     })
 }
 

@@ -3,7 +3,7 @@
 use super::fields::{self, credential_key, path_key, path_value};
 use super::pattern::number;
 use super::text::Span;
-use super::words::words;
+use super::words::{id_key, issued, words};
 use super::{Findings, Redactor, Rules, Severity, chars};
 use crate::canon::write_str;
 use crate::charge;
@@ -40,11 +40,13 @@ struct Place {
     clean: bool,
     /// It is the value of a path's field, or an item of it.
     path: bool,
+    /// It is the value of a field for ids.
+    id: bool,
 }
 
 impl Place {
     fn top(clean: bool) -> Self {
-        Self { depth: 0, clean, path: false }
+        Self { depth: 0, clean, path: false, id: false }
     }
 }
 
@@ -100,7 +102,7 @@ impl Redactor {
         if place.depth > MAX_DEPTH {
             return;
         }
-        let inside = Place { depth: place.depth + 1, path: false, ..place };
+        let inside = Place { depth: place.depth + 1, path: false, id: false, ..place };
         match value {
             Json::Str(text) => self.scan_leaf(&text.to_lossy(), place, out),
             // A number counts as a string inside it: one level deeper.
@@ -129,7 +131,7 @@ impl Redactor {
                     match value {
                         // A list in a field is no level of its own.
                         Json::Array(items) => self.scan_items(items, path, inside, out),
-                        value => self.scan_at(value, Place { path, ..inside }, out),
+                        value => self.scan_at(value, Place { path, id: id_key(&name), ..inside }, out),
                     }
                 }
             }
@@ -155,14 +157,18 @@ impl Redactor {
             }
             return;
         }
-        let path = place.path && path_value(text);
-        self.find(text, if path { Rules::Patterns } else { Rules::Full }, out);
+        let rules = match place {
+            Place { id: true, .. } if !self.strict && issued(text) => Rules::Names,
+            Place { path: true, .. } if path_value(text) => Rules::Patterns,
+            _ => Rules::Full,
+        };
+        self.find(text, rules, out);
         if !is_framed(text.trim_ascii()) {
             return;
         }
         let _passing = charge::passing();
         if let Some(value) = nested(text) {
-            self.scan_at(&value, Place { depth: place.depth + 1, path: false, ..place }, out);
+            self.scan_at(&value, Place { depth: place.depth + 1, path: false, id: false, ..place }, out);
         }
     }
 
@@ -176,7 +182,7 @@ impl Redactor {
             write_str(DEEPER, out);
             return;
         }
-        let inside = Place { depth: place.depth + 1, path: false, ..place };
+        let inside = Place { depth: place.depth + 1, path: false, id: false, ..place };
         match value {
             Json::Null => out.extend_from_slice(b"null"),
             Json::Bool(true) => out.extend_from_slice(b"true"),
@@ -221,7 +227,7 @@ impl Redactor {
             out.push(b':');
             let judged = fields::judged(&name, paired.as_deref());
             let credential = credential_key(judged);
-            let inside = Place { path: path_of(key, value), ..inside };
+            let inside = Place { path: path_of(key, value), id: id_key(&name), ..inside };
             match value {
                 value if credential && fields::credential_value(judged, value) => {
                     write_str(fields::MASK, out);
@@ -267,6 +273,9 @@ impl Redactor {
         // A patch is masked as a whole as well, and has findings only by its parts.
         if place.clean && !is_patch(text) {
             return Cow::Borrowed(text);
+        }
+        if place.id && !self.strict && issued(text) {
+            return self.named(text);
         }
         self.leaf(text, place.depth, place.path)
     }

@@ -8,7 +8,7 @@
 //! 2. `invisible`: invisible characters inside of what could be a secret go;
 //! 3. `probe`: one scan tells which rows of the table can match;
 //! 4. the reference's rows of those, in order, each on what the one before left;
-//! 5. `entropy`: what still looks random, except in names from known fields; then the rows that the
+//! 5. `entropy`: what still looks random, except in names from known fields, names of words and issued ids; then the rows that the
 //!    reference doesn't have;
 //! 6. if that changed anything, from 3. on again, until nothing changes: masking can bring out a
 //!    number that ran into another one, and what is stored must be what masking it again would give.
@@ -60,6 +60,8 @@ const SAMPLE: usize = 120;
 /// The patterns, prepared. Made once; threads share it.
 pub struct Redactor {
     probe: Probe,
+    /// Whether names of words and issued ids are masked in free text as well.
+    strict: bool,
 }
 
 impl std::fmt::Debug for Redactor {
@@ -83,7 +85,7 @@ enum Rules {
     Reference,
     /// Not the entropy rule: paths.
     Patterns,
-    /// As [`Rules::Patterns`], and `sk-` counts only where a word doesn't run into it: names.
+    /// The same, and what is random is no finding either: names, and ids as their issuers write them.
     Names,
     /// As [`Rules::Names`], without the rows of addresses and phone numbers: people.
     Person,
@@ -128,7 +130,19 @@ fn with_whole_tokens(text: &str, spans: &mut Vec<Span>) {
 impl Redactor {
     #[must_use]
     pub fn new() -> Self {
-        Self { probe: Probe::new() }
+        Self { probe: Probe::new(), strict: false }
+    }
+
+    /// One that masks in free text what looks random even if it is a name of words or an issued id, as the
+    /// reference does: what is left of the differences to the reference is what this masks beyond it.
+    #[must_use]
+    pub fn strict() -> Self {
+        Self { strict: true, ..Self::new() }
+    }
+
+    /// Whether a match of `sk-` is a part of a name and stays readable.
+    fn in_name(&self, text: &str, span: Span, name: bool) -> bool {
+        (name || !self.strict) && leaf::part_of_name(text, span)
     }
 
     /// Masks free text: every pattern and the entropy rule.
@@ -173,7 +187,7 @@ impl Redactor {
         }
         let name = matches!(rules, Rules::Names | Rules::Person);
         let adjust = |row: &Row, text: &str, spans: &mut Vec<Span>| {
-            spans.retain(|span| !name || !leaf::part_of_name(text, *span));
+            spans.retain(|span| !self.in_name(text, *span, name));
             if NUMBERS.contains(&row.name) {
                 with_whole_tokens(text, spans);
             }
@@ -183,7 +197,7 @@ impl Redactor {
         if rules == Rules::Full && seen.tokens {
             let left = masked.as_deref().unwrap_or(text);
             spans.clear();
-            entropy::find(left, spans);
+            entropy::find(left, self.strict, spans);
             with_whole_tokens(left, spans);
             masked = text::replace(left, spans, entropy::mask).or(masked);
         }
@@ -209,8 +223,8 @@ impl Redactor {
         self.find_reference(&text, seen, &mut spans, &mut known, out);
         // What only a mask leaves of a token is masked as well, but no finding of its own.
         spans.clear();
-        if seen.tokens {
-            entropy::find(&text, &mut spans);
+        if seen.tokens && rules != Rules::Names {
+            entropy::find(&text, self.strict, &mut spans);
         }
         if !spans.is_empty() {
             let masked = text::apply(&text, None, seen.reference(), &mut spans, |_, _, _| ());
@@ -220,7 +234,7 @@ impl Redactor {
                 _ => ("high_entropy_path_value", Severity::Low),
             };
             spans.clear();
-            entropy::find(masked, &mut spans);
+            entropy::find(masked, self.strict, &mut spans);
             for span in &spans {
                 let mut sample = String::new();
                 entropy::mask(masked.get(span.start..span.end).unwrap_or_default(), &mut sample);
@@ -282,6 +296,7 @@ impl Redactor {
             spans.clear();
             known.clear();
             (row.find)(text, spans);
+            spans.retain(|span| !self.in_name(text, *span, false));
             found_by_row(row, spans);
             let mut last = "";
             for span in spans.iter() {

@@ -53,16 +53,100 @@ fn deliberate_differences_mask_more() {
 #[test]
 fn names_are_readable_where_the_reference_masks_them() {
     let redactor = Redactor::new();
-    for (name, theirs) in [
-        ("claude-3-5-sonnet-20241022", "cla****"),
-        ("mcp__github__create_pull_request_review_comment_v2", "mcp****"),
-        ("risk-assessment-orchestrator-v2", "risk-a****"),
+    for name in [
+        "claude-3-5-sonnet-20241022",
+        "mcp__github__create_pull_request_review_comment_v2",
+        "risk-assessment-orchestrator-v2",
+        "task-planner-with-long-term-memory",
+        "open /srv/agent/src/CheckoutForm/PaymentMethodSelector.tsx failed",
+        "renamed getInvoiceTotalsByCustomerV2 in tests/test_invoice_rounding_half_even_2026.py",
+        "AWSCredentialsProviderChainFactory",
+        "pod checkout-service-7d9f8b6c5d-x2x9q is pending",
+        "s3://acme-data-lake-raw-123456789012-us-east-1/2026",
+        "feature/JIRA-1234-add-payment-method-selector",
+        "/tmp/sessions/01234567-89ab-cdef-0123-456789abcdef/log",
+        "deployed checkout-service-release-1a2b3c4d",
+        "\"tool_call_id\": \"call_q7Wm2Zx9Lk4Tn8Vb3Yc6Hd1P\"",
+        "run_id=run-01234567-89ab-cdef-0123-456789abcdef",
     ] {
-        assert_eq!(redactor.named(name), name);
-        assert_eq!(redactor.text(name), theirs);
+        assert_eq!((&*redactor.named(name), &*redactor.text(name)), (name, name));
+        assert_eq!(types(name), []);
     }
     let key = format!("risk-{}", "aB3dE5gH".repeat(4));
     assert_eq!(redactor.named(&key), "risk-a****");
+    for (hidden, masked) in [
+        // No field for ids, no issuer's shape.
+        ("note: call_q7Wm2Zx9Lk4Tn8Vb3Yc6Hd1P", "note: cal****"),
+        ("request_id=q7Wm2Zx9Lk4Tn8Vb3Yc6Hd1P", "req****"),
+        // What lets somebody in, and a hash behind a word.
+        ("/password-reset/01234567-89ab-cdef-0123-456789abcdef", "/pa****"),
+        ("acme_0123456789abcdef0123456789abcdef", "acm****"),
+        ("getInvoiceTotalsByCustomer7x2", "get****"),
+        ("QxzRtkLmnGhjWqpZzxKkw", "QxzRtkLmnGhjWqpZzxKkw"),
+        ("QxzRtkLmnGhjWqpZzxKkwBdf", "Qxz****"),
+        // A credential's name decides before any shape.
+        ("api_key: getInvoiceTotalsByCustomerV2", "api_key: ****"),
+    ] {
+        assert_eq!(redactor.text(hidden), masked);
+    }
+}
+
+/// Values of fields for ids, and of lists that go on.
+#[test]
+fn ids_and_cursors_of_json_stay_readable() {
+    let redactor = Redactor::new();
+    for json in [
+        r#"{"tool_call_id":"call_q7Wm2Zx9Lk4Tn8Vb3Yc6Hd1P","id":"toolu_01q7Wm2Zx9Lk4Tn8Vb3Yc6Hd1P"}"#,
+        r#"{"responseId":"chatcmpl-q7Wm2Zx9Lk4Tn8Vb3Yc6Hd1P5Rg0J","n":1}"#,
+        r#"{"next_page_token":"page-2","pageToken":"4"}"#,
+    ] {
+        assert_eq!(found(json), [""; 0], "{json}");
+        assert_eq!(redactor.summary_input(&parse(json).unwrap()).unwrap(), json);
+    }
+    for (json, kind) in [
+        (r#"{"id":"q7Wm2Zx9Lk4Tn8Vb3Yc6Hd1P5Rg0J"}"#, "high_entropy_secret"),
+        (r#"{"note":"call_q7Wm2Zx9Lk4Tn8Vb3Yc6Hd1P"}"#, "high_entropy_secret"),
+        (r#"{"id":"sk-q7Wm2Zx9Lk4Tn8Vb3Yc6Hd1P"}"#, "api_key"),
+        (r#"{"next_page_token":"q7Wm2Zx9Lk4Tn8Vb3Yc6Hd1P5Rg0J"}"#, "high_entropy_secret"),
+        (r#"{"refresh_token":"page-2"}"#, "credential_field"),
+    ] {
+        assert_eq!(found(json), [kind], "{json}");
+    }
+}
+
+/// The shares that `ARCHITECTURE.md` states, from a generator with a fixed seed.
+#[test]
+fn random_keys_are_no_words() {
+    const ALNUM: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    for (letters, length, most) in [(62, 12, 1500), (62, 16, 300), (62, 20, 50)].into_iter().chain([
+        (62, 24, 20),
+        (62, 32, 2),
+        (64, 24, 24),
+        (64, 32, 2),
+        (36, 24, 2),
+    ]) {
+        let mut passed = 0;
+        for _ in 0..100_000 {
+            let alphabet = if letters == 36 { &b"abcdefghijklmnopqrstuvwxyz0123456789"[..] } else { ALNUM };
+            let pick = |_| char::from(alphabet[(next() >> 33) as usize % letters]);
+            let key: String = (0..length).map(pick).collect();
+            let found = |strict: bool| {
+                let mut spans = Vec::new();
+                entropy::find(&format!("/srv/data/files/{key}"), strict, &mut spans);
+                !spans.is_empty()
+            };
+            passed += usize::from(found(true) && !found(false));
+        }
+        println!("{letters} characters, {length} long: {passed} of 100,000");
+        assert!(passed <= most, "{letters} {length}: {passed}");
+    }
 }
 
 #[test]

@@ -71,6 +71,33 @@ const SECRETS: [Case; 9] = [
     ),
 ];
 
+/// What is no secret: readable, and no finding.
+const NAMES: [Case; 3] = [
+    (
+        "long names of functions",
+        "renamed getInvoiceTotalsByCustomerV2 in tests/test_invoice_rounding_half_even_2026.py",
+        &[],
+        &["getInvoiceTotalsByCustomerV2", "test_invoice_rounding_half_even_2026"],
+    ),
+    (
+        "names of variables, tokens of pages",
+        r#"{"api_key_env":"MY_SECRET1","items":[1,2],"next_page_token":"page-2"}"#,
+        &[],
+        &["MY_SECRET1", "page-2"],
+    ),
+    (
+        "paths, pods and names of agents",
+        "open /srv/agent/src/CheckoutForm/PaymentMethodSelector.tsx failed on checkout-service-7d9f8b6c5d-x2x9q \
+         for task-planner-with-long-term-memory",
+        &[],
+        &[
+            "PaymentMethodSelector.tsx",
+            "checkout-service-7d9f8b6c5d-x2x9q",
+            "task-planner-with-long-term-memory",
+        ],
+    ),
+];
+
 /// One span of each kind that carries content, for a tenant of its own.
 fn spans(text: &str) -> [(&'static str, Value); 4] {
     let tool = |more: Value| {
@@ -167,4 +194,9 @@ fn wrong(cases: &[Case]) -> String {
 #[test]
 fn secrets_as_they_are_pasted_are_in_no_file() {
     assert_eq!(wrong(&SECRETS), "");
+}
+
+#[test]
+fn names_that_only_look_random_stay_readable() {
+    assert_eq!(wrong(&NAMES), "");
 }

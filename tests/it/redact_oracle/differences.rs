@@ -53,7 +53,11 @@ fn names_and_forms() -> Vec<Example> {
         same("`sk-` inside", Name, "task-manager__getTaskListing-v12", "task-m****"),
         example("`sk-` inside", Name, &key, "risk-0****", "risk-0****"),
         example("`sk-` inside", Name, "task-managementASSISTANTservice", "task-m****", "task-m****"),
-        example("`sk-` inside", Text, "task-management-assistant", "task-m****", "task-m****"),
+        same("`sk-` inside", Text, "task-management-assistant", "task-m****"),
+        same("names of words", Text, "open getInvoiceTotalsByCustomerV2", "open get****"),
+        same("names of words", Text, "a/src/CheckoutForm/PaymentMethodSelector.tsx", "a/s****.tsx"),
+        same("names of words", Text, "checkout-service-7d9f8b6c5d-x2x9q", "che****"),
+        same("issued ids", Text, "tool_call_id=call_q7Wm2Zx9Lk4Tn8Vb3Yc6Hd1P", "too****"),
         example(
             "summary of an input",
             Literal,
@@ -171,6 +175,8 @@ fn values() -> Vec<Example> {
             r#"{"name":"DB_PASSWORD","value":"a b"}"#,
             r#"{"name":"DB_PASSWORD","value":"****"}"#,
         ),
+        example("tokens of pages", Types, r#"{"next_page_token":"page-2"}"#, "credential_field", ""),
+        example("issued ids", Types, r#"{"id":"call_q7Wm2Zx9Lk4Tn8Vb3Yc6Hd1P"}"#, "high_entropy_secret", ""),
         example("patch without", Types, "\"*** Begin Patch\\nmail bob@example.com\"", "", "email"),
         example("values nested", Types, &deep, "", "high_entropy_secret"),
     ]

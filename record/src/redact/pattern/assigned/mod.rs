@@ -175,7 +175,7 @@ fn masked(value: &str) -> bool {
     }
     let Some(shown) = value.strip_suffix(MASK) else { return false };
     let scheme = shown.strip_suffix(' ').is_some_and(|scheme| plain::SCHEMES.contains(&scheme));
-    scheme || (shown.len() <= 4 && shown.bytes().all(|b| name_byte(b)))
+    scheme || (shown.len() <= 4 && shown.bytes().all(name_byte))
 }
 
 /// The names of a pair's second member: `{"name": "DB_PASSWORD", "value": "..."}`, `key="..." value="..."`,
