@@ -1,7 +1,7 @@
 //! Walking a JSON value: the same rules leaf by leaf, with what the keys say of their values.
 
 use super::fields::{self, credential_key, path_key, path_value};
-use super::pattern::number;
+use super::pattern::{number, people};
 use super::text::Span;
 use super::words::{id_key, issued, words};
 use super::{Findings, Redactor, Rules, Severity, chars};
@@ -131,7 +131,8 @@ impl Redactor {
                     match value {
                         // A list in a field is no level of its own.
                         Json::Array(items) => self.scan_items(items, path, inside, out),
-                        value => self.scan_at(value, Place { path, id: id_key(&name), ..inside }, out),
+                        Json::Str(_) => self.scan_at(value, Place { path, id: id_key(&name), ..inside }, out),
+                        value => self.scan_at(value, Place { path, ..inside }, out),
                     }
                 }
             }
@@ -349,7 +350,7 @@ fn path_of(key: &Text<'_>, value: &Json<'_>) -> bool {
 }
 
 fn scan_number(digits: &str, out: &mut Findings) {
-    if digits.len() >= 13 && number::card_number(digits) {
+    if digits.len() >= 13 && (number::card_number(digits) || people::card_number(digits)) {
         let mut sample = String::new();
         number::last_four("****", digits, &mut sample);
         out.add("credit_card", Severity::High, sample);

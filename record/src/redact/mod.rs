@@ -10,7 +10,8 @@
 //! 4. the reference's rows of those, in order, each on what the one before left;
 //! 5. `entropy`: what still looks random, except in names from known fields, names of words and issued ids; then the rows that the
 //!    reference doesn't have;
-//! 6. if that changed anything, from 3. on again, until nothing changes: masking can bring out a
+//! 6. `decoded`: the same rows on the text as a reader decodes it, where something in it is encoded;
+//! 7. if that changed anything, from 3. on again, until nothing changes: masking can bring out a
 //!    number that ran into another one, and what is stored must be what masking it again would give.
 //!
 //! Everything is linear in the length of the text, whatever the text.
@@ -18,6 +19,7 @@
 mod cap;
 mod chars;
 mod checks;
+mod decoded;
 mod entropy;
 mod fields;
 mod findings;
@@ -89,6 +91,13 @@ enum Rules {
     Names,
     /// As [`Rules::Names`], without the rows of addresses and phone numbers: people.
     Person,
+}
+
+/// What a row finds in a decoded text: the name before it, and what is stored in its place.
+struct Encoded {
+    row: &'static Row,
+    name: String,
+    mask: String,
 }
 
 /// Rows whose matches may reach into a token, and cut off the prefix by which it is known.
@@ -182,7 +191,7 @@ impl Redactor {
     /// One round; `None` when it changes nothing.
     fn pass(&self, text: &str, rules: Rules, spans: &mut Vec<Span>) -> Option<String> {
         let seen = self.probe.look(text);
-        if seen.no_rows() && !(seen.tokens && rules == Rules::Full) {
+        if seen.no_rows() && !seen.encoded && !(seen.tokens && rules == Rules::Full) {
             return None;
         }
         let name = matches!(rules, Rules::Names | Rules::Person);
@@ -204,7 +213,48 @@ impl Redactor {
         if rules == Rules::Reference {
             return masked;
         }
-        text::apply(text, masked, seen.additions(), spans, adjust)
+        let masked = text::apply(text, masked, seen.additions(), spans, adjust);
+        if !seen.encoded {
+            return masked;
+        }
+        let left = masked.as_deref().unwrap_or(text);
+        let (places, shown) = self.find_encoded(left, rules, spans);
+        text::replace_each(left, &places, &shown).or(masked)
+    }
+
+    /// What the rows find in the decoded text and not in `raw` itself: where that stands in `raw`, and what it is.
+    fn find_encoded(&self, raw: &str, rules: Rules, spans: &mut Vec<Span>) -> (Vec<Span>, Vec<Encoded>) {
+        let (mut places, mut shown): (Vec<Span>, Vec<Encoded>) = (Vec::new(), Vec::new());
+        let Some(decoded) = decoded::Decoded::of(raw) else { return (places, shown) };
+        let seen = self.probe.look(&decoded.text);
+        let mut all: Vec<(Span, Encoded)> = Vec::new();
+        let wanted = |row: &&Row| rules != Rules::Person || !names::CONTACT.contains(&row.name);
+        // A password's name is left to the row of all credentials' names, which masks its value alone.
+        let wanted = |row: &&Row| wanted(row) && row.name != "password";
+        for row in seen.reference().chain(seen.additions()).filter(wanted) {
+            spans.clear();
+            (row.find)(&decoded.text, spans);
+            for span in spans.iter().filter(|span| !leaf::part_of_name(&decoded.text, **span)) {
+                let Some(place) = decoded.raw(*span, raw) else { continue };
+                let mut mask = String::new();
+                (row.mask)(decoded.text.get(span.kept..span.end).unwrap_or_default(), &mut mask);
+                let name = decoded.text.get(span.start..span.kept).unwrap_or_default().to_owned();
+                let same = raw.get(place.kept..place.end) == Some(&mask);
+                if !same && charge::reserve(&mut all, 1).is_ok() {
+                    all.push((place, Encoded { row, name, mask }));
+                }
+            }
+        }
+        all.sort_by_key(|(place, _)| place.start);
+        let mut done = 0;
+        for (place, what) in all {
+            if place.start >= done {
+                done = place.end;
+                places.push(place);
+                shown.push(what);
+            }
+        }
+        (places, shown)
     }
 
     /// Adds what a free text holds to `out`.
@@ -215,7 +265,7 @@ impl Redactor {
     fn find(&self, raw: &str, rules: Rules, out: &mut Findings) {
         let text = invisible::remove(raw);
         let seen = self.probe.look(&text);
-        if seen.no_rows() && !seen.tokens {
+        if seen.no_rows() && !seen.tokens && !seen.encoded {
             return;
         }
         let _passing = charge::passing();
@@ -227,7 +277,10 @@ impl Redactor {
             entropy::find(&text, self.strict, &mut spans);
         }
         if !spans.is_empty() {
-            let masked = text::apply(&text, None, seen.reference(), &mut spans, |_, _, _| ());
+            let adjust = |_: &Row, text: &str, spans: &mut Vec<Span>| {
+                spans.retain(|span| !self.in_name(text, *span, false));
+            };
+            let masked = text::apply(&text, None, seen.reference(), &mut spans, adjust);
             let masked = masked.as_deref().unwrap_or(&text);
             let (kind, severity) = match rules {
                 Rules::Full => ("high_entropy_secret", Severity::High),
@@ -242,6 +295,11 @@ impl Redactor {
             }
         }
         self.find_additions(&text, seen, &mut spans, &known, out);
+        if seen.encoded {
+            for Encoded { row, name, mask } in self.find_encoded(&text, rules, &mut spans).1 {
+                out.add(row.name, row.severity, self.sample(&(name + &mask)));
+            }
+        }
     }
 
     /// Adds what the reference's rows find, and lists in `known` where, for the additions.

@@ -39,6 +39,22 @@ pub(super) fn replace(text: &str, spans: &[Span], mask: Mask) -> Option<String> 
     (out != text).then_some(out)
 }
 
+/// Replaces each place in `text`, but for what is kept of it, by the mask beside it.
+pub(super) fn replace_each(text: &str, places: &[Span], shown: &[super::Encoded]) -> Option<String> {
+    if places.is_empty() || charge::take(text.len()).is_err() {
+        return None;
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut done = 0;
+    for (place, what) in places.iter().zip(shown) {
+        out.push_str(text.get(done..place.kept).unwrap_or_default());
+        out.push_str(&what.mask);
+        done = place.end;
+    }
+    out.push_str(text.get(done..).unwrap_or_default());
+    (out != text).then_some(out)
+}
+
 /// Applies rows one after the other, each to what the one before left; `masked` is what is left of
 /// `text` so far. `adjust` says what of a row's matches is masked.
 pub(super) fn apply(

@@ -59,6 +59,8 @@ const SHORT: [&str; 20] = [
 /// Whether a run of letters, digits and `+/=_-` is a name made of words, as paths, functions, models, pods and
 /// branches are. `ARCHITECTURE.md` has the share of random keys that would pass.
 pub(super) fn name_of_words(token: &str) -> bool {
+    // A sign of a difference may stand before it.
+    let token = token.strip_prefix('+').unwrap_or(token);
     if token.contains('+') {
         return false;
     }
@@ -242,6 +244,9 @@ pub(super) fn issued(id: &str) -> bool {
 
 /// Whether a name is that of a field for ids.
 pub(super) fn id_key(name: &str) -> bool {
+    if !name.ends_with(['d', 'D']) {
+        return false;
+    }
     let Some(head) = name.len().checked_sub(2).and_then(|at| name.get(..at)) else { return false };
     let end = name.get(head.len()..).unwrap_or_default();
     let apart = head.is_empty() || head.ends_with(['_', '-', '.', ' ']);

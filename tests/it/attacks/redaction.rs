@@ -12,7 +12,7 @@ use std::path::Path;
 /// A case: its name, the text, what must be in no file, what must stay readable.
 type Case = (&'static str, &'static str, &'static [&'static str], &'static [&'static str]);
 
-const SECRETS: [Case; 9] = [
+const SECRETS: [Case; 13] = [
     (
         "headers that carry a credential",
         "> Authorization: token zaun-nadel-48\n> Proxy-Authorization: brot-vogel-49\n> x-api-key: korb-wolke-50\n\
@@ -68,6 +68,37 @@ const SECRETS: [Case; 9] = [
         "mysql -uroot -pwolke-77x app && deploy --api-token fuchs-78y --dry-run; sshpass -p insel-79z ssh h",
         &["wolke-77x", "fuchs-78y", "insel-79z"],
         &["--dry-run", "-uroot"],
+    ),
+    (
+        "percent-encoded",
+        "POST /cb?data=%7B%22password%22%3A%22fuchs-pinsel-54%22%7D then body user%3Dzoe%26password%3Dgabel-zaun-55",
+        &["fuchs-pinsel-54", "gabel-zaun-55"],
+        &["/cb"],
+    ),
+    (
+        "account and card numbers with the signs of documents",
+        "DE89\u{202f}3704\u{202f}0044\u{202f}0532\u{202f}0130\u{202f}00 | DE89\u{2009}3704\u{2009}0044\u{2009}0532\u{2009}0130\u{2009}00 | \
+         4111\u{2011}1111\u{2011}1111\u{2011}1111 | 4111\u{2013}1111\u{2013}1111\u{2013}1111 | 4111.1111.1111.1111",
+        &[
+            "3704\u{202f}0044\u{202f}0532",
+            "3704\u{2009}0044\u{2009}0532",
+            "1111\u{2011}1111\u{2011}1111",
+            "1111\u{2013}1111\u{2013}1111",
+            "1111.1111.1111",
+        ],
+        &[],
+    ),
+    (
+        "telephone numbers of other countries",
+        "+49 30 5550 1234, +44 20 7946 0958, +33 1 55 50 12 34, +91 98765 43210, +14155550123",
+        &["5550 1234", "7946 0958", "55 50 12 34", "98765 43210", "4155550123"],
+        &[],
+    ),
+    (
+        "cards of all issuers",
+        "6011000990139424, 2223000048400011, 30569309025904, 6212345678901232, 3530111333300000",
+        &["6011000990139424", "2223000048400011", "30569309025904", "6212345678901232", "3530111333300000"],
+        &[],
     ),
 ];
 

@@ -133,7 +133,7 @@ pub(in super::super) fn query_secret(text: &str, out: &mut Vec<Span>) {
         let value = |c: char| !space(c) && !matches!(c, '"' | '\'' | '<' | '>' | '&' | '#' | ';');
         let end = run(text, name + 1, value);
         if end > name + 1 {
-            add(out, Span::new(mark, end));
+            add(out, Span { start: mark, end, kept: name + 1 });
             done = end;
         }
     }

@@ -43,7 +43,7 @@ const WORD: usize = 64;
 /// What stands between the words of a command, also in a list of arguments.
 fn between(b: u8) -> bool {
     b.is_ascii_whitespace()
-        || matches!(b, b'"' | b'\'' | b'`' | b'(' | b'[' | b',' | b'|' | b';' | b'&' | b'\\')
+        || matches!(b, b'"' | b'\'' | b'`' | b'(' | b'[' | b',' | b'|' | b';' | b'&' | b'\\' | b'<' | b'>')
 }
 
 pub(in super::super) fn find(text: &str, out: &mut Vec<Span>) {
@@ -51,7 +51,8 @@ pub(in super::super) fn find(text: &str, out: &mut Vec<Span>) {
     let mut takes = None;
     let mut at = 0;
     while let Some(&b) = bytes.get(at) {
-        if between(b) {
+        // A sign of a difference may stand before a word.
+        if between(b) || b == b'+' {
             // The next command.
             takes = takes.filter(|_| !matches!(b, b'\n' | b'|' | b';' | b'&'));
             at += 1;

@@ -7,6 +7,7 @@ pub(super) mod extra;
 pub(super) mod flags;
 pub(super) mod number;
 pub(super) mod pem;
+pub(super) mod people;
 mod prefixes;
 pub(super) mod secret;
 pub(super) mod token;

@@ -259,11 +259,19 @@ fn exactly(text: &str, start: usize, count: usize) -> Option<Run> {
 }
 
 pub(in super::super) fn ssn<const LENIENT: Lenient>(text: &str, out: &mut Vec<Span>) {
+    ssns::<LENIENT>(text, b"- ", out);
+}
+
+pub(in super::super) fn dotted_ssn(text: &str, out: &mut Vec<Span>) {
+    ssns::<true>(text, b".", out);
+}
+
+fn ssns<const LENIENT: Lenient>(text: &str, separators: &[u8], out: &mut Vec<Span>) {
     let mut runs = Digits::of(text);
     while let Some(run) = runs.next() {
         if run.count == 3
             && starts::<LENIENT>(text, run.start)
-            && let Some(end) = ssn_rest::<LENIENT>(text, run.end)
+            && let Some(end) = ssn_rest::<LENIENT>(text, run.end, separators)
         {
             add(out, Span::new(run.start, end));
             runs.skip_to(end);
@@ -271,8 +279,8 @@ pub(in super::super) fn ssn<const LENIENT: Lenient>(text: &str, out: &mut Vec<Sp
     }
 }
 
-fn ssn_rest<const LENIENT: Lenient>(text: &str, from: usize) -> Option<usize> {
-    let separator = |at: usize| matches!(byte(text, at), b'-' | b' ').then_some(at + 1);
+fn ssn_rest<const LENIENT: Lenient>(text: &str, from: usize, separators: &[u8]) -> Option<usize> {
+    let separator = |at: usize| separators.contains(&byte(text, at)).then_some(at + 1);
     let group = exactly(text, separator(from)?, 2)?;
     let serial = exactly(text, separator(group.end)?, 4)?;
     ends::<LENIENT>(text, serial.end).then_some(serial.end)

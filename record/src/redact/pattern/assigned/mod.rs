@@ -154,7 +154,7 @@ fn name_before(text: &str, done: usize, sign: usize) -> Option<Name> {
     // The key's two quotes are escaped alike, else they are no pair.
     let opening = head.get(..open)?.iter().rev().take(8).take_while(|b| **b == b'\\').count();
     let open = done + open;
-    (opening == escapes).then_some(Name {
+    (opening == escapes).then(|| Name {
         open: open - escapes,
         start: open + 1,
         end: done + head.len(),
