@@ -109,7 +109,7 @@ fn messages(redactor: &Redactor) {
     );
 }
 
-const HOSTILE: [(&str, &str); 19] = [
+const HOSTILE: [(&str, &str); 36] = [
     ("eyJ", "eyJ"),
     ("eyJ.", "eyJaaaaaaaaaa."),
     ("a.", "a."),
@@ -129,6 +129,23 @@ const HOSTILE: [(&str, &str); 19] = [
     ("accounts of a country", "GB82 "),
     ("urls", "https://a:b/"),
     ("quoted credentials", "\"token\":"),
+    ("names and signs", "token="),
+    ("names that call", "token=f(token="),
+    ("names and tuples", "auth=(\""),
+    ("names in quotes", "\"auth: x"),
+    ("names and colons", "secret: "),
+    ("names of pairs", "\"name\":\"token\","),
+    ("lists of pairs", "(\"token\",'x"),
+    ("elements", "<token>"),
+    ("elements of names", "<name>token</name>"),
+    ("unclosed data", "<token><![CDATA["),
+    ("flags", "mysql -p --token "),
+    ("flags alone", " -p"),
+    ("percent-encoded", "%22token%22%3A"),
+    ("entities", "&quot;"),
+    ("plus signs and digits", "+123 456 78"),
+    ("names of numbers", "tel: 12 "),
+    ("local addresses", "fd00:"),
 ];
 
 /// The least time of several rounds, in nanoseconds.

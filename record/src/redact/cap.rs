@@ -28,7 +28,7 @@ fn clear(redactor: &Redactor, text: &str, mut end: usize) -> usize {
     for row in seen.reference().chain(seen.additions()) {
         (row.find)(near, &mut spans);
     }
-    entropy::find(near, &mut spans);
+    entropy::find(near, true, &mut spans);
     // From the right: each span that moves the cut can uncover only spans that start before it.
     spans.sort_unstable_by_key(|span| std::cmp::Reverse(span.start));
     let bytes = text.as_bytes();

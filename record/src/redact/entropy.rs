@@ -3,13 +3,15 @@
 use super::chars::first;
 use super::probe::{TOKEN_RUN, token};
 use super::text::{Span, add};
+use super::words;
 
 /// Bits per character from which a token counts as random.
 const THRESHOLD: f64 = 3.5;
 
 /// Finds runs of at least [`TOKEN_RUN`] characters of `[A-Za-z0-9+/=_-]` that look like a secret. Each
-/// covers a place that is a multiple of its least length, so only those places are looked at.
-pub(super) fn find(text: &str, out: &mut Vec<Span>) {
+/// covers a place that is a multiple of its least length, so only those places are looked at. Unless `strict`,
+/// names of words and issued ids are left out.
+pub(super) fn find(text: &str, strict: bool, out: &mut Vec<Span>) {
     let bytes = text.as_bytes();
     let mut done = 0;
     for at in (TOKEN_RUN - 1..bytes.len()).step_by(TOKEN_RUN) {
@@ -30,10 +32,40 @@ pub(super) fn find(text: &str, out: &mut Vec<Span>) {
             run += 1;
         }
         let start = end - run;
-        if run >= TOKEN_RUN && bytes.get(start..end).is_some_and(|token| secret(token, chars)) {
-            add(out, Span { start, end });
+        if run >= TOKEN_RUN
+            && text.get(start..end).is_some_and(|token| {
+                secret(token.as_bytes(), chars) && (strict || !known(text, start, token))
+            })
+        {
+            add(out, Span::new(start, end));
         }
         done = end;
+    }
+}
+
+/// Whether a token is no secret though it looks random: a name of words, or an id as its issuer writes it
+/// in a field for ids.
+fn known(text: &str, start: usize, token: &str) -> bool {
+    if words::name_of_words(token) {
+        return true;
+    }
+    let (name, id) = match token.split_once('=') {
+        Some((name, id)) => (name, id),
+        None => (before(text, start), token),
+    };
+    words::id_key(name) && words::issued(id)
+}
+
+/// The name before a value that starts at `start`.
+fn before(text: &str, start: usize) -> &str {
+    const NEAR: usize = 40;
+    let head = text.get(text.floor_char_boundary(start.saturating_sub(NEAR))..start).unwrap_or_default();
+    let name = head.trim_end_matches([' ', '"', '\'', '\\', ':', '=']);
+    // A name right before a token is a part of it.
+    if name.len() == head.len() {
+        ""
+    } else {
+        name.rsplit([' ', '"', '\'', ',', '{', '(', '\n']).next().unwrap_or_default()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::invisible::invisible;
 use crate::json::{Json, Text};
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 /// Endings of the reference's credential names.
@@ -23,7 +24,7 @@ const ENDINGS: [&str; 11] = [
 const SEGMENTS: [&str; 6] = ["pass", "pwd", "auth", "authorization", "credential", "credentials"];
 
 /// Endings that the reference takes for ordinary names.
-const MORE_ENDINGS: [&str; 12] = [
+const MORE_ENDINGS: [&str; 15] = [
     "secret_access_key",
     "secretaccesskey",
     "account_key",
@@ -36,6 +37,9 @@ const MORE_ENDINGS: [&str; 12] = [
     "connectionstring",
     "cookie",
     "passcode",
+    "subscription_key",
+    "master_key",
+    "auth_key",
 ];
 
 /// Of these, a number is a secret too.
@@ -89,6 +93,10 @@ static NAMES: LazyLock<Vec<Vec<(&str, bool)>>> = LazyLock::new(|| {
     (0..=255).map(with).collect()
 });
 
+/// Names of tokens that say where a list goes on, and let nobody in.
+const CURSORS: [&str; 6] =
+    ["page_token", "pagetoken", "next_token", "nexttoken", "continuation_token", "continuationtoken"];
+
 /// Whether a field of this name holds a credential.
 pub(super) fn credential_key(key: &str) -> bool {
     // Most keys end in a letter with which no such name ends, and need no more work.
@@ -99,15 +107,45 @@ pub(super) fn credential_key(key: &str) -> bool {
     with_visible(key, |key| {
         let names = key.last().and_then(|b| NAMES.get(usize::from(NORMAL[usize::from(*b)])));
         names.is_some_and(|names| names.iter().any(|(name, segment)| ends(key, name, *segment)))
+            && !CURSORS.iter().any(|cursor| ends(key, cursor, false))
     })
 }
 
 /// Whether a number in a field of this name is a credential.
-fn password_key(key: &str) -> bool {
+pub(super) fn password_key(key: &str) -> bool {
     with_visible(key, |key| {
         PASSWORDS.iter().any(|name| ends(key, name, false))
             || PASSWORD_SEGMENTS.iter().any(|name| ends(key, name, true))
     })
+}
+
+/// Members that name what another member of the same object holds.
+const PAIR_NAMES: [&str; 7] = ["name", "key", "variable", "header", "parameter", "param", "field"];
+
+/// Members that hold what another one names.
+const PAIR_VALUES: [&str; 6] = ["value", "val", "string_value", "stringValue", "string", "default"];
+
+pub(super) fn pair_name(key: &str) -> bool {
+    PAIR_NAMES.iter().any(|name| name.eq_ignore_ascii_case(key))
+}
+
+pub(super) fn pair_value(key: &str) -> bool {
+    PAIR_VALUES.iter().any(|name| name.eq_ignore_ascii_case(key))
+}
+
+/// The credential's name that a pair's object holds: `{"name": "DB_PASSWORD", "value": "..."}`.
+pub(super) fn paired<'j>(entries: &'j [(Text<'_>, Json<'_>)]) -> Option<Cow<'j, str>> {
+    let names = entries.iter().filter(|(key, value)| {
+        matches!(value, Json::Str(_)) && key.as_str().is_some_and(|key| key.len() <= 9 && pair_name(key))
+    });
+    names
+        .map(|(_, value)| if let Json::Str(name) = value { name.to_lossy() } else { Cow::Borrowed("") })
+        .find(|name| name.len() <= LONGEST && credential_key(name))
+}
+
+/// The name by which a member is judged: in a pair's object, `value` goes by the name beside it.
+pub(super) fn judged<'n>(name: &'n str, paired: Option<&'n str>) -> &'n str {
+    paired.filter(|_| pair_value(name)).unwrap_or(name)
 }
 
 pub(super) const MASK: &str = "****";

@@ -1,8 +1,9 @@
 //! Walking a JSON value: the same rules leaf by leaf, with what the keys say of their values.
 
 use super::fields::{self, credential_key, path_key, path_value};
-use super::pattern::number;
+use super::pattern::{number, people};
 use super::text::Span;
+use super::words::{id_key, issued, words};
 use super::{Findings, Redactor, Rules, Severity, chars};
 use crate::canon::write_str;
 use crate::charge;
@@ -31,34 +32,6 @@ pub(super) fn part_of_name(text: &str, span: Span) -> bool {
         && found.strip_prefix("sk-").is_some_and(|rest| rest.split(['-', '_']).all(words))
 }
 
-/// The longest word, and the longest number.
-const WORD: usize = 16;
-const NUMBER: usize = 8;
-
-/// A word in lower case, or words run together each with a capital, or a number, with or without `v`.
-fn words(part: &str) -> bool {
-    let number = part.strip_prefix(['v', 'V']).unwrap_or(part);
-    if number.bytes().all(|b| b.is_ascii_digit()) {
-        return number.len() <= NUMBER;
-    }
-    let mut words = part.split_inclusive(|c: char| c.is_ascii_uppercase()).peekable();
-    // Each piece but the last ends in the capital of the next word.
-    let mut capital = false;
-    while let Some(piece) = words.next() {
-        let word = if words.peek().is_some() || piece.ends_with(|c: char| c.is_ascii_uppercase()) {
-            piece.get(..piece.len() - 1).unwrap_or_default()
-        } else {
-            piece
-        };
-        let least = if capital { 2 } else { 0 };
-        if !(least..=WORD).contains(&word.len()) || !word.bytes().all(|b| b.is_ascii_lowercase()) {
-            return false;
-        }
-        capital = word.len() < piece.len();
-    }
-    !capital
-}
-
 /// What a value's place says of it.
 #[derive(Clone, Copy)]
 struct Place {
@@ -67,11 +40,13 @@ struct Place {
     clean: bool,
     /// It is the value of a path's field, or an item of it.
     path: bool,
+    /// It is the value of a field for ids.
+    id: bool,
 }
 
 impl Place {
     fn top(clean: bool) -> Self {
-        Self { depth: 0, clean, path: false }
+        Self { depth: 0, clean, path: false, id: false }
     }
 }
 
@@ -127,7 +102,7 @@ impl Redactor {
         if place.depth > MAX_DEPTH {
             return;
         }
-        let inside = Place { depth: place.depth + 1, path: false, ..place };
+        let inside = Place { depth: place.depth + 1, path: false, id: false, ..place };
         match value {
             Json::Str(text) => self.scan_leaf(&text.to_lossy(), place, out),
             // A number counts as a string inside it: one level deeper.
@@ -140,13 +115,15 @@ impl Redactor {
             Json::Null | Json::Bool(_) | Json::Int(_) | Json::BigInt(_) | Json::Float(_) => {}
             Json::Array(items) => self.scan_items(items, place.path, inside, out),
             Json::Object(entries) => {
+                let paired = fields::paired(entries);
                 for (key, value) in entries {
                     let name = key.to_lossy();
                     if inside.depth <= MAX_DEPTH {
                         self.find(&name, Rules::Full, out);
                     }
-                    if credential_key(&name) && fields::holds_credential(&name, value) {
-                        let shown = self.text(&name);
+                    let judged = fields::judged(&name, paired.as_deref());
+                    if credential_key(judged) && fields::holds_credential(judged, value) {
+                        let shown = self.text(judged);
                         let sample = format!("{}={}", chars::first(&shown, KEY_SAMPLE), fields::MASK);
                         out.add("credential_field", Severity::Critical, sample);
                     }
@@ -154,6 +131,7 @@ impl Redactor {
                     match value {
                         // A list in a field is no level of its own.
                         Json::Array(items) => self.scan_items(items, path, inside, out),
+                        Json::Str(_) => self.scan_at(value, Place { path, id: id_key(&name), ..inside }, out),
                         value => self.scan_at(value, Place { path, ..inside }, out),
                     }
                 }
@@ -180,14 +158,18 @@ impl Redactor {
             }
             return;
         }
-        let path = place.path && path_value(text);
-        self.find(text, if path { Rules::Patterns } else { Rules::Full }, out);
+        let rules = match place {
+            Place { id: true, .. } if !self.strict && issued(text) => Rules::Names,
+            Place { path: true, .. } if path_value(text) => Rules::Patterns,
+            _ => Rules::Full,
+        };
+        self.find(text, rules, out);
         if !is_framed(text.trim_ascii()) {
             return;
         }
         let _passing = charge::passing();
         if let Some(value) = nested(text) {
-            self.scan_at(&value, Place { depth: place.depth + 1, path: false, ..place }, out);
+            self.scan_at(&value, Place { depth: place.depth + 1, path: false, id: false, ..place }, out);
         }
     }
 
@@ -201,7 +183,7 @@ impl Redactor {
             write_str(DEEPER, out);
             return;
         }
-        let inside = Place { depth: place.depth + 1, path: false, ..place };
+        let inside = Place { depth: place.depth + 1, path: false, id: false, ..place };
         match value {
             Json::Null => out.extend_from_slice(b"null"),
             Json::Bool(true) => out.extend_from_slice(b"true"),
@@ -231,6 +213,7 @@ impl Redactor {
         out: &mut Vec<u8>,
     ) {
         out.push(b'{');
+        let paired = fields::paired(entries);
         for (at, (key, value)) in entries.iter().enumerate() {
             if at > 0 {
                 out.push(b',');
@@ -243,15 +226,16 @@ impl Redactor {
             let clean = inside.clean && inside.depth <= MAX_DEPTH;
             write_str(&if clean { Cow::Borrowed(&*name) } else { self.text(&name) }, out);
             out.push(b':');
-            let credential = credential_key(&name);
-            let inside = Place { path: path_of(key, value), ..inside };
+            let judged = fields::judged(&name, paired.as_deref());
+            let credential = credential_key(judged);
+            let inside = Place { path: path_of(key, value), id: id_key(&name), ..inside };
             match value {
-                value if credential && fields::credential_value(&name, value) => {
+                value if credential && fields::credential_value(judged, value) => {
                     write_str(fields::MASK, out);
                 }
                 // A list in a field is no level of its own.
                 Json::Array(items) => {
-                    self.write_items(items, credential.then_some(&*name), inside, enough, out);
+                    self.write_items(items, credential.then_some(judged), inside, enough, out);
                 }
                 value => self.write_at(value, inside, enough, out),
             }
@@ -290,6 +274,9 @@ impl Redactor {
         // A patch is masked as a whole as well, and has findings only by its parts.
         if place.clean && !is_patch(text) {
             return Cow::Borrowed(text);
+        }
+        if place.id && !self.strict && issued(text) {
+            return self.named(text);
         }
         self.leaf(text, place.depth, place.path)
     }
@@ -363,7 +350,7 @@ fn path_of(key: &Text<'_>, value: &Json<'_>) -> bool {
 }
 
 fn scan_number(digits: &str, out: &mut Findings) {
-    if digits.len() >= 13 && number::card_number(digits) {
+    if digits.len() >= 13 && (number::card_number(digits) || people::card_number(digits)) {
         let mut sample = String::new();
         number::last_four("****", digits, &mut sample);
         out.add("credit_card", Severity::High, sample);

@@ -8,9 +8,10 @@
 //! 2. `invisible`: invisible characters inside of what could be a secret go;
 //! 3. `probe`: one scan tells which rows of the table can match;
 //! 4. the reference's rows of those, in order, each on what the one before left;
-//! 5. `entropy`: what still looks random, except in names from known fields; then the rows that the
+//! 5. `entropy`: what still looks random, except in names from known fields, names of words and issued ids; then the rows that the
 //!    reference doesn't have;
-//! 6. if that changed anything, from 3. on again, until nothing changes: masking can bring out a
+//! 6. `decoded`: the same rows on the text as a reader decodes it, where something in it is encoded;
+//! 7. if that changed anything, from 3. on again, until nothing changes: masking can bring out a
 //!    number that ran into another one, and what is stored must be what masking it again would give.
 //!
 //! Everything is linear in the length of the text, whatever the text.
@@ -18,6 +19,7 @@
 mod cap;
 mod chars;
 mod checks;
+mod decoded;
 mod entropy;
 mod fields;
 mod findings;
@@ -34,6 +36,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod text;
+mod words;
 
 pub use findings::{Finding, Findings, MAX_PER_TYPE};
 pub use summary::MAX_SUMMARY;
@@ -59,6 +62,8 @@ const SAMPLE: usize = 120;
 /// The patterns, prepared. Made once; threads share it.
 pub struct Redactor {
     probe: Probe,
+    /// Whether names of words and issued ids are masked in free text as well.
+    strict: bool,
 }
 
 impl std::fmt::Debug for Redactor {
@@ -82,10 +87,17 @@ enum Rules {
     Reference,
     /// Not the entropy rule: paths.
     Patterns,
-    /// As [`Rules::Patterns`], and `sk-` counts only where a word doesn't run into it: names.
+    /// The same, and what is random is no finding either: names, and ids as their issuers write them.
     Names,
     /// As [`Rules::Names`], without the rows of addresses and phone numbers: people.
     Person,
+}
+
+/// What a row finds in a decoded text: the name before it, and what is stored in its place.
+struct Encoded {
+    row: &'static Row,
+    name: String,
+    mask: String,
 }
 
 /// Rows whose matches may reach into a token, and cut off the prefix by which it is known.
@@ -113,7 +125,7 @@ fn with_whole_tokens(text: &str, spans: &mut Vec<Span>) {
         let mut span = *span;
         while let Some(token) = tokens.next_if(|token| token.start < span.end) {
             if token.end > span.start {
-                span = Span { start: span.start.min(token.start), end: span.end.max(token.end) };
+                span = Span::new(span.start.min(token.start), span.end.max(token.end));
             }
         }
         match whole.last_mut().filter(|last| span.start < last.end) {
@@ -127,7 +139,19 @@ fn with_whole_tokens(text: &str, spans: &mut Vec<Span>) {
 impl Redactor {
     #[must_use]
     pub fn new() -> Self {
-        Self { probe: Probe::new() }
+        Self { probe: Probe::new(), strict: false }
+    }
+
+    /// One that masks in free text what looks random even if it is a name of words or an issued id, as the
+    /// reference does: what is left of the differences to the reference is what this masks beyond it.
+    #[must_use]
+    pub fn strict() -> Self {
+        Self { strict: true, ..Self::new() }
+    }
+
+    /// Whether a match of `sk-` is a part of a name and stays readable.
+    fn in_name(&self, text: &str, span: Span, name: bool) -> bool {
+        (name || !self.strict) && leaf::part_of_name(text, span)
     }
 
     /// Masks free text: every pattern and the entropy rule.
@@ -167,12 +191,12 @@ impl Redactor {
     /// One round; `None` when it changes nothing.
     fn pass(&self, text: &str, rules: Rules, spans: &mut Vec<Span>) -> Option<String> {
         let seen = self.probe.look(text);
-        if seen.no_rows() && !(seen.tokens && rules == Rules::Full) {
+        if seen.no_rows() && !seen.encoded && !(seen.tokens && rules == Rules::Full) {
             return None;
         }
         let name = matches!(rules, Rules::Names | Rules::Person);
         let adjust = |row: &Row, text: &str, spans: &mut Vec<Span>| {
-            spans.retain(|span| !name || !leaf::part_of_name(text, *span));
+            spans.retain(|span| !self.in_name(text, *span, name));
             if NUMBERS.contains(&row.name) {
                 with_whole_tokens(text, spans);
             }
@@ -182,14 +206,55 @@ impl Redactor {
         if rules == Rules::Full && seen.tokens {
             let left = masked.as_deref().unwrap_or(text);
             spans.clear();
-            entropy::find(left, spans);
+            entropy::find(left, self.strict, spans);
             with_whole_tokens(left, spans);
             masked = text::replace(left, spans, entropy::mask).or(masked);
         }
         if rules == Rules::Reference {
             return masked;
         }
-        text::apply(text, masked, seen.additions(), spans, adjust)
+        let masked = text::apply(text, masked, seen.additions(), spans, adjust);
+        if !seen.encoded {
+            return masked;
+        }
+        let left = masked.as_deref().unwrap_or(text);
+        let (places, shown) = self.find_encoded(left, rules, spans);
+        text::replace_each(left, &places, &shown).or(masked)
+    }
+
+    /// What the rows find in the decoded text and not in `raw` itself: where that stands in `raw`, and what it is.
+    fn find_encoded(&self, raw: &str, rules: Rules, spans: &mut Vec<Span>) -> (Vec<Span>, Vec<Encoded>) {
+        let (mut places, mut shown): (Vec<Span>, Vec<Encoded>) = (Vec::new(), Vec::new());
+        let Some(decoded) = decoded::Decoded::of(raw) else { return (places, shown) };
+        let seen = self.probe.look(&decoded.text);
+        let mut all: Vec<(Span, Encoded)> = Vec::new();
+        let wanted = |row: &&Row| rules != Rules::Person || !names::CONTACT.contains(&row.name);
+        // A password's name is left to the row of all credentials' names, which masks its value alone.
+        let wanted = |row: &&Row| wanted(row) && row.name != "password";
+        for row in seen.reference().chain(seen.additions()).filter(wanted) {
+            spans.clear();
+            (row.find)(&decoded.text, spans);
+            for span in spans.iter().filter(|span| !leaf::part_of_name(&decoded.text, **span)) {
+                let Some(place) = decoded.raw(*span, raw) else { continue };
+                let mut mask = String::new();
+                (row.mask)(decoded.text.get(span.kept..span.end).unwrap_or_default(), &mut mask);
+                let name = decoded.text.get(span.start..span.kept).unwrap_or_default().to_owned();
+                let same = raw.get(place.kept..place.end) == Some(&mask);
+                if !same && charge::reserve(&mut all, 1).is_ok() {
+                    all.push((place, Encoded { row, name, mask }));
+                }
+            }
+        }
+        all.sort_by_key(|(place, _)| place.start);
+        let mut done = 0;
+        for (place, what) in all {
+            if place.start >= done {
+                done = place.end;
+                places.push(place);
+                shown.push(what);
+            }
+        }
+        (places, shown)
     }
 
     /// Adds what a free text holds to `out`.
@@ -200,7 +265,7 @@ impl Redactor {
     fn find(&self, raw: &str, rules: Rules, out: &mut Findings) {
         let text = invisible::remove(raw);
         let seen = self.probe.look(&text);
-        if seen.no_rows() && !seen.tokens {
+        if seen.no_rows() && !seen.tokens && !seen.encoded {
             return;
         }
         let _passing = charge::passing();
@@ -208,18 +273,21 @@ impl Redactor {
         self.find_reference(&text, seen, &mut spans, &mut known, out);
         // What only a mask leaves of a token is masked as well, but no finding of its own.
         spans.clear();
-        if seen.tokens {
-            entropy::find(&text, &mut spans);
+        if seen.tokens && rules != Rules::Names {
+            entropy::find(&text, self.strict, &mut spans);
         }
         if !spans.is_empty() {
-            let masked = text::apply(&text, None, seen.reference(), &mut spans, |_, _, _| ());
+            let adjust = |_: &Row, text: &str, spans: &mut Vec<Span>| {
+                spans.retain(|span| !self.in_name(text, *span, false));
+            };
+            let masked = text::apply(&text, None, seen.reference(), &mut spans, adjust);
             let masked = masked.as_deref().unwrap_or(&text);
             let (kind, severity) = match rules {
                 Rules::Full => ("high_entropy_secret", Severity::High),
                 _ => ("high_entropy_path_value", Severity::Low),
             };
             spans.clear();
-            entropy::find(masked, &mut spans);
+            entropy::find(masked, self.strict, &mut spans);
             for span in &spans {
                 let mut sample = String::new();
                 entropy::mask(masked.get(span.start..span.end).unwrap_or_default(), &mut sample);
@@ -227,6 +295,11 @@ impl Redactor {
             }
         }
         self.find_additions(&text, seen, &mut spans, &known, out);
+        if seen.encoded {
+            for Encoded { row, name, mask } in self.find_encoded(&text, rules, &mut spans).1 {
+                out.add(row.name, row.severity, self.sample(&(name + &mask)));
+            }
+        }
     }
 
     /// Adds what the reference's rows find, and lists in `known` where, for the additions.
@@ -281,6 +354,7 @@ impl Redactor {
             spans.clear();
             known.clear();
             (row.find)(text, spans);
+            spans.retain(|span| !self.in_name(text, *span, false));
             found_by_row(row, spans);
             let mut last = "";
             for span in spans.iter() {
@@ -292,6 +366,9 @@ impl Redactor {
                 sample.clear();
                 // The password of a connection string may lie beyond a sample's length.
                 let shown = if row.name == "db_conn" { found } else { chars::first(found, SAMPLE) };
+                let kept = (span.kept - span.start).min(shown.len());
+                let (kept, shown) = shown.split_at_checked(kept).unwrap_or(("", shown));
+                sample.push_str(kept);
                 (row.mask)(shown, &mut sample);
                 // The same again makes the same finding.
                 if known.contains(&sample) {

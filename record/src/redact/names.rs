@@ -1,7 +1,7 @@
 //! Names from known fields: what stays readable of them, and what stands for them.
 
 use super::fields::{MASK, credential_key, credential_value};
-use super::{Findings, Redactor, Rules, entropy, text};
+use super::{Findings, Redactor, Rules, entropy, text, words};
 use crate::hash;
 use crate::json::{Json, Text};
 use std::borrow::Cow;
@@ -68,7 +68,7 @@ impl Redactor {
     pub fn pseudonym<'t>(&self, name: Cow<'t, str>) -> Cow<'t, str> {
         let mut spans = Vec::new();
         if !is_plain_id(name.as_bytes()) {
-            entropy::find(&name, &mut spans);
+            entropy::find(&name, true, &mut spans);
         }
         text::replace(&name, &spans, short_hash).map_or(name, Cow::Owned)
     }
@@ -86,12 +86,5 @@ fn short_hash(found: &str, out: &mut String) {
 
 /// A UUID, or 16 to 64 hex digits.
 fn is_plain_id(text: &[u8]) -> bool {
-    let hex = || text.iter().all(u8::is_ascii_hexdigit);
-    let uuid = || {
-        text.iter().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => *byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        })
-    };
-    (16..=64).contains(&text.len()) && (hex() || text.len() == 36 && uuid())
+    (16..=64).contains(&text.len()) && (text.iter().all(u8::is_ascii_hexdigit) || words::uuid(text))
 }

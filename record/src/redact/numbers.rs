@@ -2,7 +2,7 @@
 //! for cards, phones and the like read only texts that may have one.
 
 /// Shapes, as bits. Each is what a row's numbers have at least; the row looks closer.
-pub(super) const SHAPES: usize = 5;
+pub(super) const SHAPES: usize = 6;
 /// Thirteen digits or more, with at most one character between two; the first four in one run.
 pub(super) const CARD: u8 = 1;
 /// Runs of three, two and four digits with one character between them.
@@ -13,6 +13,8 @@ pub(super) const PHONE: u8 = 1 << 2;
 pub(super) const ADDRESS: u8 = 1 << 3;
 /// A run of at least eight digits.
 pub(super) const LONG: u8 = 1 << 4;
+/// A run of at least two digits.
+pub(super) const TWO: u8 = 1 << 5;
 
 const EACH: u64 = 0x0101_0101_0101_0101;
 
@@ -86,8 +88,10 @@ fn begins(bytes: &[u8], at: usize, digits: u64, before: u64, wanted: u8) -> u8 {
     let eight = digits & digits >> 1;
     let eight = eight & eight >> 2;
     let long = eight & eight >> 4;
+    let two = start & digits >> 1;
     let there = |shape: u8, places: u64| u8::from(places & HERE != 0) * shape;
-    let mut shapes = there(SSN, ssn) | there(PHONE, phone) | there(ADDRESS, address) | there(LONG, long);
+    let mut shapes =
+        there(SSN, ssn) | there(PHONE, phone) | there(ADDRESS, address) | there(LONG, long) | there(TWO, two);
     if wanted & CARD != 0 {
         // Thirteen digits or gaps from here on.
         let joined = digits | gap;
@@ -109,7 +113,7 @@ fn begins(bytes: &[u8], at: usize, digits: u64, before: u64, wanted: u8) -> u8 {
 /// Whether `bytes` begin as a card's number may, and with thirteen digits.
 fn card(bytes: &[u8]) -> bool {
     let (mut count, mut gap) = (0, false);
-    for b in bytes.iter().take_while(|_| matches!(bytes, [b'3'..=b'6', ..])) {
+    for b in bytes.iter().take_while(|_| matches!(bytes, [b'2'..=b'6', ..])) {
         match (b.is_ascii_digit(), gap) {
             (true, _) => count += 1,
             (false, true) => return false,
@@ -129,7 +133,7 @@ mod tests {
 
     #[test]
     fn each_shape_is_seen_wherever_it_lies() {
-        let shapes_of = |text: &str| shapes(text.as_bytes(), 0xFF);
+        let shapes_of = |text: &str| shapes(text.as_bytes(), 0xFF) & !TWO;
         for (text, expected) in [
             ("4111 1111 1111 1", CARD),
             ("4111111111111", CARD | LONG),
@@ -149,6 +153,7 @@ mod tests {
             }
         }
         assert_eq!(shapes_of(&"7".repeat(1000)), LONG);
+        assert_eq!((shapes(b"a1b2 3", 0xFF), shapes(b"a12", 0xFF)), (0, TWO));
     }
 
     #[test]

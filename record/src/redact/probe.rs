@@ -17,6 +17,18 @@ fn matches(symbol: char, byte: u8, fold: bool) -> bool {
         'τ' => byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-',
         'σ' => !byte.is_ascii_alphanumeric(),
         '*' => true,
+        // The last letters of credentials' names, and what may follow them.
+        'ρ' => matches!(byte | 0x20, b'r' | b'w'),
+        'ι' => matches!(byte | 0x20, b's' | b'i' | b'd'),
+        'ν' => matches!(byte | 0x20, b't' | b'y' | b'n'),
+        'κ' => matches!(byte | 0x20, b's' | b'l'),
+        // What tells GitHub's and Stripe's tokens, and private networks, apart.
+        'ο' => matches!(byte, b'p' | b'o' | b's' | b'u'),
+        'θ' => matches!(byte, b'l' | b't'),
+        'ψ' => matches!(byte, b'7' | b'9'),
+        // The flags of `pattern::flags`.
+        'π' => matches!(byte, b'u' | b'U' | b'p' | b'P' | b'a' | b'w'),
+        'ς' => matches!(byte, b'=' | b':' | b'>' | b'<' | b'"' | b'\'' | b'`' | b'\\' | b'\n'),
         _ if fold => symbol.is_ascii() && byte.eq_ignore_ascii_case(&(symbol as u8)),
         _ => symbol.is_ascii() && byte == symbol as u8,
     }
@@ -24,6 +36,9 @@ fn matches(symbol: char, byte: u8, fold: bool) -> bool {
 
 /// Text that `(?i)` folds to ASCII letters (`ſ` to s, `K` to k): rows that fold case then run.
 const FOLDS: [&str; 2] = ["*\u{c5}\u{bf}", "\u{e2}\u{84}\u{aa}"];
+
+/// What encodings begin with: percent-encoding, HTML's entities and JSON's escapes.
+const ENCODED: [&str; 4] = ["%δ*", "&#*", "&λλ", "\\uδ"];
 
 /// A run of this many token characters is what the entropy rule looks at.
 pub(super) const TOKEN_RUN: usize = 24;
@@ -50,6 +65,8 @@ pub(super) struct Seen {
     rows: u64,
     /// There is a token for the entropy rule.
     pub(super) tokens: bool,
+    /// Something may be encoded.
+    pub(super) encoded: bool,
 }
 
 impl Seen {
@@ -87,6 +104,8 @@ pub(super) struct Probe {
     letters: Box<[[u64; 256]; 3]>,
     /// For each key, the rows that want it or another.
     by_key: [u64; 64],
+    /// The keys of [`ENCODED`].
+    encoded: u64,
     /// The rows without keys.
     keyless: u64,
     /// The rows that want a long token.
@@ -103,6 +122,7 @@ impl Probe {
             places: Box::new([[0; 256]; 3]),
             letters: Box::new([[0; 256]; 3]),
             by_key: [0; 64],
+            encoded: 0,
             keyless: 0,
             long: 0,
             scripts: 0,
@@ -113,6 +133,11 @@ impl Probe {
             probe.add(key, name, false);
         }
         let mut known: Vec<(&str, bool)> = FOLDS.iter().map(|key| (*key, false)).collect();
+        for name in ENCODED {
+            known.push((name, false));
+            probe.add(known.len() - 1, name, false);
+            probe.encoded |= 1 << (known.len() - 1);
+        }
         for (at, row) in ROWS.iter().enumerate() {
             let bit = 1 << at;
             let set = |rows: &mut u64, wanted: bool| *rows |= if wanted { bit } else { 0 };
@@ -167,6 +192,7 @@ impl Probe {
             }
         }
         let tokens = has_tokens(bytes);
+        let encoded = keys & self.encoded != 0 || !letters;
         let mut rows = self.keyless;
         while keys != 0 {
             rows |= self.by_key[keys.trailing_zeros() as usize];
@@ -189,7 +215,7 @@ impl Probe {
                 }
             }
         }
-        Seen { rows, tokens }
+        Seen { rows, tokens, encoded }
     }
 }
 
@@ -221,7 +247,12 @@ mod tests {
         let mut keys: Vec<_> = ROWS.iter().flat_map(|row| row.keys.iter().map(|k| (*k, row.fold))).collect();
         keys.sort_unstable();
         keys.dedup();
-        assert!(keys.len() + FOLDS.len() <= 64 && ROWS.len() <= 64, "{} {}", keys.len(), ROWS.len());
+        assert!(
+            keys.len() + FOLDS.len() + ENCODED.len() <= 64 && ROWS.len() <= 64,
+            "{} {}",
+            keys.len(),
+            ROWS.len()
+        );
         assert!(keys.iter().all(|(key, _)| key.chars().count() == 3), "{keys:?}");
     }
 

@@ -1,6 +1,6 @@
 //! Summaries: what a reader of the record sees of the content.
 
-use super::fields::{MASK, credential_key, credential_value, path_key, path_value};
+use super::fields::{self, MASK, credential_key, credential_value, path_key, path_value};
 use super::leaf::{is_patch, nested};
 use super::{Findings, Redactor, chars};
 use crate::hash::dumps_float;
@@ -107,13 +107,14 @@ impl Redactor {
             }
             Json::Object(entries) => {
                 let start = out.len();
+                let paired = fields::paired(entries);
                 for (key, value) in entries {
                     let before = out.len();
                     if before > start {
                         out.push(' ');
                     }
                     let from = out.len();
-                    self.join_entry(key, value, depth, out);
+                    self.join_entry(key, value, paired.as_deref(), depth, out);
                     if out.len() == from {
                         out.truncate(before);
                     }
@@ -122,12 +123,20 @@ impl Redactor {
         }
     }
 
-    fn join_entry(&self, key: &Text<'_>, value: &Json<'_>, depth: usize, out: &mut String) {
+    fn join_entry(
+        &self,
+        key: &Text<'_>,
+        value: &Json<'_>,
+        paired: Option<&str>,
+        depth: usize,
+        out: &mut String,
+    ) {
         let path = path_key(key);
         let name = key.to_lossy();
-        let credential = credential_key(&name);
+        let name = fields::judged(&name, paired);
+        let credential = credential_key(name);
         match value {
-            value if credential && credential_value(&name, value) && value.as_str() != Some(MASK) => {
+            value if credential && credential_value(name, value) && value.as_str() != Some(MASK) => {
                 out.push_str(MASK);
             }
             value if path && is_path(value) => {}
@@ -136,7 +145,7 @@ impl Redactor {
                     if at > 0 {
                         out.push(' ');
                     }
-                    if credential && depth + 2 <= MAX_DEPTH && credential_value(&name, item) {
+                    if credential && depth + 2 <= MAX_DEPTH && credential_value(name, item) {
                         out.push_str(MASK);
                     } else {
                         self.join(item, depth + 2, out);

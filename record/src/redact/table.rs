@@ -3,7 +3,7 @@
 //! work on what the reference's rows and the entropy rule left, so they can only mask more.
 
 use super::numbers;
-use super::pattern::{extra, number, pem, secret, token, url};
+use super::pattern::{assigned, extra, flags, number, pem, people, secret, token, url};
 use super::text::Span;
 
 /// How bad it is that a text holds this.
@@ -121,7 +121,7 @@ pub(super) static ROWS: &[Row] = &[
     Row {
         name: "stripe_key",
         shape: "(sk|rk|pk)_(live|test)_[A-Za-z0-9]{16,}",
-        keys: &["k_l", "k_t"],
+        keys: &["k_θ"],
         find: token::stripe_key,
         mask: token::first_four,
         ..ROW
@@ -129,7 +129,7 @@ pub(super) static ROWS: &[Row] = &[
     Row {
         name: "github_token",
         shape: "gh[opsu]_[A-Za-z0-9]{36} | github_pat_[A-Za-z0-9_]{22,}",
-        keys: &["hp_", "ho_", "hs_", "hu_", "b_p"],
+        keys: &["hο_", "b_p"],
         find: token::github_token,
         mask: token::first_four,
         ..ROW
@@ -230,7 +230,7 @@ pub(super) static ROWS: &[Row] = &[
         name: "ip_internal",
         severity: Severity::Medium,
         shape: r"\b(10\.\d{1,3}|172\.(1[6-9]|2\d|3[01])|192\.168)\.\d{1,3}\.\d{1,3}\b",
-        keys: &["10.", "72.", "92."],
+        keys: &["10.", "ψ2."],
         numbers: numbers::ADDRESS,
         find: number::ip_internal::<false>,
         mask: number::mask_ip,
@@ -293,7 +293,7 @@ pub(super) static ROWS: &[Row] = &[
         severity: Severity::Medium,
         shape: "as above, glued to another script",
         scripts: true,
-        keys: &["10.", "72.", "92."],
+        keys: &["10.", "ψ2."],
         numbers: numbers::ADDRESS,
         find: number::ip_internal::<true>,
         mask: number::mask_ip,
@@ -356,7 +356,7 @@ pub(super) static ROWS: &[Row] = &[
         shape: r#"[?&;](a credential's name | sig | signature | X-Amz-Signature | code)=[^\s"'<>&#;]+"#,
         keys: &["?τ*", "&τ*", ";τ*"],
         find: extra::query_secret,
-        mask: extra::mask_after_equals,
+        mask: assigned::mask,
         ..ROW
     },
     Row {
@@ -370,10 +370,19 @@ pub(super) static ROWS: &[Row] = &[
     },
     Row {
         name: "credential_text",
-        shape: r#"a credential's name in quotes, which may be escaped, a colon, and a quoted value"#,
-        keys: &["\":*", "':*", "\" :", "' :"],
-        find: extra::quoted_credential,
-        mask: extra::mask_quoted_credential,
+        shape: "a credential's name and its value, wherever they meet",
+        keys: &["ρdς", "ιeς", "eνς", "κsς", "thς", "onς", "alς", "ngς", "pwς", "* =", "* :"],
+        fold: true,
+        find: assigned::find,
+        mask: assigned::mask,
+        ..ROW
+    },
+    Row {
+        name: "credential_flag",
+        shape: "--password x, -px and the like of known programs, -u user:x",
+        keys: &["--λ", "σ-π"],
+        find: flags::find,
+        mask: assigned::mask,
         ..ROW
     },
     Row {
@@ -392,6 +401,75 @@ pub(super) static ROWS: &[Row] = &[
         long: true,
         find: pem::putty,
         mask: pem::mask,
+        ..ROW
+    },
+    Row {
+        name: "credit_card",
+        severity: Severity::High,
+        shape: "the ranges of Mastercard, Diners Club, JCB, Discover, UnionPay, Maestro and Mir that the reference lacks",
+        keys: &["δδδ"],
+        numbers: numbers::CARD,
+        find: people::other_card,
+        mask: |found, out| number::last_four("****", found, out),
+        ..ROW
+    },
+    Row {
+        name: "ssn",
+        severity: Severity::High,
+        shape: r"\b\d{3}\.\d{2}\.\d{4}\b",
+        keys: &[".δδ"],
+        numbers: numbers::SSN,
+        find: number::dotted_ssn,
+        mask: |found, out| number::last_four("***-**-", found, out),
+        ..ROW
+    },
+    Row {
+        name: "ssn",
+        severity: Severity::High,
+        shape: "nine digits beside the name of such a number",
+        keys: &["ssn", "rit"],
+        fold: true,
+        numbers: numbers::LONG,
+        find: people::named_ssn,
+        mask: |found, out| number::last_four("***-**-", found, out),
+        ..ROW
+    },
+    Row {
+        name: "phone",
+        severity: Severity::Medium,
+        shape: r"\+[1-9](gap?\d){8,14}",
+        keys: &["+δ*"],
+        find: people::e164,
+        mask: |found, out| number::last_four("***-***-", found, out),
+        ..ROW
+    },
+    Row {
+        name: "phone",
+        severity: Severity::Medium,
+        shape: "6 to 15 digits beside the name of a telephone number",
+        keys: &["hon", "tel", "mob", "fax", "msi"],
+        fold: true,
+        numbers: numbers::TWO,
+        find: people::named_phone,
+        mask: |found, out| number::last_four("***-***-", found, out),
+        ..ROW
+    },
+    Row {
+        name: "email",
+        severity: Severity::Medium,
+        shape: "a name, @ and a host, of any script",
+        keys: &["*@*"],
+        find: people::mail,
+        mask: url::mask_email,
+        ..ROW
+    },
+    Row {
+        name: "ip_internal",
+        severity: Severity::Medium,
+        shape: "fd[0-9a-f]{2}:[0-9a-f:]+",
+        keys: &["fd*"],
+        find: people::local_address,
+        mask: people::mask_local_address,
         ..ROW
     },
 ];

@@ -53,16 +53,159 @@ fn deliberate_differences_mask_more() {
 #[test]
 fn names_are_readable_where_the_reference_masks_them() {
     let redactor = Redactor::new();
-    for (name, theirs) in [
-        ("claude-3-5-sonnet-20241022", "cla****"),
-        ("mcp__github__create_pull_request_review_comment_v2", "mcp****"),
-        ("risk-assessment-orchestrator-v2", "risk-a****"),
+    for name in [
+        "claude-3-5-sonnet-20241022",
+        "mcp__github__create_pull_request_review_comment_v2",
+        "risk-assessment-orchestrator-v2",
+        "task-planner-with-long-term-memory",
+        "open /srv/agent/src/CheckoutForm/PaymentMethodSelector.tsx failed",
+        "renamed getInvoiceTotalsByCustomerV2 in tests/test_invoice_rounding_half_even_2026.py",
+        "AWSCredentialsProviderChainFactory",
+        "pod checkout-service-7d9f8b6c5d-x2x9q is pending",
+        "s3://acme-data-lake-raw-123456789012-us-east-1/2026",
+        "feature/JIRA-1234-add-payment-method-selector",
+        "/tmp/sessions/01234567-89ab-cdef-0123-456789abcdef/log",
+        "deployed checkout-service-release-1a2b3c4d",
+        "\"tool_call_id\": \"call_q7Wm2Zx9Lk4Tn8Vb3Yc6Hd1P\"",
+        "run_id=run-01234567-89ab-cdef-0123-456789abcdef",
     ] {
-        assert_eq!(redactor.named(name), name);
-        assert_eq!(redactor.text(name), theirs);
+        assert_eq!((&*redactor.named(name), &*redactor.text(name)), (name, name));
+        assert_eq!(types(name), []);
     }
     let key = format!("risk-{}", "aB3dE5gH".repeat(4));
     assert_eq!(redactor.named(&key), "risk-a****");
+    for (hidden, masked) in [
+        // No field for ids, no issuer's shape.
+        ("note: call_q7Wm2Zx9Lk4Tn8Vb3Yc6Hd1P", "note: cal****"),
+        ("request_id=q7Wm2Zx9Lk4Tn8Vb3Yc6Hd1P", "req****"),
+        // What lets somebody in, and a hash behind a word.
+        ("/password-reset/01234567-89ab-cdef-0123-456789abcdef", "/pa****"),
+        ("acme_0123456789abcdef0123456789abcdef", "acm****"),
+        ("getInvoiceTotalsByCustomer7x2", "get****"),
+        ("QxzRtkLmnGhjWqpZzxKkw", "QxzRtkLmnGhjWqpZzxKkw"),
+        ("QxzRtkLmnGhjWqpZzxKkwBdf", "Qxz****"),
+        // A credential's name decides before any shape.
+        ("api_key: getInvoiceTotalsByCustomerV2", "api_key: ****"),
+    ] {
+        assert_eq!(redactor.text(hidden), masked);
+    }
+}
+
+#[track_caller]
+fn stored(rows: &[(&str, &str)]) {
+    let redactor = Redactor::new();
+    for (given, expected) in rows {
+        let masked = redactor.text(given);
+        assert_eq!(masked, *expected, "{given}");
+        assert_eq!(redactor.text(&masked), masked, "{given} again");
+        assert_eq!(types(given).is_empty(), given == expected, "{given}: {:?}", types(given));
+    }
+}
+
+#[test]
+fn people_of_other_countries_are_masked() {
+    stored(&[
+        ("+49 30 5550 1234, +14155550123", "***-***-1234, ***-***-0123"),
+        ("call +33 1 55 50 12 34 or +91 98765 43210.", "call ***-***-1234 or ***-***-3210."),
+        ("Tel.: 030 / 5550 1234; order 0305550123", "Tel.: ***-***-1234; order 0305550123"),
+        ("\"customerPhone\": \"(020) 7946 0958\"", "\"customerPhone\": \"***-***-0958\""),
+        ("mobile_number=07700900123&x=1", "mobile_number=***-***-0123&x=1"),
+        ("2223000048400011, 30569309025904", "****0011, ****5904"),
+        ("6212345678901232 3530-1113-3330-0000", "****1232 ****0000"),
+        ("2223000048400012 30569309025905", "2223000048400012 30569309025905"),
+        ("123.45.6789 or SSN: 123456789", "***-**-6789 or SSN: ***-**-6789"),
+        (
+            "anna@m\u{fc}nchen.de, \u{7528}\u{6237}@\u{4f8b}\u{5b50}.\u{5e7f}\u{544a}",
+            "a****@m\u{fc}nchen.de, \u{7528}****@\u{4f8b}\u{5b50}.\u{5e7f}\u{544a}",
+        ),
+        ("anna@xn--e1aybc.xn--p1ai", "a****@xn--e1aybc.xn--p1ai"),
+        ("fd12:3456:789a::1 and fd00::", "fd12:**** and fd00::"),
+        (
+            "order 4711000123 of 2025-11-30, offset +0200, x+123456789",
+            "order 4711000123 of 2025-11-30, offset +0200, x+123456789",
+        ),
+        ("hotel 12345678, telemetry 123456789", "hotel 12345678, telemetry 123456789"),
+    ]);
+}
+
+#[test]
+fn encoded_text_is_read_as_a_reader_decodes_it() {
+    stored(&[
+        (
+            "POST /cb?data=%7B%22password%22%3A%22fuchs-54%22%7D",
+            "POST /cb?data=%7B%22password%22%3A%22****%22%7D",
+        ),
+        ("user%3Dzoe%26password%3Dgabel-55", "user%3Dzoe%26password%3D****"),
+        ("mail bob%40example.com", "mail b****@example.com"),
+        ("&lt;token&gt;zaun-48&lt;/token&gt;", "&lt;token&gt;****&lt;/token&gt;"),
+        ("{&quot;api_key&quot;:&quot;a b&quot;}", "{&quot;api_key&quot;:&quot;****&quot;}"),
+        ("api_key&#61;zaun-48", "api_key&#61;****"),
+        ("\\u0022client_secret\\u0022:\\u0022a b\\u0022", "\\u0022client_secret\\u0022:\\u0022****\\u0022"),
+        ("password\u{ff1d}\u{ff48}\u{ff55}\u{ff4e}", "password\u{ff1d}****"),
+        ("\u{ff14}111 1111 1111 1111", "****1111"),
+        ("4111\u{2011}1111\u{2011}1111\u{2011}1111", "****1111"),
+        ("DE89\u{2009}3704\u{2009}0044\u{2009}0532\u{2009}0130\u{2009}00", "DE****"),
+        ("415\u{2013}555\u{2013}2671", "***-***-2671"),
+        ("100%25 &amp; more, caf\u{e9} \u{2013} 4711", "100%25 &amp; more, caf\u{e9} \u{2013} 4711"),
+    ]);
+}
+
+/// Values of fields for ids, and of lists that go on.
+#[test]
+fn ids_and_cursors_of_json_stay_readable() {
+    let redactor = Redactor::new();
+    for json in [
+        r#"{"tool_call_id":"call_q7Wm2Zx9Lk4Tn8Vb3Yc6Hd1P","id":"toolu_01q7Wm2Zx9Lk4Tn8Vb3Yc6Hd1P"}"#,
+        r#"{"responseId":"chatcmpl-q7Wm2Zx9Lk4Tn8Vb3Yc6Hd1P5Rg0J","n":1}"#,
+        r#"{"next_page_token":"page-2","pageToken":"4"}"#,
+    ] {
+        assert_eq!(found(json), [""; 0], "{json}");
+        assert_eq!(redactor.summary_input(&parse(json).unwrap()).unwrap(), json);
+    }
+    for (json, kind) in [
+        (r#"{"id":"q7Wm2Zx9Lk4Tn8Vb3Yc6Hd1P5Rg0J"}"#, "high_entropy_secret"),
+        (r#"{"note":"call_q7Wm2Zx9Lk4Tn8Vb3Yc6Hd1P"}"#, "high_entropy_secret"),
+        (r#"{"id":"sk-q7Wm2Zx9Lk4Tn8Vb3Yc6Hd1P"}"#, "api_key"),
+        (r#"{"next_page_token":"q7Wm2Zx9Lk4Tn8Vb3Yc6Hd1P5Rg0J"}"#, "high_entropy_secret"),
+        (r#"{"refresh_token":"page-2"}"#, "credential_field"),
+    ] {
+        assert_eq!(found(json), [kind], "{json}");
+    }
+}
+
+/// The shares that `ARCHITECTURE.md` states, from a generator with a fixed seed.
+#[test]
+fn random_keys_are_no_words() {
+    const ALNUM: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    for (letters, length, most) in [(62, 12, 400), (62, 16, 90), (62, 20, 20)].into_iter().chain([
+        (62, 24, 20),
+        (62, 32, 2),
+        (64, 24, 24),
+        (64, 32, 2),
+        (36, 24, 2),
+    ]) {
+        let mut passed = 0;
+        for _ in 0..30_000 {
+            let alphabet = if letters == 36 { &b"abcdefghijklmnopqrstuvwxyz0123456789"[..] } else { ALNUM };
+            let pick = |_| char::from(alphabet[(next() >> 33) as usize % letters]);
+            let key: String = (0..length).map(pick).collect();
+            let found = |strict: bool| {
+                let mut spans = Vec::new();
+                entropy::find(&format!("/srv/data/files/{key}"), strict, &mut spans);
+                !spans.is_empty()
+            };
+            passed += usize::from(found(true) && !found(false));
+        }
+        println!("{letters} characters, {length} long: {passed} of 30,000");
+        assert!(passed <= most, "{letters} {length}: {passed}");
+    }
 }
 
 #[test]

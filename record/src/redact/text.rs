@@ -8,6 +8,14 @@ use crate::charge;
 pub(super) struct Span {
     pub(super) start: usize,
     pub(super) end: usize,
+    /// Up to here it stays as it is: a name, and what joins it to what is masked.
+    pub(super) kept: usize,
+}
+
+impl Span {
+    pub(super) fn new(start: usize, end: usize) -> Self {
+        Self { start, end, kept: start }
+    }
 }
 
 /// Adds a place, unless there is no room for it.
@@ -23,9 +31,25 @@ pub(super) fn replace(text: &str, spans: &[Span], mask: Mask) -> Option<String> 
     let mut out = String::with_capacity(text.len());
     let mut done = 0;
     for span in spans {
-        out.push_str(text.get(done..span.start).unwrap_or_default());
-        mask(text.get(span.start..span.end).unwrap_or_default(), &mut out);
+        out.push_str(text.get(done..span.kept).unwrap_or_default());
+        mask(text.get(span.kept..span.end).unwrap_or_default(), &mut out);
         done = span.end;
+    }
+    out.push_str(text.get(done..).unwrap_or_default());
+    (out != text).then_some(out)
+}
+
+/// Replaces each place in `text`, but for what is kept of it, by the mask beside it.
+pub(super) fn replace_each(text: &str, places: &[Span], shown: &[super::Encoded]) -> Option<String> {
+    if places.is_empty() || charge::take(text.len()).is_err() {
+        return None;
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut done = 0;
+    for (place, what) in places.iter().zip(shown) {
+        out.push_str(text.get(done..place.kept).unwrap_or_default());
+        out.push_str(&what.mask);
+        done = place.end;
     }
     out.push_str(text.get(done..).unwrap_or_default());
     (out != text).then_some(out)

@@ -9,6 +9,7 @@ mod limits;
 pub mod memory;
 mod notices;
 mod rates;
+mod redaction;
 mod slices;
 mod slow;
 mod subjects;

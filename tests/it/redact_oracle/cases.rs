@@ -337,7 +337,7 @@ const KEYS: [&str; 36] = [
     "n",
     "text",
     "input",
-    "next_token",
+    "id_token",
     "bypass",
     "author",
     "user pass",

@@ -1,9 +1,7 @@
-//! What the reference leaves readable: current providers' tokens, credentials in URLs and in JSON
-//! that is part of a text.
+//! What the reference leaves readable: current providers' tokens and credentials in URLs.
 
 use super::super::chars::{WORD, byte, byte_run, run, space};
-use super::super::fields::{MASK, credential_key};
-use super::super::leaf::DEEPER;
+use super::super::fields::credential_key;
 use super::super::text::{Span, add};
 use super::prefixes::{PREFIXES, Prefix};
 use super::token::base64url;
@@ -19,7 +17,7 @@ pub(in super::super) fn prefixed(text: &str, out: &mut Vec<Span>) {
         let group = starts.groups[usize::from(first & 0x7F)][usize::from(second & 0x7F)];
         let end = if group == 0 { None } else { starts.token_at(text, start, usize::from(group)) };
         if let Some(end) = end {
-            add(out, Span { start, end });
+            add(out, Span::new(start, end));
             start = end - 1;
         }
         // After the word that a token must not continue.
@@ -135,7 +133,7 @@ pub(in super::super) fn query_secret(text: &str, out: &mut Vec<Span>) {
         let value = |c: char| !space(c) && !matches!(c, '"' | '\'' | '<' | '>' | '&' | '#' | ';');
         let end = run(text, name + 1, value);
         if end > name + 1 {
-            add(out, Span { start: mark, end });
+            add(out, Span { start: mark, end, kept: name + 1 });
             done = end;
         }
     }
@@ -157,7 +155,7 @@ pub(in super::super) fn azure_key(text: &str, out: &mut Vec<Span>) {
         let name = ["SharedAccess", "Account"].into_iter().find(|name| before.ends_with(name));
         let end = byte_run(text, at + 4, usize::MAX, value);
         if let Some(name) = name.filter(|_| end - at >= 36) {
-            add(out, Span { start: at - name.len(), end });
+            add(out, Span::new(at - name.len(), end));
         }
     }
 }
@@ -175,7 +173,7 @@ pub(in super::super) fn basic_auth(text: &str, out: &mut Vec<Span>) {
         });
         if text.as_bytes().get(body..end).is_some_and(names_a_user) {
             let padded = byte_run(text, end, 2, |b| b == b'=');
-            add(out, Span { start, end: padded });
+            add(out, Span::new(start, padded));
         }
     }
 }
@@ -203,83 +201,4 @@ fn names_a_user(encoded: &[u8]) -> bool {
         }
     }
     colon && encoded.len() >= 4
-}
-
-/// A credential in JSON, or in anything that looks like it, in the middle of a text or cut off:
-/// `"api_key": "..."`, with quotes that may be escaped.
-pub(in super::super) fn quoted_credential(text: &str, out: &mut Vec<Span>) {
-    let mut done = 0;
-    for colon in memchr_iter(b':', text.as_bytes()) {
-        // A key, and the quote that closes it.
-        if colon < done + 2 {
-            continue;
-        }
-        if let Some((start, end)) = quoted_pair(text, done, colon) {
-            add(out, Span { start, end });
-            done = end;
-        }
-    }
-}
-
-/// The longest key looked at.
-const KEY: usize = 64;
-
-/// From a credential's key, which begins at `done` or later, to before the closing quote of its value.
-fn quoted_pair(text: &str, done: usize, colon: usize) -> Option<(usize, usize)> {
-    let bytes = text.as_bytes();
-    let head = bytes.get(..colon)?.trim_ascii_end();
-    let (quote, head) = head.split_last().filter(|(quote, _)| matches!(quote, b'"' | b'\''))?;
-    let escapes = head.iter().rev().take(8).take_while(|b| **b == b'\\').count();
-    let head = head.get(..head.len() - escapes)?;
-    // Before `done`, only the key's opening quote matters.
-    let near = KEY.min((head.len() + 1).saturating_sub(done));
-    // A key with a colon in it is none.
-    let length = head.iter().rev().take(near).position(|b| b == quote || *b == b':')?;
-    let start = head.len() - length;
-    if start < done || head.get(start - 1) != Some(quote) {
-        return None;
-    }
-    // The key's two quotes are escaped alike, else they are no pair.
-    let opening = head.get(..start - 1)?.iter().rev().take(8).take_while(|b| **b == b'\\').count();
-    if opening != escapes {
-        return None;
-    }
-    let key = text.get(start..head.len())?;
-    if !credential_key(key) {
-        return None;
-    }
-    let mut value = byte_run(text, colon + 1, 8, |b| b == b' ' || b == b'\t' || b == b'\n');
-    value = byte_run(text, value, 8, |b| b == b'\\');
-    if byte(text, value) != *quote {
-        return None;
-    }
-    value += 1;
-    let end = value_end(text, value, *quote, escapes);
-    let masked = text.get(value..end)?;
-    (!matches!(masked, "" | MASK | DEEPER)).then_some((start, end))
-}
-
-/// Where a quoted value ends: before a quote with no more backslashes than the key's had, or at the
-/// end of the text or line.
-fn value_end(text: &str, from: usize, quote: u8, escapes: usize) -> usize {
-    let mut slashes = 0;
-    for (i, &b) in text.as_bytes().get(from..).unwrap_or_default().iter().enumerate() {
-        match b {
-            b'\\' => slashes += 1,
-            b'\n' => return from + i,
-            _ if b == quote && slashes <= escapes => return from + i - slashes,
-            _ => slashes = 0,
-        }
-    }
-    text.len()
-}
-
-/// Keeps the key and the opening quote of the value.
-pub(in super::super) fn mask_quoted_credential(found: &str, out: &mut String) {
-    // The key has no colon: it is all letters, digits and joints.
-    let colon = found.find(':').unwrap_or(0);
-    let rest = found.get(colon + 1..).unwrap_or_default();
-    let quote = rest.find(['"', '\'']).map_or(0, |at| at + 1);
-    out.push_str(found.get(..colon + 1 + quote).unwrap_or_default());
-    out.push_str("****");
 }

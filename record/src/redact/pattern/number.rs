@@ -131,7 +131,7 @@ pub(in super::super) fn iban(text: &str, out: &mut Vec<Span>) {
             }
             let Some(end) = iban_shape(text, start) else { continue };
             if let Some(length) = text.get(start..end).and_then(checks::iban) {
-                add(out, Span { start, end: start + length });
+                add(out, Span::new(start, start + length));
             }
             done = end;
         }
@@ -148,7 +148,7 @@ pub(in super::super) fn hidden_iban(text: &str, out: &mut Vec<Span>) {
                 && starts::<true>(text, start)
                 && let Some(end) = groups.iban(text, start)
             {
-                add(out, Span { start, end });
+                add(out, Span::new(start, end));
                 done = end;
             }
         }
@@ -172,7 +172,7 @@ fn folded_ibans(text: &str, out: &mut Vec<Span>, find: fn(&str, &mut Vec<Span>))
     find(&ascii, out);
     for span in out.iter_mut().skip(first) {
         let place = |at: usize| places.get(at).copied().unwrap_or(text.len());
-        *span = Span { start: place(span.start), end: place(span.end) };
+        *span = Span::new(place(span.start), place(span.end));
     }
 }
 
@@ -247,7 +247,7 @@ pub(in super::super) fn credit_card<const LENIENT: Lenient>(text: &str, out: &mu
         }
         let Some((end, valid)) = card_shape::<LENIENT>(text, run.start) else { continue };
         if valid {
-            add(out, Span { start: run.start, end });
+            add(out, Span::new(run.start, end));
         }
         runs.skip_to(end);
     }
@@ -259,20 +259,28 @@ fn exactly(text: &str, start: usize, count: usize) -> Option<Run> {
 }
 
 pub(in super::super) fn ssn<const LENIENT: Lenient>(text: &str, out: &mut Vec<Span>) {
+    ssns::<LENIENT>(text, b"- ", out);
+}
+
+pub(in super::super) fn dotted_ssn(text: &str, out: &mut Vec<Span>) {
+    ssns::<true>(text, b".", out);
+}
+
+fn ssns<const LENIENT: Lenient>(text: &str, separators: &[u8], out: &mut Vec<Span>) {
     let mut runs = Digits::of(text);
     while let Some(run) = runs.next() {
         if run.count == 3
             && starts::<LENIENT>(text, run.start)
-            && let Some(end) = ssn_rest::<LENIENT>(text, run.end)
+            && let Some(end) = ssn_rest::<LENIENT>(text, run.end, separators)
         {
-            add(out, Span { start: run.start, end });
+            add(out, Span::new(run.start, end));
             runs.skip_to(end);
         }
     }
 }
 
-fn ssn_rest<const LENIENT: Lenient>(text: &str, from: usize) -> Option<usize> {
-    let separator = |at: usize| matches!(byte(text, at), b'-' | b' ').then_some(at + 1);
+fn ssn_rest<const LENIENT: Lenient>(text: &str, from: usize, separators: &[u8]) -> Option<usize> {
+    let separator = |at: usize| separators.contains(&byte(text, at)).then_some(at + 1);
     let group = exactly(text, separator(from)?, 2)?;
     let serial = exactly(text, separator(group.end)?, 4)?;
     ends::<LENIENT>(text, serial.end).then_some(serial.end)
@@ -292,7 +300,7 @@ pub(in super::super) fn bot_token(text: &str, out: &mut Vec<Span>) {
         let body = run.end + 1;
         let end = byte_run(text, body, 41, super::token::base64url);
         if let Some(start) = start.filter(|_| (30..=40).contains(&(end - body))) {
-            add(out, Span { start, end });
+            add(out, Span::new(start, end));
             runs.skip_to(end);
         }
     }
@@ -304,7 +312,7 @@ pub(in super::super) fn ip_internal<const LENIENT: Lenient>(text: &str, out: &mu
         if starts::<LENIENT>(text, run.start)
             && let Some(end) = ip_rest::<LENIENT>(text, run)
         {
-            add(out, Span { start: run.start, end });
+            add(out, Span::new(run.start, end));
             runs.skip_to(end);
         }
     }
@@ -354,7 +362,7 @@ pub(in super::super) fn phone<const LENIENT: Lenient>(text: &str, out: &mut Vec<
             && starts::<LENIENT>(text, run.start)
             && let Some(end) = phone_rest::<LENIENT>(text, run.end)
         {
-            add(out, Span { start: phone_start(text, run.start, done), end });
+            add(out, Span::new(phone_start(text, run.start, done), end));
             runs.skip_to(end);
             done = end;
         }

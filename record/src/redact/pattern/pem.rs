@@ -46,7 +46,7 @@ pub(in super::super) fn find(text: &str, out: &mut Vec<Span>) {
         // A body never reaches over the next beginning, of whatever kind.
         let limit = next_begin(text, body, begins.peek().copied(), &begin);
         done = ending(text, body, limit, &end).unwrap_or_else(|| truncated(text, body, &mut headers));
-        add(out, Span { start, end: done });
+        add(out, Span::new(start, done));
     }
 }
 
@@ -130,6 +130,6 @@ pub(in super::super) fn putty(text: &str, out: &mut Vec<Span>) {
             }
             end = stop;
         }
-        add(out, Span { start, end });
+        add(out, Span::new(start, end));
     }
 }

@@ -87,7 +87,7 @@ fn passwords(text: &str, most: usize, out: &mut Vec<Span>) {
         if let Some(value) = password_value(text, label) {
             let end = password_end(text, value, most);
             if end > value {
-                add(out, Span { start, end });
+                add(out, Span::new(start, end));
                 from = end;
             }
         }
@@ -169,7 +169,7 @@ pub(in super::super) fn aws_secret_key(text: &str, out: &mut Vec<Span>) {
         let Some(start) = w.checked_sub(1).filter(|&start| start >= done) else { continue };
         if let Some((_, end)) = label(text, start, AWS).and_then(|label| aws_value(text, label)) {
             done = end;
-            add(out, Span { start, end: done });
+            add(out, Span::new(start, done));
         }
     }
 }

@@ -127,7 +127,7 @@ fn find(text: &str, tokens: &[Token], out: &mut Vec<Span>) {
         let end = byte_run(text, body, token.max, token.class);
         let mut from = start + 1;
         if end - body >= token.min {
-            add(out, Span { start, end });
+            add(out, Span::new(start, end));
             from = end;
         }
         for (i, at) in next.iter_mut().enumerate() {
@@ -150,7 +150,7 @@ pub(in super::super) fn jwt(text: &str, out: &mut Vec<Span>) {
         let glued = start > 0 && base64url(byte(text, start - 1));
         match if glued { None } else { segments(text, start + 3) } {
             Some(end) => {
-                add(out, Span { start, end });
+                add(out, Span::new(start, end));
                 from = end;
             }
             // What starts later in the same run continues it.
@@ -177,7 +177,7 @@ pub(in super::super) fn bearer(text: &str, out: &mut Vec<Span>) {
         let end = byte_run(text, body, ANY, dotted);
         from = body;
         if body > start + 6 && end - body >= 20 {
-            add(out, Span { start, end });
+            add(out, Span::new(start, end));
             from = end;
         }
     }

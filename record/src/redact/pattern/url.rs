@@ -46,7 +46,7 @@ fn webhooks(text: &str, out: &mut Vec<Span>, rest: fn(&str, usize) -> Option<usi
         let Some(secret) = rest(text, start + 8) else { continue };
         let end = until(text, secret, &URL_ENDS);
         if end > secret {
-            add(out, Span { start, end });
+            add(out, Span::new(start, end));
             done = end;
         }
     }
@@ -159,7 +159,7 @@ pub(in super::super) fn db_conn(text: &str, out: &mut Vec<Span>) {
             SCHEMES.iter().find(|scheme| before.ends_with(**scheme)).map_or(0, |scheme| scheme.len());
         let end = if scheme > 0 { until(text, sign + 3, &URL_ENDS) } else { 0 };
         if end > sign + 3 {
-            add(out, Span { start: sign - scheme, end });
+            add(out, Span::new(sign - scheme, end));
             done = end;
         }
     }
@@ -185,7 +185,7 @@ pub(in super::super) fn userinfo(text: &str, out: &mut Vec<Span>) {
         let password = info.split_once(':').map_or("", |(_, password)| password);
         if start < sign && !password.is_empty() && password != "****" {
             done = sign + 3 + info.len() + 1;
-            add(out, Span { start, end: done });
+            add(out, Span::new(start, done));
         }
     }
 }
@@ -216,7 +216,7 @@ pub(in super::super) fn email<const LENIENT: Lenient>(text: &str, out: &mut Vec<
         // Every byte of the name is ASCII, so each is a character's first. The start is lenient always:
         // an earlier one only masks more.
         if let Some(start) = (sign - length..sign).find(|&at| boundary::<true>(text, at)) {
-            add(out, Span { start, end });
+            add(out, Span::new(start, end));
             done = end;
         }
     }
