@@ -15,7 +15,7 @@ use crate::event::Status;
 pub const AGENT: &str = "halod";
 
 /// The kinds of notices, which is what follows `halod.` in their tools' names.
-pub const KINDS: [&str; 9] = [
+pub const KINDS: [&str; 10] = [
     "gap",
     "torn_tail",
     "chain_changed",
