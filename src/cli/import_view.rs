@@ -65,6 +65,11 @@ impl View {
         if untold > 0 && self.shown >= SHOWN {
             complain(format_args!("and {untold} more that can't be used"));
         }
+        for (field, times) in &summary.taken.unread_times {
+            complain(format_args!(
+                "{field}: {times} times can't be read; their records lack them and say so"
+            ));
+        }
         if let Some(why) = &summary.failed {
             complain(format_args!("the import failed: {why}; import again to go on where it stopped"));
         } else if summary.stopped {
@@ -102,6 +107,7 @@ impl View {
             "interrupted": summary.stopped,
             "failed": summary.failed,
             "rejects": self.reasons,
+            "unread_times": summary.taken.unread_times,
             "would_seal": actions,
             "seconds": self.started.elapsed().as_secs_f64(),
         })

@@ -9,8 +9,10 @@ use crate::receivers::lines::manner::Manner;
 use crate::receivers::lines::read::Told;
 use crate::receivers::lines::split::Line;
 use bytes::Bytes;
+use halo_adapters::UNREAD_TIMES;
+use halod_record::event::{Event, Fact};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
@@ -85,6 +87,9 @@ pub struct Taken {
     pub sealed: u64,
     pub duplicate: u64,
     pub conflict: u64,
+    /// How many times cannot be read, by the fields that say them: the records lack them and name the fields.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unread_times: BTreeMap<String, u64>,
     /// Why rows were rejected, in part or as a whole: at most [`Taken::REASONS`].
     pub reasons: Vec<Reason>,
 }
@@ -116,6 +121,19 @@ impl Taken {
         self.sealed += other.sealed;
         self.duplicate += other.duplicate;
         self.conflict += other.conflict;
+        for (field, times) in &other.unread_times {
+            *self.unread_times.entry(field.clone()).or_default() += times;
+        }
+    }
+
+    /// Counts the times that an event's record names as unread.
+    pub(super) fn unread(&mut self, event: &Event<'_>) {
+        for fact in &event.facts {
+            let (UNREAD_TIMES, Fact::Labels(fields)) = fact else { continue };
+            for field in fields {
+                *self.unread_times.entry(field.to_string()).or_default() += 1;
+            }
+        }
     }
 }
 

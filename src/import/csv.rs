@@ -67,7 +67,8 @@ pub(super) fn object<'a>(columns: &'a [String], fields: &'a [Cow<'a, str>]) -> R
     if columns.len() != fields.len() {
         return Err(format!("{} fields, but the first line names {}", fields.len(), columns.len()));
     }
-    let entries = columns.iter().zip(fields).filter(|(_, field)| !field.is_empty());
+    // A field that is empty still says which table the record is of.
+    let entries = columns.iter().zip(fields);
     // The list grows, and an index may be made of it.
     charge::take(4 * columns.len() * size_of::<(Text<'_>, Json<'_>)>()).map_err(|error| error.to_string())?;
     Ok(Json::object(entries.map(|(name, field)| (Text::from(name.as_str()), value(name, field))).collect()))
@@ -77,6 +78,10 @@ pub(super) fn object<'a>(columns: &'a [String], fields: &'a [Cow<'a, str>]) -> R
 const TEXTS: &[&str] = &["id", "name", "version", "release", "model", "environment", "message"];
 
 fn value<'a>(name: &str, field: &'a str) -> Json<'a> {
+    // Databases write `\N` for nothing.
+    if matches!(field, "" | "\\N") {
+        return Json::Null;
+    }
     let name = name.to_ascii_lowercase();
     let text = TEXTS.iter().any(|end| name.ends_with(end));
     match parse(field) {
@@ -115,7 +120,7 @@ mod tests {
         assert_eq!(object.get("input").and_then(|input| input.get("a")), Some(&Json::Int(1)));
         assert_eq!(object.get("latency"), Some(&Json::Float(1.5)));
         assert_eq!(object.get("endTime"), Some(&Json::Null));
-        assert_eq!(object.get("tags"), None);
+        assert_eq!(object.get("tags"), Some(&Json::Null));
         assert_eq!(object.get("output"), Some(&Json::str("plain")));
     }
 

@@ -172,6 +172,7 @@ impl Watch {
         let manner = Manner {
             format: self.folders.format(&name),
             tenant: self.folders.tenant.clone(),
+            found: true,
             ..Manner::default()
         };
         let manner = manner.of(&path, &Following::new(self.folders.logs.clone()));

@@ -214,6 +214,7 @@ fn events(chunk: &Chunk, drafted: &mut Drafting<'_>) -> Result<(), Fault> {
                     return Ok(());
                 }
             };
+            drafted.taken.unread(&event);
             match drafted.request.tenants.of(event.tenant.as_deref()) {
                 Ok(tenant) => drafted.request.push(&event, &tenant),
                 Err(error) => {

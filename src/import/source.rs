@@ -8,7 +8,7 @@ use super::log::{self, Log};
 use super::manner::absolute;
 use super::position::Mark;
 use super::scan::{Scanner, Shape, Window};
-use super::sniff::{self, Kind};
+use super::sniff::{self, About, Kind};
 use crate::receivers::lines::names::log_path;
 use crate::receivers::lines::read::Told;
 use crate::receivers::lines::unpack::{Content, Packed};
@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -186,14 +186,13 @@ impl Source {
             return Err(error);
         }
         let name = match input {
-            Input::Stdin => Path::new(""),
-            Input::File(path) => path,
+            Input::Stdin => None,
+            Input::File(path) => Some(path.as_path()),
         };
+        let about = About { name, format: manner.format(), found: manner.found };
         let kind = match manner.known() {
             Some(format) => Kind { format, shape: Shape::Lines, skip: 0 },
-            None => {
-                sniff::kind(name, &self.buffer, self.ended, manner.format()).map_err(SourceError::Kind)?
-            }
+            None => sniff::kind(&self.buffer, self.ended, about).map_err(SourceError::Kind)?,
         };
         meta.format = kind.format;
         meta.shape = kind.shape;

@@ -5,6 +5,7 @@ mod folder;
 mod followed;
 mod hostile;
 mod resume;
+mod stores;
 
 use crate::support::chains::{assert_verified, files, of_tenant, records};
 use crate::support::halod::Halod;
