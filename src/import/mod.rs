@@ -20,6 +20,7 @@ pub mod dry_run;
 pub mod folder;
 pub mod format;
 pub mod importer;
+mod literal;
 mod log;
 mod manner;
 pub mod position;

@@ -3,7 +3,6 @@
 use super::chunk::{Chunk, FileMeta, Row};
 use super::csv;
 use super::format::Format;
-use super::scan::Shape;
 use super::traces::trace_of;
 use crate::net::status::Fault;
 use halo_adapters::store::{self, is_observation, is_trace};
@@ -38,14 +37,14 @@ impl<'c> Rows<'c> {
             Err(error) => return Ok(Err(format!("not UTF-8 at byte {} of the row", error.valid_up_to()))),
         };
         let FileMeta { shape, columns, format, .. } = &*self.chunk.meta;
-        if *shape == Shape::Csv {
-            let fields = match csv::fields(text) {
+        if shape.separator().is_some() {
+            let fields = match csv::fields(text, *shape) {
                 Ok(fields) => fields,
-                Err(why) => return Ok(Err(why.to_owned())),
+                Err(why) => return Ok(Err(costs(row, text, why))),
             };
             return match csv::object(columns, &fields) {
                 Ok(object) => self.items(*format, &object, each).map(Ok),
-                Err(why) => Ok(Err(why)),
+                Err(why) => Ok(Err(costs(row, text, &why))),
             };
         }
         match parse(text) {
@@ -162,13 +161,21 @@ fn of_trace(trace: &Json<'_>, around: &Json<'_>, each: &mut Each<'_>) -> Result<
     Ok(())
 }
 
+/// Why a record of a table cannot be used, with all the lines that it takes: other records may be among them.
+fn costs(row: &Row, text: &str, why: &str) -> String {
+    match memchr::memchr_iter(b'\n', text.as_bytes()).count() as u64 {
+        0 => why.to_owned(),
+        more => format!("{why}; it goes to line {}", row.place.line + more),
+    }
+}
+
 /// The traces that a chunk's rows are parts of.
 pub(super) fn traces(chunk: &Chunk) -> HashSet<String> {
     let mut found = HashSet::new();
     for row in &chunk.rows {
         let Ok(text) = std::str::from_utf8(chunk.row(row)) else { continue };
-        if chunk.meta.shape == Shape::Csv {
-            let Ok(fields) = csv::fields(text) else { continue };
+        if chunk.meta.shape.separator().is_some() {
+            let Ok(fields) = csv::fields(text, chunk.meta.shape) else { continue };
             if let Ok(object) = csv::object(&chunk.meta.columns, &fields) {
                 found.extend(trace_of(&object).map(str::to_owned));
             }

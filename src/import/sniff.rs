@@ -62,7 +62,7 @@ pub(super) fn kind(head: &[u8], whole: bool, about: About<'_>) -> Result<Kind, S
         (Format::Otlp, Some(shape)) => (format, shape),
         (Format::Gateway(_), _) => (format, Shape::Lines),
         (Format::Langfuse | Format::Litellm | Format::Langsmith, _) if begins_with_text(head) => {
-            (format, Shape::Csv)
+            (format, csv::shape(first_line(head)))
         }
         (Format::Langfuse | Format::Otlp | Format::Litellm | Format::Langsmith | Format::OpenaiAgents, _) => {
             (format, json_shape(name, head, whole))
@@ -99,6 +99,12 @@ fn without_mark(head: &[u8]) -> Result<(&[u8], u64), String> {
         }
         _ => (head, 0),
     })
+}
+
+/// The first line, or nothing where it is no text.
+fn first_line(head: &[u8]) -> &str {
+    let line = head.get(..memchr::memchr(b'\n', head).unwrap_or(head.len())).unwrap_or_default();
+    std::str::from_utf8(line).unwrap_or_default()
 }
 
 /// Neither an object nor a list, so it can only be a table.
@@ -172,8 +178,8 @@ const ROWS: usize = 100;
 /// What the first row is that tells it, or the columns of a table are.
 fn first_told(name: &Path, head: &[u8], whole: bool) -> Option<Row> {
     if begins_with_text(head) {
-        let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        let columns = std::str::from_utf8(line).ok().and_then(|line| csv::fields(line).ok())?;
+        let line = first_line(head);
+        let columns = csv::fields(line, csv::shape(line)).ok()?;
         let columns: Vec<String> = columns.into_iter().map(Into::into).collect();
         return if columns.len() > 1 { store::of_columns(&columns) } else { None };
     }

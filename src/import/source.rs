@@ -7,7 +7,7 @@ use super::format::Format;
 use super::log::{self, Log};
 use super::manner::absolute;
 use super::position::Mark;
-use super::scan::{Scanner, Shape, Window};
+use super::scan::{Scanner, Shape, Span, Window};
 use super::sniff::{self, About, Kind};
 use crate::receivers::lines::names::log_path;
 use crate::receivers::lines::read::Told;
@@ -202,13 +202,13 @@ impl Source {
             meta.lines = Some(lines);
         }
         self.scanner = Scanner::new(kind.shape, kind.skip, false);
-        if kind.shape == Shape::Csv {
+        if kind.shape.separator().is_some() {
             let window = Window { bytes: &self.buffer, base: self.base };
             let first = self.scanner.next(&window, self.ended).map(|span| window.slice(span).to_vec());
             let names = first.ok_or_else(|| SourceError::Kind("its first line is too long".to_owned()))?;
             let names = String::from_utf8(names)
                 .map_err(|_| SourceError::Kind("its first line is not UTF-8".to_owned()))?;
-            let fields = csv::fields(&names)
+            let fields = csv::fields(&names, kind.shape)
                 .map_err(|why| SourceError::Kind(format!("its first line names no columns: {why}")))?;
             meta.columns = fields.into_iter().map(Into::into).collect();
         }
@@ -265,6 +265,10 @@ impl Source {
             if full || self.ended || self.buffer.len() >= CHUNK && !(rows.is_empty() && oversized.is_empty())
             {
                 break;
+            }
+            if let Some(span) = self.unclosed() {
+                self.row(span.start, span.end, &mut rows, &mut oversized);
+                continue;
             }
             self.drop_oversized();
             self.fill(CHUNK);
@@ -344,6 +348,14 @@ impl Source {
         let chunk =
             (!rows.is_empty()).then(|| Chunk { meta, bytes, rows, told: Told::default(), traces: None });
         Piece { chunk, oversized, mark }
+    }
+
+    /// The record of a table that is larger than any may be because a quote of its is not closed.
+    fn unclosed(&mut self) -> Option<Span> {
+        if self.scanner.at() - self.scanner.keep_from() <= MAX_ROW as u64 {
+            return None;
+        }
+        self.scanner.give_up(&Window { bytes: &self.buffer, base: self.base })
     }
 
     /// Forgets the begin of a row that is larger than any may be.

@@ -3,7 +3,6 @@
 
 use super::csv;
 use super::format::Format;
-use super::scan::Shape;
 use super::source::{Input, Manner, Source};
 use halo_adapters::store::is_trace;
 use halod_record::charge;
@@ -72,8 +71,9 @@ impl Traces {
             for row in &chunk.rows {
                 let Ok(text) = std::str::from_utf8(chunk.row(row)) else { continue };
                 let read = charge::within(ROW, || {
-                    if chunk.meta.shape == Shape::Csv {
-                        let Ok(fields) = csv::fields(text) else { return };
+                    let shape = chunk.meta.shape;
+                    if shape.separator().is_some() {
+                        let Ok(fields) = csv::fields(text, shape) else { return };
                         if let Ok(object) = csv::object(&chunk.meta.columns, &fields) {
                             self.row(&object);
                         }

@@ -265,3 +265,82 @@ fn a_bucket_is_imported_as_it_lies() {
         of_rows("auto", "s.json", r#"[{"id":"s","traceId":"t","name":"n","value":1,"timestamp":"x"}]"#);
     assert_eq!(came.counts(), [1, 0, 0], "{}", came.said.errors);
 }
+
+#[test]
+fn tables_are_read_however_their_fields_are_parted() {
+    for format in ["langfuse", "auto"] {
+        let came = import(format, case("semicolons.csv"));
+        assert_eq!((came.said.code, came.counts()), (Some(0), [5, 0, 0]), "{}", came.said.errors);
+        assert_eq!(came.of("ob-gen1")["data"]["input_tokens"], 120, "{}", came.of("ob-gen1"));
+    }
+    let tabs = "id\ttrace_id\ttype\tname\tstart_time\tinput\n\
+                o\tt\tTOOL\tfind\t2026-10-05 10:00:00\t\"a\tb, c\"\n";
+    let came = of_rows("auto", "o.tsv", tabs);
+    assert_eq!(came.counts(), [1, 0, 0], "{}", came.said.errors);
+    // Of ClickHouse.
+    let came = import("auto", case("clickhouse.csv"));
+    assert_eq!((came.said.code, came.counts()), (Some(0), [5, 0, 0]), "{}", came.said.errors);
+    let call = came.of("ob-gen1");
+    assert_eq!(call["subject"]["id"], "alpenhof", "{call}");
+    let counts = ["input_tokens", "output_tokens", "total_tokens", "cache_read_tokens"];
+    assert_eq!(json!(counts.map(|key| &call["data"][key])), json!([120, 30, 150, 20]), "{call}");
+    assert!(came.records.iter().all(|record| record["data"].get("unread_times").is_none()));
+    // Of pandas, and of LiteLLM's database.
+    let runs = "id,name,run_type,start_time,inputs,outputs,extra\n\
+                r,find,tool,2026-10-05 10:00:00,{'q': 'hut'},\"{'a': None, 'b': 1}\",\"{'metadata': {'tenant': 'acme'}}\"\n";
+    let came = of_rows("auto", "runs.csv", runs);
+    assert_eq!(came.of("r")["subject"]["id"], "acme", "{}", came.said.errors);
+    let spend = "request_id,call_type,spend,prompt_tokens,startTime,model,metadata\n\
+                 c,acompletion,0.5,40,2026-10-05 10:00:00,gpt,\"{\"\"status\"\":\"\"success\"\"}\"\n";
+    let came = of_rows("auto", "spend.csv", spend);
+    assert_eq!(came.records[0]["data"]["input_tokens"], 40, "{}", came.said.errors);
+}
+
+#[test]
+fn one_quote_costs_one_row() {
+    let rows = |n: std::ops::Range<u32>| -> String {
+        n.map(|n| format!("q{n},tr,TOOL,a,2026-10-05T10:00:00Z,fine\n")).collect()
+    };
+    let columns = "id,trace_id,type,name,start_time,input\n";
+    for (bad, sealed, rejected) in [
+        ("b,tr,TOOL,a,2026-10-05T10:00:00Z,\"never closed\n", 2_000, 1),
+        ("b,tr,TOOL,a,2026-10-05T10:00:00Z,5\" disk\n", 2_001, 0),
+        ("b,tr,TOOL,a,2026-10-05T10:00:00Z,\"{\"a\":1}\"\n", 2_000, 1),
+    ] {
+        let text = [columns, &rows(0..1000), bad, &rows(1000..2000)].concat();
+        let came = of_rows("langfuse", "o.csv", &text);
+        assert_eq!(came.counts(), [sealed, 0, rejected], "{bad}: {}", came.said.report);
+    }
+    // What a damaged record takes with it is said.
+    let text = format!("{columns}b,tr,\"two\nlines\",a\n{}", rows(0..2));
+    let came = of_rows("langfuse", "o.csv", &text);
+    assert_eq!(came.counts(), [2, 0, 1], "{}", came.said.report);
+    let why = came.said.report["rejects"][0]["reason"].as_str().unwrap();
+    assert!(why.ends_with("it goes to line 3"), "{why}");
+}
+
+#[test]
+fn what_stands_around_a_row_is_taken_off() {
+    // A page of LiteLLM's, and what its callback sends to Datadog.
+    let row = json!({ "request_id": "c", "call_type": "acompletion", "startTime": "2026-10-05T10:00:00Z", "spend": 1 });
+    let payload = json!({ "id": "d", "call_type": "acompletion", "startTime": 1791194400.25 });
+    let page = json!({ "data": [row], "total": 1, "page": 1, "page_size": 50, "total_pages": 1 });
+    let log =
+        json!({ "ddsource": "litellm", "service": "x", "status": "info", "message": payload.to_string() });
+    for (content, id) in [(page, "c"), (log, "d")] {
+        let came = of_rows("auto", "rows.json", &content.to_string());
+        assert_eq!(came.counts(), [1, 0, 0], "{id}: {}", came.said.errors);
+        assert_eq!(
+            came.records[0]["data"]["started_at"].as_str().map(|at| &at[..16]),
+            Some("2026-10-05T10:00")
+        );
+    }
+    // Events of Langfuse's fourth version.
+    let event = |id: &str, parent: &str| {
+        json!({ "span_id": id, "parent_span_id": parent, "trace_id": "t", "type": "SPAN", "name": id,
+            "start_time": "2026-10-05 10:00:00.000000", "end_time": "2026-10-05 10:00:01.000000" })
+    };
+    let came = of_rows("auto", "events.json", &json!([event("a", ""), event("b", "a")]).to_string());
+    assert_eq!(came.counts(), [2, 0, 0], "{}", came.said.errors);
+    assert_eq!(came.of("b")["parent_id"], came.of("a")["record_id"]);
+}
