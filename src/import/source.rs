@@ -9,6 +9,7 @@ use super::manner::absolute;
 use super::position::Mark;
 use super::scan::{Scanner, Shape, Span, Window};
 use super::sniff::{self, About, Kind};
+use super::zip::{self, Member};
 use crate::receivers::lines::names::log_path;
 use crate::receivers::lines::read::Told;
 use crate::receivers::lines::unpack::{Content, Packed};
@@ -129,20 +130,28 @@ impl Source {
     /// # Errors
     /// It can't be read, or is nothing that can be imported.
     pub fn open(input: &Input, manner: &Manner, read: &Arc<AtomicU64>) -> Result<Self, SourceError> {
+        let counted = |inner| Counted { inner, read: Arc::clone(read) };
         let (file, size, identity): (Box<dyn Tell>, _, _) = match input {
-            Input::Stdin => (Box::new(io::stdin()), None, String::new()),
+            Input::Stdin => {
+                (Box::new(Counted { inner: io::stdin(), read: Arc::clone(read) }), None, String::new())
+            }
             Input::File(path) => {
                 let mut file = File::open(path)?;
-                if file.metadata()?.is_dir() {
+                let about = file.metadata()?;
+                if about.is_dir() {
                     return Err(io::Error::from(io::ErrorKind::IsADirectory).into());
                 }
                 let identity = identity(&mut file)?;
-                let size = input.size();
-                (Box::new(file), size, identity)
+                let may_be_packed = about.is_file() && !matches!(manner.format(), Some(Format::Gateway(_)));
+                let entry = if may_be_packed { zip::find(&mut file)? } else { None };
+                let file: Box<dyn Tell> = match entry {
+                    Some(entry) => Box::new(Member::new(counted(file), &entry)),
+                    None => Box::new(counted(file)),
+                };
+                (file, input.size(), identity)
             }
         };
-        let counted = Counted { inner: file, read: Arc::clone(read) };
-        let reader: Box<dyn Tell> = Box::new(Content::open(counted, Packed::Told)?);
+        let reader: Box<dyn Tell> = Box::new(Content::open(file, Packed::Told)?);
         let known = manner.followed.as_ref().map(|followed| followed.path.as_path());
         let meta = FileMeta {
             format: Format::Otlp,

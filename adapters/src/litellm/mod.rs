@@ -99,17 +99,30 @@ pub fn spend_row<'a>(row: &Json<'a>) -> Result<Option<Event<'a>>, Unusable> {
     Ok(Some(call.event()))
 }
 
-/// Any object may have an id. What LiteLLM writes of a call has its type, or at least its start.
+/// What a row without its call's type says at least of a call, beside the start that other things have as well.
+const OF_A_CALL: [&str; 9] = [
+    "custom_llm_provider",
+    "messages",
+    "model",
+    "model_group",
+    "prompt_tokens",
+    "response",
+    "response_cost",
+    "spend",
+    "total_tokens",
+];
+
+/// Any object may have an id. What LiteLLM writes of a call has its type, or at least its start and its model.
 fn is_call(row: &Json<'_>) -> Result<(), Unusable> {
-    let says = |key| !matches!(row.get(key), None | Some(Json::Null));
+    let says = |key: &str| !matches!(row.get(key), None | Some(Json::Null));
     if says("call_type") || says("litellm_call_id") {
         return Ok(());
     }
+    if !says("startTime") || !OF_A_CALL.iter().any(|key| says(key)) {
+        let what = "must be the call's type, or startTime its start: it is no call of LiteLLM's";
+        return Err(Unusable::new("call_type", what));
+    }
     match store::of(row) {
-        _ if !says("startTime") => Err(Unusable::new(
-            "call_type",
-            "must be the call's type, or startTime its start: it is no call of LiteLLM's",
-        )),
         Some(Row::Of(Store::Litellm)) | None => Ok(()),
         Some(_) => Err(Unusable::new("", "is another store's, and no call of LiteLLM's")),
     }
