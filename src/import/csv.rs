@@ -111,6 +111,7 @@ fn value<'a>(name: &str, field: &'a str) -> Json<'a> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use super::super::scan::{Scanner, Window};
     use super::*;
     use proptest::prelude::*;
 
@@ -177,6 +178,27 @@ mod tests {
             let quoted: Vec<String> = values.iter().map(|v| format!("\"{}\"", v.replace('"', "\"\""))).collect();
             let record = quoted.join(",");
             prop_assert_eq!(fields(&record, Shape::Csv).unwrap(), values);
+        }
+
+        /// By the scanner and the reader of records together, whatever parts the fields.
+        #[test]
+        fn a_table_comes_out_as_it_was_written(
+            rows in prop::collection::vec(prop::collection::vec("[ab\",;\t\n\r ]{0,6}", 2..4), 1..8),
+            shape in prop::sample::select(vec![Shape::Csv, Shape::Semicolons, Shape::Tabs]),
+        ) {
+            let separator = char::from(shape.separator().unwrap());
+            let written = |cell: &String| match cell.contains(['"', '\n', '\r', separator]) {
+                true => format!("\"{}\"", cell.replace('"', "\"\"")),
+                false => cell.clone(),
+            };
+            let line = |row: &Vec<String>| row.iter().map(written).collect::<Vec<_>>().join(&separator.to_string());
+            let text = rows.iter().map(line).collect::<Vec<_>>().join("\r\n");
+            let window = Window { bytes: text.as_bytes(), base: 0 };
+            let mut scanner = Scanner::new(shape, 0, false);
+            let found = std::iter::from_fn(|| scanner.next(&window, true));
+            let found: Vec<_> = found.map(|span| std::str::from_utf8(window.slice(span)).unwrap()).collect();
+            let read = |record: &&str| fields(record, shape).unwrap().into_iter().map(Cow::into_owned).collect();
+            prop_assert_eq!(found.iter().map(read).collect::<Vec<Vec<String>>>(), rows);
         }
 
         #[test]

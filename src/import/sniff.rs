@@ -50,6 +50,10 @@ pub(super) fn kind(head: &[u8], whole: bool, about: About<'_>) -> Result<Kind, S
     refuse_packed(head)?;
     let binary = is_binary(head, whole);
     let row = if binary.is_some() { None } else { first_told(name, head, whole) };
+    if about.found && row.is_none() && whole && is_notice(name) {
+        let (format, end) = (about.format.unwrap_or(Format::Langfuse), skip + head.len() as u64);
+        return Ok(Kind { format, shape: Shape::Lines, skip: end });
+    }
     let format = match (about.format, binary) {
         (Some(format), Some(_)) if format != Format::Otlp => {
             return Err(format!("it is OTLP in protobuf, and not of the format {format}"));
@@ -169,8 +173,12 @@ fn has_ending(name: &Path, endings: &[&str]) -> bool {
     endings.iter().any(|ending| plain.strip_suffix(ending).is_some_and(|rest| rest.ends_with('.')))
 }
 
-/// Bytes of a notice to people, at most.
-const NOTICE: usize = 64 << 10;
+/// Whether a file is one that exports leave to people, or to programs, beside their tables: it has no rows.
+fn is_notice(name: &Path) -> bool {
+    let name = name.file_name().unwrap_or_default().to_string_lossy().to_ascii_uppercase();
+    let text = name.ends_with(".TXT") || name.ends_with(".MD");
+    text && (name.contains("NOTICE") || name.contains("README")) || name == "_SUCCESS"
+}
 
 /// Rows that are looked at for what they are.
 const ROWS: usize = 100;
@@ -218,13 +226,8 @@ fn detect(row: Option<Row>, head: &[u8], whole: bool, about: About<'_>) -> Resul
         Some(Row::Unread(name, instead)) => return Err(unread(name, instead)),
         None => {}
     }
-    // Beside its tables an export leaves notices to people, which are tables without rows.
-    let notice = |name: &Path| has_ending(name, &["txt", "md"]) && whole && head.len() < NOTICE;
-    let told = log::told(head, whole);
-    if told.is_none() && about.found && about.name.is_some_and(notice) {
-        return Ok(Format::Langfuse);
-    }
-    told.map(|log| Format::Gateway(Some(log)))
+    log::told(head, whole)
+        .map(|log| Format::Gateway(Some(log)))
         .ok_or_else(|| format!("it is of no format that is known by its first rows; name one of {NAMES}"))
 }
 
