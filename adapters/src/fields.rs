@@ -5,7 +5,7 @@
 
 use crate::time;
 use halod_record::charge;
-use halod_record::event::Content;
+use halod_record::event::{Content, Fact};
 use halod_record::json::{self, Json, Text};
 use std::borrow::Cow;
 
@@ -111,17 +111,72 @@ pub(crate) fn content<'a>(value: Option<&Json<'a>>) -> Content<'a> {
     }
 }
 
-/// An instant in Unix microseconds: seconds since the epoch as a number, or a date and time as ISO 8601
-/// and Python's `str` write it; without an offset it is UTC.
+/// An instant in Unix microseconds: a number since the epoch, or a date and time as ISO 8601 and Python's
+/// `str` write it; without an offset it is UTC.
 pub(crate) fn instant(value: Option<&Json<'_>>) -> Option<u64> {
     match value? {
-        Json::Int(seconds) => u64::try_from(*seconds).ok()?.checked_mul(1_000_000),
-        // A double tells microseconds of this century exactly when rounded to them.
-        Json::Float(seconds) if (0.0..4e9).contains(seconds) => Some((seconds * 1e6).round() as u64),
-        Json::Str(text) => time::iso(text.as_str()?.trim())?.micros(),
+        Json::Int(number) => since_epoch(u64::try_from(*number).ok()?),
+        Json::Float(number) => since_epoch_in_parts(*number),
+        Json::Str(text) => {
+            let text = text.as_str()?.trim();
+            let number = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+            match text.parse() {
+                Ok(whole) if number => since_epoch(whole),
+                _ if number => since_epoch_in_parts(text.parse().ok()?),
+                _ => time::iso(text)?.micros(),
+            }
+        }
         _ => None,
     }
     .filter(|micros| *micros > 0)
+}
+
+/// The same in nanoseconds; none of an instant beyond the year 2554.
+pub(crate) fn nanos(value: Option<&Json<'_>>) -> Option<u64> {
+    instant(value)?.checked_mul(1_000)
+}
+
+/// From where on a number counts milliseconds, no longer seconds: in 1973 these reach it, in 5138 those. Each
+/// smaller unit follows a thousand times later.
+const MILLIS: u64 = 100_000_000_000;
+
+/// Microseconds of a number whose unit its size tells: seconds, milliseconds, microseconds or nanoseconds.
+fn since_epoch(number: u64) -> Option<u64> {
+    match number {
+        0..MILLIS => number.checked_mul(1_000_000),
+        MILLIS..100_000_000_000_000 => number.checked_mul(1_000),
+        100_000_000_000_000..100_000_000_000_000_000 => Some(number),
+        _ => Some(number / 1_000),
+    }
+}
+
+/// A double tells microseconds of this century exactly when rounded to them.
+fn since_epoch_in_parts(number: f64) -> Option<u64> {
+    let scale = match number {
+        0.0..1e11 => 1e6,
+        1e11..1e14 => 1e3,
+        1e14..1e17 => 1.0,
+        1e17..1e19 => 1e-3,
+        _ => return None,
+    };
+    Some((number * scale).round() as u64)
+}
+
+/// The member of `data` that names the fields whose times cannot be read.
+pub const UNREAD_TIMES: &str = "unread_times";
+
+/// Names those of the fields that say a time which cannot be read. What is absent, empty or zero says none.
+pub(crate) fn unread_times<'a>(row: &Json<'_>, fields: &[&'static str]) -> Option<(&'static str, Fact<'a>)> {
+    let says = |value: &Json<'_>| match value {
+        Json::Null | Json::Int(0) => false,
+        Json::Float(number) => *number != 0.0,
+        Json::Str(text) => text.as_bytes() != b"0" && !text.to_lossy().trim().is_empty(),
+        _ => true,
+    };
+    let unread =
+        |field: &&&str| row.get(field).is_some_and(|value| says(value) && nanos(Some(value)).is_none());
+    let named: Vec<_> = fields.iter().filter(unread).map(|field| Cow::Borrowed(*field)).collect();
+    (!named.is_empty()).then_some((UNREAD_TIMES, Fact::Labels(named)))
 }
 
 #[cfg(test)]
@@ -140,7 +195,17 @@ mod tests {
             (r#""2026-11-22T10:09:42.716420123+02:00""#, Some(1_795_334_982_716_420)),
             (r#""2026-11-22 08:09:42.7""#, Some(1_795_334_982_700_000)),
             (r#""2000-02-29T00:00:00-0130""#, Some(951_787_800_000_000)),
+            // What pandas and databases write.
+            ("1795336686549", Some(1_795_336_686_549_000)),
+            ("1795336686549.5", Some(1_795_336_686_549_500)),
+            ("1795336686549854", Some(1_795_336_686_549_854)),
+            ("1795336686549854321", Some(1_795_336_686_549_854)),
+            (r#""1795336686549""#, Some(1_795_336_686_549_000)),
+            (r#""1795336686.5""#, Some(1_795_336_686_500_000)),
             ("0", None),
+            (r#""0""#, None),
+            (r#""05.10.2026 10:00""#, None),
+            (r#""1.5.2""#, None),
             ("-1.5", None),
             ("1e300", None),
             (r#""2026-13-22T08:09:42Z""#, None),
@@ -151,6 +216,20 @@ mod tests {
         ] {
             assert_eq!(instant(Some(&json::parse(text).unwrap())), micros, "{text}");
         }
+    }
+
+    #[test]
+    fn times_that_cannot_be_read_are_named() {
+        let row = json::parse(
+            r#"{"a":"05.10.2026 10:00","b":"","c":null,"d":0,"e":"9999-12-31T23:59:59Z","f":1795336686,"g":[]}"#,
+        )
+        .unwrap();
+        let Some((_, Fact::Labels(named))) = unread_times(&row, &["a", "b", "c", "d", "e", "f", "g", "h"])
+        else {
+            unreachable!()
+        };
+        assert_eq!(named, ["a", "e", "g"]);
+        assert_eq!(unread_times(&row, &["b", "c", "d", "f", "h"]), None);
     }
 
     #[test]

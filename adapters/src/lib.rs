@@ -19,8 +19,11 @@ pub mod openai_agents;
 pub mod otel;
 pub mod otlp;
 mod provider;
+pub mod store;
 mod time;
 mod tokens;
+
+pub use fields::UNREAD_TIMES;
 
 /// Version of the mapping, in every record: raised whenever an event comes out differently.
 const MAPPING: &str = "3";

@@ -143,7 +143,7 @@ impl Args {
         let (stop, stopping) = watch::channel(false);
         let manner = Manner { format: self.format.0, tenant: self.tenant.clone(), ..Manner::default() };
         let manner_of = |input: &Input| match input {
-            Input::File(path) => manner.of(path, &following),
+            Input::File(path) => Manner { found: !self.paths.contains(path), ..manner.of(path, &following) },
             Input::Stdin => manner.clone(),
         };
         let with_manner = |input: Input| {

@@ -24,11 +24,25 @@ pub(super) struct View {
     bar: Option<ProgressBar>,
     /// Bytes of all files, where they are known.
     total: Option<u64>,
+    /// How many files there are.
+    files: usize,
+    /// Items and bytes of an earlier import that was interrupted: they take no time now.
+    before: Before,
     started: Instant,
     told: Instant,
     shown: u64,
     waits: Option<String>,
     reasons: Vec<serde_json::Value>,
+}
+
+#[derive(Default)]
+struct Before {
+    items: u64,
+    bytes: u64,
+}
+
+fn items(taken: &Taken) -> u64 {
+    taken.accepted + taken.filtered + taken.rejected
 }
 
 impl View {
@@ -39,6 +53,8 @@ impl View {
             json,
             bar: bar(total),
             total,
+            files: inputs.len(),
+            before: Before::default(),
             started: now,
             told: now,
             shown: 0,
@@ -66,10 +82,20 @@ impl View {
         if untold > 0 && self.shown >= SHOWN {
             complain(format_args!("and {untold} more that can't be used"));
         }
+        for (field, times) in &summary.taken.unread_times {
+            complain(format_args!(
+                "{field}: {times} times can't be read; their records lack them and say so"
+            ));
+        }
         if let Some(why) = &summary.failed {
             complain(format_args!("the import failed: {why}; import again to go on where it stopped"));
         } else if summary.stopped {
-            complain("interrupted; import again to go on where it stopped");
+            complain(format_args!(
+                "interrupted after {} of {} files and {} items; import again to go on where it stopped",
+                summary.files + summary.unreadable,
+                self.files,
+                items(&summary.taken)
+            ));
         }
         if self.json {
             return line(self.report(summary, dry_run));
@@ -107,6 +133,7 @@ impl View {
             "interrupted": summary.stopped,
             "failed": summary.failed,
             "rejects": self.reasons,
+            "unread_times": summary.taken.unread_times,
             "would_seal": actions,
             "seconds": self.started.elapsed().as_secs_f64(),
         })
@@ -169,18 +196,27 @@ fn bar(total: Option<u64>) -> Option<ProgressBar> {
 
 impl Observer for View {
     fn opened(&mut self, input: &Input, _: &FileMeta, resumed: Option<Mark>) {
-        if let Some(mark) = resumed {
-            self.complain(format_args!(
-                "{}: going on after byte {}, where it was interrupted",
-                input.name(),
-                mark.offset
-            ));
+        let Some(mark) = resumed else { return };
+        // Of a packed file it is not known how many of its bytes those are.
+        self.before.bytes += mark.offset.min(input.size().unwrap_or_default());
+        if let Some(bar) = &self.bar {
+            bar.reset_eta();
         }
+        self.complain(format_args!(
+            "{}: going on after byte {}, where it was interrupted",
+            input.name(),
+            mark.offset
+        ));
+    }
+
+    fn before(&mut self, taken: &Taken) {
+        self.before.items += items(taken);
     }
 
     fn progress(&mut self, read: u64, taken: &Taken) {
-        let items = taken.accepted + taken.filtered + taken.rejected;
-        let rate = items as f64 / self.started.elapsed().as_secs_f64().max(0.001);
+        let items = items(taken);
+        let now = items.saturating_sub(self.before.items);
+        let rate = now as f64 / self.started.elapsed().as_secs_f64().max(0.001);
         let waits = self.waits.take().map_or_else(String::new, |why| format!("; waits: {why}"));
         if let Some(bar) = &self.bar {
             bar.set_position(read);
@@ -191,8 +227,9 @@ impl Observer for View {
             return;
         }
         self.told = Instant::now();
-        let left = self.total.filter(|total| read > 0 && *total >= read).map_or_else(String::new, |total| {
-            let left = self.started.elapsed().mul_f64((total - read) as f64 / read as f64);
+        let new = read.saturating_sub(self.before.bytes);
+        let left = self.total.filter(|total| new > 0 && *total >= read).map_or_else(String::new, |total| {
+            let left = self.started.elapsed().mul_f64((total - read) as f64 / new as f64);
             format!(" of {}, about {} left", HumanBytes(total), HumanDuration(left))
         });
         complain(format_args!("{}{left}; {items} items, {rate:.0}/s{waits}", HumanBytes(read)));

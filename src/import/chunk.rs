@@ -9,6 +9,8 @@ use crate::receivers::lines::manner::Manner;
 use crate::receivers::lines::read::Told;
 use crate::receivers::lines::split::Line;
 use bytes::Bytes;
+use halo_adapters::UNREAD_TIMES;
+use halod_record::event::{Event, Fact};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -91,6 +93,9 @@ pub struct Taken {
     /// How many were sealed for each tenant; the local chain's under the empty name.
     #[serde(default)]
     pub sealed_for: BTreeMap<String, u64>,
+    /// How many times cannot be read, by the fields that say them: the records lack them and name the fields.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unread_times: BTreeMap<String, u64>,
     /// Why rows were rejected, in part or as a whole: at most [`Taken::REASONS`].
     pub reasons: Vec<Reason>,
 }
@@ -129,12 +134,25 @@ impl Taken {
         for (tenant, sealed) in &other.sealed_for {
             self.seal_for(tenant, *sealed);
         }
+        for (field, times) in &other.unread_times {
+            *self.unread_times.entry(field.clone()).or_default() += times;
+        }
     }
 
     /// Notes so many records that were sealed for a tenant. Beyond [`Taken::TENANTS`] they are counted together.
     pub fn seal_for(&mut self, tenant: &str, sealed: u64) {
         let named = self.sealed_for.contains_key(tenant) || self.sealed_for.len() < Self::TENANTS;
         *self.sealed_for.entry(if named { tenant } else { Self::OTHERS }.to_owned()).or_default() += sealed;
+    }
+
+    /// Counts the times that an event's record names as unread.
+    pub(super) fn unread(&mut self, event: &Event<'_>) {
+        for fact in &event.facts {
+            let (UNREAD_TIMES, Fact::Labels(fields)) = fact else { continue };
+            for field in fields {
+                *self.unread_times.entry(field.to_string()).or_default() += 1;
+            }
+        }
     }
 }
 

@@ -173,6 +173,7 @@ impl Watch {
         let manner = Manner {
             format: self.folders.format(&name),
             tenant: self.folders.tenant.clone(),
+            found: true,
             ..Manner::default()
         };
         let manner = manner.of(&path, &Following::new(self.folders.logs.clone()));
@@ -192,6 +193,9 @@ impl Watch {
             return;
         }
         let Log { file, first, error, .. } = log;
+        for (field, times) in &summary.taken.unread_times {
+            tracing::warn!(file, field, times, "times can't be read; their records lack them and say so");
+        }
         let Taken { accepted, filtered, rejected, .. } = summary.taken;
         tracing::info!(file, accepted, filtered, rejected, error, "imported");
         if (rejected > 0 || error.is_some()) && !self.disclose(&name, rejected, first.as_ref(), stat).await {

@@ -1,8 +1,7 @@
-//! The formats there are, and telling them by a file's first row.
+//! The formats there are.
 
-use super::traces::{is_observation, is_trace};
 use halo_adapters::gateway;
-use halod_record::json::Json;
+use halo_adapters::store::Store;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -28,36 +27,17 @@ pub enum Format {
 /// What formats are called; a gateway's may go on with `:` and the log's own format.
 pub const NAMES: &str = "otlp, litellm, langfuse, langsmith, openai_agents, gateway";
 
-impl Format {
-    /// The format of a file that has this row; `None` when it is of none that rows tell.
-    #[must_use]
-    pub fn of(row: &Json<'_>) -> Option<Self> {
-        // Answers of APIs have their rows in a list.
-        let first = ["data", "runs"].iter().find_map(|key| match row.get(key) {
-            Some(Json::Array(rows)) => rows.first(),
-            _ => None,
-        });
-        let row = first.unwrap_or(row);
-        let has = |key: &str| row.get(key).is_some();
-        let all = |keys: &[&str]| keys.iter().all(|key| has(key));
-        if has("resourceSpans") || has("resourceLogs") || has("resourceMetrics") {
-            Some(Self::Otlp)
-        } else if matches!(row.get("object").and_then(Json::as_str), Some("trace" | "trace.span")) {
-            Some(Self::OpenaiAgents)
-        } else if all(&["run_type", "id"]) || all(&["run_id", "key", "score"]) {
-            Some(Self::Langsmith)
-        } else if is_observation(row) || (is_trace(row) && TRACE.iter().any(|key| has(key))) {
-            Some(Self::Langfuse)
-        } else if has("call_type") && (has("litellm_call_id") || has("request_id") || has("model_group")) {
-            Some(Self::Litellm)
-        } else {
-            None
+impl From<Store> for Format {
+    fn from(store: Store) -> Self {
+        match store {
+            Store::Otlp => Self::Otlp,
+            Store::Litellm => Self::Litellm,
+            Store::Langfuse => Self::Langfuse,
+            Store::Langsmith => Self::Langsmith,
+            Store::OpenaiAgents => Self::OpenaiAgents,
         }
     }
 }
-
-/// What traces of Langfuse have, in either spelling.
-const TRACE: [&str; 4] = ["sessionId", "session_id", "userId", "user_id"];
 
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -127,7 +107,6 @@ impl TryFrom<String> for Format {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use halod_record::json::parse;
 
     #[test]
     fn names_go_both_ways() {
@@ -139,20 +118,5 @@ mod tests {
         }
         assert!("x".parse::<Format>().unwrap_err().to_string().contains("langsmith"));
         assert!("gateway:x".parse::<Format>().unwrap_err().to_string().contains("nginx"));
-    }
-
-    #[test]
-    fn rows_tell_their_format() {
-        let of = |row: &str| Format::of(&parse(row).unwrap());
-        assert_eq!(of(r#"{"resourceLogs":[]}"#), Some(Format::Otlp));
-        assert_eq!(of(r#"{"id":"r","run_type":"llm","trace_id":"t"}"#), Some(Format::Langsmith));
-        assert_eq!(of(r#"{"runs":[{"id":"r","run_type":"llm"}],"cursors":{}}"#), Some(Format::Langsmith));
-        assert_eq!(of(r#"{"data":[{"object":"trace","id":"t"}]}"#), Some(Format::OpenaiAgents));
-        assert_eq!(of(r#"{"data":[{"id":"o","traceId":"t","type":"SPAN"}]}"#), Some(Format::Langfuse));
-        assert_eq!(of(r#"{"id":"t","timestamp":"2026","user_id":null}"#), Some(Format::Langfuse));
-        assert_eq!(of(r#"{"request_id":"r","call_type":"acompletion","spend":0}"#), Some(Format::Litellm));
-        for row in ["{}", "[]", "1", r#"{"id":"x","type":"y"}"#, r#"{"data":[]}"#] {
-            assert_eq!(of(row), None, "{row}");
-        }
     }
 }

@@ -223,6 +223,7 @@ fn events(chunk: &Chunk, drafted: &mut Drafting<'_>) -> Result<(), Fault> {
                     return Ok(());
                 }
             };
+            drafted.taken.unread(&event);
             let own = Said { stated: None, dialect: event.tenant.as_deref() };
             let trace = trace_of(&event);
             match drafted.request.tenants.place_in_trace(own, Said::default(), trace.as_ref()) {

@@ -14,6 +14,8 @@ pub struct Manner {
     /// Told by its first row where it is not given.
     pub format: Option<Format>,
     pub tenant: Option<String>,
+    /// It was found in a folder, and not named itself.
+    pub found: bool,
     /// The receiver that follows the file, if there is one.
     pub followed: Option<Followed>,
 }

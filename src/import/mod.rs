@@ -20,6 +20,7 @@ pub mod dry_run;
 pub mod folder;
 pub mod format;
 pub mod importer;
+mod literal;
 mod log;
 mod manner;
 pub mod position;
@@ -31,6 +32,7 @@ pub mod sink;
 mod sniff;
 pub mod source;
 pub mod traces;
+mod zip;
 
 /// Bytes of one row at most: as of a request's body at the doors.
 pub const MAX_ROW: usize = 64 << 20;

@@ -3,11 +3,11 @@
 use super::chunk::{Chunk, FileMeta, Row};
 use super::csv;
 use super::format::Format;
-use super::scan::Shape;
-use super::traces::{is_observation, is_trace, trace_of};
+use super::traces::trace_of;
 use crate::net::status::Fault;
+use halo_adapters::store::{self, is_observation, is_trace};
 use halo_adapters::{langfuse, langsmith, litellm, openai_agents};
-use halod_record::event::Event;
+use halod_record::event::{Event, Fact};
 use halod_record::json::{Json, parse};
 use halod_record::unusable::Unusable;
 use std::borrow::Cow;
@@ -37,14 +37,14 @@ impl<'c> Rows<'c> {
             Err(error) => return Ok(Err(format!("not UTF-8 at byte {} of the row", error.valid_up_to()))),
         };
         let FileMeta { shape, columns, format, .. } = &*self.chunk.meta;
-        if *shape == Shape::Csv {
-            let fields = match csv::fields(text) {
+        if shape.separator().is_some() {
+            let fields = match csv::fields(text, *shape) {
                 Ok(fields) => fields,
-                Err(why) => return Ok(Err(why.to_owned())),
+                Err(why) => return Ok(Err(costs(row, text, why))),
             };
             return match csv::object(columns, &fields) {
                 Ok(object) => self.items(*format, &object, each).map(Ok),
-                Err(why) => Ok(Err(why)),
+                Err(why) => Ok(Err(costs(row, text, &why))),
             };
         }
         match parse(text) {
@@ -57,7 +57,10 @@ impl<'c> Rows<'c> {
     fn items(&self, format: Format, value: &Json<'_>, each: &mut Each<'_>) -> Result<(), Fault> {
         let mut one = |value: &Json<'_>| match format {
             Format::Langfuse => self.langfuse(value, each),
-            _ => each(item(format, value)),
+            Format::Litellm => of_litellm(value, each),
+            Format::Langsmith => of_langsmith(value, each),
+            // These are read elsewhere.
+            Format::Otlp | Format::OpenaiAgents | Format::Gateway(_) => each(Ok(None)),
         };
         match (format, listed(format, value)) {
             (Format::OpenaiAgents, items) => {
@@ -68,13 +71,20 @@ impl<'c> Rows<'c> {
         }
     }
 
-    /// The Agents SDK's, parents before their children. A span is its trace's tenant's.
+    /// The Agents SDK's, parents before their children. A span is its trace's tenant's, and of its group.
     fn agents(&self, items: &[Json<'_>], each: &mut Each<'_>) -> Result<(), Fault> {
         let mut events = Vec::new();
         for item in items {
             match openai_agents::item(item) {
                 Ok(Some(mut event)) => {
-                    event.tenant = event.tenant.or_else(|| self.tenant_of_trace(item));
+                    if let Some((tenant, session)) = self.trace_of_span(item) {
+                        event.tenant = event.tenant.or(tenant);
+                        if session.is_some() && session != event.session {
+                            // Spans that come live may come before their trace.
+                            event.session = session;
+                            event.facts.push((INHERITED, Fact::Labels(vec![Cow::Borrowed("session")])));
+                        }
+                    }
                     events.push(event);
                 }
                 other => each(other)?,
@@ -84,30 +94,78 @@ impl<'c> Rows<'c> {
         events.into_iter().try_for_each(|event| each(Ok(Some(event))))
     }
 
-    fn tenant_of_trace(&self, span: &Json<'_>) -> Option<Cow<'static, str>> {
+    /// The tenant and the session that a span's trace says.
+    fn trace_of_span(&self, span: &Json<'_>) -> Option<(Owned, Owned)> {
         let (traces, id) = self.chunk.traces.as_ref().zip(trace_of(span))?;
         let trace = parse(traces.get(id)?).ok()?;
         let event = openai_agents::item(&trace).ok()??;
-        event.tenant.map(|tenant| tenant.into_owned().into())
+        let owned = |text: Option<Cow<'_, str>>| text.map(|text| text.into_owned().into());
+        Some((owned(event.tenant), owned(event.session)))
     }
 
     /// A trace with all that is in it, or a row of any kind.
     fn langfuse(&self, row: &Json<'_>, each: &mut Each<'_>) -> Result<(), Fault> {
+        if langfuse::is_deleted(row) {
+            return each(Ok(None));
+        }
         if is_observation(row) {
             let known = self.chunk.traces.as_ref().zip(trace_of(row));
             let known = known.and_then(|(traces, id)| parse(traces.get(id)?).ok());
             return each(langfuse::observation(row, known.as_ref()));
         }
-        if !is_trace(row) {
-            return each(langfuse::score(row));
+        if is_trace(row) {
+            return of_trace(row, row, each);
         }
-        each(langfuse::trace(row))?;
+        // What the page of a trace gives to be downloaded has its observations beside it.
+        if let (Some(trace @ Json::Object(_)), Some(_)) = (row.get("trace"), list(row, "observations")) {
+            return of_trace(trace, row, each);
+        }
+        if row.get("type").is_some() && trace_of(row).is_some() {
+            let what = "not a type of observation that Langfuse has, or one without its start";
+            return each(Err(Unusable::new("type", what)));
+        }
+        match langfuse::score(row) {
+            Err(_) if matches!(store::of(row), Some(store::Row::Aside(..))) => each(Ok(None)),
+            score => each(score),
+        }
+    }
+}
+
+/// The fact that lists what a record has from another.
+const INHERITED: &str = "inherited";
+
+type Owned = Option<Cow<'static, str>>;
+
+/// A trace, and what is in it and in what stands around it: of the same things those around it say more.
+fn of_trace(trace: &Json<'_>, around: &Json<'_>, each: &mut Each<'_>) -> Result<(), Fault> {
+    each(langfuse::trace(trace))?;
+    let outer = if std::ptr::eq(trace, around) { &Json::Null } else { around };
+    let mut told = HashSet::new();
+    for holder in [outer, trace] {
         // A list of traces names its observations by their ids alone.
         let within =
-            |key| list(row, key).into_iter().flatten().filter(|item| matches!(item, Json::Object(_)));
-        within("observations")
-            .try_for_each(|observation| each(langfuse::observation(observation, Some(row))))?;
-        within("scores").try_for_each(|score| each(langfuse::score(score)))
+            |key| list(holder, key).into_iter().flatten().filter(|item| matches!(item, Json::Object(_)));
+        for (observation, is_score) in
+            within("observations").map(|it| (it, false)).chain(within("scores").map(|it| (it, true)))
+        {
+            let id = observation.get("id").and_then(Json::as_str);
+            if id.is_some_and(|id| !told.insert((is_score, id.to_owned()))) {
+                continue;
+            }
+            each(match is_score {
+                true => langfuse::score(observation),
+                false => langfuse::observation(observation, Some(trace)),
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Why a record of a table cannot be used, with all the lines that it takes: other records may be among them.
+fn costs(row: &Row, text: &str, why: &str) -> String {
+    match memchr::memchr_iter(b'\n', text.as_bytes()).count() as u64 {
+        0 => why.to_owned(),
+        more => format!("{why}; it goes to line {}", row.place.line + more),
     }
 }
 
@@ -116,8 +174,8 @@ pub(super) fn traces(chunk: &Chunk) -> HashSet<String> {
     let mut found = HashSet::new();
     for row in &chunk.rows {
         let Ok(text) = std::str::from_utf8(chunk.row(row)) else { continue };
-        if chunk.meta.shape == Shape::Csv {
-            let Ok(fields) = csv::fields(text) else { continue };
+        if chunk.meta.shape.separator().is_some() {
+            let Ok(fields) = csv::fields(text, chunk.meta.shape) else { continue };
             if let Ok(object) = csv::object(&chunk.meta.columns, &fields) {
                 found.extend(trace_of(&object).map(str::to_owned));
             }
@@ -136,7 +194,7 @@ fn listed<'v, 'j>(format: Format, value: &'v Json<'j>) -> Option<&'v Vec<Json<'j
     match (format, value) {
         (_, Json::Array(items)) => Some(items),
         (Format::Langsmith, _) => list(value, "runs"),
-        (Format::Langfuse | Format::OpenaiAgents, _) => list(value, "data"),
+        (Format::Langfuse | Format::OpenaiAgents | Format::Litellm, _) => list(value, "data"),
         _ => None,
     }
 }
@@ -148,15 +206,30 @@ fn list<'v, 'j>(value: &'v Json<'j>, key: &str) -> Option<&'v Vec<Json<'j>>> {
     }
 }
 
-fn item<'j>(format: Format, item: &'j Json<'j>) -> Item<'j> {
-    let has = |key: &str| !matches!(item.get(key), None | Some(Json::Null));
-    match format {
-        // A payload has the id of its call under another name.
-        Format::Litellm if has("request_id") && !has("id") => litellm::spend_row(item),
-        Format::Litellm => litellm::event(item),
-        Format::Langsmith if !has("run_type") && has("key") => langsmith::feedback(item),
-        Format::Langsmith => langsmith::run(item),
-        // These are read elsewhere.
-        Format::Otlp | Format::Langfuse | Format::OpenaiAgents | Format::Gateway(_) => Ok(None),
+fn has(row: &Json<'_>, key: &str) -> bool {
+    !matches!(row.get(key), None | Some(Json::Null))
+}
+
+fn of_litellm(row: &Json<'_>, each: &mut Each<'_>) -> Result<(), Fault> {
+    // Its callback for Datadog puts the payload into the message of a log.
+    let message = row.get("message").and_then(Json::as_str).filter(|_| has(row, "ddsource"));
+    if let Some(payload) = message.and_then(|message| parse(message).ok()) {
+        return each(litellm::event(&payload));
+    }
+    // A payload has the id of its call under another name.
+    each(match has(row, "request_id") && !has(row, "id") {
+        true => litellm::spend_row(row),
+        false => litellm::event(row),
+    })
+}
+
+fn of_langsmith(row: &Json<'_>, each: &mut Each<'_>) -> Result<(), Fault> {
+    let judges = ["run_id", "trace_id", "session_id", "feedback_source"].iter().any(|key| has(row, key));
+    if !has(row, "run_type") && has(row, "key") && judges {
+        return each(langsmith::feedback(row));
+    }
+    match langsmith::decoded(row) {
+        Some(row) => each(langsmith::run(&row)),
+        None => each(langsmith::run(row)),
     }
 }

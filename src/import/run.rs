@@ -41,6 +41,8 @@ pub struct Import {
 pub trait Observer: Send {
     /// A file is open; `resumed` says where an earlier import stopped.
     fn opened(&mut self, input: &Input, meta: &FileMeta, resumed: Option<Mark>);
+    /// What an earlier import that was interrupted did of the file that is open.
+    fn before(&mut self, _: &Taken) {}
     /// Bytes read of all files as they lie there, and what is settled so far.
     fn progress(&mut self, read: u64, taken: &Taken);
     /// Something of a row cannot be used.
@@ -274,6 +276,9 @@ impl Ledger {
             match step {
                 Settled::Opened(meta, position) => {
                     observer.opened(&input, &meta, position.as_ref().map(|position| position.mark));
+                    if let Some(position) = &position {
+                        observer.before(&position.taken);
+                    }
                     self.position = position.unwrap_or_default();
                     self.position.file = input.name();
                     self.summary.taken.add(&self.position.taken);

@@ -16,10 +16,39 @@ pub enum Shape {
     Json,
     /// Comma-separated values with a line of names first.
     Csv,
+    /// The same with semicolons, as spreadsheets write where a comma parts decimals.
+    Semicolons,
+    /// The same with tabs.
+    Tabs,
     /// Messages, each after its length in four bytes (the Collector's file exporter).
     Framed,
     /// One message.
     Whole,
+}
+
+impl Shape {
+    /// What parts the fields of a table.
+    pub(super) fn separator(self) -> Option<u8> {
+        match self {
+            Self::Csv => Some(b','),
+            Self::Semicolons => Some(b';'),
+            Self::Tabs => Some(b'\t'),
+            Self::Lines | Self::Json | Self::Framed | Self::Whole => None,
+        }
+    }
+}
+
+/// Where in a record of a table a reading is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Field {
+    /// Only here a quote opens a field.
+    Begin,
+    Bare,
+    Quoted,
+    /// Behind a quote within a quoted field: a second one stands for a quote, anything else is its end.
+    Closed,
+    /// The record is damaged, and ends with its line.
+    Damaged,
 }
 
 /// A piece of a file.
@@ -47,8 +76,11 @@ pub(super) struct Scanner {
     start: Option<u64>,
     /// Open brackets of that row.
     depth: u64,
-    /// Inside a string or a quoted field.
+    /// Inside a string.
     quoted: bool,
+    field: Field,
+    /// Where the last quoted field of a table opened.
+    opened: u64,
     /// Inside an array at the top.
     list: bool,
     /// Where a framed message ends.
@@ -76,7 +108,8 @@ impl Window<'_> {
 impl Scanner {
     /// Begins at `at`, between rows; `list` says whether inside an array at the top.
     pub(super) fn new(shape: Shape, at: u64, list: bool) -> Self {
-        Self { shape, at, start: None, depth: 0, quoted: false, list, until: None }
+        let (field, opened) = (Field::Begin, at);
+        Self { shape, at, start: None, depth: 0, quoted: false, field, opened, list, until: None }
     }
 
     /// Whether what comes next is an element of an array at the top.
@@ -100,7 +133,7 @@ impl Scanner {
         let found = match self.shape {
             Shape::Lines => self.line(window),
             Shape::Json => self.value(window),
-            Shape::Csv => self.record(window),
+            Shape::Csv | Shape::Semicolons | Shape::Tabs => self.record(window),
             Shape::Framed => self.frame(window),
             Shape::Whole => {
                 self.start.get_or_insert(self.at);
@@ -111,9 +144,14 @@ impl Scanner {
         if found.is_some() || !last {
             return found;
         }
+        if self.field == Field::Quoted
+            && let Some(span) = self.give_up(window)
+        {
+            return Some(span);
+        }
         let start = self.start.take().filter(|&start| start < window.end())?;
         self.at = window.end();
-        (self.depth, self.quoted, self.until) = (0, false, None);
+        (self.depth, self.quoted, self.field, self.until) = (0, false, Field::Begin, None);
         Some(Span { start, end: window.end() })
     }
 
@@ -134,23 +172,59 @@ impl Scanner {
         self.start.take().map(|start| Span { start, end })
     }
 
+    /// A record of a table by RFC 4180.
     fn record(&mut self, window: &Window<'_>) -> Option<Span> {
+        let separator = self.shape.separator().unwrap_or(b',');
         self.start.get_or_insert(self.at);
         loop {
             let rest = window.from(self.at);
-            let found = if self.quoted { memchr(b'"', rest) } else { memchr2(b'"', b'\n', rest) };
+            let found = match self.field {
+                Field::Begin | Field::Closed => (!rest.is_empty()).then_some(0),
+                Field::Bare => memchr2(separator, b'\n', rest),
+                Field::Quoted => memchr(b'"', rest),
+                Field::Damaged => memchr(b'\n', rest),
+            };
             let Some(length) = found else {
                 self.at = window.end();
                 return None;
             };
             let at = self.at + length as u64;
-            if rest.get(length) == Some(&b'\n') {
-                return self.ends(at, 1);
-            }
-            // Two quotes in a quoted field close it and open it again.
-            self.quoted = !self.quoted;
+            let next = rest.get(length + 1).copied();
+            let byte = rest.get(length).copied().unwrap_or_default();
+            self.field = match (self.field, byte) {
+                (Field::Begin, b'"') => {
+                    self.opened = at;
+                    Field::Quoted
+                }
+                (Field::Quoted, _) => Field::Closed,
+                (Field::Closed, b'"') => Field::Quoted,
+                (_, b'\n') => {
+                    self.field = Field::Begin;
+                    return self.ends(at, 1);
+                }
+                (Field::Begin | Field::Bare | Field::Closed, byte) if byte == separator => Field::Begin,
+                (Field::Closed, b'\r') if next == Some(b'\n') => Field::Closed,
+                // What decides it comes with the next window.
+                (Field::Closed, b'\r') if next.is_none() => return None,
+                (Field::Closed, _) => match self.give_up(window) {
+                    Some(span) => return Some(span),
+                    None => Field::Damaged,
+                },
+                _ => Field::Bare,
+            };
             self.at = at + 1;
         }
+    }
+
+    /// Takes a record whose quoted field does not end for damaged: it ends with the line in which that field
+    /// opened, so that the records behind it are not lost with it. `None` where that line goes on.
+    pub(super) fn give_up(&mut self, window: &Window<'_>) -> Option<Span> {
+        if !matches!(self.field, Field::Quoted | Field::Closed) || self.opened < window.base {
+            return None;
+        }
+        let length = memchr(b'\n', window.from(self.opened))?;
+        self.field = Field::Begin;
+        self.ends(self.opened + length as u64, 1)
     }
 
     fn frame(&mut self, window: &Window<'_>) -> Option<Span> {
@@ -317,6 +391,25 @@ mod tests {
             texts(Shape::Csv, text),
             ["\"id\",\"in\"", "\"1\",\"two\nlines, \"\"quoted\"\"\"\r", "2,x"]
         );
+    }
+
+    #[test]
+    fn a_quote_opens_a_field_only_at_its_begin() {
+        // One that stands elsewhere is a part of the text.
+        assert_eq!(texts(Shape::Csv, "1,5\" disk\n2,x\"\n"), ["1,5\" disk", "2,x\""]);
+        assert_eq!(texts(Shape::Semicolons, "\"1\";\"a,\n\"\r\n2;\"\"\n"), ["\"1\";\"a,\n\"\r", "2;\"\""]);
+        assert_eq!(texts(Shape::Tabs, "1\t\"a\tb\"\n2"), ["1\t\"a\tb\"", "2"]);
+    }
+
+    #[test]
+    fn a_quote_that_is_not_closed_costs_its_own_line() {
+        for rest in ["\"2\",\"b\"\n\"3\",\"c\"", "2,b\n3,c", "2,\"\"\n\"3\",\"c\""] {
+            let rows = texts(Shape::Csv, &format!("\"1\",\"never closed\n{rest}"));
+            let expected: Vec<&str> = ["\"1\",\"never closed"].into_iter().chain(rest.lines()).collect();
+            assert_eq!(rows, expected, "{rest}");
+        }
+        assert_eq!(texts(Shape::Csv, "\"{\"a\":1}\",x\ny,z"), ["\"{\"a\":1}\",x", "y,z"]);
+        assert_eq!(texts(Shape::Csv, "\"open"), ["\"open"]);
     }
 
     #[test]

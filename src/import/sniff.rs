@@ -7,6 +7,7 @@ use super::scan::{Scanner, Shape, Window};
 use crate::receivers::lines::unpack::ENDINGS;
 use halo_adapters::gateway;
 use halo_adapters::otlp::{DecodeError, protobuf};
+use halo_adapters::store::{self, Row, Store};
 use halod_record::charge;
 use halod_record::json::parse;
 use std::path::Path;
@@ -26,33 +27,53 @@ pub(super) struct Kind {
     pub(super) skip: u64,
 }
 
-/// Tells format and shape of a file that begins with `head`; `whole`: that is all of it. A format that
-/// is given is not doubted here: rows of another one are rejected one by one.
+/// What is known of a file beside its bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct About<'n> {
+    pub(super) name: Option<&'n Path>,
+    /// The format that it is said to have.
+    pub(super) format: Option<Format>,
+    /// It lies in a folder that is imported: what an export puts there beside its rows is no fault.
+    pub(super) found: bool,
+}
+
+/// Tells format and shape of a file that begins with `head`; `whole`: that is all of it.
 ///
 /// # Errors
-/// Why it is no file that can be imported.
-pub(super) fn kind(name: &Path, head: &[u8], whole: bool, format: Option<Format>) -> Result<Kind, String> {
-    if let Some(Format::Gateway(own)) = format {
+/// Why it is no file that can be imported; also where its first rows are plainly of another format than it
+/// is said to have, as a false record cannot be taken back.
+pub(super) fn kind(head: &[u8], whole: bool, about: About<'_>) -> Result<Kind, String> {
+    if let Some(Format::Gateway(own)) = about.format {
         return log_of(own, head, whole);
     }
-    if format.is_none()
+    if about.format.is_none()
         && is_wide(head)
         && let Some(log) = log::told(head, whole)
     {
         return Ok(Kind { format: Format::Gateway(Some(log)), shape: Shape::Lines, skip: 0 });
     }
+    let name = about.name.unwrap_or(Path::new(""));
     let (head, skip) = without_mark(head)?;
+    refuse_packed(head)?;
     let binary = is_binary(head, whole);
-    let format = match (format, binary) {
-        (Some(format), _) => format,
+    let row = if binary.is_some() { None } else { first_told(name, head, whole) };
+    if about.found && row.is_none() && whole && is_notice(name) {
+        let (format, end) = (about.format.unwrap_or(Format::Langfuse), skip + head.len() as u64);
+        return Ok(Kind { format, shape: Shape::Lines, skip: end });
+    }
+    let format = match (about.format, binary) {
+        (Some(format), Some(_)) if format != Format::Otlp => {
+            return Err(format!("it is OTLP in protobuf, and not of the format {format}"));
+        }
+        (Some(format), _) => said(format, row, about.found)?,
         (None, Some(_)) => Format::Otlp,
-        (None, None) => detect(name, head, whole)?,
+        (None, None) => detect(row, head, whole, about)?,
     };
     let (format, shape) = match (format, binary) {
         (Format::Otlp, Some(shape)) => (format, shape),
         (Format::Gateway(_), _) => (format, Shape::Lines),
         (Format::Langfuse | Format::Litellm | Format::Langsmith, _) if begins_with_text(head) => {
-            (format, Shape::Csv)
+            (format, csv::shape(first_line(head)))
         }
         (Format::Langfuse | Format::Otlp | Format::Litellm | Format::Langsmith | Format::OpenaiAgents, _) => {
             (format, json_shape(name, head, whole))
@@ -91,6 +112,12 @@ fn without_mark(head: &[u8]) -> Result<(&[u8], u64), String> {
         }
         _ => (head, 0),
     })
+}
+
+/// The first line, or nothing where it is no text.
+fn first_line(head: &[u8]) -> &str {
+    let line = head.get(..memchr::memchr(b'\n', head).unwrap_or(head.len())).unwrap_or_default();
+    std::str::from_utf8(line).unwrap_or_default()
 }
 
 /// Neither an object nor a list, so it can only be a table.
@@ -156,32 +183,94 @@ fn has_ending(name: &Path, endings: &[&str]) -> bool {
     endings.iter().any(|ending| plain.strip_suffix(ending).is_some_and(|rest| rest.ends_with('.')))
 }
 
-/// Whether the first line names columns of Langfuse's.
-fn is_table(head: &[u8]) -> bool {
-    let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let columns = std::str::from_utf8(line).ok().and_then(|line| csv::fields(line).ok()).unwrap_or_default();
-    let has = |name: &str| columns.iter().any(|column| column == name);
-    has("id") && (has("traceId") || has("trace_id") || has("sessionId") || has("session_id"))
+/// Whether a file is one that exports leave to people, or to programs, beside their tables: it has no rows.
+fn is_notice(name: &Path) -> bool {
+    let name = name.file_name().unwrap_or_default().to_string_lossy().to_ascii_uppercase();
+    let text = name.ends_with(".TXT") || name.ends_with(".MD");
+    text && (name.contains("NOTICE") || name.contains("README")) || name == "_SUCCESS"
 }
 
-/// The format, by the first row that tells it.
-fn detect(name: &Path, head: &[u8], whole: bool) -> Result<Format, String> {
-    let shape = json_shape(name, head, whole);
+/// Rows that are looked at for what they are.
+const ROWS: usize = 100;
+
+/// What the first row is that tells it, or the columns of a table are.
+fn first_told(name: &Path, head: &[u8], whole: bool) -> Option<Row> {
+    if begins_with_text(head) {
+        let line = first_line(head);
+        let columns = csv::fields(line, csv::shape(line)).ok()?;
+        let columns: Vec<String> = columns.into_iter().map(Into::into).collect();
+        return if columns.len() > 1 { store::of_columns(&columns) } else { None };
+    }
     let window = Window { bytes: head, base: 0 };
-    let mut scanner = Scanner::new(shape, 0, false);
-    while let Some(span) = scanner.next(&window, whole) {
+    let mut scanner = Scanner::new(json_shape(name, head, whole), 0, false);
+    for _ in 0..ROWS {
+        let span = scanner.next(&window, whole)?;
         let Ok(text) = std::str::from_utf8(window.slice(span)) else { continue };
-        let told = charge::within(GLANCE, || parse(text).ok().as_ref().and_then(Format::of));
-        if let Ok(Some(format)) = told {
-            return Ok(format);
+        let told = charge::within(GLANCE, || parse(text).ok().as_ref().and_then(store::of));
+        if let Ok(Some(row)) = told {
+            return Some(row);
         }
     }
-    if is_table(head) {
-        return Ok(Format::Langfuse);
+    None
+}
+
+/// The format that a file is said to have, unless its rows say otherwise.
+fn said(format: Format, row: Option<Row>, found: bool) -> Result<Format, String> {
+    match row {
+        Some(Row::Of(store)) if Format::from(store) != format => {
+            Err(format!("its first rows are of {}; import it as {}", store.name(), Format::from(store)))
+        }
+        Some(Row::Aside(store, what)) if Format::from(store) != format => Err(aside(store, what)),
+        Some(Row::Aside(store, what)) if !found => Err(aside(store, what)),
+        Some(Row::Unread(name, instead)) => Err(unread(name, instead)),
+        _ => Ok(format),
+    }
+}
+
+/// The format of a file that is said to have none.
+fn detect(row: Option<Row>, head: &[u8], whole: bool, about: About<'_>) -> Result<Format, String> {
+    match row {
+        Some(Row::Of(store)) => return Ok(store.into()),
+        Some(Row::Aside(store, _)) if about.found => return Ok(store.into()),
+        Some(Row::Aside(store, what)) => return Err(aside(store, what)),
+        Some(Row::Unread(name, instead)) => return Err(unread(name, instead)),
+        None => {}
     }
     log::told(head, whole)
         .map(|log| Format::Gateway(Some(log)))
         .ok_or_else(|| format!("it is of no format that is known by its first rows; name one of {NAMES}"))
+}
+
+fn aside(store: Store, what: &str) -> String {
+    let instead = match store {
+        Store::Langfuse => "export traces, observations or scores",
+        _ => "export runs or feedback",
+    };
+    format!("it holds {what} of {}, which tell of no agent's action; {instead} instead", store.name())
+}
+
+fn unread(name: &str, instead: &str) -> String {
+    format!("it is of {name}, which halod does not read; {instead}")
+}
+
+/// Containers that are known by their first bytes, and what to do with them.
+fn refuse_packed(head: &[u8]) -> Result<(), String> {
+    let what = match head {
+        [b'P', b'A', b'R', b'1', ..] => {
+            "it is Parquet; convert it to JSON lines first (duckdb -c \"COPY (FROM 'FILE') TO 'FILE.jsonl'\")"
+        }
+        [b'P', b'K', 3, 4, ..] => {
+            "it is a zip archive; unpack it, and import what is in it (unzip FILE -d FOLDER)"
+        }
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => {
+            "it is compressed with xz; unpack it (xzcat FILE | halod import FORMAT -)"
+        }
+        _ if head.get(257..262) == Some(b"ustar") => {
+            "it is a tar archive; unpack it, and import what is in it (tar -xf FILE -C FOLDER)"
+        }
+        _ => return Ok(()),
+    };
+    Err(what.to_owned())
 }
 
 #[cfg(test)]
@@ -190,7 +279,8 @@ mod tests {
     use super::*;
 
     fn shape(name: &str, text: &str) -> Shape {
-        kind(Path::new(name), text.as_bytes(), true, Some(Format::Otlp)).unwrap().shape
+        let about = About { name: Some(Path::new(name)), format: Some(Format::Otlp), found: false };
+        kind(text.as_bytes(), true, about).unwrap().shape
     }
 
     #[test]
@@ -210,7 +300,7 @@ mod tests {
 
     #[test]
     fn formats_are_told_by_the_first_row_that_says_it() {
-        let detect = |text: &str| kind(Path::new("f"), text.as_bytes(), true, None).map(|kind| kind.format);
+        let detect = |text: &str| kind(text.as_bytes(), true, About::default()).map(|kind| kind.format);
         assert_eq!(detect("[1, {\"resourceLogs\": []}]"), Ok(Format::Otlp));
         assert_eq!(detect("\x0a\x00"), Ok(Format::Otlp));
         let line =
@@ -226,7 +316,8 @@ mod tests {
     #[test]
     fn a_file_that_is_said_to_be_a_log_may_begin_with_anything() {
         let log = |bytes: &[u8], whole| {
-            kind(Path::new("f"), bytes, whole, Some(Format::Gateway(None))).map(|kind| kind.format)
+            let about = About { format: Some(Format::Gateway(None)), ..About::default() };
+            kind(bytes, whole, about).map(|kind| kind.format)
         };
         let line = b"10.0.0.1 - - [22/Nov/2026:08:11:00 +0000] \"POST /v1/messages HTTP/1.1\" 200 5\n";
         for before in
@@ -246,8 +337,8 @@ mod tests {
         ] {
             let mark: &[u8] = if wide[1] == 0 { b"\xff\xfe" } else { b"\xfe\xff" };
             for format in [None, Some(Format::Gateway(None))] {
-                let told =
-                    kind(Path::new("f"), &[mark, &wide].concat(), true, format).map(|kind| kind.format);
+                let told = kind(&[mark, &wide].concat(), true, About { format, ..About::default() })
+                    .map(|kind| kind.format);
                 assert_eq!(told, Ok(Format::Gateway(Some(gateway::Format::Combined))));
             }
         }
@@ -255,8 +346,34 @@ mod tests {
 
     #[test]
     fn marks_and_what_is_no_text() {
-        let kind = |bytes: &[u8]| kind(Path::new("f"), bytes, true, Some(Format::Otlp));
+        let about = About { format: Some(Format::Otlp), ..About::default() };
+        let kind = |bytes: &[u8]| kind(bytes, true, about);
         assert_eq!(kind(b"\xef\xbb\xbf{}").unwrap().skip, 3);
         assert!(kind(b"\xff\xfe{\0").unwrap_err().contains("UTF-16"));
+    }
+
+    #[test]
+    fn a_file_is_not_read_as_that_of_another_store() {
+        let read = |format: Format, found, text: &str| {
+            let about = About { format: Some(format), found, name: None };
+            kind(text.as_bytes(), true, about).map(|kind| kind.format)
+        };
+        let run = r#"{"id":"r","run_type":"llm"}"#;
+        let why = read(Format::Litellm, false, &format!("{{\"id\":\"a\"}}\n{run}\n")).unwrap_err();
+        assert!(why.contains("LangSmith") && why.contains("as langsmith"), "{why}");
+        assert_eq!(read(Format::Langsmith, false, run), Ok(Format::Langsmith));
+        // Rows that tell nothing are rejected one by one.
+        assert_eq!(read(Format::Langsmith, false, r#"{"id":"a"}"#), Ok(Format::Langsmith));
+        let why = read(Format::Litellm, false, "id,traceId,type\n").unwrap_err();
+        assert!(why.contains("Langfuse"), "{why}");
+        let manifest = r#"{"exportSource":"OBSERVATIONS_V2","files":[]}"#;
+        assert_eq!(read(Format::Langfuse, true, manifest), Ok(Format::Langfuse));
+        assert!(read(Format::Langfuse, false, manifest).unwrap_err().contains("manifests of Langfuse"));
+        for (bytes, name) in [(&b"PAR1\x15\x04"[..], "duckdb"), (b"PK\x03\x04\x14", "unzip")] {
+            for format in [None, Some(Format::Langfuse)] {
+                let why = kind(bytes, true, About { format, ..About::default() }).unwrap_err();
+                assert!(why.contains(name), "{why}");
+            }
+        }
     }
 }

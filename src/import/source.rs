@@ -7,8 +7,9 @@ use super::format::Format;
 use super::log::{self, Log};
 use super::manner::absolute;
 use super::position::Mark;
-use super::scan::{Scanner, Shape, Window};
-use super::sniff::{self, Kind};
+use super::scan::{Scanner, Shape, Span, Window};
+use super::sniff::{self, About, Kind};
+use super::zip::{self, Member};
 use crate::receivers::lines::names::log_path;
 use crate::receivers::lines::read::Told;
 use crate::receivers::lines::unpack::{Content, Packed};
@@ -18,7 +19,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -133,25 +134,31 @@ impl Source {
     /// It can't be read, or is nothing that can be imported.
     pub fn open(input: &Input, manner: &Manner, read: &Arc<AtomicU64>) -> Result<Self, SourceError> {
         let mut live = None;
+        let counted = |inner| Counted { inner, read: Arc::clone(read) };
         let (file, size, identity): (Box<dyn Tell>, _, _) = match input {
             Input::Stdin => {
                 // Without the buffer of the library's, so that it can be asked whether more is there.
                 let own = io::stdin().as_fd().try_clone_to_owned()?;
                 live = Some(own.try_clone()?);
-                (Box::new(File::from(own)), None, String::new())
+                (Box::new(Counted { inner: File::from(own), read: Arc::clone(read) }), None, String::new())
             }
             Input::File(path) => {
                 let mut file = File::open(path)?;
-                if file.metadata()?.is_dir() {
+                let about = file.metadata()?;
+                if about.is_dir() {
                     return Err(io::Error::from(io::ErrorKind::IsADirectory).into());
                 }
                 let identity = identity(&mut file)?;
-                let size = input.size();
-                (Box::new(file), size, identity)
+                let may_be_packed = about.is_file() && !matches!(manner.format(), Some(Format::Gateway(_)));
+                let entry = if may_be_packed { zip::find(&mut file)? } else { None };
+                let file: Box<dyn Tell> = match entry {
+                    Some(entry) => Box::new(Member::new(counted(file), &entry)),
+                    None => Box::new(counted(file)),
+                };
+                (file, input.size(), identity)
             }
         };
-        let counted = Counted { inner: file, read: Arc::clone(read) };
-        let content = Content::open(counted, Packed::Told)?;
+        let content = Content::open(file, Packed::Told)?;
         let live = live.filter(|_| !content.is_packed());
         let reader: Box<dyn Tell> = Box::new(content);
         let known = manner.followed.as_ref().map(|followed| followed.path.as_path());
@@ -207,14 +214,13 @@ impl Source {
             return Err(error);
         }
         let name = match input {
-            Input::Stdin => Path::new(""),
-            Input::File(path) => path,
+            Input::Stdin => None,
+            Input::File(path) => Some(path.as_path()),
         };
+        let about = About { name, format: manner.format(), found: manner.found };
         let kind = match manner.known() {
             Some(format) => Kind { format, shape: Shape::Lines, skip: 0 },
-            None => {
-                sniff::kind(name, &self.buffer, self.ended, manner.format()).map_err(SourceError::Kind)?
-            }
+            None => sniff::kind(&self.buffer, self.ended, about).map_err(SourceError::Kind)?,
         };
         meta.format = kind.format;
         meta.shape = kind.shape;
@@ -224,13 +230,13 @@ impl Source {
             meta.lines = Some(lines);
         }
         self.scanner = Scanner::new(kind.shape, kind.skip, false);
-        if kind.shape == Shape::Csv {
+        if kind.shape.separator().is_some() {
             let window = Window { bytes: &self.buffer, base: self.base };
             let first = self.scanner.next(&window, self.ended).map(|span| window.slice(span).to_vec());
             let names = first.ok_or_else(|| SourceError::Kind("its first line is too long".to_owned()))?;
             let names = String::from_utf8(names)
                 .map_err(|_| SourceError::Kind("its first line is not UTF-8".to_owned()))?;
-            let fields = csv::fields(&names)
+            let fields = csv::fields(&names, kind.shape)
                 .map_err(|why| SourceError::Kind(format!("its first line names no columns: {why}")))?;
             meta.columns = fields.into_iter().map(Into::into).collect();
         }
@@ -287,6 +293,10 @@ impl Source {
             if full || self.ended || self.buffer.len() >= CHUNK && !(rows.is_empty() && oversized.is_empty())
             {
                 break;
+            }
+            if let Some(span) = self.unclosed() {
+                self.row(span.start, span.end, &mut rows, &mut oversized);
+                continue;
             }
             self.drop_oversized();
             self.fill(CHUNK);
@@ -371,6 +381,14 @@ impl Source {
         let chunk =
             (!rows.is_empty()).then(|| Chunk { meta, bytes, rows, told: Told::default(), traces: None });
         Piece { chunk, oversized, mark }
+    }
+
+    /// The record of a table that is larger than any may be because a quote of its is not closed.
+    fn unclosed(&mut self) -> Option<Span> {
+        if self.scanner.at() - self.scanner.keep_from() <= MAX_ROW as u64 {
+            return None;
+        }
+        self.scanner.give_up(&Window { bytes: &self.buffer, base: self.base })
     }
 
     /// Forgets the begin of a row that is larger than any may be.

@@ -3,8 +3,8 @@
 
 use super::csv;
 use super::format::Format;
-use super::scan::Shape;
 use super::source::{Input, Manner, Source};
+use halo_adapters::store::is_trace;
 use halod_record::charge;
 use halod_record::json::{Json, parse};
 use serde_json::{Map, Value};
@@ -25,7 +25,8 @@ const ROW: usize = 32 << 20;
 const OVERHEAD: usize = 96;
 
 /// The fields that observations and spans take from their trace, and what the Agents SDK's are told by.
-const KEPT: [&str; 7] = ["id", "object", "sessionId", "session_id", "userId", "user_id", "metadata"];
+const KEPT: [&str; 8] =
+    ["id", "object", "group_id", "sessionId", "session_id", "userId", "user_id", "metadata"];
 
 /// Traces by their ids.
 #[derive(Debug, Default)]
@@ -70,8 +71,9 @@ impl Traces {
             for row in &chunk.rows {
                 let Ok(text) = std::str::from_utf8(chunk.row(row)) else { continue };
                 let read = charge::within(ROW, || {
-                    if chunk.meta.shape == Shape::Csv {
-                        let Ok(fields) = csv::fields(text) else { return };
+                    let shape = chunk.meta.shape;
+                    if shape.separator().is_some() {
+                        let Ok(fields) = csv::fields(text, shape) else { return };
                         if let Ok(object) = csv::object(&chunk.meta.columns, &fields) {
                             self.row(&object);
                         }
@@ -142,21 +144,9 @@ impl From<HashMap<String, String>> for Traces {
     }
 }
 
-/// Whether a row is a trace, and not an observation or a score.
-pub(super) fn is_trace(row: &Json<'_>) -> bool {
-    let has = |key: &str| row.get(key).is_some();
-    has("id") && has("timestamp") && !has("traceId") && !has("trace_id") && !has("type") && !has("value")
-}
-
 /// Whether an item is a trace of the Agents SDK.
 fn is_agents(item: &Json<'_>) -> bool {
     item.get("object").and_then(Json::as_str) == Some("trace")
-}
-
-/// Whether a row is an observation.
-pub(super) fn is_observation(row: &Json<'_>) -> bool {
-    let has = |key: &str| row.get(key).is_some();
-    has("type") && has("id") && (has("traceId") || has("trace_id"))
 }
 
 /// The id of an observation's trace.
@@ -207,13 +197,16 @@ mod tests {
         let traces = gather(&[
             (
                 "t.jsonl",
-                "{\"id\":\"a\",\"timestamp\":\"x\",\"session_id\":\"s\",\"input\":\"long\"}\nbroken\n",
+                "{\"id\":\"a\",\"timestamp\":\"x\",\"session_id\":\"s\",\"input\":\"long\",\"tags\":[]}\nbroken\n",
             ),
             (
                 "page.json",
-                r#"{"data":[{"id":"b","timestamp":"x","metadata":{"tenant":"acme","n":1.5}}],"meta":{}}"#,
+                r#"{"data":[{"id":"b","timestamp":"x","public":false,"tags":[],"metadata":{"tenant":"acme","n":1.5}}],"meta":{}}"#,
             ),
-            ("ui.csv", "\"id\",\"timestamp\",\"userId\"\n\"c\",\"x\",\"\"\"u\"\"\"\n"),
+            (
+                "ui.csv",
+                "\"id\",\"timestamp\",\"userId\",\"sessionId\",\"tags\"\n\"c\",\"x\",\"\"\"u\"\"\",\"\",\"\"\n",
+            ),
             ("o.jsonl", "{\"id\":\"o\",\"trace_id\":\"a\",\"type\":\"SPAN\",\"timestamp\":\"x\"}\n"),
         ]);
         let known = |id| serde_json::from_str::<Value>(traces.get(id).unwrap()).unwrap();
@@ -226,7 +219,7 @@ mod tests {
     #[test]
     fn large_metadata_is_left_out() {
         let row = format!(
-            "{{\"id\":\"a\",\"timestamp\":\"x\",\"userId\":\"u\",\"metadata\":\"{}\"}}\n",
+            "{{\"id\":\"a\",\"timestamp\":\"x\",\"userId\":\"u\",\"tags\":[],\"metadata\":\"{}\"}}\n",
             "m".repeat(LARGEST)
         );
         let traces = gather(&[("t.jsonl", &row)]);

@@ -4,7 +4,8 @@
 
 use super::{Scanner, Shape, Span, Window};
 
-pub(crate) const SHAPES: [Shape; 5] = [Shape::Lines, Shape::Json, Shape::Csv, Shape::Framed, Shape::Whole];
+pub(crate) const SHAPES: [Shape; 6] =
+    [Shape::Lines, Shape::Json, Shape::Csv, Shape::Semicolons, Shape::Framed, Shape::Whole];
 
 /// The first byte says how much is read at a time; the rest is the file.
 pub(crate) fn bytes(data: &[u8]) {

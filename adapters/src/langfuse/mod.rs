@@ -28,7 +28,7 @@ mod row;
 mod tools;
 mod usage;
 
-pub use row::{observation, score, trace};
+pub use row::{is_deleted, observation, score, trace};
 pub use tools::{call_by_name, tools};
 
 use crate::MAPPING;

@@ -1,7 +1,7 @@
 //! What the bodies of events and the rows of exports say; they have the same fields.
 
 use super::{SPACE, source};
-use crate::fields::{content, decimal, instant, structure, text, text_of, texts};
+use crate::fields::{content, decimal, nanos, structure, text, text_of, texts, unread_times};
 use crate::provider::normalised;
 use halod_record::charge;
 use halod_record::event::{Content, Fact, Status};
@@ -36,7 +36,9 @@ pub(super) struct Body<'a> {
 type Names = [&'static str; 2];
 
 const TRACE_ID: Names = ["traceId", "trace_id"];
-const PARENT: Names = ["parentObservationId", "parent_observation_id"];
+/// The fourth version of the store has spans in place of observations.
+const PARENT: [Names; 2] =
+    [["parentObservationId", "parent_observation_id"], ["parentSpanId", "parent_span_id"]];
 const OBSERVATION_ID: Names = ["observationId", "observation_id"];
 const START: Names = ["startTime", "start_time"];
 const END: Names = ["endTime", "end_time"];
@@ -48,12 +50,26 @@ const COSTS: Names = ["costDetails", "cost_details"];
 const PROMPT: Names = ["promptName", "prompt_name"];
 const PROMPT_VERSION: Names = ["promptVersion", "prompt_version"];
 const DATA_TYPE: Names = ["dataType", "data_type"];
-const MODEL: Names = ["model", "provided_model_name"];
+const STRING_VALUE: Names = ["stringValue", "string_value"];
+const COMPLETION_START: Names = ["completionStartTime", "completion_start_time"];
+/// The model as the sender called it.
+const MODEL: [Names; 2] = [["model", "provided_model_name"], ["providedModelName", "provided_model_name"]];
+
+/// Fields of times, in both spellings.
+const TIMES: [&str; 7] = [
+    "timestamp",
+    "startTime",
+    "start_time",
+    "endTime",
+    "end_time",
+    "completionStartTime",
+    "completion_start_time",
+];
 
 impl<'a> Body<'a> {
     fn field(&self, names: Names) -> Option<&'a Json<'a>> {
         let [camel, snake] = names;
-        self.json.get(camel).or_else(|| self.json.get(snake)).filter(|value| **value != Json::Null)
+        [camel, snake].iter().find_map(|name| self.json.get(name).filter(|value| **value != Json::Null))
     }
 
     pub(super) fn text(&self, names: Names) -> Option<Cow<'a, str>> {
@@ -61,14 +77,19 @@ impl<'a> Body<'a> {
     }
 
     /// The id, or the event's own.
-    fn id(&self) -> Result<Cow<'a, str>, Unusable> {
-        text(self.json, "id").or_else(|| self.envelope.clone()).ok_or_else(|| {
+    pub(super) fn id(&self) -> Result<Cow<'a, str>, Unusable> {
+        let own = text(self.json, "id").or_else(|| text(self.json, "span_id"));
+        own.or_else(|| self.envelope.clone()).ok_or_else(|| {
             Unusable::new("body.id", "expected an id: without one it can't be told from others")
         })
     }
 
+    pub(super) fn parent(&self) -> Option<Cow<'a, str>> {
+        PARENT.into_iter().find_map(|names| self.text(names))
+    }
+
     pub(super) fn instant(&self, names: Names) -> Option<u64> {
-        instant(self.field(names)).map(|micros| micros.saturating_mul(1000))
+        nanos(self.field(names))
     }
 
     /// Content as it is told; of a row, decoded where it is JSON in a string.
@@ -108,6 +129,10 @@ impl<'a> Body<'a> {
         if !tags.is_empty() {
             fragment.facts.push(("tags", Fact::Labels(tags)));
         }
+        // Of messages the receiver judges each by itself, so that the record would say it more than once.
+        if self.form == Form::Row {
+            fragment.facts.extend(unread_times(self.json, &TIMES));
+        }
     }
 
     /// Whose it is, as the sender's own particulars say.
@@ -141,13 +166,13 @@ impl<'a> Body<'a> {
         let trace = self.text(TRACE_ID);
         let metadata = self.metadata();
         let mut fragment = Fragment::new(SPACE, observation_id(id.clone()), source("langfuse"));
-        let parent = self.text(PARENT);
+        let parent = self.parent();
         fragment.parent = parent.clone().map(observation_id).or_else(|| trace.clone().map(trace_id));
         fragment.within = trace.clone().map(trace_id);
         fragment.started = self.instant(START);
         fragment.ended = self.instant(END);
         fragment.closes = fragment.ended.is_some();
-        fragment.model = self.text(MODEL);
+        fragment.model = MODEL.into_iter().find_map(|names| self.text(names));
         fragment.provider =
             metadata.as_ref().and_then(|metadata| text(metadata, "ls_provider")).and_then(normalised);
         fragment.kind = match kind {
@@ -163,6 +188,10 @@ impl<'a> Body<'a> {
         self.level(&mut fragment);
         self.usage(&mut fragment);
         self.facts(&mut fragment);
+        // The parts of an action that comes live tell its start and this apart from each other.
+        let first = self.instant(COMPLETION_START).zip(fragment.started).filter(|_| self.form == Form::Row);
+        let first = first.and_then(|(at, from)| at.checked_sub(from));
+        fragment.facts.extend(first.map(|nanos| ("first_token_ms", Fact::Number(nanos / 1_000_000))));
         if let Some(prompt) = self.text(PROMPT) {
             fragment.facts.push(("prompt", Fact::Label(prompt)));
         }
@@ -220,9 +249,8 @@ impl<'a> Body<'a> {
         let cost = costs.as_ref().and_then(|costs| decimal(costs, "total"));
         let cost = cost.or_else(|| usage.as_ref().and_then(|usage| decimal(usage, "totalCost")));
         let cost = cost.or_else(|| {
-            ["calculatedTotalCost", "totalPrice", "total_price", "total_cost"]
-                .iter()
-                .find_map(|key| decimal(self.json, key))
+            // A price (`totalPrice`) is that of one unit.
+            ["calculatedTotalCost", "totalCost", "total_cost"].iter().find_map(|key| decimal(self.json, key))
         });
         if let Some(cost) = cost {
             fragment.facts.push(("cost", Fact::Label(cost.into_owned().into())));
@@ -232,8 +260,13 @@ impl<'a> Body<'a> {
     pub(super) fn score(&self) -> Result<Fragment<'a>, Unusable> {
         let name = text(self.json, "name")
             .ok_or_else(|| Unusable::new("body.name", "expected the name of what is scored"))?;
+        // The store keeps a number beside the category that was given; an SDK sends the category alone.
+        let word = self.field(STRING_VALUE).filter(|_| self.form == Form::Row);
+        let kind = self.text(DATA_TYPE);
+        let worded = kind.is_some_and(|kind| matches!(kind.as_ref(), "CATEGORICAL" | "TEXT" | "CORRECTION"));
         let value = match self.json.get("value") {
-            None | Some(Json::Null) => self.field(["stringValue", "string_value"]),
+            None | Some(Json::Null) => self.field(STRING_VALUE),
+            _ if worded && word.is_some() => word,
             value => value,
         };
         let value = value.ok_or_else(|| Unusable::new("body.value", "expected a number or a text"))?;

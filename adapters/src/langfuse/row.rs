@@ -29,8 +29,8 @@ pub fn observation<'a>(
         fragment.principal = fragment.principal.or(told.principal);
         fragment.tenant = fragment.tenant.or(told.tenant);
     }
-    let (trace, id) = (body.text(["traceId", "trace_id"]), text(row, "id"));
-    let parent = body.text(["parentObservationId", "parent_observation_id"]);
+    let (trace, id) = (body.text(["traceId", "trace_id"]), body.id().ok());
+    let parent = body.parent();
     let name = text(row, "name").unwrap_or_default();
     let mut event = whole(fragment);
     // What came as a span of OpenTelemetry has kept its ids.
@@ -54,9 +54,27 @@ pub fn trace<'a>(row: &'a Json<'a>) -> Result<Option<Event<'a>>, Unusable> {
 /// A row of a list of scores.
 ///
 /// # Errors
-/// It is no score.
+/// It is no score: many things have a name and a value, but a score is one of something.
 pub fn score<'a>(row: &'a Json<'a>) -> Result<Option<Event<'a>>, Unusable> {
-    Ok(Some(whole(body(row)?.score()?)))
+    let body = body(row)?;
+    let score = body.score()?;
+    let of = |names| body.text(names).is_some();
+    let of_another = of(["sessionId", "session_id"]) || of(["datasetRunId", "dataset_run_id"]);
+    if !(of(["traceId", "trace_id"]) || of_another && of(["dataType", "data_type"])) {
+        return Err(Unusable::new("traceId", "expected what is scored: it is no score of Langfuse's"));
+    }
+    Ok(Some(whole(score)))
+}
+
+/// Whether the store has deleted what a row of its database tells.
+#[must_use]
+pub fn is_deleted(row: &Json<'_>) -> bool {
+    match row.get("is_deleted") {
+        Some(Json::Int(flag)) => *flag != 0,
+        Some(Json::Bool(flag)) => *flag,
+        Some(Json::Str(flag)) => flag.as_bytes() == b"1" || flag.as_bytes().eq_ignore_ascii_case(b"true"),
+        _ => false,
+    }
 }
 
 fn body<'a>(row: &'a Json<'a>) -> Result<Body<'a>, Unusable> {

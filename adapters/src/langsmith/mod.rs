@@ -22,7 +22,7 @@ mod time;
 mod usage;
 
 pub use feedback::feedback;
-pub use run::{Op, fragment, run};
+pub use run::{Op, decoded, fragment, run};
 
 use crate::MAPPING;
 use halod_record::event::Source;

@@ -4,10 +4,12 @@ use super::read::{at, disclosed, first, word, words};
 use super::time::{compact, time};
 use super::usage::usage;
 use super::{EXPORT, LIVE, SPACE, error};
+use crate::fields::{decimal, structure, unread_times};
 use crate::provider::normalised;
+use halod_record::charge;
 use halod_record::event::{Agent, Content, Event, Fact, Status, Usage};
 use halod_record::fragment::{Fragment, Kind};
-use halod_record::json::{self, Json};
+use halod_record::json::{self, Json, Text};
 use halod_record::unusable::Unusable;
 use std::borrow::Cow;
 
@@ -91,8 +93,11 @@ pub fn fragment<'a>(op: Op, run: &'a Json<'a>) -> Result<Fragment<'a>, Unusable>
 /// One run of an export, whole.
 ///
 /// # Errors
-/// As [`fragment`].
+/// As [`fragment`]; or it is no run: the store always says a run's type.
 pub fn run<'a>(row: &'a Json<'a>) -> Result<Option<Event<'a>>, Unusable> {
+    if row.get("run_type").and_then(word).is_none() && matches!(row, Json::Object(_)) {
+        return Err(Unusable::new("run_type", "must be the type of a run: it is none of LangSmith's"));
+    }
     let mut run = fragment(Op::Post, row)?;
     if run.ended.is_none() {
         run.facts.push(("unfinished", Fact::Flag(true)));
@@ -100,6 +105,7 @@ pub fn run<'a>(row: &'a Json<'a>) -> Result<Option<Event<'a>>, Unusable> {
     // Only the clients name the project; the API gives its id.
     if row.get("session_name").is_none() {
         run.source = EXPORT;
+        run.facts.extend(decimal(row, "total_cost").map(|cost| ("cost", Fact::Label(cost))));
     }
     let unfinished = run.ended.is_none() && run.is_open();
     let mut event = run.event();
@@ -107,6 +113,28 @@ pub fn run<'a>(row: &'a Json<'a>) -> Result<Option<Event<'a>>, Unusable> {
         event.outcome.status = Status::Unfinished;
     }
     Ok(Some(event))
+}
+
+/// Members of a run that hold structures, which its files for bulk export and tables have as JSON in strings.
+const STRUCTURES: [&str; 8] =
+    ["inputs", "outputs", "extra", "events", "serialized", "tags", "attachments", "feedback_stats"];
+
+/// The run with its structures as such, where it has one in a string.
+#[must_use]
+pub fn decoded<'a>(row: &Json<'a>) -> Option<Json<'a>> {
+    let Json::Object(members) = row else { return None };
+    let inner = |(key, value): &(Text<'a>, Json<'a>)| {
+        let named = key.as_str().is_some_and(|key| STRUCTURES.contains(&key));
+        let text = matches!(value, Json::Str(_));
+        if named && text { structure(Some(value)) } else { None }
+    };
+    if !members.iter().any(|member| inner(member).is_some()) {
+        return None;
+    }
+    charge::take(row.weight()).ok()?;
+    let member =
+        |member: &(Text<'a>, Json<'a>)| (member.0.clone(), inner(member).unwrap_or_else(|| member.1.clone()));
+    Some(Json::Object(members.iter().map(member).collect()))
 }
 
 /// The id at `key`: of a UUID the usual form, so that one run has one id however it is written.
@@ -322,6 +350,7 @@ fn facts<'a>(
         tags.truncate(MAX_TAGS);
         fact("tags", Some(Fact::Labels(tags)));
     }
+    facts.extend(unread_times(run, &["start_time", "end_time", "first_token_time"]));
     facts
 }
 
@@ -343,8 +372,13 @@ fn attachments(value: &Json<'_>) -> Option<u64> {
 }
 
 fn first_token(run: &Json<'_>, started: Option<u64>) -> Option<u64> {
-    let Json::Array(events) = run.get("events")? else { return None };
-    let token = events.iter().find(|event| event.get("name").and_then(Json::as_str) == Some("new_token"))?;
-    let came = token.get("time").and_then(time)?;
+    let token = match run.get("events") {
+        Some(Json::Array(events)) => {
+            events.iter().find(|event| event.get("name").and_then(Json::as_str) == Some("new_token"))
+        }
+        _ => None,
+    };
+    // The store keeps the time alone.
+    let came = token.map_or(run.get("first_token_time"), |token| token.get("time")).and_then(time)?;
     came.checked_sub(started?).map(|nanos| nanos / 1_000_000)
 }

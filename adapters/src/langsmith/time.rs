@@ -6,14 +6,7 @@ use halod_record::json::Json;
 /// Unix nanoseconds of a run's time: ISO 8601, UTC where no zone is said; or milliseconds, as the
 /// JavaScript SDK sends them. `None` for what is neither, and for times before 1970.
 pub(super) fn time(value: &Json<'_>) -> Option<u64> {
-    let micros = match value {
-        Json::Int(millis) => u64::try_from(*millis).ok()?.checked_mul(1_000)?,
-        // A double tells microseconds of this century exactly when rounded to them.
-        Json::Float(millis) if (0.0..4e12).contains(millis) => (millis * 1e3).round() as u64,
-        text @ Json::Str(_) => fields::instant(Some(text))?,
-        _ => return None,
-    };
-    micros.checked_mul(1_000).filter(|nanos| *nanos > 0)
+    fields::nanos(Some(value))
 }
 
 /// The time at the start of a segment of a dotted order: `20261122T081139730472Z<run id>`.

@@ -1,6 +1,7 @@
 //! Tokens, the reason of the end and the answer's id, wherever a run has them.
 
 use super::read::{at, first, word};
+use crate::fields::count as count_of;
 use crate::tokens::{Parts, inclusive, of_schema};
 use halod_record::event::{Fact, Usage};
 use halod_record::json::Json;
@@ -48,9 +49,9 @@ pub(super) fn usage<'a>(run: &'a Json<'a>) -> (Usage<'a>, Option<(&'static str, 
     let places: Vec<_> = PLACES.iter().filter_map(|place| at(run, place)).collect();
     let count = |names: &[&[&str]]| {
         let of = |place: &&Json<'_>| {
-            names.iter().find_map(|name| match at(place, name)? {
-                Json::Int(count) => Some(*count),
-                _ => None,
+            names.iter().find_map(|name| {
+                let (last, above) = name.split_last()?;
+                count_of(at(place, above)?, last)
             })
         };
         places.iter().find_map(of)

@@ -98,6 +98,7 @@ impl<'a> Call<'a, '_> {
         let (started, ended) = (millis(instant(row.get("startTime"))), millis(instant(row.get("endTime"))));
         let mut facts = self.facts(operation.clone(), started);
         facts.extend(unclear);
+        facts.extend(unread_times(row, &["startTime", "endTime", "completionStartTime"]));
         Event {
             action: self.action(kind, operation.as_ref(), &mcp),
             agent: Agent { id: text(row, "agent_id"), ..Agent::default() },

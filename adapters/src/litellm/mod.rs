@@ -25,7 +25,8 @@ mod tests;
 
 use self::call::Call;
 use crate::MAPPING;
-use crate::fields::{content, count, decimal, instant, is_true, name, structure, text, texts};
+use crate::fields::{content, count, decimal, instant, is_true, name, structure, text, texts, unread_times};
+use crate::store::{self, Row, Store};
 use halod_record::event::{
     Action, Agent, Authorization, Content, Decision, Event, Fact, Keyed, Origin, Outcome, Source, Status,
     Usage,
@@ -49,10 +50,11 @@ const REDACTED: &str = "redacted-by-litellm";
 /// What a payload tells.
 ///
 /// # Errors
-/// It is no object, or has no id.
+/// It is no object, has no id, or is none of LiteLLM's.
 pub fn event<'a>(payload: &Json<'a>) -> Result<Option<Event<'a>>, Unusable> {
     let metadata = structure(payload.get("metadata")).unwrap_or(Json::Null);
     let id = id(payload, "id")?;
+    is_call(payload)?;
     let call = Call {
         error: structure(payload.get("error_information")).unwrap_or(Json::Null),
         guardrails: structure(payload.get("guardrail_information")),
@@ -75,10 +77,11 @@ pub fn event<'a>(payload: &Json<'a>) -> Result<Option<Event<'a>>, Unusable> {
 /// may be in strings.
 ///
 /// # Errors
-/// It is no object, or has no id.
+/// It is no object, has no id, or is none of LiteLLM's.
 pub fn spend_row<'a>(row: &Json<'a>) -> Result<Option<Event<'a>>, Unusable> {
     let metadata = structure(row.get("metadata")).unwrap_or(Json::Null);
     let id = id(row, "request_id")?;
+    is_call(row)?;
     let call = Call {
         error: structure(metadata.get("error_information")).unwrap_or(Json::Null),
         guardrails: structure(metadata.get("guardrail_information")),
@@ -94,6 +97,35 @@ pub fn spend_row<'a>(row: &Json<'a>) -> Result<Option<Event<'a>>, Unusable> {
         id,
     };
     Ok(Some(call.event()))
+}
+
+/// What a row without its call's type says at least of a call, beside the start that other things have as well.
+const OF_A_CALL: [&str; 9] = [
+    "custom_llm_provider",
+    "messages",
+    "model",
+    "model_group",
+    "prompt_tokens",
+    "response",
+    "response_cost",
+    "spend",
+    "total_tokens",
+];
+
+/// Any object may have an id. What LiteLLM writes of a call has its type, or at least its start and its model.
+fn is_call(row: &Json<'_>) -> Result<(), Unusable> {
+    let says = |key: &str| !matches!(row.get(key), None | Some(Json::Null));
+    if says("call_type") || says("litellm_call_id") {
+        return Ok(());
+    }
+    if !says("startTime") || !OF_A_CALL.iter().any(|key| says(key)) {
+        let what = "must be the call's type, or startTime its start: it is no call of LiteLLM's";
+        return Err(Unusable::new("call_type", what));
+    }
+    match store::of(row) {
+        Some(Row::Of(Store::Litellm)) | None => Ok(()),
+        Some(_) => Err(Unusable::new("", "is another store's, and no call of LiteLLM's")),
+    }
 }
 
 /// The call's id in this space. What LiteLLM appends for an answer from its cache is a part of it.

@@ -17,7 +17,7 @@
 //! tenant is the trace's to claim, by its metadata; the receiver remembers it for the spans.
 
 use crate::MAPPING;
-use crate::fields::{content, count, instant, is_true, structure, text};
+use crate::fields::{content, count, is_true, nanos, structure, text, unread_times};
 use halod_record::event::{
     Action, Agent, Content, Event, Fact, Keyed, Origin, Outcome, Source, Status, Usage,
 };
@@ -122,6 +122,7 @@ fn span<'a>(item: &Json<'a>) -> Result<Event<'a>, Unusable> {
     event.session = Some(trace);
     event.started = nanos(item.get("started_at"));
     event.ended = nanos(item.get("ended_at"));
+    event.facts.extend(unread_times(item, &["started_at", "ended_at"]));
     event.usage = usage(data);
     tell(&kind, data, &mut event);
     if let Some(error) = item.get("error").filter(|error| !matches!(error, Json::Null)) {
@@ -139,10 +140,6 @@ fn span<'a>(item: &Json<'a>) -> Result<Event<'a>, Unusable> {
         event.outcome.status = Status::Unfinished;
     }
     Ok(event)
-}
-
-fn nanos(value: Option<&Json<'_>>) -> Option<u64> {
-    instant(value)?.checked_mul(1000)
 }
 
 fn action<'a>(kind: &Cow<'a, str>, data: &Json<'a>) -> Action<'a> {

@@ -139,7 +139,11 @@ pub fn json_bombs() -> Vec<Bomb> {
         )
     };
     vec![
-        named("LiteLLM, a value", "/litellm", format!(r#"[{{"id":"a","messages":{dense}}}]"#)),
+        named(
+            "LiteLLM, a value",
+            "/litellm",
+            format!(r#"[{{"id":"a","call_type":"a","messages":{dense}}}]"#),
+        ),
         named("LiteLLM, items", "/litellm", many("{}", 90_000)),
         named(
             "Agents, a value",

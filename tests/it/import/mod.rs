@@ -7,6 +7,7 @@ mod followed;
 mod hostile;
 mod place;
 mod resume;
+mod stores;
 
 use crate::support::chains::{assert_verified, files, of_tenant, records};
 use crate::support::halod::Halod;

@@ -37,6 +37,7 @@ fn after_sigint_it_goes_on_exactly_where_it_stopped() {
     let stopped = said(&child.wait_with_output().unwrap());
     assert_eq!(stopped.code, Some(130), "{}", stopped.errors);
     assert_eq!(stopped.report["interrupted"], true);
+    assert!(stopped.errors.contains("interrupted after 0 of 1 files and "), "{}", stopped.errors);
     assert!(stopped.errors.contains("import again to go on where it stopped"), "{}", stopped.errors);
     let sealed = stopped.count("sealed");
     assert!((500..ROWS).contains(&sealed), "{sealed}");
