@@ -65,7 +65,7 @@ fn rows(values: &[Value]) -> String {
 #[test]
 fn the_result_names_the_chains() {
     let fixture = Fixture::new();
-    let trace = |id: &str, tenant: Value| json!({"id": id, "timestamp": "2026-11-22T08:11:00Z", "name": "t", "metadata": {"tenant": tenant}});
+    let trace = |id: &str, tenant: Value| json!({"id": id, "timestamp": "2026-11-22T08:11:00Z", "name": "t", "userId": "u-1", "tags": [], "metadata": {"tenant": tenant}});
     let observation = |id: &str, trace: &str| {
         json!({"id": id, "traceId": trace, "type": "GENERATION", "name": "g", "model": "gpt-4o",
             "startTime": "2026-11-22T08:11:00Z", "endTime": "2026-11-22T08:11:01Z"})
