@@ -365,6 +365,7 @@ fn a_zip_with_one_file_is_read_and_other_containers_are_told() {
     for (name, content, told) in [
         ("two.zip", &fs::read(case("two.zip")).unwrap()[..], "unzip"),
         ("o.parquet", b"PAR1\x15\x04\x15\x10", "duckdb"),
+        ("o.xz", b"\xfd7zXZ\0\0", "xzcat"),
     ] {
         for format in ["langfuse", "auto"] {
             let said = fixture.import(format, &[fixture.file(name, content)], &[]);
