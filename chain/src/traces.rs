@@ -63,7 +63,7 @@ struct Known {
     bytes: usize,
     /// Lines that are not written yet. `None` marks where a generation begins.
     pending: Vec<Option<Vec<u8>>>,
-    /// TraceTenants whose disclosure is due.
+    /// Traces whose disclosure is due.
     due: Vec<Arc<Trace>>,
 }
 
@@ -197,7 +197,7 @@ impl TraceTenants {
         known.due_if(trace);
     }
 
-    /// TraceTenants that have records in other chains than their tenant's, of which no disclosure tells yet.
+    /// Traces that have records in other chains than their tenant's, of which no disclosure tells yet.
     #[must_use]
     pub fn take_due(&self) -> Vec<Arc<Trace>> {
         std::mem::take(&mut self.known().due)
@@ -258,6 +258,10 @@ impl Known {
 
     /// The young ones are the old ones now.
     fn begin(&mut self) {
+        // Lines of the generation before the last would be overwritten at once.
+        if let Some(last) = self.pending.iter().rposition(Option::is_none) {
+            self.pending.drain(..last);
+        }
         self.old = std::mem::take(&mut self.young);
         self.bytes = 0;
         self.pending.push(None);
