@@ -26,7 +26,7 @@ impl Store {
     /// Sorts drafts by chain, keeping their order within each. Those that wait for another chain are `held`.
     pub(super) fn group(&mut self, works: &mut [Work], held: &mut [Vec<usize>]) -> Vec<Group> {
         let mut groups: Vec<Group> = Vec::new();
-        let mut group_of = std::collections::HashMap::new();
+        let mut group_of = HashMap::new();
         let mut places = Places::default();
         for (w, work) in works.iter_mut().enumerate() {
             for (d, draft) in work.drafts.iter_mut().enumerate() {

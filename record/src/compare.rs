@@ -50,7 +50,7 @@ pub(super) fn same_life_in_other_words(ours: &[u8], sealed: &[u8]) -> bool {
 }
 
 /// How many characters of `2026-11-25T00:00:00.123456Z` stand up to the milliseconds.
-const MILLISECONDS: usize = 23;
+pub(super) const MILLISECONDS: usize = 23;
 
 /// The messages that a line was made of.
 pub(super) fn parts(line: &[u8]) -> Vec<Mark> {

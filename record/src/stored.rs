@@ -4,6 +4,7 @@
 //! those of the agent: prices, tags, bookmarks, the session of the trace. So only what the agent did is compared. Who says
 //! less says the same; who says more, or how it ended, amends; two that can't both be true contradict each other.
 
+use super::compare::MILLISECONDS;
 use crate::json::{Json, parse};
 use std::collections::HashSet;
 
@@ -21,9 +22,6 @@ const FORMS: [&[u8]; 3] =
 
 /// Ends that leave open how an action ended.
 const OPEN: [Option<&str>; 2] = [Some("unfinished"), Some("unknown")];
-
-/// How many characters of `2026-11-25T00:00:00.123456Z` stand up to the milliseconds, which stores cut to.
-const MILLISECONDS: usize = 23;
 
 /// A summary of so many characters is cut: its last word may be half a one.
 const LONG: usize = 190;

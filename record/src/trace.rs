@@ -4,9 +4,10 @@
 //! trace places the spans that say nothing; where some of them came before, they are in another chain, and that is
 //! disclosed. All of it is about the spans of one sender.
 
-use super::draft::OriginKey;
-use super::hash::{parse_hex, sha256};
+use super::draft::{Draft, OriginKey};
+use super::hash::{hex_text, parse_hex, sha256};
 use super::ids::{RecordId, kept_part};
+use super::notice::{About, Notice};
 use super::tenant::Tenant;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -92,6 +93,52 @@ pub struct InTrace {
     pub by_claim: bool,
     /// The id that it was asked for under, where it turned out to be in another chain.
     pub(super) asked: Option<RecordId>,
+}
+
+/// The kind of the notice that tells of records in another chain than the rest of their trace.
+const NOTICE: &str = "trace_elsewhere";
+
+impl Elsewhere {
+    /// The notice of it, for the chain of the trace's tenant.
+    #[must_use]
+    pub fn notice(&self, trace: &[u8; 16]) -> Draft {
+        let trace = hex_text(trace);
+        let spans = self.spans.iter().map(|span| hex_text(span)).collect::<Vec<_>>().join(" ");
+        let (chain, place) = other_chain(self.all_local);
+        let (records, are, they) = match self.records {
+            Some(1) => ("1 record".to_owned(), "is", "it"),
+            Some(records) => (format!("{records} records"), "are", "they"),
+            None => ("Records".to_owned(), "are", "they"),
+        };
+        let summary = format!(
+            "{records} of this trace {are} in {place}: {they} came before anybody said whose the trace is."
+        );
+        let mut about = vec![("chain", About::Text(chain))];
+        about.extend(self.records.map(|records| ("records", About::Number(records))));
+        if !spans.is_empty() {
+            about.push(("span_ids", About::Text(&spans)));
+        }
+        about.push(("trace_id", About::Text(&trace)));
+        Notice::of_loss(NOTICE, &summary, &about).draft(&self.tenant)
+    }
+}
+
+/// The same notice for the chain of a `claimed` tenant, of an action told in parts whose record is in the chain of
+/// `tenant`.
+#[must_use]
+pub fn parts_elsewhere(claimed: &Tenant, tenant: &Tenant, record: RecordId) -> Draft {
+    let (chain, place) = other_chain(*tenant == Tenant::Local);
+    let summary = format!(
+        "A trace of this tenant is in {place}: some of it came before anybody said whose the trace is."
+    );
+    let record = record.to_string();
+    let about = [("chain", About::Text(chain)), ("record_id", About::Text(&record))];
+    Notice::of_loss(NOTICE, &summary, &about).draft(claimed)
+}
+
+/// Another chain, in a word and in words: another tenant is not named.
+fn other_chain(local: bool) -> (&'static str, &'static str) {
+    if local { ("local", "the local chain") } else { ("other", "another chain") }
 }
 
 impl InTrace {
@@ -227,8 +274,8 @@ impl Trace {
         let all = claims.chain(known.silent.iter().map(|silent| &silent.tenant));
         let mut others: Vec<(Tenant, RecordId)> = Vec::new();
         for other in all.filter(|other| *other != tenant) {
-            if let Some(id) = origin.id_of(other)
-                && others.iter().all(|(known, _)| known != other)
+            if others.iter().all(|(known, _)| known != other)
+                && let Some(id) = origin.id_of(other)
             {
                 others.push((other.clone(), id));
             }

@@ -35,10 +35,9 @@ use halod_record::build::Builder;
 use halod_record::draft::{Draft, Scratch};
 use halod_record::fragment::{Fragment, Kind};
 use halod_record::ids::RecordId;
-use halod_record::notice::{About, Notice};
 use halod_record::parts::{Message, Whole};
 use halod_record::tenant::Tenant;
-use halod_record::trace::{Rank, trace_key};
+use halod_record::trace::{Rank, parts_elsewhere, trace_key};
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -247,14 +246,7 @@ impl Due {
     /// anybody said whose they are.
     fn elsewhere(&self, record: RecordId) -> Option<Draft> {
         let claimed = self.claim.as_ref().filter(|claimed| **claimed != self.tenant)?;
-        let local = self.tenant == Tenant::Local;
-        let (chain, place) = if local { ("local", "the local chain") } else { ("other", "another chain") };
-        let summary = format!(
-            "A trace of this tenant is in {place}: some of it came before anybody said whose the trace is."
-        );
-        let record = record.to_string();
-        let about = [("chain", About::Text(chain)), ("record_id", About::Text(&record))];
-        Some(Notice::of_loss("trace_elsewhere", &summary, &about).draft(claimed))
+        Some(parts_elsewhere(claimed, &self.tenant, record))
     }
 
     fn whole(&self) -> Whole<'_> {

@@ -41,7 +41,7 @@ pub struct Part<'a> {
     pub of: PartOf,
     /// The rest of the program's line comes in a later part.
     pub more: bool,
-    /// What the runtime puts before the program's line, and behind it.
+    /// The runtime's part of the line, before and behind the program's own.
     pub head: &'a [u8],
     pub text: &'a [u8],
     pub tail: &'a [u8],

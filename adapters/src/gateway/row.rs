@@ -64,7 +64,7 @@ pub(super) struct Row<'a> {
     pub(super) damaged: bool,
 }
 
-/// What was logged and is not understood. Another field may say the same.
+/// The values of a row that were logged and are not understood. Another field may say the same.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Unread {
     time: bool,

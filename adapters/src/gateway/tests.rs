@@ -401,7 +401,7 @@ fn values_that_are_not_understood_are_told() {
         unread(&format!(r#"{bad},"time_iso8601":"2026-11-29T10:00:00Z","sc_status":502"#)),
         labels(&["duration", "upstream_time"])
     );
-    // What says that there is nothing is no unread value.
+    // A value that says that there is nothing counts as understood.
     for none in [
         r#""status":502,"time":"-","request_time":"-","urt":"-, - : -""#,
         r#""status":200,"msec":"","rt":-1"#,

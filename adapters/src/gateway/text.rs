@@ -32,7 +32,7 @@ impl<'a> Rest<'a> {
         from.get(..used).unwrap_or("").trim_end_matches(' ')
     }
 
-    /// What stands between double quotes, or a `-` without any.
+    /// The text between double quotes, or a `-` without any.
     pub(super) fn quoted_or_none(&mut self) -> Option<&'a str> {
         if let Some(quoted) = self.quoted() {
             return Some(quoted);

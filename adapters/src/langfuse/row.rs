@@ -54,7 +54,7 @@ pub fn trace<'a>(row: &'a Json<'a>) -> Result<Option<Event<'a>>, Unusable> {
 /// A row of a list of scores.
 ///
 /// # Errors
-/// It is no score: many things have a name and a value, but a score is one of something.
+/// The row is no score: many things have a name and a value, but a score names what it judges.
 pub fn score<'a>(row: &'a Json<'a>) -> Result<Option<Event<'a>>, Unusable> {
     let body = body(row)?;
     let score = body.score()?;

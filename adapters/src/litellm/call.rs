@@ -194,7 +194,7 @@ impl<'a> Call<'a, '_> {
     fn principal(&self) -> Option<Cow<'a, str>> {
         text(self.row, "end_user")
             .or_else(|| text(&self.metadata, "user_api_key_end_user_id"))
-            // What the caller told the provider: without a proxy nobody else tells the end user.
+            // The caller tells the provider its end user: without a proxy nobody else does.
             .or_else(|| text(self.row.get("model_parameters")?, "user"))
             .or_else(|| self.key_user())
     }

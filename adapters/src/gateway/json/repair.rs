@@ -66,8 +66,8 @@ pub(in crate::gateway) fn mended(line: &str) -> Option<(String, bool)> {
     }
 }
 
-/// What stands behind a colon without quotes, up to the next member or the end of the object; nothing where a text, a list
-/// or an object begins.
+/// The value behind a colon that has no quotes, up to the next member or the end of the object. It is empty where a text, a
+/// list or an object begins.
 fn bare(text: &[u8]) -> &[u8] {
     if matches!(text.trim_ascii_start().first(), Some(b'"' | b'{' | b'[')) {
         return b"";
