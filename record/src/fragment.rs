@@ -25,7 +25,7 @@ pub struct Fragment<'a> {
     pub id: Id<'a>,
     pub parent: Option<Id<'a>>,
     /// The whole that it is a part of, such as a trace: what is said of its session, principal and
-    /// tenant holds for the part too. It is waited for, shortly.
+    /// tenant holds for the part too. It is waited for, shortly. An action that is within itself is the whole.
     pub within: Option<Id<'a>>,
     /// When it was said, in Unix nanoseconds by the sender's clock; what is said later wins.
     pub said: u64,

@@ -232,7 +232,7 @@ impl Table {
         let fragment = message.fragment();
         let key_of = |id: &[_]| Key::of(tenant.as_ref(), fragment.space, id);
         let key = key_of(&fragment.id);
-        if fragment.kind == Some(Kind::Trace) {
+        if is_of_whole(fragment) {
             self.tell_group(key, fragment, touched);
         }
         if !says_something(fragment) && !fragment.opens || is_bare_trace(fragment) {
@@ -250,7 +250,8 @@ impl Table {
     /// What a whole says for its parts.
     fn tell_group(&mut self, key: Key, fragment: &Fragment<'static>, touched: &mut Vec<Key>) {
         let group = self.groups.entry(key);
-        group.known = true;
+        // The end of a run may come before its begin, which says more.
+        group.known |= fragment.opens || fragment.kind == Some(Kind::Trace);
         let over = |earlier: &mut Option<_>, later: &Option<_>| {
             if later.is_some() {
                 earlier.clone_from(later);
@@ -260,6 +261,9 @@ impl Table {
         over(&mut group.context.principal, &fragment.principal);
         if let Some(claim) = &fragment.tenant {
             group.claim = Some(claim.clone().into_owned());
+        }
+        if !group.known {
+            return;
         }
         let all = (key, Key([0; 16]))..=(key, Key([0xff; 16]));
         let told: Vec<_> = self.waiting.range(all).copied().collect();
@@ -328,10 +332,10 @@ impl Table {
         let context = entry.within.and_then(|group| self.groups.get(&group));
         let context = context.map(|group| group.context.clone()).unwrap_or_default();
         let unfinished = !entry.messages.iter().any(|kept| kept.message.fragment().closes);
-        // What a trace claims it claims for its parts: it goes where they went.
+        // What a whole claims it claims for its parts: it goes where they went.
         let claim = |message: &Message| message.fragment().tenant.clone();
         let claim = messages.iter().rev().find_map(claim);
-        let own = if entry.is_trace() { None } else { claim.clone() };
+        let own = claim.clone().filter(|_| group != Some(key));
         let claim = claim.filter(|_| entry.tenant.is_none()).and_then(|claim| Tenant::claimed(&claim).ok());
         let tenant = match (&entry.tenant, self.sealed.get(&key)) {
             (Some(tenant), _) | (None, Some(tenant)) => tenant.clone(),
@@ -468,7 +472,7 @@ impl Table {
                 let fragment = message.fragment();
                 let key_of = |id: &[_]| Key::of(tenant.as_ref(), fragment.space, id);
                 let (key, within) = (key_of(&fragment.id), fragment.within.as_deref().map(key_of));
-                if fragment.kind == Some(Kind::Trace) {
+                if is_of_whole(fragment) {
                     self.tell_group(key, fragment, &mut Vec::new());
                 }
                 let _ = self.keep(key, tenant, within, *message, at, true);
@@ -525,6 +529,11 @@ impl Entry {
     fn bytes(&self) -> usize {
         self.messages.iter().map(|kept| kept.bytes).sum()
     }
+}
+
+/// Whether it tells of a whole: of something that others are within.
+fn is_of_whole(fragment: &Fragment<'_>) -> bool {
+    fragment.kind == Some(Kind::Trace) || fragment.within.as_ref() == Some(&fragment.id)
 }
 
 /// A sender tells of its trace again and again, only to say that it is there.

@@ -8,7 +8,7 @@ use crate::fields::{decimal, structure, unread_times};
 use crate::provider::normalised;
 use halod_record::charge;
 use halod_record::event::{Agent, Content, Event, Fact, Status, Usage};
-use halod_record::fragment::{Fragment, Kind};
+use halod_record::fragment::{Fragment, Kind, trace_of};
 use halod_record::json::{self, Json, Text};
 use halod_record::unusable::Unusable;
 use std::borrow::Cow;
@@ -46,7 +46,7 @@ pub fn fragment<'a>(op: Op, run: &'a Json<'a>) -> Result<Fragment<'a>, Unusable>
     let kind = kind(run, metadata, opens);
     let error = run.get("error").and_then(word);
     let trace = id_of(run, "trace_id")?.or_else(|| order.trace.clone());
-    // Said once, where the run begins: a patch that is silent on the thread must not overrule it.
+    // Said once, where the run begins: a patch that is silent on the project must not overrule it.
     let first_said = |text: Option<Cow<'a, str>>| if opens { text } else { None };
     let (usage, unclear) = if calls_model(kind) { usage(run) } else { (Usage::default(), None) };
     let mut facts = facts(
@@ -59,6 +59,8 @@ pub fn fragment<'a>(op: Op, run: &'a Json<'a>) -> Result<Fragment<'a>, Unusable>
     let failed = first(run, &[&["status"]]).is_some_and(|status| status == "error");
     Ok(Fragment {
         parent: parent.clone().map(|parent| vec![parent]),
+        // The trace is its first run.
+        within: trace.map(|trace| vec![trace]),
         // A patch is sent after the post of its run, though both may say the same times.
         said: ended.or(started).unwrap_or(0).saturating_add(u64::from(!opens)),
         opens,
@@ -73,8 +75,7 @@ pub fn fragment<'a>(op: Op, run: &'a Json<'a>) -> Result<Fragment<'a>, Unusable>
             name: agent(run, metadata, kind).or_else(|| first_said(first(run, &[&["session_name"]]))),
             version: first(metadata, &[&["revision_id"]]),
         },
-        session: first(metadata, &[&["thread_id"], &["session_id"], &["conversation_id"]])
-            .or_else(|| first_said(trace.clone())),
+        session: first(metadata, &[&["thread_id"], &["session_id"], &["conversation_id"]]),
         principal: first(metadata, &[&["user_id"], &["userId"]]),
         tenant: tenant(metadata),
         input: input(run, kind),
@@ -109,6 +110,7 @@ pub fn run<'a>(row: &'a Json<'a>) -> Result<Option<Event<'a>>, Unusable> {
     }
     let unfinished = run.ended.is_none() && run.is_open();
     let mut event = run.event();
+    event.session = event.session.take().or_else(|| trace_of(&event));
     if unfinished {
         event.outcome.status = Status::Unfinished;
     }

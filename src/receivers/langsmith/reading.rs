@@ -140,9 +140,11 @@ impl Reading<'_> {
             fragment.facts.extend(claim.overruled(fragment.tenant.clone()));
             return self.request.push_part(fragment, Some(tenant));
         }
-        // What a run claims may be told by another of its messages than this one.
-        if fragment.tenant.is_some() {
-            fragment.id.iter().for_each(|run| self.homes.remember(run, &tenant));
+        // What a run claims may be told by another of its messages than this one, or for all of its trace.
+        let of_trace = || self.homes.of(fragment.within.as_ref()?.last()?);
+        let home = if fragment.tenant.is_some() { Some(tenant) } else { of_trace() };
+        if let Some(home) = home {
+            fragment.id.iter().for_each(|run| self.homes.remember(run, &home));
         }
         self.request.push_part(fragment, None)
     }

@@ -5,6 +5,7 @@ mod apart;
 mod hostile;
 mod keys;
 mod replay;
+mod traces;
 
 use crate::support::halod::Halod;
 use crate::support::http::{Answer, JSON};
