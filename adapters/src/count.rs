@@ -53,6 +53,7 @@ impl<'a> Item<'a, ([u8; 16], [u8; 8])> {
             | Action::Guard { .. }
             | Action::Decide { .. }
             | Action::Request { .. }
+            | Action::Access { .. }
             | Action::Other { .. } => (None, None, None),
         };
         Some(Self {

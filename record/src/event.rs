@@ -77,10 +77,28 @@ pub enum Action<'a> {
     /// A request that a gateway logged. `tool` is the reference's: the row's own tool, else
     /// `gen_ai:<model>`, else `http:<path>`.
     Request { tool: Cow<'a, str>, model: Option<Cow<'a, str>> },
+    /// What an action touched: a database (`db:<system>`), or a server over HTTP (`http:<host>`).
+    Access { of: Cow<'a, str>, to: Access },
     /// Something with a model or a tool that no table explains: `agent.activity`. The sender's own name for
     /// it is none of a tool; a record has it among its facts.
     Other { name: Cow<'a, str> },
 }
+
+/// What was done to something that an action touched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// A database was read.
+    Read,
+    /// A database was written.
+    Write,
+    /// A database was asked something that tells neither.
+    Query,
+    /// A server was sent a request over HTTP.
+    Request,
+}
+
+/// The fact that says what kind of thing was touched: `database` or `http`.
+pub const ACCESS: &str = "access";
 
 /// A decision about an action: allowed, denied, or approved by a human.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 //! record which it is about ([`TARGETS`]). Who says that it failed or was refused is believed over who says that
 //! it came off, and whoever says how it ended over who does not.
 
+use crate::event::ACCESS;
 use crate::ids::RecordId;
 use crate::json::{Json, parse};
 use std::collections::HashMap;
@@ -84,8 +85,10 @@ pub struct Action {
     pub id: RecordId,
     /// `action.tool`.
     pub tool: String,
-    /// Whether it counts as a call: `action.type` is not `agent_message`.
+    /// Whether it counts as a call: `action.type` is not `agent_message`, and it is no access.
     pub is_call: bool,
+    /// Whether it tells what an action touched: it has `data.access`.
+    pub is_access: bool,
     pub end: End,
     /// What was said of it later, in order.
     pub accounts: Vec<Account>,
@@ -140,10 +143,12 @@ impl Actions {
             return;
         }
         self.places.insert(id, self.actions.len());
+        let is_access = record.get("data").is_some_and(|data| data.get(ACCESS).is_some());
         self.actions.push(Action {
             id,
             tool: text("tool").unwrap_or_default().to_owned(),
-            is_call: text("type") != Some("agent_message"),
+            is_call: text("type") != Some("agent_message") && !is_access,
+            is_access,
             end,
             accounts: Vec::new(),
         });

@@ -106,7 +106,7 @@ mod tests {
     use super::super::tenant::Tenant;
     use super::super::time;
     use super::*;
-    use crate::event::{Action, Agent, Source};
+    use crate::event::{Access, Action, Agent, Source};
     use crate::fragment::{Fragment, Kind};
     use proptest::prelude::*;
 
@@ -252,7 +252,7 @@ mod tests {
 
         #[test]
         fn no_telemetry_becomes_a_record_of_halods_own(
-            name in names(), id in prop::option::of(names()), agent in prop::option::of(names()), of in 0..8_usize,
+            name in names(), id in prop::option::of(names()), agent in prop::option::of(names()), of in 0..9_usize,
             hash_only in any::<bool>(),
         ) {
             const SOURCE: Source = Source { adapter: "test", via: "test", dialect: "test", mapping: "1" };
@@ -273,6 +273,7 @@ mod tests {
                 4 => Action::Guard { name },
                 5 => Action::Decide { tool: name, call_id: None },
                 6 => Action::Request { tool: name, model: None },
+                7 => Action::Access { of: name, to: Access::Query },
                 _ => Action::Other { name },
             };
             assert_nobodys(&builder.draft(&event, &Tenant::Local, &mut scratch));

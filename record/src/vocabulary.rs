@@ -1,7 +1,7 @@
 //! What an action is called in a record: tool, class and scope. The table is the design's; the
 //! tool classes are the reference's.
 
-use crate::event::Action;
+use crate::event::{Access, Action};
 use std::borrow::Cow;
 
 /// `action.type` and `action.category`.
@@ -82,6 +82,16 @@ impl<'a> Words<'a> {
                     model: model.as_deref(),
                     call_id: None,
                 }
+            }
+            Action::Access { of, to } => {
+                let (family, class, scope) = match to {
+                    Access::Read => ("db:", READ, "db.read"),
+                    Access::Write => ("db:", WRITE.0, "db.write"),
+                    Access::Query => ("db:", NETWORK.0, "db"),
+                    Access::Request => ("http:", NETWORK.0, NETWORK.1),
+                };
+                let tool = Cow::Owned([family, of].concat());
+                Self { tool, class, scope: Some(Cow::Borrowed(scope)), model: None, call_id: None }
             }
             Action::Other { .. } => Self::plain("agent.activity", BOUNDARY),
         }

@@ -13,6 +13,7 @@ use halod_record::call::arrange::arrange;
 use halod_record::call::role::Role;
 use halod_record::call::{Call, SealedCall};
 use halod_record::draft::{Draft, GENESIS};
+use halod_record::event::ACCESS;
 use halod_record::fold::{Action, Actions};
 use halod_record::hash::hex_text;
 use halod_record::ids::RecordId;
@@ -62,7 +63,7 @@ impl Args {
             Err(why) => return refuse(format!("{}: {why}", self.file.display())),
         };
         let mut shown = Shown {
-            preview: Preview::new(config.tenant, Builder::new(config.records.hash_only)),
+            preview: Preview::new(config.tenant, Builder::new(config.records.hash_only), config.record_data),
             redactor: Redactor::new(),
             spans: 0,
             sealed: HashMap::new(),
@@ -144,7 +145,10 @@ impl Shown {
     }
 
     fn span(&self, told: &Explanation<'_>, span: &Span<'_>, sealed: Option<&Value>) -> io::Result<()> {
-        line(format_args!("  kind     {}, because {}", told.kind, self.why(&told.reason)))?;
+        match sealed.and_then(|record| record["data"][ACCESS].as_str()).filter(|_| told.event.is_none()) {
+            Some(access) => line(format_args!("  kind     {access}, because it is below an agent's action"))?,
+            None => line(format_args!("  kind     {}, because {}", told.kind, self.why(&told.reason)))?,
+        }
         if told.event.is_some() {
             line(format_args!("  dialect  {}", told.dialect))?;
         }
@@ -280,9 +284,11 @@ pub(super) fn totals(actions: &Actions) -> io::Result<()> {
         format!("{} {name} ({failed} failed)", of_it.len())
     })
     .collect();
+    let touched = actions.actions().iter().filter(|action| action.is_access).count();
+    let touched = if touched > 0 { format!("; {touched} accesses of data") } else { String::new() };
     let again: usize = calls().map(|action| action.accounts.len()).sum();
     line(format_args!(
-        "in all: {}; {again} records tell of a call that another one tells of",
+        "in all: {}{touched}; {again} records tell of a call that another one tells of",
         told.join(", ")
     ))
 }

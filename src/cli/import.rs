@@ -260,7 +260,8 @@ fn here(config: &Config, intake: Intake, traces: &Arc<TraceTenants>) -> Sink {
     let joins = ContentJoin::new(config.join_wait, config.pipeline.max_in_flight / 4, never);
     let builder = Arc::new(Builder::new(config.records.hash_only));
     let counters = Counters::default();
-    let otlp = OtlpState::new(config.tenant.clone(), joins, Arc::clone(traces), counters.otlp);
+    let otlp = OtlpState::new(config.tenant.clone(), joins, Arc::clone(traces), counters.otlp)
+        .recording(config.record_data);
     let ingest = Ingest::of_files(intake, builder, counters.import);
     Sink::Here(Arc::new(Importer::new(Arc::new(ingest), Arc::new(otlp))))
 }

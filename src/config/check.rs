@@ -50,6 +50,7 @@ pub(super) fn config(root: &Node, env: Lookup<'_>) -> Result<Config, ConfigError
     reader.endpoint("admin.endpoint", &mut config.admin);
     // Exporters give a request up after ten seconds.
     reader.duration("receivers.otlp.join_wait", (Duration::from_secs(8), "8s"), &mut config.join_wait);
+    reader.recorded(&mut config.record_data);
     // LiteLLM gives a request up after ten minutes.
     reader.duration("receivers.litellm.wait", (Duration::from_secs(300), "5m"), &mut config.litellm_wait);
     reader.gap_interval(&mut config);
@@ -105,6 +106,24 @@ impl<'a> Reader<'a> {
             self.endpoint(&format!("{HTTP}.endpoint"), &mut door.endpoint);
             self.count(&format!("{HTTP}.max_request_body_size"), 1024..=1024 * MIB, &mut door.limits.body);
             self.count(&format!("{HTTP}.max_connections"), 1..=1_000_000, &mut door.limits.connections);
+        }
+    }
+
+    /// What of OTLP's spans is recorded: the agents' actions always.
+    fn recorded(&mut self, data: &mut bool) {
+        const KEY: &str = "receivers.otlp.record";
+        let Some(kinds) = self.list(KEY) else { return };
+        for Written { place, text, shown } in &kinds {
+            match text.as_str() {
+                "actions" => {}
+                "data" => *data = true,
+                _ => self.report(*place, KEY, format!("`{shown}` is neither `actions` nor `data`")),
+            }
+        }
+        if !kinds.iter().any(|kind| kind.text == "actions")
+            && let Some(node) = self.node(KEY)
+        {
+            self.report(node.place, KEY, "must name `actions`: `data` is what they touched".into());
         }
     }
 

@@ -32,6 +32,7 @@ const KEYS: &[(&str, Kind)] = &[
     ("receivers.langsmith.require_key", Single),
     ("receivers.otlp", Section),
     ("receivers.otlp.join_wait", Single),
+    ("receivers.otlp.record", List),
     ("receivers.otlp.protocols", Section),
     ("receivers.otlp.protocols.grpc", Section),
     ("receivers.otlp.protocols.grpc.endpoint", Single),

@@ -39,6 +39,8 @@ pub struct Config {
     pub http: Option<DoorSettings>,
     /// How long content in logs may wait for its span.
     pub join_wait: Duration,
+    /// Whether spans of what actions touched are recorded too.
+    pub record_data: bool,
     /// How long a request of LiteLLM's may wait for room before it is refused.
     pub litellm_wait: Duration,
     /// How often what was refused is told in the chains.
@@ -157,6 +159,7 @@ impl Default for Config {
             grpc: Some(DoorSettings::grpc()),
             http: Some(DoorSettings::http()),
             join_wait: Duration::from_secs(1),
+            record_data: false,
             litellm_wait: Duration::from_secs(5),
             gap_interval: Duration::from_secs(60),
             import: None,

@@ -67,7 +67,8 @@ impl<'a> Receiving<'a> {
         // Content that waits must leave room for the spans that it waits for.
         let joins = ContentJoin::new(config.join_wait, config.pipeline.max_in_flight / 4, draining.clone());
         let otlp =
-            OtlpState::new(config.tenant.clone(), joins, Arc::clone(traces), Arc::clone(&counters.otlp));
+            OtlpState::new(config.tenant.clone(), joins, Arc::clone(traces), Arc::clone(&counters.otlp))
+                .recording(config.record_data);
         let langsmith = langsmith::Shared::new(config.tenant.clone(), config.langsmith.clone(), hold.clone());
         Self {
             intake: intake.clone(),

@@ -15,6 +15,7 @@ mod co_append;
 mod collector;
 mod corpus;
 mod crash;
+mod data_spans;
 mod disk;
 mod examples;
 mod explain;

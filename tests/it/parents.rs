@@ -78,8 +78,11 @@ impl Halod {
             patience: Duration::ZERO,
             read_at_once: u64::MAX,
         };
-        let mut halod =
-            Self { preview: Preview::new(TenantRule::default(), Builder::new(false)), store: None, settings };
+        let mut halod = Self {
+            preview: Preview::new(TenantRule::default(), Builder::new(false), false),
+            store: None,
+            settings,
+        };
         halod.restart(false);
         halod
     }

@@ -76,7 +76,7 @@ impl<'a> Target<'a> {
 }
 
 /// A URL with its query masked and without user and password.
-pub(super) fn url(text: &str) -> String {
+pub(crate) fn url(text: &str) -> String {
     let scheme = text.find("://").map_or("", |at| &text[..at + 3]);
     let (host, _) = authority(text);
     let target = Target::of_text(text, None);

@@ -4,6 +4,7 @@
 //! what kind of thing a span is, and `outcome` and `usage` how it ended and what it cost. What a
 //! sender keeps to itself is [`Content::Undisclosed`], which is not the same as empty.
 
+mod access;
 mod action;
 mod content;
 mod dialects;
@@ -17,6 +18,7 @@ mod read;
 mod table;
 mod usage;
 
+pub use access::access;
 pub use explain::{Explanation, FieldSource, Reason, explain};
 
 use crate::MAPPING;

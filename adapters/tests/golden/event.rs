@@ -78,6 +78,9 @@ fn action(action: &Action<'_>) -> Value {
         }
         Action::Retrieve { name } => json!({ "kind": "retrieve", "name": name }),
         Action::Boundary { verb } => json!({ "kind": "boundary", "verb": verb }),
+        Action::Access { of, to } => {
+            json!({ "kind": "access", "of": of, "to": format!("{to:?}").to_lowercase() })
+        }
         Action::Guard { name } => json!({ "kind": "guard", "name": name }),
         Action::Decide { tool, call_id } => {
             present(json!({ "kind": "decide", "tool": tool, "call_id": call_id }))

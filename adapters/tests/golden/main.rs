@@ -9,4 +9,5 @@ mod items;
 mod langfuse;
 mod langsmith;
 mod otel;
+mod otel_data;
 mod otel_logs;

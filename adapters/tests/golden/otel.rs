@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use std::fs;
 use std::path::Path;
 
-fn decode<'a>(path: &Path, bytes: &'a [u8]) -> Traces<'a> {
+pub(crate) fn decode<'a>(path: &Path, bytes: &'a [u8]) -> Traces<'a> {
     let decoded = match path.extension().and_then(|extension| extension.to_str()) {
         Some("pb") => protobuf::traces(bytes),
         _ => json::traces(bytes),

@@ -210,7 +210,7 @@ pub(super) fn of_event(
                 put(KeyKind::ToolCallInTrace, &trace, CALL_ID, call_id);
             }
         }
-        Kind::Retrieve => {}
+        Kind::Retrieve | Kind::Access => {}
     }
     keys
 }

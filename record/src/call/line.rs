@@ -3,6 +3,7 @@
 
 use super::key::Session;
 use super::{Call, CallKey, Form, Kind, first_half, lasted};
+use crate::event::ACCESS;
 use crate::ids::RecordId;
 use crate::json::{Json, parse};
 use crate::own;
@@ -14,6 +15,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 pub const SCOPE: &str = "instrumentation_scope";
 /// The member of `data` with the digests of a call's ids.
 pub(crate) const KEYS: &str = "call_keys";
+
+/// The facts, and members of `data`, that say what was done to what an action touched.
+pub(super) const DONE: [&str; 2] = ["db_operation", "method"];
 
 /// What stands before the tool's name in a corroboration.
 pub(crate) const CORROBORATES: &str = "corroborates:";
@@ -56,6 +60,7 @@ impl SealedCall {
         let kind = match tool {
             "model.generate" => Kind::Generate,
             "model.embed" => Kind::Embed,
+            _ if data(ACCESS).is_some() => Kind::Access,
             _ if tool.starts_with("retrieve:") => Kind::Retrieve,
             _ => Kind::Tool,
         };
@@ -79,13 +84,13 @@ impl SealedCall {
         };
         let thing_of = match kind {
             Kind::Generate | Kind::Embed => text("agent", "model"),
-            Kind::Tool | Kind::Retrieve => Some(tool),
+            Kind::Tool | Kind::Retrieve | Kind::Access => Some(tool),
         };
         let instant = |key: &str| data(key).and_then(time::instant).map(time::Instant::unix_nanos);
         let status = text("outcome", "status");
         let call = Call {
             kind,
-            thing: thing_of.and_then(|name| thing(kind, name)),
+            thing: thing_of.and_then(|name| thing(kind, name, DONE.iter().find_map(|key| data(key)))),
             voice: voice(adapter, text("source", "dialect")?, data(SCOPE), form),
             id,
             parent: parent.filter(|parent| *parent != id),
@@ -114,9 +119,15 @@ fn keys(record: &Json<'_>) -> Vec<CallKey> {
     }
 }
 
-/// What a call is compared by: a model without its provider, a tool without its server.
-pub(super) fn thing(kind: Kind, name: &str) -> Option<String> {
+/// What a call is compared by: a model without its provider, a tool without its server, and a database with what was
+/// `done` to it.
+pub(super) fn thing(kind: Kind, name: &str, done: Option<&str>) -> Option<String> {
+    let touched;
     let name = match kind {
+        Kind::Access => {
+            touched = [name, " ", done.unwrap_or_default()].concat();
+            &touched
+        }
         Kind::Generate | Kind::Embed => name.rsplit('/').next().unwrap_or(name),
         Kind::Retrieve => name.strip_prefix("retrieve:").unwrap_or(name),
         Kind::Tool => {

@@ -36,6 +36,8 @@ pub enum Kind {
     Embed,
     Tool,
     Retrieve,
+    /// No call, but what one touched: it may be told twice as well, by an ORM and by its driver.
+    Access,
 }
 
 /// In what kind of message an account is told.
@@ -98,6 +100,7 @@ impl Call {
             Action::Embed { .. } => (Kind::Embed, names.model.as_deref()),
             Action::Tool { .. } => (Kind::Tool, Some(names.tool.as_ref())),
             Action::Retrieve { .. } => (Kind::Retrieve, Some(names.tool.as_ref())),
+            Action::Access { .. } => (Kind::Access, Some(names.tool.as_ref())),
             _ => return None,
         };
         let scope = event.facts.iter().find_map(|(key, fact)| match fact {
@@ -109,7 +112,11 @@ impl Call {
             Origin::Log { .. } => Form::Log,
             Origin::Keyed(_) => Form::Keyed,
         };
-        let thing = thing.and_then(|thing| line::thing(kind, thing));
+        let done = event.facts.iter().find_map(|(key, fact)| match fact {
+            Fact::Label(done) if line::DONE.contains(key) => Some(done.as_ref()),
+            _ => None,
+        });
+        let thing = thing.and_then(|thing| line::thing(kind, thing, done));
         Some(Box::new(Self {
             kind,
             voice: line::voice(event.source.adapter, event.source.dialect, scope, form),

@@ -8,6 +8,7 @@
 //! Rules are those of the OTLP specification 1.11 (`docs/specification.md`) and of gRPC over
 //! HTTP/2; `proto/` holds the messages. An answer of success means: linked and on disk.
 
+mod data;
 pub mod file;
 mod grpc;
 mod http;
@@ -26,6 +27,7 @@ pub mod stats;
 mod tests;
 mod turns;
 
+use self::data::DataSpans;
 use self::join::ContentJoin;
 use self::read::Encoding;
 use self::response::Partial;
@@ -68,6 +70,8 @@ pub struct OtlpState {
     joins: ContentJoin,
     traces: Arc<TraceTenants>,
     stats: Arc<OtlpStats>,
+    /// There where what actions touched is recorded too.
+    data: Option<DataSpans>,
 }
 
 impl OtlpState {
@@ -78,7 +82,13 @@ impl OtlpState {
         traces: Arc<TraceTenants>,
         stats: Arc<OtlpStats>,
     ) -> Self {
-        Self { tenant, joins, traces, stats }
+        Self { tenant, joins, traces, stats, data: None }
+    }
+
+    /// The same, recording what actions touched if `data` says so: spans of databases and HTTP clients.
+    #[must_use]
+    pub fn recording(self, data: bool) -> Self {
+        Self { data: data.then(DataSpans::new), ..self }
     }
 }
 

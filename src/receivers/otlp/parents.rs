@@ -30,6 +30,21 @@ impl SpanIds {
     }
 }
 
+/// The nearest ancestor of a span that may have a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Above {
+    Recorded(SpanKey),
+    /// It is not in the request.
+    Absent(SpanKey),
+}
+
+impl Above {
+    fn key(self) -> SpanKey {
+        let (Self::Recorded(key) | Self::Absent(key)) = self;
+        key
+    }
+}
+
 /// Bytes that the parents of one span take beside its [`SpanIds`], about.
 pub(super) const BYTES: usize = 128;
 
@@ -42,7 +57,7 @@ enum Found {
     /// It has no record; which of its ancestors has was not asked.
     Filtered,
     /// It has no record, and this is its nearest ancestor that has or that is not in the request.
-    Under(Option<SpanKey>),
+    Under(Option<Above>),
 }
 
 /// The spans of a request, and which record each stands under. Spans are told one by one, parents first.
@@ -130,21 +145,21 @@ impl Parents {
     }
 
     /// The nearest ancestor of the span at a place that is recorded in this request or is not in it.
-    fn ancestor(&mut self, at: usize) -> Option<SpanKey> {
+    pub(super) fn above(&mut self, at: usize) -> Option<Above> {
         let stated = self.spans[at].parent()?;
         let ancestor = match self.parent[at] {
             Some(parent) => self.nearest(self.account[parent]),
-            None => Some(stated),
+            None => Some(Above::Absent(stated)),
         };
-        ancestor.filter(|ancestor| *ancestor != self.spans[at].key)
+        ancestor.filter(|above| above.key() != self.spans[at].key)
     }
 
     /// The span itself if it is recorded, else its nearest ancestor that is; each is walked past once.
-    fn nearest(&mut self, mut at: usize) -> Option<SpanKey> {
+    fn nearest(&mut self, mut at: usize) -> Option<Above> {
         let mut passed = Vec::new();
         let (nearest, settled) = loop {
             match self.found[at] {
-                Found::Recorded => break (Some(self.spans[at].key), true),
+                Found::Recorded => break (Some(Above::Recorded(self.spans[at].key)), true),
                 Found::Under(ancestor) => break (ancestor, true),
                 Found::Untold => break (None, false),
                 Found::Filtered => {}
@@ -154,7 +169,7 @@ impl Parents {
             passed.push(at);
             match self.parent[at] {
                 Some(parent) => at = self.account[parent],
-                None => break (self.spans[at].parent(), true),
+                None => break (self.spans[at].parent().map(Above::Absent), true),
             }
         };
         for at in passed {
@@ -165,7 +180,7 @@ impl Parents {
 
     /// Has the draft of the span at a place state its nearest ancestor.
     pub(super) fn move_under(&mut self, draft: &mut Draft, at: usize) {
-        let ancestor = self.ancestor(at);
+        let ancestor = self.above(at).map(Above::key);
         if ancestor != self.spans[at].parent() {
             let id = |(trace, span): SpanKey| RecordId::of_span(draft.tenant(), &trace, &span);
             draft.move_under(ancestor.map(id));

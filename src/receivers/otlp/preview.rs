@@ -23,14 +23,15 @@ pub struct Preview {
 
 impl Preview {
     #[must_use]
-    pub fn new(tenant: TenantRule, builder: Builder) -> Self {
+    pub fn new(tenant: TenantRule, builder: Builder, data: bool) -> Self {
         let (_, never) = tokio::sync::watch::channel(false);
         let joins = ContentJoin::new(Duration::ZERO, 0, never);
         // Nothing is sent, so the writer's end may go.
         let intake = Intake::new(mpsc::channel().0, usize::MAX, Arc::default());
         let counters = Counters::default();
         let ingest = Ingest::of_files(intake, Arc::new(builder), counters.otlp.signals.traces.clone());
-        Self { state: OtlpState::new(tenant, joins, Arc::default(), counters.otlp), ingest: Arc::new(ingest) }
+        let state = OtlpState::new(tenant, joins, Arc::default(), counters.otlp).recording(data);
+        Self { state, ingest: Arc::new(ingest) }
     }
 
     /// The drafts of one export request without compression, parents first.

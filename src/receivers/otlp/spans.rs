@@ -1,8 +1,9 @@
 //! A traces request's spans as drafts.
 
 use super::OtlpState;
+use super::data::Below;
 use super::inherit::{self, Inheritance};
-use super::parents::{self, Parents, SpanIds};
+use super::parents::{self, Above, Parents, SpanIds};
 use super::read::Content;
 use super::turns::SpanTurn;
 use crate::ingest::RequestBuilder;
@@ -62,81 +63,156 @@ impl Content {
                 places.push((at, number));
             }
         }
-        let mut parents = Parents::new(ids);
-        let mut inheritance = Inheritance::new(if parents.are_there() { count } else { 0 })?;
-        for at in parents.order() {
-            inheritance.charge()?;
-            let _item = charge::passing();
-            let (place, number) = places[at];
-            let (group, scope, filtered) = &mut scopes[place];
-            let before = request.counted().filtered;
-            let turn = &scope.spans[number];
-            request.make_room(turn.weight())?;
-            let span = turn.span()?;
-            let around = Around { inheritance: &mut inheritance, place: parents.place(at) };
-            let placed = placed((&scope.scope_name, &span), group, state, around, request);
-            *filtered += request.counted().filtered - before;
-            parents.tell(at, placed.is_some());
-            let Some((event, Placed { tenant, in_trace, .. })) = placed else { continue };
-            let mut draft = self.joined.draft(&state.joins, event, &tenant, request);
-            if let Some(in_trace) = in_trace {
-                draft.place_in(in_trace);
-            }
-            parents.move_under(&mut draft, at);
-            request.push_draft(draft)?;
+        let parents = Parents::new(ids);
+        let inheritance = Inheritance::new(if parents.are_there() { count } else { 0 })?;
+        let order = parents.order();
+        let mut walk = Walk { scopes, places, parents, inheritance, undecided: Vec::new() };
+        for at in order {
+            walk.step(at, true, (self, state, request))?;
         }
-        for (_, scope, filtered) in scopes {
+        for at in std::mem::take(&mut walk.undecided) {
+            walk.step(at, false, (self, state, request))?;
+        }
+        for (_, scope, filtered) in walk.scopes {
             self.filtered_by.add(&scope.scope_name, filtered);
         }
         Ok(())
     }
 }
 
-/// What is said around a span.
-struct Around<'i> {
-    inheritance: &'i mut Inheritance,
+/// The spans of a request while they are drafted one by one.
+struct Walk<'w, 'a, S> {
+    /// Each with how many of its spans were filtered.
+    scopes: Vec<(&'w Group<'w>, &'w ScopeSpans<'a, S>, u64)>,
+    /// For each span its scope's place, and its own in there.
+    places: Vec<(usize, usize)>,
+    parents: Parents,
+    inheritance: Inheritance,
+    /// Spans of data of which it is not known whether they stand below an action.
+    undecided: Vec<usize>,
+}
+
+impl<'a, S: SpanTurn<'a>> Walk<'_, 'a, S> {
+    /// Drafts the span at a place. One that is `first` looked at may be put off.
+    fn step(
+        &mut self,
+        at: usize,
+        first: bool,
+        (content, state, request): (&mut Content, &OtlpState, &mut RequestBuilder),
+    ) -> Result<(), Fault> {
+        self.inheritance.charge()?;
+        let _item = charge::passing();
+        let (place, number) = self.places[at];
+        let (group, scope, filtered) = &mut self.scopes[place];
+        let turn = &scope.spans[number];
+        request.make_room(turn.weight())?;
+        let span = turn.span()?;
+        let told = Told::new(group, &scope.scope_name, &span, state, self.parents.place(at));
+        let event = match told.event(state, || self.parents.above(at)) {
+            Ok(event) => event,
+            Err(below) => {
+                told.note(&mut self.inheritance, request);
+                self.parents.tell(at, false);
+                if first && below == Below::Unknown {
+                    self.undecided.push(at);
+                } else {
+                    request.filter(1);
+                    *filtered += 1;
+                }
+                return Ok(());
+            }
+        };
+        let placed = told.place(event, &mut self.inheritance, request);
+        self.parents.tell(at, placed.is_some());
+        let Some((event, Placed { tenant, in_trace, .. })) = placed else { return Ok(()) };
+        if let Some(data) = &state.data {
+            data.remember(&span.trace_id);
+        }
+        let mut draft = content.joined.draft(&state.joins, event, &tenant, request);
+        if let Some(in_trace) = in_trace {
+            draft.place_in(in_trace);
+        }
+        self.parents.move_under(&mut draft, at);
+        request.push_draft(draft)
+    }
+}
+
+/// A span, with what is said of whose it is.
+struct Told<'t> {
+    group: &'t Group<'t>,
+    scope: &'t str,
+    span: &'t Span<'t>,
+    /// The tenant that its resource or the span itself states.
+    stated: Option<Cow<'t, str>>,
+    /// Its place, and that of the span around it.
     place: (usize, Option<usize>),
 }
 
-/// What a span tells and whose it is; otherwise it is counted as filtered or misplaced.
-fn placed<'a>(
-    (scope, span): (&'a str, &'a Span<'a>),
-    under: &Group<'a>,
-    state: &OtlpState,
-    around: Around<'_>,
-    request: &mut RequestBuilder,
-) -> Option<(Event<'a>, Placed)> {
-    let own = match &under.claim {
-        Some(_) => None,
-        None => otel::tenant_claim(&state.tenant.attributes, &span.attributes),
-    };
-    let stated = under.claim.as_deref().or(own.as_deref());
-    let Around { inheritance, place } = around;
-    let Some(mut event) = otel::event(&under.resource, scope, span) else {
-        request.filter(1);
-        inheritance.of_span(place, (&under.resource, scope, span), stated);
-        request.tenants.note(Said { stated, dialect: None }, &span.trace_id);
-        return None;
-    };
-    if span.parent_span_id.is_none() {
-        request.tenants.enclose(&span.trace_id, [event.session.as_deref(), event.principal.as_deref()]);
+impl<'t> Told<'t> {
+    fn new(
+        group: &'t Group<'t>,
+        scope: &'t str,
+        span: &'t Span<'t>,
+        state: &OtlpState,
+        place: (usize, Option<usize>),
+    ) -> Self {
+        let stated = match &group.claim {
+            Some(claim) => Some(Cow::Borrowed(claim.as_ref())),
+            None => otel::tenant_claim(&state.tenant.attributes, &span.attributes),
+        };
+        Self { group, scope, span, stated, place }
     }
-    let trace = request.tenants.trace(&span.trace_id);
-    let said = inheritance.of_event(place, &mut event, stated, trace.as_deref());
-    let around = said.as_deref().map(inherit::Said::tenant).unwrap_or_default();
-    let own = Said { stated, dialect: event.tenant.as_deref() };
-    match request.tenants.place_in_trace(own, around, Some(&span.trace_id)) {
-        Ok(mut placed) => {
-            let overruled = placed.overruled.take();
-            event.facts.extend(overruled.map(|claim| (CLAIMED, Fact::Label(claim.into()))));
-            if !scope.is_empty() {
-                event.facts.push((call::SCOPE, Fact::Label(scope.into())));
-            }
-            Some((event, placed))
+
+    /// What the span tells; else whether it could be recorded by what is `above` it.
+    fn event(&self, state: &OtlpState, above: impl FnOnce() -> Option<Above>) -> Result<Event<'t>, Below> {
+        let Self { group: Group { resource, .. }, scope, span, .. } = self;
+        if let Some(event) = otel::event(resource, scope, span) {
+            return Ok(event);
         }
-        Err(reason) => {
-            request.misplace(reason.to_string());
-            None
+        let data = state.data.as_ref().ok_or(Below::No)?;
+        let access = otel::access(resource, scope, span).ok_or(Below::No)?;
+        match data.below(above(), &span.trace_id) {
+            Below::Yes => Ok(access),
+            below => Err(below),
+        }
+    }
+
+    /// Takes note of what a span says that has no record.
+    fn note(&self, inheritance: &mut Inheritance, request: &mut RequestBuilder) {
+        let stated = self.stated.as_deref();
+        inheritance.of_span(self.place, (&self.group.resource, self.scope, self.span), stated);
+        request.tenants.note(Said { stated, dialect: None }, &self.span.trace_id);
+    }
+
+    /// Whose the event is; otherwise it is counted as misplaced.
+    fn place(
+        &self,
+        mut event: Event<'t>,
+        inheritance: &mut Inheritance,
+        request: &mut RequestBuilder,
+    ) -> Option<(Event<'t>, Placed)> {
+        let Self { scope, span, .. } = self;
+        if span.parent_span_id.is_none() {
+            request.tenants.enclose(&span.trace_id, [event.session.as_deref(), event.principal.as_deref()]);
+        }
+        let trace = request.tenants.trace(&span.trace_id);
+        let stated = self.stated.as_deref();
+        let said = inheritance.of_event(self.place, &mut event, stated, trace.as_deref());
+        let around = said.as_deref().map(inherit::Said::tenant).unwrap_or_default();
+        let own = Said { stated, dialect: event.tenant.as_deref() };
+        match request.tenants.place_in_trace(own, around, Some(&span.trace_id)) {
+            Ok(mut placed) => {
+                let overruled = placed.overruled.take();
+                event.facts.extend(overruled.map(|claim| (CLAIMED, Fact::Label(claim.into()))));
+                if !scope.is_empty() {
+                    event.facts.push((call::SCOPE, Fact::Label((*scope).into())));
+                }
+                Some((event, placed))
+            }
+            Err(reason) => {
+                request.misplace(reason.to_string());
+                None
+            }
         }
     }
 }

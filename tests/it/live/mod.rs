@@ -4,6 +4,7 @@
 //! The model calls are counted by the API that they were made to, the tool calls by the tools or by the client.
 
 mod coding;
+mod data;
 mod frameworks;
 
 use crate::clients::{assert_nowhere, told};
