@@ -40,6 +40,9 @@ pub struct Event<'a> {
 /// to be undisclosed.
 pub const UNMAPPED: &str = "unmapped";
 
+/// The fact that lists what a record has from those around it: `session`, `principal`.
+pub const INHERITED: &str = "inherited";
+
 /// One member of a record's `data`: an integer, a flag, or text by how it is masked.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fact<'a> {

@@ -6,6 +6,7 @@
 //! every record of a run.
 
 use super::clock;
+use crate::event::INHERITED;
 use std::borrow::Cow;
 
 /// Members of the record: its place in a chain, and which of its ancestors came before it.
@@ -17,9 +18,6 @@ const OF_DATA: [&str; 3] = ["clock", "parent_key", "parent_record_id"];
 /// Members of `data` in which halod says what telemetry says of a parent. In a record of a sender's own they
 /// are names of its choice, and count.
 const OF_TELEMETRY: [&str; 2] = ["parent_observation_id", "parent_span_id"];
-
-/// What a record has from those around it.
-const INHERITED: &str = "inherited";
 
 /// Members of `data` in which halod says of which call an account of telemetry's is, and of whose action.
 const OF_CALLS: [&str; 5] = ["call_keys", "contradicts", "corroborates", INHERITED, "joined_by"];

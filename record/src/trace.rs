@@ -170,6 +170,12 @@ impl Trace {
         self.known().claimed(rank).cloned()
     }
 
+    /// Whose the trace is by all that was said for it, where no header says anything.
+    #[must_use]
+    pub fn tenant(&self) -> Option<Tenant> {
+        self.claimed(Rank::Stated).or_else(|| self.claimed(Rank::Dialect))
+    }
+
     /// Notes a tenant that was said for the trace. Returns whether that is news.
     pub fn claim(&self, tenant: &Tenant, rank: Rank) -> bool {
         let claims = &mut self.known().claims[rank as usize];

@@ -69,7 +69,12 @@ impl<'a> Receiving<'a> {
         let otlp =
             OtlpState::new(config.tenant.clone(), joins, Arc::clone(traces), Arc::clone(&counters.otlp))
                 .recording(config.record_data);
-        let langsmith = langsmith::Shared::new(config.tenant.clone(), config.langsmith.clone(), hold.clone());
+        let langsmith = langsmith::Shared::new(
+            config.tenant.clone(),
+            config.langsmith.clone(),
+            hold.clone(),
+            Arc::clone(traces),
+        );
         Self {
             intake: intake.clone(),
             otlp: Arc::new(otlp),
@@ -160,6 +165,7 @@ impl Receiving<'_> {
             otlp_ingest: signals(&counters.langfuse_otlp, tee::Door::Langfuse),
             tenant: Arc::clone(&self.tenant),
             keys: Arc::clone(&self.langfuse),
+            traces: Arc::clone(&self.traces),
         };
         let langsmith = LangSmithService::new(
             ingest(&counters.langsmith, tee::Door::Langsmith),

@@ -124,7 +124,7 @@ impl Opening {
             wait: config.hold.wait,
             bytes: config.hold.bytes,
         };
-        let hold = hold::Opened::read(hold, ledger)?;
+        let hold = hold::Opened::read(hold, Arc::clone(&traces), ledger)?;
         let (store, notices) = recover(&config, open_chains, &traces, &stats)?;
         let mut owed = owed.lock().unwrap_or_else(PoisonError::into_inner);
         owed.extend(notices);

@@ -1,7 +1,9 @@
 //! One line of the hold's log: a checksum, a letter, and what the letter is about.
 
+use super::Sender;
 use super::table::Key;
 use data_encoding::HEXLOWER;
+use halod_record::hash;
 use halod_record::parts::{Context, Message};
 use halod_record::tenant::Tenant;
 use std::borrow::Cow;
@@ -10,7 +12,7 @@ use std::borrow::Cow;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Line {
     /// A message that is held, since `at` (Unix milliseconds).
-    Message { at: u64, tenant: Option<Tenant>, message: Box<Message> },
+    Message { at: u64, tenant: Option<Tenant>, sender: Option<Sender>, message: Box<Message> },
     /// So many of the oldest messages of an action are sealed.
     Done { key: Key, messages: u64 },
     /// Where the parts of a whole are sealed, where only messages tell.
@@ -25,8 +27,12 @@ impl Line {
     /// Appends the line with its line feed.
     pub fn write(&self, out: &mut Vec<u8>) {
         let body = match self {
-            Self::Message { at, tenant, message } => {
-                let head = format!("m {at} {} ", written(tenant.as_ref()));
+            Self::Message { at, tenant, sender, message } => {
+                let tenant = written(tenant.as_ref());
+                let head = match sender {
+                    None => format!("m {at} {tenant} "),
+                    Some(sender) => format!("s {} {at} {tenant} ", HEXLOWER.encode(sender)),
+                };
                 [head.as_bytes(), &message.write()].concat()
             }
             Self::Done { key, messages } => format!("d {key} {messages}").into_bytes(),
@@ -54,11 +60,15 @@ impl Line {
         let (letter, rest) = body.split_once(' ')?;
         let pair = || rest.split_once(' ');
         Some(match letter {
-            "m" => {
-                let (at, rest) = pair()?;
+            "m" | "s" => {
+                let (sender, rest) = match letter {
+                    "s" => (Some(hash::parse_hex(pair()?.0.as_bytes())?), pair()?.1),
+                    _ => (None, rest),
+                };
+                let (at, rest) = rest.split_once(' ')?;
                 let (tenant, message) = rest.split_once(' ')?;
-                let message = Message::read(message.as_bytes())?;
-                Self::Message { at: at.parse().ok()?, tenant: tenant_of(tenant)?, message: Box::new(message) }
+                let message = Box::new(Message::read(message.as_bytes())?);
+                Self::Message { at: at.parse().ok()?, tenant: tenant_of(tenant)?, sender, message }
             }
             "d" => Self::Done { key: pair()?.0.parse().ok()?, messages: pair()?.1.parse().ok()? },
             "p" => Self::Placed { key: pair()?.0.parse().ok()?, tenant: tenant_of(pair()?.1)?? },

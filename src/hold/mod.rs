@@ -12,6 +12,7 @@
 
 pub mod line;
 mod log;
+mod place;
 mod shares;
 mod sweep;
 mod table;
@@ -57,8 +58,13 @@ pub struct Settings {
 #[derive(Clone, Debug)]
 pub struct Item {
     pub tenant: Option<Tenant>,
+    /// By which its sender is told from others where only the messages tell whose they are.
+    pub sender: Option<Sender>,
     pub message: Message,
 }
+
+/// A digest by which the traces of one sender are known.
+pub type Sender = [u8; 8];
 
 /// Whose word the hold's is on traces: no span is placed by it.
 const HOLD: [u8; 8] = [0; 8];
@@ -95,12 +101,12 @@ impl HoldHandle {
 }
 
 impl Opened {
-    /// Reads what the last run held. Messages are counted in `ledger`.
+    /// Reads what the last run held. Messages are counted in `ledger`; `traces` are those of spans.
     ///
     /// # Errors
     /// The log can't be read or written.
-    pub fn read(settings: Settings, ledger: Ledger) -> Result<Self, HoldError> {
-        let (keeper, damage) = Keeper::open(settings, ledger)?;
+    pub fn read(settings: Settings, traces: Arc<TraceTenants>, ledger: Ledger) -> Result<Self, HoldError> {
+        let (keeper, damage) = Keeper::open(settings, traces, ledger)?;
         Ok(Self { keeper, damage })
     }
 

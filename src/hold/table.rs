@@ -1,10 +1,12 @@
 //! What is held, in memory. Knows no file and no clock.
 
 use super::line::Line;
+use super::place::around;
 use super::shares::Shares;
-use super::{Item, Settings};
+use super::{Item, Sender, Settings};
 use crate::pipeline::items::Held;
 use crate::recent::RecentMap;
+use halod_chain::traces::TraceTenants;
 use halod_record::fragment::{Fragment, Kind};
 use halod_record::hash;
 use halod_record::parts::{Context, Message, says_something};
@@ -12,6 +14,7 @@ use halod_record::tenant::Tenant;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// How long an action that is whole waits for what it is within, in milliseconds: senders tell of a
 /// trace first or shortly after, and some never do.
@@ -89,11 +92,12 @@ struct Kept {
 }
 
 #[derive(Debug)]
-struct Entry {
+pub(super) struct Entry {
     /// Whose it is, where the sender's credentials tell.
-    tenant: Option<Tenant>,
+    pub(super) tenant: Option<Tenant>,
+    pub(super) sender: Option<Sender>,
     messages: Vec<Kept>,
-    within: Option<Key>,
+    pub(super) within: Option<Key>,
     due: u64,
     /// Whose share of the hold it takes.
     owner: Key,
@@ -103,11 +107,11 @@ struct Entry {
 
 /// What is known of something that others are within.
 #[derive(Clone, Debug, Default)]
-struct Group {
+pub(super) struct Group {
     context: Context,
-    claim: Option<String>,
+    pub(super) claim: Option<String>,
     /// Whose its parts are, once the first was sealed: they stay together.
-    placed: Option<Tenant>,
+    pub(super) placed: Option<Tenant>,
     /// It was told, not only named.
     known: bool,
 }
@@ -115,6 +119,8 @@ struct Group {
 #[derive(Debug)]
 pub(super) struct Table {
     settings: Settings,
+    /// What spans say of their traces.
+    pub(super) traces: Arc<TraceTenants>,
     entries: HashMap<Key, Entry>,
     /// When each entry that is not being sealed is to be.
     due: BTreeSet<(u64, Key)>,
@@ -123,7 +129,7 @@ pub(super) struct Table {
     /// Entries that are whole but for what they are within, behind that. An entry is here at most once,
     /// and as long as it is held.
     waiting: BTreeSet<(Key, Key)>,
-    groups: RecentMap<Key, Group>,
+    pub(super) groups: RecentMap<Key, Group>,
     sealed: RecentMap<Key, Tenant>,
     bytes: usize,
     seq: u64,
@@ -132,9 +138,10 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub(super) fn new(settings: Settings) -> Self {
+    pub(super) fn new(settings: Settings, traces: Arc<TraceTenants>) -> Self {
         Self {
             settings,
+            traces,
             entries: HashMap::new(),
             due: BTreeSet::new(),
             shares: Shares::default(),
@@ -228,7 +235,7 @@ impl Table {
     }
 
     fn add(&mut self, item: Item, now: u64, touched: &mut Vec<Key>) {
-        let Item { tenant, message } = item;
+        let Item { tenant, sender, message } = item;
         let fragment = message.fragment();
         let key_of = |id: &[_]| Key::of(tenant.as_ref(), fragment.space, id);
         let key = key_of(&fragment.id);
@@ -240,7 +247,7 @@ impl Table {
             return;
         }
         let within = fragment.within.as_deref().map(key_of);
-        match self.keep(key, tenant, within, message, now, false) {
+        match self.keep(key, (tenant, sender), within, message, now, false) {
             true => self.took.kept += 1,
             false => self.took.again += 1,
         }
@@ -277,7 +284,7 @@ impl Table {
     fn keep(
         &mut self,
         key: Key,
-        tenant: Option<Tenant>,
+        (tenant, sender): (Option<Tenant>, Option<Sender>),
         within: Option<Key>,
         message: Message,
         at: u64,
@@ -286,6 +293,7 @@ impl Table {
         let owner = self.owner(tenant.as_ref(), &message, within);
         let entry = self.entries.entry(key).or_insert_with(|| Entry {
             tenant,
+            sender: None,
             messages: Vec::new(),
             within: None,
             due: 0,
@@ -293,6 +301,7 @@ impl Table {
             resting: 0,
         });
         entry.within = entry.within.or(within);
+        entry.sender = entry.sender.or(sender);
         if entry.messages.iter().any(|kept| kept.message.mark() == message.mark()) {
             return false;
         }
@@ -314,7 +323,7 @@ impl Table {
         };
         self.sealed.get(&key).is_some()
             || entry.messages.len() > MESSAGES
-            || entry.is_whole() && self.knows_what_it_is_within(entry)
+            || entry.is_whole() && self.knows_what_it_is_within(entry) && !self.waits_for_spans(entry)
     }
 
     fn knows_what_it_is_within(&self, entry: &Entry) -> bool {
@@ -330,7 +339,9 @@ impl Table {
         let messages: Vec<Message> = entry.messages.iter().map(|kept| kept.message.clone()).collect();
         let group = entry.within.or(entry.is_trace().then_some(key));
         let context = entry.within.and_then(|group| self.groups.get(&group));
-        let context = context.map(|group| group.context.clone()).unwrap_or_default();
+        let of_spans = entry.trace_of_spans().and_then(|trace| self.said_by_spans(entry, trace));
+        let context =
+            context.map(|group| group.context.clone()).unwrap_or_else(|| around(of_spans.as_deref()));
         let unfinished = !entry.messages.iter().any(|kept| kept.message.fragment().closes);
         // What a whole claims it claims for its parts: it goes where they went.
         let claim = |message: &Message| message.fragment().tenant.clone();
@@ -339,28 +350,9 @@ impl Table {
         let claim = claim.filter(|_| entry.tenant.is_none()).and_then(|claim| Tenant::claimed(&claim).ok());
         let tenant = match (&entry.tenant, self.sealed.get(&key)) {
             (Some(tenant), _) | (None, Some(tenant)) => tenant.clone(),
-            (None, None) => self.place(group, own.as_deref(), lines),
+            (None, None) => self.place(group, own.as_deref(), of_spans.as_deref(), lines),
         };
         Some(Due { key, last, tenant, claim, messages, context, unfinished })
-    }
-
-    /// Whose an action is, where only messages tell: its own claim, else where the others of the same
-    /// whole are, else that whole's claim.
-    fn place(&mut self, group: Option<Key>, own: Option<&str>, lines: &mut Vec<u8>) -> Tenant {
-        // What can't be used was rejected when it came.
-        let tenant = |claim: &str| Tenant::claimed(claim).unwrap_or(Tenant::Local);
-        let Some(key) = group else { return own.map_or(Tenant::Local, tenant) };
-        let group = self.groups.entry(key);
-        if let Some(own) = own {
-            return tenant(own);
-        }
-        if let Some(placed) = &group.placed {
-            return placed.clone();
-        }
-        let placed = group.claim.as_deref().map_or(Tenant::Local, tenant);
-        group.placed = Some(placed.clone());
-        Line::Placed { key, tenant: placed.clone() }.write(lines);
-        placed
     }
 
     /// Writes what is not on disk of an action.
@@ -369,7 +361,7 @@ impl Table {
         for kept in entry.messages.iter_mut().filter(|kept| !kept.logged) {
             kept.logged = true;
             let (tenant, message) = (entry.tenant.clone(), Box::new(kept.message.clone()));
-            Line::Message { at: kept.at, tenant, message }.write(lines);
+            Line::Message { at: kept.at, tenant, sender: entry.sender, message }.write(lines);
         }
     }
 
@@ -468,14 +460,14 @@ impl Table {
     /// Takes a line of the log as it was written.
     pub(super) fn replay(&mut self, line: Line) {
         match line {
-            Line::Message { at, tenant, message } => {
+            Line::Message { at, tenant, sender, message } => {
                 let fragment = message.fragment();
                 let key_of = |id: &[_]| Key::of(tenant.as_ref(), fragment.space, id);
                 let (key, within) = (key_of(&fragment.id), fragment.within.as_deref().map(key_of));
                 if is_of_whole(fragment) {
                     self.tell_group(key, fragment, &mut Vec::new());
                 }
-                let _ = self.keep(key, tenant, within, *message, at, true);
+                let _ = self.keep(key, (tenant, sender), within, *message, at, true);
                 self.schedule(key, at);
             }
             Line::Done { key, messages } => {
@@ -508,13 +500,17 @@ impl Table {
         for entry in self.entries.values() {
             for kept in entry.messages.iter().filter(|kept| kept.logged) {
                 let (tenant, message) = (entry.tenant.clone(), Box::new(kept.message.clone()));
-                Line::Message { at: kept.at, tenant, message }.write(lines);
+                Line::Message { at: kept.at, tenant, sender: entry.sender, message }.write(lines);
             }
         }
     }
 }
 
 impl Entry {
+    pub(super) fn fragments(&self) -> impl DoubleEndedIterator<Item = &Fragment<'static>> {
+        self.messages.iter().map(|kept| kept.message.fragment())
+    }
+
     fn is_whole(&self) -> bool {
         let any = |says: fn(&Fragment<'static>) -> bool| {
             self.messages.iter().any(|kept| says(kept.message.fragment()))

@@ -12,7 +12,10 @@ use proptest::prelude::*;
 const SOURCE: Source = Source { adapter: "test", via: "test", dialect: "test", mapping: "1" };
 
 fn table() -> Table {
-    Table::new(Settings { directory: "/nowhere".into(), wait: Duration::from_secs(60), bytes: 1 << 20 })
+    Table::new(
+        Settings { directory: "/nowhere".into(), wait: Duration::from_secs(60), bytes: 1 << 20 },
+        Arc::default(),
+    )
 }
 
 fn fragment(id: &str) -> Fragment<'static> {
@@ -21,7 +24,7 @@ fn fragment(id: &str) -> Fragment<'static> {
 
 fn item(fragment: Fragment<'static>) -> Item {
     let message = Builder::new(false).reduce(fragment, &mut Scratch::default());
-    Item { tenant: None, message }
+    Item { tenant: None, sender: None, message }
 }
 
 fn opens(id: &str) -> Item {
@@ -189,8 +192,10 @@ fn the_oldest_give_way() {
 #[test]
 fn who_fills_the_hold_makes_room() {
     let mut lines = Vec::new();
-    let mut table =
-        Table::new(Settings { directory: "/nowhere".into(), wait: Duration::from_secs(60), bytes: 64 << 10 });
+    let mut table = Table::new(
+        Settings { directory: "/nowhere".into(), wait: Duration::from_secs(60), bytes: 64 << 10 },
+        Arc::default(),
+    );
     let of = |tenant: &str, id: String| Item { tenant: Some(Tenant::stored(tenant)), ..opens(&id) };
     table.put(vec![of("quiet", "first".into())], 0, &mut lines);
     let mut sealed = 0;
@@ -314,7 +319,8 @@ async fn a_hold_survives_its_thread() {
         || Settings { directory: directory.path().into(), wait: Duration::from_secs(60), bytes: 1 << 20 };
     let first = account();
     let start = |account: &Arc<ItemStats>| {
-        let opened = Opened::read(settings(), [("test", Arc::clone(account))].into()).unwrap();
+        let opened =
+            Opened::read(settings(), Arc::default(), [("test", Arc::clone(account))].into()).unwrap();
         let ((hold, queue), damage) = (Hold::new(Arc::default()), opened.damage);
         (hold, opened.start(queue).unwrap(), damage)
     };

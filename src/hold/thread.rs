@@ -7,6 +7,7 @@ use crate::clock::unix_millis;
 use crate::pipeline::items::{Ended, ItemStats, Items};
 use crate::pipeline::refusal::Refusal;
 use halod_chain::error::{ChainError, with_causes};
+use halod_chain::traces::TraceTenants;
 use halod_record::tenant::Tenant;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -72,9 +73,13 @@ enum Answer {
 
 impl Keeper {
     /// A keeper of what the log holds.
-    pub(super) fn open(settings: Settings, ledger: Ledger) -> Result<(Self, Damage), HoldError> {
+    pub(super) fn open(
+        settings: Settings,
+        traces: Arc<TraceTenants>,
+        ledger: Ledger,
+    ) -> Result<(Self, Damage), HoldError> {
         let directory = settings.directory.clone();
-        let mut table = Table::new(settings);
+        let mut table = Table::new(settings, traces);
         let (log, damage) = Log::open(&directory, |line| table.replay(line))?;
         Ok((Self { table, log, ledger, lines: Vec::new(), placed: HashMap::new() }, damage))
     }

@@ -7,7 +7,7 @@ use super::traces::trace_of;
 use crate::net::status::Fault;
 use halo_adapters::store::{self, is_observation, is_trace};
 use halo_adapters::{langfuse, langsmith, litellm, openai_agents};
-use halod_record::event::{Event, Fact};
+use halod_record::event::Event;
 use halod_record::json::{Json, parse};
 use halod_record::unusable::Unusable;
 use std::borrow::Cow;
@@ -77,13 +77,9 @@ impl<'c> Rows<'c> {
         for item in items {
             match openai_agents::item(item) {
                 Ok(Some(mut event)) => {
-                    if let Some((tenant, session)) = self.trace_of_span(item) {
+                    if let Some([tenant, session, principal]) = self.trace_of_span(item) {
                         event.tenant = event.tenant.or(tenant);
-                        if session.is_some() && session != event.session {
-                            // Spans that come live may come before their trace.
-                            event.session = session;
-                            event.facts.push((INHERITED, Fact::Labels(vec![Cow::Borrowed("session")])));
-                        }
+                        openai_agents::inherit(&mut event, session, principal);
                     }
                     events.push(event);
                 }
@@ -94,13 +90,13 @@ impl<'c> Rows<'c> {
         events.into_iter().try_for_each(|event| each(Ok(Some(event))))
     }
 
-    /// The tenant and the session that a span's trace says.
-    fn trace_of_span(&self, span: &Json<'_>) -> Option<(Owned, Owned)> {
+    /// The tenant, the session and the user that a span's trace says.
+    fn trace_of_span(&self, span: &Json<'_>) -> Option<[Owned; 3]> {
         let (traces, id) = self.chunk.traces.as_ref().zip(trace_of(span))?;
         let trace = parse(traces.get(id)?).ok()?;
         let event = openai_agents::item(&trace).ok()??;
         let owned = |text: Option<Cow<'_, str>>| text.map(|text| text.into_owned().into());
-        Some((owned(event.tenant), owned(event.session)))
+        Some([owned(event.tenant), owned(event.session), owned(event.principal)])
     }
 
     /// A trace with all that is in it, or a row of any kind.
@@ -130,9 +126,6 @@ impl<'c> Rows<'c> {
         }
     }
 }
-
-/// The fact that lists what a record has from another.
-const INHERITED: &str = "inherited";
 
 type Owned = Option<Cow<'static, str>>;
 

@@ -170,6 +170,12 @@ impl TenantResolver {
         self.traces = Some(traces);
     }
 
+    /// What tells the sender from others.
+    #[must_use]
+    pub fn sender(&self) -> Option<[u8; 8]> {
+        self.traces.as_ref().map(|traces| traces.sender)
+    }
+
     /// What is known of a trace.
     pub fn trace(&mut self, id: &[u8; 16]) -> Option<Arc<Trace>> {
         Some(self.traces.as_mut()?.of(id))

@@ -236,7 +236,8 @@ impl RequestBuilder {
         let message = self.ingest.builder.reduce(fragment, &mut self.scratch);
         self.counted.usable += 1;
         let bytes = size_of::<Item>() + message.weight();
-        self.parts.push(Item { tenant, message });
+        let sender = self.tenants.sender().filter(|_| tenant.is_none());
+        self.parts.push(Item { tenant, sender, message });
         self.charge(bytes)
     }
 

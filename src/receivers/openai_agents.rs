@@ -23,6 +23,7 @@ use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use serde_json::json;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 pub const PATH: &str = "/v1/traces/ingest";
@@ -96,6 +97,10 @@ fn draft(bytes: &[u8], request: &mut RequestBuilder) -> Result<Rejected, Fault> 
             Ok(Some(event)) => {
                 if let Some(trace) = trace_of(&event) {
                     request.tenants.note(said(&event), &trace);
+                    if is_trace(&event) {
+                        let around = [event.session.as_deref(), event.principal.as_deref()];
+                        request.tenants.enclose(&trace, around);
+                    }
                 }
                 charge::take(BESIDE + size_of::<(usize, Event<'_>)>())?;
                 charge::push(&mut events, (at, event))?;
@@ -106,11 +111,16 @@ fn draft(bytes: &[u8], request: &mut RequestBuilder) -> Result<Rejected, Fault> 
     }
     request.allow_slices();
     openai_agents::parents_first(&mut events, |(_, event)| event);
-    for (at, event) in &events {
+    for (at, mut event) in events {
         let _item = charge::passing();
-        match request.tenants.place_in_trace(said(event), Said::default(), trace_of(event).as_ref()) {
-            Ok(placed) => request.push(event, &placed.tenant)?,
-            Err(error) => rejected.add(*at, error, request),
+        let id = trace_of(&event);
+        let trace = id.filter(|_| !is_trace(&event)).and_then(|id| request.tenants.trace(&id));
+        let [session, principal] = trace.map(|trace| trace.around()).unwrap_or_default();
+        let owned = |text: Option<Arc<str>>| text.map(|text| Cow::Owned(text.to_string()));
+        openai_agents::inherit(&mut event, owned(session), owned(principal));
+        match request.tenants.place_in_trace(said(&event), Said::default(), id.as_ref()) {
+            Ok(placed) => request.push(&event, &placed.tenant)?,
+            Err(error) => rejected.add(at, error, request),
         }
     }
     Ok(rejected)
@@ -119,6 +129,10 @@ fn draft(bytes: &[u8], request: &mut RequestBuilder) -> Result<Rejected, Fault> 
 /// What an item says of its tenant: mostly only its trace does, which comes before it, in another request.
 fn said<'e>(event: &'e Event<'_>) -> Said<'e> {
     Said { stated: None, dialect: event.tenant.as_deref() }
+}
+
+fn is_trace(event: &Event<'_>) -> bool {
+    matches!(&event.origin, Origin::Keyed(keyed) if keyed.parent.is_none())
 }
 
 fn trace_of(event: &Event<'_>) -> Option<[u8; 16]> {

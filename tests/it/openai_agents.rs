@@ -49,7 +49,10 @@ fn its_own_exporter() {
         let parent = tree.parent(record);
         let is_trace = record["data"]["workflow"] == "support";
         assert!(parent.is_some() != is_trace, "{record}");
-        assert_eq!(record["session_id"] == "sess-77", is_trace, "{record}");
+        assert_eq!(
+            (&record["session_id"], &record["principal"]["human_id"]),
+            (&"sess-77".into(), &"user-4711".into())
+        );
     }
     let traces = records.iter().filter(|record| record["data"]["workflow"] == "support");
     assert!(

@@ -12,14 +12,14 @@
 //! | `guardrail` | the guard; denied when it was triggered |
 //! | `mcp_tools` | `retrieve:tools/list` |
 //!
-//! A span's session is its trace: the group is told by the trace alone, which comes in an earlier request
-//! as often as not, and a record must not depend on that. A trace's own session is its group. The
-//! tenant is the trace's to claim, by its metadata; the receiver remembers it for the spans.
+//! A trace's session is its group, else itself. Group, user and tenant are told by the trace alone, which comes in
+//! an earlier request as often as not: who has it lets its spans [`inherit`] them, and their session is else the
+//! trace.
 
 use crate::MAPPING;
 use crate::fields::{content, count, is_true, nanos, structure, text, unread_times};
 use halod_record::event::{
-    Action, Agent, Content, Event, Fact, Keyed, Origin, Outcome, Source, Status, Usage,
+    Action, Agent, Content, Event, Fact, INHERITED, Keyed, Origin, Outcome, Source, Status, Usage,
 };
 use halod_record::json::{Json, Text};
 use halod_record::unusable::Unusable;
@@ -50,6 +50,22 @@ pub fn item<'a>(item: &Json<'a>) -> Result<Option<Event<'a>>, Unusable> {
         "trace" => trace(item).map(Some),
         "trace.span" => span(item).map(Some),
         _ => Ok(None),
+    }
+}
+
+/// Lets a span have the session and the user of its trace, where it names none.
+pub fn inherit<'a>(event: &mut Event<'a>, session: Option<Cow<'a, str>>, principal: Option<Cow<'a, str>>) {
+    let mut inherited = Vec::new();
+    if event.principal.is_none() && principal.is_some() {
+        event.principal = principal;
+        inherited.push(Cow::Borrowed("principal"));
+    }
+    if session.is_some() && session != event.session {
+        event.session = session;
+        inherited.push(Cow::Borrowed("session"));
+    }
+    if !inherited.is_empty() {
+        event.facts.push((INHERITED, Fact::Labels(inherited)));
     }
 }
 

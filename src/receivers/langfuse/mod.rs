@@ -15,14 +15,17 @@ pub use self::keys::Keys;
 use super::otlp::signals::Signals;
 use super::otlp::{Guest, OtlpService};
 use crate::hold::Hold;
-use crate::ingest::claim::{HeaderClaim, TenantRule};
+use crate::ingest::claim::{HeaderClaim, SenderTraces, TenantRule};
 use crate::ingest::requests::RequestEntry;
 use crate::ingest::{Body, Ingest, RequestBuilder};
 use crate::net::answer::{self, Reply};
 use crate::net::body::Reader;
+use crate::net::peer::Peer;
 use crate::net::status::Fault;
 use bytes::Bytes;
 use halo_adapters::otlp::Signal;
+use halod_chain::traces::TraceTenants;
+use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use ingest::{Batch, Scores};
@@ -39,6 +42,8 @@ pub struct LangfuseService {
     pub otlp_ingest: Signals<Arc<Ingest>>,
     pub tenant: Arc<TenantRule>,
     pub keys: Arc<Keys>,
+    /// What is known of traces: scores come apart from the spans that they judge.
+    pub traces: Arc<TraceTenants>,
 }
 
 /// The paths of Langfuse's public API.
@@ -116,10 +121,10 @@ impl LangfuseService {
         let tenant = claim.known();
         let taken = match self.ingest.read(&head, &mut reader).await {
             Ok(body) if wanted == Wanted::Score => {
-                self.seal(body, entry, claim, Scores::read).await.map(|scores| scores.answer())
+                self.seal(body, entry, (&head, claim), Scores::read).await.map(|scores| scores.answer())
             }
             Ok(body) => {
-                let batch = self.seal(body, entry, claim, Batch::read).await;
+                let batch = self.seal(body, entry, (&head, claim), Batch::read).await;
                 batch.map(|batch| (StatusCode::MULTI_STATUS, batch.answer()))
             }
             Err(fault) => Err(fault),
@@ -139,11 +144,16 @@ impl LangfuseService {
         &self,
         body: Body,
         entry: &mut RequestEntry,
-        claim: HeaderClaim,
+        (head, claim): (&Parts, HeaderClaim),
         read: fn(&Bytes, &mut RequestBuilder) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
         let tenant = claim.known();
-        let (request, told) = self.ingest.work(body, claim, read).await?;
+        let traces = SenderTraces::new(Arc::clone(&self.traces), &Peer::name_in(&head.extensions), &claim);
+        let work = self.ingest.work(body, claim, move |bytes, request| {
+            request.tenants.know_traces(traces);
+            read(bytes, request)
+        });
+        let (request, told) = work.await?;
         match request.finish() {
             Ok(request) => drop(request.assemble(&self.hold).await?),
             // It is answered event by event all the same.

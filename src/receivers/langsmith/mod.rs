@@ -27,12 +27,14 @@ use super::otlp::signals::Signals;
 use super::otlp::{Guest, OtlpService};
 use crate::hold::Hold;
 use crate::ingest::Ingest;
-use crate::ingest::claim::{HeaderClaim, TenantRule};
+use crate::ingest::claim::{HeaderClaim, SenderTraces, TenantRule};
 use crate::ingest::requests::RequestEntry;
 use crate::net::answer::Reply;
 use crate::net::body::Reader;
+use crate::net::peer::Peer;
 use crate::net::status::Fault;
 use halo_adapters::langsmith::multipart;
+use halod_chain::traces::TraceTenants;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{Request, Response};
@@ -56,12 +58,13 @@ pub struct Shared {
     keys: Keys,
     homes: Homes,
     hold: Hold,
+    traces: Arc<TraceTenants>,
 }
 
 impl Shared {
     #[must_use]
-    pub fn new(tenant: TenantRule, keys: Keys, hold: Hold) -> Self {
-        Self { tenant, keys, homes: Homes::default(), hold }
+    pub fn new(tenant: TenantRule, keys: Keys, hold: Hold, traces: Arc<TraceTenants>) -> Self {
+        Self { tenant, keys, homes: Homes::default(), hold, traces }
     }
 }
 
@@ -165,9 +168,11 @@ impl LangSmithService {
         let body = self.ingest.read(head, reader).await?;
         let tenant = claim.known();
         let shared = Arc::clone(&self.shared);
-        let work = self
-            .ingest
-            .work(body, claim, move |bytes, request| reading::read(bytes, &asked, &shared.homes, request));
+        let traces = SenderTraces::new(Arc::clone(&shared.traces), &Peer::name_in(&head.extensions), &claim);
+        let work = self.ingest.work(body, claim, move |bytes, request| {
+            request.tenants.know_traces(traces);
+            reading::read(bytes, &asked, &shared.homes, request)
+        });
         let (request, ()) = work.await?;
         match request.finish() {
             Ok(request) => request.assemble(&self.shared.hold).await?,

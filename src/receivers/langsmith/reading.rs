@@ -9,6 +9,7 @@ use halod_record::charge;
 use halod_record::fragment::Fragment;
 use halod_record::json::{self, Json};
 use halod_record::tenant::Tenant;
+use halod_record::trace::{Trace, trace_key};
 
 /// Values in one text of JSON at most, as in a request of OTLP: what is parsed takes many times the room
 /// of its text.
@@ -184,6 +185,9 @@ impl Reading<'_> {
         let known = || {
             of_run("run_id").or_else(|| of_run("trace_id")).or_else(|| self.homes.of(&verdict(text("id")?)))
         };
+        // A trace may have come as spans, or before a restart.
+        let trace = text("trace_id").and_then(|id| self.request.tenants.trace(&trace_key(id)));
+        let known = || known().or_else(|| trace.as_deref().and_then(Trace::tenant));
         if *self.request.tenants.claim() == HeaderClaim::Absent
             && said.is_none()
             && let Some(tenant) = known()

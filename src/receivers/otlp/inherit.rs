@@ -8,13 +8,10 @@ use crate::net::status::Fault;
 use halo_adapters::otel::{self, Resource};
 use halo_adapters::otlp::model::Span;
 use halod_record::charge;
-use halod_record::event::{Event, Fact};
+use halod_record::event::{Event, Fact, INHERITED};
 use halod_record::trace::Trace;
 use std::borrow::Cow;
 use std::rc::Rc;
-
-/// The fact that lists what a record has from the spans around its own.
-const INHERITED: &str = "inherited";
 
 /// What one span says of whose it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

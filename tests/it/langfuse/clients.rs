@@ -91,6 +91,9 @@ fn what_the_current_sdk_for_python_sent_is_sealed_once() {
         let answer = post(&halod, "/api/public/scores", &capture("py-v5.2.score.json"));
         assert_eq!((answer.status, answer.text().as_str()), (202, r#"{"message":"Accepted"}"#));
         if sealed == 0 {
+            // Nobody tells of the trace that the score is on.
+            let is_there = || place.all().iter().any(|record| record["action"]["tool"] == "helpfulness");
+            wait_until("the score is sealed", Duration::from_secs(60), is_there);
             sealed = halod.sealed();
         }
     }

@@ -4,6 +4,7 @@
 mod clients;
 mod doors;
 mod hold;
+mod scores;
 
 use crate::support::chains::{files, of_tenant, records};
 use crate::support::halod::Halod;
