@@ -14,6 +14,7 @@ use super::hash;
 use super::ids::{Origin as IdOrigin, RecordId};
 use super::members::text;
 use super::names::Names;
+use super::redact::custom::Custom;
 use super::redact::{Findings, Redactor, Severity};
 use super::tenant::Tenant;
 use super::vocabulary::{Class, Words};
@@ -40,7 +41,19 @@ pub(super) struct Masked<'m> {
 impl Builder {
     #[must_use]
     pub fn new(hash_only: bool) -> Self {
-        Self { redactor: Redactor::new(), hash_only }
+        Self::with(hash_only, Custom::default())
+    }
+
+    /// One that keeps to the operator's rules of redaction as well.
+    #[must_use]
+    pub fn with(hash_only: bool, rules: Custom) -> Self {
+        Self { redactor: Redactor::with(rules), hash_only }
+    }
+
+    /// What masks the texts of its records.
+    #[must_use]
+    pub fn redactor(&self) -> &Redactor {
+        &self.redactor
     }
 
     /// Builds the draft of one event for `tenant`. `scratch` is reused between calls.
@@ -64,7 +77,9 @@ impl Builder {
         let mut findings = std::mem::take(&mut scratch.findings);
         let said = Said::of(event, self, &mut findings);
         let names = Names::of(event, &words, spans.trace, self, &mut findings);
-        masked.found.iter().for_each(|(_, found)| findings.add_known(&found.kind, found.sample.clone()));
+        masked.found.iter().for_each(|(_, found)| {
+            self.redactor.add_known(&mut findings, &found.kind, found.sample.clone());
+        });
         let call = Call::of(event, &names, tenant, (id, parent), masked.kept);
         let mut w = DraftWriter::new(scratch);
         let buffer = &mut scratch.content;

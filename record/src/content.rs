@@ -28,7 +28,10 @@ impl Builder {
 
     /// The same of a value that is known by its digest.
     pub(super) fn digested(&self, digest: &Digest, findings: &mut Findings) -> Option<String> {
-        digest.findings.iter().for_each(|found| findings.add_known(&found.kind, found.sample.clone()));
+        digest
+            .findings
+            .iter()
+            .for_each(|found| self.redactor.add_known(findings, &found.kind, found.sample.clone()));
         digest.summary.clone().filter(|_| !self.hash_only)
     }
 

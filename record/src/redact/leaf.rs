@@ -107,10 +107,10 @@ impl Redactor {
             Json::Str(text) => self.scan_leaf(&text.to_lossy(), place, out),
             // A number counts as a string inside it: one level deeper.
             Json::Int(number) if place.depth < MAX_DEPTH => {
-                scan_number(&number.unsigned_abs().to_string(), out);
+                self.scan_number(&number.unsigned_abs().to_string(), out);
             }
             Json::BigInt(digits) if place.depth < MAX_DEPTH => {
-                scan_number(digits.trim_start_matches('-'), out);
+                self.scan_number(digits.trim_start_matches('-'), out);
             }
             Json::Null | Json::Bool(_) | Json::Int(_) | Json::BigInt(_) | Json::Float(_) => {}
             Json::Array(items) => self.scan_items(items, place.path, inside, out),
@@ -326,6 +326,15 @@ impl Redactor {
         String::from_utf8(out).ok()
     }
 
+    fn scan_number(&self, digits: &str, out: &mut Findings) {
+        self.find_custom(digits, out);
+        if digits.len() >= 13 && (number::card_number(digits) || people::card_number(digits)) {
+            let mut sample = String::new();
+            number::last_four("****", digits, &mut sample);
+            out.add("credit_card", Severity::High, sample);
+        }
+    }
+
     fn patch(&self, text: &str) -> String {
         // First as a whole, because a match may reach over a line that names a file.
         let whole = self.mask(text, Rules::Reference);
@@ -347,14 +356,6 @@ fn cut(text: &str, bytes: usize) -> &str {
 /// Whether `value` is, or lists, the paths of a path's field.
 fn path_of(key: &Text<'_>, value: &Json<'_>) -> bool {
     matches!(value, Json::Str(_) | Json::Array(_)) && path_key(key)
-}
-
-fn scan_number(digits: &str, out: &mut Findings) {
-    if digits.len() >= 13 && (number::card_number(digits) || people::card_number(digits)) {
-        let mut sample = String::new();
-        number::last_four("****", digits, &mut sample);
-        out.add("credit_card", Severity::High, sample);
-    }
 }
 
 /// A number as JavaScript's `JSON.stringify` writes it.
