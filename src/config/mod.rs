@@ -29,6 +29,7 @@ use crate::receivers::tail;
 use crate::tee;
 pub use error::{ConfigError, Place, Problem};
 use halod_record::build::Builder;
+use halod_record::hash_only::HashOnlyFor;
 use halod_record::redact::custom::Custom;
 pub use value::Endpoint;
 
@@ -65,6 +66,8 @@ pub struct Config {
     pub records: RecordSettings,
     /// The operator's own rules of redaction.
     pub redaction: Custom,
+    /// Whose records carry hashes only.
+    pub hash_only_for: Vec<HashOnlyFor>,
     /// Where health and metrics are served.
     pub admin: Endpoint,
     /// How long requests that were accepted before a stop signal may take to finish.
@@ -176,6 +179,7 @@ impl Default for Config {
             per_tenant: PerTenant::default(),
             records: RecordSettings { hash_only: false, join_calls: true },
             redaction: Custom::default(),
+            hash_only_for: Vec::new(),
             admin: Endpoint::loopback(13133),
             shutdown_timeout: Duration::from_secs(30),
             log: LogSettings { level: LogLevel::Info, format: LogFormat::Auto },
@@ -228,7 +232,8 @@ impl Config {
     /// What makes records, by these settings.
     #[must_use]
     pub fn builder(&self) -> Builder {
-        Builder::with(self.records.hash_only, self.redaction.clone())
+        let builder = Builder::with(self.records.hash_only, self.redaction.clone());
+        builder.hash_only_for(self.hash_only_for.clone())
     }
 
     /// Puts the command line over the file. An address given there opens its door even when the

@@ -8,6 +8,7 @@ use crate::receivers::langsmith;
 use crate::receivers::native::tokens::{Grant, Tokens};
 use crate::receivers::secrets::Secrets;
 use halod_record::hash::parse_hex;
+use halod_record::hash_only::HashOnlyFor;
 use halod_record::native::Capture;
 use halod_record::redact::Severity;
 use halod_record::redact::custom::{Allowed, Pattern};
@@ -69,6 +70,7 @@ redaction:
     - name: client
       regex: 'client (?P<secret>[a-z]+)$'
   allow: [abcdefghijklmnop-4711-XYZ, { regex: 'build-[0-9]+' }]
+  hash_only_for: [{ tool: 'pay*' }, { agent: a, tenant: b }]
 ";
     let config = read(text).unwrap();
     let patterns = vec![
@@ -78,6 +80,10 @@ redaction:
     let allowed =
         vec![Allowed::token("abcdefghijklmnop-4711-XYZ").unwrap(), Allowed::tokens("build-[0-9]+").unwrap()];
     assert_eq!(config.redaction, Custom::new(patterns, allowed));
+    let named = |name: &str| Some(name.to_owned());
+    let hashed =
+        [HashOnlyFor::new(named("pay*"), None, None), HashOnlyFor::new(None, named("a"), named("b"))];
+    assert_eq!(config.hash_only_for, hashed.into_iter().flatten().collect::<Vec<_>>());
     let (grpc, http) = (config.grpc.unwrap(), config.http.unwrap());
     assert_eq!(grpc.endpoint.to_string(), "[::1]:1");
     assert_eq!((grpc.limits.body, grpc.limits.concurrent_streams, grpc.limits.connections), (2 << 20, 3, 4));
@@ -250,8 +256,17 @@ fn a_rule_of_redaction_that_cannot_be_used_is_told_by_entry_and_field() {
             "redaction: { allow: [{ }] }",
             "h.yaml:1:22: redaction.allow.regex: entry 1: has no `regex`; write the text itself, or { regex: ... }",
         ),
+        (
+            "redaction: { hash_only_for: [{ tool: }, { tool: '' }] }",
+            "h.yaml:1:30: redaction.hash_only_for: entry 1: names nothing; write a `tool`, an `agent` or a `tenant`\n\
+             h.yaml:1:49: redaction.hash_only_for.tool: entry 2: write a name of 1 to 256 bytes, in which * stands for any text",
+        ),
+        (
+            "redaction: { hash_only_for: [pay] }",
+            "h.yaml:1:30: redaction.hash_only_for: entry 1: must be a section with keys `tool`, `agent`, `tenant`",
+        ),
     ] {
-        assert_eq!(messages(text), [said], "{text}");
+        assert_eq!(messages(text).join("\n"), said, "{text}");
     }
 }
 

@@ -245,3 +245,108 @@ fn validate_names_the_entry_and_what_to_do() {
         assert!(said.contains(line), "{line}\n{said}");
     }
 }
+
+/// Whose content is not to be read, and words that stand in it alone.
+const HASHED: &str = "redaction:\n  hash_only_for:\n    - { tool: 'pay*' }\n    - { agent: clerk, tenant: desk }\n    - { tenant: silent }\n";
+const WORDS: &str = "the quiet heron, bob@example.com";
+
+fn post(halod: &Halod, path: &str, tenant: &str, body: &Value) {
+    let headers = [("content-type", JSON), ("x-tenant-id", tenant)];
+    let answer = halod.connect().post(path, &headers, body.to_string().as_bytes()).unwrap();
+    assert!((200..300).contains(&answer.status), "{path}: {}", answer.text());
+}
+
+/// Whether a record shows the words in any place.
+fn shows(record: &Value) -> bool {
+    record.to_string().contains("heron")
+}
+
+#[test]
+fn content_of_named_tools_agents_and_tenants_is_kept_as_hashes() {
+    let place = Place::new(HASHED);
+    let halod = place.start();
+    for (tenant, tool) in [("a", "pay_out"), ("b", "look_up"), ("desk", "look_up"), ("silent", "look_up")] {
+        post(&halod, "/v1/traces", tenant, &span(tenant, tool, WORDS));
+    }
+    for (tenant, tool) in [("native-a", "pay_in"), ("native-b", "look_up")] {
+        let record = json!({"key": "k", "subject": tenant, "action": {"type": "read", "category": "safety", "tool": tool,
+            "input": WORDS}, "outcome": {"error": WORDS}});
+        post(&halod, "/v1/records", tenant, &json!([record]));
+    }
+    // Of a model's content, told apart from its span, nobody knows that it is no tool's.
+    post(&halod, "/v1/logs", "logs", &log_record("logs", WORDS));
+    assert!(halod.terminate().success());
+    assert_verified(&place.chains());
+
+    let input = halod_record::hash::input_hash(
+        &halod_record::json::parse(&json!({"for": WORDS, "n": 12}).to_string()).unwrap(),
+    );
+    for tenant in ["a", "desk", "silent", "native-a", "logs"] {
+        let all = of_tenant(&place.chains(), Some(tenant));
+        let record = &all[0];
+        assert!(!shows(record), "{record:#}");
+        assert!(
+            record["action"]["input"].get("summary").is_none() && record["outcome"].get("summary").is_none()
+        );
+        let email = json!({"type": "email", "severity": "MEDIUM"});
+        assert_eq!(record["findings"], json!([email]), "{tenant}");
+        assert_eq!(record["data"]["pii_types"], json!(["email"]));
+        if !tenant.starts_with("native") && tenant != "logs" {
+            assert_eq!(record["action"]["input"]["hash"], input.to_string(), "{tenant}");
+            assert!(record["data"].get("error_type").is_none(), "{record:#}");
+        }
+    }
+    for tenant in ["b", "native-b"] {
+        let record = &of_tenant(&place.chains(), Some(tenant))[0];
+        assert!(record["action"]["input"]["summary"].as_str().unwrap().contains("heron"));
+        assert!(record["outcome"]["summary"].as_str().unwrap().contains("heron"));
+    }
+    assert_eq!(
+        of_tenant(&place.chains(), Some("b"))[0]["data"]["error_type"],
+        "no entry for the quiet heron, b****@example.com here"
+    );
+}
+
+#[test]
+fn what_is_told_of_a_covered_call_later_is_kept_as_hashes_too() {
+    let place = Place::new(HASHED);
+    let halod = place.start();
+    let start = "2026-11-25T08:00:00Z";
+    let create = |tool: &str| {
+        json!({"batch": [{"id": format!("e-{tool}"), "timestamp": start, "type": "tool-create", "body": {"id": tool, "name": tool,
+            "startTime": start, "input": WORDS}}]})
+    };
+    let update = |tool: &str, n: u8| {
+        json!({"batch": [{"id": format!("u-{tool}-{n}"), "timestamp": start, "type": "tool-update", "body": {"id": tool,
+            "endTime": "2026-11-25T08:00:01Z", "output": format!("{n}: {WORDS}"), "level": "WARNING", "statusMessage": WORDS}}]})
+    };
+    for tool in ["pay_out", "look_up"] {
+        post(&halod, "/api/public/ingestion", tool, &create(tool));
+        post(&halod, "/api/public/ingestion", tool, &update(tool, 1));
+    }
+    let all = |tool: &str| {
+        let there = place.chains().exists() && !files(&place.chains()).is_empty();
+        if there { of_tenant(&place.chains(), Some(tool)) } else { Vec::new() }
+    };
+    let sealed = |n| move || all("pay_out").len() >= n && all("look_up").len() >= n;
+    wait_until("the calls are sealed", Duration::from_secs(60), sealed(1));
+    // An update alone, which does not name its tool.
+    for tool in ["pay_out", "look_up"] {
+        post(&halod, "/api/public/ingestion", tool, &update(tool, 2));
+    }
+    wait_until("the updates are sealed", Duration::from_secs(60), sealed(2));
+    assert!(halod.terminate().success());
+    assert_verified(&place.chains());
+    for record in all("pay_out") {
+        assert!(!shows(&record), "{record:#}");
+        assert!(
+            record["outcome"]["hash"].is_string() && record["data"].get("status_message").is_none(),
+            "{record:#}"
+        );
+    }
+    let other = all("look_up");
+    assert_eq!(other[1]["action"]["tool"], "agent.update");
+    assert!(shows(&other[0]) && other[0]["data"]["status_message"].is_string(), "{other:#?}");
+    // Of an update nobody knows which tool it is of.
+    assert!(!shows(&other[1]), "{other:#?}");
+}

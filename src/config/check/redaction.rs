@@ -3,11 +3,16 @@
 use super::{Reader, Written, child};
 use crate::config::error::Place;
 use crate::config::raw::{Node, Value};
+use halod_record::hash_only::{HashOnlyFor, MAX_NAME};
 use halod_record::redact::Severity;
 use halod_record::redact::custom::{Allowed, BadRule, Custom, MAX_ALLOWED, MAX_PATTERNS, Pattern};
 
 const PATTERNS: &str = "redaction.patterns";
 const ALLOW: &str = "redaction.allow";
+const HASH_ONLY_FOR: &str = "redaction.hash_only_for";
+
+/// Each is compared with the names of every record.
+const MAX_HASH_ONLY: usize = 256;
 
 const SEVERITIES: [(&str, Severity); 5] = [
     ("critical", Severity::Critical),
@@ -123,6 +128,32 @@ impl<'a> Reader<'a> {
             Value::Null | Value::List(_) => return None,
         };
         allowed.map_err(|wrong| self.bad(ALLOW, &called, &wrong, written.place)).ok()
+    }
+
+    pub(super) fn hash_only_for(&mut self) -> Vec<HashOnlyFor> {
+        let entries = self.entries(HASH_ONLY_FOR, MAX_HASH_ONLY);
+        entries.into_iter().filter_map(|(at, node)| self.hash_only(at, node)).collect()
+    }
+
+    fn hash_only(&mut self, at: usize, node: &Node) -> Option<HashOnlyFor> {
+        let Value::Section(members) = &node.value else { return None };
+        let names = ["tool", "agent", "tenant"].map(|field| {
+            let written = self.member(HASH_ONLY_FOR, node, field)?;
+            if !(1..=MAX_NAME).contains(&written.text.len()) {
+                let what = format!(
+                    "entry {at}: write a name of 1 to {MAX_NAME} bytes, in which * stands for any text"
+                );
+                self.report(written.place, &format!("{HASH_ONLY_FOR}.{field}"), what);
+            }
+            Some(written.text)
+        });
+        let [tool, agent, tenant] = names;
+        let entry = HashOnlyFor::new(tool, agent, tenant);
+        if entry.is_none() && members.iter().all(|(_, node)| matches!(node.value, Value::Null)) {
+            let what = format!("entry {at}: names nothing; write a `tool`, an `agent` or a `tenant`");
+            self.report(node.place, HASH_ONLY_FOR, what);
+        }
+        entry
     }
 
     fn bad(&mut self, list: &str, called: &str, BadRule { field, what }: &BadRule, place: Place) {
