@@ -350,3 +350,44 @@ fn what_is_told_of_a_covered_call_later_is_kept_as_hashes_too() {
     // Of an update nobody knows which tool it is of.
     assert!(!shows(&other[1]), "{other:#?}");
 }
+
+#[test]
+fn the_command_shows_what_records_would_keep() {
+    let place = Place::new(RULES);
+    let config = place.config();
+    let key = ["sk-", "q7Wm2Zx9Lk4Tn8Vb3Yc6Hd1"].concat();
+    let said = |out: Output| {
+        (out.status.code(), String::from_utf8(out.stdout).unwrap(), String::from_utf8(out.stderr).unwrap())
+    };
+    let text = format!("use {key} for {BADGE}\nand {TOKEN}");
+
+    let (code, masked, table) = said(place.run(&["redact", "--config", &config], &text));
+    assert_eq!((code, masked), (Some(0), format!("use sk-q**** for BADGE-****\nand {TOKEN}")));
+    let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines[0], ["severity", "type", "sample"]);
+    assert!(lines.contains(&vec!["MEDIUM", "badge_number", "BADGE-****"]), "{table}");
+    assert!(lines.contains(&vec!["CRITICAL", "api_key", "sk-q****"]), "{table}");
+    assert!(!table.contains(&key[8..]) && !table.contains(SECRET));
+
+    // Without the rules.
+    let (_, masked, told) = said(place.run(&["redact", "--findings", "json"], &text));
+    assert_eq!(masked, format!("use sk-q**** for {BADGE}\nand pro****"));
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told[1], json!({"type": "high_entropy_secret", "severity": "HIGH", "sample": "pro****"}));
+
+    let value = json!({"password": "a b", "card": 4_111_111_111_111_111_u64, "list": [BADGE, 12, null], "args": "{\"token\":\"x1\"}"});
+    let arguments = ["redact", "--config", &config, "--findings", "none"];
+    let (code, masked, told) = said(place.run(&arguments, &value.to_string()));
+    assert_eq!((code, &*told), (Some(0), ""));
+    let masked: Value = serde_json::from_str(&masked).unwrap();
+    let expected = json!({"password": "****", "card": "****1111", "list": ["BADGE-****", 12, null], "args": "{\"token\":\"****\"}"});
+    assert_eq!(masked, expected);
+
+    let (code, masked, told) = said(place.run(&["redact"], "nothing here"));
+    assert_eq!((code, &*masked, &*told), (Some(0), "nothing here", "nothing found\n"));
+    let (code, masked, told) = said(place.run(&["redact", "--as", "json"], "{a"));
+    assert_eq!((code, &*masked), (Some(2), ""));
+    assert!(told.contains("not valid JSON") && told.contains("--as text"), "{told}");
+    let (code, _, told) = said(place.run(&["redact", "--config", "/nonexistent.yaml"], ""));
+    assert!(code == Some(2) && told.contains("/nonexistent.yaml: can't be read"), "{told}");
+}

@@ -42,11 +42,14 @@ struct Place {
     path: bool,
     /// It is the value of a field for ids.
     id: bool,
+    /// A number that is masked becomes a text, so that what comes of it is JSON. Elsewhere what comes of it is masked as
+    /// a text.
+    json: bool,
 }
 
 impl Place {
     fn top(clean: bool) -> Self {
-        Self { depth: 0, clean, path: false, id: false }
+        Self { depth: 0, clean, path: false, id: false, json: false }
     }
 }
 
@@ -173,6 +176,14 @@ impl Redactor {
         }
     }
 
+    /// The masked value as compact JSON.
+    #[must_use]
+    pub fn json(&self, value: &Json<'_>) -> String {
+        let mut out = Vec::new();
+        self.write_at(value, Place { json: true, ..Place::top(false) }, usize::MAX, &mut out);
+        String::from_utf8(out).unwrap_or_default()
+    }
+
     /// Appends the compact JSON of the masked value to `out`, until that has `enough` bytes.
     pub(super) fn write(&self, value: &Json<'_>, clean: bool, enough: usize, out: &mut Vec<u8>) {
         self.write_at(value, Place::top(clean), enough, out);
@@ -188,6 +199,8 @@ impl Redactor {
             Json::Null => out.extend_from_slice(b"null"),
             Json::Bool(true) => out.extend_from_slice(b"true"),
             Json::Bool(false) => out.extend_from_slice(b"false"),
+            Json::Int(number) if place.json => self.write_number(&number.to_string(), out),
+            Json::BigInt(digits) if place.json => self.write_number(digits, out),
             // Writing to a vector doesn't fail.
             Json::Int(number) => drop(write!(out, "{number}")),
             Json::BigInt(digits) => out.extend_from_slice(digits.as_bytes()),
@@ -202,6 +215,14 @@ impl Redactor {
                 self.write_items(items, None, Place { path: place.path, ..inside }, enough, out);
             }
             Json::Object(entries) => self.write_object(entries, inside, enough, out),
+        }
+    }
+
+    /// A number, or its mask as a text.
+    fn write_number(&self, digits: &str, out: &mut Vec<u8>) {
+        match self.named(digits) {
+            masked if masked == digits => out.extend_from_slice(digits.as_bytes()),
+            masked => drop(write_str(&masked, out)),
         }
     }
 
