@@ -11,9 +11,11 @@ use super::content::{self, OutcomeContent};
 use super::data::{Spans, data};
 use super::draft::{Draft, DraftWriter, OriginKey, Scratch};
 use super::hash;
+use super::hash_only::{self, HashOnlyFor, Of};
 use super::ids::{Origin as IdOrigin, RecordId};
 use super::members::text;
 use super::names::Names;
+use super::redact::custom::Custom;
 use super::redact::{Findings, Redactor, Severity};
 use super::tenant::Tenant;
 use super::vocabulary::{Class, Words};
@@ -26,6 +28,8 @@ pub struct Builder {
     pub(super) redactor: Redactor,
     /// Records carry hashes only: no summaries, no samples (the reference's `summaries=False`).
     pub(super) hash_only: bool,
+    /// Whose records do so all the same.
+    pub(super) hash_only_for: Vec<HashOnlyFor>,
 }
 
 /// What is known of names that were masked before, by the field's name.
@@ -35,12 +39,37 @@ pub(super) struct Masked<'m> {
     pub(super) found: &'m [(&'static str, Found)],
     /// Those that a call is known by, as [`super::ids::kept_part`] keeps them.
     pub(super) kept: &'m [(&'static str, String)],
+    /// Whether only hashes are kept of it, where that is decided.
+    pub(super) hash_only: Option<bool>,
 }
 
 impl Builder {
     #[must_use]
     pub fn new(hash_only: bool) -> Self {
-        Self { redactor: Redactor::new(), hash_only }
+        Self::with(hash_only, Custom::default())
+    }
+
+    /// One that keeps to the operator's rules of redaction as well.
+    #[must_use]
+    pub fn with(hash_only: bool, rules: Custom) -> Self {
+        Self { redactor: Redactor::with(rules), hash_only, hash_only_for: Vec::new() }
+    }
+
+    /// The same, whose records carry hashes only where one of `these` covers them.
+    #[must_use]
+    pub fn hash_only_for(self, these: Vec<HashOnlyFor>) -> Self {
+        Self { hash_only_for: these, ..self }
+    }
+
+    /// Whether a record carries hashes only.
+    pub(super) fn keeps_hashes(&self, of: &Of<'_>) -> bool {
+        self.hash_only || hash_only::covered(&self.hash_only_for, of)
+    }
+
+    /// What masks the texts of its records.
+    #[must_use]
+    pub fn redactor(&self) -> &Redactor {
+        &self.redactor
     }
 
     /// Builds the draft of one event for `tenant`. `scratch` is reused between calls.
@@ -62,9 +91,13 @@ impl Builder {
         let Ids { id, parent, spans, origin } = Ids::of(&event.origin, tenant, scratch);
         let words = Words::of(&event.action);
         let mut findings = std::mem::take(&mut scratch.findings);
-        let said = Said::of(event, self, &mut findings);
-        let names = Names::of(event, &words, spans.trace, self, &mut findings);
-        masked.found.iter().for_each(|(_, found)| findings.add_known(&found.kind, found.sample.clone()));
+        let of = || Of::event(&event.action, &words, &event.agent, tenant);
+        let hash_only = masked.hash_only.unwrap_or_else(|| self.keeps_hashes(&of()));
+        let said = Said::of(event, self, hash_only, &mut findings);
+        let names = Names::of(event, &words, spans.trace, self, hash_only, &mut findings);
+        masked.found.iter().for_each(|(_, found)| {
+            self.redactor.add_known(&mut findings, &found.kind, found.sample.clone());
+        });
         let call = Call::of(event, &names, tenant, (id, parent), masked.kept);
         let mut w = DraftWriter::new(scratch);
         let buffer = &mut scratch.content;
@@ -73,7 +106,7 @@ impl Builder {
         w.data();
         data(&mut w.line, event, &names, spans, call.as_deref(), &findings);
         w.line.extend_from_slice(br#"},"findings":"#);
-        findings.write(!self.hash_only, &mut w.line);
+        findings.write(!hash_only, &mut w.line);
         w.line.extend_from_slice(br#","integrity":{"#);
         w.integrity();
         w.line.push(b'}');
@@ -105,17 +138,17 @@ struct Said {
 
 impl Said {
     /// Findings of the input come first, as in the reference.
-    fn of(event: &Event<'_>, builder: &Builder, findings: &mut Findings) -> Self {
+    fn of(event: &Event<'_>, builder: &Builder, hash_only: bool, findings: &mut Findings) -> Self {
         let input = match &event.input {
-            Content::Value(value) => builder.input_summary(value, findings),
+            Content::Value(value) => builder.input_summary(value, hash_only, findings),
             Content::Digest(digest) => {
-                let summary = builder.digested(digest, findings);
-                if builder.hash_only { None } else { Some(summary.unwrap_or_default()) }
+                let summary = builder.digested(digest, hash_only, findings);
+                if hash_only { None } else { Some(summary.unwrap_or_default()) }
             }
             Content::Undisclosed => None,
         };
-        let outcome =
-            outcome_content(&event.outcome).and_then(|said| builder.outcome_summary(said, findings));
+        let outcome = outcome_content(&event.outcome)
+            .and_then(|said| builder.outcome_summary(said, hash_only, findings));
         Self { input, outcome }
     }
 }

@@ -17,9 +17,14 @@ pub(super) enum OutcomeContent<'e> {
 }
 
 impl Builder {
-    /// Adds what is in an input to `findings`. The summary is none where only hashes are kept.
-    pub(super) fn input_summary(&self, value: &Json<'_>, findings: &mut Findings) -> Option<String> {
-        if self.hash_only {
+    /// Adds what is in an input to `findings`. The summary is none where only hashes are kept (`hash_only`).
+    pub(super) fn input_summary(
+        &self,
+        value: &Json<'_>,
+        hash_only: bool,
+        findings: &mut Findings,
+    ) -> Option<String> {
+        if hash_only {
             self.redactor.scan(value, findings);
             return None;
         }
@@ -27,26 +32,35 @@ impl Builder {
     }
 
     /// The same of a value that is known by its digest.
-    pub(super) fn digested(&self, digest: &Digest, findings: &mut Findings) -> Option<String> {
-        digest.findings.iter().for_each(|found| findings.add_known(&found.kind, found.sample.clone()));
-        digest.summary.clone().filter(|_| !self.hash_only)
+    pub(super) fn digested(
+        &self,
+        digest: &Digest,
+        hash_only: bool,
+        findings: &mut Findings,
+    ) -> Option<String> {
+        digest
+            .findings
+            .iter()
+            .for_each(|found| self.redactor.add_known(findings, &found.kind, found.sample.clone()));
+        digest.summary.clone().filter(|_| !hash_only)
     }
 
     /// The same of an outcome.
     pub(super) fn outcome_summary(
         &self,
         content: OutcomeContent<'_>,
+        hash_only: bool,
         findings: &mut Findings,
     ) -> Option<String> {
         match content {
             OutcomeContent::Result(result) => {
                 self.redactor.scan(result, findings);
-                if self.hash_only { None } else { self.redactor.summary_outcome(result) }
+                if hash_only { None } else { self.redactor.summary_outcome(result) }
             }
-            OutcomeContent::Digest(digest) => self.digested(digest, findings),
+            OutcomeContent::Digest(digest) => self.digested(digest, hash_only, findings),
             OutcomeContent::Error(error) => {
                 self.redactor.scan_text(error, findings);
-                if self.hash_only { None } else { self.redactor.summary_text(error) }
+                if hash_only { None } else { self.redactor.summary_text(error) }
             }
         }
     }

@@ -241,7 +241,7 @@ impl<'a> Fragment<'a> {
         }
     }
 
-    fn action(&self) -> Action<'a> {
+    pub(crate) fn action(&self) -> Action<'a> {
         let name = || self.name.clone().unwrap_or(Cow::Borrowed("unnamed"));
         let tool = || Action::Tool {
             name: name(),

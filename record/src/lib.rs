@@ -21,6 +21,7 @@ pub mod event;
 pub mod fold;
 pub mod fragment;
 pub mod hash;
+pub mod hash_only;
 pub mod ids;
 pub mod json;
 mod members;

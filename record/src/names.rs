@@ -43,10 +43,11 @@ impl<'e> Names<'e> {
         words: &'e Words<'e>,
         trace: Option<&[u8; 16]>,
         builder: &Builder,
+        hash_only: bool,
         findings: &mut Findings,
     ) -> Self {
         let redactor = &builder.redactor;
-        let facts = facts(event, redactor, findings);
+        let facts = facts(event, redactor, hash_only, findings);
         // Of an agent and a session.
         let masked = |text: &'e str| {
             let masked = redactor.id(text);
@@ -78,7 +79,9 @@ impl<'e> Names<'e> {
             model: words.model.map(id),
             version: agent.version.as_deref().map(id),
             call_id: datum(words.call_id, &|raw| redactor.id(raw)),
-            error_type: datum(event.outcome.error_type.as_deref(), &|raw| redactor.label(raw)),
+            // What is prose is the error's text.
+            error_type: datum(event.outcome.error_type.as_deref(), &|raw| redactor.label(raw))
+                .filter(|kind| !(hash_only && kind.contains(char::is_whitespace))),
             finish_reason: datum(event.usage.finish_reason.as_deref(), &|raw| redactor.label(raw)),
             response_id: datum(event.usage.response_id.as_deref(), &|raw| redactor.id(raw)),
             principal: event.principal.as_deref().map(person),
@@ -91,11 +94,15 @@ impl<'e> Names<'e> {
     }
 }
 
+/// What a store says of how an action ended, in its sender's words.
+const MESSAGE: &str = "status_message";
+
 /// The event's facts, masked and bounded; of a repeated key the first. What is found in them is added to
-/// `findings`: they go into `data`.
+/// `findings`: they go into `data`, but for a message where only hashes are kept.
 fn facts<'e>(
     event: &'e Event<'e>,
     redactor: &Redactor,
+    hash_only: bool,
     findings: &mut Findings,
 ) -> Vec<(&'static str, Fact<'e>)> {
     let mut facts: Vec<_> = event
@@ -123,6 +130,7 @@ fn facts<'e>(
             (*key, fact)
         })
         .collect();
+    facts.retain(|(key, _)| !(hash_only && *key == MESSAGE));
     facts.sort_by_key(|(key, _)| *key);
     facts.dedup_by_key(|(key, _)| *key);
     facts

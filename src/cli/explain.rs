@@ -8,7 +8,6 @@ use crate::receivers::otlp::preview::Preview;
 use halo_adapters::otel::{self, Explanation, Reason, Resource, logs};
 use halo_adapters::otlp::model::Span;
 use halo_adapters::otlp::{Signal, json, protobuf};
-use halod_record::build::Builder;
 use halod_record::call::arrange::arrange;
 use halod_record::call::role::Role;
 use halod_record::call::{Call, SealedCall};
@@ -65,6 +64,8 @@ impl Args {
         let mut shown = Shown {
             preview: Preview::new(config.tenant, Builder::new(config.records.hash_only), config.record_data),
             redactor: Redactor::new(),
+            redactor: Redactor::with(config.redaction.clone()),
+            preview: Preview::new(config.tenant.clone(), config.builder()),
             spans: 0,
             sealed: HashMap::new(),
             actions: Actions::default(),

@@ -24,7 +24,6 @@ use crate::receivers::tail::preview::Following;
 use crate::telemetry::log;
 use halod_chain::directory::{DirectoryError, Lock};
 use halod_chain::traces::TraceTenants;
-use halod_record::build::Builder;
 use halod_record::tenant::Tenant;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -258,7 +257,7 @@ fn below(directory: &Path, level: usize, inputs: &mut Vec<Input>) -> io::Result<
 fn here(config: &Config, intake: Intake, traces: &Arc<TraceTenants>) -> Sink {
     let (_, never) = watch::channel(false);
     let joins = ContentJoin::new(config.join_wait, config.pipeline.max_in_flight / 4, never);
-    let builder = Arc::new(Builder::new(config.records.hash_only));
+    let builder = Arc::new(config.builder());
     let counters = Counters::default();
     let otlp = OtlpState::new(config.tenant.clone(), joins, Arc::clone(traces), counters.otlp)
         .recording(config.record_data);

@@ -9,6 +9,7 @@ mod hash;
 mod import;
 mod import_view;
 mod output;
+mod redact;
 mod run;
 mod tail;
 mod validate;
@@ -38,6 +39,7 @@ enum Verb {
     Verify(verify::Args),
     Validate(validate::Args),
     Hash(hash::Args),
+    Redact(redact::Args),
     Explain(explain::Args),
     Tail(tail::Args),
     Import(import::Args),
@@ -66,6 +68,7 @@ pub fn main() -> ExitCode {
         Some(Verb::Demo(args)) => args.run(),
         Some(Verb::Verify(args)) => args.run(),
         Some(Verb::Hash(args)) => args.run(),
+        Some(Verb::Redact(args)) => args.run(),
         Some(Verb::Validate(args)) => args.run(),
         Some(Verb::Explain(args)) => args.run(),
         Some(Verb::Tail(args)) => args.run(),

@@ -3,6 +3,7 @@
 mod file_log;
 mod import;
 mod limits;
+mod redaction;
 mod tees;
 mod tokens;
 
@@ -47,6 +48,8 @@ pub(super) fn config(root: &Node, env: Lookup<'_>) -> Result<Config, ConfigError
     let flags = [("true", true), ("false", false)];
     reader.choice("records.hash_only", &flags, &mut config.records.hash_only);
     reader.choice("records.join_calls", &flags, &mut config.records.join_calls);
+    config.redaction = reader.redaction();
+    config.hash_only_for = reader.hash_only_for();
     reader.endpoint("admin.endpoint", &mut config.admin);
     // Exporters give a request up after ten seconds.
     reader.duration("receivers.otlp.join_wait", (Duration::from_secs(8), "8s"), &mut config.join_wait);

@@ -14,9 +14,13 @@ pub enum Kind {
     List,
     /// Keys that the operator chooses, each with a single value.
     Map,
+    /// A list of sections.
+    Sections,
+    /// A list of single values and sections.
+    Entries,
 }
 
-use Kind::{List, Map, Section, Value as Single};
+use Kind::{Entries, List, Map, Section, Sections, Value as Single};
 
 /// The vocabulary, but for the tees. `config/halod.yaml` explains each key; a test holds the two together.
 const KEYS: &[(&str, Kind)] = &[
@@ -88,6 +92,17 @@ const KEYS: &[(&str, Kind)] = &[
     ("records", Section),
     ("records.hash_only", Single),
     ("records.join_calls", Single),
+    ("redaction", Section),
+    ("redaction.patterns", Sections),
+    ("redaction.patterns.name", Single),
+    ("redaction.patterns.regex", Single),
+    ("redaction.patterns.severity", Single),
+    ("redaction.allow", Entries),
+    ("redaction.allow.regex", Single),
+    ("redaction.hash_only_for", Sections),
+    ("redaction.hash_only_for.tool", Single),
+    ("redaction.hash_only_for.agent", Single),
+    ("redaction.hash_only_for.tenant", Single),
     ("admin", Section),
     ("admin.endpoint", Single),
     ("shutdown_timeout", Single),
@@ -214,8 +229,30 @@ fn shape(node: &Node, kind: Kind, path: &str, problems: &mut Vec<Problem>) {
             }
         }
         (Map, Value::Section(entries)) => map(entries, path, problems),
+        (Sections | Entries, Value::List(items)) => list(items, kind, path, problems),
+        (Sections | Entries, _) => problems.push(problem(
+            node.place,
+            path,
+            format!("must be a list, with a `-` before each entry of {}", names(&children(path))),
+        )),
         (Map, _) => problems.push(problem(node.place, path, "must be a mapping, like { a: b }".into())),
         (List, _) => problems.push(problem(node.place, path, "must be a list, like [a, b]".into())),
+    }
+}
+
+fn list(items: &[Node], kind: Kind, path: &str, problems: &mut Vec<Problem>) {
+    for (at, item) in items.iter().enumerate() {
+        let nth = at + 1;
+        match &item.value {
+            Value::Section(entries) => section(entries, path, problems),
+            Value::Scalar(_) if kind == Entries => {}
+            _ => {
+                let text = if kind == Entries { "a single value, or " } else { "" };
+                let what =
+                    format!("entry {nth}: must be {text}a section with keys {}", names(&children(path)));
+                problems.push(problem(item.place, path, what));
+            }
+        }
     }
 }
 
@@ -352,7 +389,7 @@ mod tests {
     fn every_key_has_its_section() {
         for (key, _) in all() {
             if let Some((parent, _)) = key.rsplit_once('.') {
-                assert_eq!(kind(parent), Some(Section), "{key}");
+                assert!(matches!(kind(parent), Some(Section | Sections | Entries)), "{key}");
             }
             assert!(foreign(key).is_none(), "{key}");
         }

@@ -28,6 +28,9 @@ use crate::receivers::native::tokens::Tokens;
 use crate::receivers::tail;
 use crate::tee;
 pub use error::{ConfigError, Place, Problem};
+use halod_record::build::Builder;
+use halod_record::hash_only::HashOnlyFor;
+use halod_record::redact::custom::Custom;
 pub use value::Endpoint;
 
 /// Everything halod needs to know to run. Made of each part's own settings.
@@ -63,6 +66,10 @@ pub struct Config {
     /// How much of each tenant is sealed in a time.
     pub per_tenant: PerTenant,
     pub records: RecordSettings,
+    /// The operator's own rules of redaction.
+    pub redaction: Custom,
+    /// Whose records carry hashes only.
+    pub hash_only_for: Vec<HashOnlyFor>,
     /// Where health and metrics are served.
     pub admin: Endpoint,
     /// How long requests that were accepted before a stop signal may take to finish.
@@ -174,6 +181,8 @@ impl Default for Config {
             pipeline: PipelineSettings::default(),
             per_tenant: PerTenant::default(),
             records: RecordSettings { hash_only: false, join_calls: true },
+            redaction: Custom::default(),
+            hash_only_for: Vec::new(),
             admin: Endpoint::loopback(13133),
             shutdown_timeout: Duration::from_secs(30),
             log: LogSettings { level: LogLevel::Info, format: LogFormat::Auto },
@@ -223,6 +232,13 @@ pub struct Overrides {
 }
 
 impl Config {
+    /// What makes records, by these settings.
+    #[must_use]
+    pub fn builder(&self) -> Builder {
+        let builder = Builder::with(self.records.hash_only, self.redaction.clone());
+        builder.hash_only_for(self.hash_only_for.clone())
+    }
+
     /// Puts the command line over the file. An address given there opens its door even when the
     /// file leaves it out.
     #[must_use]

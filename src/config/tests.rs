@@ -8,7 +8,10 @@ use crate::receivers::langsmith;
 use crate::receivers::native::tokens::{Grant, Tokens};
 use crate::receivers::secrets::Secrets;
 use halod_record::hash::parse_hex;
+use halod_record::hash_only::HashOnlyFor;
 use halod_record::native::Capture;
+use halod_record::redact::Severity;
+use halod_record::redact::custom::{Allowed, Pattern};
 use halod_record::tenant::Tenant;
 
 fn read(text: &str) -> Result<Config, ConfigError> {
@@ -61,8 +64,26 @@ limits: { per_tenant: { records_per_second: 14, bytes_per_second: 1500, new_chai
 admin: { endpoint: 0.0.0.0:13 }
 shutdown_timeout: 1m
 log: { level: debug, format: json }
+redaction:
+  patterns:
+    - { name: badge, regex: 'B-[0-9]{4}', severity: Low }
+    - name: client
+      regex: 'client (?P<secret>[a-z]+)$'
+  allow: [abcdefghijklmnop-4711-XYZ, { regex: 'build-[0-9]+' }]
+  hash_only_for: [{ tool: 'pay*' }, { agent: a, tenant: b }]
 ";
     let config = read(text).unwrap();
+    let patterns = vec![
+        Pattern::new("badge", "B-[0-9]{4}", Severity::Low).unwrap(),
+        Pattern::new("client", "client (?P<secret>[a-z]+)$", Severity::High).unwrap(),
+    ];
+    let allowed =
+        vec![Allowed::token("abcdefghijklmnop-4711-XYZ").unwrap(), Allowed::tokens("build-[0-9]+").unwrap()];
+    assert_eq!(config.redaction, Custom::new(patterns, allowed));
+    let named = |name: &str| Some(name.to_owned());
+    let hashed =
+        [HashOnlyFor::new(named("pay*"), None, None), HashOnlyFor::new(None, named("a"), named("b"))];
+    assert_eq!(config.hash_only_for, hashed.into_iter().flatten().collect::<Vec<_>>());
     let (grpc, http) = (config.grpc.unwrap(), config.http.unwrap());
     assert_eq!(grpc.endpoint.to_string(), "[::1]:1");
     assert_eq!((grpc.limits.body, grpc.limits.concurrent_streams, grpc.limits.connections), (2 << 20, 3, 4));
@@ -170,6 +191,82 @@ fn keys_of_langsmith_are_known_by_their_hash_and_never_repeated() {
         ),
     ] {
         assert_eq!(messages(&with(&keys)), [said]);
+    }
+}
+
+#[test]
+fn a_rule_of_redaction_that_cannot_be_used_is_told_by_entry_and_field() {
+    let long = (0..65).map(|n| format!("{{ name: n{n}, regex: a }}")).collect::<Vec<_>>().join(", ");
+    for (text, said) in [
+        (
+            "redaction:\n  patterns:\n    - { name: ok, regex: a }\n    - { name: bad, regex: '(a' }\n",
+            "h.yaml:4:27: redaction.patterns.regex: entry 2 (`bad`): it is no regular expression: unclosed group; put \\ before \
+             a sign that means itself",
+        ),
+        (
+            "redaction: { patterns: [{ regex: a }] }",
+            "h.yaml:1:25: redaction.patterns.name: entry 1: has no `name`",
+        ),
+        (
+            "redaction: { patterns: [{ name: x }] }",
+            "h.yaml:1:25: redaction.patterns.regex: entry 1 (`x`): has no `regex`",
+        ),
+        (
+            "redaction: { patterns: [{ name: email, regex: a }] }",
+            "h.yaml:1:33: redaction.patterns.name: entry 1 (`email`): `email` is a type of halod's own findings; choose \
+             another name",
+        ),
+        (
+            "redaction: { patterns: [{ name: x, regex: a }, { name: x, regex: b }] }",
+            "h.yaml:1:48: redaction.patterns.name: entry 2: `x` is the name of an entry before; put both expressions into one, \
+             as in (?:a|b), or choose another name",
+        ),
+        (
+            "redaction: { patterns: [{ name: x, regex: a, severity: bad }] }",
+            "h.yaml:1:56: redaction.patterns.severity: entry 1 (`x`): must be one of critical, high, medium, low, info, not \
+             `bad`",
+        ),
+        (
+            "redaction: { patterns: [{ name: x, regexp: a, regex: a }] }",
+            "h.yaml:1:36: redaction.patterns.regexp: unknown key; did you mean `regex`?",
+        ),
+        (
+            "redaction: { patterns: [x] }",
+            "h.yaml:1:25: redaction.patterns: entry 1: must be a section with keys `name`, `regex`, `severity`",
+        ),
+        (
+            "redaction: { patterns: { name: x } }",
+            "h.yaml:1:24: redaction.patterns: must be a list, with a `-` before each entry of `name`, `regex`, `severity`",
+        ),
+        (
+            &format!("redaction: {{ patterns: [{long}] }}"),
+            "h.yaml:1:24: redaction.patterns: at most 64 entries, and these are 65",
+        ),
+        (
+            "redaction: { allow: [short] }",
+            "h.yaml:1:22: redaction.allow: entry 1: the entropy rule never looks at runs of less than 24 characters, and this \
+             has 5; remove it, or write the whole run",
+        ),
+        (
+            "redaction: { allow: [{ regex: '.+' }] }",
+            "h.yaml:1:31: redaction.allow.regex: entry 1: it allows every token, so that the entropy rule would find nothing; \
+             write what is told apart by it",
+        ),
+        (
+            "redaction: { allow: [{ }] }",
+            "h.yaml:1:22: redaction.allow.regex: entry 1: has no `regex`; write the text itself, or { regex: ... }",
+        ),
+        (
+            "redaction: { hash_only_for: [{ tool: }, { tool: '' }] }",
+            "h.yaml:1:30: redaction.hash_only_for: entry 1: names nothing; write a `tool`, an `agent` or a `tenant`\n\
+             h.yaml:1:49: redaction.hash_only_for.tool: entry 2: write a name of 1 to 256 bytes, in which * stands for any text",
+        ),
+        (
+            "redaction: { hash_only_for: [pay] }",
+            "h.yaml:1:30: redaction.hash_only_for: entry 1: must be a section with keys `tool`, `agent`, `tenant`",
+        ),
+    ] {
+        assert_eq!(messages(text).join("\n"), said, "{text}");
     }
 }
 
@@ -414,6 +511,19 @@ fn a_file_that_cannot_be_read_is_named() {
     assert!(error.starts_with("/nonexistent/halod.yaml: can't be read: "), "{error}");
 }
 
+/// A value under a dotted key.
+fn nested(key: &str, value: &str) -> String {
+    let open: String = key.split('.').map(|name| format!("{{ {name}: ")).collect();
+    open + value + &" }".repeat(key.matches('.').count() + 1)
+}
+
+/// The list and the name of a key that stands in entries of a list.
+fn in_entry(key: &'static str) -> Option<(&'static str, &'static str)> {
+    let (list, name) = key.rsplit_once('.')?;
+    let is_list = |kind| matches!(kind, keys::Kind::Sections | keys::Kind::Entries);
+    keys::all().any(|(of, kind)| of == list && is_list(kind)).then_some((list, name))
+}
+
 /// No key of the vocabulary is decoration: a wrong value under it is noticed.
 #[test]
 fn every_key_is_checked() {
@@ -422,12 +532,14 @@ fn every_key_is_checked() {
             (keys::Kind::Section, _) => "[]".to_owned(),
             (keys::Kind::List, _) => "['']".to_owned(),
             (keys::Kind::Map, _) => "[]".to_owned(),
+            (keys::Kind::Sections | keys::Kind::Entries, _) => "[[]]".to_owned(),
             (keys::Kind::Value, _) => "''".to_owned(),
         };
-        let depth = key.matches('.').count();
-        let text = key.split('.').map(|name| format!("{{ {name}: ")).collect::<String>()
-            + &wrong
-            + &" }".repeat(depth + 1);
+        // A key of an entry stands in an entry of a list.
+        let text = match in_entry(key) {
+            Some((list, name)) => nested(list, &format!("[{{ {name}: '' }}]")),
+            None => nested(key, &wrong),
+        };
         assert!(messages(&text).iter().any(|said| said.contains(key)), "{text}");
     }
 }
@@ -439,6 +551,14 @@ fn the_shipped_file_is_the_default_and_names_every_key() {
     assert_eq!(read(text).unwrap(), Config::default());
     let root = raw::parse(text).unwrap();
     for (key, _) in keys::all() {
+        // No entry is there by default; the comment above the list explains its keys.
+        if let Some((list, name)) = in_entry(key) {
+            let list = list.rsplit('.').next().unwrap();
+            let (comment, _) = text.split_once(&format!("\n  {list}: []")).unwrap();
+            let comment = comment.rsplit_once("\n\n").unwrap().1;
+            assert!(comment.contains(&format!("{name}: ")), "{key} is not explained in config/halod.yaml");
+            continue;
+        }
         let found = key.split('.').try_fold(&root, |node, name| match &node.value {
             raw::Value::Section(entries) => {
                 entries.iter().find(|(k, _)| k.name == name).map(|(_, node)| node)

@@ -78,7 +78,7 @@ impl<'a> Receiving<'a> {
         Self {
             intake: intake.clone(),
             otlp: Arc::new(otlp),
-            builder: Arc::new(Builder::new(config.records.hash_only)),
+            builder: Arc::new(config.builder()),
             counters: Arc::clone(counters),
             hold: hold.clone(),
             langsmith: Arc::new(langsmith),

@@ -20,7 +20,6 @@ use crate::receivers::tail::odd_names;
 use crate::receivers::tail::preview::Following;
 use halod_chain::disk::{open_append, sync_dir};
 use halod_record::notice::{About, Notice};
-use halod_record::redact::Redactor;
 use halod_record::tenant::Tenant;
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
@@ -102,7 +101,6 @@ pub struct Watch {
     folders: Folders,
     importer: Arc<Importer>,
     intake: Intake,
-    redactor: Redactor,
     positions: Positions,
     record: PathBuf,
     done: HashSet<Stat>,
@@ -128,8 +126,7 @@ impl Watch {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        let (redactor, seen) = (Redactor::new(), HashMap::new());
-        Ok(Self { folders, importer, intake, redactor, positions, record, done, seen })
+        Ok(Self { folders, importer, intake, positions, record, done, seen: HashMap::new() })
     }
 
     /// Looks and imports until `stop` turns true.
@@ -212,7 +209,7 @@ impl Watch {
     /// tried again.
     async fn disclose(&self, name: &str, rejected: u64, first: Option<&Reason>, stat: Stat) -> bool {
         let tenant = self.folders.tenant.as_deref().map_or(Ok(Tenant::Local), Tenant::claimed);
-        let name = self.redactor.label(name);
+        let name = self.importer.redactor().label(name);
         let mut about = vec![("file", About::Text(&name)), ("file_bytes", About::Number(stat.size))];
         if let Some(first) = first {
             about.push(("first_offset", About::Number(first.place.offset)));

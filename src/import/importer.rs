@@ -16,6 +16,7 @@ use crate::receivers::lines::read::{Became, Reader};
 use crate::receivers::otlp::OtlpState;
 use crate::receivers::otlp::file::Content;
 use halod_record::event::{Event, Origin};
+use halod_record::redact::Redactor;
 use halod_record::tenant::Tenant;
 use halod_record::trace::trace_key;
 use halod_record::{charge, fragment};
@@ -83,6 +84,12 @@ impl Importer {
     #[must_use]
     pub fn begin(&self, transport: Transport) -> RequestEntry {
         self.ingest.stats.begin(transport)
+    }
+
+    /// What masks the texts of its records.
+    #[must_use]
+    pub fn redactor(&self) -> &Redactor {
+        self.ingest.builder.redactor()
     }
 
     /// Seals what a chunk tells of. Returns when it is on disk. `permit` covers the chunk, if there is

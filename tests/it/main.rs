@@ -44,6 +44,7 @@ mod protocol;
 mod record_oracle;
 mod redact_corpus;
 mod redact_oracle;
+mod redaction_rules;
 mod senders;
 mod shutdown;
 mod soak;

@@ -209,7 +209,7 @@ fn compare_value(redactor: &Redactor, line: &str, theirs: &Value, tally: &mut Ta
 fn left_by_reference(redactor: &Redactor, masked: &str) -> Option<&'static str> {
     let mut findings = Findings::default();
     redactor.scan_text(masked, &mut findings);
-    let people = findings.iter().any(|found| PEOPLE.contains(&found.kind));
+    let people = findings.iter().any(|found| PEOPLE.contains(&&*found.kind));
     deliberate(masked, &findings).or(people.then_some("a number or address of another form"))
 }
 
@@ -256,8 +256,8 @@ fn encoded(text: &str) -> bool {
 
 /// The deliberate differences, by what shows them.
 fn deliberate(text: &str, findings: &Findings) -> Option<&'static str> {
-    if let Some(found) = findings.iter().find(|f| OURS[..10].contains(&f.kind)) {
-        return Some(found.kind);
+    if let Some(found) = OURS[..10].iter().find(|kind| findings.iter().any(|found| found.kind == **kind)) {
+        return Some(found);
     }
     // The reference keeps what stands before the last sign inside a secret key.
     let lower = text.to_ascii_lowercase();
@@ -287,7 +287,8 @@ fn deliberate(text: &str, findings: &Findings) -> Option<&'static str> {
 /// Whether halod finds more than the reference, in the same order: numbers and addresses of more forms always,
 /// more in a deep patch and in what is encoded.
 fn same_findings(text: &str, ours: &Findings, theirs: &Value, deep: bool) -> Result<bool, String> {
-    let ours: Vec<[&str; 3]> = ours.iter().map(|f| [f.kind, f.severity.name(), f.sample.as_str()]).collect();
+    let ours: Vec<[&str; 3]> =
+        ours.iter().map(|f| [&*f.kind, f.severity.name(), f.sample.as_str()]).collect();
     // A sample is masked like any text: what only halod knows may be in it.
     let redactor = Redactor::strict();
     let samples: Vec<_> =

@@ -5,6 +5,7 @@ use super::super::canon::write_str;
 use super::super::content::{self, OutcomeContent};
 use super::super::draft::{Draft, DraftWriter, Scratch};
 use super::super::hash;
+use super::super::hash_only::{LOCAL, Of};
 use super::super::ids::RecordId;
 use super::super::members::{integer, key, text};
 use super::super::names::bounded;
@@ -31,9 +32,11 @@ impl Builder {
         let of_key = |key: &str| RecordId::of_key(tenant, SPACE, &[key]);
         let id = of_key(&record.key);
         let mut findings = std::mem::take(&mut scratch.findings);
-        let input = record.action.input.as_ref().and_then(|value| self.input_summary(value, &mut findings));
+        let hash_only = self.keeps_hashes(&whose(record, tenant));
+        let input = record.action.input.as_ref();
+        let input = input.and_then(|value| self.input_summary(value, hash_only, &mut findings));
         let said = record.outcome.as_ref().and_then(|outcome| said(&outcome.content));
-        let outcome = said.and_then(|content| self.outcome_summary(content, &mut findings));
+        let outcome = said.and_then(|content| self.outcome_summary(content, hash_only, &mut findings));
         let members = data::members(record, &self.redactor, &mut findings);
         let names = Names { redactor: &self.redactor, hash_only: self.hash_only };
 
@@ -44,7 +47,7 @@ impl Builder {
         w.data();
         write_members(&mut w.line, members, &findings, &names);
         w.line.extend_from_slice(br#","findings":"#);
-        findings.write(!self.hash_only, &mut w.line);
+        findings.write(!hash_only, &mut w.line);
         w.line.extend_from_slice(br#","integrity":{"#);
         w.integrity();
         w.line.push(b'}');
@@ -67,6 +70,18 @@ impl Builder {
         findings.clear();
         scratch.findings = findings;
         w.finish(tenant.clone(), id, None, scratch)
+    }
+}
+
+/// Whose record it is.
+fn whose<'r>(record: &'r Record<'_>, tenant: &'r Tenant) -> Of<'r> {
+    let agent = |name| record.agent.as_ref().and_then(|agent| agent.get(name)?.as_str());
+    Of {
+        tools: [record.action.tool.as_deref(), None],
+        tool_unsaid: false,
+        agents: [agent("name"), agent("id")],
+        agent_unsaid: false,
+        tenant: tenant.subject().unwrap_or(LOCAL),
     }
 }
 

@@ -252,5 +252,8 @@ fn list(builder: &Builder, findings: &Findings) -> Vec<Found> {
         hash::write_hex(&hash::sha256(sample.as_bytes())[..8], &mut digits);
         String::from_utf8(digits).unwrap_or_default()
     };
-    findings.iter().map(|found| Found { kind: found.kind.into(), sample: sample(&found.sample) }).collect()
+    findings
+        .iter()
+        .map(|found| Found { kind: found.kind.clone().into_owned(), sample: sample(&found.sample) })
+        .collect()
 }

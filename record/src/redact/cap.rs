@@ -1,7 +1,7 @@
 //! Where a text that is too long is cut.
 
 use super::probe::token;
-use super::text::Span;
+use super::text::{Span, add};
 use super::{MAX_TEXT, Redactor, chars, entropy};
 
 /// How far beyond the cut a match is looked for that starts before it.
@@ -29,6 +29,7 @@ fn clear(redactor: &Redactor, text: &str, mut end: usize) -> usize {
         (row.find)(near, &mut spans);
     }
     entropy::find(near, true, &mut spans);
+    redactor.custom.find(near, |_, found| found.iter().for_each(|span| add(&mut spans, *span)));
     // From the right: each span that moves the cut can uncover only spans that start before it.
     spans.sort_unstable_by_key(|span| std::cmp::Reverse(span.start));
     let bytes = text.as_bytes();

@@ -1,7 +1,9 @@
 //! What was found, without the secret itself.
 
+use super::Redactor;
 use super::table::{self, Severity};
 use crate::canon::write_str;
+use std::borrow::Cow;
 
 /// Findings of one type that a record keeps.
 pub const MAX_PER_TYPE: usize = 25;
@@ -12,7 +14,8 @@ const PII: [&str; 5] = ["credit_card", "email", "iban", "phone", "ssn"];
 /// One finding: `findings[]` of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    pub kind: &'static str,
+    /// One of halod's, or the name of a pattern of the operator's.
+    pub kind: Cow<'static, str>,
     pub severity: Severity,
     /// What was found, masked.
     pub sample: String,
@@ -25,7 +28,8 @@ pub struct Findings {
 }
 
 impl Findings {
-    pub(super) fn add(&mut self, kind: &'static str, severity: Severity, sample: String) {
+    pub(super) fn add(&mut self, kind: impl Into<Cow<'static, str>>, severity: Severity, sample: String) {
+        let kind = kind.into();
         let mut same = 0;
         for finding in self.list.iter().filter(|finding| finding.kind == kind) {
             if finding.sample == sample {
@@ -36,13 +40,6 @@ impl Findings {
         if same < MAX_PER_TYPE {
             self.list.push(Finding { kind, severity, sample });
         }
-    }
-
-    /// Adds what was found before and kept by its kind. A kind that is not known here, from a later
-    /// version, is not less than a secret.
-    pub fn add_known(&mut self, kind: &str, sample: String) {
-        let (kind, severity) = table::known(kind).unwrap_or(("unknown_secret", Severity::High));
-        self.add(kind, severity, sample);
     }
 
     /// Adds all of `others`, in their order.
@@ -97,5 +94,16 @@ impl Findings {
             out.extend_from_slice(br#""}"#);
         }
         out.push(b']');
+    }
+}
+
+impl Redactor {
+    /// Adds to `findings` what was found before and kept by its kind. A kind that is not known here, from a later
+    /// version or a pattern that is gone, is not less than a secret.
+    pub fn add_known(&self, findings: &mut Findings, kind: &str, sample: String) {
+        let known = || table::known(kind).map(|(kind, severity)| (Cow::Borrowed(kind), severity));
+        let known = self.custom.known(kind).or_else(known);
+        let (kind, severity) = known.unwrap_or((Cow::Borrowed(table::UNKNOWN), Severity::High));
+        findings.add(kind, severity, sample);
     }
 }

@@ -42,11 +42,14 @@ struct Place {
     path: bool,
     /// It is the value of a field for ids.
     id: bool,
+    /// A number that is masked becomes a text, so that what comes of it is JSON. Elsewhere what comes of it is masked as
+    /// a text.
+    json: bool,
 }
 
 impl Place {
     fn top(clean: bool) -> Self {
-        Self { depth: 0, clean, path: false, id: false }
+        Self { depth: 0, clean, path: false, id: false, json: false }
     }
 }
 
@@ -107,10 +110,10 @@ impl Redactor {
             Json::Str(text) => self.scan_leaf(&text.to_lossy(), place, out),
             // A number counts as a string inside it: one level deeper.
             Json::Int(number) if place.depth < MAX_DEPTH => {
-                scan_number(&number.unsigned_abs().to_string(), out);
+                self.scan_number(&number.unsigned_abs().to_string(), out);
             }
             Json::BigInt(digits) if place.depth < MAX_DEPTH => {
-                scan_number(digits.trim_start_matches('-'), out);
+                self.scan_number(digits.trim_start_matches('-'), out);
             }
             Json::Null | Json::Bool(_) | Json::Int(_) | Json::BigInt(_) | Json::Float(_) => {}
             Json::Array(items) => self.scan_items(items, place.path, inside, out),
@@ -173,6 +176,14 @@ impl Redactor {
         }
     }
 
+    /// The masked value as compact JSON.
+    #[must_use]
+    pub fn json(&self, value: &Json<'_>) -> String {
+        let mut out = Vec::new();
+        self.write_at(value, Place { json: true, ..Place::top(false) }, usize::MAX, &mut out);
+        String::from_utf8(out).unwrap_or_default()
+    }
+
     /// Appends the compact JSON of the masked value to `out`, until that has `enough` bytes.
     pub(super) fn write(&self, value: &Json<'_>, clean: bool, enough: usize, out: &mut Vec<u8>) {
         self.write_at(value, Place::top(clean), enough, out);
@@ -188,6 +199,8 @@ impl Redactor {
             Json::Null => out.extend_from_slice(b"null"),
             Json::Bool(true) => out.extend_from_slice(b"true"),
             Json::Bool(false) => out.extend_from_slice(b"false"),
+            Json::Int(number) if place.json => self.write_number(&number.to_string(), out),
+            Json::BigInt(digits) if place.json => self.write_number(digits, out),
             // Writing to a vector doesn't fail.
             Json::Int(number) => drop(write!(out, "{number}")),
             Json::BigInt(digits) => out.extend_from_slice(digits.as_bytes()),
@@ -202,6 +215,14 @@ impl Redactor {
                 self.write_items(items, None, Place { path: place.path, ..inside }, enough, out);
             }
             Json::Object(entries) => self.write_object(entries, inside, enough, out),
+        }
+    }
+
+    /// A number, or its mask as a text.
+    fn write_number(&self, digits: &str, out: &mut Vec<u8>) {
+        match self.named(digits) {
+            masked if masked == digits => out.extend_from_slice(digits.as_bytes()),
+            masked => drop(write_str(&masked, out)),
         }
     }
 
@@ -326,6 +347,15 @@ impl Redactor {
         String::from_utf8(out).ok()
     }
 
+    fn scan_number(&self, digits: &str, out: &mut Findings) {
+        self.find_custom(digits, out);
+        if digits.len() >= 13 && (number::card_number(digits) || people::card_number(digits)) {
+            let mut sample = String::new();
+            number::last_four("****", digits, &mut sample);
+            out.add("credit_card", Severity::High, sample);
+        }
+    }
+
     fn patch(&self, text: &str) -> String {
         // First as a whole, because a match may reach over a line that names a file.
         let whole = self.mask(text, Rules::Reference);
@@ -347,14 +377,6 @@ fn cut(text: &str, bytes: usize) -> &str {
 /// Whether `value` is, or lists, the paths of a path's field.
 fn path_of(key: &Text<'_>, value: &Json<'_>) -> bool {
     matches!(value, Json::Str(_) | Json::Array(_)) && path_key(key)
-}
-
-fn scan_number(digits: &str, out: &mut Findings) {
-    if digits.len() >= 13 && (number::card_number(digits) || people::card_number(digits)) {
-        let mut sample = String::new();
-        number::last_four("****", digits, &mut sample);
-        out.add("credit_card", Severity::High, sample);
-    }
 }
 
 /// A number as JavaScript's `JSON.stringify` writes it.

@@ -13,7 +13,11 @@ impl Redactor {
     /// Masks an id: a UUID or 16 to 64 hex digits stay as they are, whatever number they look like.
     #[must_use]
     pub fn id<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        if is_plain_id(text.as_bytes()) { Cow::Borrowed(text) } else { self.named(text) }
+        if is_plain_id(text.as_bytes()) && self.custom.masked(text).is_empty() {
+            Cow::Borrowed(text)
+        } else {
+            self.named(text)
+        }
     }
 
     /// Masks the name of who is answerable for an action: credentials and account numbers, but not the
@@ -43,7 +47,7 @@ impl Redactor {
                 Some(text) => Json::Str(self.text(text).into()),
                 None => Json::Str(self.text(&text.to_lossy()).into_owned().into()),
             },
-            Json::Int(number) if number.unsigned_abs() >= SHORTEST_CARD => {
+            Json::Int(number) if number.unsigned_abs() >= SHORTEST_CARD || self.custom.has_patterns() => {
                 let digits = number.to_string();
                 match self.named(&digits) {
                     masked if masked == digits => Json::Int(*number),
@@ -56,6 +60,7 @@ impl Redactor {
 
     /// Adds what a name holds to `out`, by its patterns alone.
     pub fn scan_name(&self, name: &str, out: &mut Findings) {
+        self.find_custom(name, out);
         let seen = self.probe.look(name);
         let (mut spans, mut known) = (Vec::new(), Vec::new());
         self.find_reference(name, seen, &mut spans, &mut known, out);
@@ -70,7 +75,7 @@ impl Redactor {
         if !is_plain_id(name.as_bytes()) {
             entropy::find(&name, true, &mut spans);
         }
-        text::replace(&name, &spans, short_hash).map_or(name, Cow::Owned)
+        text::replace(&name, &spans, &mut [], |_, found, out| short_hash(found, out)).map_or(name, Cow::Owned)
     }
 }
 

@@ -70,6 +70,9 @@ const ROW: Row = Row {
     mask: |_, _| {},
 };
 
+/// The type of a finding whose kind nobody knows any more.
+pub(super) const UNKNOWN: &str = "unknown_secret";
+
 /// The type and severity of a finding by its type's name.
 pub(super) fn known(kind: &str) -> Option<(&'static str, Severity)> {
     const OTHERS: [(&str, Severity); 3] = [

@@ -5,16 +5,16 @@
 use super::*;
 use crate::json::parse;
 
-fn types(text: &str) -> Vec<(&'static str, String)> {
+fn types(text: &str) -> Vec<(Cow<'static, str>, String)> {
     let mut findings = Findings::default();
     Redactor::new().scan_text(text, &mut findings);
-    findings.iter().map(|finding| (finding.kind, finding.sample.clone())).collect()
+    findings.iter().map(|finding| (finding.kind.clone(), finding.sample.clone())).collect()
 }
 
-fn found(json: &str) -> Vec<&'static str> {
+fn found(json: &str) -> Vec<String> {
     let mut findings = Findings::default();
     Redactor::new().scan(&parse(json).unwrap(), &mut findings);
-    findings.iter().map(|finding| finding.kind).collect()
+    findings.iter().map(|finding| finding.kind.to_string()).collect()
 }
 
 /// Rows of `ARCHITECTURE.md`: what is given, what the reference makes of it, what halod makes of it.
@@ -211,7 +211,7 @@ fn random_keys_are_no_words() {
 #[test]
 fn a_connection_strings_sample_shows_no_other_secret() {
     // The reference: `sqlserver://h;user=a;password=b`.
-    let expected = ("db_conn", "sqlserver://h;user=a;password=****".to_owned());
+    let expected = ("db_conn".into(), "sqlserver://h;user=a;password=****".to_owned());
     assert_eq!(types("sqlserver://h;user=a;password=b").first(), Some(&expected));
 }
 
@@ -237,7 +237,7 @@ fn a_secret_is_one_finding() {
     }
     let mut findings = Findings::default();
     Redactor::new().scan_name("sk-proj-FAKEabcdefghijklmnopqrstuvwxyz0123456789", &mut findings);
-    assert_eq!(findings.iter().map(|finding| finding.kind).collect::<Vec<_>>(), ["api_key"]);
+    assert_eq!(findings.iter().map(|finding| &*finding.kind).collect::<Vec<_>>(), ["api_key"]);
 }
 
 #[test]
@@ -253,7 +253,7 @@ fn json_in_a_string_is_looked_into() {
     let arguments = r#"{"args":"{\"password\":\"hunter2\",\"n\":1}"}"#;
     let summary = Redactor::new().summary_input(&parse(arguments).unwrap()).unwrap();
     assert_eq!(summary, r#"{"args":"{\"password\":\"****\",\"n\":1}"}"#);
-    assert!(found(arguments).contains(&"credential_field"));
+    assert!(found(arguments).contains(&"credential_field".to_owned()));
     let text = r#""{\"auth\": {\"pass\": \"x y z\"}}""#;
     assert_eq!(
         Redactor::new().summary_input(&parse(text).unwrap()).unwrap(),
@@ -330,5 +330,52 @@ fn one_call_says_what_two_say() {
         let summary = redactor.scan_and_summarise(&value, &mut one);
         redactor.scan(&value, &mut two);
         assert_eq!((summary, one), (redactor.summary_input(&value), two), "{json}");
+    }
+}
+
+#[test]
+fn base64_of_json_and_passwords_is_masked_when_it_holds_something() {
+    use data_encoding::{BASE64, BASE64URL_NOPAD};
+    for (content, kind, sample) in [
+        ("zoe:insel-gabel-36", "basic_auth", "zoe:****"),
+        ("{\"password\": \"insel gabel\"}", "password", "password\": \"****"),
+        ("{\"apiKey\":\"x7-abc\",\"n\":1}", "credential_text", "\"apiKey\":\"****"),
+        ("[{\"to\":\"bob@example.com\"}]", "email", "b****@example.com"),
+    ] {
+        for encoded in [BASE64.encode(content.as_bytes()), BASE64URL_NOPAD.encode(content.as_bytes())] {
+            let text = format!("see {encoded}, then");
+            assert!(!Redactor::new().text(&text).contains(&encoded[4..]), "{text}");
+            // As a name, or in a path, nothing is masked for looking random.
+            assert_eq!(Redactor::new().named(&encoded), "****", "{content}");
+            assert_eq!(Redactor::new().named(&format!("/v1/{encoded}/x")), "/v1/****/x", "{content}");
+            assert!(types(&text).contains(&(kind.into(), sample.to_owned())), "{:?}", types(&text));
+        }
+    }
+    // A scheme's name and its value are one finding.
+    let header = format!("Authorization: Basic {}", BASE64.encode(b"zoe:insel-gabel-36"));
+    assert_eq!(types(&header).iter().filter(|(kind, _)| kind == "basic_auth").count(), 1);
+}
+
+#[test]
+fn base64_without_a_finding_stays_as_it_was() {
+    use data_encoding::BASE64;
+    let json = BASE64.encode(b"{\"page\":2,\"sort\":\"asc\"}");
+    let image = BASE64.encode(&[&b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"[..], &[7; 300]].concat());
+    let svg = BASE64.encode(b"<svg xmlns=\"http://www.w3.org/2000/svg\" style=\"a:b\"/>");
+    for text in [
+        json.as_str(),
+        &image,
+        &svg,
+        "Zm9vOmJhcg==",
+        "UHJvZHVjdDo0NzEx",
+        "MDQ6VXNlcjU4MzIzMQ==",
+        "aHR0cHM6Ly9leGFtcGxlLmNvbS9h",
+    ] {
+        assert_eq!(Redactor::new().named(text), text, "{text}");
+        assert!(
+            types(text).iter().all(|(kind, _)| kind == "high_entropy_secret"),
+            "{text} {:?}",
+            types(text)
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! Working on one text: what was found where, and the text with it masked.
 
-use super::table::{Mask, Row};
+use super::table::Row;
 use crate::charge;
 
 /// Where something was found, in bytes.
@@ -23,45 +23,68 @@ pub(super) fn add(spans: &mut Vec<Span>, span: Span) {
     let _ = charge::push(spans, span);
 }
 
-/// Replaces each place in `text` by what `mask` writes; `None` when that changes nothing.
-pub(super) fn replace(text: &str, spans: &[Span], mask: Mask) -> Option<String> {
+/// Replaces each place in `text`, but for what is kept of it, by what `mask` writes for it; `None` when that
+/// changes nothing. The places in `moved`, which are in order, become the same places in what comes of it: one
+/// that begins or ends inside of what is replaced has all of its mask.
+pub(super) fn replace(
+    text: &str,
+    spans: &[Span],
+    moved: &mut [Span],
+    mut mask: impl FnMut(usize, &str, &mut String),
+) -> Option<String> {
     if spans.is_empty() || charge::take(text.len()).is_err() {
         return None;
     }
     let mut out = String::with_capacity(text.len());
+    let mut edits = Vec::new();
     let mut done = 0;
-    for span in spans {
+    for (at, span) in spans.iter().enumerate() {
         out.push_str(text.get(done..span.kept).unwrap_or_default());
-        mask(text.get(span.kept..span.end).unwrap_or_default(), &mut out);
+        let start = out.len();
+        mask(at, text.get(span.kept..span.end).unwrap_or_default(), &mut out);
+        if !moved.is_empty() {
+            let _ = charge::push(&mut edits, Edit { from: (span.kept, span.end), to: (start, out.len()) });
+        }
         done = span.end;
     }
     out.push_str(text.get(done..).unwrap_or_default());
-    (out != text).then_some(out)
-}
-
-/// Replaces each place in `text`, but for what is kept of it, by the mask beside it.
-pub(super) fn replace_each(text: &str, places: &[Span], shown: &[super::Encoded]) -> Option<String> {
-    if places.is_empty() || charge::take(text.len()).is_err() {
+    if out == text {
         return None;
     }
-    let mut out = String::with_capacity(text.len());
-    let mut done = 0;
-    for (place, what) in places.iter().zip(shown) {
-        out.push_str(text.get(done..place.kept).unwrap_or_default());
-        out.push_str(&what.mask);
-        done = place.end;
+    for place in moved {
+        let (start, end) = (moved_to(place.start, true, &edits), moved_to(place.end, false, &edits));
+        *place = Span::new(start, end.max(start));
     }
-    out.push_str(text.get(done..).unwrap_or_default());
-    (out != text).then_some(out)
+    Some(out)
+}
+
+/// What was replaced, and by what.
+struct Edit {
+    from: (usize, usize),
+    to: (usize, usize),
+}
+
+/// Where the place `at` of a text is after `edits`; one inside of what was replaced is at an end of its mask.
+fn moved_to(at: usize, start: bool, edits: &[Edit]) -> usize {
+    // The last edit that begins before the place, or at it where something starts.
+    let before = edits.partition_point(|edit| edit.from.0 < at || (start && edit.from.0 == at));
+    let Some(edit) = before.checked_sub(1).and_then(|last| edits.get(last)) else { return at };
+    let inside = at < edit.from.1 || (!start && at == edit.from.1);
+    match (inside, start) {
+        (true, true) => edit.to.0,
+        (true, false) => edit.to.1,
+        (false, _) => edit.to.1 + (at - edit.from.1),
+    }
 }
 
 /// Applies rows one after the other, each to what the one before left; `masked` is what is left of
-/// `text` so far. `adjust` says what of a row's matches is masked.
+/// `text` so far. `adjust` says what of a row's matches is masked; `moved` is as in [`replace`].
 pub(super) fn apply(
     text: &str,
     mut masked: Option<String>,
     rows: impl Iterator<Item = &'static Row>,
     spans: &mut Vec<Span>,
+    moved: &mut [Span],
     adjust: impl Fn(&Row, &str, &mut Vec<Span>),
 ) -> Option<String> {
     for row in rows {
@@ -69,7 +92,7 @@ pub(super) fn apply(
         spans.clear();
         (row.find)(left, spans);
         adjust(row, left, spans);
-        masked = replace(left, spans, row.mask).or(masked);
+        masked = replace(left, spans, moved, |_, found, out| (row.mask)(found, out)).or(masked);
     }
     masked
 }

@@ -80,7 +80,7 @@ impl Check {
             first: Vec::new(),
             kinds: Vec::new(),
             seen: HashSet::new(),
-            builder: Builder::new(plan.hash_only),
+            builder: plan.builder,
             scratch: Scratch::default(),
         };
         let mut buffer = vec![0; BLOCK];

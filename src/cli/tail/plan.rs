@@ -1,16 +1,18 @@
 //! How a log is to be read: as the command line says, or as the daemon's configuration does.
 
-use crate::config::{self, Config};
+use crate::config;
 use crate::receivers::tail::preview::{Followed, followed};
 use crate::receivers::tail::settings::{FormatOf, Requests, Settings};
 use halo_adapters::gateway::Format;
+use halod_record::build::Builder;
 use std::path::{Path, PathBuf};
 
 pub(super) struct Plan {
     pub(super) settings: Settings,
     /// The settings are those of the daemon's receiver of that name.
     pub(super) configured: bool,
-    pub(super) hash_only: bool,
+    /// What makes records of the lines.
+    pub(super) builder: Builder,
     /// The path by which the log is known.
     pub(super) log: PathBuf,
     /// Whether it is gzip; `None` if its first bytes are to tell.
@@ -24,7 +26,7 @@ impl Plan {
             requests: if all { Requests::All } else { Requests::Known },
             ..Settings::default()
         };
-        Self { settings, configured: false, hash_only: false, log: file.to_owned(), packed: None }
+        Self { settings, configured: false, builder: Builder::new(false), log: file.to_owned(), packed: None }
     }
 
     /// As the receiver called `name` reads it, or the one that follows it.
@@ -32,9 +34,10 @@ impl Plan {
     /// # Errors
     /// The configuration has mistakes, there is no such receiver, or not one alone follows the file.
     pub(super) fn configured(config: &Path, file: &Path, name: Option<&str>) -> Result<Self, String> {
-        let Config { file_logs, records, .. } =
-            config::load(Some(config)).map_err(|error| error.to_string())?;
         let shown = config.display();
+        let loaded = config::load(Some(config)).map_err(|error| error.to_string())?;
+        let builder = loaded.builder();
+        let file_logs = loaded.file_logs;
         if file_logs.is_empty() {
             return Err(format!("{shown}: no receivers.file_log in it includes a file"));
         }
@@ -82,6 +85,6 @@ impl Plan {
             Some(Followed { path, packed }) => (path, Some(packed)),
             None => (file.to_owned(), None),
         };
-        Ok(Self { settings, configured: true, hash_only: records.hash_only, log, packed })
+        Ok(Self { settings, configured: true, builder, log, packed })
     }
 }

@@ -258,7 +258,7 @@ fn halod_says(redactor: &Redactor, of: Of, given: &str) -> String {
         }
         Of::Types => {
             redactor.scan(&parse(given).unwrap(), &mut findings);
-            findings.iter().map(|finding| finding.kind).collect::<Vec<_>>().join(" ")
+            findings.iter().map(|finding| &*finding.kind).collect::<Vec<_>>().join(" ")
         }
     }
 }
