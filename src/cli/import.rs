@@ -35,7 +35,7 @@ use tokio::sync::watch;
 
 /// Seal records of what lies in files: exports of tracing stores, captured telemetry, logs
 ///
-/// Files may be JSON, JSON lines or CSV, as the store writes them, and packed with gzip, zstd or bzip2. If a daemon
+/// Files may be JSON, JSON lines, CSV or Parquet, as the store writes them, and packed with gzip, zstd or bzip2. If a daemon
 /// runs on the directory, rows go to it; otherwise this command is the writer. What is sealed already is
 /// recognised, so a file can be imported again, and an import that was interrupted goes on where it
 /// stopped. A row that can't be used is reported with its place and does not stop the rest.

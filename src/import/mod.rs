@@ -23,6 +23,7 @@ pub mod importer;
 mod literal;
 mod log;
 mod manner;
+mod parquet;
 pub mod position;
 mod remote;
 mod rows;

@@ -256,9 +256,6 @@ fn unread(name: &str, instead: &str) -> String {
 /// Containers that are known by their first bytes, and what to do with them.
 fn refuse_packed(head: &[u8]) -> Result<(), String> {
     let what = match head {
-        [b'P', b'A', b'R', b'1', ..] => {
-            "it is Parquet; convert it to JSON lines first (duckdb -c \"COPY (FROM 'FILE') TO 'FILE.jsonl'\")"
-        }
         [b'P', b'K', 3, 4, ..] => {
             "it is a zip archive; unpack it, and import what is in it (unzip FILE -d FOLDER)"
         }
@@ -369,7 +366,7 @@ mod tests {
         let manifest = r#"{"exportSource":"OBSERVATIONS_V2","files":[]}"#;
         assert_eq!(read(Format::Langfuse, true, manifest), Ok(Format::Langfuse));
         assert!(read(Format::Langfuse, false, manifest).unwrap_err().contains("manifests of Langfuse"));
-        for (bytes, name) in [(&b"PAR1\x15\x04"[..], "duckdb"), (b"PK\x03\x04\x14", "unzip")] {
+        for (bytes, name) in [(&b"PK\x03\x04\x14"[..], "unzip"), (b"\xfd7zXZ\0", "xzcat")] {
             for format in [None, Some(Format::Langfuse)] {
                 let why = kind(bytes, true, About { format, ..About::default() }).unwrap_err();
                 assert!(why.contains(name), "{why}");

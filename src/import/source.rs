@@ -6,6 +6,7 @@ use super::csv;
 use super::format::Format;
 use super::log::{self, Log};
 use super::manner::absolute;
+use super::parquet::{self, At};
 use super::position::Mark;
 use super::scan::{Scanner, Shape, Span, Window};
 use super::sniff::{self, About, Kind};
@@ -150,17 +151,24 @@ impl Source {
                 }
                 let identity = identity(&mut file)?;
                 let may_be_packed = about.is_file() && !matches!(manner.format(), Some(Format::Gateway(_)));
-                let entry = if may_be_packed { zip::find(&mut file)? } else { None };
-                let file: Box<dyn Tell> = match entry {
-                    Some(entry) => Box::new(Member::new(counted(file), &entry)),
-                    None => Box::new(counted(file)),
+                let file: Box<dyn Tell> = if may_be_packed && parquet::is(&mut file)? {
+                    let at = At::file(file, 0, about.len(), Arc::clone(read));
+                    Box::new(parquet::Rows::open(at, MAX_ROW)?)
+                } else {
+                    match if may_be_packed { zip::find(&mut file)? } else { None } {
+                        Some(entry) => Box::new(Member::new(counted(file), &entry)),
+                        None => Box::new(counted(file)),
+                    }
                 };
                 (file, input.size(), identity)
             }
         };
         let content = Content::open(file, Packed::Told)?;
         let live = live.filter(|_| !content.is_packed());
-        let reader: Box<dyn Tell> = Box::new(content);
+        let reader: Box<dyn Tell> = match manner.format() {
+            Some(Format::Gateway(_)) => Box::new(content),
+            _ => parquet_within(content)?,
+        };
         let known = manner.followed.as_ref().map(|followed| followed.path.as_path());
         let meta = FileMeta {
             format: Format::Otlp,
@@ -437,6 +445,25 @@ impl Source {
             }
         }
     }
+}
+
+/// What is packed, or comes from standard input, may be Parquet, which is read from its end on: so it is held.
+fn parquet_within(mut content: impl Tell + 'static) -> io::Result<Box<dyn Tell>> {
+    let mut begin = Vec::new();
+    content.by_ref().take(parquet::MAGIC.len() as u64).read_to_end(&mut begin)?;
+    let is_parquet = begin == parquet::MAGIC;
+    let mut whole = io::Cursor::new(begin).chain(content);
+    if !is_parquet {
+        return Ok(Box::new(whole));
+    }
+    let mut bytes = Vec::new();
+    whole.by_ref().take(parquet::WITHIN + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > parquet::WITHIN {
+        let what =
+            "it is Parquet of more than 64 MiB that is packed or piped; import the unpacked file itself";
+        return Err(io::Error::new(io::ErrorKind::Unsupported, what));
+    }
+    Ok(Box::new(parquet::Rows::open(At::from(Bytes::from(bytes)), MAX_ROW)?))
 }
 
 /// Whether a read would not wait; also where that can't be told.

@@ -5,6 +5,7 @@ pub mod fixture;
 mod folder;
 mod followed;
 mod hostile;
+mod parquet;
 mod place;
 mod resume;
 mod stores;

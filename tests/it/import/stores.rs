@@ -362,11 +362,9 @@ fn a_zip_with_one_file_is_read_and_other_containers_are_told() {
         assert_ne!(said.code, Some(0), "{name}: {}", said.report);
         assert_eq!(said.count("unreadable"), 1, "{name}: {}", said.errors);
     }
-    for (name, content, told) in [
-        ("two.zip", &fs::read(case("two.zip")).unwrap()[..], "unzip"),
-        ("o.parquet", b"PAR1\x15\x04\x15\x10", "duckdb"),
-        ("o.xz", b"\xfd7zXZ\0\0", "xzcat"),
-    ] {
+    for (name, content, told) in
+        [("two.zip", &fs::read(case("two.zip")).unwrap()[..], "unzip"), ("o.xz", b"\xfd7zXZ\0\0", "xzcat")]
+    {
         for format in ["langfuse", "auto"] {
             let said = fixture.import(format, &[fixture.file(name, content)], &[]);
             assert_eq!((said.code, said.count("sealed")), (Some(2), 0), "{name}: {}", said.report);
