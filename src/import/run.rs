@@ -1,7 +1,7 @@
 //! An import from its first file to its last: chunks side by side, settled in the order of the files.
 
 use super::chunk::{Chunk, FileMeta, Reason, Taken};
-use super::importer::Turn;
+use super::importer::Turns;
 use super::position::{Mark, Position, Positions};
 use super::sink::{Halt, Sink};
 use super::source::{Input, Manner, Source, SourceError};
@@ -97,7 +97,7 @@ pub async fn run(import: Import, observer: &mut dyn Observer, stop: watch::Recei
         return ledger.summary;
     }
     let mut under_way = JoinSet::new();
-    let mut last = None;
+    let mut turns = Turns::default();
     let (mut bytes, mut reading, mut seq) = (0, true, 0_u64);
     let mut stopping = stop.clone();
     let mut tick = tokio::time::interval(TELL);
@@ -121,6 +121,7 @@ pub async fn run(import: Import, observer: &mut dyn Observer, stop: watch::Recei
                 match step {
                     None => reading = false,
                     Some(Step::Opened(meta, position)) => {
+                        turns.file();
                         ledger.settle(seq, Settled::Opened(meta, position), observer);
                         seq += 1;
                     }
@@ -139,7 +140,7 @@ pub async fn run(import: Import, observer: &mut dyn Observer, stop: watch::Recei
                         let size = chunk.bytes.len();
                         bytes += size;
                         let (sink, stop, waits) = (sink.clone(), stop.clone(), waits.clone());
-                        let turn = Turn::next(&mut last);
+                        let turn = turns.chunk();
                         under_way.spawn(async move {
                             // A full channel means that the observer has a notice of waiting already.
                             let waits = move |why: &str| drop(waits.try_send(why.to_owned()));
