@@ -17,7 +17,7 @@ use bytes::Bytes;
 use column::Column;
 use meta::Footer;
 use std::fs::File;
-use std::io::{self, Error, ErrorKind, Read, Seek};
+use std::io::{self, Error, ErrorKind, Read};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -83,18 +83,10 @@ fn damaged(what: &str) -> Error {
     Error::new(ErrorKind::InvalidData, what)
 }
 
-/// Whether a file begins as Parquet does. It is then at its begin.
-pub(super) fn is(file: &mut File) -> Result<bool> {
-    let mut begin = Vec::new();
-    file.by_ref().take(MAGIC.len() as u64).read_to_end(&mut begin)?;
-    file.rewind()?;
-    Ok(begin == MAGIC)
-}
-
 impl At {
     /// `size` bytes of a file, from `start` on.
-    pub(super) fn file(file: File, start: u64, size: u64, read: Arc<AtomicU64>) -> Self {
-        Self { place: Place::File(Arc::new(file), start), size, read }
+    pub(super) fn part(file: Arc<File>, start: u64, size: u64, read: Arc<AtomicU64>) -> Self {
+        Self { place: Place::File(file, start), size, read }
     }
 
     fn read(&self, at: u64, count: usize) -> Result<Vec<u8>> {

@@ -23,7 +23,7 @@ pub fn of_lines(fixture: &Fixture, lines: &Path, name: &str, options: &Value) ->
 }
 
 /// What the records of a directory say, without their places in the chain.
-fn told(fixture: &Fixture) -> Vec<Value> {
+pub fn told(fixture: &Fixture) -> Vec<Value> {
     let mut all: Vec<Value> = files(&fixture.chains()).iter().flat_map(|file| records(file)).collect();
     for record in &mut all {
         let members = record.as_object_mut().unwrap();
