@@ -34,8 +34,8 @@ use tokio::sync::watch;
 
 /// Seal records of what lies in files: exports of tracing stores, captured telemetry, logs
 ///
-/// Files may be JSON, JSON lines or CSV, as the store writes them, and packed with gzip, zstd or bzip2. If a daemon
-/// runs on the directory, rows go to it; otherwise this command is the writer. What is sealed already is
+/// Files may be JSON, JSON lines, CSV or Parquet, as the store writes them, packed with gzip, zstd or bzip2, and
+/// in zip or tar archives. If a daemon runs on the directory, rows go to it; otherwise this command is the writer. What is sealed already is
 /// recognised, so a file can be imported again, and an import that was interrupted goes on where it
 /// stopped. A row that can't be used is reported with its place and does not stop the rest.
 ///
@@ -143,7 +143,7 @@ impl Args {
         let manner = Manner { format: self.format.0, tenant: self.tenant.clone(), ..Manner::default() };
         let manner_of = |input: &Input| match input {
             Input::File(path) => Manner { found: !self.paths.contains(path), ..manner.of(path, &following) },
-            Input::Stdin => manner.clone(),
+            Input::Stdin | Input::Member { .. } => manner.clone(),
         };
         let with_manner = |input: Input| {
             let manner = manner_of(&input);

@@ -92,7 +92,7 @@ impl View {
         } else if summary.stopped {
             complain(format_args!(
                 "interrupted after {} of {} files and {} items; import again to go on where it stopped",
-                summary.files + summary.unreadable,
+                summary.inputs,
                 self.files,
                 items(&summary.taken)
             ));

@@ -21,7 +21,7 @@ use halod_record::tenant::Tenant;
 use halod_record::trace::trace_key;
 use halod_record::{charge, fragment};
 use std::sync::Arc;
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::{Mutex, OwnedRwLockReadGuard, RwLock, oneshot};
 
 /// Rows larger than this are worked on one at a time: in memory they can be dozens of times larger.
 const LARGE: usize = 8 << 20;
@@ -32,14 +32,56 @@ const LARGE: usize = 8 << 20;
 pub struct Turn {
     after: Option<oneshot::Receiver<()>>,
     _before: Option<oneshot::Sender<()>>,
+    /// Held by all chunks of the file before this one's until their rows are read.
+    file: Option<Arc<RwLock<()>>>,
+    /// Holds up the chunks of the next file.
+    reading: Option<OwnedRwLockReadGuard<()>>,
+}
+
+/// The turns of an import's chunks. What the rows of a file say of traces must be known before those of the next
+/// file are placed: scores lie in another file than what says whose they are.
+#[derive(Debug, Default)]
+pub struct Turns {
+    last: Option<oneshot::Receiver<()>>,
+    before: Option<Arc<RwLock<()>>>,
+    file: Arc<RwLock<()>>,
+    /// Whether a chunk of the file has its turn already.
+    begun: bool,
+}
+
+impl Turns {
+    /// What comes next is of another file.
+    pub fn file(&mut self) {
+        if std::mem::take(&mut self.begun) {
+            self.before = Some(std::mem::take(&mut self.file));
+        }
+    }
+
+    /// The next turn.
+    pub fn chunk(&mut self) -> Turn {
+        self.begun = true;
+        let (before, next) = oneshot::channel();
+        Turn {
+            after: self.last.replace(next),
+            _before: Some(before),
+            file: self.before.clone(),
+            // Nobody waits for it before the next file has begun.
+            reading: Arc::clone(&self.file).try_read_owned().ok(),
+        }
+    }
 }
 
 impl Turn {
-    /// The next turn after this one, which `last` stands for.
-    #[must_use]
-    pub fn next(last: &mut Option<oneshot::Receiver<()>>) -> Self {
-        let (before, next) = oneshot::channel();
-        Self { after: last.replace(next), _before: Some(before) }
+    /// Waits until the rows of the file before are read.
+    pub(super) async fn begin(&mut self) {
+        if let Some(file) = self.file.take() {
+            drop(file.write().await);
+        }
+    }
+
+    /// The chunk's rows are read.
+    fn read(&mut self) {
+        self.reading = None;
     }
 
     async fn come(&mut self) {
@@ -102,10 +144,12 @@ impl Importer {
         self: &Arc<Self>,
         chunk: Chunk,
         permit: Option<Permit>,
-        turn: Turn,
+        mut turn: Turn,
     ) -> Result<Taken, Fault> {
         let ordered = chunk.meta.format != Format::Otlp;
+        turn.begin().await;
         let drafted = self.draft(chunk, permit).await?;
+        turn.read();
         self.seal(drafted, turn, ordered).await
     }
 

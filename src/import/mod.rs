@@ -13,6 +13,7 @@
 //!
 //! This is the one feature beside the chains and the tail whose job is to read files, so it may.
 
+mod archive;
 pub mod chunk;
 mod csv;
 pub mod door;
@@ -23,6 +24,8 @@ pub mod importer;
 mod literal;
 mod log;
 mod manner;
+mod open;
+mod parquet;
 pub mod position;
 mod remote;
 mod rows;
@@ -32,7 +35,6 @@ pub mod sink;
 mod sniff;
 pub mod source;
 pub mod traces;
-mod zip;
 
 /// Bytes of one row at most: as of a request's body at the doors.
 pub const MAX_ROW: usize = 64 << 20;

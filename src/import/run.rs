@@ -1,10 +1,10 @@
 //! An import from its first file to its last: chunks side by side, settled in the order of the files.
 
 use super::chunk::{Chunk, FileMeta, Reason, Taken};
-use super::importer::Turn;
+use super::importer::Turns;
 use super::position::{Mark, Position, Positions};
 use super::sink::{Halt, Sink};
-use super::source::{Input, Manner, Source, SourceError};
+use super::source::{Input, Manner, Opened, Source, SourceError};
 use super::traces::Traces;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -56,7 +56,9 @@ pub trait Observer: Send {
 /// What an import came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Files that were read to their end.
+    /// Inputs that are through: files, and archives of any number of them.
+    pub inputs: u64,
+    /// Files that were read to their end, also those of archives.
     pub files: u64,
     pub unreadable: u64,
     /// Also what an interrupted import before this one did of these files.
@@ -69,16 +71,23 @@ pub struct Summary {
 
 /// What the reading thread says.
 enum Step {
-    Opened(Arc<FileMeta>, Option<Position>),
-    Read { chunk: Option<Chunk>, oversized: Vec<Reason>, mark: Mark },
-    Ended(Option<SourceError>),
+    Opened(Input, Arc<FileMeta>, Option<Position>),
+    Read {
+        chunk: Option<Chunk>,
+        oversized: Vec<Reason>,
+        mark: Mark,
+    },
+    Ended(Input, Option<SourceError>),
+    /// An input that was named is through: of an archive all files.
+    Through,
 }
 
 /// A step whose outcome may be awaited.
 enum Settled {
-    Opened(Arc<FileMeta>, Option<Position>),
+    Opened(Input, Arc<FileMeta>, Option<Position>),
     Read(Taken, Vec<Reason>, Mark),
-    Ended(Option<SourceError>),
+    Ended(Input, Option<SourceError>),
+    Through,
 }
 
 /// Runs an import. When `stop` turns true, what is under way is finished and nothing more begun.
@@ -87,17 +96,15 @@ pub async fn run(import: Import, observer: &mut dyn Observer, stop: watch::Recei
     let read = Arc::new(AtomicU64::new(0));
     let (to, mut steps) = mpsc::channel(AHEAD);
     let (waits, mut waiting) = mpsc::channel::<String>(1);
-    let reader =
-        Reading { inputs: inputs.clone(), positions: positions.clone(), read: Arc::clone(&read), to };
+    let reader = Reading { inputs, positions: positions.clone(), read: Arc::clone(&read), to };
     let spawned = std::thread::Builder::new().name("halod-import".into()).spawn(move || reader.run());
-    let inputs = inputs.into_iter().map(|(input, _)| input).collect();
-    let mut ledger = Ledger::new(inputs, positions);
+    let mut ledger = Ledger::new(positions);
     if let Err(error) = spawned {
         ledger.summary.failed = Some(format!("no thread can be had: {error}"));
         return ledger.summary;
     }
     let mut under_way = JoinSet::new();
-    let mut last = None;
+    let mut turns = Turns::default();
     let (mut bytes, mut reading, mut seq) = (0, true, 0_u64);
     let mut stopping = stop.clone();
     let mut tick = tokio::time::interval(TELL);
@@ -120,12 +127,17 @@ pub async fn run(import: Import, observer: &mut dyn Observer, stop: watch::Recei
             step = steps.recv(), if reading && bytes < UNDER_WAY && under_way.len() < CHUNKS => {
                 match step {
                     None => reading = false,
-                    Some(Step::Opened(meta, position)) => {
-                        ledger.settle(seq, Settled::Opened(meta, position), observer);
+                    Some(Step::Opened(input, meta, position)) => {
+                        turns.file();
+                        ledger.settle(seq, Settled::Opened(input, meta, position), observer);
                         seq += 1;
                     }
-                    Some(Step::Ended(error)) => {
-                        ledger.settle(seq, Settled::Ended(error), observer);
+                    Some(Step::Ended(input, error)) => {
+                        ledger.settle(seq, Settled::Ended(input, error), observer);
+                        seq += 1;
+                    }
+                    Some(Step::Through) => {
+                        ledger.settle(seq, Settled::Through, observer);
                         seq += 1;
                     }
                     Some(Step::Read { chunk: None, oversized, mark }) => {
@@ -139,7 +151,7 @@ pub async fn run(import: Import, observer: &mut dyn Observer, stop: watch::Recei
                         let size = chunk.bytes.len();
                         bytes += size;
                         let (sink, stop, waits) = (sink.clone(), stop.clone(), waits.clone());
-                        let turn = Turn::next(&mut last);
+                        let turn = turns.chunk();
                         under_way.spawn(async move {
                             // A full channel means that the observer has a notice of waiting already.
                             let waits = move |why: &str| drop(waits.try_send(why.to_owned()));
@@ -171,25 +183,37 @@ struct Reading {
 
 impl Reading {
     fn run(self) {
-        for (input, manner) in &self.inputs {
-            let error = match Source::open(input, manner, &self.read) {
-                Ok(source) => match self.file(source) {
-                    Ok(error) => error,
-                    Err(Gone) => return,
-                },
-                Err(error) => Some(error),
-            };
-            if self.to.blocking_send(Step::Ended(error)).is_err() {
-                return;
+        // Nobody waits any more where it fails.
+        let _ = self.inputs.iter().try_for_each(|(input, manner)| self.input(input, manner));
+    }
+
+    fn input(&self, input: &Input, manner: &Manner) -> Result<(), Gone> {
+        match Opened::open(input, manner, &self.read) {
+            Ok(Opened::File(source)) => self.file(input, Ok(*source))?,
+            Ok(Opened::Archive(mut members)) => {
+                members.try_for_each(|(member, source)| self.file(&member, source))?;
             }
+            Err(error) => self.file(input, Err(error))?,
         }
+        self.send(Step::Through)
+    }
+
+    fn send(&self, step: Step) -> Result<(), Gone> {
+        self.to.blocking_send(step).map_err(|_| Gone)
+    }
+
+    fn file(&self, input: &Input, source: Result<Source, SourceError>) -> Result<(), Gone> {
+        let error = match source {
+            Ok(source) => self.rows(input, source)?,
+            Err(error) => Some(error),
+        };
+        self.send(Step::Ended(input.clone(), error))
     }
 
     /// Reads one file; why not to its end.
-    fn file(&self, mut source: Source) -> Result<Option<SourceError>, Gone> {
+    fn rows(&self, input: &Input, mut source: Source) -> Result<Option<SourceError>, Gone> {
         let position = self.positions.as_ref().and_then(|positions| positions.find(&source.meta));
-        let send = |step| self.to.blocking_send(step).map_err(|_| Gone);
-        send(Step::Opened(Arc::clone(&source.meta), position.clone()))?;
+        self.send(Step::Opened(input.clone(), Arc::clone(&source.meta), position.clone()))?;
         if let Some(position) = position
             && let Err(error) = source.resume(position.mark)
         {
@@ -199,7 +223,7 @@ impl Reading {
             match source.piece() {
                 Ok(Some(piece)) => {
                     let (chunk, oversized, mark) = (piece.chunk, piece.oversized, piece.mark);
-                    send(Step::Read { chunk, oversized, mark })?;
+                    self.send(Step::Read { chunk, oversized, mark })?;
                 }
                 Ok(None) => return Ok(None),
                 Err(error) => return Ok(Some(error)),
@@ -213,7 +237,7 @@ struct Gone;
 
 /// What is known of the steps, put in order.
 struct Ledger {
-    inputs: std::vec::IntoIter<Input>,
+    /// The file that is being settled.
     input: Option<Input>,
     meta: Option<Arc<FileMeta>>,
     /// The place in the file that is being settled.
@@ -229,11 +253,9 @@ struct Ledger {
 }
 
 impl Ledger {
-    fn new(inputs: Vec<Input>, positions: Option<Positions>) -> Self {
-        let mut inputs = inputs.into_iter();
+    fn new(positions: Option<Positions>) -> Self {
         Self {
-            input: inputs.next(),
-            inputs,
+            input: None,
             meta: None,
             position: Position::default(),
             positions,
@@ -272,9 +294,8 @@ impl Ledger {
         self.waiting.insert(seq, step);
         while let Some(step) = self.waiting.remove(&self.next) {
             self.next += 1;
-            let Some(input) = self.input.clone() else { return };
             match step {
-                Settled::Opened(meta, position) => {
+                Settled::Opened(input, meta, position) => {
                     observer.opened(&input, &meta, position.as_ref().map(|position| position.mark));
                     if let Some(position) = &position {
                         observer.before(&position.taken);
@@ -282,17 +303,20 @@ impl Ledger {
                     self.position = position.unwrap_or_default();
                     self.position.file = input.name();
                     self.summary.taken.add(&self.position.taken);
-                    self.meta = Some(meta);
+                    (self.input, self.meta) = (Some(input), Some(meta));
                 }
                 Settled::Read(taken, mut reasons, mark) => {
                     reasons.sort_by_key(|reason| reason.place);
-                    reasons.iter().for_each(|reason| observer.rejected(&input, reason));
+                    if let Some(input) = &self.input {
+                        reasons.iter().for_each(|reason| observer.rejected(input, reason));
+                    }
                     self.position.taken.add(&taken);
                     self.summary.taken.add(&taken);
                     self.position.mark = mark;
                     self.moved = true;
                 }
-                Settled::Ended(error) => self.end(&input, error, observer),
+                Settled::Ended(input, error) => self.end(&input, error, observer),
+                Settled::Through => self.summary.inputs += 1,
             }
         }
     }
@@ -312,7 +336,7 @@ impl Ledger {
         }
         self.moved = false;
         self.position = Position::default();
-        self.input = self.inputs.next();
+        self.input = None;
     }
 
     /// Writes down where to go on from, now and then or `now`.

@@ -118,7 +118,7 @@ impl Sink {
         Ok(all)
     }
 
-    async fn once(&self, chunk: Chunk, turn: Turn) -> Result<Taken, Trouble> {
+    async fn once(&self, chunk: Chunk, mut turn: Turn) -> Result<Taken, Trouble> {
         match self {
             Self::Here(importer) => {
                 let mut entry = importer.begin(Transport::File);
@@ -126,7 +126,10 @@ impl Sink {
                 entry.answer();
                 Ok(taken?)
             }
-            Self::Daemon(client) => client.take(&chunk).await,
+            Self::Daemon(client) => {
+                turn.begin().await;
+                client.take(&chunk).await
+            }
         }
     }
 }

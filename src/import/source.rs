@@ -9,21 +9,17 @@ use super::manner::absolute;
 use super::position::Mark;
 use super::scan::{Scanner, Shape, Span, Window};
 use super::sniff::{self, About, Kind};
-use super::zip::{self, Member};
 use crate::receivers::lines::names::log_path;
 use crate::receivers::lines::read::Told;
-use crate::receivers::lines::unpack::{Content, Packed};
 use bytes::Bytes;
-use sha2::{Digest, Sha256};
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::AtomicU64;
 
 pub use super::manner::{Followed, Manner};
+use super::open::Tell;
+pub use super::open::{Input, Members, Opened};
 
 /// Bytes of rows in a chunk, about: large enough that a commit's sync is shared by many rows, small
 /// enough that several are worked on side by side.
@@ -31,16 +27,6 @@ const CHUNK: usize = 1 << 20;
 
 /// Rows in a chunk at most: their places take memory too.
 const ROWS: usize = 20_000;
-
-/// Bytes of a file that tell it from others, beside what the system says of it.
-const PREFIX: u64 = 64 << 10;
-
-/// What is to be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Input {
-    Stdin,
-    File(PathBuf),
-}
 
 /// Why a file cannot be read, or not to its end.
 #[derive(Debug, thiserror::Error)]
@@ -89,78 +75,37 @@ pub struct Piece {
     pub mark: Mark,
 }
 
-trait Tell: Read + Send + std::fmt::Debug {}
-impl<T: Read + Send + std::fmt::Debug> Tell for T {}
-
-/// Counts what is read, for whoever shows progress.
-#[derive(Debug)]
-struct Counted<R> {
-    inner: R,
-    read: Arc<AtomicU64>,
-}
-
-impl<R: Read> Read for Counted<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        self.read.fetch_add(read as u64, Relaxed);
-        Ok(read)
-    }
-}
-
-impl Input {
-    /// As it is called in messages.
-    #[must_use]
-    pub fn name(&self) -> String {
-        match self {
-            Self::Stdin => "(standard input)".to_owned(),
-            Self::File(path) => path.display().to_string(),
-        }
-    }
-
-    /// Bytes to be read, where they are known.
-    #[must_use]
-    pub fn size(&self) -> Option<u64> {
-        match self {
-            Self::Stdin => None,
-            Self::File(path) => path.metadata().ok().filter(|file| file.is_file()).map(|file| file.len()),
-        }
-    }
+/// What is known of a content beside its bytes.
+#[derive(Debug, Default)]
+pub(super) struct Came {
+    /// Where it is read from, if lines are to be sealed as they come.
+    pub(super) live: Option<OwnedFd>,
+    /// What tells it from every other one.
+    pub(super) identity: String,
+    /// Bytes of the file as it lies there, where they are known.
+    pub(super) size: Option<u64>,
 }
 
 impl Source {
-    /// Opens a file and looks what it is. `read` counts the bytes that are read of it.
+    /// Opens a file that is no archive and looks what it is. `read` counts the bytes that are read of it.
     ///
     /// # Errors
     /// It can't be read, or is nothing that can be imported.
     pub fn open(input: &Input, manner: &Manner, read: &Arc<AtomicU64>) -> Result<Self, SourceError> {
-        let mut live = None;
-        let counted = |inner| Counted { inner, read: Arc::clone(read) };
-        let (file, size, identity): (Box<dyn Tell>, _, _) = match input {
-            Input::Stdin => {
-                // Without the buffer of the library's, so that it can be asked whether more is there.
-                let own = io::stdin().as_fd().try_clone_to_owned()?;
-                live = Some(own.try_clone()?);
-                (Box::new(Counted { inner: File::from(own), read: Arc::clone(read) }), None, String::new())
-            }
-            Input::File(path) => {
-                let mut file = File::open(path)?;
-                let about = file.metadata()?;
-                if about.is_dir() {
-                    return Err(io::Error::from(io::ErrorKind::IsADirectory).into());
-                }
-                let identity = identity(&mut file)?;
-                let may_be_packed = about.is_file() && !matches!(manner.format(), Some(Format::Gateway(_)));
-                let entry = if may_be_packed { zip::find(&mut file)? } else { None };
-                let file: Box<dyn Tell> = match entry {
-                    Some(entry) => Box::new(Member::new(counted(file), &entry)),
-                    None => Box::new(counted(file)),
-                };
-                (file, input.size(), identity)
-            }
-        };
-        let content = Content::open(file, Packed::Told)?;
-        let live = live.filter(|_| !content.is_packed());
-        let reader: Box<dyn Tell> = Box::new(content);
+        match Opened::open(input, manner, read)? {
+            Opened::File(source) => Ok(*source),
+            Opened::Archive(_) => Err(SourceError::Kind("it is an archive of files".to_owned())),
+        }
+    }
+
+    /// Looks what a content is.
+    pub(super) fn of(
+        reader: Box<dyn Tell>,
+        input: &Input,
+        came: Came,
+        manner: &Manner,
+    ) -> Result<Self, SourceError> {
+        let Came { live, identity, size } = came;
         let known = manner.followed.as_ref().map(|followed| followed.path.as_path());
         let meta = FileMeta {
             format: Format::Otlp,
@@ -168,7 +113,9 @@ impl Source {
             identity,
             log: match input {
                 Input::Stdin => input.name(),
-                Input::File(path) => log_path(&absolute(known.unwrap_or(path))?),
+                Input::File(path) | Input::Member { archive: path, .. } => {
+                    log_path(&absolute(known.unwrap_or(path))?)
+                }
             },
             lines: None,
             columns: Vec::new(),
@@ -213,11 +160,7 @@ impl Source {
         {
             return Err(error);
         }
-        let name = match input {
-            Input::Stdin => None,
-            Input::File(path) => Some(path.as_path()),
-        };
-        let about = About { name, format: manner.format(), found: manner.found };
+        let about = About { name: input.path(), format: manner.format(), found: manner.found };
         let kind = match manner.known() {
             Some(format) => Kind { format, shape: Shape::Lines, skip: 0 },
             None => sniff::kind(&self.buffer, self.ended, about).map_err(SourceError::Kind)?,
@@ -444,24 +387,4 @@ fn is_readable(file: &OwnedFd) -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     let mut asked = [PollFd::new(file, PollFlags::IN)];
     poll(&mut asked, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) != Ok(0)
-}
-
-/// Tells this file, as it is now, from every other one.
-fn identity(file: &mut File) -> io::Result<String> {
-    let about = file.metadata()?;
-    let mut hash = Sha256::new();
-    if about.is_file() {
-        let mut prefix = Vec::new();
-        file.take(PREFIX).read_to_end(&mut prefix)?;
-        file.seek(SeekFrom::Start(0))?;
-        hash.update(&prefix);
-    }
-    for number in [about.dev(), about.ino(), about.size()] {
-        hash.update(number.to_be_bytes());
-    }
-    for number in [about.mtime(), about.mtime_nsec()] {
-        hash.update(number.to_be_bytes());
-    }
-    let digest: [u8; 32] = hash.finalize().into();
-    Ok(halod_record::hash::hex(&digest).map(char::from).iter().collect())
 }

@@ -3,7 +3,7 @@
 
 use super::csv;
 use super::format::Format;
-use super::source::{Input, Manner, Source};
+use super::source::{Input, Manner, Opened, Source};
 use halo_adapters::store::is_trace;
 use halod_record::charge;
 use halod_record::json::{Json, parse};
@@ -51,14 +51,22 @@ impl Traces {
             _ => false,
         };
         for (input, manner) in inputs {
-            let wanted = manner.format.is_none_or(tells);
+            // An archive may hold several files.
+            let wanted = manner.format.is_none_or(|format| tells(format) || format == Format::Langfuse);
             if !wanted || matches!(input, Input::Stdin) {
                 continue;
             }
-            if let Ok(mut source) = Source::open(input, manner, &Arc::new(AtomicU64::new(0)))
-                && tells(source.meta.format)
-            {
-                traces.read(&mut source);
+            match Opened::open(input, manner, &Arc::new(AtomicU64::new(0))) {
+                Ok(Opened::File(mut source)) if tells(source.meta.format) => traces.read(&mut source),
+                Ok(Opened::Archive(members)) => {
+                    for (_, source) in *members {
+                        let of_traces = |source: &Source| {
+                            matches!(source.meta.format, Format::Langfuse | Format::OpenaiAgents)
+                        };
+                        source.ok().filter(of_traces).iter_mut().for_each(|source| traces.read(source));
+                    }
+                }
+                Ok(_) | Err(_) => {}
             }
         }
         traces

@@ -4,7 +4,7 @@
 
 use halod::import::chunk::Place;
 use halod::import::format::Format;
-use halod::import::source::{Input, Manner, Source};
+use halod::import::source::{Input, Manner, Members, Opened};
 use halod::import::traces::Traces;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -29,8 +29,12 @@ pub(crate) fn import(data: &[u8], directory: &Path) -> usize {
     let format: Option<Format> = FORMATS[kind / FILES.len() % FORMATS.len()].parse().ok();
     let input = (Input::File(path), Manner { format, ..Manner::default() });
     drop(Traces::gather(&[input.clone(), input.clone()]));
-    let Ok(mut source) = Source::open(&input.0, &input.1, &Arc::new(AtomicU64::new(0))) else { return 0 };
-    let gzip = content.starts_with(&[0x1f, 0x8b]);
+    let mut source = match Opened::open(&input.0, &input.1, &Arc::new(AtomicU64::new(0))) {
+        Ok(Opened::File(source)) => source,
+        Ok(Opened::Archive(members)) => return within(*members),
+        Err(_) => return 0,
+    };
+    let packed = content.starts_with(&[0x1f, 0x8b]) || content.starts_with(b"PAR1");
     let log = matches!(source.meta.format, Format::Gateway(_));
     let chains = if log { chains(content) } else { HashMap::new() };
     assert_eq!(source.meta.lines.is_some(), log);
@@ -44,7 +48,7 @@ pub(crate) fn import(data: &[u8], directory: &Path) -> usize {
             (before, end) = (row.place, at + bytes.len() as u64);
             rows += 1;
             assert_eq!(row.line.is_some(), log);
-            if gzip {
+            if packed {
                 continue;
             }
             let (whole, here) = (at as usize..end as usize, &content[..at as usize]);
@@ -59,6 +63,18 @@ pub(crate) fn import(data: &[u8], directory: &Path) -> usize {
             }
         }
         assert!(end <= piece.mark.offset);
+    }
+    rows
+}
+
+/// How many rows the files of an archive have.
+fn within(members: Members) -> usize {
+    let mut rows = 0;
+    for (_, source) in members {
+        let Ok(mut source) = source else { continue };
+        while let Ok(Some(piece)) = source.piece() {
+            rows += piece.chunk.map_or(0, |chunk| chunk.rows.len());
+        }
     }
     rows
 }

@@ -1,10 +1,12 @@
 //! Files become records: of every format, with and without a daemon, twice, interrupted, and hostile.
 
 mod again;
+mod archives;
 pub mod fixture;
 mod folder;
 mod followed;
 mod hostile;
+mod parquet;
 mod place;
 mod resume;
 mod stores;

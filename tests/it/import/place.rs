@@ -87,3 +87,21 @@ fn the_result_names_the_chains() {
     assert_eq!((alone.count("sealed"), alone.count("known_elsewhere")), (0, 0), "{}", alone.report);
     assert_eq!(of_tenant(&fixture.chains(), Some("acme")).len(), 3);
 }
+
+/// Scores lie in another file than what says whose they are, and are placed by it however long that file is.
+#[test]
+fn what_a_file_says_of_traces_holds_for_the_next_one() {
+    let fixture = Fixture::new();
+    let observation = |n: u32| {
+        let metadata = if n == 9_999 { json!({"tenant": "acme"}) } else { json!({}) };
+        let trace = if n == 9_999 { "theirs" } else { "nobodys" };
+        json!({"id": format!("o{n}"), "traceId": trace, "type": "TOOL", "name": "find", "metadata": metadata,
+            "startTime": "2026-11-22T08:11:00Z", "input": "x".repeat(80)})
+    };
+    let score = json!({"id": "s", "traceId": "theirs", "name": "tone", "value": 1, "dataType": "NUMERIC",
+        "timestamp": "2026-11-22T08:12:00Z"});
+    let observations = fixture.file("a.jsonl", rows(&(0..10_000).map(observation).collect::<Vec<_>>()));
+    let scores = fixture.file("b.jsonl", rows(&[score]));
+    let said = fixture.import("langfuse", &[observations, scores], &[]);
+    assert_eq!(said.report["sealed_for"], json!({"": 9_999, "acme": 2}), "{}", said.errors);
+}

@@ -6,7 +6,6 @@ use crate::support::halod::Halod;
 use crate::support::root;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::PathBuf;
 
 /// What lies below `tests/cases/exports`.
@@ -345,32 +344,4 @@ fn what_stands_around_a_row_is_taken_off() {
     let came = of_rows("auto", "events.json", &json!([event("a", ""), event("b", "a")]).to_string());
     assert_eq!(came.counts(), [2, 0, 0], "{}", came.said.errors);
     assert_eq!(came.of("b")["parent_id"], came.of("a")["record_id"]);
-}
-
-#[test]
-fn a_zip_with_one_file_is_read_and_other_containers_are_told() {
-    let fixture = Fixture::new();
-    let zip = fs::read(case("one.zip")).unwrap();
-    let came = import("auto", case("one.zip"));
-    assert_eq!((came.said.code, came.counts()), (Some(0), [5, 0, 0]), "{}", came.said.errors);
-    assert_eq!(came.of("ob-gen1")["data"]["input_tokens"], 120);
-    // A byte of the packed file is another one, or its end is missing: its rows may be none that the store wrote.
-    let mut damaged = zip.clone();
-    damaged[400] ^= 0x20;
-    for (name, content) in [("damaged.zip", &damaged[..]), ("cut.zip", &zip[..zip.len() - 30])] {
-        let said = fixture.import("langfuse", &[fixture.file(name, content)], &[]);
-        assert_ne!(said.code, Some(0), "{name}: {}", said.report);
-        assert_eq!(said.count("unreadable"), 1, "{name}: {}", said.errors);
-    }
-    for (name, content, told) in [
-        ("two.zip", &fs::read(case("two.zip")).unwrap()[..], "unzip"),
-        ("o.parquet", b"PAR1\x15\x04\x15\x10", "duckdb"),
-        ("o.xz", b"\xfd7zXZ\0\0", "xzcat"),
-    ] {
-        for format in ["langfuse", "auto"] {
-            let said = fixture.import(format, &[fixture.file(name, content)], &[]);
-            assert_eq!((said.code, said.count("sealed")), (Some(2), 0), "{name}: {}", said.report);
-            assert!(said.errors.contains(told), "{name}: {}", said.errors);
-        }
-    }
 }

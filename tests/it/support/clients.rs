@@ -55,6 +55,12 @@ pub fn gateways() -> &'static Python {
     GATEWAYS.get_or_init(|| Python::of("gateways", "gateways.txt"))
 }
 
+/// What writes Parquet (`tests/clients/parquet.txt`).
+pub fn parquet() -> &'static Python {
+    static PARQUET: OnceLock<Python> = OnceLock::new();
+    PARQUET.get_or_init(|| Python::of("parquet", "parquet.txt"))
+}
+
 /// The Node clients and the npm verifier (`tests/clients/package-lock.json`).
 pub fn npm() -> &'static Npm {
     static NPM: OnceLock<Npm> = OnceLock::new();
