@@ -62,10 +62,8 @@ impl Args {
             Err(why) => return refuse(format!("{}: {why}", self.file.display())),
         };
         let mut shown = Shown {
-            preview: Preview::new(config.tenant, Builder::new(config.records.hash_only), config.record_data),
-            redactor: Redactor::new(),
             redactor: Redactor::with(config.redaction.clone()),
-            preview: Preview::new(config.tenant.clone(), config.builder()),
+            preview: Preview::new(config.tenant.clone(), config.builder(), config.record_data),
             spans: 0,
             sealed: HashMap::new(),
             actions: Actions::default(),
