@@ -200,17 +200,23 @@ impl World {
             let mut by = [dice.coin(), dice.coin(), dice.coin()];
             by[first] = true;
             match dice.below(6) {
-                0 => world.model(&told, Some("chatcmpl-213"), by, true, dice),
+                // An id of more than 16 accounts joins none, which is a test of its own: none is told of so often.
+                0 => world.model(&told, Some(&format!("chatcmpl-213-{}", n / 5)), by, true, dice),
                 1 => world.model(&told, Some(&masked(n)), by, true, dice),
                 2 => world.model(&told, None, by, true, dice),
                 3 => world.attempts(&told, dice),
                 4 => {
                     // A cache repeats the answer, or the provider its id, at one time: the same tell of both.
+                    let id = format!("chatcmpl-{}", n / 2);
                     for _ in 0..2 {
-                        world.model(&told, Some("chatcmpl-1"), by, false, dice);
+                        world.model(&told, Some(&id), by, false, dice);
                     }
                 }
-                _ => world.tool(&told, ["call_1", "toolu_9"][dice.below(2) as usize], dice),
+                _ => world.tool(
+                    &told,
+                    &format!("{}{}", ["call_1", "toolu_9"][dice.below(2) as usize], n / 5),
+                    dice,
+                ),
             }
         }
         world
