@@ -10,16 +10,18 @@ use super::charge;
 use super::content::{self, OutcomeContent};
 use super::data::{Spans, data};
 use super::draft::{Draft, DraftWriter, OriginKey, Scratch};
-use super::hash;
+use super::hash::{self, hex_text};
 use super::hash_only::{self, HashOnlyFor, Of};
 use super::ids::{Origin as IdOrigin, RecordId};
+use super::keyed::{HashKey, Hasher};
 use super::members::text;
 use super::names::Names;
 use super::redact::custom::Custom;
 use super::redact::{Findings, Redactor, Severity};
 use super::tenant::Tenant;
 use super::vocabulary::{Class, Words};
-use crate::event::{Content, Decision, Event, Found, Keyed, Origin, Outcome, Source, Status, Told};
+use crate::event::{Content, Decision, Event, FILE, Found, Keyed, Origin, Outcome, Source, Status, Told};
+use std::borrow::Cow;
 
 /// Builds drafts: the rules that are the same for all of them. One for the process, shared by its
 /// threads.
@@ -30,6 +32,8 @@ pub struct Builder {
     pub(super) hash_only: bool,
     /// Whose records do so all the same.
     pub(super) hash_only_for: Vec<HashOnlyFor>,
+    /// What hashes of content are keyed with.
+    key: Option<HashKey>,
 }
 
 /// What is known of names that were masked before, by the field's name.
@@ -52,13 +56,33 @@ impl Builder {
     /// One that keeps to the operator's rules of redaction as well.
     #[must_use]
     pub fn with(hash_only: bool, rules: Custom) -> Self {
-        Self { redactor: Redactor::with(rules), hash_only, hash_only_for: Vec::new() }
+        Self { redactor: Redactor::with(rules), hash_only, hash_only_for: Vec::new(), key: None }
     }
 
     /// The same, whose records carry hashes only where one of `these` covers them.
     #[must_use]
     pub fn hash_only_for(self, these: Vec<HashOnlyFor>) -> Self {
         Self { hash_only_for: these, ..self }
+    }
+
+    /// The same, whose records carry keyed hashes.
+    #[must_use]
+    pub fn keyed(self, key: Option<HashKey>) -> Self {
+        Self { key, ..self }
+    }
+
+    pub(super) fn is_keyed(&self) -> bool {
+        self.key.is_some()
+    }
+
+    /// How the content of a tenant's records is hashed.
+    pub(super) fn hasher(&self, tenant: &Tenant) -> Hasher {
+        self.key.as_ref().map_or(Hasher::Plain, |key| Hasher::Keyed(key.of_tenant(tenant)))
+    }
+
+    /// What stands for a digest of content in ids and marks.
+    pub(super) fn secret(&self, digest: [u8; 32]) -> [u8; 32] {
+        self.key.as_ref().map_or(digest, |key| key.of_directory(&digest))
     }
 
     /// Whether a record carries hashes only.
@@ -88,7 +112,7 @@ impl Builder {
     ) -> Draft {
         // A draft keeps little of what it is made from.
         let _passing = charge::passing();
-        let Ids { id, parent, spans, origin } = Ids::of(&event.origin, tenant, scratch);
+        let Ids { id, parent, spans, origin } = Ids::of(&event.origin, tenant, self, scratch);
         let words = Words::of(&event.action);
         let mut findings = std::mem::take(&mut scratch.findings);
         let of = || Of::event(&event.action, &words, &event.agent, tenant);
@@ -101,17 +125,20 @@ impl Builder {
         let call = Call::of(event, &names, tenant, (id, parent), masked.kept);
         let mut w = DraftWriter::new(scratch);
         let buffer = &mut scratch.content;
-        action(&mut w.line, words.class, &names, event, said.input.as_deref(), buffer);
+        let hasher = self.hasher(tenant);
+        action(&mut w.line, words.class, &names, event, (said.input.as_deref(), &hasher), buffer);
         agent(&mut w.line, &names);
         w.data();
-        data(&mut w.line, event, &names, spans, call.as_deref(), &findings);
+        let how = outcome_content(&event.outcome);
+        let hashed = how.is_some() || event.input != Content::Undisclosed;
+        let key = if hashed { hasher.key() } else { None };
+        data(&mut w.line, event, &names, spans, (call.as_deref(), key.as_deref()), &findings);
         w.line.extend_from_slice(br#"},"findings":"#);
         findings.write(!hash_only, &mut w.line);
         w.line.extend_from_slice(br#","integrity":{"#);
         w.integrity();
         w.line.push(b'}');
-        let how = outcome_content(&event.outcome);
-        content::outcome(&mut w.line, event.outcome.status, how, said.outcome.as_deref(), buffer);
+        content::outcome(&mut w.line, event.outcome.status, (how, &hasher), said.outcome.as_deref(), buffer);
         // What is said to be its own parent has none.
         if let Some(parent) = parent.filter(|parent| *parent != id) {
             w.parent(parent);
@@ -162,7 +189,7 @@ struct Ids<'a> {
 }
 
 impl<'a> Ids<'a> {
-    fn of(origin: &'a Origin<'_>, tenant: &Tenant, scratch: &mut Scratch) -> Self {
+    fn of(origin: &'a Origin<'_>, tenant: &Tenant, builder: &Builder, scratch: &mut Scratch) -> Self {
         let of_span = |trace: &[u8; 16], span: &[u8; 8]| RecordId::of_span(tenant, trace, span);
         match origin {
             Origin::Span { trace, span, parent, .. } => Self {
@@ -171,6 +198,16 @@ impl<'a> Ids<'a> {
                 spans: Spans { trace: Some(trace), span: Some(span), parent: parent.as_ref() },
                 origin: OriginKey::Span(*trace, *span),
             },
+            Origin::Keyed(Keyed { space: FILE, id, .. }) if builder.is_keyed() => {
+                let secret = |part: &Cow<'_, str>| hex_text(&builder.secret(hash::sha256(part.as_bytes())));
+                let id: Vec<String> = id.iter().map(secret).collect();
+                Self {
+                    id: RecordId::of_key(tenant, FILE, &id),
+                    parent: None,
+                    spans: Spans { trace: None, span: None, parent: None },
+                    origin: OriginKey::Other,
+                }
+            }
             Origin::Keyed(Keyed { space, id, parent }) => Self {
                 id: RecordId::of_key(tenant, space, id),
                 parent: parent.as_ref().map(|parent| RecordId::of_key(tenant, space, parent)),
@@ -178,7 +215,7 @@ impl<'a> Ids<'a> {
                 origin: OriginKey::Other,
             },
             Origin::Log { trace, span, identity, .. } => {
-                let digest = hash::input_hash_with(identity, &mut scratch.content).0;
+                let digest = builder.secret(hash::input_hash_with(identity, &mut scratch.content).0);
                 Self {
                     id: RecordId::derive(IdOrigin::Log, tenant, &[&digest]),
                     parent: trace.as_ref().zip(span.as_ref()).map(|(trace, span)| of_span(trace, span)),
@@ -195,7 +232,7 @@ fn action(
     Class { kind, category }: Class,
     names: &Names<'_>,
     event: &Event<'_>,
-    summary: Option<&str>,
+    (summary, hasher): (Option<&str>, &Hasher),
     scratch: &mut Vec<u8>,
 ) {
     line.extend_from_slice(br#"{"action":{"#);
@@ -204,8 +241,10 @@ fn action(
     line.extend_from_slice(category.as_bytes());
     line.extend_from_slice(br#"","#);
     match &event.input {
-        Content::Value(value) => content::input(line, &hash::input_hash_with(value, scratch).0, summary),
-        Content::Digest(digest) => content::input(line, &digest.hash, summary),
+        Content::Value(value) => {
+            content::input(line, hasher, &hash::input_hash_with(value, scratch).0, summary);
+        }
+        Content::Digest(digest) => content::input(line, hasher, &digest.hash, summary),
         Content::Undisclosed => {}
     }
     line.extend_from_slice(br#""tool":"#);

@@ -6,6 +6,7 @@
 //! what was found in both.
 
 use super::draft::ContentHash;
+use super::keyed::HASH_KEY;
 use super::own;
 use super::parts::Mark;
 use super::sameness;
@@ -14,10 +15,36 @@ use crate::json::{Json, Text, parse};
 /// The hashes of input and outcome in a line in canonical form. Only the record's own keys can look
 /// like these: in a string their quotes would be escaped.
 pub(super) fn content(line: &[u8]) -> [Option<ContentHash>; 2] {
-    [&br#""input":{"hash":"sha256:"#[..], br#","outcome":{"hash":"sha256:"#].map(|key| {
+    [&br#""input":{"hash":""#[..], br#","outcome":{"hash":""#].map(|key| {
         let at = memchr::memmem::find(line, key)? + key.len();
-        line.get(at..)?.first_chunk().copied()
+        let rest = line.get(at..)?;
+        let hash = rest.strip_prefix(b"sha256:").or_else(|| rest.strip_prefix(b"hmac-sha256:"))?;
+        hash.first_chunk().copied()
     })
+}
+
+/// Whether the hashes of two lines can't be compared, as they are made under different keys or one without any.
+pub(super) fn are_keyed_apart(ours: &[u8], sealed: &[u8]) -> bool {
+    const KEYED: &[u8] = br#""hash":"hmac-sha256:"#;
+    let has_key = |line| memchr::memmem::find(line, KEYED).is_some();
+    if !has_key(ours) && !has_key(sealed) {
+        return false;
+    }
+    let key = |line| {
+        let record = parse(std::str::from_utf8(line).ok()?).ok()?;
+        record.get("data")?.get(HASH_KEY)?.as_str().map(str::to_owned)
+    };
+    let hashes = |line| content(line).iter().any(Option::is_some);
+    hashes(ours) && hashes(sealed) && key(ours) != key(sealed)
+}
+
+/// Whether two lines say that something ended at the same time, or that it did not.
+pub(super) fn end_alike(ours: &[u8], sealed: &[u8]) -> bool {
+    let end = |line| {
+        let record = parse(std::str::from_utf8(line).ok()?).ok()?;
+        record.get("data")?.get("ended_at")?.as_str().map(str::to_owned)
+    };
+    end(ours) == end(sealed)
 }
 
 /// Whether all the content that `ours` has is that of `sealed`.

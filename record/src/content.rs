@@ -3,6 +3,7 @@
 use super::build::Builder;
 use super::canon::write_str;
 use super::hash;
+use super::keyed::Hasher;
 use super::redact::Findings;
 use crate::event::{Digest, Status};
 use crate::json::{Json, Text};
@@ -67,9 +68,9 @@ impl Builder {
 }
 
 /// `action.input`, and a comma.
-pub(super) fn input(line: &mut Vec<u8>, hash: &[u8; 32], summary: Option<&str>) {
+pub(super) fn input(line: &mut Vec<u8>, hasher: &Hasher, digest: &[u8; 32], summary: Option<&str>) {
     line.extend_from_slice(br#""input":{"hash":"#);
-    hash_of(line, hash);
+    hasher.write(digest, line);
     if let Some(summary) = summary {
         line.extend_from_slice(br#","summary":"#);
         write_str(summary, line);
@@ -81,7 +82,7 @@ pub(super) fn input(line: &mut Vec<u8>, hash: &[u8; 32], summary: Option<&str>) 
 pub(super) fn outcome(
     line: &mut Vec<u8>,
     status: Status,
-    content: Option<OutcomeContent<'_>>,
+    (content, hasher): (Option<OutcomeContent<'_>>, &Hasher),
     summary: Option<&str>,
     scratch: &mut Vec<u8>,
 ) {
@@ -89,9 +90,11 @@ pub(super) fn outcome(
     if let Some(content) = content {
         line.extend_from_slice(br#""hash":"#);
         match content {
-            OutcomeContent::Result(result) => content_hash(line, result, scratch),
-            OutcomeContent::Digest(digest) => hash_of(line, &digest.hash),
-            OutcomeContent::Error(error) => hash_of(line, &error_hash(error, scratch)),
+            OutcomeContent::Result(result) => {
+                hasher.write(&hash::input_hash_with(result, scratch).0, line);
+            }
+            OutcomeContent::Digest(digest) => hasher.write(&digest.hash, line),
+            OutcomeContent::Error(error) => hasher.write(&error_hash(error, scratch), line),
         }
         line.push(b',');
     }
@@ -115,14 +118,4 @@ pub(super) fn outcome(
 pub(super) fn error_hash(error: &str, scratch: &mut Vec<u8>) -> [u8; 32] {
     let error = Json::Str(Text::Utf8(Cow::Borrowed(error)));
     hash::input_hash_with(&Json::Object(vec![("error".into(), error)]), scratch).0
-}
-
-fn content_hash(line: &mut Vec<u8>, value: &Json<'_>, scratch: &mut Vec<u8>) {
-    hash_of(line, &hash::input_hash_with(value, scratch).0);
-}
-
-fn hash_of(line: &mut Vec<u8>, hash: &[u8; 32]) {
-    line.extend_from_slice(b"\"sha256:");
-    hash::write_hex(hash, line);
-    line.push(b'"');
 }

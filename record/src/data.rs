@@ -3,6 +3,7 @@
 use super::call::{self, Call};
 use super::canon::write_str;
 use super::charge;
+use super::keyed::HASH_KEY;
 use super::members::{id, instant, integer, key, number, text, tokens};
 use super::names::Names;
 use super::redact::Findings;
@@ -27,7 +28,7 @@ pub(super) fn data(
     event: &Event<'_>,
     names: &Names<'_>,
     Spans { trace, span, parent }: Spans<'_>,
-    call: Option<&Call>,
+    (call, hash_key): (Option<&Call>, Option<&str>),
     findings: &Findings,
 ) {
     let mut facts = Facts { sorted: &names.facts, last: ("", 0) };
@@ -58,6 +59,8 @@ pub(super) fn data(
     text(line, "error_type", names.error_type.as_deref());
     at(line, "finish_reason");
     text(line, "finish_reason", names.finish_reason.as_deref());
+    at(line, HASH_KEY);
+    text(line, HASH_KEY, hash_key);
     at(line, "input_tokens");
     tokens(line, "input_tokens", event.usage.input_tokens);
     at(line, OUTCOME);

@@ -403,6 +403,9 @@ impl Draft {
                 Relation::Contradiction => Comparison::Conflict,
             };
         }
+        if compare::are_keyed_apart(&ours.line, line) {
+            return self.compare_under_other_key(&ours.line, line);
+        }
         if !self.parts.is_empty() {
             return self.compare_messages_with(&ours.line, line);
         }
@@ -418,6 +421,21 @@ impl Draft {
             Comparison::Conflict
         } else {
             Comparison::Apart(self.apart.iter().collect())
+        }
+    }
+
+    /// Where hashes were made under another key, or without one, nothing is known of whether the content is the same: only
+    /// the rest is compared, and of messages whether they tell of another end.
+    fn compare_under_other_key(&self, ours: &[u8], line: &[u8]) -> Comparison<'_> {
+        match self.parts.is_empty() {
+            false if compare::end_alike(ours, line) => Comparison::Same,
+            false => Comparison::Apart(self.parts.iter().map(|(_, draft)| draft).collect()),
+            true if compare::same_but_content(ours, line)
+                || compare::same_life_in_other_words(ours, line) =>
+            {
+                Comparison::Same
+            }
+            true => Comparison::Conflict,
         }
     }
 

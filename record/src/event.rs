@@ -241,6 +241,9 @@ pub enum Origin<'a> {
     Keyed(Keyed<'a>),
 }
 
+/// The space of what stands in a file without an id: its ids are made of what the file holds.
+pub const FILE: &str = "file";
+
 /// Something that its sender gives an id of its own: a call, a run, an observation, a line of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keyed<'a> {

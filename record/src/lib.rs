@@ -24,6 +24,7 @@ pub mod hash;
 pub mod hash_only;
 pub mod ids;
 pub mod json;
+pub mod keyed;
 mod members;
 mod names;
 pub mod native;

@@ -6,6 +6,7 @@ use super::canon::write_str;
 use super::content::{self, OutcomeContent};
 use super::draft::{Draft, DraftWriter, Scratch};
 use super::ids::{Origin, RecordId};
+use super::keyed::Hasher;
 use super::members::{integer, key};
 use super::redact::Severity;
 use super::tenant::Tenant;
@@ -95,7 +96,7 @@ impl<'a> Notice<'a> {
         let end = self.summary.char_indices().nth(SUMMARY).map_or(self.summary.len(), |(at, _)| at);
         let summary = self.summary.get(..end).unwrap_or_default();
         let said = failed.then_some(OutcomeContent::Error(summary));
-        content::outcome(&mut w.line, status, said, Some(summary), &mut Vec::new());
+        content::outcome(&mut w.line, status, (said, &Hasher::Plain), Some(summary), &mut Vec::new());
         let id = self.id(tenant);
         identity(&mut w, id, AGENT, self.severity);
         w.line.extend_from_slice(br#","source":{"adapter":"halod","capture":"ingested","via":"halod"}"#);

@@ -6,6 +6,7 @@
 //! every record of a run.
 
 use super::clock;
+use super::keyed::HASH_KEY;
 use crate::event::INHERITED;
 use std::borrow::Cow;
 
@@ -13,7 +14,7 @@ use std::borrow::Cow;
 pub(super) const OF_RECORD: [&str; 3] = ["integrity", "parent_id", "ts"];
 
 /// Members of `data` that only halod writes.
-const OF_DATA: [&str; 3] = ["clock", "parent_key", "parent_record_id"];
+const OF_DATA: [&str; 4] = ["clock", HASH_KEY, "parent_key", "parent_record_id"];
 
 /// Members of `data` in which halod says what telemetry says of a parent. In a record of a sender's own they
 /// are names of its choice, and count.

@@ -8,6 +8,7 @@ mod explain_chain;
 mod hash;
 mod import;
 mod import_view;
+mod key;
 mod output;
 mod redact;
 mod run;
@@ -39,6 +40,7 @@ enum Verb {
     Verify(verify::Args),
     Validate(validate::Args),
     Hash(hash::Args),
+    Key(key::Args),
     Redact(redact::Args),
     Explain(explain::Args),
     Tail(tail::Args),
@@ -68,6 +70,7 @@ pub fn main() -> ExitCode {
         Some(Verb::Demo(args)) => args.run(),
         Some(Verb::Verify(args)) => args.run(),
         Some(Verb::Hash(args)) => args.run(),
+        Some(Verb::Key(args)) => args.run(),
         Some(Verb::Redact(args)) => args.run(),
         Some(Verb::Validate(args)) => args.run(),
         Some(Verb::Explain(args)) => args.run(),

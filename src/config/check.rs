@@ -50,6 +50,7 @@ pub(super) fn config(root: &Node, env: Lookup<'_>) -> Result<Config, ConfigError
     reader.choice("records.join_calls", &flags, &mut config.records.join_calls);
     config.redaction = reader.redaction();
     config.hash_only_for = reader.hash_only_for();
+    config.hash_key = reader.hash_key();
     reader.endpoint("admin.endpoint", &mut config.admin);
     // Exporters give a request up after ten seconds.
     reader.duration("receivers.otlp.join_wait", (Duration::from_secs(8), "8s"), &mut config.join_wait);

@@ -99,6 +99,7 @@ const KEYS: &[(&str, Kind)] = &[
     ("redaction.patterns.severity", Single),
     ("redaction.allow", Entries),
     ("redaction.allow.regex", Single),
+    ("redaction.key_file", Single),
     ("redaction.hash_only_for", Sections),
     ("redaction.hash_only_for.tool", Single),
     ("redaction.hash_only_for.agent", Single),

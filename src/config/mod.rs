@@ -9,6 +9,7 @@ mod check;
 pub mod descriptors;
 pub mod env;
 pub mod error;
+pub mod key_file;
 pub mod keys;
 pub mod raw;
 #[cfg(test)]
@@ -30,6 +31,7 @@ use crate::tee;
 pub use error::{ConfigError, Place, Problem};
 use halod_record::build::Builder;
 use halod_record::hash_only::HashOnlyFor;
+use halod_record::keyed::HashKey;
 use halod_record::redact::custom::Custom;
 pub use value::Endpoint;
 
@@ -70,6 +72,8 @@ pub struct Config {
     pub redaction: Custom,
     /// Whose records carry hashes only.
     pub hash_only_for: Vec<HashOnlyFor>,
+    /// What hashes of content are keyed with.
+    pub hash_key: Option<HashKey>,
     /// Where health and metrics are served.
     pub admin: Endpoint,
     /// How long requests that were accepted before a stop signal may take to finish.
@@ -183,6 +187,7 @@ impl Default for Config {
             records: RecordSettings { hash_only: false, join_calls: true },
             redaction: Custom::default(),
             hash_only_for: Vec::new(),
+            hash_key: None,
             admin: Endpoint::loopback(13133),
             shutdown_timeout: Duration::from_secs(30),
             log: LogSettings { level: LogLevel::Info, format: LogFormat::Auto },
@@ -236,7 +241,7 @@ impl Config {
     #[must_use]
     pub fn builder(&self) -> Builder {
         let builder = Builder::with(self.records.hash_only, self.redaction.clone());
-        builder.hash_only_for(self.hash_only_for.clone())
+        builder.hash_only_for(self.hash_only_for.clone()).keyed(self.hash_key.clone())
     }
 
     /// Puts the command line over the file. An address given there opens its door even when the

@@ -27,6 +27,7 @@ mod guard;
 mod hangup;
 mod hash_oracle;
 mod import;
+mod keyed;
 mod langfuse;
 mod langsmith;
 mod ledger;

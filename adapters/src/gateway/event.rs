@@ -4,7 +4,7 @@ use super::path::{self, Target};
 use super::row::Row;
 use super::{MAPPING, Place};
 use halod_record::event::{
-    Action, Agent, Content, Event, Fact, Keyed, Origin, Outcome, Source, Status, Usage,
+    Action, Agent, Content, Event, FILE, Fact, Keyed, Origin, Outcome, Source, Status, Usage,
 };
 use halod_record::json::{Json, Text};
 use std::borrow::Cow;
@@ -70,7 +70,7 @@ pub(super) fn event<'a>(
         input,
         outcome,
         authorization: None,
-        origin: Origin::Keyed(Keyed { space: "file", id: id(place), parent: None }),
+        origin: Origin::Keyed(Keyed { space: FILE, id: id(place), parent: None }),
         started,
         ended,
         usage: Usage {

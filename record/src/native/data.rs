@@ -3,6 +3,7 @@
 
 use super::super::canon::MAX_SAFE_INTEGER;
 use super::super::hash::dumps_float;
+use super::super::keyed::HASH_KEY;
 use super::super::names::bounded;
 use super::super::redact::{Findings, Redactor};
 use super::super::sameness::{PARENT_KEY, PARENT_RECORD};
@@ -19,7 +20,7 @@ const MAX_NAME: usize = 64;
 const PURPOSE: usize = 500;
 
 /// What is not the sender's to put there.
-const RESERVED: [(&str, &str); 9] = [
+const RESERVED: [(&str, &str); 10] = [
     ("clock", "is written by halod when its clock is behind the chain"),
     ("key", "is written by halod; the record's own `key` stands beside `data`"),
     ("parent_key", "is written by halod; the record's own `parent` stands beside `data`"),
@@ -29,6 +30,7 @@ const RESERVED: [(&str, &str); 9] = [
     ("duration_ms", "is what lies between started_at and ended_at"),
     ("ends_before_start", "is found by halod"),
     ("pii_types", "is found by halod"),
+    (HASH_KEY, "is written by halod, where its hashes are keyed"),
 ];
 
 /// The members of `data`, and `cross_region` apart from them.

@@ -7,6 +7,7 @@ use super::super::draft::{Draft, DraftWriter, Scratch};
 use super::super::hash;
 use super::super::hash_only::{LOCAL, Of};
 use super::super::ids::RecordId;
+use super::super::keyed::{HASH_KEY, Hasher};
 use super::super::members::{integer, key, text};
 use super::super::names::bounded;
 use super::super::redact::{Findings, Redactor};
@@ -37,11 +38,17 @@ impl Builder {
         let input = input.and_then(|value| self.input_summary(value, hash_only, &mut findings));
         let said = record.outcome.as_ref().and_then(|outcome| said(&outcome.content));
         let outcome = said.and_then(|content| self.outcome_summary(content, hash_only, &mut findings));
-        let members = data::members(record, &self.redactor, &mut findings);
+        let mut members = data::members(record, &self.redactor, &mut findings);
+        let hasher = self.hasher(tenant);
+        if (said.is_some() || record.action.input.is_some())
+            && let Some(key) = hasher.key()
+        {
+            members.push((HASH_KEY, Json::Str(Text::from(key))));
+        }
         let names = Names { redactor: &self.redactor, hash_only: self.hash_only };
 
         let mut w = DraftWriter::new(scratch);
-        action(&mut w.line, record, &names, input.as_deref(), &mut scratch.content);
+        action(&mut w.line, record, &names, (input.as_deref(), &hasher), &mut scratch.content);
         agent(&mut w.line, record, &names);
         section(&mut w.line, "authority", record.authority.as_ref(), &names, Mask::Authority);
         w.data();
@@ -52,6 +59,7 @@ impl Builder {
         w.integrity();
         w.line.push(b'}');
         if let Some(how) = &record.outcome {
+            let said = (said, &hasher);
             content::outcome(&mut w.line, how.status, said, outcome.as_deref(), &mut scratch.content);
         }
         let parent = record.parent.as_ref().map(|parent| match parent {
@@ -147,7 +155,7 @@ fn action(
     line: &mut Vec<u8>,
     record: &Record<'_>,
     names: &Names<'_>,
-    summary: Option<&str>,
+    (summary, hasher): (Option<&str>, &Hasher),
     scratch: &mut Vec<u8>,
 ) {
     let action = &record.action;
@@ -162,7 +170,7 @@ fn action(
     }
     text(line, "category", Some(action.category));
     if let Some(input) = &action.input {
-        content::input(line, &hash::input_hash_with(input, scratch).0, summary);
+        content::input(line, hasher, &hash::input_hash_with(input, scratch).0, summary);
     }
     text(line, "tool", action.tool.as_deref().map(|tool| names.label(tool)).as_deref());
     text(line, "type", Some(action.kind));

@@ -33,12 +33,7 @@ pub struct Message {
 
 impl Message {
     fn new(fragment: Fragment<'static>) -> Self {
-        let digest = hash::sha256(&wire::said(&fragment));
-        let mut mark = [b'a'; 16];
-        for (at, byte) in digest.iter().take(8).enumerate() {
-            mark[2 * at] = b'a' + (byte >> 4);
-            mark[2 * at + 1] = b'a' + (byte & 15);
-        }
+        let mark = letters(&hash::sha256(&wire::said(&fragment)));
         Self { fragment, mark }
     }
 
@@ -116,7 +111,7 @@ impl Builder {
         let within = || whole.context.session.clone().or_else(|| trace_of(&event));
         event.session = event.session.clone().or_else(within);
         event.principal = event.principal.or_else(|| whole.context.principal.clone());
-        let marks = order.iter().map(|message| text(&message.mark).into()).collect();
+        let marks = order.iter().map(|message| text(&self.mark(message)).into()).collect();
         event.facts.push(("told", Fact::Labels(marks)));
         if whole.unfinished && !trace {
             event.facts.push(("unfinished", Fact::Flag(true)));
@@ -127,9 +122,14 @@ impl Builder {
         let masked = Masked { found: &found, kept: &kept, hash_only: Some(hash_only) };
         let mut draft = self.draft_with(&event, tenant, masked, scratch);
         let mut update = |message: &Message| self.update(message, (id, hash_only), tenant, scratch);
-        let parts = order.iter().map(|message| (message.mark, update(message)));
+        let parts = order.iter().map(|message| (self.mark(message), update(message)));
         draft.made_of(parts.collect());
         Some(draft)
+    }
+
+    /// A message's mark in records, where hashes of content may be keyed.
+    fn mark(&self, message: &Message) -> Mark {
+        if self.is_keyed() { letters(&self.secret(hash::sha256(&message.mark))) } else { message.mark }
     }
 
     /// Whether only hashes are kept of an action of which this is known. One whose name nobody said yet may be any:
@@ -163,7 +163,7 @@ impl Builder {
         let mut found = std::mem::take(&mut fragment.found);
         fragment.parent = Some(fragment.id.clone());
         fragment.id.push("update".into());
-        fragment.id.push(text(&message.mark).into());
+        fragment.id.push(text(&self.mark(message)).into());
         let model = fragment.model.clone();
         let name = fragment.name.take();
         let closes = fragment.closes;
@@ -189,6 +189,16 @@ fn is_datum(field: &str, action: &Action<'_>) -> bool {
         "call_id" => matches!(action, Action::Tool { .. }),
         _ => true,
     }
+}
+
+/// The first 64 bits of a digest, in letters.
+fn letters(digest: &[u8; 32]) -> Mark {
+    let mut mark = [b'a'; 16];
+    for (at, byte) in digest.iter().take(8).enumerate() {
+        mark[2 * at] = b'a' + (byte >> 4);
+        mark[2 * at + 1] = b'a' + (byte & 15);
+    }
+    mark
 }
 
 fn text(mark: &Mark) -> String {

@@ -2,14 +2,19 @@
 
 use super::{Reader, Written, child};
 use crate::config::error::Place;
+use crate::config::key_file;
 use crate::config::raw::{Node, Value};
 use halod_record::hash_only::{HashOnlyFor, MAX_NAME};
+use halod_record::keyed::HashKey;
 use halod_record::redact::Severity;
 use halod_record::redact::custom::{Allowed, BadRule, Custom, MAX_ALLOWED, MAX_PATTERNS, Pattern};
+
+use std::path::Path;
 
 const PATTERNS: &str = "redaction.patterns";
 const ALLOW: &str = "redaction.allow";
 const HASH_ONLY_FOR: &str = "redaction.hash_only_for";
+const KEY_FILE: &str = "redaction.key_file";
 
 /// Each is compared with the names of every record.
 const MAX_HASH_ONLY: usize = 256;
@@ -133,6 +138,13 @@ impl<'a> Reader<'a> {
     pub(super) fn hash_only_for(&mut self) -> Vec<HashOnlyFor> {
         let entries = self.entries(HASH_ONLY_FOR, MAX_HASH_ONLY);
         entries.into_iter().filter_map(|(at, node)| self.hash_only(at, node)).collect()
+    }
+
+    pub(super) fn hash_key(&mut self) -> Option<HashKey> {
+        let written = self.value(KEY_FILE)?;
+        key_file::read(Path::new(&written.text))
+            .map_err(|what| self.report(written.place, KEY_FILE, what))
+            .ok()
     }
 
     fn hash_only(&mut self, at: usize, node: &Node) -> Option<HashOnlyFor> {
