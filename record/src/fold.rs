@@ -62,21 +62,61 @@ impl End {
     }
 }
 
-/// Where a record names the record that it is a further account of: a member, or a member of `data`.
-const TARGETS: [(&[&str], &str); 3] = [
-    (&["data", "corroborates"], "a further account of a call"),
-    (&["conflicts_with"], "another account of the same origin"),
-    (&["data", "amends"], "what a message said after its action was sealed"),
+/// What a record is to the one that it hangs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tie {
+    /// A further account of a call.
+    Corroborates,
+    /// Another account of the same origin.
+    Conflicts,
+    /// What a message said after its action was sealed.
+    Amends,
+    /// What went into an action or came out of it, told apart from it.
+    Content,
+    /// What somebody thought of it.
+    Score,
+}
+
+impl Tie {
+    /// Whether it tells how the action ended.
+    #[must_use]
+    pub fn is_account(self) -> bool {
+        !matches!(self, Self::Content | Self::Score)
+    }
+}
+
+/// A member of a record.
+type Path = &'static [&'static str];
+
+/// By which members records hang on others: by the first of these that is there, where the record also has another
+/// member, or a tool's name.
+const TARGETS: [(Tie, Path, Beside); 5] = [
+    (Tie::Corroborates, &["data", "corroborates"], Beside::Nothing),
+    (Tie::Conflicts, &["conflicts_with"], Beside::Nothing),
+    (Tie::Amends, &["data", "amends"], Beside::Nothing),
+    (Tie::Content, &["parent_id"], Beside::Tool("agent.content")),
+    (Tie::Score, &["parent_id"], Beside::Member(&["data", "score"])),
 ];
 
-/// The record that a record is a further account of.
+/// What a record must have beside the member that names another.
+enum Beside {
+    Nothing,
+    Tool(&'static str),
+    Member(Path),
+}
+
+/// The record that a record hangs on, and how.
 #[must_use]
-pub fn target(record: &Json<'_>) -> Option<RecordId> {
-    let named = |path: &[&str]| {
-        let member = path.iter().try_fold(record, |at, key| at.get(key))?;
-        RecordId::parse(member.as_str()?)
-    };
-    TARGETS.iter().find_map(|(path, _)| named(path))
+pub fn target(record: &Json<'_>) -> Option<(RecordId, Tie)> {
+    let at = |path: &[&str]| path.iter().try_fold(record, |at, key| at.get(key))?.as_str();
+    TARGETS.iter().find_map(|(tie, path, beside)| {
+        let hangs = match beside {
+            Beside::Nothing => true,
+            Beside::Tool(tool) => at(&["action", "tool"]) == Some(tool),
+            Beside::Member(path) => at(path).is_some(),
+        };
+        if hangs { Some((RecordId::parse(at(path)?)?, *tie)) } else { None }
+    })
 }
 
 /// One action of a chain, with all that was said of it.
@@ -92,6 +132,8 @@ pub struct Action {
     pub end: End,
     /// What was said of it later, in order.
     pub accounts: Vec<Account>,
+    /// Contents and scores that hang on it, in order.
+    pub remarks: Vec<(RecordId, Tie)>,
 }
 
 /// A record that is a further account of an action.
@@ -112,7 +154,8 @@ pub struct Account {
 #[derive(Clone, Debug, Default)]
 pub struct Actions {
     actions: Vec<Action>,
-    places: HashMap<RecordId, usize>,
+    /// Of each record its action's place, and what it is to that where it tells nothing of its end.
+    places: HashMap<RecordId, (usize, Option<Tie>)>,
 }
 
 impl Actions {
@@ -124,8 +167,18 @@ impl Actions {
         };
         let text = |key: &str| record.get("action").and_then(|action| action.get(key)?.as_str());
         let end = End::of(&record);
-        let about = target(&record).and_then(|target| self.places.get(&target).copied());
-        if let Some(action) = about.and_then(|place| self.actions.get_mut(place)) {
+        let target = target(&record);
+        let about = target.and_then(|(target, tie)| Some((*self.places.get(&target)?, tie)));
+        if let Some(((place, of), tie)) = about
+            && let Some(action) = self.actions.get_mut(place)
+        {
+            // What is said of a score says nothing of the action.
+            let remark = of.or(Some(tie).filter(|tie| !tie.is_account()));
+            self.places.insert(id, (place, remark));
+            if let Some(remark) = remark {
+                action.remarks.push((id, remark));
+                return;
+            }
             // A record of an update says how its own message ended only where that was told.
             action.end =
                 if action.end == End::Unfinished && end == End::Ok { End::Ok } else { action.end.and(end) };
@@ -137,12 +190,9 @@ impl Actions {
                 joined_by: data("joined_by").and_then(Json::as_str).map(str::to_owned),
                 contradicts: data("contradicts").is_some(),
             });
-            if let Some(place) = about {
-                self.places.insert(id, place);
-            }
             return;
         }
-        self.places.insert(id, self.actions.len());
+        self.places.insert(id, (self.actions.len(), None));
         let is_access = record.get("data").is_some_and(|data| data.get(ACCESS).is_some());
         self.actions.push(Action {
             id,
@@ -151,6 +201,7 @@ impl Actions {
             is_access,
             end,
             accounts: Vec::new(),
+            remarks: Vec::new(),
         });
     }
 
@@ -196,8 +247,18 @@ mod tests {
             line(2, "corroborates:pay", "agent_message", "error", &names("corroborates", 1)),
             line(3, "agent.invoke", "agent_message", "ok", ""),
             line(4, "model.generate", "tool_call", "ok", ""),
-            line(5, "agent.update", "agent_message", "denied", &names("amends", 4)),
             line(6, "corroborates:x", "agent_message", "error", &names("corroborates", 9)),
+            line(7, "agent.content", "agent_message", "error", &format!(r#""parent_id":"{}","#, id(4))),
+            line(
+                8,
+                "fine",
+                "agent_message",
+                "denied",
+                &format!(r#""data":{{"score":"0.1"}},"parent_id":"{}","#, id(4)),
+            ),
+            line(9, "agent.update", "agent_message", "error", &names("amends", 8)),
+            line(5, "agent.update", "agent_message", "denied", &names("amends", 4)),
+            line(10, "agent.step", "agent_message", "ok", &format!(r#""parent_id":"{}","#, id(4))),
             "{".to_owned(),
         ] {
             chain.push(line.as_bytes());
@@ -205,15 +266,16 @@ mod tests {
         let told: Vec<_> = chain
             .actions()
             .iter()
-            .map(|one| (one.tool.as_str(), one.is_call, one.end, one.accounts.len()))
+            .map(|one| (one.tool.as_str(), one.is_call, one.end, one.accounts.len() + one.remarks.len()))
             .collect();
         assert_eq!(
             told,
             [
                 ("pay", true, End::Error, 1),
                 ("agent.invoke", false, End::Ok, 0),
-                ("model.generate", true, End::Denied, 1),
+                ("model.generate", true, End::Denied, 4),
                 ("corroborates:x", false, End::Error, 0),
+                ("agent.step", false, End::Ok, 0),
             ]
         );
     }

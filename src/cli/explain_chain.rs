@@ -2,7 +2,7 @@
 
 use super::explain::totals;
 use super::output::line;
-use halod_record::fold::{Account, Action, Actions};
+use halod_record::fold::{Account, Action, Actions, Tie};
 use halod_record::parse::scan_line;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -30,7 +30,8 @@ pub(super) fn show(file: &Path) -> io::Result<()> {
         }
         actions.push(&text);
     }
-    let told_again = actions.actions().iter().filter(|action| !action.accounts.is_empty());
+    let alone = |action: &&Action| action.accounts.is_empty() && action.remarks.is_empty();
+    let told_again = actions.actions().iter().filter(|action| !alone(action));
     told_again.into_iter().try_for_each(shown)?;
     totals(&actions)
 }
@@ -41,6 +42,10 @@ fn shown(action: &Action) -> io::Result<()> {
         let why = joined_by.as_deref().map_or(String::new(), |by| format!("  joined by {by}"));
         let contradicts = if *contradicts { "  contradicts the outcome" } else { "" };
         line(format_args!("  {id}  {tool}  {}{why}{contradicts}", end.word()))?;
+    }
+    for (id, tie) in &action.remarks {
+        let what = if *tie == Tie::Score { "a score on it" } else { "its content" };
+        line(format_args!("  {id}  {what}"))?;
     }
     Ok(())
 }
