@@ -123,6 +123,7 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
         stats: Arc::clone(&stats),
         metrics,
         connections: connections.of(ADMIN),
+        web: config.web.clone(),
     });
     let admin = tokio::spawn(admin::serve(bound.admin.socket, Arc::clone(&state)));
 

@@ -17,6 +17,7 @@ use super::error::{ConfigError, Place, Problem};
 use super::raw::{Key, Node, Value};
 use super::value::{Endpoint, duration};
 use super::{Config, DoorSettings, LogFormat, LogLevel, keys};
+use crate::net::web::WebPolicy;
 use halod_record::hash::parse_hex;
 use halod_record::tenant::Tenant;
 
@@ -54,6 +55,7 @@ pub(super) fn config(root: &Node, env: Lookup<'_>) -> Result<Config, ConfigError
     reader.endpoint("admin.endpoint", &mut config.admin);
     // Exporters give a request up after ten seconds.
     reader.duration("receivers.otlp.join_wait", (Duration::from_secs(8), "8s"), &mut config.join_wait);
+    reader.web(&mut config.web);
     reader.recorded(&mut config.record_data);
     // LiteLLM gives a request up after ten minutes.
     reader.duration("receivers.litellm.wait", (Duration::from_secs(300), "5m"), &mut config.litellm_wait);
@@ -110,6 +112,29 @@ impl<'a> Reader<'a> {
             self.endpoint(&format!("{HTTP}.endpoint"), &mut door.endpoint);
             self.count(&format!("{HTTP}.max_request_body_size"), 1024..=1024 * MIB, &mut door.limits.body);
             self.count(&format!("{HTTP}.max_connections"), 1..=1_000_000, &mut door.limits.connections);
+        }
+    }
+
+    fn web(&mut self, web: &mut WebPolicy) {
+        const ORIGINS: &str = "receivers.otlp.protocols.http.cors.allowed_origins";
+        const HOSTS: &str = "receivers.otlp.protocols.http.allowed_hosts";
+        for Written { place, text, shown } in self.list(ORIGINS).unwrap_or_default() {
+            if text == "*" || text.contains("://") && !text.ends_with('/') {
+                web.origins.push(text);
+            } else {
+                let what = format!(
+                    "`{shown}` is no origin; write its scheme, name and port alone, as in https://app.example.com"
+                );
+                self.report(place, ORIGINS, what);
+            }
+        }
+        for Written { place, text, shown } in self.list(HOSTS).unwrap_or_default() {
+            if text.is_empty() || text.contains(['/', ':', '@']) {
+                let what = format!("`{shown}` is no name; write it without scheme and port");
+                self.report(place, HOSTS, what);
+            } else {
+                web.hosts.push(text);
+            }
         }
     }
 

@@ -22,6 +22,7 @@ use std::time::Duration;
 use crate::import::folder::Folders;
 use crate::ingest::claim::TenantRule;
 use crate::net::limits::Limits;
+use crate::net::web::WebPolicy;
 use crate::pipeline::rates::PerTenant;
 use crate::receivers::langfuse::Keys;
 use crate::receivers::langsmith;
@@ -42,6 +43,8 @@ pub struct Config {
     pub grpc: Option<DoorSettings>,
     /// The OTLP/HTTP door, if it is open.
     pub http: Option<DoorSettings>,
+    /// Which web pages may send, at every door and at the admin port.
+    pub web: WebPolicy,
     /// How long content in logs may wait for its span.
     pub join_wait: Duration,
     /// Whether spans of what actions touched are recorded too.
@@ -169,6 +172,7 @@ impl Default for Config {
         Self {
             grpc: Some(DoorSettings::grpc()),
             http: Some(DoorSettings::http()),
+            web: WebPolicy::default(),
             join_wait: Duration::from_secs(1),
             record_data: false,
             litellm_wait: Duration::from_secs(5),

@@ -11,6 +11,7 @@ use crate::ingest::stats::ReceiverStats;
 use crate::net::connections::ConnectionFamilies;
 use crate::net::limits::Limits;
 use crate::net::listener;
+use crate::net::web::WebPolicy;
 use crate::net::windows::Windows;
 use crate::pipeline::intake::Intake;
 use crate::receivers::langfuse::{Keys, LangfuseService};
@@ -46,6 +47,7 @@ pub(super) struct Receiving<'a> {
     pub litellm_wait: Duration,
     pub traces: Arc<TraceTenants>,
     pub tees: &'a Tees,
+    pub web: Arc<WebPolicy>,
 }
 
 /// Where what is taken in goes, and what is known of it.
@@ -82,6 +84,7 @@ impl<'a> Receiving<'a> {
             counters: Arc::clone(counters),
             hold: hold.clone(),
             langsmith: Arc::new(langsmith),
+            web: Arc::new(config.web.clone()),
             tenant: Arc::new(config.tenant.clone()),
             langfuse: Arc::new(config.langfuse.clone()),
             senders: Arc::new(Senders { tenant: config.tenant.clone(), tokens: config.native.clone() }),
@@ -191,6 +194,7 @@ impl Receiving<'_> {
             langsmith,
             litellm,
             openai_agents,
+            web: Arc::clone(&self.web),
         }
     }
 }

@@ -59,6 +59,7 @@ impl Waiting<'_> {
             stats: Arc::clone(stats),
             metrics,
             connections: connections.of(ADMIN),
+            web: self.config.web.clone(),
         });
         let admin = tokio::spawn(admin::serve(sockets.admin.socket, Arc::clone(&state)));
         let max_in_flight = self.config.pipeline.max_in_flight;

@@ -133,6 +133,8 @@ fn loses(sender: Sender, fault: &Fault) -> bool {
         | Fault::Method
         | Fault::Unserved(_)
         | Fault::Unauthenticated(_)
+        | Fault::ForeignOrigin
+        | Fault::ForeignHost
         | Fault::NeedsHttp2 => false,
         Fault::Refused(_) | Fault::SlowBody(_) | Fault::Crashed => sender == Sender::SendsOnce,
     }

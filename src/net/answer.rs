@@ -117,6 +117,15 @@ pub fn http_error(form: Form, fault: &Fault) -> Response<Reply> {
     response
 }
 
+/// HTTP 204 with these headers.
+#[must_use]
+pub fn no_content(headers: HeaderMap) -> Response<Reply> {
+    let mut response = Response::new(Reply::default());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    *response.headers_mut() = headers;
+    response
+}
+
 /// A gRPC OK with one message, which is not compressed.
 #[must_use]
 pub fn grpc_ok(message: &[u8]) -> Response<Reply> {

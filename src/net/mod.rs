@@ -20,5 +20,6 @@ pub mod peer;
 pub mod rpc_status;
 pub mod socket;
 pub mod status;
+pub mod web;
 pub mod windows;
 pub mod zstd;

@@ -28,6 +28,12 @@ pub enum Fault {
     Unserved(&'static str),
     #[error("who sends this is not known here: {0}")]
     Unauthenticated(&'static str),
+    #[error("a web page of another origin may not send here; cors.allowed_origins lists those that may")]
+    ForeignOrigin,
+    #[error(
+        "halod is not asked for by this name; allowed_hosts lists its names, beside addresses and local ones"
+    )]
+    ForeignHost,
     #[error("gRPC needs HTTP/2")]
     NeedsHttp2,
     #[error("halod failed on this request, and none of it was sealed; send it again")]
@@ -39,6 +45,7 @@ pub enum Fault {
 #[repr(i32)]
 pub enum Code {
     InvalidArgument = 3,
+    PermissionDenied = 7,
     ResourceExhausted = 8,
     Unimplemented = 12,
     Unavailable = 14,
@@ -90,6 +97,7 @@ impl Fault {
             Self::Method => permanent(Http::METHOD_NOT_ALLOWED, Code::Unimplemented),
             Self::Unserved(_) => permanent(Http::NOT_FOUND, Code::Unimplemented),
             Self::Unauthenticated(_) => permanent(Http::UNAUTHORIZED, Code::Unauthenticated),
+            Self::ForeignOrigin | Self::ForeignHost => permanent(Http::FORBIDDEN, Code::PermissionDenied),
             Self::NeedsHttp2 => permanent(Http::HTTP_VERSION_NOT_SUPPORTED, Code::Unimplemented),
         }
     }
@@ -123,6 +131,8 @@ impl Fault {
             Self::NeedsHttp2 => 6,
             Self::Crashed => 7,
             Self::Unauthenticated(_) => 8,
+            Self::ForeignOrigin => 9,
+            Self::ForeignHost => 10,
         };
         REFUSALS + other
     }
@@ -131,7 +141,7 @@ impl Fault {
 const REFUSALS: usize = Refusal::NAMES.len();
 
 /// What faults are called that are no refusals.
-const OTHERS: [&str; 9] = [
+const OTHERS: [&str; 11] = [
     "undecodable",
     "slow_body",
     "media_type",
@@ -141,6 +151,8 @@ const OTHERS: [&str; 9] = [
     "needs_http2",
     "crashed",
     "unauthenticated",
+    "foreign_origin",
+    "foreign_host",
 ];
 
 #[cfg(test)]
@@ -149,7 +161,9 @@ mod tests {
     use crate::pipeline::refusal::Large;
 
     fn every_fault() -> Vec<(Fault, u16, Code, Option<u64>)> {
-        use Code::{InvalidArgument, ResourceExhausted, Unauthenticated, Unavailable, Unimplemented};
+        use Code::{
+            InvalidArgument, PermissionDenied, ResourceExhausted, Unauthenticated, Unavailable, Unimplemented,
+        };
         let retry_after = Duration::from_secs(7);
         let full = Refusal::Full { limit: 1, retry_after: Duration::from_secs(3) };
         vec![
@@ -172,6 +186,8 @@ mod tests {
             (Fault::NeedsHttp2, 505, Unimplemented, None),
             (Fault::Crashed, 503, Unavailable, Some(1)),
             (Fault::Unauthenticated("send a token"), 401, Unauthenticated, None),
+            (Fault::ForeignOrigin, 403, PermissionDenied, None),
+            (Fault::ForeignHost, 403, PermissionDenied, None),
         ]
     }
 

@@ -8,8 +8,10 @@ use super::openai_agents::{self, OpenAiAgents};
 use super::otlp::OtlpService;
 use super::stats::Counters;
 use crate::ingest::requests::{RequestEntry, Transport};
-use crate::net::answer::Reply;
+use crate::net::answer::{self, Form, Reply, http_error};
 use crate::net::grpc::is_grpc;
+use crate::net::status::Fault;
+use crate::net::web::{self, WebPolicy};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -33,6 +35,7 @@ pub struct Receivers {
     pub langsmith: LangSmithService,
     pub litellm: LiteLlm,
     pub openai_agents: OpenAiAgents,
+    pub web: Arc<WebPolicy>,
 }
 
 /// Whose request it is.
@@ -61,6 +64,17 @@ impl Route {
 }
 
 impl Receivers {
+    /// # Errors
+    /// A web page sends it, or may have, that may not.
+    fn check<B>(&self, route: Route, request: &Request<B>) -> Result<(), Fault> {
+        self.web.check(request)?;
+        // The receivers of OTLP and LangSmith know their types themselves.
+        if !matches!(route, Route::Otlp | Route::LangSmith) && web::is_of_a_form(request.headers()) {
+            return Err(Fault::MediaType);
+        }
+        Ok(())
+    }
+
     fn begin(&self, route: Route, transport: Transport) -> RequestEntry {
         let all = &*self.counters;
         match route {
@@ -89,10 +103,20 @@ impl Service<Request<Incoming>> for Router {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let receivers = Arc::clone(&self.receivers);
         Box::pin(async move {
+            if let Some(headers) = receivers.web.preflight(&request) {
+                return Ok(answer::no_content(headers));
+            }
             let route = Route::of(&request);
-            let transport = if is_grpc(request.headers()) { Transport::Grpc } else { Transport::Http };
-            let mut entry = receivers.begin(route, transport);
-            let response = match route {
+            let grpc = is_grpc(request.headers());
+            let mut entry = receivers.begin(route, if grpc { Transport::Grpc } else { Transport::Http });
+            if let Err(fault) = receivers.check(route, &request) {
+                entry.refuse(&fault);
+                entry.answer();
+                let refused = if grpc { answer::grpc_error(&fault) } else { http_error(Form::Json, &fault) };
+                return Ok(refused);
+            }
+            let allowance = receivers.web.allowance(request.headers());
+            let mut response = match route {
                 Route::Otlp => receivers.otlp.answer(request, &mut entry).await,
                 Route::Native => receivers.native.answer(request, &mut entry).await,
                 Route::Langfuse => receivers.langfuse.answer(request, &mut entry).await,
@@ -101,6 +125,7 @@ impl Service<Request<Incoming>> for Router {
                 Route::OpenAiAgents => receivers.openai_agents.answer(request, &mut entry).await,
             };
             entry.answer();
+            response.headers_mut().extend(allowance.unwrap_or_default());
             Ok(response)
         })
     }

@@ -28,7 +28,9 @@ use tokio::sync::Semaphore;
 
 use super::metrics::{Format, Metrics};
 use crate::net::connections::ConnectionStats;
+use crate::net::peer::Peer;
 use crate::net::socket::{Socket, Stream};
+use crate::net::web::WebPolicy;
 use crate::pipeline::stats::Stats;
 use halod_chain::reader::Unread;
 use halod_chain::setaside::Aside;
@@ -57,6 +59,8 @@ pub struct State {
     pub metrics: Metrics,
     /// The connections to the admin port.
     pub connections: ConnectionStats,
+    /// Which web pages may read it.
+    pub web: WebPolicy,
 }
 
 impl std::fmt::Debug for State {
@@ -89,7 +93,7 @@ pub async fn serve(socket: Socket, state: Arc<State>) {
     loop {
         // The semaphore is never closed.
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
-        let (stream, _) = match socket.accept().await {
+        let (stream, peer) = match socket.accept().await {
             Ok(stream) => stream,
             Err(error) => {
                 state.connections.not_accepted.inc();
@@ -100,7 +104,7 @@ pub async fn serve(socket: Socket, state: Arc<State>) {
         };
         let (open, state) = (state.connections.open(), Arc::clone(&state));
         tokio::spawn(async move {
-            if tokio::time::timeout(LIFETIME, connection(stream, state)).await.is_err() {
+            if tokio::time::timeout(LIFETIME, connection((stream, peer), state)).await.is_err() {
                 tracing::debug!("admin connection closed: its time is up");
             }
             drop((open, slot));
@@ -108,8 +112,9 @@ pub async fn serve(socket: Socket, state: Arc<State>) {
     }
 }
 
-async fn connection(stream: Stream, state: Arc<State>) {
-    let service = service_fn(move |request| {
+async fn connection((stream, peer): (Stream, Peer), state: Arc<State>) {
+    let service = service_fn(move |mut request: Request<_>| {
+        request.extensions_mut().insert(peer);
         let response = answer(&request, &state);
         async move { Ok::<_, Infallible>(response) }
     });
@@ -126,6 +131,9 @@ async fn connection(stream: Stream, state: Arc<State>) {
 
 /// The body of a request is not looked at.
 fn answer<B>(request: &Request<B>, state: &State) -> Response<Full<Bytes>> {
+    if let Err(fault) = state.web.check(request) {
+        return json_response(fault.row().http, &json!({ "error": fault.to_string() }));
+    }
     let known = matches!(request.uri().path(), "/" | "/status" | "/healthz" | "/readyz" | "/metrics");
     if known && !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut response = json_response(

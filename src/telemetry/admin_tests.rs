@@ -34,6 +34,7 @@ fn served() -> Served {
         stats: Arc::clone(&stats),
         metrics,
         connections: ConnectionStats::default(),
+        web: WebPolicy::default(),
     });
     runtime.spawn(serve(listener.into(), Arc::clone(&state)));
     Served { state, address, stats, _runtime: runtime }

@@ -59,3 +59,4 @@ mod tenants;
 mod tidy;
 mod unusable;
 mod verify_agreement;
+mod web;

@@ -33,6 +33,7 @@ use crate::net::answer::Reply;
 use crate::net::body::Reader;
 use crate::net::peer::Peer;
 use crate::net::status::Fault;
+use crate::net::web::is_of_a_form;
 use halo_adapters::langsmith::multipart;
 use halod_chain::traces::TraceTenants;
 use http::header::CONTENT_TYPE;
@@ -137,6 +138,9 @@ impl LangSmithService {
         reader: &mut Reader<'_, Incoming>,
         entry: &mut RequestEntry,
     ) -> Result<Response<Reply>, Fault> {
+        if is_of_a_form(&head.headers) {
+            return Err(Fault::MediaType);
+        }
         let asked = match route {
             Route::Info => return Ok(answer::info(&self.ingest.limits)),
             Route::Settings => return Ok(answer::settings()),
