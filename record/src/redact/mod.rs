@@ -18,6 +18,7 @@
 //!
 //! Everything is linear in the length of the text, whatever the text.
 
+mod base64;
 mod cap;
 mod chars;
 mod checks;
@@ -208,7 +209,7 @@ impl Redactor {
     /// move along.
     fn rows(&self, text: &str, rules: Rules, spans: &mut Vec<Span>, own: &mut [Span]) -> Option<String> {
         let seen = self.probe.look(text);
-        if seen.no_rows() && !seen.encoded && !(seen.tokens && rules == Rules::Full) {
+        if seen.no_rows() && !(seen.tokens && rules == Rules::Full) {
             return None;
         }
         let name = matches!(rules, Rules::Names | Rules::Person);
@@ -231,11 +232,11 @@ impl Redactor {
             return masked;
         }
         let masked = text::apply(text, masked, seen.additions(), spans, own, adjust);
-        if !seen.encoded {
+        if !seen.hides() {
             return masked;
         }
         let left = masked.as_deref().unwrap_or(text);
-        let (places, shown) = self.find_encoded(left, rules, spans);
+        let (places, shown) = self.find_encoded(left, seen, rules, spans);
         let mask = |at: usize, _: &str, out: &mut String| {
             out.push_str(shown.get(at).map_or(fields::MASK, |what| &what.mask));
         };

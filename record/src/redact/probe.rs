@@ -5,7 +5,7 @@
 //! keys end there. No branches, so hostile text costs what prose costs.
 
 use super::table::{REFERENCE_ROWS, ROWS, Row};
-use super::{letters, numbers};
+use super::{base64, letters, numbers};
 
 /// A key is three of these characters: an ASCII character means itself (in either case where the row
 /// folds case), the others mean a class. Bytes outside ASCII are in every class, because the other
@@ -67,12 +67,19 @@ pub(super) struct Seen {
     pub(super) tokens: bool,
     /// Something may be encoded.
     pub(super) encoded: bool,
+    /// There may be text in base64.
+    pub(super) base64: bool,
 }
 
 impl Seen {
-    /// No row can match; the entropy rule may.
+    /// No row can match, and nothing is encoded; the entropy rule may find something.
     pub(super) fn no_rows(self) -> bool {
-        self.rows == 0
+        self.rows == 0 && !self.hides()
+    }
+
+    /// Something in the text may be encoded.
+    pub(super) fn hides(self) -> bool {
+        self.encoded || self.base64
     }
 
     /// The reference's rows that may match, in their order.
@@ -215,7 +222,7 @@ impl Probe {
                 }
             }
         }
-        Seen { rows, tokens, encoded }
+        Seen { rows, tokens, encoded, base64: base64::has(bytes) }
     }
 }
 

@@ -25,7 +25,7 @@ impl Redactor {
         let text = invisible::remove(raw);
         self.find_custom(&text, out);
         let seen = self.probe.look(&text);
-        if seen.no_rows() && !seen.tokens && !seen.encoded {
+        if seen.no_rows() && !seen.tokens {
             return;
         }
         let _passing = charge::passing();
@@ -55,9 +55,10 @@ impl Redactor {
             }
         }
         self.find_additions(&text, seen, &mut spans, &known, out);
-        if seen.encoded {
-            for Encoded { kind, severity, name, mask } in self.find_encoded(&text, rules, &mut spans).1 {
-                out.add(kind, severity, self.sample(&(name + &mask)));
+        if seen.hides() {
+            for Encoded { kind, severity, sample, .. } in self.find_encoded(&text, seen, rules, &mut spans).1
+            {
+                out.add(kind, severity, self.sample(&sample));
             }
         }
     }

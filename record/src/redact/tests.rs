@@ -332,3 +332,50 @@ fn one_call_says_what_two_say() {
         assert_eq!((summary, one), (redactor.summary_input(&value), two), "{json}");
     }
 }
+
+#[test]
+fn base64_of_json_and_passwords_is_masked_when_it_holds_something() {
+    use data_encoding::{BASE64, BASE64URL_NOPAD};
+    for (content, kind, sample) in [
+        ("zoe:insel-gabel-36", "basic_auth", "zoe:****"),
+        ("{\"password\": \"insel gabel\"}", "password", "password\": \"****"),
+        ("{\"apiKey\":\"x7-abc\",\"n\":1}", "credential_text", "\"apiKey\":\"****"),
+        ("[{\"to\":\"bob@example.com\"}]", "email", "b****@example.com"),
+    ] {
+        for encoded in [BASE64.encode(content.as_bytes()), BASE64URL_NOPAD.encode(content.as_bytes())] {
+            let text = format!("see {encoded}, then");
+            assert!(!Redactor::new().text(&text).contains(&encoded[4..]), "{text}");
+            // As a name, or in a path, nothing is masked for looking random.
+            assert_eq!(Redactor::new().named(&encoded), "****", "{content}");
+            assert_eq!(Redactor::new().named(&format!("/v1/{encoded}/x")), "/v1/****/x", "{content}");
+            assert!(types(&text).contains(&(kind.into(), sample.to_owned())), "{:?}", types(&text));
+        }
+    }
+    // A scheme's name and its value are one finding.
+    let header = format!("Authorization: Basic {}", BASE64.encode(b"zoe:insel-gabel-36"));
+    assert_eq!(types(&header).iter().filter(|(kind, _)| kind == "basic_auth").count(), 1);
+}
+
+#[test]
+fn base64_without_a_finding_stays_as_it_was() {
+    use data_encoding::BASE64;
+    let json = BASE64.encode(b"{\"page\":2,\"sort\":\"asc\"}");
+    let image = BASE64.encode(&[&b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"[..], &[7; 300]].concat());
+    let svg = BASE64.encode(b"<svg xmlns=\"http://www.w3.org/2000/svg\" style=\"a:b\"/>");
+    for text in [
+        json.as_str(),
+        &image,
+        &svg,
+        "Zm9vOmJhcg==",
+        "UHJvZHVjdDo0NzEx",
+        "MDQ6VXNlcjU4MzIzMQ==",
+        "aHR0cHM6Ly9leGFtcGxlLmNvbS9h",
+    ] {
+        assert_eq!(Redactor::new().named(text), text, "{text}");
+        assert!(
+            types(text).iter().all(|(kind, _)| kind == "high_entropy_secret"),
+            "{text} {:?}",
+            types(text)
+        );
+    }
+}
