@@ -29,7 +29,9 @@ pub(super) fn part_of_name(text: &str, span: Span) -> bool {
     let found = text.get(span.start..span.end).unwrap_or_default();
     span.start > 0
         && chars::byte(text, span.start - 1).is_ascii_alphanumeric()
-        && found.strip_prefix("sk-").is_some_and(|rest| rest.split(['-', '_']).all(words))
+        && found
+            .strip_prefix("sk-")
+            .is_some_and(|rest| rest.as_bytes().split(|b| matches!(b, b'-' | b'_')).all(words))
 }
 
 /// What a value's place says of it.
