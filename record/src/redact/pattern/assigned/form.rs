@@ -165,13 +165,19 @@ fn colon(
     if (shown.is_empty() || matches!(shown, "|-" | "|+" | ">-")) && line() {
         return block(text, value);
     }
-    if shown.is_empty() || code(key, shown) || number_of_other(key, shown) {
+    if shown.is_empty() {
+        return None;
+    }
+    let header = known_header(key);
+    // Of such names in prose there are many, so they are told first.
+    let prose = weak(key) && plain(shown);
+    if (prose && !header) || code(key, shown) || number_of_other(key, shown) {
         return None;
     }
     let opening = place.name.start.checked_sub(1).map_or(0, |at| byte(text, at));
     let within = matches!(opening, b'"' | b'\'');
-    let (tight, header) = (value == place.after, known_header(key));
-    if header || (within && !tight && !(weak(key) && plain(shown))) {
+    let tight = value == place.after;
+    if header || (within && !tight) {
         // In quotes together: `-H "X-Api-Key: a b"`.
         let secret = scheme_end(text, value);
         let end = match (within, line()) {
@@ -182,7 +188,7 @@ fn colon(
         return (end > secret).then_some((secret, end));
     }
     let arn = tight && opening == b':';
-    if arn || (weak(key) && (plain(shown) || (tight && !line()))) {
+    if arn || (weak(key) && tight && !line()) {
         return None;
     }
     let end = if !tight && line() { line_end(text, value) } else { token_end(text, value, usize::MAX) };
