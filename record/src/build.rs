@@ -43,8 +43,8 @@ pub(super) struct Masked<'m> {
     pub(super) found: &'m [(&'static str, Found)],
     /// Those that a call is known by, as [`super::ids::kept_part`] keeps them.
     pub(super) kept: &'m [(&'static str, String)],
-    /// Whether only hashes are kept of it, where that is decided.
-    pub(super) hash_only: Option<bool>,
+    /// Whether it is one of those whose content is kept as hashes alone, where that is decided.
+    pub(super) covered: Option<bool>,
 }
 
 impl Builder {
@@ -85,9 +85,9 @@ impl Builder {
         self.key.as_ref().map_or(digest, |key| key.of_directory(&digest))
     }
 
-    /// Whether a record carries hashes only.
-    pub(super) fn keeps_hashes(&self, of: &Of<'_>) -> bool {
-        self.hash_only || hash_only::covered(&self.hash_only_for, of)
+    /// Whether a record is one of those whose content is kept as hashes alone.
+    pub(super) fn covers(&self, of: &Of<'_>) -> bool {
+        hash_only::covered(&self.hash_only_for, of)
     }
 
     /// What masks the texts of its records.
@@ -116,9 +116,10 @@ impl Builder {
         let words = Words::of(&event.action);
         let mut findings = std::mem::take(&mut scratch.findings);
         let of = || Of::event(&event.action, &words, &event.agent, tenant);
-        let hash_only = masked.hash_only.unwrap_or_else(|| self.keeps_hashes(&of()));
+        let covered = masked.covered.unwrap_or_else(|| self.covers(&of()));
+        let hash_only = self.hash_only || covered;
         let said = Said::of(event, self, hash_only, &mut findings);
-        let names = Names::of(event, &words, spans.trace, self, hash_only, &mut findings);
+        let names = Names::of(event, &words, spans.trace, self, covered, &mut findings);
         masked.found.iter().for_each(|(_, found)| {
             self.redactor.add_known(&mut findings, &found.kind, found.sample.clone());
         });

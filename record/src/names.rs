@@ -43,11 +43,11 @@ impl<'e> Names<'e> {
         words: &'e Words<'e>,
         trace: Option<&[u8; 16]>,
         builder: &Builder,
-        hash_only: bool,
+        covered: bool,
         findings: &mut Findings,
     ) -> Self {
         let redactor = &builder.redactor;
-        let facts = facts(event, redactor, hash_only, findings);
+        let facts = facts(event, redactor, covered, findings);
         // Of an agent and a session.
         let masked = |text: &'e str| {
             let masked = redactor.id(text);
@@ -81,7 +81,7 @@ impl<'e> Names<'e> {
             call_id: datum(words.call_id, &|raw| redactor.id(raw)),
             // What is prose is the error's text.
             error_type: datum(event.outcome.error_type.as_deref(), &|raw| redactor.label(raw))
-                .filter(|kind| !(hash_only && kind.contains(char::is_whitespace))),
+                .filter(|kind| !(covered && kind.contains(char::is_whitespace))),
             finish_reason: datum(event.usage.finish_reason.as_deref(), &|raw| redactor.label(raw)),
             response_id: datum(event.usage.response_id.as_deref(), &|raw| redactor.id(raw)),
             principal: event.principal.as_deref().map(person),
@@ -98,11 +98,11 @@ impl<'e> Names<'e> {
 const MESSAGE: &str = "status_message";
 
 /// The event's facts, masked and bounded; of a repeated key the first. What is found in them is added to
-/// `findings`: they go into `data`, but for a message where only hashes are kept.
+/// `findings`: they go into `data`, but for a message where the operator wants content as hashes alone (`covered`).
 fn facts<'e>(
     event: &'e Event<'e>,
     redactor: &Redactor,
-    hash_only: bool,
+    covered: bool,
     findings: &mut Findings,
 ) -> Vec<(&'static str, Fact<'e>)> {
     let mut facts: Vec<_> = event
@@ -130,7 +130,7 @@ fn facts<'e>(
             (*key, fact)
         })
         .collect();
-    facts.retain(|(key, _)| !(hash_only && *key == MESSAGE));
+    facts.retain(|(key, _)| !(covered && *key == MESSAGE));
     facts.sort_by_key(|(key, _)| *key);
     facts.dedup_by_key(|(key, _)| *key);
     facts

@@ -9,6 +9,8 @@ mod exercise;
 mod foreign;
 #[path = "../fuzz/json.rs"]
 mod json;
+#[path = "../fuzz/rules.rs"]
+mod rules;
 
 use exercise::exercise;
 
@@ -31,4 +33,9 @@ fn json_values() {
         json::json(data);
         0
     });
+}
+
+#[test]
+fn rules_of_the_operators() {
+    assert_eq!(exercise(&["tests/fuzz/seeds/redact_rules"], 1_000, rules::rules), 3);
 }

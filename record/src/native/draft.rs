@@ -33,7 +33,7 @@ impl Builder {
         let of_key = |key: &str| RecordId::of_key(tenant, SPACE, &[key]);
         let id = of_key(&record.key);
         let mut findings = std::mem::take(&mut scratch.findings);
-        let hash_only = self.keeps_hashes(&whose(record, tenant));
+        let hash_only = self.hash_only || self.covers(&whose(record, tenant));
         let input = record.action.input.as_ref();
         let input = input.and_then(|value| self.input_summary(value, hash_only, &mut findings));
         let said = record.outcome.as_ref().and_then(|outcome| said(&outcome.content));

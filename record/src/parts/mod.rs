@@ -103,7 +103,7 @@ impl Builder {
         let id = RecordId::of_key(tenant, all.space, &all.id);
         let mut found = std::mem::take(&mut all.found);
         let kept = std::mem::take(&mut all.kept);
-        let hash_only = self.keeps_hashes_of(&all, false, tenant);
+        let covered = self.covers_of(&all, false, tenant);
         let trace = matches!(all.kind, Some(Kind::Trace));
         let open = all.is_open();
         let mut event = all.event();
@@ -119,9 +119,9 @@ impl Builder {
                 event.outcome.status = Status::Unfinished;
             }
         }
-        let masked = Masked { found: &found, kept: &kept, hash_only: Some(hash_only) };
+        let masked = Masked { found: &found, kept: &kept, covered: Some(covered) };
         let mut draft = self.draft_with(&event, tenant, masked, scratch);
-        let mut update = |message: &Message| self.update(message, (id, hash_only), tenant, scratch);
+        let mut update = |message: &Message| self.update(message, (id, covered), tenant, scratch);
         let parts = order.iter().map(|message| (self.mark(message), update(message)));
         draft.made_of(parts.collect());
         Some(draft)
@@ -132,15 +132,15 @@ impl Builder {
         if self.is_keyed() { letters(&self.secret(hash::sha256(&message.mark))) } else { message.mark }
     }
 
-    /// Whether only hashes are kept of an action of which this is known. One whose name nobody said yet may be any:
+    /// Whether the content of an action of which this is known is kept as hashes alone. One whose name nobody said yet may be any:
     /// its record may be sealed under it. So may the agent of what is told of one `apart` from its record.
-    fn keeps_hashes_of(&self, fragment: &Fragment<'_>, apart: bool, tenant: &Tenant) -> bool {
+    fn covers_of(&self, fragment: &Fragment<'_>, apart: bool, tenant: &Tenant) -> bool {
         let action = fragment.action();
         let words = Words::of(&action);
         let agents = [fragment.agent.name.as_deref(), fragment.agent.id.as_deref()];
         let of_kind =
             matches!(fragment.kind, Some(Kind::Generate | Kind::Embed | Kind::Boundary(_) | Kind::Trace));
-        self.keeps_hashes(&Of {
+        self.covers(&Of {
             tools: [Some(&words.tool), fragment.name.as_deref()],
             tool_unsaid: fragment.name.is_none() && !of_kind,
             agents,
@@ -154,11 +154,11 @@ impl Builder {
     fn update(
         &self,
         message: &Message,
-        (of, hash_only): (RecordId, bool),
+        (of, covered): (RecordId, bool),
         tenant: &Tenant,
         scratch: &mut Scratch,
     ) -> Draft {
-        let hash_only = hash_only || self.keeps_hashes_of(&message.fragment, true, tenant);
+        let covered = covered || self.covers_of(&message.fragment, true, tenant);
         let mut fragment = message.fragment.clone();
         let mut found = std::mem::take(&mut fragment.found);
         fragment.parent = Some(fragment.id.clone());
@@ -177,7 +177,7 @@ impl Builder {
         if closes {
             event.facts.push(("closes", Fact::Flag(true)));
         }
-        let masked = Masked { found: &found, kept: &[], hash_only: Some(hash_only) };
+        let masked = Masked { found: &found, kept: &[], covered: Some(covered) };
         self.draft_with(&event, tenant, masked, scratch)
     }
 }

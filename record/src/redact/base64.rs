@@ -35,7 +35,7 @@ static VALUES: [u8; 256] = {
 
 const NONE: u8 = 0xFF;
 
-fn value(byte: u8) -> u8 {
+pub(super) fn value(byte: u8) -> u8 {
     VALUES[usize::from(byte)]
 }
 

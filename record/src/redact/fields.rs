@@ -1,6 +1,7 @@
 //! What a field's name says of its value: credentials are masked whole, paths stay readable.
 
 use super::invisible::invisible;
+use super::pattern::{number, people};
 use crate::json::{Json, Text};
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -158,6 +159,31 @@ pub(super) fn credential_value(key: &str, value: &Json<'_>) -> bool {
         Json::Int(_) | Json::BigInt(_) | Json::Float(_) => password_key(key),
         _ => false,
     }
+}
+
+/// A number of a person's that only the name of its member tells from any other: the finding's type, and what stands for
+/// it.
+#[inline]
+pub(super) fn personal(name: &str, value: &Json<'_>) -> Option<(&'static str, String)> {
+    // Most values are none.
+    let digit = |b: &u8| b.is_ascii_digit() || matches!(b, b'(' | b'+');
+    match value {
+        Json::Str(text) if text.as_bytes().first().is_some_and(digit) => number_of(name, value),
+        Json::Int(100_000..) => number_of(name, value),
+        _ => None,
+    }
+}
+
+fn number_of(name: &str, value: &Json<'_>) -> Option<(&'static str, String)> {
+    let text = match value {
+        Json::Str(text) => text.to_lossy(),
+        Json::Int(number) => Cow::Owned(number.to_string()),
+        _ => return None,
+    };
+    let kind = people::member(name, &text)?;
+    let mut mask = String::new();
+    number::last_four(if kind == "ssn" { "***-**-" } else { "***-***-" }, &text, &mut mask);
+    Some((kind, mask))
 }
 
 /// Whether there is a credential under `key` that is not masked yet: the value, or an item of it.

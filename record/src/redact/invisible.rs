@@ -62,8 +62,18 @@ fn hides(left: char, right: char) -> bool {
         || (left == '@' && token(right))
 }
 
+/// The text without invisible characters inside what could be a secret, and whether it is all of ASCII.
+pub(super) fn visible(text: &str) -> (Cow<'_, str>, bool) {
+    if text.is_ascii() {
+        return (Cow::Borrowed(text), true);
+    }
+    let visible = remove(text);
+    let ascii = matches!(visible, Cow::Owned(_)) && visible.is_ascii();
+    (visible, ascii)
+}
+
 /// The text without invisible characters inside what could be a secret.
-pub(super) fn remove(text: &str) -> Cow<'_, str> {
+fn remove(text: &str) -> Cow<'_, str> {
     if letters::only(text) || !text.contains(invisible) {
         return Cow::Borrowed(text);
     }

@@ -4,7 +4,7 @@ use super::fields::{self, credential_key, path_key, path_value};
 use super::pattern::{number, people};
 use super::text::Span;
 use super::words::{id_key, issued, words};
-use super::{Findings, Redactor, Rules, Severity, chars};
+use super::{Findings, Redactor, Rules, Severity, chars, table};
 use crate::canon::write_str;
 use crate::charge;
 use crate::json::{Json, Limits, Text, parse_with};
@@ -29,7 +29,9 @@ pub(super) fn part_of_name(text: &str, span: Span) -> bool {
     let found = text.get(span.start..span.end).unwrap_or_default();
     span.start > 0
         && chars::byte(text, span.start - 1).is_ascii_alphanumeric()
-        && found.strip_prefix("sk-").is_some_and(|rest| rest.split(['-', '_']).all(words))
+        && found
+            .strip_prefix("sk-")
+            .is_some_and(|rest| rest.as_bytes().split(|b| matches!(b, b'-' | b'_')).all(words))
 }
 
 /// What a value's place says of it.
@@ -129,6 +131,10 @@ impl Redactor {
                         let shown = self.text(judged);
                         let sample = format!("{}={}", chars::first(&shown, KEY_SAMPLE), fields::MASK);
                         out.add("credential_field", Severity::Critical, sample);
+                    }
+                    if let Some((kind, sample)) = fields::personal(judged, value) {
+                        let severity = table::known(kind).map_or(Severity::High, |(_, severity)| severity);
+                        out.add(kind, severity, sample);
                     }
                     let path = path_of(key, value);
                     match value {
@@ -253,6 +259,11 @@ impl Redactor {
             match value {
                 value if credential && fields::credential_value(judged, value) => {
                     write_str(fields::MASK, out);
+                }
+                Json::Str(_) | Json::Int(_)
+                    if !clean && let Some((_, mask)) = fields::personal(judged, value) =>
+                {
+                    write_str(&mask, out);
                 }
                 // A list in a field is no level of its own.
                 Json::Array(items) => {

@@ -4,6 +4,10 @@
 /// Whether everything outside ASCII in `text` is a letter of Latin, Cyrillic, Kana, Han or Hangul, a
 /// quotation mark, an ellipsis or a pictograph. Not all of those scripts: the blocks that hold nothing else.
 pub(super) fn only(text: &str) -> bool {
+    // Which is told faster of a whole text than of what stands between two letters.
+    if text.is_ascii() {
+        return true;
+    }
     let bytes = text.as_bytes();
     let mut at = 0;
     loop {
@@ -44,7 +48,7 @@ mod tests {
         for c in ('\u{80}'..=char::MAX).filter(|c| only(&c.to_string())) {
             assert!(!c.is_numeric() && !chars::space(c) && !c.is_control(), "{c:?}");
             let between = format!("a{c}b");
-            assert_eq!(invisible::remove(&between), between, "{c:?}");
+            assert_eq!(invisible::visible(&between).0, between, "{c:?}");
             passed += 1;
         }
         assert!(passed > 35_000, "{passed}");

@@ -174,9 +174,9 @@ impl Redactor {
 
     fn mask<'t>(&self, raw: &'t str, rules: Rules) -> Cow<'t, str> {
         let (kept, mut withheld) = cap::cut(self, raw);
-        let visible = invisible::remove(kept);
+        let (visible, ascii) = invisible::visible(kept);
         let mut spans = Vec::new();
-        let Some(mut masked) = self.pass(&visible, rules, &mut spans) else {
+        let Some(mut masked) = self.pass((&visible, ascii), rules, &mut spans) else {
             // Nothing to mask: then invisible characters may stay as well.
             return if withheld == 0 { Cow::Borrowed(raw) } else { Cow::Owned(cap::marked(kept, withheld)) };
         };
@@ -184,7 +184,8 @@ impl Redactor {
             // Masks can be longer than what they mask.
             let (kept, more) = cap::cut(self, &masked);
             withheld += more;
-            match self.pass(&invisible::remove(kept), rules, &mut spans) {
+            let (visible, ascii) = invisible::visible(kept);
+            match self.pass((&visible, ascii), rules, &mut spans) {
                 Some(again) => masked = again,
                 None if more > 0 => masked.truncate(kept.len()),
                 None => break,
@@ -193,13 +194,13 @@ impl Redactor {
         Cow::Owned(if withheld == 0 { masked } else { cap::marked(&masked, withheld) })
     }
 
-    /// One round; `None` when it changes nothing.
-    fn pass(&self, text: &str, rules: Rules, spans: &mut Vec<Span>) -> Option<String> {
-        if !self.custom.has_patterns() {
-            return self.rows(text, rules, spans, &mut []);
+    /// One round; `None` when it changes nothing. `ascii` tells whether the text is all of that.
+    fn pass(&self, (text, ascii): (&str, bool), rules: Rules, spans: &mut Vec<Span>) -> Option<String> {
+        let mut own = if self.custom.has_patterns() { self.custom.masked(text) } else { Vec::new() };
+        let masked = self.rows((text, ascii), rules, spans, &mut own);
+        if own.is_empty() {
+            return masked;
         }
-        let mut own = self.custom.masked(text);
-        let masked = self.rows(text, rules, spans, &mut own);
         text::join(&mut own);
         let left = masked.as_deref().unwrap_or(text);
         text::replace(left, &own, &mut [], |_, _, out| out.push_str(fields::MASK)).or(masked)
@@ -207,8 +208,14 @@ impl Redactor {
 
     /// What the rows and the entropy rule make of a text; `own` are the places of the operator's patterns, which
     /// move along.
-    fn rows(&self, text: &str, rules: Rules, spans: &mut Vec<Span>, own: &mut [Span]) -> Option<String> {
-        let seen = self.probe.look(text);
+    fn rows(
+        &self,
+        (text, ascii): (&str, bool),
+        rules: Rules,
+        spans: &mut Vec<Span>,
+        own: &mut [Span],
+    ) -> Option<String> {
+        let seen = self.probe.look_at(text, ascii);
         if seen.no_rows() && !(seen.tokens && rules == Rules::Full) {
             return None;
         }

@@ -13,7 +13,9 @@ impl Redactor {
     /// Masks an id: a UUID or 16 to 64 hex digits stay as they are, whatever number they look like.
     #[must_use]
     pub fn id<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        if is_plain_id(text.as_bytes()) && self.custom.masked(text).is_empty() {
+        if is_plain_id(text.as_bytes())
+            && (!self.custom.has_patterns() || self.custom.masked(text).is_empty())
+        {
             Cow::Borrowed(text)
         } else {
             self.named(text)

@@ -28,6 +28,24 @@ fn matches(symbol: char, byte: u8, fold: bool) -> bool {
         'ψ' => matches!(byte, b'7' | b'9'),
         // The flags of `pattern::flags`.
         'π' => matches!(byte, b'u' | b'U' | b'p' | b'P' | b'a' | b'w'),
+        // What stands before a parameter of a query, between a name and its value, and between two digits.
+        'φ' => matches!(byte, b'?' | b'&' | b';'),
+        'ω' => matches!(byte, b'=' | b':'),
+        'χ' => matches!(byte, b'-' | b' ' | b'.'),
+        // The keys of AWS for roles and sessions.
+        'Σ' => matches!(byte, b'B' | b'C' | b'S'),
+        'Π' => matches!(byte, b'C' | b'I'),
+        // What base64 makes of the beginning of JSON, and of a colon among letters: see `BASE64`.
+        'Γ' => matches!(byte, b'e' | b'W'),
+        'Δ' => matches!(byte, b'y' | b'w' | b'3'),
+        'Ξ' => matches!(byte, b'I' | b'J' | b'A' | b'B' | b'o' | b'p' | b's' | b't'),
+        'Φ' => matches!(byte, b'i'..=b'n'),
+        'Ψ' => base64::value(byte) & 3 < 2,
+        'Θ' => matches!(byte, b'K'..=b'Z' | b'a'..=b'e'),
+        'Ω' => matches!(byte, b'D' | b'T' | b'j' | b'z'),
+        'ε' => matches!(byte, b'o' | b'p'),
+        'Λ' => matches!(byte, b'C'..=b'H' | b'S'..=b'X' | b'i'..=b'n' | b'y' | b'z' | b'0'..=b'3'),
+        'ζ' => base64::value(byte) & 3 == 0,
         'ς' => matches!(byte, b'=' | b':' | b'>' | b'<' | b'"' | b'\'' | b'`' | b'\\' | b'\n'),
         _ if fold => symbol.is_ascii() && byte.eq_ignore_ascii_case(&(symbol as u8)),
         _ => symbol.is_ascii() && byte == symbol as u8,
@@ -39,6 +57,11 @@ const FOLDS: [&str; 2] = ["*\u{c5}\u{bf}", "\u{e2}\u{84}\u{aa}"];
 
 /// What encodings begin with: percent-encoding, HTML's entities and JSON's escapes.
 const ENCODED: [&str; 4] = ["%δ*", "&#*", "&λλ", "\\uδ"];
+
+/// What text in base64 holds, of which no more is asked here than a few bits of each character: `{` or `[` and a quote,
+/// blank or another bracket at its beginning; or a colon between characters of a name and of a password, as the
+/// first, second and third of three bytes.
+const BASE64: [&str; 4] = ["ΓΔΞ", "OΦΨ", "ΘΩε", "Λζ6"];
 
 /// A run of this many token characters is what the entropy rule looks at.
 pub(super) const TOKEN_RUN: usize = 24;
@@ -113,6 +136,8 @@ pub(super) struct Probe {
     by_key: [u64; 64],
     /// The keys of [`ENCODED`].
     encoded: u64,
+    /// The keys of [`BASE64`].
+    base64: u64,
     /// The rows without keys.
     keyless: u64,
     /// The rows that want a long token.
@@ -130,6 +155,7 @@ impl Probe {
             letters: Box::new([[0; 256]; 3]),
             by_key: [0; 64],
             encoded: 0,
+            base64: 0,
             keyless: 0,
             long: 0,
             scripts: 0,
@@ -144,6 +170,11 @@ impl Probe {
             known.push((name, false));
             probe.add(known.len() - 1, name, false);
             probe.encoded |= 1 << (known.len() - 1);
+        }
+        for name in BASE64 {
+            known.push((name, false));
+            probe.add(known.len() - 1, name, false);
+            probe.base64 |= 1 << (known.len() - 1);
         }
         for (at, row) in ROWS.iter().enumerate() {
             let bit = 1 << at;
@@ -188,18 +219,21 @@ impl Probe {
 
     /// Looks at every byte of `text`.
     pub(super) fn look(&self, text: &str) -> Seen {
+        self.look_at(text, text.is_ascii())
+    }
+
+    /// The same of a text of which it is known whether it is all `ascii`.
+    pub(super) fn look_at(&self, text: &str, ascii: bool) -> Seen {
         let bytes = text.as_bytes();
-        let ascii = text.is_ascii();
         let letters = ascii || letters::only(text);
         let [first, second, third] = if letters { &*self.letters } else { &*self.places };
         let mut keys = 0;
-        for window in bytes.windows(3) {
-            if let [a, b, c] = window {
-                keys |= first[usize::from(*a)] & second[usize::from(*b)] & third[usize::from(*c)];
-            }
+        for [a, b, c] in bytes.array_windows() {
+            keys |= first[usize::from(*a)] & second[usize::from(*b)] & third[usize::from(*c)];
         }
         let tokens = has_tokens(bytes);
         let encoded = keys & self.encoded != 0 || !letters;
+        let base64 = keys & self.base64 != 0 && base64::has(bytes);
         let mut rows = self.keyless;
         while keys != 0 {
             rows |= self.by_key[keys.trailing_zeros() as usize];
@@ -222,7 +256,7 @@ impl Probe {
                 }
             }
         }
-        Seen { rows, tokens, encoded, base64: base64::has(bytes) }
+        Seen { rows, tokens, encoded, base64 }
     }
 }
 
@@ -255,7 +289,7 @@ mod tests {
         keys.sort_unstable();
         keys.dedup();
         assert!(
-            keys.len() + FOLDS.len() + ENCODED.len() <= 64 && ROWS.len() <= 64,
+            keys.len() + FOLDS.len() + ENCODED.len() + BASE64.len() <= 64 && ROWS.len() <= 64,
             "{} {}",
             keys.len(),
             ROWS.len()

@@ -8,6 +8,7 @@ use super::table::{Row, Severity};
 use super::text::{self, Span};
 use super::{Redactor, Rules, chars, entropy, invisible};
 use crate::charge;
+use std::borrow::Cow;
 
 /// The characters of a match from which a finding's sample is made.
 const SAMPLE: usize = 120;
@@ -22,9 +23,9 @@ impl Redactor {
     }
 
     pub(super) fn find(&self, raw: &str, rules: Rules, out: &mut Findings) {
-        let text = invisible::remove(raw);
+        let (text, ascii) = invisible::visible(raw);
         self.find_custom(&text, out);
-        let seen = self.probe.look(&text);
+        let seen = self.probe.look_at(&text, ascii);
         if seen.no_rows() && !seen.tokens {
             return;
         }
@@ -56,19 +57,30 @@ impl Redactor {
         }
         self.find_additions(&text, seen, &mut spans, &known, out);
         if seen.hides() {
+            // The same again makes the same finding.
+            let mut known: Vec<(Cow<'static, str>, String)> = Vec::new();
             for Encoded { kind, severity, sample, .. } in self.find_encoded(&text, seen, rules, &mut spans).1
             {
-                out.add(kind, severity, self.sample(&sample));
+                let same = known.iter().any(|(of, shown)| *of == kind && *shown == sample);
+                if !same && out.room_for(&kind) {
+                    out.add(kind.clone(), severity, self.sample(&sample));
+                    known.push((kind, sample));
+                }
             }
         }
     }
 
     /// Adds what the operator's patterns match. All are findings, also those that another row finds: their names are
     /// those by which the operator looks for them.
+    #[inline]
     pub(super) fn find_custom(&self, text: &str, out: &mut Findings) {
-        if !self.custom.has_patterns() {
-            return;
+        if self.custom.has_patterns() {
+            self.find_patterns(text, out);
         }
+    }
+
+    #[inline(never)]
+    fn find_patterns(&self, text: &str, out: &mut Findings) {
         let _passing = charge::passing();
         self.custom.find(text, |pattern, spans| {
             for span in spans.iter().take(MOST_LOOKED_AT) {

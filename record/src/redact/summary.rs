@@ -140,6 +140,9 @@ impl Redactor {
                 out.push_str(MASK);
             }
             value if path && is_path(value) => {}
+            Json::Str(_) | Json::Int(_) if let Some((_, mask)) = fields::personal(name, value) => {
+                out.push_str(&mask);
+            }
             Json::Array(items) if (credential || path) && depth < MAX_DEPTH => {
                 for (at, item) in items.iter().filter(|item| !(path && is_path(item))).enumerate() {
                     if at > 0 {

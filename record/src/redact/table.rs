@@ -194,7 +194,7 @@ pub(super) static ROWS: &[Row] = &[
         name: "ssn",
         severity: Severity::High,
         shape: r"\b\d{3}[- ]\d{2}[- ]\d{4}\b",
-        keys: &["-δδ", " δδ"],
+        keys: &["χδδ"],
         numbers: numbers::SSN,
         find: number::ssn::<false>,
         mask: |found, out| number::last_four("***-**-", found, out),
@@ -275,7 +275,7 @@ pub(super) static ROWS: &[Row] = &[
         severity: Severity::High,
         shape: "as above, glued to another script",
         scripts: true,
-        keys: &["-δδ", " δδ"],
+        keys: &["χδδ"],
         numbers: numbers::SSN,
         find: number::ssn::<true>,
         mask: |found, out| number::last_four("***-**-", found, out),
@@ -333,7 +333,7 @@ pub(super) static ROWS: &[Row] = &[
     Row {
         name: "aws_session_key",
         shape: "(ASIA|ABIA|ACCA)[0-9A-Z]{16}",
-        keys: &["ASI", "ABI", "ACC"],
+        keys: &["AΣΠ"],
         find: token::aws_session_key,
         mask: token::first_four,
         ..ROW
@@ -357,7 +357,7 @@ pub(super) static ROWS: &[Row] = &[
     Row {
         name: "url_query_secret",
         shape: r#"[?&;](a credential's name | sig | signature | X-Amz-Signature | code)=[^\s"'<>&#;]+"#,
-        keys: &["?τ*", "&τ*", ";τ*"],
+        keys: &["φτ*"],
         find: extra::query_secret,
         mask: assigned::mask,
         ..ROW
@@ -374,7 +374,7 @@ pub(super) static ROWS: &[Row] = &[
     Row {
         name: "credential_text",
         shape: "a credential's name and its value, wherever they meet",
-        keys: &["ρdς", "ιeς", "eνς", "κsς", "thς", "onς", "alς", "ngς", "pwς", "* =", "* :"],
+        keys: &["ρdς", "ιeς", "eνς", "κsς", "thς", "onς", "alς", "ngς", "pwς", "* ω"],
         fold: true,
         find: assigned::find,
         mask: assigned::mask,
@@ -420,7 +420,7 @@ pub(super) static ROWS: &[Row] = &[
         name: "ssn",
         severity: Severity::High,
         shape: r"\b\d{3}\.\d{2}\.\d{4}\b",
-        keys: &[".δδ"],
+        keys: &["χδδ"],
         numbers: numbers::SSN,
         find: number::dotted_ssn,
         mask: |found, out| number::last_four("***-**-", found, out),

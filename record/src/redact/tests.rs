@@ -379,3 +379,47 @@ fn base64_without_a_finding_stays_as_it_was() {
         );
     }
 }
+
+#[test]
+fn what_shows_nothing_is_no_value() {
+    // The reference's row reads on behind it, and masks more than the last four digits of a card.
+    let value = parse("{\"x password=\u{feff}\":6011935747361}").unwrap();
+    assert_eq!(Redactor::new().summary_input(&value).unwrap(), "{\"x password=****");
+}
+
+#[test]
+fn a_members_name_tells_a_number_of_a_person() {
+    let redactor = Redactor::new();
+    for (json, kind, masked) in [
+        (r#"{"phone":"030 5550 1234"}"#, "phone", r#"{"phone":"***-***-1234"}"#),
+        (
+            r#"{"customer":{"mobilePhone":"0171/5550134"}}"#,
+            "phone",
+            r#"{"customer":{"mobilePhone":"***-***-0134"}}"#,
+        ),
+        (r#"{"fax_number":"(030) 5550-1234"}"#, "phone", r#"{"fax_number":"***-***-1234"}"#),
+        (r#"{"ssn":"123456789"}"#, "ssn", r#"{"ssn":"***-**-6789"}"#),
+        (r#"{"args":"{\"tel\":\"030 5550 1234\"}"}"#, "phone", r#"{"args":"{\"tel\":\"***-***-1234\"}"}"#),
+    ] {
+        // In JSON inside of a text, the text tells it as well.
+        let mut kinds = found(json);
+        kinds.dedup();
+        assert_eq!(kinds, [kind], "{json}");
+        let value = parse(json).unwrap();
+        assert_eq!(redactor.summary_input(&value).unwrap(), masked);
+        assert_eq!(redactor.json(&value), masked);
+        let outcome = redactor.summary_outcome(&value).unwrap();
+        assert!(!outcome.contains("555") && !outcome.contains("12345"), "{outcome}");
+    }
+    assert_eq!(found(r#"{"phone":3055501234}"#), ["phone"]);
+    for json in [
+        r#"{"order":"030 5550 1234"}"#,
+        r#"{"telling":"030 5550 1234"}"#,
+        r#"{"phones":2}"#,
+        r#"{"phone":"12 34"}"#,
+        r#"{"phone":"030 5550 1234 and more of it"}"#,
+        r#"{"hotel":"030 5550 1234"}"#,
+    ] {
+        assert!(found(json).is_empty(), "{json} {:?}", found(json));
+    }
+}

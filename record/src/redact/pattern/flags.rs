@@ -3,6 +3,7 @@
 use super::super::chars::{byte, byte_run};
 use super::super::fields::credential_key;
 use super::super::text::{Span, add};
+use memchr::memchr_iter;
 
 /// What a short flag's argument is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +22,9 @@ type Takes = (u8, Argument);
 /// The flag of a program that takes a password.
 fn program(word: &str) -> Option<Takes> {
     use Argument::{Either, Glued, User};
-    Some(match word.rsplit('/').next()? {
+    // Behind a path, a name's sign, or a letter of another script.
+    let before = word.bytes().rposition(|b| matches!(b, b'/' | b'=') || !b.is_ascii());
+    Some(match before.map_or(Some(word), |at| word.get(at + 1..))? {
         "curl" => (b'u', User(b':')),
         "http" | "https" => (b'a', User(b':')),
         "smbclient" | "rpcclient" => (b'U', User(b'%')),
@@ -46,32 +49,71 @@ fn between(b: u8) -> bool {
         || matches!(b, b'"' | b'\'' | b'`' | b'(' | b'[' | b',' | b'|' | b';' | b'&' | b'\\' | b'<' | b'>')
 }
 
+/// Short flags of the programs above.
+const SHORT: &[u8] = b"uaUpPw";
+
 pub(in super::super) fn find(text: &str, out: &mut Vec<Span>) {
     let bytes = text.as_bytes();
-    let mut takes = None;
-    let mut at = 0;
-    while let Some(&b) = bytes.get(at) {
-        // A sign of a difference may stand before a word.
-        if between(b) || b == b'+' {
-            // The next command.
-            takes = takes.filter(|_| !matches!(b, b'\n' | b'|' | b';' | b'&'));
-            at += 1;
+    let mut command = Command::default();
+    let mut done = 0;
+    for dash in memchr_iter(b'-', bytes) {
+        if dash < done || !begins_word(bytes, dash) {
             continue;
         }
-        let end = byte_run(text, at, usize::MAX, |b| !between(b));
-        let word = text.get(at..end.min(at + WORD)).unwrap_or_default();
-        let found = match word.strip_prefix('-') {
-            Some(flag) if flag.starts_with('-') => long(text, at, word),
-            Some(_) => takes.and_then(|takes| short(text, at, takes)),
-            None => {
-                takes = program(word).or(takes);
-                None
+        let found = match byte(text, dash + 1) {
+            b'-' => {
+                let end = byte_run(text, dash, WORD, |b| !between(b));
+                text.get(dash..end).and_then(|word| long(text, dash, word))
             }
+            flag if SHORT.contains(&flag) => {
+                command.takes_at(text, dash).and_then(|takes| short(text, dash, takes))
+            }
+            _ => None,
         };
-        at = found.map_or(end, |span| span.end);
         if let Some(span) = found {
             add(out, span);
+            done = span.end;
         }
+    }
+}
+
+/// Whether a word begins at `at`: a sign of a difference may stand before it, or a letter of another script; before a
+/// long flag also the sign of a name.
+fn begins_word(bytes: &[u8], at: usize) -> bool {
+    let before = bytes.get(..at).unwrap_or_default().iter().rev();
+    let long = bytes.get(at + 1) == Some(&b'-');
+    let apart = |b: u8| between(b) || !b.is_ascii() || long && b == b'=';
+    before.copied().find(|b| *b != b'+').is_none_or(apart)
+}
+
+/// What is known of the command around a place.
+#[derive(Default)]
+struct Command {
+    /// Up to here all is read.
+    read: usize,
+    takes: Option<Takes>,
+}
+
+impl Command {
+    /// What the last program takes that the command around `at` names before it.
+    fn takes_at(&mut self, text: &str, at: usize) -> Option<Takes> {
+        let unread = text.as_bytes().get(self.read..at).unwrap_or_default();
+        // The next command.
+        if let Some(end) = unread.iter().rposition(|b| matches!(b, b'\n' | b'|' | b';' | b'&')) {
+            self.takes = None;
+            self.read += end + 1;
+        }
+        while self.read < at {
+            if between(byte(text, self.read)) || byte(text, self.read) == b'+' {
+                self.read += 1;
+                continue;
+            }
+            let end = byte_run(text, self.read, usize::MAX, |b| !between(b));
+            let word = text.get(self.read..end).filter(|word| !word.starts_with('-'));
+            self.takes = word.and_then(program).or(self.takes);
+            self.read = end;
+        }
+        self.takes
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::super::chars::{Digits, before, boundary, byte, byte_run, starts};
 use super::super::checks::Luhn;
+use super::super::table::Find;
 use super::super::text::{Span, add};
 use memchr::memchr_iter;
 
@@ -49,19 +50,70 @@ const PHONES: [&[u8]; 7] = [b"phone", b"tel", b"telefon", b"mobile", b"mobil", b
 /// Names of social security numbers.
 const SECURITY: [&[u8]; 3] = [b"ssn", b"social security number", b"socialsecuritynumber"];
 
+static PHONE_STARTS: Starts = Starts::of(&[*b"ph", *b"te", *b"mo", *b"fa", *b"ms"]);
+static SECURITY_STARTS: Starts = Starts::of(&[*b"ss", *b"so"]);
+
 /// National forms, which only a name tells from an order's number: `tel: 030 5550 1234`.
 pub(in super::super) fn named_phone(text: &str, out: &mut Vec<Span>) {
-    named(text, b"ptmf", &PHONES, 6..=15, out);
+    named(text, &PHONE_STARTS, &PHONES, 6..=15, out);
 }
 
 /// Nine digits in a row.
 pub(in super::super) fn named_ssn(text: &str, out: &mut Vec<Span>) {
-    named(text, b"s", &SECURITY, 9..=9, out);
+    named(text, &SECURITY_STARTS, &SECURITY, 9..=9, out);
+}
+
+/// Whether `value`, as a whole, is the number that a member of this name holds: the type of the finding.
+pub(in super::super) fn member(name: &str, value: &str) -> Option<&'static str> {
+    const LONGEST: usize = 40;
+    let opens = value.as_bytes().first().is_some_and(|b| b.is_ascii_digit() || matches!(b, b'(' | b'+'));
+    if !opens || !(6..=LONGEST).contains(&value.len()) || name.len() > LONGEST {
+        return None;
+    }
+    let text = [name, ": ", value].concat();
+    let is = |starts: &Starts, find: Find| {
+        let mut found = Vec::new();
+        if starts.next(name.as_bytes()).is_some() {
+            find(&text, &mut found);
+        }
+        found.last().is_some_and(|span| span.end == text.len() && span.kept == name.len() + 2)
+    };
+    if is(&PHONE_STARTS, named_phone) {
+        Some("phone")
+    } else {
+        is(&SECURITY_STARTS, named_ssn).then_some("ssn")
+    }
+}
+
+/// The first two letters of names, in either case: for each byte, the names whose first and whose second it is.
+struct Starts([[u8; 256]; 2]);
+
+impl Starts {
+    const fn of(pairs: &[[u8; 2]]) -> Self {
+        let mut table = [[0; 256]; 2];
+        let mut name = 0;
+        while name < pairs.len() {
+            let [first, second] = pairs[name];
+            let bit = 1 << name;
+            table[0][first as usize] |= bit;
+            table[0][first.to_ascii_uppercase() as usize] |= bit;
+            table[1][second as usize] |= bit;
+            table[1][second.to_ascii_uppercase() as usize] |= bit;
+            name += 1;
+        }
+        Self(table)
+    }
+
+    /// Where the next name may begin in `bytes`.
+    fn next(&self, bytes: &[u8]) -> Option<usize> {
+        let Self([first, second]) = self;
+        bytes.array_windows().position(|[a, b]| first[usize::from(*a)] & second[usize::from(*b)] != 0)
+    }
 }
 
 fn named(
     text: &str,
-    firsts: &[u8],
+    starts: &Starts,
     names: &[&[u8]],
     digits: std::ops::RangeInclusive<usize>,
     out: &mut Vec<Span>,
@@ -69,7 +121,7 @@ fn named(
     let bytes = text.as_bytes();
     let mut at = 0;
     while let Some(rest) = bytes.get(at..).filter(|rest| rest.len() > 8) {
-        let Some(next) = rest.iter().position(|b| firsts.contains(&(b | 0x20))) else { return };
+        let Some(next) = starts.next(rest) else { return };
         let start = at + next;
         at = start + 1;
         let name = names.iter().filter(|name| {

@@ -135,39 +135,52 @@ const LOOK: usize = 128;
 
 fn unquoted(text: &str, value: usize, place: &Place) -> Option<(usize, usize)> {
     let key = text.get(place.name.start..place.name.end)?;
-    let line = begins_line(text, place.name.start);
+    // Asked only where it decides.
+    let line = || begins_line(text, place.name.start);
     let shown = text.get(value..token_end(text, value, LOOK))?;
     if byte(text, place.after - 1) != b'=' && byte(text, place.after - 1) != b'>' {
         return colon(text, value, place, shown, line);
     }
     let tight = value == place.after && place.name.end == place.sign;
     // In a file of variables, a value like a program's name is one that somebody chose.
-    let chosen = line && tight && !shown.starts_with('$') && !shown.eq_ignore_ascii_case(key);
-    let reference = code(key, shown) && !chosen;
+    let chosen = || tight && !shown.starts_with('$') && !shown.eq_ignore_ascii_case(key) && line();
+    let reference = code(key, shown) && !chosen();
     let ordinary = number_of_other(key, shown) || (weak(key) && !tight && plain(shown));
     if shown.is_empty() || reference || ordinary {
         return None;
     }
-    let end = if line && !tight { line_end(text, value) } else { token_end(text, value, usize::MAX) };
+    let end = if !tight && line() { line_end(text, value) } else { token_end(text, value, usize::MAX) };
     Some((value, end))
 }
 
 /// After a colon: headers, YAML, and prose.
-fn colon(text: &str, value: usize, place: &Place, shown: &str, line: bool) -> Option<(usize, usize)> {
+fn colon(
+    text: &str,
+    value: usize,
+    place: &Place,
+    shown: &str,
+    line: impl Fn() -> bool,
+) -> Option<(usize, usize)> {
     let key = text.get(place.name.start..place.name.end)?;
-    if line && (shown.is_empty() || matches!(shown, "|-" | "|+" | ">-")) {
+    if (shown.is_empty() || matches!(shown, "|-" | "|+" | ">-")) && line() {
         return block(text, value);
     }
-    if shown.is_empty() || code(key, shown) || number_of_other(key, shown) {
+    if shown.is_empty() {
+        return None;
+    }
+    let header = known_header(key);
+    // Of such names in prose there are many, so they are told first.
+    let prose = weak(key) && plain(shown);
+    if (prose && !header) || code(key, shown) || number_of_other(key, shown) {
         return None;
     }
     let opening = place.name.start.checked_sub(1).map_or(0, |at| byte(text, at));
     let within = matches!(opening, b'"' | b'\'');
-    let (tight, header) = (value == place.after, known_header(key));
-    if header || (within && !tight && !(weak(key) && plain(shown))) {
+    let tight = value == place.after;
+    if header || (within && !tight) {
         // In quotes together: `-H "X-Api-Key: a b"`.
         let secret = scheme_end(text, value);
-        let end = match (within, line) {
+        let end = match (within, line()) {
             (true, _) => inner_end(text, secret, opening),
             (false, true) => line_end(text, secret),
             (false, false) => token_end(text, secret, usize::MAX),
@@ -175,10 +188,10 @@ fn colon(text: &str, value: usize, place: &Place, shown: &str, line: bool) -> Op
         return (end > secret).then_some((secret, end));
     }
     let arn = tight && opening == b':';
-    if arn || (weak(key) && (plain(shown) || (tight && !line))) {
+    if arn || (weak(key) && tight && !line()) {
         return None;
     }
-    let end = if line && !tight { line_end(text, value) } else { token_end(text, value, usize::MAX) };
+    let end = if !tight && line() { line_end(text, value) } else { token_end(text, value, usize::MAX) };
     Some((value, end))
 }
 
@@ -215,7 +228,7 @@ fn token_end(text: &str, from: usize, most: usize) -> usize {
         if stops {
             break;
         }
-        end += at(text, end).map_or(1, char::len_utf8);
+        end += if b.is_ascii() { 1 } else { at(text, end).map_or(1, char::len_utf8) };
     }
     let shown = text.get(from..end).unwrap_or_default();
     from + shown.trim_end_matches([')', ']', '}', ',', ';', '.', '"', '\'', '`', '\\', '>', '|', '&']).len()

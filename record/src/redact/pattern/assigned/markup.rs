@@ -60,7 +60,7 @@ fn text_of(text: &str, start: usize, from: usize) -> Option<Assigned> {
     let cdata = text.get(from..)?.starts_with(CDATA);
     let value = if cdata { from + CDATA.len() } else { from };
     let rest = text.get(value..)?;
-    let end = rest.find(if cdata { "]]>" } else { "<" });
+    let end = if cdata { rest.find("]]>") } else { memchr::memchr(b'<', rest.as_bytes()) };
     // A text that is cut may lack the end, but not after a mere `>`.
     let end = value + end.or(cdata.then_some(rest.len()))?;
     let shown = text.get(value..end)?;

@@ -12,6 +12,7 @@ mod tests;
 
 use super::super::chars::{byte, byte_run};
 use super::super::fields::{MASK, credential_key, pair_name, pair_value};
+use super::super::invisible::invisible;
 use super::super::leaf::DEEPER;
 use super::super::text::{Span, add};
 use form::{Place, quoted_end, value_of};
@@ -168,9 +169,10 @@ fn assigned(text: &str, name: &Name, sign: usize, after: usize) -> Option<Assign
     (!masked(text.get(value..end)?)).then_some(Assigned { start: name.open, value, end })
 }
 
-/// Whether a value is masked already, by this row or another.
+/// Whether a value is masked already, by this row or another, or shows nothing: the mask of what shows nothing would
+/// end what a reader takes for the value.
 fn masked(value: &str) -> bool {
-    if matches!(value, "" | DEEPER) {
+    if matches!(value, "" | DEEPER) || !value.is_ascii() && value.chars().all(invisible) {
         return true;
     }
     let Some(shown) = value.strip_suffix(MASK) else { return false };

@@ -1,5 +1,6 @@
 //! What stands beside a credential's name and is none: words of prose, types and references of programs.
 
+use super::super::super::chars::byte_run;
 use super::super::super::fields::credential_key;
 use super::super::super::words;
 
@@ -43,37 +44,47 @@ pub(super) fn known_header(key: &str) -> bool {
 
 /// Words, with what ends a sentence.
 pub(super) fn plain(value: &str) -> bool {
-    let value = value.trim_end_matches(['.', ',', ';', ':', '!', '?', ')']);
-    value.is_empty() || value.split([' ', '-', '_', '/', '.', '\'', '(']).all(words::words)
+    let ends = |b: &&u8| matches!(b, b'.' | b',' | b';' | b':' | b'!' | b'?' | b')');
+    let ending = value.bytes().rev().take_while(|b| ends(&b)).count();
+    let value = value.as_bytes().get(..value.len() - ending).unwrap_or_default();
+    value.is_empty()
+        || value.split(|b| matches!(b, b' ' | b'-' | b'_' | b'/' | b'.' | b'\'' | b'(')).all(words::words)
 }
 
-/// Types and values of languages that are no secret.
-const KEYWORDS: [&str; 24] = [
-    "none",
-    "null",
-    "nil",
-    "undefined",
-    "true",
-    "false",
-    "str",
-    "&str",
-    "string",
-    "bytes",
-    "int",
-    "bool",
-    "any",
-    "optional",
-    "required",
-    "secretstr",
-    "secretstring",
-    "never",
-    "unknown",
-    "void",
-    "default",
-    "object",
-    "self",
-    "redacted",
-];
+/// Types and values of languages that are no secret, in either case.
+fn keyword(name: &[u8]) -> bool {
+    let mut lower = [0; 12];
+    let Some(lower) = lower.get_mut(..name.len()) else { return false };
+    lower.copy_from_slice(name);
+    lower.make_ascii_lowercase();
+    matches!(
+        &*lower,
+        b"none"
+            | b"null"
+            | b"nil"
+            | b"undefined"
+            | b"true"
+            | b"false"
+            | b"str"
+            | b"&str"
+            | b"string"
+            | b"bytes"
+            | b"int"
+            | b"bool"
+            | b"any"
+            | b"optional"
+            | b"required"
+            | b"secretstr"
+            | b"secretstring"
+            | b"never"
+            | b"unknown"
+            | b"void"
+            | b"default"
+            | b"object"
+            | b"self"
+            | b"redacted"
+    )
+}
 
 /// Whether an unquoted value is a type, a variable, a call or a placeholder.
 pub(super) fn code(key: &str, value: &str) -> bool {
@@ -96,27 +107,32 @@ pub(super) fn code(key: &str, value: &str) -> bool {
             .bytes()
             .all(|b| b.is_ascii_alphabetic() || matches!(b, b'<' | b'>' | b'-' | b'_' | b' '));
     }
-    let path = value
-        .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '&' | '?')))
-        .unwrap_or(value.len());
-    let (name, rest) = value.split_at(path);
-    if KEYWORDS.iter().any(|word| word.eq_ignore_ascii_case(name.trim_end_matches('?')))
-        && !rest.starts_with('-')
-    {
+    let path = byte_run(value, 0, usize::MAX, |b| {
+        b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'&' | b'?')
+    });
+    let (name, rest) = value.split_at_checked(path).unwrap_or((value, ""));
+    let questions = name.bytes().rev().take_while(|b| *b == b'?').count();
+    let bare = name.as_bytes().get(..name.len() - questions).unwrap_or_default();
+    if keyword(bare) && !rest.starts_with('-') {
         return true;
     }
-    let word = |part: &str| words::words(part) || part.bytes().all(|b| b.is_ascii_uppercase());
-    let identifier = !name.is_empty() && name.split(['.', '_', '&', '?']).all(word);
+    let call =
+        rest.starts_with(['(', '[']) || rest.starts_with('<') && rest.len() > 1 || rest.starts_with("::");
+    if !call && !rest.is_empty() {
+        return false;
+    }
+    let word = |part: &[u8]| words::words(part) || part.iter().all(u8::is_ascii_uppercase);
+    let identifier =
+        !name.is_empty() && name.as_bytes().split(|b| matches!(b, b'.' | b'_' | b'&' | b'?')).all(word);
     if !identifier {
         return false;
     }
-    if rest.starts_with(['(', '[']) || rest.starts_with('<') && rest.len() > 1 || rest.starts_with("::") {
+    if call {
         return true;
     }
     // `token=self.token`, `api_key=API_KEY`
     let last = name.rsplit('.').next().unwrap_or_default();
-    rest.is_empty()
-        && (last.eq_ignore_ascii_case(key)
-            || (name.contains(['.', '_']) && credential_key(last))
-            || name.contains("process.env"))
+    last.eq_ignore_ascii_case(key)
+        || (name.contains(['.', '_']) && credential_key(last))
+        || name.contains("process.env")
 }
