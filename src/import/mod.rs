@@ -23,6 +23,7 @@ pub mod format;
 pub mod importer;
 mod literal;
 mod log;
+mod manifest;
 mod manner;
 mod open;
 mod parquet;

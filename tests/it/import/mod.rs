@@ -6,6 +6,7 @@ pub mod fixture;
 mod folder;
 mod followed;
 mod hostile;
+mod manifests;
 mod parquet;
 mod place;
 mod resume;
