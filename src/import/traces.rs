@@ -87,7 +87,7 @@ impl Traces {
                     let shape = chunk.meta.shape;
                     if shape.separator().is_some() {
                         let Ok(fields) = csv::fields(text, shape) else { return };
-                        if let Ok(object) = csv::object(&chunk.meta.columns, &fields) {
+                        if let Ok(object) = csv::object(&chunk.meta.columns, &fields, chunk.meta.shape) {
                             self.row(&object);
                         }
                     } else if let Ok(value) = parse(text) {

@@ -278,6 +278,21 @@ fn tables_are_read_however_their_fields_are_parted() {
                 o\tt\tTOOL\tfind\t2026-10-05 10:00:00\t\"a\tb, c\"\n";
     let came = of_rows("auto", "o.tsv", tabs);
     assert_eq!(came.counts(), [1, 0, 0], "{}", came.said.errors);
+    // As a spreadsheet writes it where a comma parts decimals.
+    let sheet = "\u{feff}sep=;\r\nid;traceId;type;name;startTime;totalCost;output;toolCallNames\r\n\
+                 o;t;GENERATION;ask;2026-10-05T10:00:00Z;0,0125;1,5;\"[\"\"find\"\",\"\"book\"\"]\"\r\n";
+    let came = of_rows("auto", "sheet.csv", sheet);
+    let record = came.of("o");
+    assert_eq!(
+        (came.counts(), &record["data"]["cost"]),
+        ([1, 0, 0], &json!("0.0125")),
+        "{}",
+        came.said.errors
+    );
+    assert_eq!(record["outcome"]["summary"], "1,5");
+    assert_eq!(record["data"]["tool_call_names"], json!(["find", "book"]));
+    let bad = of_rows("langfuse", "bad.csv", &sheet.replace("\"[\"\"find", "\"x\"y"));
+    assert_eq!(bad.said.report["rejects"][0]["line"], 3, "{}", bad.said.report);
     // Of ClickHouse.
     let came = import("auto", case("clickhouse.csv"));
     assert_eq!((came.said.code, came.counts()), (Some(0), [5, 0, 0]), "{}", came.said.errors);
