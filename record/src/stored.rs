@@ -56,6 +56,12 @@ pub(super) fn version(ours: &[u8], sealed: &[u8]) -> Option<Relation> {
     by_version(&ours, &sealed)
 }
 
+/// Which version of its row a store exported.
+pub(super) fn version_of(line: &[u8]) -> Option<String> {
+    let record = parse(std::str::from_utf8(line).ok()?).ok()?;
+    text(&record, &["data", CHANGED_AT]).map(str::to_owned)
+}
+
 /// The store changed its row: the newer version amends, an older one is known.
 fn by_version(ours: &Json<'_>, sealed: &Json<'_>) -> Option<Relation> {
     let changed = |record| text(record, &["data", CHANGED_AT]);

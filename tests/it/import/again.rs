@@ -142,7 +142,6 @@ fn versions_of_a_row_amend_each_other_in_their_order() {
         };
         let old = write("old.jsonl", "2026-10-05 10:00:06.000", "a draft", 0.5);
         let new = write("new.jsonl", "2026-10-05 10:05:00.000", "the answer", 0.75);
-        let other = write("other.jsonl", "2026-10-05 10:05:00.000", "a lie", 1.0);
         assert_eq!(counts(&fixture.import("langfuse", &old, &[])), [2, 0, 0], "{key}");
         assert_eq!(counts(&fixture.import("langfuse", &new, &[])), [2, 0, 0], "{key}");
         for known in [&old, &new, &old] {
@@ -153,6 +152,10 @@ fn versions_of_a_row_amend_each_other_in_their_order() {
             .find(|record| record["data"]["changed_at"] == "2026-10-05T10:05:00.000000Z");
         assert_eq!(update.unwrap()["action"]["tool"], "agent.update");
         assert_verified(&fixture.chains());
+        // Another one of the newer's time contradicts it, and not the older one.
+        let other = write("other.jsonl", "2026-10-05 10:05:00.000", "a lie", 1.0);
+        assert_eq!(counts(&fixture.import("langfuse", &other, &[])), [2, 0, 2], "{key}");
+        assert_eq!(counts(&fixture.import("langfuse", &other, &[])), [0, 2, 0], "{key}");
         // The newer one first; and another one of the same time contradicts it.
         let fixture = Fixture::new();
         assert_eq!(counts(&fixture.import("langfuse", &new, &[])), [2, 0, 0], "{key}");
