@@ -1,6 +1,7 @@
 //! Files become records: of every format, with and without a daemon, twice, interrupted, and hostile.
 
 mod again;
+mod any_order;
 mod archives;
 pub mod fixture;
 mod folder;
