@@ -59,7 +59,9 @@ pub(super) fn kind(head: &[u8], whole: bool, about: About<'_>) -> Result<Kind, S
     let (head, skip) = (head.get(told..).unwrap_or_default(), skip + told as u64);
     let binary = is_binary(head, whole);
     let row = if binary.is_some() { None } else { first_told(name, head, whole, parted) };
-    if about.found && row.is_none() && whole && is_notice(name) {
+    // A table of a time in which nothing happened is empty.
+    let is_empty = head.trim_ascii().is_empty();
+    if about.found && row.is_none() && whole && (is_empty || is_notice(name)) {
         let (format, end) = (about.format.unwrap_or(Format::Langfuse), skip + head.len() as u64);
         return Ok(Kind { format, shape: Shape::Lines, skip: end });
     }

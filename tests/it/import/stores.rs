@@ -1,6 +1,6 @@
 //! Files as the stores write them: each is read as what it is, or named.
 
-use super::fixture::{Fixture, Said};
+use super::fixture::{Fixture, Said, gzip, observations};
 use crate::support::chains::{assert_verified, files, records};
 use crate::support::halod::Halod;
 use crate::support::root;
@@ -258,6 +258,14 @@ fn a_bucket_is_imported_as_it_lies() {
         let came = import(format, case("bucket"));
         assert_eq!((came.said.code, came.counts()), (Some(0), [8, 1, 0]), "{format}: {}", came.said.errors);
     }
+    // A table in which nothing stands is no fault of it.
+    let fixture = Fixture::new();
+    let folder = fixture.dir.path().join("files");
+    fixture.file("scores.jsonl", "");
+    fixture.file("traces.jsonl.gz", gzip(b""));
+    fixture.file("o.jsonl", observations(2));
+    let said = fixture.import("auto", &[folder], &[]);
+    assert_eq!((said.code, said.count("sealed"), said.count("files")), (Some(0), 2, 3), "{}", said.errors);
     // A file of sessions that is named itself is no export of actions.
     let came = import("langfuse", case("langfuse-sessions.json"));
     assert_eq!((came.said.code, came.counts()), (Some(2), [0, 0, 0]), "{}", came.said.report);
