@@ -387,6 +387,17 @@ impl Draft {
     /// Compares this draft with `line`, which is sealed under the same origin, in whatever role.
     #[must_use]
     pub fn compare_with(&self, line: &[u8]) -> Comparison<'_> {
+        match self.compare(line) {
+            Comparison::Conflict => match stored::version(&self.line, line) {
+                Some(Relation::More) => Comparison::More,
+                Some(Relation::Same) => Comparison::Same,
+                Some(Relation::Contradiction) | None => Comparison::Conflict,
+            },
+            comparison => comparison,
+        }
+    }
+
+    fn compare(&self, line: &[u8]) -> Comparison<'_> {
         if self.notice.is_some() {
             return Comparison::Same;
         }

@@ -23,6 +23,9 @@ const OF_TELEMETRY: [&str; 2] = ["parent_observation_id", "parent_span_id"];
 /// Members of `data` in which halod says of which call an account of telemetry's is, and of whose action.
 const OF_CALLS: [&str; 5] = ["call_keys", "contradicts", "corroborates", INHERITED, "joined_by"];
 
+/// Which version of its row a store exported. A newer one amends an older one (`stored`).
+pub(super) const CHANGED_AT: &str = "changed_at";
+
 /// The parent of a span, as the span says it.
 pub(super) const PARENT_SPAN: &str = "parent_span_id";
 
@@ -32,7 +35,8 @@ pub(super) const PARENT_RECORD: &str = "parent_record_id";
 
 /// Whether the comparison leaves out a member of `data`; `native` is a record of a sender's own.
 pub(super) fn leaves_out(key: &str, native: bool) -> bool {
-    OF_DATA.contains(&key) || !native && (OF_TELEMETRY.contains(&key) || OF_CALLS.contains(&key))
+    OF_DATA.contains(&key)
+        || !native && (key == CHANGED_AT || OF_TELEMETRY.contains(&key) || OF_CALLS.contains(&key))
 }
 
 /// A canonical line whose `data` begins at `data`, without the members of `data` that are on the list.
@@ -69,7 +73,7 @@ mod tests {
     }
 
     fn member() -> impl Strategy<Value = (String, Value)> {
-        let known = [&OF_DATA[..], &OF_TELEMETRY, &OF_CALLS].concat();
+        let known = [&OF_DATA[..], &OF_TELEMETRY, &OF_CALLS, &[CHANGED_AT]].concat();
         let key =
             prop_oneof![prop::sample::select(known).prop_map(str::to_owned), "[a-z]{1,3}|parent_[a-z]{0,2}"];
         (

@@ -5,7 +5,9 @@
 //! less says the same; who says more, or how it ended, amends; two that can't both be true contradict each other.
 
 use super::compare::MILLISECONDS;
+use super::sameness::CHANGED_AT;
 use crate::json::{Json, parse};
+use std::cmp::Ordering;
 use std::collections::HashSet;
 
 /// What one account is to another one of its origin.
@@ -38,7 +40,38 @@ pub(super) fn relation(ours: &[u8], sealed: &[u8]) -> Option<Relation> {
     // A score or a point in time has no life: all of it counts.
     text(&ours, &["data", "started_at"])?;
     text(&sealed, &["data", "started_at"])?;
-    Some(compare(&ours, &sealed))
+    Some(match compare(&ours, &sealed) {
+        Relation::Contradiction => by_version(&ours, &sealed).unwrap_or(Relation::Contradiction),
+        relation => relation,
+    })
+}
+
+/// What `ours` is to `sealed`, which says something else of the same thing, where both are versions of one row.
+pub(super) fn version(ours: &[u8], sealed: &[u8]) -> Option<Relation> {
+    let both = [ours, sealed].map(|line| {
+        let is_stored = FORMS.iter().any(|form| memchr::memmem::find(line, form).is_some());
+        parse(std::str::from_utf8(line).ok().filter(|_| is_stored)?).ok()
+    });
+    let [Some(ours), Some(sealed)] = both else { return None };
+    by_version(&ours, &sealed)
+}
+
+/// Which version of its row a store exported.
+pub(super) fn version_of(line: &[u8]) -> Option<String> {
+    let record = parse(std::str::from_utf8(line).ok()?).ok()?;
+    text(&record, &["data", CHANGED_AT]).map(str::to_owned)
+}
+
+/// The store changed its row: the newer version amends, an older one is known.
+fn by_version(ours: &Json<'_>, sealed: &Json<'_>) -> Option<Relation> {
+    let changed = |record| text(record, &["data", CHANGED_AT]);
+    let (ours, sealed) = (changed(ours)?, changed(sealed)?);
+    // They are written alike, so that they sort by time.
+    match ours.cmp(sealed) {
+        Ordering::Greater => Some(Relation::More),
+        Ordering::Less => Some(Relation::Same),
+        Ordering::Equal => None,
+    }
 }
 
 /// What an account says of what the agent did, as bytes: the same for the same, whatever the store says besides.
@@ -251,6 +284,23 @@ mod tests {
             between(other, |record| record["source"]["dialect"] = json!("langfuse.batch")),
             Relation::Contradiction
         );
+    }
+
+    #[test]
+    fn a_newer_version_of_a_row_amends_and_an_older_one_is_known() {
+        let version = |at: &'static str, output: &'static str| {
+            move |record: &mut Value| {
+                record["data"]["changed_at"] = json!(at);
+                record["outcome"] = json!({"hash": output, "status": "ok", "summary": output});
+            }
+        };
+        let (old, new) = ("2026-10-05T10:00:06.000000Z", "2026-10-05T10:05:00.000000Z");
+        assert_eq!(between(version(new, "two"), version(old, "one")), Relation::More);
+        assert_eq!(between(version(old, "one"), version(new, "two")), Relation::Same);
+        assert_eq!(between(version(new, "one"), version(old, "one")), Relation::Same);
+        assert_eq!(between(version(old, "two"), version(old, "one")), Relation::Contradiction);
+        // What came live is no version of the store's.
+        assert_eq!(between(version(new, "two"), |_| {}), Relation::Contradiction);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What an import shows: progress and bad rows on standard error, the result on standard output.
 
 use super::output::{complain, line};
-use crate::import::chunk::{FileMeta, Reason, Taken};
+use crate::import::chunk::{FileMeta, Hole, Reason, Taken};
 use crate::import::dry_run::DryRun;
 use crate::import::position::Mark;
 use crate::import::run::{Observer, Summary};
@@ -33,6 +33,7 @@ pub(super) struct View {
     shown: u64,
     waits: Option<String>,
     reasons: Vec<serde_json::Value>,
+    holes: Vec<serde_json::Value>,
 }
 
 #[derive(Default)]
@@ -60,6 +61,7 @@ impl View {
             shown: 0,
             waits: None,
             reasons: Vec::new(),
+            holes: Vec::new(),
         }
     }
 
@@ -133,6 +135,7 @@ impl View {
             "interrupted": summary.stopped,
             "failed": summary.failed,
             "rejects": self.reasons,
+            "holes": self.holes,
             "unread_times": summary.taken.unread_times,
             "would_seal": actions,
             "seconds": self.started.elapsed().as_secs_f64(),
@@ -255,6 +258,11 @@ impl Observer for View {
 
     fn unreadable(&mut self, input: &Input, error: &SourceError) {
         self.complain(format_args!("{}: {error}", input.name()));
+    }
+
+    fn hole(&mut self, hole: &Hole) {
+        self.complain(hole);
+        self.holes.push(json!({ "file": hole.file, "expected_rows": hole.expected, "rows": hole.found }));
     }
 
     fn waiting(&mut self, why: &str) {

@@ -2,6 +2,7 @@
 
 use super::format::Format;
 use super::log::log_format;
+pub use super::manifest::Hole;
 use super::rows;
 use super::scan::Shape;
 use super::traces::Traces;
@@ -44,6 +45,8 @@ pub struct Chunk {
     pub told: Told,
     /// What is known of traces, for rows that leave it to another file.
     pub traces: Option<Arc<Traces>>,
+    /// Rows that are missing before or behind these.
+    pub hole: Option<Hole>,
 }
 
 /// One row: its bytes in the chunk, and its place in the file.
@@ -157,6 +160,22 @@ impl Taken {
 }
 
 impl Chunk {
+    /// No rows, but that some are missing.
+    #[must_use]
+    pub fn of_hole(hole: Hole, tenant: Option<String>) -> Self {
+        let meta = FileMeta {
+            format: Format::Langfuse,
+            shape: Shape::Lines,
+            identity: String::new(),
+            log: String::new(),
+            lines: None,
+            columns: Vec::new(),
+            tenant,
+        };
+        let (meta, bytes, hole) = (Arc::new(meta), Bytes::new(), Some(hole));
+        Self { meta, bytes, rows: Vec::new(), told: Told::default(), traces: None, hole }
+    }
+
     /// A row's bytes.
     #[must_use]
     pub fn row(&self, row: &Row) -> &[u8] {
@@ -184,6 +203,7 @@ impl Chunk {
             rows: rows.iter().map(moved).collect(),
             told,
             traces: self.traces.clone(),
+            hole: None,
         }
     }
 }
@@ -200,6 +220,8 @@ pub(super) struct Head {
     pub(super) told: Option<(Format, usize)>,
     #[serde(default, skip_serializing_if = "HashMap::is_empty")]
     pub(super) traces: HashMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) hole: Option<Hole>,
 }
 
 impl Chunk {
@@ -210,6 +232,7 @@ impl Chunk {
             rows: self.rows.clone(),
             told: self.told.format.map(|format| (Format::Gateway(Some(format)), self.told.from)),
             traces: traces.unwrap_or_default(),
+            hole: self.hole.clone(),
         };
         // Plain data under string keys: there is nothing that could fail.
         let mut out = serde_json::to_vec(&head).unwrap_or_default();
@@ -236,7 +259,7 @@ impl Chunk {
         let told = head
             .told
             .map_or_else(Told::default, |(format, from)| Told { format: log_format(Some(format)), from });
-        Ok(Self { meta: Arc::new(head.meta), bytes, rows: head.rows, told, traces })
+        Ok(Self { meta: Arc::new(head.meta), bytes, rows: head.rows, told, traces, hole: head.hole })
     }
 }
 
@@ -264,7 +287,8 @@ mod tests {
             columns: vec![],
             tenant: None,
         };
-        Chunk { meta: Arc::new(meta), bytes: bytes.into(), rows: found, told: Told::default(), traces: None }
+        let (bytes, told) = (bytes.into(), Told::default());
+        Chunk { meta: Arc::new(meta), bytes, rows: found, told, traces: None, hole: None }
     }
 
     fn texts(chunk: &Chunk) -> Vec<(u64, String)> {

@@ -74,7 +74,11 @@ fn closed(quoted: &str) -> Result<(Cow<'_, str>, &str), &'static str> {
 ///
 /// # Errors
 /// The record has more or fewer fields than there are columns.
-pub(super) fn object<'a>(columns: &'a [String], fields: &'a [Cow<'a, str>]) -> Result<Json<'a>, String> {
+pub(super) fn object<'a>(
+    columns: &'a [String],
+    fields: &'a [Cow<'a, str>],
+    shape: Shape,
+) -> Result<Json<'a>, String> {
     if columns.len() != fields.len() {
         return Err(format!("{} fields, but the first line names {}", fields.len(), columns.len()));
     }
@@ -82,7 +86,9 @@ pub(super) fn object<'a>(columns: &'a [String], fields: &'a [Cow<'a, str>]) -> R
     let entries = columns.iter().zip(fields);
     // The list grows, and an index may be made of it.
     charge::take(4 * columns.len() * size_of::<(Text<'_>, Json<'_>)>()).map_err(|error| error.to_string())?;
-    Ok(Json::object(entries.map(|(name, field)| (Text::from(name.as_str()), value(name, field))).collect()))
+    Ok(Json::object(
+        entries.map(|(name, field)| (Text::from(name.as_str()), value(name, field, shape))).collect(),
+    ))
 }
 
 /// Ends of the names of columns that hold texts: a bare number there was a text.
@@ -91,13 +97,38 @@ const TEXTS: &[&str] = &["id", "name", "version", "release", "model", "environme
 /// Columns of content.
 const CONTENT: &[&str] = &["input", "output"];
 
-fn value<'a>(name: &str, field: &'a str) -> Json<'a> {
+/// Parts of the names of columns whose numbers have decimals.
+const DECIMALS: [&str; 6] = ["cost", "spend", "price", "latency", "value", "score"];
+
+/// The number of a field that a spreadsheet wrote where a comma parts decimals, and points thousands.
+fn with_comma(field: &str) -> Option<f64> {
+    let (whole, decimals) = field.split_once(',')?;
+    let digits = whole.strip_prefix('-').unwrap_or(whole);
+    let are_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let mut groups = digits.split('.');
+    let first = groups.next().filter(|first| are_digits(first))?;
+    let grouped = groups.clone().count() > 0;
+    let fits = groups.all(|group| group.len() == 3 && are_digits(group)) && (!grouped || first.len() <= 3);
+    if !fits || !are_digits(decimals) {
+        return None;
+    }
+    format!("{}.{decimals}", whole.replace('.', "")).parse().ok()
+}
+
+fn value<'a>(name: &str, field: &'a str, shape: Shape) -> Json<'a> {
     // Databases write `\N` for nothing.
     if matches!(field, "" | "\\N") {
         return Json::Null;
     }
     let name = name.to_ascii_lowercase();
     let text = TEXTS.iter().any(|end| name.ends_with(end));
+    // Where a comma parts the fields, it parts no decimals.
+    if shape != Shape::Csv
+        && DECIMALS.iter().any(|part| name.contains(part))
+        && let Some(number) = with_comma(field)
+    {
+        return Json::Float(number);
+    }
     match parse(field) {
         Ok(value) if !text || matches!(value, Json::Str(_) | Json::Null) => value,
         // What an agent was told or said may look like a structure, and is what it was.
@@ -136,7 +167,7 @@ mod tests {
         let columns = ["id", "name", "input", "latency", "endTime", "tags", "output"].map(str::to_owned);
         let record = r#""123","""Zoë ""","{""a"":1}","1.5","null","","plain""#;
         let fields = fields(record, Shape::Csv).unwrap();
-        let object = object(&columns, &fields).unwrap();
+        let object = object(&columns, &fields, Shape::Csv).unwrap();
         assert_eq!(object.get("id"), Some(&Json::str("123")));
         assert_eq!(object.get("name"), Some(&Json::str("Zoë ")));
         assert_eq!(object.get("input").and_then(|input| input.get("a")), Some(&Json::Int(1)));
@@ -151,13 +182,29 @@ mod tests {
         let columns = ["usage_details", "prompt_name", "metadata", "input", "tags"].map(str::to_owned);
         let record = r#""{'input':120}",\N,"{'tenant': 'acme', 'n': None}",['said'],['beta']"#;
         let fields = fields(record, Shape::Csv).unwrap();
-        let object = object(&columns, &fields).unwrap();
+        let object = object(&columns, &fields, Shape::Csv).unwrap();
         let told = |key: &str| object.get(key).cloned();
         assert_eq!(told("usage_details"), parse(r#"{"input":120}"#).ok());
         assert_eq!(told("prompt_name"), Some(Json::Null));
         assert_eq!(told("metadata"), parse(r#"{"tenant":"acme","n":null}"#).ok());
         assert_eq!(told("input"), Some(Json::str("['said']")));
         assert_eq!(told("tags"), parse(r#"["beta"]"#).ok());
+    }
+
+    #[test]
+    fn decimals_have_a_comma_where_it_parts_no_fields() {
+        let columns = ["total_cost", "input", "value"].map(str::to_owned);
+        let fields = ["0,0123", "1,5", "-1.234.567,25"].map(Cow::from);
+        let told = |shape| object(&columns, &fields, shape).unwrap();
+        for shape in [Shape::Semicolons, Shape::Tabs] {
+            assert_eq!(told(shape).get("total_cost"), Some(&Json::Float(0.0123)));
+            assert_eq!(told(shape).get("input"), Some(&Json::str("1,5")));
+            assert_eq!(told(shape).get("value"), Some(&Json::Float(-1_234_567.25)));
+        }
+        assert_eq!(told(Shape::Csv).get("total_cost"), Some(&Json::str("0,0123")));
+        for other in ["", ",5", "5,", "1,2,3", "12.34,5", "1234.567,8", "a,5", "1.23", "-,5", "--1,5"] {
+            assert_eq!(with_comma(other), None, "{other}");
+        }
     }
 
     #[test]

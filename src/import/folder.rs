@@ -5,7 +5,7 @@
 //! written down in `.halod/import/done`, a line a file. A file that changes is another one, and its
 //! records are recognised.
 
-use super::chunk::{FileMeta, Reason, Taken};
+use super::chunk::{FileMeta, Hole, Reason, Taken};
 use super::format::Format;
 use super::importer::Importer;
 use super::position::{Mark, Positions};
@@ -282,17 +282,25 @@ impl Observer for Log {
 
     fn progress(&mut self, _: u64, _: &Taken) {}
 
-    fn rejected(&mut self, _: &Input, reason: &Reason) {
+    fn rejected(&mut self, input: &Input, reason: &Reason) {
         self.rejected += 1;
         if self.rejected <= LOGGED {
-            tracing::warn!(file = self.file, at = %reason.place, reason = reason.what, "a row can't be used");
+            tracing::warn!(file = input.name(), at = %reason.place, reason = reason.what, "a row can't be used");
         }
         self.first.get_or_insert_with(|| reason.clone());
     }
 
-    fn unreadable(&mut self, _: &Input, error: &SourceError) {
-        tracing::error!(file = self.file, %error, "a file can't be imported, or not to its end");
-        self.error = Some(error.to_string());
+    fn unreadable(&mut self, input: &Input, error: &SourceError) {
+        tracing::error!(file = input.name(), %error, "a file can't be imported, or not to its end");
+        // Of an archive the first file that is not.
+        self.error.get_or_insert_with(|| match input {
+            Input::Member { name, .. } => format!("{}: {error}", name.display()),
+            Input::File(_) | Input::Stdin => error.to_string(),
+        });
+    }
+
+    fn hole(&mut self, hole: &Hole) {
+        tracing::warn!(file = self.file, %hole, "an export has fewer rows than its manifest counts");
     }
 
     fn waiting(&mut self, why: &str) {

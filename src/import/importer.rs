@@ -98,6 +98,7 @@ pub struct Importer {
     ingest: Arc<Ingest>,
     otlp: Arc<OtlpState>,
     large: Arc<Mutex<()>>,
+    redactor: Redactor,
 }
 
 /// What a chunk's rows come to, before any of it is sealed.
@@ -119,7 +120,7 @@ struct Drafting<'r> {
 impl Importer {
     #[must_use]
     pub fn new(ingest: Arc<Ingest>, otlp: Arc<OtlpState>) -> Self {
-        Self { ingest, otlp, large: Arc::default() }
+        Self { ingest, otlp, large: Arc::default(), redactor: Redactor::new() }
     }
 
     /// Counts a chunk that begins.
@@ -183,6 +184,9 @@ impl Importer {
         let mut request = RequestBuilder::new(Arc::clone(&self.ingest), claim, permit, chunk.bytes.len());
         request.tenants.know_traces(traces);
         let (mut taken, content) = request.reading_file(|request| {
+            if let Some(hole) = &chunk.hole {
+                request.push_notice(hole.draft(&chunk.meta, &self.redactor))?;
+            }
             let mut drafting = Drafting { taken: Taken::default(), request, content: Content::default() };
             match chunk.meta.format {
                 Format::Otlp => self.otlp(chunk, &mut drafting)?,

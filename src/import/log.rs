@@ -88,7 +88,7 @@ impl Log {
             told: told_format,
         };
         let bytes = Bytes::from(bytes);
-        let chunk = Chunk { meta: Arc::clone(meta), bytes, rows, told, traces: None };
+        let chunk = Chunk { meta: Arc::clone(meta), bytes, rows, told, traces: None, hole: None };
         Some(Piece { chunk: Some(chunk), oversized: Vec::new(), mark })
     }
 }

@@ -1,7 +1,7 @@
 //! Telemetry that lies in files: exports of the stores that teams trace to, and logs.
 //!
 //! ```text
-//! file ─ source: undo gzip, tell rows apart ─▶ Chunk ─▶ sink: rows ─▶ drafts ─▶ writer ─▶ Taken
+//! file ─ open: undo gzip, archives, Parquet ─ source: tell rows apart ─▶ Chunk ─▶ sink: rows ─▶ drafts ─▶ writer ─▶ Taken
 //!                                                          │ or: POST on .halod/import.sock, where the
 //!                                                          ▼     running daemon does the same
 //! run: chunks side by side, counts, bad rows, ─◀────────── what became of each row
@@ -23,6 +23,7 @@ pub mod format;
 pub mod importer;
 mod literal;
 mod log;
+mod manifest;
 mod manner;
 mod open;
 mod parquet;

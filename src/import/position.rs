@@ -40,6 +40,9 @@ pub struct Position {
     pub mark: Mark,
     /// What became of the rows before it.
     pub taken: Taken,
+    /// How many rows those are; an older halod did not count them.
+    #[serde(default)]
+    pub rows: Option<u64>,
     /// For people who look into the directory.
     pub file: String,
 }

@@ -42,7 +42,7 @@ impl<'c> Rows<'c> {
                 Ok(fields) => fields,
                 Err(why) => return Ok(Err(costs(row, text, why))),
             };
-            return match csv::object(columns, &fields) {
+            return match csv::object(columns, &fields, *shape) {
                 Ok(object) => self.items(*format, &object, each).map(Ok),
                 Err(why) => Ok(Err(costs(row, text, &why))),
             };
@@ -169,7 +169,7 @@ pub(super) fn traces(chunk: &Chunk) -> HashSet<String> {
         let Ok(text) = std::str::from_utf8(chunk.row(row)) else { continue };
         if chunk.meta.shape.separator().is_some() {
             let Ok(fields) = csv::fields(text, chunk.meta.shape) else { continue };
-            if let Ok(object) = csv::object(&chunk.meta.columns, &fields) {
+            if let Ok(object) = csv::object(&chunk.meta.columns, &fields, chunk.meta.shape) {
                 found.extend(trace_of(&object).map(str::to_owned));
             }
         } else if let Ok(value) = parse(text) {

@@ -1,12 +1,14 @@
 //! An import from its first file to its last: chunks side by side, settled in the order of the files.
 
-use super::chunk::{Chunk, FileMeta, Reason, Taken};
-use super::importer::Turns;
+use super::chunk::{Chunk, FileMeta, Hole, Reason, Taken};
+use super::importer::{Turn, Turns};
+use super::manifest::holes;
 use super::position::{Mark, Position, Positions};
 use super::sink::{Halt, Sink};
 use super::source::{Input, Manner, Opened, Source, SourceError};
 use super::traces::Traces;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -49,6 +51,8 @@ pub trait Observer: Send {
     fn rejected(&mut self, input: &Input, reason: &Reason);
     /// A file cannot be read, or not to its end.
     fn unreadable(&mut self, input: &Input, error: &SourceError);
+    /// A file has fewer rows than its manifest says.
+    fn hole(&mut self, _: &Hole) {}
     /// Nothing can be taken for the moment.
     fn waiting(&mut self, why: &str);
 }
@@ -61,6 +65,8 @@ pub struct Summary {
     /// Files that were read to their end, also those of archives.
     pub files: u64,
     pub unreadable: u64,
+    /// Files that have fewer rows than their manifests say.
+    pub holes: u64,
     /// Also what an interrupted import before this one did of these files.
     pub taken: Taken,
     /// It was asked to stop before the end.
@@ -85,7 +91,7 @@ enum Step {
 /// A step whose outcome may be awaited.
 enum Settled {
     Opened(Input, Arc<FileMeta>, Option<Position>),
-    Read(Taken, Vec<Reason>, Mark),
+    Read(u64, Taken, Vec<Reason>, Mark),
     Ended(Input, Option<SourceError>),
     Through,
 }
@@ -96,9 +102,12 @@ pub async fn run(import: Import, observer: &mut dyn Observer, stop: watch::Recei
     let read = Arc::new(AtomicU64::new(0));
     let (to, mut steps) = mpsc::channel(AHEAD);
     let (waits, mut waiting) = mpsc::channel::<String>(1);
+    // All inputs are of one, if any.
+    let tenant = inputs.first().and_then(|(_, manner)| manner.tenant.clone());
     let reader = Reading { inputs, positions: positions.clone(), read: Arc::clone(&read), to };
     let spawned = std::thread::Builder::new().name("halod-import".into()).spawn(move || reader.run());
-    let mut ledger = Ledger::new(positions);
+    let manifests = traces.as_ref().map_or(&[][..], |traces| &traces.manifests);
+    let mut ledger = Ledger::new(positions, !manifests.is_empty());
     if let Err(error) = spawned {
         ledger.summary.failed = Some(format!("no thread can be had: {error}"));
         return ledger.summary;
@@ -141,13 +150,13 @@ pub async fn run(import: Import, observer: &mut dyn Observer, stop: watch::Recei
                         seq += 1;
                     }
                     Some(Step::Read { chunk: None, oversized, mark }) => {
-                        ledger.begun.insert(seq, (oversized, mark));
+                        ledger.begun.insert(seq, (0, oversized, mark));
                         ledger.taken(seq, Ok(Taken::default()), observer);
                         seq += 1;
                     }
                     Some(Step::Read { chunk: Some(mut chunk), oversized, mark }) => {
                         chunk.traces.clone_from(&traces);
-                        ledger.begun.insert(seq, (oversized, mark));
+                        ledger.begun.insert(seq, (chunk.rows.len() as u64, oversized, mark));
                         let size = chunk.bytes.len();
                         bytes += size;
                         let (sink, stop, waits) = (sink.clone(), stop.clone(), waits.clone());
@@ -169,6 +178,12 @@ pub async fn run(import: Import, observer: &mut dyn Observer, stop: watch::Recei
         }
     }
     ledger.keep(true);
+    if !ledger.summary.stopped && ledger.summary.failed.is_none() {
+        for hole in holes(manifests, &ledger.files) {
+            observer.hole(&hole);
+            ledger.hole(&sink, hole, tenant.clone(), &stop).await;
+        }
+    }
     observer.progress(read.load(Relaxed), &ledger.summary.taken);
     ledger.summary
 }
@@ -246,14 +261,17 @@ struct Ledger {
     kept: Instant,
     /// Whether there is anything to keep.
     moved: bool,
-    begun: BTreeMap<u64, (Vec<Reason>, Mark)>,
+    begun: BTreeMap<u64, (u64, Vec<Reason>, Mark)>,
     waiting: BTreeMap<u64, Settled>,
     next: u64,
+    /// Files that were read, and their rows, where manifests count them.
+    files: Vec<(PathBuf, Option<u64>)>,
+    counting: bool,
     summary: Summary,
 }
 
 impl Ledger {
-    fn new(positions: Option<Positions>) -> Self {
+    fn new(positions: Option<Positions>, counting: bool) -> Self {
         Self {
             input: None,
             meta: None,
@@ -264,18 +282,21 @@ impl Ledger {
             begun: BTreeMap::new(),
             waiting: BTreeMap::new(),
             next: 0,
+            files: Vec::new(),
+            counting,
             summary: Summary::default(),
         }
     }
 
     /// A chunk's outcome is known; false when there is nothing more to be done.
     fn taken(&mut self, seq: u64, taken: Result<Taken, Halt>, observer: &mut dyn Observer) -> bool {
-        let (mut reasons, mark) = self.begun.remove(&seq).unwrap_or_default();
+        let (rows, mut reasons, mark) = self.begun.remove(&seq).unwrap_or_default();
+        let rows = rows + reasons.len() as u64;
         match taken {
             Ok(mut taken) => {
                 taken.rejected += reasons.len() as u64;
                 reasons.append(&mut taken.reasons);
-                self.settle(seq, Settled::Read(taken, reasons, mark), observer);
+                self.settle(seq, Settled::Read(rows, taken, reasons, mark), observer);
                 true
             }
             // The steps after it stay unsettled: their rows come again.
@@ -300,17 +321,18 @@ impl Ledger {
                     if let Some(position) = &position {
                         observer.before(&position.taken);
                     }
-                    self.position = position.unwrap_or_default();
+                    self.position = position.unwrap_or(Position { rows: Some(0), ..Position::default() });
                     self.position.file = input.name();
                     self.summary.taken.add(&self.position.taken);
                     (self.input, self.meta) = (Some(input), Some(meta));
                 }
-                Settled::Read(taken, mut reasons, mark) => {
+                Settled::Read(rows, taken, mut reasons, mark) => {
                     reasons.sort_by_key(|reason| reason.place);
                     if let Some(input) = &self.input {
                         reasons.iter().for_each(|reason| observer.rejected(input, reason));
                     }
                     self.position.taken.add(&taken);
+                    self.position.rows = self.position.rows.map(|before| before + rows);
                     self.summary.taken.add(&taken);
                     self.position.mark = mark;
                     self.moved = true;
@@ -334,9 +356,22 @@ impl Ledger {
         {
             tracing::warn!(%error, "the place to go on from can't be removed");
         }
+        if let (true, Some(path)) = (self.counting, input.path()) {
+            self.files.push((path.to_owned(), self.position.rows));
+        }
         self.moved = false;
         self.position = Position::default();
         self.input = None;
+    }
+
+    /// Has a hole told in the chain.
+    async fn hole(&mut self, sink: &Sink, hole: Hole, tenant: Option<String>, stop: &watch::Receiver<bool>) {
+        self.summary.holes += 1;
+        match sink.take(Chunk::of_hole(hole, tenant), Turn::default(), stop.clone(), &|_| {}).await {
+            Ok(taken) => self.summary.taken.add(&taken),
+            Err(Halt::Stopped) => self.summary.stopped = true,
+            Err(Halt::Failed(why)) => self.summary.failed = Some(why),
+        }
     }
 
     /// Writes down where to go on from, now and then or `now`.

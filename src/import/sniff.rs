@@ -55,9 +55,13 @@ pub(super) fn kind(head: &[u8], whole: bool, about: About<'_>) -> Result<Kind, S
     let name = about.name.unwrap_or(Path::new(""));
     let (head, skip) = without_mark(head)?;
     refuse_packed(head)?;
+    let (parted, told) = told_separator(head);
+    let (head, skip) = (head.get(told..).unwrap_or_default(), skip + told as u64);
     let binary = is_binary(head, whole);
-    let row = if binary.is_some() { None } else { first_told(name, head, whole) };
-    if about.found && row.is_none() && whole && is_notice(name) {
+    let row = if binary.is_some() { None } else { first_told(name, head, whole, parted) };
+    // A table of a time in which nothing happened is empty.
+    let is_empty = head.trim_ascii().is_empty();
+    if about.found && row.is_none() && whole && (is_empty || is_notice(name)) {
         let (format, end) = (about.format.unwrap_or(Format::Langfuse), skip + head.len() as u64);
         return Ok(Kind { format, shape: Shape::Lines, skip: end });
     }
@@ -73,7 +77,7 @@ pub(super) fn kind(head: &[u8], whole: bool, about: About<'_>) -> Result<Kind, S
         (Format::Otlp, Some(shape)) => (format, shape),
         (Format::Gateway(_), _) => (format, Shape::Lines),
         (Format::Langfuse | Format::Litellm | Format::Langsmith, _) if begins_with_text(head) => {
-            (format, csv::shape(first_line(head)))
+            (format, parted.unwrap_or_else(|| csv::shape(first_line(head))))
         }
         (Format::Langfuse | Format::Otlp | Format::Litellm | Format::Langsmith | Format::OpenaiAgents, _) => {
             (format, json_shape(name, head, whole))
@@ -112,6 +116,22 @@ fn without_mark(head: &[u8]) -> Result<(&[u8], u64), String> {
         }
         _ => (head, 0),
     })
+}
+
+/// What parts the fields of a table where its first line says that to a spreadsheet (`sep=;`), and the bytes of
+/// that line.
+fn told_separator(head: &[u8]) -> (Option<Shape>, usize) {
+    let end = memchr::memchr(b'\n', head).unwrap_or(head.len());
+    let line = head.get(..end).unwrap_or_default();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let line = line.strip_prefix(b"\"").and_then(|line| line.strip_suffix(b"\"")).unwrap_or(line);
+    let shape = match line {
+        b"sep=," => Shape::Csv,
+        b"sep=;" => Shape::Semicolons,
+        b"sep=\t" => Shape::Tabs,
+        _ => return (None, 0),
+    };
+    (Some(shape), (end + 1).min(head.len()))
 }
 
 /// The first line, or nothing where it is no text.
@@ -194,10 +214,10 @@ fn is_notice(name: &Path) -> bool {
 const ROWS: usize = 100;
 
 /// What the first row is that tells it, or the columns of a table are.
-fn first_told(name: &Path, head: &[u8], whole: bool) -> Option<Row> {
+fn first_told(name: &Path, head: &[u8], whole: bool, parted: Option<Shape>) -> Option<Row> {
     if begins_with_text(head) {
         let line = first_line(head);
-        let columns = csv::fields(line, csv::shape(line)).ok()?;
+        let columns = csv::fields(line, parted.unwrap_or_else(|| csv::shape(line))).ok()?;
         let columns: Vec<String> = columns.into_iter().map(Into::into).collect();
         return if columns.len() > 1 { store::of_columns(&columns) } else { None };
     }
@@ -332,6 +352,19 @@ mod tests {
                     .map(|kind| kind.format);
                 assert_eq!(told, Ok(Format::Gateway(Some(gateway::Format::Combined))));
             }
+        }
+    }
+
+    #[test]
+    fn a_first_line_may_tell_a_spreadsheet_what_parts_the_fields() {
+        for (line, shape) in
+            [("sep=;\r\n", Shape::Semicolons), ("\"sep=,\"\n", Shape::Csv), ("sep=\t\n", Shape::Tabs)]
+        {
+            let part = char::from(shape.separator().unwrap());
+            let text = format!("\u{feff}{line}id{part}traceId{part}type{part}a,b;c\td\n");
+            let kind = kind(text.as_bytes(), true, About::default()).unwrap();
+            assert_eq!((kind.format, kind.shape), (Format::Langfuse, shape));
+            assert_eq!(kind.skip as usize, 3 + line.len());
         }
     }
 

@@ -321,8 +321,14 @@ impl Source {
         let bytes = Bytes::from(std::mem::replace(&mut self.buffer, rest));
         self.base = from;
         let meta = Arc::clone(&self.meta);
-        let chunk =
-            (!rows.is_empty()).then(|| Chunk { meta, bytes, rows, told: Told::default(), traces: None });
+        let chunk = (!rows.is_empty()).then(|| Chunk {
+            meta,
+            bytes,
+            rows,
+            told: Told::default(),
+            traces: None,
+            hole: None,
+        });
         Piece { chunk, oversized, mark }
     }
 

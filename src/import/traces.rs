@@ -3,6 +3,7 @@
 
 use super::csv;
 use super::format::Format;
+use super::manifest::Manifest;
 use super::source::{Input, Manner, Opened, Source};
 use halo_adapters::store::is_trace;
 use halod_record::charge;
@@ -32,6 +33,10 @@ const KEPT: [&str; 8] =
 #[derive(Debug, Default)]
 pub struct Traces {
     rows: HashMap<Box<str>, Box<str>>,
+    /// What exports say of their own files.
+    pub(super) manifests: Vec<Manifest>,
+    /// Rows that told something.
+    told: u64,
     bytes: usize,
     /// Whether there was no room for some, or none to read them in.
     pub full: bool,
@@ -73,7 +78,7 @@ impl Traces {
     }
 
     fn read(&mut self, source: &mut Source) {
-        let mut first = true;
+        let (mut first, before) = (true, self.told);
         while let Ok(Some(piece)) = source.piece() {
             let Some(chunk) = piece.chunk else { continue };
             for row in &chunk.rows {
@@ -82,7 +87,7 @@ impl Traces {
                     let shape = chunk.meta.shape;
                     if shape.separator().is_some() {
                         let Ok(fields) = csv::fields(text, shape) else { return };
-                        if let Ok(object) = csv::object(&chunk.meta.columns, &fields) {
+                        if let Ok(object) = csv::object(&chunk.meta.columns, &fields, chunk.meta.shape) {
                             self.row(&object);
                         }
                     } else if let Ok(value) = parse(text) {
@@ -91,7 +96,8 @@ impl Traces {
                 });
                 self.full |= read.is_err();
                 // Langfuse's files hold rows of one kind.
-                if std::mem::take(&mut first) && self.is_empty() && source.meta.format == Format::Langfuse {
+                if std::mem::take(&mut first) && self.told == before && source.meta.format == Format::Langfuse
+                {
                     return;
                 }
             }
@@ -108,10 +114,21 @@ impl Traces {
     }
 
     fn add(&mut self, row: &Json<'_>) {
+        if let Some(manifest) = Manifest::of(row) {
+            let bytes = manifest.size() + OVERHEAD;
+            if self.bytes + bytes > ROOM {
+                self.full = true;
+                return;
+            }
+            self.bytes += bytes;
+            self.manifests.push(manifest);
+            return;
+        }
         let Some(id) = row.get("id").and_then(Json::as_str).filter(|_| is_trace(row) || is_agents(row))
         else {
             return;
         };
+        self.told += 1;
         let kept = KEPT.iter().filter_map(|key| Some(((*key).to_owned(), plain(row.get(key)?))));
         let mut kept: Map<String, Value> = kept.filter(|(_, value)| !value.is_null()).collect();
         let mut text = Value::Object(kept.clone()).to_string();
@@ -130,7 +147,7 @@ impl Traces {
 
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.rows.is_empty() && self.manifests.is_empty()
     }
 
     /// What is known of a trace, as JSON.
@@ -148,7 +165,7 @@ impl Traces {
 impl From<HashMap<String, String>> for Traces {
     fn from(rows: HashMap<String, String>) -> Self {
         let rows = rows.into_iter().map(|(id, row)| (id.into(), row.into())).collect();
-        Self { rows, bytes: 0, full: false }
+        Self { rows, ..Self::default() }
     }
 }
 

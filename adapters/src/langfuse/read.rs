@@ -7,6 +7,7 @@ use halod_record::charge;
 use halod_record::event::{Content, Fact, Status};
 use halod_record::fragment::{Fragment, Id, Kind};
 use halod_record::json::{Json, Text};
+use halod_record::time::rfc3339;
 use halod_record::unusable::Unusable;
 use std::borrow::Cow;
 
@@ -54,6 +55,13 @@ const STRING_VALUE: Names = ["stringValue", "string_value"];
 const COMPLETION_START: Names = ["completionStartTime", "completion_start_time"];
 /// The model as the sender called it.
 const MODEL: [Names; 2] = [["model", "provided_model_name"], ["providedModelName", "provided_model_name"]];
+
+/// When the store changed the row last.
+const CHANGED: [&str; 3] = ["event_ts", "updatedAt", "updated_at"];
+
+/// The names of tools that a model asked for.
+const ASKED: Names = ["toolCallNames", "tool_call_names"];
+const ASKED_MOST: usize = 64;
 
 /// Fields of times, in both spellings.
 const TIMES: [&str; 7] = [
@@ -132,6 +140,9 @@ impl<'a> Body<'a> {
         // Of messages the receiver judges each by itself, so that the record would say it more than once.
         if self.form == Form::Row {
             fragment.facts.extend(unread_times(self.json, &TIMES));
+            let changed = CHANGED.iter().find_map(|key| nanos(self.json.get(key))).map(rfc3339);
+            let changed = changed.map(|at| Fact::Label(at.map(char::from).iter().collect::<String>().into()));
+            fragment.facts.extend(changed.map(|at| ("changed_at", at)));
         }
     }
 
@@ -192,6 +203,15 @@ impl<'a> Body<'a> {
         let first = self.instant(COMPLETION_START).zip(fragment.started).filter(|_| self.form == Form::Row);
         let first = first.and_then(|(at, from)| at.checked_sub(from));
         fragment.facts.extend(first.map(|nanos| ("first_token_ms", Fact::Number(nanos / 1_000_000))));
+        if self.form == Form::Row
+            && let Some(Json::Array(names)) = structure(self.field(ASKED))
+        {
+            let mut names = texts(Some(&Json::Array(names)));
+            names.truncate(ASKED_MOST);
+            if !names.is_empty() {
+                fragment.facts.push(("tool_call_names", Fact::Labels(names)));
+            }
+        }
         if let Some(prompt) = self.text(PROMPT) {
             fragment.facts.push(("prompt", Fact::Label(prompt)));
         }

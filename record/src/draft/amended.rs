@@ -12,8 +12,10 @@ impl Draft {
     /// what is told in messages.
     #[must_use]
     pub fn amending(&self, first: RecordId) -> Self {
-        let essence = Sha256::digest(stored::essence(&self.line));
-        let id = RecordId::derive(Origin::Update, &self.tenant, &[first.bytes(), &essence]);
+        // Of a version of the store's there is one update, which its other exports are compared with.
+        let version = stored::version_of(&self.line).map(String::into_bytes);
+        let which = Sha256::digest(version.unwrap_or_else(|| stored::essence(&self.line)));
+        let id = RecordId::derive(Origin::Update, &self.tenant, &[first.bytes(), &which]);
         let line = amended(&self.line, first, id);
         line.and_then(|line| Self::reopen(self.tenant.clone(), &line))
             .unwrap_or_else(|| self.conflicting_with(first))

@@ -122,3 +122,45 @@ fn an_export_that_contradicts_what_came_live_is_a_conflict() {
     assert_eq!(first.unwrap()["action"]["tool"], "model.generate");
     assert_verified(&fixture.chains());
 }
+
+/// The store changed its row after it was exported: whichever version comes first, none is lost and none contradicts.
+#[test]
+fn versions_of_a_row_amend_each_other_in_their_order() {
+    let changed = |key: &str, at: &str, mut row: Value| {
+        row[key] = at.into();
+        row.to_string()
+    };
+    let score = |value: f64| {
+        json!({"id": "s1", "traceId": "tr-1", "name": "tone", "value": value, "dataType": "NUMERIC",
+            "timestamp": "2026-10-05T10:00:05Z"})
+    };
+    for key in ["updatedAt", "event_ts", "updated_at"] {
+        let fixture = Fixture::new();
+        let write = |name: &str, at: &str, output: &str, value: f64| {
+            let rows = [changed(key, at, generation(output)), changed(key, at, score(value))];
+            vec![fixture.file(name, rows.join("\n"))]
+        };
+        let old = write("old.jsonl", "2026-10-05 10:00:06.000", "a draft", 0.5);
+        let new = write("new.jsonl", "2026-10-05 10:05:00.000", "the answer", 0.75);
+        assert_eq!(counts(&fixture.import("langfuse", &old, &[])), [2, 0, 0], "{key}");
+        assert_eq!(counts(&fixture.import("langfuse", &new, &[])), [2, 0, 0], "{key}");
+        for known in [&old, &new, &old] {
+            assert_eq!(counts(&fixture.import("langfuse", known, &[])), [0, 2, 0], "{key}");
+        }
+        let update = all(&fixture)
+            .into_iter()
+            .find(|record| record["data"]["changed_at"] == "2026-10-05T10:05:00.000000Z");
+        assert_eq!(update.unwrap()["action"]["tool"], "agent.update");
+        assert_verified(&fixture.chains());
+        // Another one of the newer's time contradicts it, and not the older one.
+        let other = write("other.jsonl", "2026-10-05 10:05:00.000", "a lie", 1.0);
+        assert_eq!(counts(&fixture.import("langfuse", &other, &[])), [2, 0, 2], "{key}");
+        assert_eq!(counts(&fixture.import("langfuse", &other, &[])), [0, 2, 0], "{key}");
+        // The newer one first; and another one of the same time contradicts it.
+        let fixture = Fixture::new();
+        assert_eq!(counts(&fixture.import("langfuse", &new, &[])), [2, 0, 0], "{key}");
+        assert_eq!(counts(&fixture.import("langfuse", &old, &[])), [0, 2, 0], "{key}");
+        assert_eq!(counts(&fixture.import("langfuse", &other, &[])), [2, 0, 2], "{key}");
+        assert_verified(&fixture.chains());
+    }
+}

@@ -84,7 +84,7 @@ fn a_folder_and_every_archive_of_it_are_the_same() {
 }
 
 /// A header, and the content behind it.
-fn entry(name: &str, content: &[u8]) -> Vec<u8> {
+pub fn entry(name: &str, content: &[u8]) -> Vec<u8> {
     let mut block = vec![0; 512];
     block[..name.len()].copy_from_slice(name.as_bytes());
     block[124..136].copy_from_slice(format!("{:011o}\0", content.len()).as_bytes());

@@ -1,6 +1,7 @@
 //! Files that are dropped into a watched folder.
 
-use super::fixture::{Fixture, observations};
+use super::archives::entry;
+use super::fixture::{Fixture, gzip, observations};
 use crate::support::chains::{assert_verified, of_tenant};
 use crate::support::halod::Halod;
 use crate::support::wait_until;
@@ -59,6 +60,28 @@ fn a_file_is_imported_once_whole_and_written_down() {
     fixture.file("another.export", observations(31));
     wait_until("the new one is imported", LIMIT, || done(&fixture).len() == 3);
     assert_eq!((halod.sealed(), halod.duplicates()), (1, 30), "the others are not read again");
+    assert!(halod.terminate().success());
+    assert_verified(&fixture.chains());
+}
+
+/// An archive is imported as one file; what of it cannot be read is named.
+#[test]
+fn an_archive_is_a_file_of_the_folder() {
+    let fixture = Fixture::new();
+    let archive = [
+        entry("a.jsonl", observations(5).as_bytes()),
+        entry("b.txt", b"hello\n"),
+        entry("c.jsonl.gz", &gzip(observations(9).as_bytes())),
+        vec![0; 1024],
+    ];
+    fixture.file("all.jsonl", archive.concat());
+    let halod = start(&fixture);
+    wait_until("it is imported", LIMIT, || done(&fixture).len() == 1);
+    let done = &done(&fixture)[0];
+    assert_eq!((&done["accepted"], &done["rejected"]), (&14.into(), &0.into()), "{done}");
+    let error = done["error"].as_str().unwrap();
+    assert!(error.starts_with("b.txt: "), "{error}");
+    assert_eq!(halod.sealed(), 9 + 1, "each row once, and a notice");
     assert!(halod.terminate().success());
     assert_verified(&fixture.chains());
 }

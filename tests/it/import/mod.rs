@@ -1,11 +1,13 @@
 //! Files become records: of every format, with and without a daemon, twice, interrupted, and hostile.
 
 mod again;
+mod any_order;
 mod archives;
 pub mod fixture;
 mod folder;
 mod followed;
 mod hostile;
+mod manifests;
 mod parquet;
 mod place;
 mod resume;

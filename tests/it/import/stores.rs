@@ -1,6 +1,6 @@
 //! Files as the stores write them: each is read as what it is, or named.
 
-use super::fixture::{Fixture, Said};
+use super::fixture::{Fixture, Said, gzip, observations};
 use crate::support::chains::{assert_verified, files, records};
 use crate::support::halod::Halod;
 use crate::support::root;
@@ -258,6 +258,14 @@ fn a_bucket_is_imported_as_it_lies() {
         let came = import(format, case("bucket"));
         assert_eq!((came.said.code, came.counts()), (Some(0), [8, 1, 0]), "{format}: {}", came.said.errors);
     }
+    // A table in which nothing stands is no fault of it.
+    let fixture = Fixture::new();
+    let folder = fixture.dir.path().join("files");
+    fixture.file("scores.jsonl", "");
+    fixture.file("traces.jsonl.gz", gzip(b""));
+    fixture.file("o.jsonl", observations(2));
+    let said = fixture.import("auto", &[folder], &[]);
+    assert_eq!((said.code, said.count("sealed"), said.count("files")), (Some(0), 2, 3), "{}", said.errors);
     // A file of sessions that is named itself is no export of actions.
     let came = import("langfuse", case("langfuse-sessions.json"));
     assert_eq!((came.said.code, came.counts()), (Some(2), [0, 0, 0]), "{}", came.said.report);
@@ -278,6 +286,21 @@ fn tables_are_read_however_their_fields_are_parted() {
                 o\tt\tTOOL\tfind\t2026-10-05 10:00:00\t\"a\tb, c\"\n";
     let came = of_rows("auto", "o.tsv", tabs);
     assert_eq!(came.counts(), [1, 0, 0], "{}", came.said.errors);
+    // As a spreadsheet writes it where a comma parts decimals.
+    let sheet = "\u{feff}sep=;\r\nid;traceId;type;name;startTime;totalCost;output;toolCallNames\r\n\
+                 o;t;GENERATION;ask;2026-10-05T10:00:00Z;0,0125;1,5;\"[\"\"find\"\",\"\"book\"\"]\"\r\n";
+    let came = of_rows("auto", "sheet.csv", sheet);
+    let record = came.of("o");
+    assert_eq!(
+        (came.counts(), &record["data"]["cost"]),
+        ([1, 0, 0], &json!("0.0125")),
+        "{}",
+        came.said.errors
+    );
+    assert_eq!(record["outcome"]["summary"], "1,5");
+    assert_eq!(record["data"]["tool_call_names"], json!(["find", "book"]));
+    let bad = of_rows("langfuse", "bad.csv", &sheet.replace("\"[\"\"find", "\"x\"y"));
+    assert_eq!(bad.said.report["rejects"][0]["line"], 3, "{}", bad.said.report);
     // Of ClickHouse.
     let came = import("auto", case("clickhouse.csv"));
     assert_eq!((came.said.code, came.counts()), (Some(0), [5, 0, 0]), "{}", came.said.errors);
