@@ -435,32 +435,6 @@ impl Draft {
         }
     }
 
-    /// Where hashes were made under another key, or without one, nothing is known of whether the content is the same: only
-    /// the rest is compared, and of messages whether they tell of another end.
-    fn compare_under_other_key(&self, ours: &[u8], line: &[u8]) -> Comparison<'_> {
-        match self.parts.is_empty() {
-            false if compare::end_alike(ours, line) => Comparison::Same,
-            false => Comparison::Apart(self.parts.iter().map(|(_, draft)| draft).collect()),
-            true if compare::same_but_content(ours, line)
-                || compare::same_life_in_other_words(ours, line) =>
-            {
-                Comparison::Same
-            }
-            true => Comparison::Conflict,
-        }
-    }
-
-    fn compare_messages_with(&self, ours: &[u8], line: &[u8]) -> Comparison<'_> {
-        let known = compare::parts(line);
-        let new: Vec<&Self> =
-            self.parts.iter().filter(|(mark, _)| !known.contains(mark)).map(|(_, draft)| draft).collect();
-        if new.is_empty() || compare::same_life_in_other_words(ours, line) {
-            Comparison::Same
-        } else {
-            Comparison::Apart(new)
-        }
-    }
-
     /// Whether `line`, stored under the same origin, says the same thing: equal in everything but what is
     /// on the list of [`sameness`].
     ///

@@ -1,10 +1,10 @@
 //! A later account of an action that has its record: it says more, or how the action ended.
 
-use super::Draft;
+use super::{Comparison, Draft};
 use crate::call::role::{section, set};
 use crate::ids::{Origin, RecordId};
 use crate::json::{Json, parse};
-use crate::{canon, stored};
+use crate::{canon, compare, stored};
 use sha2::{Digest, Sha256};
 
 impl Draft {
@@ -19,6 +19,32 @@ impl Draft {
         let line = amended(&self.line, first, id);
         line.and_then(|line| Self::reopen(self.tenant.clone(), &line))
             .unwrap_or_else(|| self.conflicting_with(first))
+    }
+
+    /// Where hashes were made under another key, or without one, nothing is known of whether the content is the same: only
+    /// the rest is compared, and of messages whether they tell of another end.
+    pub(super) fn compare_under_other_key(&self, ours: &[u8], line: &[u8]) -> Comparison<'_> {
+        match self.parts.is_empty() {
+            false if compare::end_alike(ours, line) => Comparison::Same,
+            false => Comparison::Apart(self.parts.iter().map(|(_, draft)| draft).collect()),
+            true if compare::same_but_content(ours, line)
+                || compare::same_life_in_other_words(ours, line) =>
+            {
+                Comparison::Same
+            }
+            true => Comparison::Conflict,
+        }
+    }
+
+    pub(super) fn compare_messages_with(&self, ours: &[u8], line: &[u8]) -> Comparison<'_> {
+        let known = compare::parts(line);
+        let new: Vec<&Self> =
+            self.parts.iter().filter(|(mark, _)| !known.contains(mark)).map(|(_, draft)| draft).collect();
+        if new.is_empty() || compare::same_life_in_other_words(ours, line) {
+            Comparison::Same
+        } else {
+            Comparison::Apart(new)
+        }
     }
 }
 
