@@ -98,7 +98,6 @@ pub struct Importer {
     ingest: Arc<Ingest>,
     otlp: Arc<OtlpState>,
     large: Arc<Mutex<()>>,
-    redactor: Redactor,
 }
 
 /// What a chunk's rows come to, before any of it is sealed.
@@ -120,7 +119,7 @@ struct Drafting<'r> {
 impl Importer {
     #[must_use]
     pub fn new(ingest: Arc<Ingest>, otlp: Arc<OtlpState>) -> Self {
-        Self { ingest, otlp, large: Arc::default(), redactor: Redactor::new() }
+        Self { ingest, otlp, large: Arc::default() }
     }
 
     /// Counts a chunk that begins.
@@ -185,7 +184,7 @@ impl Importer {
         request.tenants.know_traces(traces);
         let (mut taken, content) = request.reading_file(|request| {
             if let Some(hole) = &chunk.hole {
-                request.push_notice(hole.draft(&chunk.meta, &self.redactor))?;
+                request.push_notice(hole.draft(&chunk.meta, self.redactor()))?;
             }
             let mut drafting = Drafting { taken: Taken::default(), request, content: Content::default() };
             match chunk.meta.format {
