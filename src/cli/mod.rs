@@ -6,6 +6,7 @@ mod demo_client;
 mod explain;
 mod explain_chain;
 mod hash;
+mod healthcheck;
 mod import;
 mod import_view;
 mod key;
@@ -39,6 +40,7 @@ enum Verb {
     Demo(demo::Args),
     Verify(verify::Args),
     Validate(validate::Args),
+    Healthcheck(healthcheck::Args),
     Hash(hash::Args),
     Key(key::Args),
     Redact(redact::Args),
@@ -69,6 +71,7 @@ pub fn main() -> ExitCode {
         Some(Verb::Run(args)) => args.run(),
         Some(Verb::Demo(args)) => args.run(),
         Some(Verb::Verify(args)) => args.run(),
+        Some(Verb::Healthcheck(args)) => args.run(),
         Some(Verb::Hash(args)) => args.run(),
         Some(Verb::Key(args)) => args.run(),
         Some(Verb::Redact(args)) => args.run(),

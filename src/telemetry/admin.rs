@@ -10,6 +10,7 @@
 //! It has its own accept loop and bounds, so that neither a flood at a receiver nor a drain takes
 //! health away from who watches. Nothing here changes anything.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -24,7 +25,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::json;
-use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
 
 use super::metrics::{Format, Metrics};
 use crate::net::connections::ConnectionStats;
@@ -36,7 +37,8 @@ use halod_chain::reader::Unread;
 use halod_chain::setaside::Aside;
 use halod_record::time::rfc3339;
 
-/// Connections at once; further ones wait in the listen queue.
+/// Connections at once. For one more the oldest is closed: whoever holds many open, and asks nothing, keeps no probe
+/// from its answer, which takes a moment.
 const CONNECTIONS: usize = 64;
 /// For a request's headers, and between two requests of one connection.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -88,11 +90,9 @@ impl State {
 
 /// Serves until the future is dropped.
 pub async fn serve(socket: Socket, state: Arc<State>) {
-    let slots = Arc::new(Semaphore::new(CONNECTIONS));
     state.connections.limit.set(CONNECTIONS as u64);
+    let mut oldest_first: VecDeque<AbortHandle> = VecDeque::new();
     loop {
-        // The semaphore is never closed.
-        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
         let (stream, peer) = match socket.accept().await {
             Ok(stream) => stream,
             Err(error) => {
@@ -103,12 +103,19 @@ pub async fn serve(socket: Socket, state: Arc<State>) {
             }
         };
         let (open, state) = (state.connections.open(), Arc::clone(&state));
-        tokio::spawn(async move {
+        oldest_first.retain(|connection| !connection.is_finished());
+        if oldest_first.len() >= CONNECTIONS
+            && let Some(oldest) = oldest_first.pop_front()
+        {
+            oldest.abort();
+        }
+        let task = tokio::spawn(async move {
             if tokio::time::timeout(LIFETIME, connection((stream, peer), state)).await.is_err() {
                 tracing::debug!("admin connection closed: its time is up");
             }
-            drop((open, slot));
+            drop(open);
         });
+        oldest_first.push_back(task.abort_handle());
     }
 }
 

@@ -26,6 +26,7 @@ mod gateway_oracle;
 mod guard;
 mod hangup;
 mod hash_oracle;
+mod healthcheck;
 mod import;
 mod keyed;
 mod langfuse;
