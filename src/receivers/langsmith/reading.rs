@@ -2,7 +2,7 @@
 
 use super::homes::Homes;
 use crate::ingest::RequestBuilder;
-use crate::ingest::claim::HeaderClaim;
+use crate::ingest::claim::{HeaderClaim, Said};
 use crate::net::status::Fault;
 use halo_adapters::langsmith::{Op, feedback, form, fragment, multipart};
 use halod_record::charge;
@@ -142,6 +142,10 @@ impl Reading<'_> {
             return self.request.push_part(fragment, Some(tenant));
         }
         // What a run claims may be told by another of its messages than this one, or for all of its trace.
+        if let Some(trace) = fragment.within.as_ref().and_then(|trace| trace.last()) {
+            let said = Said { stated: None, dialect: fragment.tenant.as_deref() };
+            self.request.tenants.note(said, &trace_key(trace));
+        }
         let of_trace = || self.homes.of(fragment.within.as_ref()?.last()?);
         let home = if fragment.tenant.is_some() { Some(tenant) } else { of_trace() };
         if let Some(home) = home {
