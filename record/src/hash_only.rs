@@ -2,6 +2,7 @@
 
 use super::tenant::Tenant;
 use super::vocabulary::Words;
+use super::wildcard::fits;
 use crate::event::{Action, Agent};
 
 /// The longest name with wildcards, in bytes.
@@ -29,7 +30,7 @@ impl HashOnlyFor {
     fn covers(&self, of: &Of<'_>) -> bool {
         let named = |wanted: &Option<String>, names: &[Option<&str>], unsaid: bool| {
             wanted.as_ref().is_none_or(|wanted| {
-                unsaid || names.iter().flatten().any(|name| matches(wanted.as_bytes(), name.as_bytes()))
+                unsaid || names.iter().flatten().any(|name| fits(wanted.as_bytes(), name.as_bytes()))
             })
         };
         named(&self.tool, &of.tools, of.tool_unsaid)
@@ -79,32 +80,6 @@ pub(super) fn covered(all: &[HashOnlyFor], of: &Of<'_>) -> bool {
     all.iter().any(|one| one.covers(of))
 }
 
-/// Whether a name is one of those that `wanted` stands for. Goes back to the last `*` alone, which is enough.
-fn matches(wanted: &[u8], name: &[u8]) -> bool {
-    let (mut at, mut seen) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while seen < name.len() {
-        match wanted.get(at) {
-            Some(b'*') => {
-                at += 1;
-                star = Some((at, seen));
-            }
-            Some(byte) if name.get(seen) == Some(byte) => {
-                at += 1;
-                seen += 1;
-            }
-            _ => match star {
-                Some((after, from)) => {
-                    (at, seen) = (after, from + 1);
-                    star = Some((after, from + 1));
-                }
-                None => return false,
-            },
-        }
-    }
-    wanted.get(at..).unwrap_or_default().iter().all(|byte| *byte == b'*')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,10 +101,10 @@ mod tests {
             ("", "a", false),
             ("**", "a", true),
         ] {
-            assert_eq!(matches(wanted.as_bytes(), name.as_bytes()), same, "{wanted} {name}");
+            assert_eq!(fits(wanted.as_bytes(), name.as_bytes()), same, "{wanted} {name}");
         }
         let (wanted, name) = ("*a".repeat(100), "a".repeat(99));
-        assert!(!matches(wanted.as_bytes(), name.as_bytes()));
+        assert!(!fits(wanted.as_bytes(), name.as_bytes()));
     }
 
     #[test]

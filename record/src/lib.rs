@@ -46,3 +46,4 @@ pub mod unusable;
 pub mod verdict;
 pub mod verify;
 pub mod vocabulary;
+pub mod wildcard;

@@ -1,6 +1,6 @@
 //! One line of the hold's log: a checksum, a letter, and what the letter is about.
 
-use super::Sender;
+use super::SenderDigest;
 use super::table::Key;
 use data_encoding::HEXLOWER;
 use halod_record::hash;
@@ -12,7 +12,7 @@ use std::borrow::Cow;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Line {
     /// A message that is held, since `at` (Unix milliseconds).
-    Message { at: u64, tenant: Option<Tenant>, sender: Option<Sender>, message: Box<Message> },
+    Message { at: u64, tenant: Option<Tenant>, sender: Option<SenderDigest>, message: Box<Message> },
     /// So many of the oldest messages of an action are sealed.
     Done { key: Key, messages: u64 },
     /// Where the parts of a whole are sealed, where only messages tell.

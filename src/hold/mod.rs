@@ -59,12 +59,12 @@ pub struct Settings {
 pub struct Item {
     pub tenant: Option<Tenant>,
     /// By which its sender is told from others where only the messages tell whose they are.
-    pub sender: Option<Sender>,
+    pub sender: Option<SenderDigest>,
     pub message: Message,
 }
 
 /// A digest by which the traces of one sender are known.
-pub type Sender = [u8; 8];
+pub type SenderDigest = [u8; 8];
 
 /// Whose word the hold's is on traces: no span is placed by it.
 const HOLD: [u8; 8] = [0; 8];

@@ -3,7 +3,7 @@
 use super::line::Line;
 use super::place::around;
 use super::shares::Shares;
-use super::{Item, Sender, Settings};
+use super::{Item, SenderDigest, Settings};
 use crate::pipeline::items::Held;
 use crate::recent::RecentMap;
 use halod_chain::traces::TraceTenants;
@@ -95,7 +95,7 @@ struct Kept {
 pub(super) struct Entry {
     /// Whose it is, where the sender's credentials tell.
     pub(super) tenant: Option<Tenant>,
-    pub(super) sender: Option<Sender>,
+    pub(super) sender: Option<SenderDigest>,
     messages: Vec<Kept>,
     pub(super) within: Option<Key>,
     due: u64,
@@ -284,7 +284,7 @@ impl Table {
     fn keep(
         &mut self,
         key: Key,
-        (tenant, sender): (Option<Tenant>, Option<Sender>),
+        (tenant, sender): (Option<Tenant>, Option<SenderDigest>),
         within: Option<Key>,
         message: Message,
         at: u64,

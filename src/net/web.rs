@@ -1,12 +1,13 @@
 //! What web pages may do: any page that somebody on this machine opens can send requests to halod's addresses.
 //!
-//! A browser tells a page's origin with each request that changes something or that reads across origins (Fetch
-//! Standard, section 3.2; `Sec-Fetch-Site`, Fetch Metadata, section 2.2). A page whose name was pointed to this machine
+//! A browser tells a page's origin with each request that changes something or that reads across origins (`Origin` in the
+//! Fetch Standard, `Sec-Fetch-Site` in Fetch Metadata Request Headers). A page whose name was pointed to this machine
 //! by its owner (DNS rebinding) counts as of the same origin; it is known by the name that it asks for, which is neither
 //! an address nor one of a local network.
 
 use super::peer::Peer;
 use super::status::Fault;
+use halod_record::wildcard::fits;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, CONTENT_TYPE,
@@ -65,7 +66,7 @@ impl WebPolicy {
     }
 
     fn allows(&self, origin: &str) -> bool {
-        self.origins.iter().any(|allowed| fits(allowed, origin))
+        self.origins.iter().any(|allowed| is_as(allowed, origin))
     }
 
     fn is_ours(&self, name: &str) -> bool {
@@ -77,7 +78,7 @@ impl WebPolicy {
         name.parse::<IpAddr>().is_ok()
             || !name.is_empty() && !name.contains('.')
             || LOCAL.iter().any(is_below)
-            || self.hosts.iter().any(|allowed| fits(allowed, name))
+            || self.hosts.iter().any(|allowed| is_as(allowed, name))
     }
 
     /// What a browser is answered that asks, before its page sends, whether it may; `None` for any other request.
@@ -127,21 +128,8 @@ fn name(authority: &str) -> &str {
 }
 
 /// Whether a text is as an entry says; names know no case.
-fn fits(entry: &str, text: &str) -> bool {
-    let (entry, text) = (entry.to_ascii_lowercase(), text.to_ascii_lowercase());
-    let mut parts = entry.split('*');
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = text.strip_prefix(first) else { return false };
-    let mut last = None;
-    for part in parts {
-        if let Some(part) = last.replace(part) {
-            match rest.find(part) {
-                Some(at) => rest = &rest[at + part.len()..],
-                None => return false,
-            }
-        }
-    }
-    last.map_or(rest.is_empty(), |last| rest.ends_with(last))
+fn is_as(entry: &str, text: &str) -> bool {
+    fits(entry.to_ascii_lowercase().as_bytes(), text.to_ascii_lowercase().as_bytes())
 }
 
 #[cfg(test)]

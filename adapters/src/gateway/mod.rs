@@ -33,7 +33,7 @@ mod traefik;
 
 pub use detect::detect;
 pub use format::Format;
-pub(crate) use path::url as shown_url;
+pub(crate) use path::{authority, url as shown_url};
 pub use prefix::{Part, PartOf, part};
 pub use rules::Rules;
 pub use spec::{BadSpec, Spec};

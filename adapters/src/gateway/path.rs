@@ -85,7 +85,7 @@ pub(crate) fn url(text: &str) -> String {
 }
 
 /// Host and port of an absolute URL, without user and password, and what follows.
-fn authority(text: &str) -> (Option<&str>, &str) {
+pub(crate) fn authority(text: &str) -> (Option<&str>, &str) {
     let Some(colon) = memchr::memchr(b':', text.as_bytes()).filter(|at| text[*at..].starts_with("://"))
     else {
         return (None, text);

@@ -1,14 +1,14 @@
-//! What an agent's actions touched: spans of databases and of HTTP clients, which tell of no action by themselves.
+//! Spans of databases and of HTTP clients: they tell what an agent's actions touched, and of no action by themselves.
 //!
-//! The names are those of OpenTelemetry's semantic conventions (`docs/database/database-spans.md` and
-//! `docs/http/http-spans.md`, 1.24 to 1.37), and those of before, which instrumentations still write.
+//! Their names are the stable ones of OpenTelemetry's semantic conventions for database and HTTP spans (`db.system.name`,
+//! `http.request.method`), and those of before (`db.system`, `http.method`), which instrumentations still write.
 
 use super::outcome::ERROR;
 use super::read::{Found, text};
 use super::table::Field;
 use super::{Resource, agent, principal, session, tenant, trace_flags, with_resource};
 use crate::MAPPING;
-use crate::gateway::shown_url;
+use crate::gateway::{authority, shown_url};
 use crate::otlp::model::{KeyValue, Span};
 use halod_record::event::{
     ACCESS, Access, Action, Content, Event, Fact, Origin, Outcome, Source, Status, Usage,
@@ -20,9 +20,9 @@ use std::borrow::Cow;
 const SERVER: i32 = 2;
 const CLIENT: i32 = 3;
 
-/// What a span says of an access, under the current name or an old one.
+/// A span's attributes that tell of an access, each under its current name or an old one.
 #[derive(Default)]
-struct Said<'a> {
+struct Named<'a> {
     system: Option<Cow<'a, str>>,
     operation: Option<Cow<'a, str>>,
     statement: Option<Cow<'a, str>>,
@@ -39,7 +39,7 @@ struct Said<'a> {
     port: Option<Cow<'a, str>>,
 }
 
-impl<'a> Said<'a> {
+impl<'a> Named<'a> {
     /// The current name of each comes first, so that it wins.
     fn of(attributes: &'a [KeyValue<'a>]) -> Self {
         let value = |names: &[&str]| {
@@ -76,7 +76,7 @@ impl<'a> Said<'a> {
 /// The access that `span` tells of; `None` where it tells of none. Ask only of a span that tells of no action.
 #[must_use]
 pub fn access<'a>(resource: &Resource<'a>, scope: &'a str, span: &'a Span<'a>) -> Option<Event<'a>> {
-    let said = Said::of(&span.attributes);
+    let said = Named::of(&span.attributes);
     let told = if said.system.is_some() { database(&said, span)? } else { request(&said, span)? };
     let found = Found::of_span(scope, span);
     let status = match told.failed || span.status_code == ERROR || found.has(Field::ErrorType) {
@@ -120,8 +120,8 @@ pub fn access<'a>(resource: &Resource<'a>, scope: &'a str, span: &'a Span<'a>) -
     })
 }
 
-/// What is told of a database or of a request alone.
-struct Told<'a> {
+/// The part of an event that differs between a database and a request.
+struct Touched<'a> {
     action: Action<'a>,
     input: Option<Cow<'a, str>>,
     failed: bool,
@@ -130,7 +130,7 @@ struct Told<'a> {
     dialect: &'static str,
 }
 
-fn database<'a>(said: &Said<'a>, span: &Span<'_>) -> Option<Told<'a>> {
+fn database<'a>(said: &Named<'a>, span: &Span<'_>) -> Option<Touched<'a>> {
     let system = said.system.clone().filter(|_| span.kind != SERVER)?;
     let of_statement = said.statement.as_deref().and_then(operation_of);
     let operation = said.operation.as_deref().map_or(of_statement, operation_of);
@@ -154,7 +154,7 @@ fn database<'a>(said: &Said<'a>, span: &Span<'_>) -> Option<Told<'a>> {
     label("db_namespace", &said.namespace);
     label("db_collection", &said.collection);
     facts.extend(number(said.rows.as_deref()).map(|rows| ("rows", rows)));
-    Some(Told {
+    Some(Touched {
         action: Action::Access { of: system, to },
         input: said.statement.clone(),
         failed: false,
@@ -164,7 +164,7 @@ fn database<'a>(said: &Said<'a>, span: &Span<'_>) -> Option<Told<'a>> {
     })
 }
 
-fn request<'a>(said: &Said<'a>, span: &Span<'_>) -> Option<Told<'a>> {
+fn request<'a>(said: &Named<'a>, span: &Span<'_>) -> Option<Touched<'a>> {
     let method = said.method.clone().filter(|_| span.kind == CLIENT)?;
     let url = said.url.as_deref().map(shown_url);
     // Old instrumentations tell an URL in parts.
@@ -177,7 +177,7 @@ fn request<'a>(said: &Said<'a>, span: &Span<'_>) -> Option<Told<'a>> {
     let status = said.status.as_deref().and_then(|status| status.parse::<u64>().ok());
     let mut facts = vec![(ACCESS, Fact::Label("http".into())), ("method", Fact::Label(method.clone()))];
     facts.extend(status.map(|status| ("http_status", Fact::Number(status))));
-    Some(Told {
+    Some(Touched {
         action: Action::Access { of: host.unwrap_or(Cow::Borrowed("unknown")), to: Access::Request },
         input: url.map(|url| Cow::Owned([method.as_ref(), " ", &url].concat())),
         failed: status.is_some_and(|status| status >= 400),
@@ -191,11 +191,9 @@ fn number<'a>(text: Option<&str>) -> Option<Fact<'a>> {
     text?.parse().ok().map(Fact::Number)
 }
 
-/// The host of an absolute URL that is shown, without its port.
+/// The host of an absolute URL, without user and port.
 fn host_of(url: &str) -> Option<&str> {
-    let (_, rest) = url.split_once("://")?;
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let host = rest.get(..end)?;
+    let host = authority(url).0?;
     let host = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((address, _)) => address,
         None => host.split(':').next()?,
@@ -226,7 +224,7 @@ fn is_one_of(words: &[&str], word: &str) -> bool {
     words.iter().any(|known| known.eq_ignore_ascii_case(word))
 }
 
-/// What only keeps a connection or a transaction.
+/// Operations that only keep a connection or a transaction.
 const UPKEEP: [&str; 23] = [
     "auth",
     "begin",
@@ -364,7 +362,7 @@ const WRITES_OF_REDIS: [&str; 38] = [
     "publish", "flushdb", "flushall",
 ];
 
-/// What an operation does, as far as its name tells.
+/// An operation's effect, as far as its name tells.
 fn does(word: &str) -> Access {
     let begins = |words: &[&str]| {
         words.iter().any(|known| word.get(..known.len()).is_some_and(|head| head.eq_ignore_ascii_case(known)))

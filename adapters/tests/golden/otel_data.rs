@@ -21,7 +21,7 @@ fn what_is_told_of_data_is_as_recorded() {
             let scopes = resource.scopes.iter();
             for (scope, span) in scopes.flat_map(|scope| scope.spans.iter().map(move |span| (scope, span))) {
                 match otel::access(&context, &scope.scope_name, span) {
-                    // What tells of an action is never asked.
+                    // Spans that tell of an action are never asked for an access.
                     Some(event) if otel::event(&context, &scope.scope_name, span).is_none() => {
                         events.push(event_value(&event));
                     }

@@ -1,5 +1,6 @@
 //! What a path says: which log a file belongs to, and whose it is.
 
+use halod_record::wildcard::fits_where;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -150,32 +151,9 @@ impl From<PathTenant> for String {
     }
 }
 
-/// Whether `text` is what `pattern` describes; `*` is anything without a slash. Where they part, the last `*` takes
-/// a byte more. The ones before it need not be tried again: if one of them took more, the last would begin
-/// later, and come to no other place.
+/// Whether `text` is what `pattern` describes; `*` is anything without a slash.
 fn fits(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut rest, mut left) = (pattern, text);
-    // What follows the last `*`, and the text behind what that took.
-    let mut star: Option<(&[u8], &[u8])> = None;
-    loop {
-        match (rest.split_first(), left.split_first()) {
-            (Some((b'*', after)), _) => {
-                rest = after;
-                star = Some((after, left));
-            }
-            (None, None) => return true,
-            (Some((wanted, after)), Some((found, behind))) if wanted == found => {
-                (rest, left) = (after, behind);
-            }
-            _ => match star {
-                Some((after, [byte, behind @ ..])) if *byte != b'/' => {
-                    star = Some((after, behind));
-                    (rest, left) = (after, behind);
-                }
-                _ => return false,
-            },
-        }
-    }
+    fits_where(pattern, text, |byte| byte != b'/')
 }
 
 #[cfg(test)]

@@ -107,7 +107,7 @@ impl<'a, S: SpanTurn<'a>> Walk<'_, 'a, S> {
         let turn = &scope.spans[number];
         request.make_room(turn.weight())?;
         let span = turn.span()?;
-        let told = Told::new(group, &scope.scope_name, &span, state, self.parents.place(at));
+        let told = ClaimedSpan::new(group, &scope.scope_name, &span, state, self.parents.place(at));
         let event = match told.event(state, || self.parents.above(at)) {
             Ok(event) => event,
             Err(below) => {
@@ -138,7 +138,7 @@ impl<'a, S: SpanTurn<'a>> Walk<'_, 'a, S> {
 }
 
 /// A span, with what is said of whose it is.
-struct Told<'t> {
+struct ClaimedSpan<'t> {
     group: &'t Group<'t>,
     scope: &'t str,
     span: &'t Span<'t>,
@@ -148,7 +148,7 @@ struct Told<'t> {
     place: (usize, Option<usize>),
 }
 
-impl<'t> Told<'t> {
+impl<'t> ClaimedSpan<'t> {
     fn new(
         group: &'t Group<'t>,
         scope: &'t str,
