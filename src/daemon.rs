@@ -13,6 +13,7 @@
 pub mod doors;
 mod drain;
 mod files;
+mod identities;
 pub mod process;
 mod receiving;
 mod socket;
@@ -29,10 +30,12 @@ use tokio::task::JoinSet;
 use self::doors::{ADMIN, BindError, Bound, GRPC, HTTP, IMPORT};
 pub use self::drain::End;
 use self::drain::Running;
+use self::identities::Keeper;
 use self::receiving::{Receiving, Taking};
 pub use self::start::writer_of;
 use self::start::{Opened, Opening, Queues, Started};
 use self::waiting::Waiting;
+use crate::auth::Authenticator;
 use crate::clock;
 use crate::config::descriptors::{self, Share, TooFew};
 use crate::config::{Config, DoorSettings};
@@ -70,6 +73,8 @@ pub enum StartError {
     Logs(#[source] io::Error),
     #[error("the doors can't be served before there is room on the disk: {0}")]
     Twins(#[source] io::Error),
+    #[error("passwords can't be remembered: {0}")]
+    Random(#[source] io::Error),
     #[error("signals can't be handled: {0}")]
     Signals(#[source] io::Error),
 }
@@ -93,16 +98,23 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
             "fewer connections than configured: too few file descriptors; raise LimitNOFILE or ulimit -n"
         );
     }
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
     let bound = Doors::bind(&config).await?;
     let stats = Arc::new(Stats::default());
     let counters = Arc::new(Counters::default());
     let connections = ConnectionFamilies::default();
     let gaps = gaps::gaps();
+    let kept = config.auth.as_ref().map(Keeper::new).transpose().map_err(StartError::Random)?;
+    let (identities, keeper) = kept.unzip();
     let lock = match lock {
         Ok(lock) => lock,
         Err(full) => {
             let counting = (&stats, &counters, &connections);
-            let waiting = Waiting { config: &config, doors: &bound, counting, gaps: &gaps.0, started };
+            let identities = identities.clone();
+            let waiting =
+                Waiting { config: &config, doors: &bound, counting, gaps: &gaps.0, started, identities };
             let Some(lock) = waiting.for_room(full, &mut signals).await? else { return Ok(End::Drained) };
             lock
         }
@@ -124,12 +136,22 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
         metrics,
         connections: connections.of(ADMIN),
         web: config.web.clone(),
+        identities: identities.clone().filter(|_| config.admin_access.asks),
     });
     let admin = tokio::spawn(admin::serve(bound.admin.socket, Arc::clone(&state)));
 
     let sockets = [bound.grpc, bound.http];
     let counting = Counting { state: &state, counters: &counters, connections: &connections };
-    let end = up(config, (share, Arc::clone(&lock)), sockets, counting, (&tees, gaps), signals).await;
+    let end = up(
+        config,
+        (share, Arc::clone(&lock)),
+        sockets,
+        counting,
+        (&tees, gaps),
+        (identities, keeper),
+        signals,
+    )
+    .await;
     if matches!(end, Ok(End::Drained)) {
         tees.finish().await;
     }
@@ -153,6 +175,7 @@ async fn up(
     sockets: [Option<Bound>; 2],
     counting: Counting<'_>,
     (tees, (gaps, sealer)): (&Tees, (Gaps, Sealer)),
+    (identities, keeper): (Option<Arc<Authenticator>>, Option<Keeper>),
     mut signals: mpsc::Receiver<&'static str>,
 ) -> Result<End, StartError> {
     let Counting { state, counters, .. } = counting;
@@ -179,7 +202,7 @@ async fn up(
     };
     let (intake, jobs) = writer::intake(config.pipeline.max_in_flight, &state.stats);
     let (hold, held) = Hold::new(Arc::clone(&traces));
-    let taking = Taking { intake, hold, gaps, traces };
+    let taking = Taking { intake, hold, gaps, traces, identities };
     let (drain, draining) = watch::channel(false);
     let timeout = config.shutdown_timeout;
     let files = Files { opening, opened, queues: Queues { jobs, held }, state, draining: draining.clone() };
@@ -188,7 +211,11 @@ async fn up(
     } else {
         state.stats.disk_low.store(true, Relaxed);
     }
-    let doors = receive(config, share, sockets, &counting, tees, (taking, sealer), draining).await?;
+    let mut doors =
+        receive(config, share, sockets, &counting, tees, (taking, sealer), draining.clone()).await?;
+    if let Some(keeper) = keeper {
+        doors.spawn(keeper.run(draining));
+    }
     announce(state);
     let end = drain::supervise(Running { doors, drain, timeout }, files.run(), signals, &state.stats).await;
     tracing::info!(?end, "halod ended");
@@ -246,7 +273,7 @@ async fn receive(
 ) -> Result<JoinSet<()>, StartError> {
     let Counting { counters, connections, .. } = *counting;
     let receiving = Receiving::new(&config, counters, &taking, tees, &draining);
-    let Taking { intake, hold, gaps, traces } = taking;
+    let Taking { intake, hold, gaps, traces, .. } = taking;
     // The sealer ends when nobody can tell it of another gap.
     drop(gaps);
     let mut doors = JoinSet::new();

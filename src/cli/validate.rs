@@ -40,7 +40,11 @@ impl Args {
         };
         let code = if problems.is_empty() { OK } else { USAGE };
         if self.json {
-            return finish(line(report(&problems)).map(|()| code));
+            let warnings = config.as_ref().map(|config| config.warnings.as_slice()).unwrap_or_default();
+            return finish(line(report(&problems, warnings)).map(|()| code));
+        }
+        if let Some(config) = &config {
+            config.warnings.iter().for_each(|warning| complain(format_args!("warning: {warning}")));
         }
         if let (Some(config), true) = (&config, problems.is_empty()) {
             return finish(line(summary(config)).map(|()| code));
@@ -89,7 +93,7 @@ fn lines(error: &ConfigError) -> Vec<String> {
     error.to_string().lines().map(str::to_owned).collect()
 }
 
-fn report(problems: &[Problem]) -> serde_json::Value {
+fn report(problems: &[Problem], warnings: &[String]) -> serde_json::Value {
     let problems: Vec<_> = problems
         .iter()
         .map(|problem| {
@@ -101,7 +105,7 @@ fn report(problems: &[Problem]) -> serde_json::Value {
             })
         })
         .collect();
-    json!({ "valid": problems.is_empty(), "problems": problems })
+    json!({ "valid": problems.is_empty(), "problems": problems, "warnings": warnings })
 }
 
 fn summary(config: &Config) -> String {

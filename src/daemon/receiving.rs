@@ -1,6 +1,7 @@
 //! The receivers of a door, made of what those of all doors share.
 
 use super::doors::{Bound, GRPC, HTTP};
+use crate::auth::Authenticator;
 use crate::config::{Config, DoorSettings};
 use crate::hold::Hold;
 use crate::import::importer::Importer;
@@ -14,6 +15,7 @@ use crate::net::listener;
 use crate::net::web::WebPolicy;
 use crate::net::windows::Windows;
 use crate::pipeline::intake::Intake;
+use crate::receivers::gate::Gate;
 use crate::receivers::langfuse::{Keys, LangfuseService};
 use crate::receivers::langsmith::{self, LangSmithService};
 use crate::receivers::litellm::LiteLlm;
@@ -48,6 +50,7 @@ pub(super) struct Receiving<'a> {
     pub traces: Arc<TraceTenants>,
     pub tees: &'a Tees,
     pub web: Arc<WebPolicy>,
+    pub identities: Option<Arc<Authenticator>>,
 }
 
 /// Where what is taken in goes, and what is known of it.
@@ -56,13 +59,15 @@ pub(super) struct Taking {
     pub hold: Hold,
     pub gaps: Gaps,
     pub traces: Arc<TraceTenants>,
+    /// Who may send, where doors ask.
+    pub identities: Option<Arc<Authenticator>>,
 }
 
 impl<'a> Receiving<'a> {
     pub(super) fn new(
         config: &Config,
         counters: &Arc<Counters>,
-        Taking { intake, hold, gaps, traces }: &Taking,
+        Taking { intake, hold, gaps, traces, identities }: &Taking,
         tees: &'a Tees,
         draining: &watch::Receiver<bool>,
     ) -> Self {
@@ -92,6 +97,7 @@ impl<'a> Receiving<'a> {
             litellm_wait: config.litellm_wait,
             traces: Arc::clone(traces),
             tees,
+            identities: identities.clone(),
         }
     }
 
@@ -107,7 +113,9 @@ impl<'a> Receiving<'a> {
         for ((name, bound), settings) in [GRPC, HTTP].into_iter().zip(sockets).zip(settings) {
             if let (Some(bound), Some(settings)) = (bound, settings) {
                 let limits = Arc::new(settings.limits);
-                let router = Router::new(self.receivers(&limits));
+                let identities = self.identities.clone().filter(|_| settings.access.asks);
+                let gate = Gate::new(identities, Arc::clone(&self.tenant));
+                let router = Router::new(self.receivers(&limits, gate));
                 let (draining, connections) = (draining.clone(), connections.of(name));
                 doors.spawn(listener::serve(
                     bound.socket,
@@ -152,7 +160,7 @@ impl Receiving<'_> {
     }
 
     /// Those of one door, which has `limits`.
-    pub(super) fn receivers(&self, limits: &Arc<Limits>) -> Receivers {
+    pub(super) fn receivers(&self, limits: &Arc<Limits>, gate: Gate) -> Receivers {
         let counters = &self.counters;
         let ingest =
             |stats: &Arc<ReceiverStats>, door| Arc::new(self.ingest_with(limits, stats, self.tees.of(door)));
@@ -195,6 +203,7 @@ impl Receiving<'_> {
             litellm,
             openai_agents,
             web: Arc::clone(&self.web),
+            gate,
         }
     }
 }

@@ -4,7 +4,7 @@ use super::rpc_status::{Any, BadRequest, RetryInfo, Status};
 use super::status::{Fault, Row};
 use bytes::Bytes;
 use data_encoding::BASE64_NOPAD;
-use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use prost::Message;
@@ -63,6 +63,14 @@ pub enum Form {
 }
 
 impl Form {
+    /// That of an answer to a request with such a body. Who sends neither is most likely a person with a browser or curl.
+    #[must_use]
+    pub fn of(headers: &HeaderMap) -> Self {
+        let kind = headers.get(CONTENT_TYPE).map_or(&[][..], |kind| kind.as_bytes());
+        let name = kind.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
+        if name.eq_ignore_ascii_case(b"application/x-protobuf") { Self::Protobuf } else { Self::Json }
+    }
+
     #[must_use]
     pub fn content_type(self) -> HeaderValue {
         HeaderValue::from_static(match self {
@@ -112,6 +120,8 @@ pub fn http_error(form: Form, fault: &Fault) -> Response<Reply> {
     match fault {
         Fault::Method => headers.insert(ALLOW, HeaderValue::from_static("POST")),
         Fault::Coding => headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip, zstd")),
+        // RFC 9110, section 15.5.2.
+        Fault::Unauthenticated(_) => headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
         _ => None,
     };
     response

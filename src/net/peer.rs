@@ -18,6 +18,13 @@ pub enum Peer {
     },
 }
 
+/// What the certificate of a client says, which the door has verified. It stands in the request's extensions, in an `Arc`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClientCertificate {
+    pub subject: String,
+    pub uris: Vec<String>,
+}
+
 impl Peer {
     /// What tells this peer from others; empty for a request that came through no door.
     #[must_use]

@@ -10,7 +10,7 @@
 //! all, so that no two who wait block each other. What it refuses all the same is told as a gap ([`super::gaps`]).
 
 use super::rejected::Rejected;
-use crate::ingest::claim::{HeaderClaim, TenantRule};
+use crate::ingest::claim::{Claimant, TenantRule, overruled};
 use crate::ingest::gaps::{Gaps, Loss, Sender};
 use crate::ingest::requests::RequestEntry;
 use crate::ingest::{Body, Counted, Ingest, RequestBuilder};
@@ -61,9 +61,9 @@ impl LiteLlm {
     /// Answers one request.
     pub async fn answer(&self, request: Request<Incoming>, entry: &mut RequestEntry) -> Response<Reply> {
         let (head, body) = request.into_parts();
-        let claim = self.tenant.header_claim(&head.headers);
-        let mut loss = Unsettled::new(self.ingest.gaps.as_ref(), claim.known());
-        match self.take(&head, body, claim, &mut loss).await {
+        let claimant = self.tenant.claimant(None, &head.headers, &head.extensions);
+        let mut loss = Unsettled::new(self.ingest.gaps.as_ref(), claimant.known());
+        match self.take(&head, body, claimant, &mut loss).await {
             Ok((receipt, filtered, rejected)) => sealed(receipt, filtered, &rejected),
             Err(fault) => {
                 entry.refuse_unless(loss.broken, &fault);
@@ -78,7 +78,7 @@ impl LiteLlm {
         &self,
         head: &Parts,
         body: Incoming,
-        claim: HeaderClaim,
+        claimant: Claimant,
         loss: &mut Unsettled<'_>,
     ) -> Result<(Receipt, u64, Rejected), Fault> {
         let until = Instant::now() + self.wait;
@@ -100,7 +100,7 @@ impl LiteLlm {
         };
         let needed = self.needed(body.bytes.len(), Coding::Identity);
         body.permit.grow_by(needed, until).await?;
-        self.seal(body, claim, loss).await
+        self.seal(body, claimant, loss).await
     }
 
     fn patience(&self, head: &Parts, body: &Incoming, until: Instant) -> Result<Patience, Fault> {
@@ -122,11 +122,11 @@ impl LiteLlm {
     async fn seal(
         &self,
         body: Body,
-        claim: HeaderClaim,
+        claimant: Claimant,
         loss: &mut Unsettled<'_>,
     ) -> Result<(Receipt, u64, Rejected), Fault> {
         let (request, rejected) =
-            self.ingest.work(body, claim, |bytes, request| draft(bytes, request)).await?;
+            self.ingest.work(body, claimant, |bytes, request| draft(bytes, request)).await?;
         let Counted { usable, filtered, rejected: refused, .. } = request.counted();
         loss.items = usable + refused;
         let request = request.finish()?;
@@ -163,8 +163,11 @@ fn draft(bytes: &[u8], request: &mut RequestBuilder) -> Result<Rejected, Fault> 
             }
         };
         match litellm::event(&parsed) {
-            Ok(Some(event)) => match request.tenants.of(event.tenant.as_deref()) {
-                Ok(tenant) => request.push(&event, &tenant)?,
+            Ok(Some(mut event)) => match request.tenants.of(event.tenant.as_deref()) {
+                Ok((tenant, other)) => {
+                    event.facts.extend(overruled(other));
+                    request.push(&event, &tenant)?;
+                }
                 Err(error) => rejected.add(at, error, request),
             },
             Ok(None) => request.filter(1),

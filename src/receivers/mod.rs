@@ -3,6 +3,7 @@
 //! [`router`] tells by path and content type whose request it is. What becomes of it goes to the writer by
 //! [`crate::ingest`].
 
+pub mod gate;
 pub mod langfuse;
 pub mod langsmith;
 pub mod lines;
@@ -12,6 +13,5 @@ pub mod openai_agents;
 pub mod otlp;
 pub mod rejected;
 pub mod router;
-pub mod secrets;
 pub mod stats;
 pub mod tail;

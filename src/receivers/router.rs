@@ -1,5 +1,6 @@
 //! One address for everything: tells whose request it is, by content type and path.
 
+use super::gate::Gate;
 use super::langfuse::{self, LangfuseService};
 use super::langsmith::{self, LangSmithService};
 use super::litellm::{self, LiteLlm};
@@ -7,9 +8,12 @@ use super::native::NativeService;
 use super::openai_agents::{self, OpenAiAgents};
 use super::otlp::OtlpService;
 use super::stats::Counters;
+use crate::auth::Identity;
+use crate::auth::identity::Receiver;
 use crate::ingest::requests::{RequestEntry, Transport};
 use crate::net::answer::{self, Form, Reply, http_error};
-use crate::net::grpc::is_grpc;
+use crate::net::body::Reader;
+use crate::net::grpc::{self, is_grpc};
 use crate::net::status::Fault;
 use crate::net::web::{self, WebPolicy};
 use http::{Request, Response};
@@ -36,6 +40,7 @@ pub struct Receivers {
     pub litellm: LiteLlm,
     pub openai_agents: OpenAiAgents,
     pub web: Arc<WebPolicy>,
+    pub gate: Gate,
 }
 
 /// Whose request it is.
@@ -61,6 +66,17 @@ impl Route {
             _ => Self::Otlp,
         }
     }
+
+    fn receiver(self) -> Receiver {
+        match self {
+            Self::Otlp => Receiver::Otlp,
+            Self::Native => Receiver::Native,
+            Self::Langfuse => Receiver::Langfuse,
+            Self::LangSmith => Receiver::LangSmith,
+            Self::LiteLlm => Receiver::LiteLlm,
+            Self::OpenAiAgents => Receiver::OpenAiAgents,
+        }
+    }
 }
 
 impl Receivers {
@@ -73,6 +89,32 @@ impl Receivers {
             return Err(Fault::MediaType);
         }
         Ok(())
+    }
+
+    /// Whose a request is, where that is asked.
+    ///
+    /// # Errors
+    /// Its sender may not send it.
+    async fn identify<B>(&self, route: Route, request: &Request<B>) -> Result<Option<Arc<Identity>>, Fault> {
+        let vouches = || match route {
+            Route::Native => self.native.vouches(request),
+            Route::Langfuse => self.langfuse.vouches(request),
+            Route::LangSmith => self.langsmith.vouches(request),
+            Route::Otlp | Route::LiteLlm | Route::OpenAiAgents => false,
+        };
+        let shown = (request.headers(), request.extensions());
+        self.gate.identify(route.receiver(), shown, vouches).await
+    }
+
+    /// Refuses a request of which nothing is read. Its body makes way, or HTTP/1 would lose the answer.
+    async fn refuse(&self, fault: &Fault, request: Request<Incoming>, is_call: bool) -> Response<Reply> {
+        let (head, body) = request.into_parts();
+        let reader = Reader::new(body, self.otlp.limits());
+        if is_call {
+            return grpc::refuse(fault, reader);
+        }
+        reader.make_way(head.version, &head.headers).await;
+        http_error(Form::of(&head.headers), fault)
     }
 
     fn begin(&self, route: Route, transport: Transport) -> RequestEntry {
@@ -100,20 +142,27 @@ impl Service<Request<Incoming>> for Router {
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Response<Reply>, Infallible>> + Send>>;
 
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let receivers = Arc::clone(&self.receivers);
         Box::pin(async move {
             if let Some(headers) = receivers.web.preflight(&request) {
                 return Ok(answer::no_content(headers));
             }
             let route = Route::of(&request);
-            let grpc = is_grpc(request.headers());
-            let mut entry = receivers.begin(route, if grpc { Transport::Grpc } else { Transport::Http });
-            if let Err(fault) = receivers.check(route, &request) {
-                entry.refuse(&fault);
-                entry.answer();
-                let refused = if grpc { answer::grpc_error(&fault) } else { http_error(Form::Json, &fault) };
-                return Ok(refused);
+            let is_call = is_grpc(request.headers());
+            let mut entry = receivers.begin(route, if is_call { Transport::Grpc } else { Transport::Http });
+            let checked = match receivers.check(route, &request) {
+                Ok(()) => receivers.identify(route, &request).await,
+                Err(fault) => Err(fault),
+            };
+            match checked {
+                Ok(None) => {}
+                Ok(Some(identity)) => drop(request.extensions_mut().insert(identity)),
+                Err(fault) => {
+                    entry.refuse(&fault);
+                    entry.answer();
+                    return Ok(receivers.refuse(&fault, request, is_call).await);
+                }
             }
             let allowance = receivers.web.allowance(request.headers());
             let mut response = match route {

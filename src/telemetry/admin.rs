@@ -18,8 +18,8 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -28,9 +28,12 @@ use serde_json::json;
 use tokio::task::AbortHandle;
 
 use super::metrics::{Format, Metrics};
+use crate::auth::identity::Receiver;
+use crate::auth::{Authenticator, Shown};
 use crate::net::connections::ConnectionStats;
 use crate::net::peer::Peer;
 use crate::net::socket::{Socket, Stream};
+use crate::net::status::Fault;
 use crate::net::web::WebPolicy;
 use crate::pipeline::stats::Stats;
 use halod_chain::reader::Unread;
@@ -63,6 +66,8 @@ pub struct State {
     pub connections: ConnectionStats,
     /// Which web pages may read it.
     pub web: WebPolicy,
+    /// Who may read more than health, where that is asked.
+    pub identities: Option<Arc<Authenticator>>,
 }
 
 impl std::fmt::Debug for State {
@@ -122,8 +127,13 @@ pub async fn serve(socket: Socket, state: Arc<State>) {
 async fn connection((stream, peer): (Stream, Peer), state: Arc<State>) {
     let service = service_fn(move |mut request: Request<_>| {
         request.extensions_mut().insert(peer);
-        let response = answer(&request, &state);
-        async move { Ok::<_, Infallible>(response) }
+        let state = Arc::clone(&state);
+        async move {
+            let request: Request<hyper::body::Incoming> = request;
+            let refused =
+                refusal(request.uri().path(), request.headers(), request.extensions(), &state).await;
+            Ok::<_, Infallible>(refused.unwrap_or_else(|| answer(&request, &state)))
+        }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -134,6 +144,34 @@ async fn connection((stream, peer): (Stream, Peer), state: Arc<State>) {
     if let Err(error) = served {
         tracing::debug!(%error, "admin connection ended");
     }
+}
+
+/// What whoever asks for more than health is answered who may not. Probes have no credentials.
+async fn refusal(
+    path: &str,
+    headers: &HeaderMap,
+    extensions: &Extensions,
+    state: &State,
+) -> Option<Response<Full<Bytes>>> {
+    let identities = state.identities.as_ref()?;
+    if matches!(path, "/healthz" | "/readyz") {
+        return None;
+    }
+    let fault = match identities.identify(headers, extensions).await {
+        Shown::Identity(identity) if identity.receivers.includes(Receiver::Admin) => return None,
+        Shown::Identity(_) => {
+            Fault::Forbidden("the identity's line does not name `admin` among its receivers")
+        }
+        Shown::Busy => Fault::PasswordsBusy,
+        Shown::Nothing | Shown::Unknown => Fault::Unauthenticated(
+            "send `authorization: Bearer TOKEN`, with a token whose line names `admin`",
+        ),
+    };
+    let mut refused = json_response(fault.row().http, &json!({ "error": fault.to_string() }));
+    if matches!(fault, Fault::Unauthenticated(_)) {
+        refused.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    Some(refused)
 }
 
 /// The body of a request is not looked at.

@@ -8,6 +8,7 @@
 
 mod attacks;
 mod audit;
+mod auth;
 mod captures;
 mod cases;
 mod clients;

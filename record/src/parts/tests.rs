@@ -262,7 +262,7 @@ fn the_identity_of_the_first_message_is_that_of_the_record() {
         message(None, 1, "a").mark(),
         "the same message, whoever shows which credential"
     );
-    let sealed = value(&line(&whole(&builder, &[second.clone(), first.clone()])));
+    let sealed = value(&line(&whole(&builder, &[second, first])));
     assert_eq!(sealed["principal"]["service_account"], "checkout");
     // Whoever completes the action is not who began it.
     let mut scratch = Scratch::default();

@@ -14,18 +14,17 @@ pub use self::keys::Keys;
 
 use super::otlp::signals::Signals;
 use super::otlp::{Guest, OtlpService};
+use crate::auth::Identity;
 use crate::hold::Hold;
-use crate::ingest::claim::{HeaderClaim, SenderTraces, TenantRule};
+use crate::ingest::claim::{Claimant, SenderTraces, TenantRule};
 use crate::ingest::requests::RequestEntry;
 use crate::ingest::{Body, Ingest, RequestBuilder};
 use crate::net::answer::{self, Reply};
 use crate::net::body::Reader;
-use crate::net::peer::Peer;
 use crate::net::status::Fault;
 use bytes::Bytes;
 use halo_adapters::otlp::Signal;
 use halod_chain::traces::TraceTenants;
-use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use ingest::{Batch, Scores};
@@ -78,22 +77,33 @@ impl Wanted {
 }
 
 impl LangfuseService {
+    /// Whether it knows the sender itself, or who sends does not matter.
+    #[must_use]
+    pub fn vouches<B>(&self, request: &Request<B>) -> bool {
+        self.keys.vouch(request.headers())
+            || Wanted::of(request.method(), request.uri().path()) == Wanted::Health
+    }
+
     /// Answers one request.
     pub async fn answer(&self, request: Request<Incoming>, entry: &mut RequestEntry) -> Response<Reply> {
         let wanted = Wanted::of(request.method(), request.uri().path());
-        let known = self.keys.tenant(request.headers());
-        let claim = known.map(|tenant| self.tenant.claim(tenant, request.headers()));
-        match (wanted, claim) {
+        let is_identified = request.extensions().get::<Arc<Identity>>().is_some();
+        let known = if is_identified { Ok(None) } else { self.keys.tenant(request.headers()) };
+        let claimant =
+            known.map(|tenant| self.tenant.claimant(tenant, request.headers(), request.extensions()));
+        match (wanted, claimant) {
             (Wanted::Health, _) => {
                 let body = json!({ "status": "OK", "version": env!("CARGO_PKG_VERSION") });
                 answer::json(StatusCode::OK, &body, None)
             }
             (_, Err(fault)) => self.refuse(request, entry, &fault).await,
-            (Wanted::Traces, Ok(claim)) => {
-                let guest = Guest { signal: Signal::Traces, claim, ingest: &self.otlp_ingest };
+            (Wanted::Traces, Ok(claimant)) => {
+                let guest = Guest { signal: Signal::Traces, claimant, ingest: &self.otlp_ingest };
                 self.otlp.answer_guest(request, guest, entry).await
             }
-            (Wanted::Ingestion | Wanted::Score, Ok(claim)) => self.take(request, entry, wanted, claim).await,
+            (Wanted::Ingestion | Wanted::Score, Ok(claimant)) => {
+                self.take(request, entry, wanted, claimant).await
+            }
             (Wanted::Projects, Ok(_)) => answer::json(StatusCode::OK, &projects(), None),
             (Wanted::Method(allowed), Ok(_)) => {
                 entry.refuse(&Fault::Method);
@@ -114,17 +124,17 @@ impl LangfuseService {
         request: Request<Incoming>,
         entry: &mut RequestEntry,
         wanted: Wanted,
-        claim: HeaderClaim,
+        claimant: Claimant,
     ) -> Response<Reply> {
         let (head, body) = request.into_parts();
         let mut reader = Reader::new(body, &self.ingest.limits);
-        let tenant = claim.known();
+        let tenant = claimant.known();
         let taken = match self.ingest.read(&head, &mut reader).await {
             Ok(body) if wanted == Wanted::Score => {
-                self.seal(body, entry, (&head, claim), Scores::read).await.map(|scores| scores.answer())
+                self.seal(body, entry, claimant, Scores::read).await.map(|scores| scores.answer())
             }
             Ok(body) => {
-                let batch = self.seal(body, entry, (&head, claim), Batch::read).await;
+                let batch = self.seal(body, entry, claimant, Batch::read).await;
                 batch.map(|batch| (StatusCode::MULTI_STATUS, batch.answer()))
             }
             Err(fault) => Err(fault),
@@ -144,12 +154,12 @@ impl LangfuseService {
         &self,
         body: Body,
         entry: &mut RequestEntry,
-        (head, claim): (&Parts, HeaderClaim),
+        claimant: Claimant,
         read: fn(&Bytes, &mut RequestBuilder) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        let tenant = claim.known();
-        let traces = SenderTraces::new(Arc::clone(&self.traces), &Peer::name_in(&head.extensions), &claim);
-        let work = self.ingest.work(body, claim, move |bytes, request| {
+        let tenant = claimant.known();
+        let traces = SenderTraces::new(Arc::clone(&self.traces), &claimant);
+        let work = self.ingest.work(body, claimant, move |bytes, request| {
             request.tenants.know_traces(traces);
             read(bytes, request)
         });

@@ -25,13 +25,13 @@ use self::reading::Asked;
 use self::route::Route;
 use super::otlp::signals::Signals;
 use super::otlp::{Guest, OtlpService};
+use crate::auth::Identity;
 use crate::hold::Hold;
 use crate::ingest::Ingest;
-use crate::ingest::claim::{HeaderClaim, SenderTraces, TenantRule};
+use crate::ingest::claim::{Claimant, SenderTraces, TenantRule};
 use crate::ingest::requests::RequestEntry;
 use crate::net::answer::Reply;
 use crate::net::body::Reader;
-use crate::net::peer::Peer;
 use crate::net::status::Fault;
 use crate::net::web::is_of_a_form;
 use halo_adapters::langsmith::multipart;
@@ -80,6 +80,14 @@ impl LangSmithService {
         Self { ingest, otlp, otlp_ingest, shared }
     }
 
+    /// Whether it knows the sender itself, or who sends does not matter.
+    #[must_use]
+    pub fn vouches<B>(&self, request: &Request<B>) -> bool {
+        let own = route::below_ours(request.uri());
+        let path = own.as_ref().unwrap_or(request.uri()).path();
+        self.shared.keys.vouch(request.headers()) || Route::of(request.method(), path) == Route::Info
+    }
+
     /// Answers one request.
     pub async fn answer(&self, request: Request<Incoming>, entry: &mut RequestEntry) -> Response<Reply> {
         let (mut head, body) = request.into_parts();
@@ -89,10 +97,12 @@ impl LangSmithService {
         }
         let path = head.uri.path().to_owned();
         let route = Route::of(&head.method, &path);
-        let claim = match self.shared.keys.tenant(&head.headers) {
+        let is_identified = head.extensions.get::<Arc<Identity>>().is_some();
+        let known = if is_identified { Ok(None) } else { self.shared.keys.tenant(&head.headers) };
+        let claimant = match known {
             // What a server can do is asked without a key.
             _ if route == Route::Info => return answer::info(&self.ingest.limits),
-            Ok(tenant) => self.shared.tenant.claim(tenant, &head.headers),
+            Ok(tenant) => self.shared.tenant.claimant(tenant, &head.headers, &head.extensions),
             // Who it is is not known: nothing is said of it in a chain.
             Err(fault) => {
                 let reader = Reader::new(body, &self.ingest.limits);
@@ -100,12 +110,12 @@ impl LangSmithService {
             }
         };
         if let Some(signal) = route::of_otlp(&path) {
-            let guest = Guest { signal, claim, ingest: &self.otlp_ingest };
+            let guest = Guest { signal, claimant, ingest: &self.otlp_ingest };
             return self.otlp.answer_guest(Request::from_parts(head, body), guest, entry).await;
         }
         let mut reader = Reader::new(body, &self.ingest.limits);
-        let tenant = claim.known();
-        match self.serve(&head, route, claim, &mut reader, entry).await {
+        let tenant = claimant.known();
+        match self.serve(&head, route, claimant, &mut reader, entry).await {
             Ok(response) => response,
             // A project holds nothing that an agent did.
             Err(fault) if route == Route::Project => self.refuse(&head, reader, entry, &fault).await,
@@ -134,7 +144,7 @@ impl LangSmithService {
         &self,
         head: &Parts,
         route: Route<'_>,
-        claim: HeaderClaim,
+        claimant: Claimant,
         reader: &mut Reader<'_, Incoming>,
         entry: &mut RequestEntry,
     ) -> Result<Response<Reply>, Fault> {
@@ -145,7 +155,7 @@ impl LangSmithService {
             Route::Info => return Ok(answer::info(&self.ingest.limits)),
             Route::Settings => return Ok(answer::settings()),
             Route::Projects => return Ok(answer::projects()),
-            Route::Project => return self.project(head, claim, reader).await,
+            Route::Project => return self.project(head, claimant, reader).await,
             Route::Multipart => Asked::Form(form_boundary(head)?),
             Route::Batch => Asked::Batch,
             Route::Post => Asked::Post,
@@ -158,22 +168,22 @@ impl LangSmithService {
                 return Err(Fault::Unserved("of LangSmith's API there are /info, /runs and /feedback"));
             }
         };
-        self.take(head, asked, claim, reader, entry).await
+        self.take(head, asked, claimant, reader, entry).await
     }
 
     async fn take(
         &self,
         head: &Parts,
         asked: Asked,
-        claim: HeaderClaim,
+        claimant: Claimant,
         reader: &mut Reader<'_, Incoming>,
         entry: &mut RequestEntry,
     ) -> Result<Response<Reply>, Fault> {
         let body = self.ingest.read(head, reader).await?;
-        let tenant = claim.known();
+        let tenant = claimant.known();
         let shared = Arc::clone(&self.shared);
-        let traces = SenderTraces::new(Arc::clone(&shared.traces), &Peer::name_in(&head.extensions), &claim);
-        let work = self.ingest.work(body, claim, move |bytes, request| {
+        let traces = SenderTraces::new(Arc::clone(&shared.traces), &claimant);
+        let work = self.ingest.work(body, claimant, move |bytes, request| {
             request.tenants.know_traces(traces);
             reading::read(bytes, &asked, &shared.homes, request)
         });
@@ -195,12 +205,12 @@ impl LangSmithService {
     async fn project(
         &self,
         head: &Parts,
-        claim: HeaderClaim,
+        claimant: Claimant,
         reader: &mut Reader<'_, Incoming>,
     ) -> Result<Response<Reply>, Fault> {
         let body = self.ingest.read(head, reader).await?;
         // Nothing of it is kept, but reading it is charged as any other body is.
-        let (_, project) = self.ingest.work(body, claim, |bytes, _| reading::project(bytes)).await?;
+        let (_, project) = self.ingest.work(body, claimant, |bytes, _| reading::project(bytes)).await?;
         Ok(answer::project(project))
     }
 }

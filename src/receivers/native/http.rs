@@ -5,9 +5,9 @@ use crate::ingest::requests::RequestEntry;
 use crate::net::answer::{Form, Reply, http_error, json};
 use crate::net::body::Reader;
 use crate::net::status::Fault;
-use ::http::header::{CONTENT_TYPE, EXPECT, WWW_AUTHENTICATE};
+use ::http::header::{CONTENT_TYPE, EXPECT};
 use ::http::request::Parts;
-use ::http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
+use ::http::{HeaderMap, Method, Request, Response, Version};
 use hyper::body::Incoming;
 
 /// What a body of records may be called. Nothing else is read: what a browser sends to any site without
@@ -35,11 +35,7 @@ pub(super) async fn answer(
     if head.version < Version::HTTP_2 && !waits {
         reader.discard().await;
     }
-    let mut response = http_error(Form::Json, &fault);
-    if matches!(fault, Fault::Unauthenticated(_)) {
-        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    }
-    response
+    http_error(Form::Json, &fault)
 }
 
 async fn write(
@@ -57,7 +53,7 @@ async fn write(
     if !is_json(&head.headers) {
         return Err(Fault::MediaType);
     }
-    let caller = service.caller(&head.headers)?;
+    let caller = service.caller(head)?;
     let body = service.ingest.read(head, reader).await?;
     let answer = service.write(body, caller, Encoding::Json, entry).await?;
     Ok(json(answer.status(), &answer.json(), None))

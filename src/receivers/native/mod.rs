@@ -17,13 +17,15 @@ pub mod tokens;
 
 use self::answer::Answer;
 use self::tokens::{Grant, Tokens};
-use crate::ingest::claim::{HeaderClaim, TenantRule};
+use crate::auth::Identity;
+use crate::ingest::claim::{Claimant, HeaderClaim, TenantRule};
 use crate::ingest::requests::RequestEntry;
 use crate::ingest::{Body, Ingest};
 use crate::net::answer::Reply;
 use crate::net::grpc::is_grpc;
 use crate::net::status::Fault;
-use ::http::{HeaderMap, Request, Response};
+use ::http::request::Parts;
+use ::http::{Request, Response};
 use halod_chain::commit::Detail;
 use hyper::body::Incoming;
 use std::sync::Arc;
@@ -59,7 +61,9 @@ enum Encoding {
 #[derive(Debug)]
 struct Caller {
     grant: Grant,
-    claim: HeaderClaim,
+    claimant: Claimant,
+    /// What the headers claim, whether it counts or not.
+    header: HeaderClaim,
 }
 
 impl NativeService {
@@ -83,9 +87,18 @@ impl NativeService {
         }
     }
 
-    fn caller(&self, headers: &HeaderMap) -> Result<Caller, Fault> {
-        let grant = self.senders.tokens.grant(headers)?;
-        Ok(Caller { grant, claim: self.senders.tenant.header_claim(headers) })
+    /// Whether it knows the sender itself.
+    #[must_use]
+    pub fn vouches<B>(&self, request: &Request<B>) -> bool {
+        self.senders.tokens.vouch(request.headers())
+    }
+
+    fn caller(&self, head: &Parts) -> Result<Caller, Fault> {
+        let Senders { tenant, tokens } = &*self.senders;
+        let identity = head.extensions.get::<Arc<Identity>>();
+        let grant = tokens.grant(identity.map(|identity| &**identity), &head.headers)?;
+        let claimant = tenant.claimant(None, &head.headers, &head.extensions);
+        Ok(Caller { grant, claimant, header: tenant.header_claim(&head.headers) })
     }
 
     /// Seals what can be of a body's records.
@@ -96,10 +109,10 @@ impl NativeService {
         encoding: Encoding,
         entry: &mut RequestEntry,
     ) -> Result<Answer, Fault> {
-        let Caller { grant, claim } = caller;
-        let work = self
-            .ingest
-            .work(body, claim, move |bytes, request| take::records(bytes, encoding, &grant, request));
+        let Caller { grant, claimant, header } = caller;
+        let work = self.ingest.work(body, claimant, move |bytes, request| {
+            take::records(bytes, encoding, (&grant, &header), request)
+        });
         let (request, items) = work.await?;
         match request.finish() {
             Ok(request) => {

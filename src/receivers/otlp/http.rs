@@ -3,11 +3,10 @@
 use super::read::Encoding;
 use super::{Guest, OtlpService};
 use crate::ingest::Ingest;
-use crate::ingest::claim::HeaderClaim;
+use crate::ingest::claim::Claimant;
 use crate::ingest::requests::RequestEntry;
 use crate::net::answer::{Form, Reply, http_error, http_ok};
 use crate::net::body::Reader;
-use crate::net::peer::Peer;
 use crate::net::status::Fault;
 use halo_adapters::otlp::Signal;
 use http::header::CONTENT_TYPE;
@@ -36,17 +35,20 @@ pub(super) async fn answer(
         Some(Encoding::Protobuf) => Form::Protobuf,
         Some(Encoding::Json) | None => Form::Json,
     };
-    let (signal, claim, ingest) = match guest {
-        Some(Guest { signal, claim, ingest }) => (Some(signal), claim, ingest),
-        None => (signal(head.uri.path()), service.state.tenant.header_claim(&head.headers), &service.ingest),
+    let (signal, claimant, ingest) = match guest {
+        Some(Guest { signal, claimant, ingest }) => (Some(signal), claimant, ingest),
+        None => {
+            let claimant = service.state.tenant.claimant(None, &head.headers, &head.extensions);
+            (signal(head.uri.path()), claimant, &service.ingest)
+        }
     };
     // What is at no signal's path is refused as traces would be.
     let ingest = ingest.of(signal.unwrap_or(Signal::Traces));
     let mut reader = Reader::new(body, &ingest.limits);
-    let tenant = claim.known();
+    let tenant = claimant.known();
     let exported = match wanted(&head, signal, encoding) {
         Err(fault) => Err(fault),
-        Ok(wanted) => export(service, ingest, &head, wanted, claim, &mut reader).await,
+        Ok(wanted) => export(service, ingest, &head, wanted, claimant, &mut reader).await,
     };
     let fault = match exported {
         Ok(message) => return http_ok(form, message),
@@ -62,12 +64,11 @@ async fn export(
     ingest: &Arc<Ingest>,
     head: &Parts,
     Wanted { signal, encoding }: Wanted,
-    claim: HeaderClaim,
+    claimant: Claimant,
     reader: &mut Reader<'_, Incoming>,
 ) -> Result<Vec<u8>, Fault> {
     let body = ingest.read(head, reader).await?;
-    let peer = Peer::name_in(&head.extensions);
-    let partial = service.export(ingest, (signal, encoding), (&peer, claim), body).await?;
+    let partial = service.export(ingest, (signal, encoding), claimant, body).await?;
     let form = match encoding {
         Encoding::Protobuf => Form::Protobuf,
         Encoding::Json => Form::Json,

@@ -33,11 +33,12 @@ use self::read::Encoding;
 use self::response::Partial;
 use self::signals::Signals;
 use self::stats::OtlpStats;
-use crate::ingest::claim::{HeaderClaim, SenderTraces, TenantRule};
+use crate::ingest::claim::{Claimant, HeaderClaim, SenderTraces, TenantRule};
 use crate::ingest::requests::RequestEntry;
 use crate::ingest::{Body, Ingest};
 use crate::net::answer::Reply;
 use crate::net::grpc::is_grpc;
+use crate::net::limits::Limits;
 use crate::net::status::Fault;
 use ::http::{Request, Response};
 use halo_adapters::otlp::Signal;
@@ -58,7 +59,7 @@ pub struct OtlpService {
 pub struct Guest<'a> {
     pub signal: Signal,
     /// Whose it is, as far as that receiver knows.
-    pub claim: HeaderClaim,
+    pub claimant: Claimant,
     /// The way of that receiver.
     pub ingest: &'a Signals<Arc<Ingest>>,
 }
@@ -106,6 +107,12 @@ impl OtlpService {
         Self { state, ingest }
     }
 
+    /// The bounds of the door.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.ingest.traces.limits
+    }
+
     /// Answers one request.
     pub async fn answer(&self, request: Request<Incoming>, entry: &mut RequestEntry) -> Response<Reply> {
         if is_grpc(request.headers()) {
@@ -130,12 +137,12 @@ impl OtlpService {
         &self,
         ingest: &Arc<Ingest>,
         (signal, encoding): (Signal, Encoding),
-        (peer, claim): (&str, HeaderClaim),
+        claimant: Claimant,
         body: Body,
     ) -> Result<Partial, Fault> {
         let state = Arc::clone(&self.state);
-        let traces = SenderTraces::new(Arc::clone(&state.traces), peer, &claim);
-        let work = ingest.work(body, claim, move |bytes, request| {
+        let traces = SenderTraces::new(Arc::clone(&state.traces), &claimant);
+        let work = ingest.work(body, claimant, move |bytes, request| {
             request.tenants.know_traces(traces);
             state.read(signal, encoding, bytes, request)
         });
