@@ -61,8 +61,11 @@ impl Socket {
                 Ok((Box::new(stream), Peer::Ip(address.ip())))
             }
             Self::Unix(_, listener) => {
-                let stream = Allowed::new(listener.accept().await?.0);
-                Ok((Box::new(stream), Peer::Local))
+                let (stream, _) = listener.accept().await?;
+                // Kept by the kernel from connect(2) on, whatever became of the process.
+                let peer = stream.peer_cred()?;
+                let peer = Peer::Local { uid: peer.uid(), gid: peer.gid() };
+                Ok((Box::new(Allowed::new(stream)), peer))
             }
         }
     }

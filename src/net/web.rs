@@ -42,7 +42,7 @@ impl WebPolicy {
         }
         // Browsers speak HTTP/2 with TLS alone.
         let is_plain = request.version() < Version::HTTP_2;
-        let is_local = matches!(request.extensions().get(), Some(Peer::Local));
+        let is_local = matches!(request.extensions().get(), Some(Peer::Local { .. }));
         let asked = headers.get_all(HOST).iter().map(|host| host.to_str().unwrap_or(""));
         let mut asked = asked.chain(request.uri().authority().map(http::uri::Authority::as_str));
         if is_plain && !is_local && asked.any(|host| !self.is_ours(name(host))) {
@@ -198,7 +198,7 @@ mod tests {
             assert_eq!(policy().check(&request(&[("host", host)])).is_ok(), ours, "{host}");
         }
         let mut local = request(&[("host", "evil.org")]);
-        local.extensions_mut().insert(Peer::Local);
+        local.extensions_mut().insert(Peer::Local { uid: 0, gid: 0 });
         assert_eq!(policy().check(&local), Ok(()), "no page reaches a Unix socket");
         assert_eq!(policy().check(&request(&[])), Ok(()));
     }
