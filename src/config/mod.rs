@@ -22,6 +22,7 @@ use std::time::Duration;
 use crate::import::folder::Folders;
 use crate::ingest::claim::TenantRule;
 use crate::net::limits::Limits;
+use crate::net::tls::TlsSettings;
 use crate::net::web::WebPolicy;
 use crate::pipeline::rates::PerTenant;
 use crate::receivers::langfuse::Keys;
@@ -79,6 +80,7 @@ pub struct Config {
     pub hash_key: Option<HashKey>,
     /// Where health and metrics are served.
     pub admin: Endpoint,
+    pub admin_tls: Option<TlsSettings>,
     /// How long requests that were accepted before a stop signal may take to finish.
     pub shutdown_timeout: Duration,
     pub log: LogSettings,
@@ -88,6 +90,7 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DoorSettings {
     pub endpoint: Endpoint,
+    pub tls: Option<TlsSettings>,
     pub limits: Limits,
 }
 
@@ -193,6 +196,7 @@ impl Default for Config {
             hash_only_for: Vec::new(),
             hash_key: None,
             admin: Endpoint::loopback(13133),
+            admin_tls: None,
             shutdown_timeout: Duration::from_secs(30),
             log: LogSettings { level: LogLevel::Info, format: LogFormat::Auto },
         }
@@ -203,13 +207,13 @@ impl DoorSettings {
     /// The OTLP/gRPC door on its registered port.
     #[must_use]
     pub fn grpc() -> Self {
-        Self { endpoint: Endpoint::loopback(4317), limits: Limits::default() }
+        Self { endpoint: Endpoint::loopback(4317), tls: None, limits: Limits::default() }
     }
 
     /// The OTLP/HTTP door on its registered port.
     #[must_use]
     pub fn http() -> Self {
-        Self { endpoint: Endpoint::loopback(4318), limits: Limits::default() }
+        Self { endpoint: Endpoint::loopback(4318), tls: None, limits: Limits::default() }
     }
 }
 

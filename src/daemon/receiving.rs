@@ -108,15 +108,10 @@ impl<'a> Receiving<'a> {
             if let (Some(bound), Some(settings)) = (bound, settings) {
                 let limits = Arc::new(settings.limits);
                 let router = Router::new(self.receivers(&limits));
-                let (draining, connections) = (draining.clone(), connections.of(name));
-                doors.spawn(listener::serve(
-                    bound.socket,
-                    router,
-                    limits,
-                    draining,
-                    connections,
-                    windows.clone(),
-                ));
+                let Bound { socket, tls, .. } = bound;
+                let (windows, stats) = (windows.clone(), connections.of(name));
+                let door = listener::Door { socket, tls, limits, windows, stats };
+                doors.spawn(listener::serve(door, router, draining.clone()));
             }
         }
     }

@@ -36,7 +36,7 @@ fn served() -> Served {
         connections: ConnectionStats::default(),
         web: WebPolicy::default(),
     });
-    runtime.spawn(serve(listener.into(), Arc::clone(&state)));
+    runtime.spawn(serve(listener.into(), None, Arc::clone(&state)));
     Served { state, address, stats, _runtime: runtime }
 }
 
