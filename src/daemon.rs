@@ -10,6 +10,7 @@
 //! ends the run. A full disk fails nothing: the doors are served, refuse everything, and the directory is
 //! made and the store opened when there is room.
 
+pub mod certificates;
 pub mod doors;
 mod drain;
 mod files;
@@ -27,10 +28,12 @@ use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use self::certificates::Certificates;
 use self::doors::{ADMIN, BindError, Bound, GRPC, HTTP, IMPORT};
 pub use self::drain::End;
 use self::drain::Running;
 use self::identities::Keeper;
+use self::process::{Reload, Signals};
 use self::receiving::{Receiving, Taking};
 pub use self::start::writer_of;
 use self::start::{Opened, Opening, Queues, Started};
@@ -38,11 +41,12 @@ use self::waiting::Waiting;
 use crate::auth::Authenticator;
 use crate::clock;
 use crate::config::descriptors::{self, Share, TooFew};
-use crate::config::{Config, DoorSettings};
+use crate::config::{Config, DoorSettings, Endpoint};
 use crate::hold::{Hold, sweep};
 use crate::import::folder::Folders;
 use crate::ingest::gaps::{self, Gaps, Sealer};
 use crate::net::connections::ConnectionFamilies;
+use crate::net::tls::config::TlsError;
 use crate::net::windows::Windows;
 use crate::pipeline::stats::Stats;
 use crate::pipeline::writer::{self, WriterEnd};
@@ -63,6 +67,8 @@ pub enum StartError {
     Descriptors(#[from] TooFew),
     #[error(transparent)]
     Bind(#[from] BindError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error(transparent)]
     Tee(#[from] TeeError),
     #[error("the chains can't be opened: {}", with_causes(.0))]
@@ -86,7 +92,7 @@ pub enum StartError {
 pub async fn run(mut config: Config) -> Result<End, StartError> {
     let started = clock::now();
     // Before anything else: a terminal may be closed at any time.
-    let mut signals = process::signals().map_err(StartError::Signals)?;
+    let Signals { ends: mut signals, reload } = process::signals().map_err(StartError::Signals)?;
     let lock = match directory::open(&config.storage.directory) {
         Err(error) if !error.is_want_of_room() => return Err(error.into()),
         lock => lock,
@@ -101,7 +107,9 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let bound = Doors::bind(&config).await?;
+    let certificates = Certificates::load(&config)?;
+    let bound = Doors::bind(&config, &certificates).await?;
+    let _watch = certificates.watch(&reload);
     let stats = Arc::new(Stats::default());
     let counters = Arc::new(Counters::default());
     let connections = ConnectionFamilies::default();
@@ -112,9 +120,15 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
         Ok(lock) => lock,
         Err(full) => {
             let counting = (&stats, &counters, &connections);
-            let identities = identities.clone();
-            let waiting =
-                Waiting { config: &config, doors: &bound, counting, gaps: &gaps.0, started, identities };
+            let waiting = Waiting {
+                config: &config,
+                doors: &bound,
+                certificates: &certificates,
+                counting,
+                gaps: &gaps.0,
+                started,
+                identities: identities.clone(),
+            };
             let Some(lock) = waiting.for_room(full, &mut signals).await? else { return Ok(End::Drained) };
             lock
         }
@@ -126,6 +140,7 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
     let metrics = Metrics::new(&stats, &counters.otlp.filtered, started)
         .with(|registry| counters.register(registry))
         .with(|registry| connections.register(registry))
+        .with(|registry| certificates.register(registry))
         .with(|registry| tees.register(registry));
     let state = Arc::new(admin::State {
         doors: bound.addresses(),
@@ -138,7 +153,7 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
         web: config.web.clone(),
         identities: identities.clone().filter(|_| config.admin_access.asks),
     });
-    let admin = tokio::spawn(admin::serve(bound.admin.socket, Arc::clone(&state)));
+    let admin = tokio::spawn(admin::serve(bound.admin.socket, bound.admin.tls, Arc::clone(&state)));
 
     let sockets = [bound.grpc, bound.http];
     let counting = Counting { state: &state, counters: &counters, connections: &connections };
@@ -148,7 +163,7 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
         sockets,
         counting,
         (&tees, gaps),
-        (identities, keeper),
+        (identities, keeper, reload),
         signals,
     )
     .await;
@@ -175,7 +190,7 @@ async fn up(
     sockets: [Option<Bound>; 2],
     counting: Counting<'_>,
     (tees, (gaps, sealer)): (&Tees, (Gaps, Sealer)),
-    (identities, keeper): (Option<Arc<Authenticator>>, Option<Keeper>),
+    (identities, keeper, reload): (Option<Arc<Authenticator>>, Option<Keeper>, Reload),
     mut signals: mpsc::Receiver<&'static str>,
 ) -> Result<End, StartError> {
     let Counting { state, counters, .. } = counting;
@@ -214,7 +229,7 @@ async fn up(
     let mut doors =
         receive(config, share, sockets, &counting, tees, (taking, sealer), draining.clone()).await?;
     if let Some(keeper) = keeper {
-        doors.spawn(keeper.run(draining));
+        doors.spawn(keeper.run(reload, draining));
     }
     announce(state);
     let end = drain::supervise(Running { doors, drain, timeout }, files.run(), signals, &state.stats).await;
@@ -315,15 +330,19 @@ struct Doors {
 }
 
 impl Doors {
-    async fn bind(config: &Config) -> Result<Self, BindError> {
+    async fn bind(config: &Config, certificates: &Certificates) -> Result<Self, BindError> {
+        let bind = async |name, endpoint: &Endpoint| {
+            let bound = doors::bind(name, endpoint).await?;
+            Ok::<_, BindError>(Bound { tls: certificates.of(name), ..bound })
+        };
         let receiver = async |name, door: &Option<DoorSettings>| match door {
-            Some(door) => doors::bind(name, &door.endpoint).await.map(Some),
+            Some(door) => bind(name, &door.endpoint).await.map(Some),
             None => Ok(None),
         };
         Ok(Self {
             grpc: receiver(GRPC, &config.grpc).await?,
             http: receiver(HTTP, &config.http).await?,
-            admin: doors::bind(ADMIN, &config.admin).await?,
+            admin: bind(ADMIN, &config.admin).await?,
         })
     }
 

@@ -3,7 +3,8 @@
 use super::identity::Identity;
 use super::lines::{CertificateRule, Table};
 use super::passwords::Checked;
-use crate::net::peer::{ClientCertificate, Peer};
+use crate::net::peer::Peer;
+use crate::net::tls::certificate::ClientCertificate;
 use data_encoding::BASE64_NOPAD;
 use halod_record::wildcard::fits;
 use http::header::AUTHORIZATION;
@@ -187,8 +188,13 @@ mod tests {
         let own = authenticator();
         let certificate = |subject: &str, uri: &str| {
             let mut extensions = Extensions::new();
-            let (subject, uris) = (subject.to_owned(), vec![uri.to_owned()]);
-            extensions.insert(Arc::new(ClientCertificate { subject, uris, ..ClientCertificate::default() }));
+            extensions.insert(Arc::new(ClientCertificate {
+                subject: subject.to_owned(),
+                common_name: None,
+                uris: vec![uri.to_owned()],
+                dns: Vec::new(),
+                fingerprint: [0; 32],
+            }));
             extensions
         };
         let peer = |uid, gid| {

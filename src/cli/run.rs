@@ -13,8 +13,8 @@ use crate::telemetry::log;
 /// Without a configuration it listens for OTLP on 127.0.0.1:4317 (gRPC) and 127.0.0.1:4318 (HTTP),
 /// serves health and metrics on 127.0.0.1:13133, and keeps its chains in ./records. A sender gets OK
 /// only when its records are linked and on disk. SIGTERM and SIGINT finish what was accepted; a
-/// second one leaves at once, and the chains are consistent all the same. SIGHUP is ignored: closing
-/// the terminal does not end it.
+/// second one leaves at once, and the chains are consistent all the same. SIGHUP reads certificates
+/// and keys again; closing the terminal does not end it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
 #[group(skip)]
 pub(super) struct Args {
@@ -95,9 +95,11 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 /// What the operator has to put right is usage, whichever way it was said.
 fn exit_code(error: &StartError) -> u8 {
     match error {
-        StartError::Directory(_) | StartError::Descriptors(_) | StartError::Bind(_) | StartError::Tee(_) => {
-            USAGE
-        }
+        StartError::Directory(_)
+        | StartError::Descriptors(_)
+        | StartError::Bind(_)
+        | StartError::Tls(_)
+        | StartError::Tee(_) => USAGE,
         StartError::Store(_)
         | StartError::StorePanicked(_)
         | StartError::Twins(_)

@@ -6,6 +6,7 @@ mod import;
 mod limits;
 mod redaction;
 mod tees;
+mod tls;
 mod tokens;
 
 use std::collections::HashMap;
@@ -55,6 +56,7 @@ pub(super) fn config(root: &Node, env: Lookup<'_>) -> Result<Config, ConfigError
     config.hash_only_for = reader.hash_only_for();
     config.hash_key = reader.hash_key();
     reader.endpoint("admin.endpoint", &mut config.admin);
+    config.admin_tls = reader.tls("admin", &config.admin);
     // Exporters give a request up after ten seconds.
     reader.duration("receivers.otlp.join_wait", (Duration::from_secs(8), "8s"), &mut config.join_wait);
     reader.web(&mut config.web);
@@ -102,6 +104,7 @@ impl<'a> Reader<'a> {
         }
         if let Some(door) = &mut config.grpc {
             self.endpoint(&format!("{GRPC}.endpoint"), &mut door.endpoint);
+            door.tls = self.tls(GRPC, &door.endpoint);
             self.mebibytes(&format!("{GRPC}.max_recv_msg_size_mib"), 1..=1024, |bytes| {
                 door.limits.body = usize::try_from(bytes).unwrap_or(usize::MAX);
             });
@@ -112,6 +115,7 @@ impl<'a> Reader<'a> {
         }
         if let Some(door) = &mut config.http {
             self.endpoint(&format!("{HTTP}.endpoint"), &mut door.endpoint);
+            door.tls = self.tls(HTTP, &door.endpoint);
             self.count(&format!("{HTTP}.max_request_body_size"), 1024..=1024 * MIB, &mut door.limits.body);
             self.count(&format!("{HTTP}.max_connections"), 1..=1_000_000, &mut door.limits.connections);
         }

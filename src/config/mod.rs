@@ -27,6 +27,7 @@ use crate::auth;
 use crate::import::folder::Folders;
 use crate::ingest::claim::TenantRule;
 use crate::net::limits::Limits;
+use crate::net::tls::TlsSettings;
 use crate::net::web::WebPolicy;
 use crate::pipeline::rates::PerTenant;
 use crate::receivers::langfuse::Keys;
@@ -90,6 +91,7 @@ pub struct Config {
     pub auth: Option<AuthSettings>,
     /// What is better put right, and keeps nothing from running.
     pub warnings: Vec<String>,
+    pub admin_tls: Option<TlsSettings>,
     /// How long requests that were accepted before a stop signal may take to finish.
     pub shutdown_timeout: Duration,
     pub log: LogSettings,
@@ -99,6 +101,7 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DoorSettings {
     pub endpoint: Endpoint,
+    pub tls: Option<TlsSettings>,
     pub limits: Limits,
     pub access: Access,
 }
@@ -226,6 +229,7 @@ impl Default for Config {
             admin_access: Access::default(),
             auth: None,
             warnings: Vec::new(),
+            admin_tls: None,
             shutdown_timeout: Duration::from_secs(30),
             log: LogSettings { level: LogLevel::Info, format: LogFormat::Auto },
         }
@@ -234,7 +238,8 @@ impl Default for Config {
 
 impl DoorSettings {
     fn at(port: u16) -> Self {
-        Self { endpoint: Endpoint::loopback(port), limits: Limits::default(), access: Access::default() }
+        let endpoint = Endpoint::loopback(port);
+        Self { endpoint, tls: None, limits: Limits::default(), access: Access::default() }
     }
 
     /// The OTLP/gRPC door on its registered port.
@@ -287,19 +292,20 @@ impl Config {
     pub fn check_exposure(&self) -> Result<(), ConfigError> {
         let doors = [(check::GRPC, &self.grpc), (check::HTTP, &self.http)];
         let doors = doors.into_iter().filter_map(|(key, door)| {
-            let DoorSettings { endpoint, access, .. } = door.as_ref()?;
-            Some((key, endpoint, access))
+            let DoorSettings { endpoint, tls, access, .. } = door.as_ref()?;
+            Some((key, endpoint, tls, access))
         });
-        let admin = ("admin", &self.admin, &self.admin_access);
-        let is_open = |(_, endpoint, access): &(_, &Endpoint, &Access)| {
-            !endpoint.is_of_this_machine() && !access.asks && !access.insecure
+        let admin = ("admin", &self.admin, &self.admin_tls, &self.admin_access);
+        let is_open = |(_, endpoint, tls, access): &(_, &Endpoint, &Option<TlsSettings>, &Access)| {
+            let asks = access.asks || tls.as_ref().is_some_and(|tls| tls.client_ca_file.is_some());
+            !endpoint.is_of_this_machine() && !asks && !access.insecure
         };
-        let problem = |(key, endpoint, _): (&str, &Endpoint, _)| Problem {
+        let problem = |(key, endpoint, ..): (&str, &Endpoint, _, _)| Problem {
             place: None,
             key: format!("{key}.endpoint"),
             what: format!(
                 "{endpoint} can be reached from other machines, and nobody is asked there who sends: name a file of \
-                 identities in auth.file{}, or say that you know by {key}.insecure: true (or --insecure)",
+                 identities in auth.file{}, ask for certificates by tls.client_ca_file, or say that you know by {key}.insecure: true (or --insecure)",
                 if key == "admin" { " and set admin.auth: true" } else { "" }
             ),
         };

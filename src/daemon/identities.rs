@@ -1,5 +1,6 @@
 //! The identities of senders, kept as their file says.
 
+use super::process::Reload;
 use crate::auth::Authenticator;
 use crate::config::{AuthSettings, identities};
 use std::path::{Path, PathBuf};
@@ -34,19 +35,21 @@ impl Keeper {
     }
 
     /// Runs until it is drained.
-    pub(super) async fn run(mut self, mut draining: watch::Receiver<bool>) {
+    pub(super) async fn run(mut self, mut reload: Reload, mut draining: watch::Receiver<bool>) {
+        let (mut is_first, mut is_asked) = (true, false);
         loop {
             let state = identities::state(&self.file);
-            if state != self.state {
-                // The first look is at what is known.
-                let is_first = self.state.is_none();
+            if state != self.state || is_asked {
                 self.state = state;
+                // The first look is at what is known.
                 self.reload(is_first);
             }
-            tokio::select! {
+            is_first = false;
+            is_asked = tokio::select! {
                 _ = draining.wait_for(|&draining| draining) => return,
-                () = tokio::time::sleep(INTERVAL) => {}
-            }
+                Ok(()) = reload.changed() => true,
+                () = tokio::time::sleep(INTERVAL) => false,
+            };
         }
     }
 

@@ -116,15 +116,10 @@ impl<'a> Receiving<'a> {
                 let identities = self.identities.clone().filter(|_| settings.access.asks);
                 let gate = Gate::new(identities, Arc::clone(&self.tenant));
                 let router = Router::new(self.receivers(&limits, gate));
-                let (draining, connections) = (draining.clone(), connections.of(name));
-                doors.spawn(listener::serve(
-                    bound.socket,
-                    router,
-                    limits,
-                    draining,
-                    connections,
-                    windows.clone(),
-                ));
+                let Bound { socket, tls, .. } = bound;
+                let (windows, stats) = (windows.clone(), connections.of(name));
+                let door = listener::Door { socket, tls, limits, windows, stats };
+                doors.spawn(listener::serve(door, router, draining.clone()));
             }
         }
     }

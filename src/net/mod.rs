@@ -20,6 +20,7 @@ pub mod peer;
 pub mod rpc_status;
 pub mod socket;
 pub mod status;
+pub mod tls;
 pub mod web;
 pub mod windows;
 pub mod zstd;

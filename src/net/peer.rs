@@ -1,11 +1,14 @@
 //! Who is at the other end of a connection, as far as the system tells.
 
 use super::answer::Reply;
+use super::tls::certificate::ClientCertificate;
 use http::{Extensions, Request, Response};
 use hyper::body::Incoming;
 use hyper::service::Service;
 use std::convert::Infallible;
+use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// Who sent a request. It stands in the request's extensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,11 +21,13 @@ pub enum Peer {
     },
 }
 
-/// What the certificate of a client says, which the door has verified. It stands in the request's extensions, in an `Arc`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ClientCertificate {
-    pub subject: String,
-    pub uris: Vec<String>,
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(ip) => ip.to_canonical().fmt(f),
+            Self::Local { uid, .. } => write!(f, "a process of user {uid}"),
+        }
+    }
 }
 
 impl Peer {
@@ -37,10 +42,11 @@ impl Peer {
     }
 }
 
-/// A service whose requests tell their peer.
+/// A service whose requests tell their peer, and its certificate where it has one.
 #[derive(Clone, Debug)]
 pub(super) struct FromPeer<S> {
     pub(super) peer: Peer,
+    pub(super) certificate: Option<Arc<ClientCertificate>>,
     pub(super) service: S,
 }
 
@@ -54,6 +60,9 @@ where
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         request.extensions_mut().insert(self.peer);
+        if let Some(certificate) = &self.certificate {
+            request.extensions_mut().insert(Arc::clone(certificate));
+        }
         self.service.call(request)
     }
 }

@@ -37,7 +37,7 @@ fn served() -> Served {
         web: WebPolicy::default(),
         identities: None,
     });
-    runtime.spawn(serve(listener.into(), Arc::clone(&state)));
+    runtime.spawn(serve(listener.into(), None, Arc::clone(&state)));
     Served { state, address, stats, _runtime: runtime }
 }
 

@@ -59,6 +59,7 @@ mod tee;
 mod tenant_names;
 mod tenants;
 mod tidy;
+mod tls;
 mod unusable;
 mod verify_agreement;
 mod web;

@@ -114,14 +114,14 @@ impl Fixture {
         let service = OtlpService::new(Arc::new(state), ingest);
         let socket = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let addr = socket.local_addr().unwrap();
-        let server = runtime.spawn(listener::serve(
-            socket.into(),
-            Only(service, Arc::clone(&counters)),
+        let door = listener::Door {
+            socket: socket.into(),
+            tls: None,
             limits,
-            drained,
-            ConnectionStats::default(),
-            Windows::default(),
-        ));
+            windows: Windows::default(),
+            stats: ConnectionStats::default(),
+        };
+        let server = runtime.spawn(listener::serve(door, Only(service, Arc::clone(&counters)), drained));
         let fixture = Self {
             addr,
             intake,
