@@ -8,10 +8,11 @@ use super::openai_agents::{self, OpenAiAgents};
 use super::otlp::OtlpService;
 use super::stats::Counters;
 use crate::ingest::requests::{RequestEntry, Transport};
-use crate::net::answer::{self, Form, Reply, http_error};
+use crate::net::answer::{self, Form, Refused, Reply};
 use crate::net::grpc::is_grpc;
 use crate::net::status::Fault;
 use crate::net::web::{self, WebPolicy};
+use axum::response::IntoResponse;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -112,7 +113,11 @@ impl Service<Request<Incoming>> for Router {
             if let Err(fault) = receivers.check(route, &request) {
                 entry.refuse(&fault);
                 entry.answer();
-                let refused = if grpc { answer::grpc_error(&fault) } else { http_error(Form::Json, &fault) };
+                let refused = if grpc {
+                    answer::grpc_error(&fault)
+                } else {
+                    Refused(Form::Json, &fault).into_response()
+                };
                 return Ok(refused);
             }
             let allowance = receivers.web.allowance(request.headers());
