@@ -3,16 +3,17 @@
 //! gRPC over HTTP/2 ("Requests", "Responses"): one message is a flag byte, a length of four bytes
 //! and so many bytes. Room for a message is taken as it comes.
 
-use super::answer::{Form, Reply, grpc_error, http_error};
+use super::answer::{Form, Refused, grpc_error};
 use super::body::Reader;
 use super::coding::Coding;
 use super::status::Fault;
 use crate::pipeline::intake::{Intake, Permit};
 use crate::pipeline::refusal::{Large, Refusal};
+use axum::response::{IntoResponse, Response};
 use bytes::{Buf, Bytes};
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderMap, Method, Response, Version};
+use http::{HeaderMap, Method, Version};
 use http_body::Body;
 
 /// Length of what stands before a message.
@@ -52,13 +53,13 @@ pub fn check(head: &Parts) -> Result<(), Fault> {
 
 /// The answer to a call that is not served. `reader` is what is left of it.
 #[must_use]
-pub fn refuse<B>(fault: &Fault, reader: Reader<'_, B>) -> Response<Reply>
+pub fn refuse<B>(fault: &Fault, reader: Reader<'_, B>) -> Response
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
 {
     match fault {
         // Without HTTP/2 there are no trailers to say it in.
-        Fault::NeedsHttp2 => http_error(Form::Protobuf, fault),
+        Fault::NeedsHttp2 => Refused(Form::Protobuf, fault).into_response(),
         _ => {
             reader.leave();
             grpc_error(fault)

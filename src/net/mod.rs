@@ -17,7 +17,6 @@ pub mod gzip;
 pub mod limits;
 pub mod listener;
 pub mod peer;
-pub mod rpc_status;
 pub mod socket;
 pub mod status;
 pub mod tls;

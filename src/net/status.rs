@@ -8,6 +8,7 @@ use crate::pipeline::refusal::Refusal;
 use http::StatusCode;
 use std::time::Duration;
 use thiserror::Error;
+use tonic::Code;
 
 /// Why a request is answered with an error. The text is what the sender reads.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -42,18 +43,6 @@ pub enum Fault {
     NeedsHttp2,
     #[error("halod failed on this request, and none of it was sealed; send it again")]
     Crashed,
-}
-
-/// `google.rpc.Code`, as far as halod answers it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(i32)]
-pub enum Code {
-    InvalidArgument = 3,
-    PermissionDenied = 7,
-    ResourceExhausted = 8,
-    Unimplemented = 12,
-    Unavailable = 14,
-    Unauthenticated = 16,
 }
 
 /// One row of the table.

@@ -11,11 +11,12 @@ use super::stats::Counters;
 use crate::auth::Identity;
 use crate::auth::identity::Receiver;
 use crate::ingest::requests::{RequestEntry, Transport};
-use crate::net::answer::{self, Form, Reply, http_error};
+use crate::net::answer::{self, Form, Refused, Reply};
 use crate::net::body::Reader;
 use crate::net::grpc::{self, is_grpc};
 use crate::net::status::Fault;
 use crate::net::web::{self, WebPolicy};
+use axum::response::IntoResponse;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -114,7 +115,7 @@ impl Receivers {
             return grpc::refuse(fault, reader);
         }
         reader.make_way(head.version, &head.headers).await;
-        http_error(Form::of(&head.headers), fault)
+        Refused(Form::of(&head.headers), fault).into_response()
     }
 
     fn begin(&self, route: Route, transport: Transport) -> RequestEntry {

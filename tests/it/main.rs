@@ -24,6 +24,7 @@ mod fuzzed;
 mod garbage;
 mod gateway;
 mod gateway_oracle;
+mod generated;
 mod guard;
 mod hangup;
 mod hash_oracle;

@@ -2,12 +2,13 @@
 
 use super::{Encoding, NativeService, PATH};
 use crate::ingest::requests::RequestEntry;
-use crate::net::answer::{Form, Reply, http_error, json};
+use crate::net::answer::{Form, Refused, Reply, json};
 use crate::net::body::Reader;
 use crate::net::status::Fault;
 use ::http::header::{CONTENT_TYPE, EXPECT};
 use ::http::request::Parts;
 use ::http::{HeaderMap, Method, Request, Response, Version};
+use axum::response::IntoResponse;
 use hyper::body::Incoming;
 
 /// What a body of records may be called. Nothing else is read: what a browser sends to any site without
@@ -35,7 +36,7 @@ pub(super) async fn answer(
     if head.version < Version::HTTP_2 && !waits {
         reader.discard().await;
     }
-    http_error(Form::Json, &fault)
+    Refused(Form::Json, &fault).into_response()
 }
 
 async fn write(

@@ -5,9 +5,10 @@ use super::{Guest, OtlpService};
 use crate::ingest::Ingest;
 use crate::ingest::claim::Claimant;
 use crate::ingest::requests::RequestEntry;
-use crate::net::answer::{Form, Reply, http_error, http_ok};
+use crate::net::answer::{Form, Refused, Reply, http_ok};
 use crate::net::body::Reader;
 use crate::net::status::Fault;
+use axum::response::IntoResponse;
 use halo_adapters::otlp::Signal;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
@@ -56,7 +57,7 @@ pub(super) async fn answer(
     };
     ingest.refused(entry, &fault, tenant.as_ref(), &reader);
     reader.make_way(head.version, &head.headers).await;
-    http_error(form, &fault)
+    Refused(form, &fault).into_response()
 }
 
 async fn export(

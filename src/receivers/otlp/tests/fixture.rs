@@ -7,7 +7,6 @@ use crate::net::answer::Reply;
 use crate::net::connections::ConnectionStats;
 use crate::net::limits::Limits;
 use crate::net::listener;
-use crate::net::rpc_status::{Any, BadRequest, RetryInfo, Status};
 use crate::net::windows::Windows;
 use crate::pipeline::batch::Receipt;
 use crate::pipeline::intake::{Intake, Job};
@@ -35,6 +34,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tonic_types::{BadRequest, RetryInfo, Status};
 
 /// What the writer does with the next jobs.
 #[derive(Clone, Debug)]
@@ -375,15 +375,16 @@ impl Answer {
         assert_eq!(self.header("content-type"), "application/json");
         let json: Value = serde_json::from_slice(&self.body).unwrap();
         let details = json["details"].as_array().cloned().unwrap_or_default();
-        let any = |detail: &Value| Any {
-            type_url: detail["@type"].as_str().unwrap().to_owned(),
-            value: Vec::new(),
-        };
-        Status {
+        let mut status = Status {
             code: i32::try_from(json["code"].as_i64().unwrap()).unwrap(),
             message: json["message"].as_str().unwrap().to_owned(),
-            details: details.iter().map(any).collect(),
+            ..Status::default()
+        };
+        for detail in details {
+            status.details.push(Default::default());
+            detail["@type"].as_str().unwrap().clone_into(&mut status.details.last_mut().unwrap().type_url);
         }
+        status
     }
 
     pub(super) fn json(&self) -> Value {
