@@ -11,6 +11,7 @@ use crate::ingest::stats::ReceiverStats;
 use crate::net::connections::ConnectionFamilies;
 use crate::net::limits::Limits;
 use crate::net::listener;
+use crate::net::standard::Ready;
 use crate::net::web::WebPolicy;
 use crate::net::windows::Windows;
 use crate::pipeline::intake::Intake;
@@ -22,7 +23,7 @@ use crate::receivers::openai_agents::OpenAiAgents;
 use crate::receivers::otlp::join::ContentJoin;
 use crate::receivers::otlp::signals::Signals;
 use crate::receivers::otlp::{OtlpService, OtlpState};
-use crate::receivers::router::{Receivers, Router};
+use crate::receivers::router::Receivers;
 use crate::receivers::stats::Counters;
 use crate::tee::{self, Tee, Tees};
 use halod_chain::traces::TraceTenants;
@@ -48,6 +49,7 @@ pub(super) struct Receiving<'a> {
     pub traces: Arc<TraceTenants>,
     pub tees: &'a Tees,
     pub web: Arc<WebPolicy>,
+    pub ready: Ready,
 }
 
 /// Where what is taken in goes, and what is known of it.
@@ -64,7 +66,7 @@ impl<'a> Receiving<'a> {
         counters: &Arc<Counters>,
         Taking { intake, hold, gaps, traces }: &Taking,
         tees: &'a Tees,
-        draining: &watch::Receiver<bool>,
+        (draining, ready): (&watch::Receiver<bool>, Ready),
     ) -> Self {
         // Content that waits must leave room for the spans that it waits for.
         let joins = ContentJoin::new(config.join_wait, config.pipeline.max_in_flight / 4, draining.clone());
@@ -92,6 +94,7 @@ impl<'a> Receiving<'a> {
             litellm_wait: config.litellm_wait,
             traces: Arc::clone(traces),
             tees,
+            ready,
         }
     }
 
@@ -107,7 +110,7 @@ impl<'a> Receiving<'a> {
         for ((name, bound), settings) in [GRPC, HTTP].into_iter().zip(sockets).zip(settings) {
             if let (Some(bound), Some(settings)) = (bound, settings) {
                 let limits = Arc::new(settings.limits);
-                let router = Router::new(self.receivers(&limits));
+                let router = self.receivers(&limits, draining).doors();
                 let (draining, connections) = (draining.clone(), connections.of(name));
                 doors.spawn(listener::serve(
                     bound.socket,
@@ -152,7 +155,7 @@ impl Receiving<'_> {
     }
 
     /// Those of one door, which has `limits`.
-    pub(super) fn receivers(&self, limits: &Arc<Limits>) -> Receivers {
+    fn receivers(&self, limits: &Arc<Limits>, draining: &watch::Receiver<bool>) -> Receivers {
         let counters = &self.counters;
         let ingest =
             |stats: &Arc<ReceiverStats>, door| Arc::new(self.ingest_with(limits, stats, self.tees.of(door)));
@@ -187,7 +190,6 @@ impl Receiving<'_> {
             traces: Arc::clone(&self.traces),
         };
         Receivers {
-            counters: Arc::clone(&self.counters),
             otlp,
             native,
             langfuse,
@@ -195,6 +197,8 @@ impl Receiving<'_> {
             litellm,
             openai_agents,
             web: Arc::clone(&self.web),
+            ready: self.ready.clone(),
+            draining: draining.clone(),
         }
     }
 }

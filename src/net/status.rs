@@ -145,11 +145,11 @@ const OTHERS: [&str; 11] = [
 ];
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::pipeline::refusal::Large;
 
-    fn every_fault() -> Vec<(Fault, u16, Code, Option<u64>)> {
+    pub(in crate::net) fn every_fault() -> Vec<(Fault, u16, Code, Option<u64>)> {
         use Code::{
             InvalidArgument, PermissionDenied, ResourceExhausted, Unauthenticated, Unavailable, Unimplemented,
         };

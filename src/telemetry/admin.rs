@@ -31,6 +31,7 @@ use super::metrics::{Format, Metrics};
 use crate::net::connections::ConnectionStats;
 use crate::net::peer::Peer;
 use crate::net::socket::{Socket, Stream};
+use crate::net::standard::Ready;
 use crate::net::web::WebPolicy;
 use crate::pipeline::stats::Stats;
 use halod_chain::reader::Unread;
@@ -86,6 +87,12 @@ impl State {
         ];
         reasons.iter().filter(|(flag, _)| flag.load(Relaxed)).map(|(_, reason)| *reason).collect()
     }
+}
+
+/// The same for gRPC's health: one truth, asked each time.
+pub fn readiness(state: &Arc<State>) -> Ready {
+    let state = Arc::clone(state);
+    Ready::new(move || state.not_ready().is_empty())
 }
 
 /// Serves until the future is dropped.
@@ -166,7 +173,12 @@ fn answer<B>(request: &Request<B>, state: &State) -> Response<Full<Bytes>> {
         "/" | "/status" => json_response(StatusCode::OK, &status(state)),
         _ => {
             let paths = ["/status", "/healthz", "/readyz", "/metrics"];
-            json_response(StatusCode::NOT_FOUND, &json!({ "error": "no such path", "paths": paths }))
+            let mut told = json!({ "error": "no such path", "paths": paths });
+            if *request.method() == Method::POST {
+                told["error"] = "this is the admin port, and telemetry is received at others".into();
+                told["listening"] = doors(state);
+            }
+            json_response(StatusCode::NOT_FOUND, &told)
         }
     }
 }
@@ -196,17 +208,20 @@ fn unread(state: &State) -> Option<serde_json::Value> {
     (*chains > 0).then(|| json!({ "chains": chains, "bytes": bytes, "names": names }))
 }
 
+fn doors(state: &State) -> serde_json::Value {
+    let address = |(name, address): &(&'static str, String)| ((*name).to_owned(), json!(address));
+    state.doors.iter().map(address).collect::<serde_json::Map<_, _>>().into()
+}
+
 fn status(state: &State) -> serde_json::Value {
     let stats = &state.stats;
-    let doors: serde_json::Map<_, _> =
-        state.doors.iter().map(|(name, address)| ((*name).to_owned(), json!(address))).collect();
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "pid": std::process::id(),
         "uptime_seconds": state.started.elapsed().map_or(0, |age| age.as_secs()),
         "ready": state.not_ready().is_empty(),
         "not_ready_reasons": state.not_ready(),
-        "listening": doors,
+        "listening": doors(state),
         "directory": state.directory.display().to_string(),
         "records": {
             "sealed": stats.sealed.get(),

@@ -12,22 +12,24 @@ mod tests;
 
 pub use self::keys::Keys;
 
+use super::gate::{Gate, Receiver};
 use super::otlp::signals::Signals;
 use super::otlp::{Guest, OtlpService};
 use crate::hold::Hold;
 use crate::ingest::claim::{HeaderClaim, SenderTraces, TenantRule};
-use crate::ingest::requests::RequestEntry;
+use crate::ingest::requests::{RequestEntry, Transport};
 use crate::ingest::{Body, Ingest, RequestBuilder};
-use crate::net::answer::{self, Reply};
-use crate::net::body::Reader;
+use crate::net::answer;
+use crate::net::body::{Incoming, Reader};
 use crate::net::peer::Peer;
 use crate::net::status::Fault;
+use axum::Router;
+use axum::response::Response;
 use bytes::Bytes;
 use halo_adapters::otlp::Signal;
 use halod_chain::traces::TraceTenants;
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
+use http::{Method, Request, StatusCode};
 use ingest::{Batch, Scores};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -47,7 +49,7 @@ pub struct LangfuseService {
 }
 
 /// The paths of Langfuse's public API.
-pub const PREFIX: &str = "/api/public/";
+const PREFIX: &str = "/api/public/";
 
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,9 +79,14 @@ impl Wanted {
     }
 }
 
-impl LangfuseService {
-    /// Answers one request.
-    pub async fn answer(&self, request: Request<Incoming>, entry: &mut RequestEntry) -> Response<Reply> {
+impl Receiver for LangfuseService {
+    const NAME: &'static str = "langfuse";
+
+    fn begin(&self, transport: Transport) -> RequestEntry {
+        self.ingest.stats.begin(transport)
+    }
+
+    async fn answer(&self, request: Request<Incoming>, entry: &mut RequestEntry) -> Response {
         let wanted = Wanted::of(request.method(), request.uri().path());
         let known = self.keys.tenant(request.headers());
         let claim = known.map(|tenant| self.tenant.claim(tenant, request.headers()));
@@ -108,6 +115,14 @@ impl LangfuseService {
             }
         }
     }
+}
+
+impl LangfuseService {
+    /// Where it takes requests: all of Langfuse's public API.
+    pub fn routes(self, routes: Router, gate: &Gate) -> Router {
+        let gated = gate.before(self);
+        routes.route_service("/api/public/", gated.clone()).route_service("/api/public/{*rest}", gated)
+    }
 
     async fn take(
         &self,
@@ -115,7 +130,7 @@ impl LangfuseService {
         entry: &mut RequestEntry,
         wanted: Wanted,
         claim: HeaderClaim,
-    ) -> Response<Reply> {
+    ) -> Response {
         let (head, body) = request.into_parts();
         let mut reader = Reader::new(body, &self.ingest.limits);
         let tenant = claim.known();
@@ -165,12 +180,7 @@ impl LangfuseService {
         Ok(told)
     }
 
-    async fn refuse(
-        &self,
-        request: Request<Incoming>,
-        entry: &mut RequestEntry,
-        fault: &Fault,
-    ) -> Response<Reply> {
+    async fn refuse(&self, request: Request<Incoming>, entry: &mut RequestEntry, fault: &Fault) -> Response {
         let (head, body) = request.into_parts();
         let reader = Reader::new(body, &self.ingest.limits);
         // Who it is is not known: nothing is said of it in a chain.
@@ -181,7 +191,7 @@ impl LangfuseService {
 }
 
 /// A refusal as Langfuse says it.
-fn said(fault: &Fault) -> Response<Reply> {
+fn said(fault: &Fault) -> Response {
     let row = fault.row();
     let name = match row.http {
         StatusCode::BAD_REQUEST => "InvalidRequestError",

@@ -17,22 +17,30 @@ pub mod tokens;
 
 use self::answer::Answer;
 use self::tokens::{Grant, Tokens};
+use super::gate::{Gate, Receiver};
 use crate::ingest::claim::{HeaderClaim, TenantRule};
-use crate::ingest::requests::RequestEntry;
+use crate::ingest::requests::{RequestEntry, Transport};
 use crate::ingest::{Body, Ingest};
-use crate::net::answer::Reply;
-use crate::net::grpc::is_grpc;
+use crate::net::body::Incoming;
+use crate::net::grpc::{is_grpc, methods_of};
 use crate::net::status::Fault;
-use ::http::{HeaderMap, Request, Response};
+use ::http::{HeaderMap, Request};
+use axum::Router;
+use axum::response::Response;
 use halod_chain::commit::Detail;
-use hyper::body::Incoming;
 use std::sync::Arc;
+use tonic::server::NamedService;
 
 /// The path of the HTTP door.
 pub const PATH: &str = "/v1/records";
 
-/// What the paths of the gRPC service begin with.
-pub const SERVICE: &str = "/halo.ingest.v1.";
+/// The gRPC service.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordService;
+
+impl NamedService for RecordService {
+    const NAME: &'static str = "halo.ingest.v1.RecordService";
+}
 
 /// Answers requests with records. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -62,25 +70,32 @@ struct Caller {
     claim: HeaderClaim,
 }
 
+impl Receiver for NativeService {
+    const NAME: &'static str = "native";
+
+    fn begin(&self, transport: Transport) -> RequestEntry {
+        self.ingest.stats.begin(transport)
+    }
+
+    async fn answer(&self, request: Request<Incoming>, entry: &mut RequestEntry) -> Response {
+        if is_grpc(request.headers()) {
+            grpc::answer(self, request, entry).await
+        } else {
+            http::answer(self, request, entry).await
+        }
+    }
+}
+
 impl NativeService {
     #[must_use]
     pub fn new(ingest: Arc<Ingest>, senders: Arc<Senders>) -> Self {
         Self { ingest, senders }
     }
 
-    /// Whether the path is one of this receiver's.
-    #[must_use]
-    pub fn serves(path: &str) -> bool {
-        path == PATH || path.starts_with(SERVICE)
-    }
-
-    /// Answers one request.
-    pub async fn answer(&self, request: Request<Incoming>, entry: &mut RequestEntry) -> Response<Reply> {
-        if is_grpc(request.headers()) {
-            grpc::answer(self, request, entry).await
-        } else {
-            http::answer(self, request, entry).await
-        }
+    /// Where it takes requests.
+    pub fn routes(self, routes: Router, gate: &Gate) -> Router {
+        let gated = gate.before(self);
+        routes.route_service(PATH, gated.clone()).route_service(&methods_of::<RecordService>(), gated)
     }
 
     fn caller(&self, headers: &HeaderMap) -> Result<Caller, Fault> {
