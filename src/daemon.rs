@@ -178,7 +178,7 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
 
 /// Where a run counts.
 struct Counting<'a> {
-    state: &'a admin::State,
+    state: &'a Arc<admin::State>,
     counters: &'a Arc<Counters>,
     connections: &'a ConnectionFamilies,
 }
@@ -286,8 +286,8 @@ async fn receive(
     (taking, sealer): (Taking, Sealer),
     draining: watch::Receiver<bool>,
 ) -> Result<JoinSet<()>, StartError> {
-    let Counting { counters, connections, .. } = *counting;
-    let receiving = Receiving::new(&config, counters, &taking, tees, &draining);
+    let Counting { state, counters, connections } = *counting;
+    let receiving = Receiving::new(&config, counters, &taking, tees, (&draining, admin::readiness(state)));
     let Taking { intake, hold, gaps, traces, .. } = taking;
     // The sealer ends when nobody can tell it of another gap.
     drop(gaps);

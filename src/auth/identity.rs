@@ -18,44 +18,26 @@ pub struct Identity {
     pub capture: Capture,
 }
 
-/// Where something may be sent, or read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Receiver {
-    Otlp,
-    Native,
-    Langfuse,
-    LangSmith,
-    LiteLlm,
-    OpenAiAgents,
-    /// Metrics and the state of the daemon.
-    Admin,
-}
+/// Metrics and the state of the daemon.
+pub const ADMIN: &str = "admin";
 
-impl Receiver {
-    pub const ALL: [(&'static str, Self); 7] = [
-        ("otlp", Self::Otlp),
-        ("native", Self::Native),
-        ("langfuse", Self::Langfuse),
-        ("langsmith", Self::LangSmith),
-        ("litellm", Self::LiteLlm),
-        ("openai_agents", Self::OpenAiAgents),
-        ("admin", Self::Admin),
-    ];
-}
+/// Where something may be sent, or read.
+pub const RECEIVERS: [&str; 7] =
+    ["otlp", "native", "langfuse", "langsmith", "litellm", "openai_agents", ADMIN];
 
 /// The receivers that an identity may use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReceiverScope {
     /// All that take telemetry in; the admin port has to be named.
     Telemetry,
-    These(Vec<Receiver>),
+    These(Vec<&'static str>),
 }
 
 impl ReceiverScope {
     #[must_use]
-    pub fn includes(&self, receiver: Receiver) -> bool {
+    pub fn includes(&self, receiver: &str) -> bool {
         match self {
-            Self::Telemetry => receiver != Receiver::Admin,
+            Self::Telemetry => receiver != ADMIN,
             Self::These(these) => these.contains(&receiver),
         }
     }

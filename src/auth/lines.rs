@@ -8,7 +8,7 @@
 //! hooks     uid=1001                                 tenants=*             may=captured
 //! ```
 
-use super::identity::{Identity, MAX_NAME, Receiver, ReceiverScope};
+use super::identity::{Identity, MAX_NAME, RECEIVERS, ReceiverScope};
 use super::secrets::Secrets;
 use super::tenants::TenantScope;
 use halod_record::hash::parse_hex;
@@ -245,12 +245,8 @@ fn credential<'p>(value: &impl Fn(&str) -> Option<&'p str>) -> Result<Credential
 
 fn receivers(text: &str) -> Result<ReceiverScope, String> {
     let one = |name: &str| {
-        let name = name.trim();
-        let known = Receiver::ALL.iter().find(|(known, _)| *known == name).map(|(_, receiver)| *receiver);
-        known.ok_or_else(|| {
-            let names: Vec<&str> = Receiver::ALL.iter().map(|(name, _)| *name).collect();
-            format!("receivers has other names than {}", names.join(", "))
-        })
+        let known = RECEIVERS.iter().find(|known| **known == name.trim()).copied();
+        known.ok_or_else(|| format!("receivers has other names than {}", RECEIVERS.join(", ")))
     };
     text.split(',').map(one).collect::<Result<_, _>>().map(ReceiverScope::These)
 }
@@ -280,11 +276,9 @@ mod tests {
         assert_eq!(table.len(), 5);
         let one = table.tokens.find(b"one").unwrap();
         assert_eq!((&*one.name, one.capture), ("checkout", Capture::Captured));
-        assert!(one.receivers.includes(Receiver::Otlp) && !one.receivers.includes(Receiver::LiteLlm));
+        assert!(one.receivers.includes("otlp") && !one.receivers.includes("litellm"));
         let grafana = &table.passwords[0].identity;
-        assert!(
-            grafana.receivers.includes(Receiver::LiteLlm) && !grafana.receivers.includes(Receiver::Admin)
-        );
+        assert!(grafana.receivers.includes("litellm") && !grafana.receivers.includes("admin"));
         assert_eq!(table.certificates[1].0, CertificateRule::Subject("CN=a proxy,O=Acme".into()));
         assert_eq!(table.peers[0].0, PeerRule { uid: Some(1001), gid: Some(7) });
         assert_eq!(Table::parse("\n# nobody\n"), Ok(Table::default()));

@@ -81,7 +81,8 @@ impl Waiting<'_> {
             identities: self.identities.clone(),
         };
         let tees = Tees::default();
-        let receiving = Receiving::new(self.config, counters, &taking, &tees, &draining);
+        let receiving =
+            Receiving::new(self.config, counters, &taking, &tees, (&draining, admin::readiness(&state)));
         let settings = [self.config.grpc.clone(), self.config.http.clone()];
         let windows = Windows::within(max_in_flight);
         let mut doors = JoinSet::new();

@@ -3,7 +3,7 @@
 use super::claim::Claimant;
 use super::request::RequestBuilder;
 use super::{Ingest, contain};
-use crate::net::body::Reader;
+use crate::net::body::{Incoming, Reader};
 use crate::net::coding::Coding;
 use crate::net::status::Fault;
 use crate::pipeline::arriving::Patience;
@@ -11,7 +11,6 @@ use crate::pipeline::intake::Permit;
 use crate::tee::Kept;
 use bytes::Bytes;
 use http::request::Parts;
-use hyper::body::Incoming;
 use std::sync::Arc;
 
 /// A body that has arrived whole, without compression.

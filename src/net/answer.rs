@@ -179,8 +179,44 @@ pub fn shorten(mut text: String) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
+    use super::super::status::tests::every_fault;
     use super::*;
+
+    /// What is told over gRPC and over HTTP, in both forms, is the same row of the table.
+    #[tokio::test]
+    async fn every_fault_is_told_in_every_protocol() {
+        for (fault, http, code, seconds) in every_fault() {
+            let status = Status::from(&fault);
+            assert_eq!((status.code(), status.message()), (code, fault.to_string().as_str()));
+            let details = status.get_error_details();
+            let delay = details.retry_info().and_then(|info| info.retry_delay);
+            assert_eq!(delay, seconds.map(Duration::from_secs), "{fault:?}");
+            let violations = details.bad_request().map_or(0, |wrong| wrong.field_violations.len());
+            assert_eq!(violations, usize::from(fault.row().bad_request), "{fault:?}");
+            let answer = grpc_error(&fault);
+            assert_eq!(answer.headers()["grpc-status"], i32::from(code).to_string());
+            let told = answer.headers().get("grpc-accept-encoding").is_some();
+            assert_eq!(told, fault == Fault::Coding, "{fault:?}");
+            for form in [Form::Protobuf, Form::Json] {
+                let answer = Refused(form, &fault).into_response();
+                assert_eq!(answer.status().as_u16(), http, "{fault:?}");
+                assert_eq!(answer.headers()[CONTENT_TYPE], form.content_type());
+                let hint = answer.headers().get(RETRY_AFTER).map(|after| after.to_str().unwrap().to_owned());
+                assert_eq!(hint, seconds.map(|seconds| seconds.to_string()), "{fault:?}");
+                let body = answer.into_body().collect().await.unwrap().to_bytes();
+                if form == Form::Protobuf {
+                    assert_eq!(body, status.details(), "{fault:?}");
+                } else {
+                    let body: Value = serde_json::from_slice(&body).unwrap();
+                    assert_eq!(body["code"], i32::from(code), "{fault:?}");
+                    let types = body["details"].as_array().map_or(0, Vec::len);
+                    assert_eq!(types, usize::from(seconds.is_some()) + violations, "{fault:?}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn long_messages_are_cut_between_characters() {

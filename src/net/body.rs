@@ -22,6 +22,9 @@ const SLOWEST: u64 = 16 << 10;
 const LEAVE: Duration = Duration::from_secs(10);
 const LEAVE_BYTES: u64 = 1 << 20;
 
+/// The body of a request, as it comes.
+pub type Incoming = axum::body::Body;
+
 /// A body and what has been read of it.
 #[derive(Debug)]
 pub struct Reader<'a, B> {

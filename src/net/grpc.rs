@@ -15,6 +15,7 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, Method, Version};
 use http_body::Body;
+use tonic::server::NamedService;
 
 /// Length of what stands before a message.
 const PREFIX: usize = 5;
@@ -35,6 +36,14 @@ pub fn is_grpc(headers: &HeaderMap) -> bool {
     let value = headers.get(CONTENT_TYPE).map_or(&[][..], |value| value.as_bytes());
     let Some((name, rest)) = value.split_at_checked(b"application/grpc".len()) else { return false };
     name.eq_ignore_ascii_case(b"application/grpc") && matches!(rest.first(), None | Some(b'+' | b';' | b' '))
+}
+
+/// The route of all methods of a service, as `tonic::service::Routes` has it. Its messages are read here, and not by
+/// tonic's codec: that asks nobody for room, and answers an oversized message with a code after which OTLP's clients try
+/// again.
+#[must_use]
+pub fn methods_of<S: NamedService>() -> String {
+    format!("/{}/{{*method}}", S::NAME)
 }
 
 /// Whether a call can be one at all.

@@ -31,14 +31,25 @@ impl fmt::Display for Peer {
 }
 
 impl Peer {
-    /// What tells this peer from others; empty for a request that came through no door.
+    /// Whose request it is; nobody's if it came through no door.
+    #[must_use]
+    pub fn of(extensions: &Extensions) -> Option<Self> {
+        extensions.get().copied()
+    }
+
+    /// What tells this peer from others.
+    #[must_use]
+    pub fn name(self) -> String {
+        match self {
+            Self::Local { .. } => "local".into(),
+            Self::Ip(ip) => ip.to_canonical().to_string(),
+        }
+    }
+
+    /// The name of whoever sends; empty for a request that came through no door.
     #[must_use]
     pub fn name_in(extensions: &Extensions) -> String {
-        match extensions.get() {
-            None => String::new(),
-            Some(Self::Local { .. }) => "local".into(),
-            Some(Self::Ip(ip)) => ip.to_canonical().to_string(),
-        }
+        Self::of(extensions).map(Self::name).unwrap_or_default()
     }
 }
 

@@ -155,11 +155,11 @@ const OTHERS: [&str; 13] = [
 ];
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::pipeline::refusal::Large;
 
-    fn every_fault() -> Vec<(Fault, u16, Code, Option<u64>)> {
+    pub(in crate::net) fn every_fault() -> Vec<(Fault, u16, Code, Option<u64>)> {
         use Code::{
             InvalidArgument, PermissionDenied, ResourceExhausted, Unauthenticated, Unavailable, Unimplemented,
         };

@@ -9,31 +9,31 @@
 //! senders, for each part of the body and for the drafts that become of it. It says before what it will need in
 //! all, so that no two who wait block each other. What it refuses all the same is told as a gap ([`super::gaps`]).
 
+use super::gate::{Gate, Receiver};
 use super::rejected::Rejected;
 use crate::ingest::claim::{Claimant, TenantRule, overruled};
 use crate::ingest::gaps::{Gaps, Loss, Sender};
-use crate::ingest::requests::RequestEntry;
+use crate::ingest::requests::{RequestEntry, Transport};
 use crate::ingest::{Body, Counted, Ingest, RequestBuilder};
-use crate::net::answer::{Reply, json, shorten};
-use crate::net::body::{Reader, declared_length};
+use crate::net::answer::{json, shorten};
+use crate::net::body::{Incoming, Reader, declared_length};
 use crate::net::coding::Coding;
 use crate::net::status::Fault;
 use crate::pipeline::arriving::Patience;
 use crate::pipeline::batch::Receipt;
+use axum::Router;
+use axum::response::Response;
 use halo_adapters::litellm;
 use halod_record::charge;
 use halod_record::json::{Most, parse, split};
 use halod_record::tenant::Tenant;
 use http::header::{ALLOW, HeaderValue};
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
+use http::{Method, Request, StatusCode};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
-
-pub const PATHS: [&str; 2] = ["/litellm", "/litellm/"];
 
 /// What gaps call this receiver.
 const RECEIVER: &str = "litellm";
@@ -57,9 +57,14 @@ pub struct LiteLlm {
     pub wait: Duration,
 }
 
-impl LiteLlm {
-    /// Answers one request.
-    pub async fn answer(&self, request: Request<Incoming>, entry: &mut RequestEntry) -> Response<Reply> {
+impl Receiver for LiteLlm {
+    const NAME: &'static str = "litellm";
+
+    fn begin(&self, transport: Transport) -> RequestEntry {
+        self.ingest.stats.begin(transport)
+    }
+
+    async fn answer(&self, request: Request<Incoming>, entry: &mut RequestEntry) -> Response {
         let (head, body) = request.into_parts();
         let claimant = self.tenant.claimant(None, &head.headers, &head.extensions);
         let mut loss = Unsettled::new(self.ingest.gaps.as_ref(), claimant.known());
@@ -72,6 +77,14 @@ impl LiteLlm {
                 refuse(&fault)
             }
         }
+    }
+}
+
+impl LiteLlm {
+    /// Where it takes requests.
+    pub fn routes(self, routes: Router, gate: &Gate) -> Router {
+        let gated = gate.before(self);
+        routes.route_service("/litellm", gated.clone()).route_service("/litellm/", gated)
     }
 
     async fn take(
@@ -137,7 +150,7 @@ impl LiteLlm {
     }
 }
 
-fn sealed(receipt: Receipt, filtered: u64, rejected: &Rejected) -> Response<Reply> {
+fn sealed(receipt: Receipt, filtered: u64, rejected: &Rejected) -> Response {
     let Receipt { sealed, duplicate, conflict, .. } = receipt;
     let mut body =
         json!({"sealed": sealed, "duplicate": duplicate, "conflict": conflict, "filtered": filtered});
@@ -177,7 +190,7 @@ fn draft(bytes: &[u8], request: &mut RequestBuilder) -> Result<Rejected, Fault> 
     Ok(rejected)
 }
 
-fn refuse(fault: &Fault) -> Response<Reply> {
+fn refuse(fault: &Fault) -> Response {
     let row = fault.row();
     let error = json!({"error": {"code": fault.name(), "message": shorten(fault.to_string())}});
     let mut response = json(row.http, &error, row.retry_after);

@@ -30,11 +30,12 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::metrics::{Format, Metrics};
-use crate::auth::identity::Receiver;
+use crate::auth::identity::ADMIN;
 use crate::auth::{Authenticator, Shown};
 use crate::net::connections::{Broken, ConnectionStats};
 use crate::net::peer::Peer;
 use crate::net::socket::{Accepted, Socket};
+use crate::net::standard::Ready;
 use crate::net::status::Fault;
 use crate::net::tls::Tls;
 use crate::net::web::WebPolicy;
@@ -94,6 +95,12 @@ impl State {
         ];
         reasons.iter().filter(|(flag, _)| flag.load(Relaxed)).map(|(_, reason)| *reason).collect()
     }
+}
+
+/// The same for gRPC's health: one truth, asked each time.
+pub fn readiness(state: &Arc<State>) -> Ready {
+    let state = Arc::clone(state);
+    Ready::new(move || state.not_ready().is_empty())
 }
 
 /// Serves until the future is dropped.
@@ -174,7 +181,7 @@ async fn refusal(
         return None;
     }
     let fault = match identities.identify(headers, extensions).await {
-        Shown::Identity(identity) if identity.receivers.includes(Receiver::Admin) => return None,
+        Shown::Identity(identity) if identity.receivers.includes(ADMIN) => return None,
         Shown::Identity(_) => {
             Fault::Forbidden("the identity's line does not name `admin` among its receivers")
         }
@@ -196,7 +203,11 @@ fn answer<B>(request: &Request<B>, is_known: bool, state: &State) -> Response<Fu
         let what = "this path needs a certificate of a client; /healthz and /readyz do not";
         return json_response(StatusCode::FORBIDDEN, &json!({ "error": what }));
     }
-    if let Err(fault) = state.web.check(request) {
+    let checked = match state.identities {
+        Some(_) => state.web.check_origin(request.headers()),
+        None => state.web.check(request),
+    };
+    if let Err(fault) = checked {
         return json_response(fault.row().http, &json!({ "error": fault.to_string() }));
     }
     let known = matches!(request.uri().path(), "/" | "/status" | "/healthz" | "/readyz" | "/metrics");
@@ -224,7 +235,12 @@ fn answer<B>(request: &Request<B>, is_known: bool, state: &State) -> Response<Fu
         "/" | "/status" => json_response(StatusCode::OK, &status(state)),
         _ => {
             let paths = ["/status", "/healthz", "/readyz", "/metrics"];
-            json_response(StatusCode::NOT_FOUND, &json!({ "error": "no such path", "paths": paths }))
+            let mut told = json!({ "error": "no such path", "paths": paths });
+            if *request.method() == Method::POST {
+                told["error"] = "this is the admin port, and telemetry is received at others".into();
+                told["listening"] = doors(state);
+            }
+            json_response(StatusCode::NOT_FOUND, &told)
         }
     }
 }
@@ -254,17 +270,20 @@ fn unread(state: &State) -> Option<serde_json::Value> {
     (*chains > 0).then(|| json!({ "chains": chains, "bytes": bytes, "names": names }))
 }
 
+fn doors(state: &State) -> serde_json::Value {
+    let address = |(name, address): &(&'static str, String)| ((*name).to_owned(), json!(address));
+    state.doors.iter().map(address).collect::<serde_json::Map<_, _>>().into()
+}
+
 fn status(state: &State) -> serde_json::Value {
     let stats = &state.stats;
-    let doors: serde_json::Map<_, _> =
-        state.doors.iter().map(|(name, address)| ((*name).to_owned(), json!(address))).collect();
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "pid": std::process::id(),
         "uptime_seconds": state.started.elapsed().map_or(0, |age| age.as_secs()),
         "ready": state.not_ready().is_empty(),
         "not_ready_reasons": state.not_ready(),
-        "listening": doors,
+        "listening": doors(state),
         "directory": state.directory.display().to_string(),
         "records": {
             "sealed": stats.sealed.get(),

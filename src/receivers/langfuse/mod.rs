@@ -12,21 +12,24 @@ mod tests;
 
 pub use self::keys::Keys;
 
+use super::gate::{Gate, Receiver};
 use super::otlp::signals::Signals;
 use super::otlp::{Guest, OtlpService};
 use crate::auth::Identity;
 use crate::hold::Hold;
 use crate::ingest::claim::{Claimant, SenderTraces, TenantRule};
-use crate::ingest::requests::RequestEntry;
+use crate::ingest::requests::{RequestEntry, Transport};
 use crate::ingest::{Body, Ingest, RequestBuilder};
-use crate::net::answer::{self, Reply};
-use crate::net::body::Reader;
+use crate::net::answer;
+use crate::net::body::{Incoming, Reader};
 use crate::net::status::Fault;
+use axum::Router;
+use axum::response::Response;
 use bytes::Bytes;
 use halo_adapters::otlp::Signal;
 use halod_chain::traces::TraceTenants;
-use http::{Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
+use http::request::Parts;
+use http::{Method, Request, StatusCode};
 use ingest::{Batch, Scores};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -46,7 +49,7 @@ pub struct LangfuseService {
 }
 
 /// The paths of Langfuse's public API.
-pub const PREFIX: &str = "/api/public/";
+const PREFIX: &str = "/api/public/";
 
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,16 +79,18 @@ impl Wanted {
     }
 }
 
-impl LangfuseService {
-    /// Whether it knows the sender itself, or who sends does not matter.
-    #[must_use]
-    pub fn vouches<B>(&self, request: &Request<B>) -> bool {
-        self.keys.vouch(request.headers())
-            || Wanted::of(request.method(), request.uri().path()) == Wanted::Health
+impl Receiver for LangfuseService {
+    const NAME: &'static str = "langfuse";
+
+    fn begin(&self, transport: Transport) -> RequestEntry {
+        self.ingest.stats.begin(transport)
     }
 
-    /// Answers one request.
-    pub async fn answer(&self, request: Request<Incoming>, entry: &mut RequestEntry) -> Response<Reply> {
+    fn vouches(&self, head: &Parts) -> bool {
+        self.keys.vouch(&head.headers) || Wanted::of(&head.method, head.uri.path()) == Wanted::Health
+    }
+
+    async fn answer(&self, request: Request<Incoming>, entry: &mut RequestEntry) -> Response {
         let wanted = Wanted::of(request.method(), request.uri().path());
         let is_identified = request.extensions().get::<Arc<Identity>>().is_some();
         let known = if is_identified { Ok(None) } else { self.keys.tenant(request.headers()) };
@@ -118,6 +123,14 @@ impl LangfuseService {
             }
         }
     }
+}
+
+impl LangfuseService {
+    /// Where it takes requests: all of Langfuse's public API.
+    pub fn routes(self, routes: Router, gate: &Gate) -> Router {
+        let gated = gate.before(self);
+        routes.route_service("/api/public/", gated.clone()).route_service("/api/public/{*rest}", gated)
+    }
 
     async fn take(
         &self,
@@ -125,7 +138,7 @@ impl LangfuseService {
         entry: &mut RequestEntry,
         wanted: Wanted,
         claimant: Claimant,
-    ) -> Response<Reply> {
+    ) -> Response {
         let (head, body) = request.into_parts();
         let mut reader = Reader::new(body, &self.ingest.limits);
         let tenant = claimant.known();
@@ -175,12 +188,7 @@ impl LangfuseService {
         Ok(told)
     }
 
-    async fn refuse(
-        &self,
-        request: Request<Incoming>,
-        entry: &mut RequestEntry,
-        fault: &Fault,
-    ) -> Response<Reply> {
+    async fn refuse(&self, request: Request<Incoming>, entry: &mut RequestEntry, fault: &Fault) -> Response {
         let (head, body) = request.into_parts();
         let reader = Reader::new(body, &self.ingest.limits);
         // Who it is is not known: nothing is said of it in a chain.
@@ -191,7 +199,7 @@ impl LangfuseService {
 }
 
 /// A refusal as Langfuse says it.
-fn said(fault: &Fault) -> Response<Reply> {
+fn said(fault: &Fault) -> Response {
     let row = fault.row();
     let name = match row.http {
         StatusCode::BAD_REQUEST => "InvalidRequestError",

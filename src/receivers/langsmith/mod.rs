@@ -18,28 +18,28 @@ mod reading;
 mod route;
 
 pub use self::keys::Keys;
-pub(super) use route::is_ours;
 
 use self::homes::Homes;
 use self::reading::Asked;
 use self::route::Route;
+use super::gate::{Gate, Receiver};
 use super::otlp::signals::Signals;
 use super::otlp::{Guest, OtlpService};
 use crate::auth::Identity;
 use crate::hold::Hold;
 use crate::ingest::Ingest;
 use crate::ingest::claim::{Claimant, SenderTraces, TenantRule};
-use crate::ingest::requests::RequestEntry;
-use crate::net::answer::Reply;
-use crate::net::body::Reader;
+use crate::ingest::requests::{RequestEntry, Transport};
+use crate::net::body::{Incoming, Reader};
 use crate::net::status::Fault;
 use crate::net::web::is_of_a_form;
+use axum::Router;
+use axum::response::Response;
 use halo_adapters::langsmith::multipart;
 use halod_chain::traces::TraceTenants;
+use http::Request;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{Request, Response};
-use hyper::body::Incoming;
 use std::sync::Arc;
 
 /// Answers LangSmith's SDKs. Cheap to clone.
@@ -69,27 +69,22 @@ impl Shared {
     }
 }
 
-impl LangSmithService {
-    #[must_use]
-    pub fn new(
-        ingest: Arc<Ingest>,
-        otlp: OtlpService,
-        otlp_ingest: Signals<Arc<Ingest>>,
-        shared: Arc<Shared>,
-    ) -> Self {
-        Self { ingest, otlp, otlp_ingest, shared }
+impl Receiver for LangSmithService {
+    const NAME: &'static str = "langsmith";
+    /// It knows its types itself.
+    const REFUSES_FORMS: bool = false;
+
+    fn begin(&self, transport: Transport) -> RequestEntry {
+        self.ingest.stats.begin(transport)
     }
 
-    /// Whether it knows the sender itself, or who sends does not matter.
-    #[must_use]
-    pub fn vouches<B>(&self, request: &Request<B>) -> bool {
-        let own = route::below_ours(request.uri());
-        let path = own.as_ref().unwrap_or(request.uri()).path();
-        self.shared.keys.vouch(request.headers()) || Route::of(request.method(), path) == Route::Info
+    fn vouches(&self, head: &Parts) -> bool {
+        let own = route::below_ours(&head.uri);
+        let path = own.as_ref().unwrap_or(&head.uri).path();
+        self.shared.keys.vouch(&head.headers) || Route::of(&head.method, path) == Route::Info
     }
 
-    /// Answers one request.
-    pub async fn answer(&self, request: Request<Incoming>, entry: &mut RequestEntry) -> Response<Reply> {
+    async fn answer(&self, request: Request<Incoming>, entry: &mut RequestEntry) -> Response {
         let (mut head, body) = request.into_parts();
         // Whoever else gets the request knows nothing of halod's own path.
         if let Some(uri) = route::below_ours(&head.uri) {
@@ -126,6 +121,24 @@ impl LangSmithService {
             }
         }
     }
+}
+
+impl LangSmithService {
+    #[must_use]
+    pub fn new(
+        ingest: Arc<Ingest>,
+        otlp: OtlpService,
+        otlp_ingest: Signals<Arc<Ingest>>,
+        shared: Arc<Shared>,
+    ) -> Self {
+        Self { ingest, otlp, otlp_ingest, shared }
+    }
+
+    /// Where it takes requests.
+    pub fn routes(self, routes: Router, gate: &Gate) -> Router {
+        let gated = gate.before(self);
+        route::paths().fold(routes, |routes, path| routes.route_service(&path, gated.clone()))
+    }
 
     /// Refuses a request by which nothing is lost.
     async fn refuse(
@@ -134,7 +147,7 @@ impl LangSmithService {
         reader: Reader<'_, Incoming>,
         entry: &mut RequestEntry,
         fault: &Fault,
-    ) -> Response<Reply> {
+    ) -> Response {
         entry.refuse_unless(reader.is_broken(), fault);
         reader.make_way(head.version, &head.headers).await;
         answer::error(fault)
@@ -147,7 +160,7 @@ impl LangSmithService {
         claimant: Claimant,
         reader: &mut Reader<'_, Incoming>,
         entry: &mut RequestEntry,
-    ) -> Result<Response<Reply>, Fault> {
+    ) -> Result<Response, Fault> {
         if is_of_a_form(&head.headers) {
             return Err(Fault::MediaType);
         }
@@ -178,7 +191,7 @@ impl LangSmithService {
         claimant: Claimant,
         reader: &mut Reader<'_, Incoming>,
         entry: &mut RequestEntry,
-    ) -> Result<Response<Reply>, Fault> {
+    ) -> Result<Response, Fault> {
         let body = self.ingest.read(head, reader).await?;
         let tenant = claimant.known();
         let shared = Arc::clone(&self.shared);
@@ -207,7 +220,7 @@ impl LangSmithService {
         head: &Parts,
         claimant: Claimant,
         reader: &mut Reader<'_, Incoming>,
-    ) -> Result<Response<Reply>, Fault> {
+    ) -> Result<Response, Fault> {
         let body = self.ingest.read(head, reader).await?;
         // Nothing of it is kept, but reading it is charged as any other body is.
         let (_, project) = self.ingest.work(body, claimant, |bytes, _| reading::project(bytes)).await?;

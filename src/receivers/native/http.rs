@@ -2,14 +2,14 @@
 
 use super::{Encoding, NativeService, PATH};
 use crate::ingest::requests::RequestEntry;
-use crate::net::answer::{Form, Refused, Reply, json};
-use crate::net::body::Reader;
+use crate::net::answer::{Form, Refused, json};
+use crate::net::body::{Incoming, Reader};
 use crate::net::status::Fault;
 use ::http::header::{CONTENT_TYPE, EXPECT};
 use ::http::request::Parts;
-use ::http::{HeaderMap, Method, Request, Response, Version};
+use ::http::{HeaderMap, Method, Request, Version};
 use axum::response::IntoResponse;
-use hyper::body::Incoming;
+use axum::response::Response;
 
 /// What a body of records may be called. Nothing else is read: what a browser sends to any site without
 /// asking, forms and plain text, is not among them.
@@ -21,7 +21,7 @@ pub(super) async fn answer(
     service: &NativeService,
     request: Request<Incoming>,
     entry: &mut RequestEntry,
-) -> Response<Reply> {
+) -> Response {
     let (head, body) = request.into_parts();
     let mut reader = Reader::new(body, &service.ingest.limits);
     let fault = match write(service, &head, &mut reader, entry).await {
@@ -44,7 +44,7 @@ async fn write(
     head: &Parts,
     reader: &mut Reader<'_, Incoming>,
     entry: &mut RequestEntry,
-) -> Result<Response<Reply>, Fault> {
+) -> Result<Response, Fault> {
     if head.uri.path() != PATH {
         return Err(Fault::Unserved("records are received at /v1/records"));
     }

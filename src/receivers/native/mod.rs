@@ -17,24 +17,32 @@ pub mod tokens;
 
 use self::answer::Answer;
 use self::tokens::{Grant, Tokens};
+use super::gate::{Gate, Receiver};
 use crate::auth::Identity;
 use crate::ingest::claim::{Claimant, HeaderClaim, TenantRule};
-use crate::ingest::requests::RequestEntry;
+use crate::ingest::requests::{RequestEntry, Transport};
 use crate::ingest::{Body, Ingest};
-use crate::net::answer::Reply;
-use crate::net::grpc::is_grpc;
+use crate::net::body::Incoming;
+use crate::net::grpc::{is_grpc, methods_of};
 use crate::net::status::Fault;
+use ::http::Request;
 use ::http::request::Parts;
-use ::http::{Request, Response};
+use axum::Router;
+use axum::response::Response;
 use halod_chain::commit::Detail;
-use hyper::body::Incoming;
 use std::sync::Arc;
+use tonic::server::NamedService;
 
 /// The path of the HTTP door.
 pub const PATH: &str = "/v1/records";
 
-/// What the paths of the gRPC service begin with.
-pub const SERVICE: &str = "/halo.ingest.v1.";
+/// The gRPC service.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordService;
+
+impl NamedService for RecordService {
+    const NAME: &'static str = "halo.ingest.v1.RecordService";
+}
 
 /// Answers requests with records. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -66,31 +74,36 @@ struct Caller {
     header: HeaderClaim,
 }
 
-impl NativeService {
-    #[must_use]
-    pub fn new(ingest: Arc<Ingest>, senders: Arc<Senders>) -> Self {
-        Self { ingest, senders }
+impl Receiver for NativeService {
+    const NAME: &'static str = "native";
+
+    fn begin(&self, transport: Transport) -> RequestEntry {
+        self.ingest.stats.begin(transport)
     }
 
-    /// Whether the path is one of this receiver's.
-    #[must_use]
-    pub fn serves(path: &str) -> bool {
-        path == PATH || path.starts_with(SERVICE)
+    fn vouches(&self, head: &Parts) -> bool {
+        self.senders.tokens.vouch(&head.headers)
     }
 
-    /// Answers one request.
-    pub async fn answer(&self, request: Request<Incoming>, entry: &mut RequestEntry) -> Response<Reply> {
+    async fn answer(&self, request: Request<Incoming>, entry: &mut RequestEntry) -> Response {
         if is_grpc(request.headers()) {
             grpc::answer(self, request, entry).await
         } else {
             http::answer(self, request, entry).await
         }
     }
+}
 
-    /// Whether it knows the sender itself.
+impl NativeService {
     #[must_use]
-    pub fn vouches<B>(&self, request: &Request<B>) -> bool {
-        self.senders.tokens.vouch(request.headers())
+    pub fn new(ingest: Arc<Ingest>, senders: Arc<Senders>) -> Self {
+        Self { ingest, senders }
+    }
+
+    /// Where it takes requests.
+    pub fn routes(self, routes: Router, gate: &Gate) -> Router {
+        let gated = gate.before(self);
+        routes.route_service(PATH, gated.clone()).route_service(&methods_of::<RecordService>(), gated)
     }
 
     fn caller(&self, head: &Parts) -> Result<Caller, Fault> {
