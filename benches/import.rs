@@ -107,7 +107,7 @@ fn main() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    while !served.join(".halod/import.sock").exists() {
+    while !served.join(".halod/halod.sock").exists() {
         std::thread::sleep(Duration::from_millis(20));
     }
     import("through the daemon (client)", &file, &served, &[], rows, bytes);

@@ -29,7 +29,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use self::certificates::Certificates;
-use self::doors::{ADMIN, BindError, Bound, GRPC, HTTP, IMPORT};
+use self::doors::{ADMIN, BindError, Bound, GRPC, HTTP, LOCAL};
 pub use self::drain::End;
 use self::drain::Running;
 use self::identities::Keeper;
@@ -294,8 +294,8 @@ async fn receive(
     let mut doors = JoinSet::new();
     let importer = receiving.importer();
     let folders = config.import.map(|own| Folders { logs: config.file_logs.clone(), ..own });
-    let import = connections.of(IMPORT);
-    files::imports(&config.storage.directory, folders, &importer, &intake, &draining, &mut doors, import)
+    let local = connections.of(LOCAL);
+    files::imports(&config.storage.directory, folders, &importer, &intake, &draining, &mut doors, local)
         .await;
     // It holds an intake: the writer ends when nobody does.
     drop(importer);

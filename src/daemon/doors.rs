@@ -13,8 +13,8 @@ use crate::net::tls::Tls;
 pub const GRPC: &str = "otlp/grpc";
 pub const HTTP: &str = "otlp/http";
 pub const ADMIN: &str = "admin";
-/// The socket in the directory that `halod import` connects to.
-pub const IMPORT: &str = "import";
+/// The socket in the directory, for halod's own verbs: `halod import`.
+pub const LOCAL: &str = "local";
 
 /// A door can't listen.
 #[derive(Debug, thiserror::Error)]

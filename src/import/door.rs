@@ -1,7 +1,8 @@
 //! What the daemon answers on its socket for imports: each request is a chunk of some file's rows.
 //!
-//! The socket's file is for halod's user alone, and admission is that of every other door: an import
-//! waits when there is no room, and takes none from senders that cannot wait.
+//! The socket's file is for halod's user alone, and so is who connects; root may too, who can do all of it anyway.
+//! Admission is that of every other door: an import waits when there is no room, and takes none from senders that
+//! cannot wait.
 
 use super::MAX_ROW;
 use super::chunk::{Chunk, Taken};
@@ -10,9 +11,10 @@ use crate::ingest::requests::Transport;
 use crate::net::answer::{Reply, json};
 use crate::net::body::Reader;
 use crate::net::limits::Limits;
+use crate::net::peer::Peer;
 use crate::net::status::Fault;
 use crate::pipeline::intake::Intake;
-use http::{Method, Request, Response, StatusCode};
+use http::{Extensions, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::service::Service;
 use serde_json::json as value;
@@ -46,7 +48,9 @@ impl ImportDoor {
         let (head, body) = request.into_parts();
         let mut reader = Reader::new(body, &self.limits);
         let mut entry = self.importer.begin(Transport::Http);
-        let taken = if head.uri.path() != PATH {
+        let taken = if !is_ours(&head.extensions) {
+            Err(Fault::Forbidden("the socket is for the processes of halod's own user"))
+        } else if head.uri.path() != PATH {
             Err(Fault::Unserved("this halod takes imports at /import/3; use the command of the same version"))
         } else if head.method != Method::POST {
             Err(Fault::Method)
@@ -80,6 +84,11 @@ impl ImportDoor {
     }
 }
 
+fn is_ours(extensions: &Extensions) -> bool {
+    let own = rustix::process::geteuid().as_raw();
+    matches!(Peer::of(extensions), Some(Peer::Local { uid, .. }) if uid == own || uid == 0)
+}
+
 /// Few connections: an import needs one for each chunk that is under way.
 fn limits() -> Limits {
     Limits { connections: 64, body: MAX_ROW + (8 << 20), ..Limits::default() }
@@ -93,5 +102,23 @@ impl Service<Request<Incoming>> for ImportDoor {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let door = self.clone();
         Box::pin(async move { Ok(door.answer(request).await) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_processes_of_halods_user_and_root_may_import() {
+        let own = rustix::process::geteuid().as_raw();
+        let by = |peer: Option<Peer>| {
+            let mut extensions = Extensions::new();
+            peer.map(|peer| extensions.insert(peer));
+            is_ours(&extensions)
+        };
+        let local = |uid| Some(Peer::Local { uid, gid: 0 });
+        assert!(by(local(own)) && by(local(0)));
+        assert!(!by(local(own + 1)) && !by(None) && !by(Some(Peer::Ip([127, 0, 0, 1].into()))));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! file ─ open: undo gzip, archives, Parquet ─ source: tell rows apart ─▶ Chunk ─▶ sink: rows ─▶ drafts ─▶ writer ─▶ Taken
-//!                                                          │ or: POST on .halod/import.sock, where the
+//!                                                          │ or: POST on .halod/halod.sock, where the
 //!                                                          ▼     running daemon does the same
 //! run: chunks side by side, counts, bad rows, ─◀────────── what became of each row
 //!      the place to go on from: moves only over what is sealed
@@ -41,7 +41,7 @@ pub mod traces;
 pub const MAX_ROW: usize = 64 << 20;
 
 /// Where the daemon takes imports, below its directory.
-pub const SOCKET: &str = ".halod/import.sock";
+pub const SOCKET: &str = ".halod/halod.sock";
 
 /// Where an import keeps what it knows of files, below the directory.
 pub const STATE: &str = ".halod/import";
