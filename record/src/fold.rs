@@ -7,7 +7,8 @@
 use crate::event::ACCESS;
 use crate::ids::RecordId;
 use crate::json::{Json, parse};
-use std::collections::HashMap;
+use crate::sameness::ACCOUNT;
+use std::collections::{BTreeSet, HashMap};
 
 /// How an action ended, by what one record says of it. What comes later here is believed over what comes before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -130,6 +131,8 @@ pub struct Action {
     /// Whether it tells what an action touched: it has `data.access`.
     pub is_access: bool,
     pub end: End,
+    /// `principal.service_account` of its record: the identity by which it came.
+    pub by: Option<String>,
     /// What was said of it later, in order.
     pub accounts: Vec<Account>,
     /// Contents and scores that hang on it, in order.
@@ -144,10 +147,24 @@ pub struct Account {
     pub tool: String,
     /// How the action ended, by this account.
     pub end: End,
+    /// As [`Action::by`].
+    pub by: Option<String>,
     /// `data.joined_by` of a corroboration.
     pub joined_by: Option<String>,
     /// It says something else than the account that it was joined to.
     pub contradicts: bool,
+}
+
+impl Action {
+    /// The identities of those who tell of a call and agree. More than one are worth more than many accounts of one
+    /// sender: none of them could have made it up alone.
+    #[must_use]
+    pub fn sources(&self) -> Vec<&str> {
+        let agrees = |account: &&Account| account.joined_by.is_some() && !account.contradicts;
+        let others = self.accounts.iter().filter(agrees).filter_map(|account| account.by.as_deref());
+        let all: BTreeSet<&str> = self.by.as_deref().into_iter().chain(others).collect();
+        all.into_iter().collect()
+    }
 }
 
 /// The actions of a chain, in order, folded.
@@ -167,6 +184,7 @@ impl Actions {
         };
         let text = |key: &str| record.get("action").and_then(|action| action.get(key)?.as_str());
         let end = End::of(&record);
+        let by = || Some(record.get("principal")?.get(ACCOUNT)?.as_str()?.to_owned());
         let target = target(&record);
         let about = target.and_then(|(target, tie)| Some((*self.places.get(&target)?, tie)));
         if let Some(((place, of), tie)) = about
@@ -187,6 +205,7 @@ impl Actions {
                 id,
                 tool: text("tool").unwrap_or_default().to_owned(),
                 end,
+                by: by(),
                 joined_by: data("joined_by").and_then(Json::as_str).map(str::to_owned),
                 contradicts: data("contradicts").is_some(),
             });
@@ -200,6 +219,7 @@ impl Actions {
             is_call: text("type") != Some("agent_message") && !is_access,
             is_access,
             end,
+            by: by(),
             accounts: Vec::new(),
             remarks: Vec::new(),
         });
@@ -278,5 +298,37 @@ mod tests {
                 ("agent.step", false, End::Ok, 0),
             ]
         );
+    }
+
+    #[test]
+    fn a_call_is_confirmed_by_others_who_agree() {
+        let id = |at: u8| RecordId::derive(crate::ids::Origin::Log, &crate::tenant::Tenant::Local, &[&[at]]);
+        let line = |at: u8, by: &str, more: &str| {
+            let (data, own) = (format!(r#"{{"corroborates":"{}"{more}}}"#, id(1)), id(at));
+            let data = if at == 1 { "{}".to_owned() } else { data };
+            format!(
+                r#"{{"action":{{"tool":"pay","type":"tool_call"}},"data":{data},"outcome":{{"status":"ok"}},{by}"record_id":"{own}"}}"#
+            )
+        };
+        let by = |name: &str| format!(r#""principal":{{"service_account":"{name}"}},"#);
+        let joined = r#","joined_by":"call_id""#;
+        for (lines, sources) in [
+            (vec![line(1, &by("a"), ""), line(2, &by("b"), joined)], vec!["a", "b"]),
+            (vec![line(1, &by("a"), ""), line(2, &by("a"), joined)], vec!["a"]),
+            (vec![line(1, "", ""), line(2, &by("b"), joined), line(3, "", joined)], vec!["b"]),
+            (
+                vec![
+                    line(1, &by("a"), ""),
+                    line(2, &by("b"), &format!(r#"{joined},"contradicts":["outcome.status"]"#)),
+                ],
+                vec!["a"],
+            ),
+            // What nobody joined is no account of the call.
+            (vec![line(1, &by("a"), ""), line(2, &by("b"), "")], vec!["a"]),
+        ] {
+            let mut chain = Actions::default();
+            lines.iter().for_each(|line| chain.push(line.as_bytes()));
+            assert_eq!(chain.actions().first().map(Action::sources), Some(sources), "{lines:?}");
+        }
     }
 }

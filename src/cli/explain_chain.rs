@@ -38,7 +38,11 @@ pub(super) fn show(file: &Path) -> io::Result<()> {
 
 fn shown(action: &Action) -> io::Result<()> {
     line(format_args!("{}  {}  {}", action.id, action.tool, action.end.word()))?;
-    for Account { id, tool, end, joined_by, contradicts } in &action.accounts {
+    let sources = action.sources();
+    if sources.len() > 1 {
+        line(format_args!("  confirmed by {} sources: {}", sources.len(), sources.join(", ")))?;
+    }
+    for Account { id, tool, end, joined_by, contradicts, .. } in &action.accounts {
         let why = joined_by.as_deref().map_or(String::new(), |by| format!("  joined by {by}"));
         let contradicts = if *contradicts { "  contradicts the outcome" } else { "" };
         line(format_args!("  {id}  {tool}  {}{why}{contradicts}", end.word()))?;

@@ -14,6 +14,7 @@ use data_encoding::BASE64;
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
+use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use prost::Message;
 use serde_json::{Value, json};
 use std::fs;
@@ -467,4 +468,32 @@ fn receivers_vouch_for_senders_whose_keys_they_know() {
     await_sealed(&halod, 3);
     assert!(halod.terminate().success());
     assert_eq!(of_tenant(&place.records(), Some("acme")).len(), 3);
+}
+
+/// The client's account of a tool call and the server's, each by a process with a token of its own.
+#[test]
+fn a_call_that_two_identities_tell_of_is_confirmed() {
+    let place = Place::new();
+    let tokens = ["agent", "tool-server"].map(|name| place.token(name, &["--tenants", "acme"]));
+    let halod = place.start("");
+    for (n, (token, scope)) in tokens.iter().zip(["agent.sdk", "tool.server"]).enumerate() {
+        let mut told = span(0x95, 1);
+        told.span_id = vec![n as u8 + 1; 8];
+        told.attributes.push(attribute("gen_ai.tool.call.id", text("call_4711")));
+        let mut told = resource(None, vec![told]);
+        told.scope_spans[0].scope = Some(InstrumentationScope { name: scope.into(), ..Default::default() });
+        let body = ExportTraceServiceRequest { resource_spans: vec![told] }.encode_to_vec();
+        let (name, value) = bearer(token);
+        assert_eq!(export(&halod, &[(name, &value)], &body).status, 200);
+    }
+    assert!(halod.terminate().success());
+    let chain = files(&place.records())[0].clone();
+    let out = halod_verb(&["explain", chain.to_str().unwrap()]);
+    assert!(out.contains("confirmed by 2 sources: agent, tool-server"), "{out}");
+    assert!(out.contains("1 tool calls (0 failed)"), "{out}");
+}
+
+fn halod_verb(arguments: &[&str]) -> String {
+    let out = Command::new(BINARY).args(arguments).output().unwrap();
+    String::from_utf8(out.stdout).unwrap()
 }
