@@ -82,17 +82,17 @@ impl Closed {
     }
 }
 
-impl From<&Turned> for Broken {
-    fn from(turned: &Turned) -> Self {
+impl Broken {
+    /// How a connection broke that came to nothing; one that nothing came on did not.
+    pub(crate) fn of(turned: &Turned) -> Option<Self> {
         match turned {
-            Turned::Plain => Self::NotTls,
-            Turned::Late => Self::Timeout,
-            Turned::Failed(_) => Self::Handshake,
+            Turned::Left => None,
+            Turned::Plain => Some(Self::NotTls),
+            Turned::Late => Some(Self::Timeout),
+            Turned::Failed(_) => Some(Self::Handshake),
         }
     }
-}
 
-impl Broken {
     const ALL: [(Self, &str); 5] = [
         (Self::Handshake, "handshake"),
         (Self::NotTls, "not_tls"),

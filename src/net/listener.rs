@@ -145,7 +145,7 @@ impl Shared {
         };
         let (stream, certificate) = match opened {
             Ok(opened) => opened,
-            Err(turned) => return Some(Ending::Broken(self.turned(&turned, peer))),
+            Err(turned) => return self.turned(&turned, peer).map(Ending::Broken),
         };
         let window = self.windows.take();
         let builder = if window.is_some() { &self.large } else { &self.small };
@@ -155,9 +155,10 @@ impl Shared {
     }
 
     /// Logged; how it is counted.
-    fn turned(&self, turned: &Turned, peer: Peer) -> Broken {
+    fn turned(&self, turned: &Turned, peer: Peer) -> Option<Broken> {
         let door = self.stats.door;
         match turned {
+            Turned::Left => {}
             Turned::Plain => {
                 tracing::debug!(door, %peer, "a client speaks without TLS where `tls` is configured");
             }
@@ -166,7 +167,7 @@ impl Shared {
                 tracing::warn!(door, %peer, %error, again, "a TLS handshake failed");
             }),
         }
-        Broken::from(turned)
+        Broken::of(turned)
     }
 }
 

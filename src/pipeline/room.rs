@@ -216,7 +216,10 @@ impl Room {
     pub(super) fn cut_all(&self) {
         let mut table = self.lock();
         let all: Vec<_> = table.bodies.values().map(Arc::clone).collect();
-        all.iter().for_each(|slot| self.cut(slot, &mut table));
+        for slot in all {
+            table.forget(slot.key, true);
+            self.give(slot.cut());
+        }
     }
 
     /// What a body is refused by that was cut.
