@@ -217,6 +217,7 @@ async fn up(
     };
     let (intake, jobs) = writer::intake(config.pipeline.max_in_flight, &state.stats);
     let (hold, held) = Hold::new(Arc::clone(&traces));
+    let bodies = intake.bodies();
     let taking = Taking { intake, hold, gaps, traces, identities };
     let (drain, draining) = watch::channel(false);
     let timeout = config.shutdown_timeout;
@@ -232,7 +233,8 @@ async fn up(
         doors.spawn(keeper.run(reload, draining));
     }
     announce(state);
-    let end = drain::supervise(Running { doors, drain, timeout }, files.run(), signals, &state.stats).await;
+    let end =
+        drain::supervise(Running { doors, drain, timeout, bodies }, files.run(), signals, &state.stats).await;
     tracing::info!(?end, "halod ended");
     Ok(end)
 }

@@ -1,6 +1,7 @@
 //! From the written tree to a [`Config`]: each value read, bounded and compared, all problems kept.
 
 mod auth;
+mod connections;
 mod file_log;
 mod import;
 mod limits;
@@ -111,13 +112,13 @@ impl<'a> Reader<'a> {
             self.number(&format!("{GRPC}.max_concurrent_streams"), 1..=65_535, |n| {
                 door.limits.concurrent_streams = u32::try_from(n).unwrap_or(u32::MAX);
             });
-            self.count(&format!("{GRPC}.max_connections"), 1..=1_000_000, &mut door.limits.connections);
+            self.connections(GRPC, &format!("{GRPC}.keepalive.server_parameters.max_connection_idle"), door);
         }
         if let Some(door) = &mut config.http {
             self.endpoint(&format!("{HTTP}.endpoint"), &mut door.endpoint);
             door.tls = self.tls(HTTP, &door.endpoint);
             self.count(&format!("{HTTP}.max_request_body_size"), 1024..=1024 * MIB, &mut door.limits.body);
-            self.count(&format!("{HTTP}.max_connections"), 1..=1_000_000, &mut door.limits.connections);
+            self.connections(HTTP, &format!("{HTTP}.idle_timeout"), door);
         }
     }
 

@@ -7,8 +7,12 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::pipeline::intake::Bodies;
 use crate::pipeline::stats::Stats;
 use crate::pipeline::writer::WriterEnd;
+
+/// How long a body may still arrive when halod stops. It comes again, to another halod or a later one.
+const ARRIVAL: Duration = Duration::from_secs(2);
 
 /// How long doors may take to tell waiting senders that the writer failed.
 pub(super) const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -33,6 +37,8 @@ pub(super) struct Running {
     pub drain: watch::Sender<bool>,
     /// How long finishing may take.
     pub timeout: Duration,
+    /// What has not arrived by then is refused after a while.
+    pub bodies: Bodies,
 }
 
 /// Waits for a signal or for the writer's end, then stops the parts: readiness first, then the
@@ -56,8 +62,14 @@ pub(super) async fn supervise(
     let _ = running.drain.send(true);
     let stopping = async {
         let doors = async { while running.doors.join_next().await.is_some() {} };
+        let bodies = async {
+            tokio::time::sleep(ARRIVAL).await;
+            running.bodies.refuse();
+            std::future::pending().await
+        };
         let mut writer_end = None;
         let finished = tokio::select! {
+            finished = bodies => finished,
             finished = tokio::time::timeout(running.timeout, doors) => finished.is_ok(),
             // The doors hold intakes, so this can only be a failure.
             end = &mut writer => { writer_end = Some(end); true }
@@ -109,6 +121,7 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::*;
+    use crate::pipeline::intake::Intake;
 
     /// A door whose requests take `work` to finish after the drain began, and a writer that ends
     /// when the door has dropped its intake.
@@ -125,7 +138,8 @@ mod tests {
             let _ = handed_over.await;
             WriterEnd::Clean
         };
-        (Running { doors, drain, timeout: Duration::from_millis(200) }, writer)
+        let bodies = Intake::with_writer(std::sync::mpsc::channel().0, 1).bodies();
+        (Running { doors, drain, timeout: Duration::from_millis(200), bodies }, writer)
     }
 
     fn signals(at: &[u64]) -> mpsc::Receiver<&'static str> {

@@ -91,7 +91,9 @@ fn is_ours(extensions: &Extensions) -> bool {
 
 /// Few connections: an import needs one for each chunk that is under way.
 fn limits() -> Limits {
-    Limits { connections: 64, body: MAX_ROW + (8 << 20), ..Limits::default() }
+    // An import is one request, however long it takes.
+    let body = MAX_ROW + (8 << 20);
+    Limits { connections: 64, body, idle_timeout: None, max_age: None, ..Limits::default() }
 }
 
 impl Service<Request<Incoming>> for ImportDoor {

@@ -24,6 +24,8 @@ const LEAVE_BYTES: u64 = 1 << 20;
 
 /// The body of a request, as it comes.
 pub type Incoming = axum::body::Body;
+/// How long the rest of a body is read when halod stops, until the answer is given.
+const LAST: Duration = Duration::from_millis(500);
 
 /// A body and what has been read of it.
 #[derive(Debug)]
@@ -35,6 +37,8 @@ pub struct Reader<'a, B> {
     received: u64,
     begun: bool,
     broken: bool,
+    /// halod stops: nobody waits for the rest.
+    hurried: bool,
 }
 
 impl<'a, B> Reader<'a, B>
@@ -43,7 +47,8 @@ where
 {
     pub fn new(body: B, limits: &'a Limits) -> Self {
         let declared = body.size_hint().exact();
-        Self { body, limits, started: Instant::now(), declared, received: 0, begun: false, broken: false }
+        let started = Instant::now();
+        Self { body, limits, started, declared, received: 0, begun: false, broken: false, hurried: false }
     }
 
     /// Whether the body has been asked for; until then no "100 Continue" is sent.
@@ -98,7 +103,10 @@ where
     pub async fn next_of(&mut self, arriving: &Arriving) -> Result<Option<Bytes>, Fault> {
         tokio::select! {
             biased;
-            refusal = arriving.cut() => Err(refusal.into()),
+            refusal = arriving.cut() => {
+                self.hurried = refusal == Refusal::Stopping;
+                Err(refusal.into())
+            }
             piece = self.next() => piece,
         }
     }
@@ -121,7 +129,9 @@ where
     /// `TooLarge`, what [`Intake::arrive`] and [`Arriving::push`] say, and what [`Self::next`] says.
     pub async fn collect(&mut self, intake: &Intake) -> Result<(Bytes, Permit), Fault> {
         let declared = declared_length(&self.body, self.limits)?;
-        let arriving = intake.arrive(declared)?;
+        let arriving = intake.arrive(declared).inspect_err(|refusal| {
+            self.hurried = *refusal == Refusal::Stopping;
+        })?;
         self.collect_into(arriving, declared).await
     }
 
@@ -177,6 +187,8 @@ where
         let waits = !self.begun && headers.contains_key(EXPECT);
         if version >= Version::HTTP_2 {
             self.leave();
+        } else if !waits && self.hurried {
+            let _ = timeout(LAST, self.discard()).await;
         } else if !waits {
             self.discard().await;
         }
@@ -192,11 +204,11 @@ where
         if self.body.is_end_stream() {
             return;
         }
-        let Self { body, limits, started, declared, received, begun, broken } = self;
+        let Self { body, limits, started, declared, received, begun, broken, hurried } = self;
         let limits = limits.clone();
         tokio::spawn(async move {
             let limits = &limits;
-            let rest = Reader { body, limits, started, declared, received, begun, broken };
+            let rest = Reader { body, limits, started, declared, received, begun, broken, hurried };
             let _ = timeout(LEAVE, rest.discard_up_to(LEAVE_BYTES)).await;
         });
     }

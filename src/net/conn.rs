@@ -1,7 +1,9 @@
 //! One connection: HTTP/1.1, or HTTP/2 by prior knowledge, until its peer leaves or halod drains.
 
 use super::answer::Reply;
-use super::connections::Broken;
+use super::connections::{Broken, Closed};
+use super::frames::Frames;
+use super::life::Life;
 use super::limits::Limits;
 use super::socket::Stream;
 use super::tls::HANDSHAKE;
@@ -13,6 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use std::convert::Infallible;
 use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
 use std::io::{Error, ErrorKind, IoSlice, Result};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, OnceLock};
@@ -54,35 +57,95 @@ pub(super) fn builder(limits: &Limits, window: u32) -> Builder {
     builder
 }
 
-/// Serves one connection to its end; its first request has to begin by `deadline`. When `drain` turns true, requests in flight are finished, no
-/// new ones are taken (HTTP/2: GOAWAY; HTTP/1: `connection: close`), and the connection is closed.
-pub(super) async fn serve<S>(
-    (stream, window): (Stream, Option<Window>),
-    builder: &Builder,
-    service: S,
-    deadline: Instant,
-    mut drain: watch::Receiver<bool>,
-) -> std::result::Result<(), Broken>
-where
-    S: Service<Request<Incoming>, Response = Response<Reply>, Error = Infallible> + Send + 'static,
-    S::Future: Send + 'static,
-{
-    let why = Arc::<OnceLock<Broken>>::default();
-    let io = TokioIo::new(FirstBytes::new(stream, window, deadline, Arc::clone(&why)));
-    let mut connection = pin!(builder.serve_connection(io, service));
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = drained(&mut drain) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+/// How long a connection that is closed may be without a request until what is left of it is cut off: for the
+/// answers that are on their way, and for the last requests of who has not heard yet (RFC 9113, section 6.8).
+const LAST: Duration = Duration::from_secs(1);
+
+/// The same where another connection waits for its place.
+const HURRIED: Duration = Duration::from_millis(20);
+
+/// Why a connection ended, but for its peer that closed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    Broken(Broken),
+    Closed(Closed),
+}
+
+/// What a connection is served with.
+pub(super) struct Serving<'a> {
+    pub(super) builder: &'a Builder,
+    pub(super) limits: &'a Limits,
+    pub(super) life: &'a Life,
+    /// When its first request must have begun.
+    pub(super) deadline: Instant,
+    pub(super) drain: watch::Receiver<bool>,
+}
+
+impl Serving<'_> {
+    /// Serves one connection to its end, and says why it ended. When halod closes it, requests in flight are finished,
+    /// no new ones are taken (HTTP/2: GOAWAY; HTTP/1: `connection: close`).
+    pub(super) async fn serve<S>(
+        mut self,
+        (stream, window): (Stream, Option<Window>),
+        service: S,
+    ) -> Option<Ending>
+    where
+        S: Service<Request<Incoming>, Response = Response<Reply>, Error = Infallible> + Send + 'static,
+        S::Future: Send + 'static,
+    {
+        let why = Arc::<OnceLock<Ending>>::default();
+        let io = TokioIo::new(FirstBytes::new(stream, window, self.deadline, Arc::clone(&why)));
+        let mut connection = pin!(self.builder.serve_connection(io, service));
+        let closed = tokio::select! {
+            ended = connection.as_mut() => {
+                // Peers that vanish or speak nonsense are everyday matters; the receivers count what reached them.
+                let error = ended.err()?;
+                tracing::debug!(%error, "connection ended");
+                return Some(why.get().copied().unwrap_or(Ending::Broken(Broken::Other)));
+            }
+            closed = self.closed() => closed,
+        };
+        connection.as_mut().graceful_shutdown();
+        let rest = if matches!(closed, Closed::Full | Closed::Address) { HURRIED } else { LAST };
+        let grace = if closed == Closed::Age { Some(self.limits.age_grace) } else { None };
+        tokio::select! {
+            _ = connection => {}
+            () = self.life.rest_for(rest) => {}
+            () = after(grace) => {}
         }
-    };
-    ended.map_err(|error| {
-        // Peers that vanish or speak nonsense are everyday matters; the receivers count what
-        // reached them.
-        tracing::debug!(%error, "connection ended");
-        why.get().copied().unwrap_or(Broken::Other)
-    })
+        Some(Ending::Closed(closed))
+    }
+
+    /// Returns when halod has to close the connection.
+    async fn closed(&mut self) -> Closed {
+        let Self { limits, life, drain, .. } = self;
+        let idle = async {
+            match limits.idle_timeout {
+                Some(wait) => life.idle_for(wait).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = drained(drain) => Closed::Draining,
+            why = life.eviction() => why,
+            () = idle => Closed::Idle,
+            () = after(limits.max_age.map(around)) => Closed::Age,
+        }
+    }
+}
+
+/// A tenth more or less, so that connections that came together do not go together.
+fn around(age: Duration) -> Duration {
+    let random = u32::try_from(RandomState::new().hash_one(0) % 201).unwrap_or(0);
+    age.mul_f64(0.9 + f64::from(random) / 1000.0)
+}
+
+/// Returns after so long, or never.
+async fn after(wait: Option<Duration>) {
+    match wait {
+        Some(wait) => tokio::time::sleep(wait).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Returns when `drain` is true, or when its sender is gone and nobody is left to serve for.
@@ -91,46 +154,64 @@ pub(super) async fn drained(drain: &mut watch::Receiver<bool>) {
 }
 
 /// The stream, with a deadline on the first bytes: before they have come, no protocol is chosen
-/// and neither protocol's timeouts run.
+/// and neither protocol's timeouts run. After them the frames of HTTP/2 are counted.
 struct FirstBytes {
     stream: Stream,
     seen: usize,
     deadline: Option<Pin<Box<Sleep>>>,
     /// Given back when this turns out not to be HTTP/2.
     window: Option<Window>,
-    /// Set where the first bytes tell why this comes to nothing.
-    why: Arc<OnceLock<Broken>>,
+    /// There as long as this may be HTTP/2.
+    frames: Option<Box<Frames>>,
+    /// Set where the bytes tell why this comes to an end.
+    why: Arc<OnceLock<Ending>>,
 }
 
 impl FirstBytes {
-    fn new(stream: Stream, window: Option<Window>, deadline: Instant, why: Arc<OnceLock<Broken>>) -> Self {
+    fn new(stream: Stream, window: Option<Window>, deadline: Instant, why: Arc<OnceLock<Ending>>) -> Self {
         let deadline = Some(Box::pin(sleep_until(deadline)));
-        Self { stream, seen: 0, deadline, window, why }
+        Self { stream, seen: 0, deadline, window, frames: Some(Box::new(Frames::new())), why }
+    }
+
+    /// Looks at what came. Returns how much of it stands before the first frame.
+    fn look(&mut self, new: &[u8]) -> usize {
+        if self.deadline.is_none() {
+            return 0;
+        }
+        let rest = PREFACE.get(self.seen..).unwrap_or_default();
+        if !rest.iter().zip(new).all(|(one, other)| one == other) {
+            (self.window, self.frames) = (None, None);
+        }
+        if self.seen == 0 && new.first() == Some(&HANDSHAKE) {
+            let _ = self.why.set(Ending::Broken(Broken::Tls));
+        }
+        self.seen += new.len();
+        if self.seen >= PREFACE.len() {
+            self.deadline = None;
+        }
+        rest.len().min(new.len())
     }
 }
 
 impl AsyncRead for FirstBytes {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<Result<()>> {
         let this = &mut *self;
-        let Some(deadline) = &mut this.deadline else {
-            return Pin::new(&mut this.stream).poll_read(cx, buf);
-        };
         let before = buf.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(cx, buf);
         let new = buf.filled().get(before..).unwrap_or_default();
-        if !PREFACE.get(this.seen..).unwrap_or_default().iter().zip(new).all(|(one, other)| one == other) {
-            this.window = None;
+        let begin = this.look(new);
+        if let Some(frames) = &mut this.frames
+            && let Err(flood) = frames.pass(new.get(begin..).unwrap_or_default())
+        {
+            let _ = this.why.set(Ending::Closed(flood));
+            return Poll::Ready(Err(Error::new(ErrorKind::ConnectionAborted, "too many frames without use")));
         }
-        if this.seen == 0 && new.first() == Some(&HANDSHAKE) {
-            let _ = this.why.set(Broken::Tls);
-        }
-        this.seen += new.len();
-        if read.is_pending() && deadline.as_mut().poll(cx).is_ready() {
-            let _ = this.why.set(Broken::Timeout);
+        if let Some(deadline) = &mut this.deadline
+            && read.is_pending()
+            && deadline.as_mut().poll(cx).is_ready()
+        {
+            let _ = this.why.set(Ending::Broken(Broken::Timeout));
             return Poll::Ready(Err(Error::new(ErrorKind::TimedOut, "no request came")));
-        }
-        if this.seen >= PREFACE.len() {
-            this.deadline = None;
         }
         read
     }

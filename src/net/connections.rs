@@ -12,16 +12,19 @@ pub struct ConnectionFamilies {
     limit: Gauges,
     accepted: Counters,
     broken: Counters,
+    closed: Counters,
     not_accepted: Counters,
 }
 
 /// The handles of one door. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct ConnectionStats {
+    pub door: &'static str,
     open: Gauge,
     pub limit: Gauge,
     accepted: Counter,
     broken: [Counter; Broken::ALL.len()],
+    closed: [Counter; Closed::ALL.len()],
     pub not_accepted: Counter,
 }
 
@@ -40,17 +43,56 @@ pub enum Broken {
     Other,
 }
 
-impl From<&Turned> for Broken {
-    fn from(turned: &Turned) -> Self {
-        match turned {
-            Turned::Plain => Self::NotTls,
-            Turned::Late => Self::Timeout,
-            Turned::Failed(_) => Self::Handshake,
-        }
+/// Why halod closed a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// No request for too long.
+    Idle,
+    /// It was as old as it may become.
+    Age,
+    /// It was idle, and another one needed its place.
+    Full,
+    /// Its address had more than it may.
+    Address,
+    /// More pings, changes of settings, streams that are reset, or other frames without use than may be.
+    Pings,
+    Settings,
+    Resets,
+    Frames,
+    /// halod stops.
+    Draining,
+}
+
+impl Closed {
+    const ALL: [(Self, &str); 9] = [
+        (Self::Idle, "idle"),
+        (Self::Age, "age"),
+        (Self::Full, "full"),
+        (Self::Address, "address"),
+        (Self::Pings, "pings"),
+        (Self::Settings, "settings"),
+        (Self::Resets, "resets"),
+        (Self::Frames, "frames"),
+        (Self::Draining, "draining"),
+    ];
+
+    /// Whether its peer sends what nobody needs.
+    pub(super) fn is_flood(self) -> bool {
+        matches!(self, Self::Pings | Self::Settings | Self::Resets | Self::Frames)
     }
 }
 
 impl Broken {
+    /// How a connection broke that came to nothing; one that nothing came on did not.
+    pub(crate) fn of(turned: &Turned) -> Option<Self> {
+        match turned {
+            Turned::Left => None,
+            Turned::Plain => Some(Self::NotTls),
+            Turned::Late => Some(Self::Timeout),
+            Turned::Failed(_) => Some(Self::Handshake),
+        }
+    }
+
     const ALL: [(Self, &str); 5] = [
         (Self::Handshake, "handshake"),
         (Self::NotTls, "not_tls"),
@@ -66,11 +108,12 @@ pub struct Open(Gauge);
 
 impl ConnectionFamilies {
     pub fn register(&self, registry: &mut Registry) {
-        let Self { open, limit, accepted, broken, not_accepted } = self;
+        let Self { open, limit, accepted, broken, closed, not_accepted } = self;
         registry.register("halod_connections", "Connections that are open, by door", open.clone());
         registry.register(
             "halod_connections_limit",
-            "Connections that may be open at a door; further ones are not refused but wait in the listen queue",
+            "Connections that may be open at a door; for one more the one that is idle for longest is closed, and where \
+             none is idle it waits in the listen queue",
             limit.clone(),
         );
         registry.register("halod_connections_accepted", "Connections that were accepted", accepted.clone());
@@ -80,6 +123,12 @@ impl ConnectionFamilies {
              speaks it), tls (TLS came at one that does not), timeout (no request in time), other (the peer vanished or \
              spoke another protocol)",
             broken.clone(),
+        );
+        registry.register(
+            "halod_connections_closed",
+            "Connections that halod closed, by reason: idle, age, full (idle, for another one), address (its address has as \
+             many as it may), pings, settings, resets and frames (more of these than may be), draining",
+            closed.clone(),
         );
         registry.register(
             "halod_connections_not_accepted",
@@ -94,11 +143,15 @@ impl ConnectionFamilies {
     pub fn of(&self, door: &'static str) -> ConnectionStats {
         let labels = vec![("door", door)];
         ConnectionStats {
+            door,
             open: self.open.get_or_create_owned(&labels),
             limit: self.limit.get_or_create_owned(&labels),
             accepted: self.accepted.get_or_create_owned(&labels),
             broken: Broken::ALL.map(|(_, reason)| {
                 self.broken.get_or_create_owned(&vec![("door", door), ("reason", reason)])
+            }),
+            closed: Closed::ALL.map(|(_, reason)| {
+                self.closed.get_or_create_owned(&vec![("door", door), ("reason", reason)])
             }),
             not_accepted: self.not_accepted.get_or_create_owned(&labels),
         }
@@ -106,12 +159,20 @@ impl ConnectionFamilies {
 }
 
 impl ConnectionStats {
-    /// Counts a connection that was accepted.
+    /// Counts a connection that was accepted, and is open now.
     #[must_use]
     pub fn open(&self) -> Open {
         self.accepted.inc();
         self.open.inc();
         Open(self.open.clone())
+    }
+
+    /// Counts a connection that halod closed.
+    pub fn closed(&self, why: Closed) {
+        let at = Closed::ALL.iter().position(|(reason, _)| *reason == why);
+        if let Some(counter) = at.and_then(|at| self.closed.get(at)) {
+            counter.inc();
+        }
     }
 }
 

@@ -1,20 +1,20 @@
 //! One door: its listening socket and the accept loop.
 
 use super::answer::Reply;
-use super::conn;
-use super::connections::{Broken, ConnectionStats};
+use super::conn::{self, Builder, Ending, Serving};
+use super::connections::{Broken, Closed, ConnectionStats};
 use super::limits::Limits;
 use super::peer::{FromPeer, Peer};
+use super::roster::{Member, Roster};
 use super::socket::{Accepted, Socket};
 use super::tls::{Tls, Turned};
 use super::windows::{self, Windows};
-use crate::pipeline::quiet::Quiet;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::Service;
 use std::convert::Infallible;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
@@ -23,6 +23,9 @@ use tokio::time::Instant;
 /// How long to wait after an accept that failed for want of something (descriptors, memory):
 /// trying at once would spin, and closing connections is what gives it back.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// Connections that may wait for a place, beside those that have one. More wait in the listen queue.
+const WAITING: usize = 8;
 
 /// What a door is made of.
 #[derive(Debug)]
@@ -34,6 +37,18 @@ pub struct Door {
     pub stats: ConnectionStats,
 }
 
+/// What all connections of a door share.
+struct Shared {
+    tls: Option<Arc<Tls>>,
+    limits: Arc<Limits>,
+    windows: Windows,
+    large: Builder,
+    small: Builder,
+    stats: ConnectionStats,
+    roster: Arc<Roster>,
+    drain: watch::Receiver<bool>,
+}
+
 /// Accepts connections and serves them until `drain` turns true; then closes the socket, lets
 /// every connection finish what it has begun, and returns. Dropping the future cuts them off.
 pub async fn serve<S>(door: Door, service: S, mut drain: watch::Receiver<bool>)
@@ -42,46 +57,30 @@ where
     S::Future: Send + 'static,
 {
     let Door { socket, tls, limits, windows, stats } = door;
-    let large = Arc::new(conn::builder(&limits, windows::LARGE));
-    let small = Arc::new(conn::builder(&limits, windows::SMALL));
-    let slots = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
-    stats.limit.set(limits.connections as u64);
-    let signal = drain.clone();
-    let told = Arc::new(Mutex::new(Quiet::default()));
+    let shared = Arc::new(Shared {
+        large: conn::builder(&limits, windows::LARGE),
+        small: conn::builder(&limits, windows::SMALL),
+        roster: Arc::new(Roster::new(&limits, stats.clone())),
+        tls,
+        limits,
+        windows,
+        stats,
+        drain: drain.clone(),
+    });
+    let turns = Arc::new(Semaphore::new(WAITING));
     let mut connections = JoinSet::new();
     loop {
-        let (accepted, peer, slot) = tokio::select! {
+        let (accepted, peer, turn) = tokio::select! {
             () = conn::drained(&mut drain) => break,
-            accepted = accept(&socket, &slots, &stats) => accepted,
+            accepted = accept(&socket, &turns, &shared.stats) => accepted,
             Some(ended) = connections.join_next() => {
                 report(ended);
                 continue;
             }
         };
-        let window = windows.take();
-        let builder = Arc::clone(if window.is_some() { &large } else { &small });
-        let (service, drain) = (service.clone(), signal.clone());
-        let (tls, told, open) = (tls.clone(), Arc::clone(&told), stats.open());
-        let (stats, deadline) = (stats.clone(), Instant::now() + limits.header_timeout);
-        connections.spawn(async move {
-            let served = async {
-                let (stream, certificate) = accepted
-                    .opened(tls.as_deref(), deadline)
-                    .await
-                    .map_err(|turned| turned.told(peer, &told))?;
-                let service = FromPeer { peer, certificate, service };
-                conn::serve((stream, window), &builder, service, deadline, drain).await
-            };
-            if let Err(broken) = served.await {
-                stats.broke(broken);
-                if broken == Broken::Tls {
-                    say(&told, "tls", |again| {
-                        tracing::warn!(%peer, again, "a client speaks TLS where `tls` is not configured");
-                    });
-                }
-            }
-            drop((open, slot));
-        });
+        let Some(member) = shared.roster.admit(peer) else { continue };
+        let (shared, service) = (Arc::clone(&shared), service.clone());
+        connections.spawn(async move { shared.connection((accepted, peer), (member, turn), service).await });
     }
     drop(socket);
     while let Some(ended) = connections.join_next().await {
@@ -89,21 +88,104 @@ where
     }
 }
 
-/// The next connection that a slot is free for. Safe to drop at any point: a stream is taken from
+impl Shared {
+    async fn connection<S>(
+        &self,
+        (accepted, peer): (Accepted, Peer),
+        (member, turn): (Member, OwnedSemaphorePermit),
+        service: S,
+    ) where
+        S: Service<Request<Incoming>, Response = Response<Reply>, Error = Infallible> + Send + 'static,
+        S::Future: Send + 'static,
+    {
+        let mut drain = self.drain.clone();
+        let slot = tokio::select! {
+            slot = self.roster.slot() => slot,
+            () = conn::drained(&mut drain) => return,
+        };
+        drop(turn);
+        member.life.serve();
+        let open = self.stats.open();
+        match self.served(accepted, peer, &member, service).await {
+            None => {}
+            Some(Ending::Closed(why)) => {
+                self.stats.closed(why);
+                if why.is_flood() {
+                    let door = self.stats.door;
+                    self.roster.say("flood", |again| {
+                        tracing::warn!(door, %peer, ?why, again, "a connection brought more frames without use than may be");
+                    });
+                }
+            }
+            Some(Ending::Broken(how)) => {
+                self.stats.broke(how);
+                if how == Broken::Tls {
+                    let door = self.stats.door;
+                    self.roster.say("tls", |again| {
+                        tracing::warn!(door, %peer, again, "a client speaks TLS where `tls` is not configured");
+                    });
+                }
+            }
+        }
+        drop((open, slot));
+    }
+
+    async fn served<S>(&self, accepted: Accepted, peer: Peer, member: &Member, service: S) -> Option<Ending>
+    where
+        S: Service<Request<Incoming>, Response = Response<Reply>, Error = Infallible> + Send + 'static,
+        S::Future: Send + 'static,
+    {
+        let (limits, life, mut drain) = (&*self.limits, &member.life, self.drain.clone());
+        let deadline = Instant::now() + limits.header_timeout;
+        let opened = tokio::select! {
+            opened = accepted.opened(self.tls.as_deref(), deadline) => opened,
+            // Nothing was asked yet.
+            () = conn::drained(&mut drain) => return Some(Ending::Closed(Closed::Draining)),
+            why = life.eviction() => return Some(Ending::Closed(why)),
+        };
+        let (stream, certificate) = match opened {
+            Ok(opened) => opened,
+            Err(turned) => return self.turned(&turned, peer).map(Ending::Broken),
+        };
+        let window = self.windows.take();
+        let builder = if window.is_some() { &self.large } else { &self.small };
+        let service = FromPeer { peer, certificate, life: Arc::clone(life), service };
+        let serving = Serving { builder, limits, life, deadline, drain };
+        serving.serve((stream, window), service).await
+    }
+
+    /// Logged; how it is counted.
+    fn turned(&self, turned: &Turned, peer: Peer) -> Option<Broken> {
+        let door = self.stats.door;
+        match turned {
+            Turned::Left => {}
+            Turned::Plain => {
+                tracing::debug!(door, %peer, "a client speaks without TLS where `tls` is configured");
+            }
+            Turned::Late => tracing::debug!(door, %peer, "a TLS handshake took too long"),
+            Turned::Failed(error) => self.roster.say("handshake", |again| {
+                tracing::warn!(door, %peer, %error, again, "a TLS handshake failed");
+            }),
+        }
+        Broken::of(turned)
+    }
+}
+
+/// The next connection, with its turn to wait for a place. Safe to drop at any point: a stream is taken from
 /// the system only when it is returned.
 async fn accept(
     socket: &Socket,
-    slots: &Arc<Semaphore>,
+    turns: &Arc<Semaphore>,
     stats: &ConnectionStats,
 ) -> (Accepted, Peer, OwnedSemaphorePermit) {
-    let Ok(slot) = Arc::clone(slots).acquire_owned().await else {
+    let Ok(turn) = Arc::clone(turns).acquire_owned().await else {
         // Nobody closes the semaphore.
         return std::future::pending().await;
     };
     let mut told = false;
     loop {
         let error = match socket.accept().await {
-            Ok((accepted, peer)) => return (accepted, peer, slot),
+            Ok((accepted, peer)) => return (accepted, peer, turn),
             Err(error) => error,
         };
         stats.not_accepted.inc();
@@ -120,25 +202,6 @@ async fn accept(
 fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
-}
-
-/// Says a line of a door at most once a minute.
-fn say(told: &Mutex<Quiet>, line: &str, log: impl FnOnce(u64)) {
-    told.lock().unwrap_or_else(PoisonError::into_inner).say(line, log);
-}
-
-impl Turned {
-    /// Logged; how it is counted.
-    fn told(self, peer: Peer, told: &Mutex<Quiet>) -> Broken {
-        match &self {
-            Self::Plain => tracing::debug!(%peer, "a client speaks without TLS where `tls` is configured"),
-            Self::Late => tracing::debug!(%peer, "a TLS handshake took too long"),
-            Self::Failed(error) => say(told, "handshake", |again| {
-                tracing::warn!(%peer, %error, again, "a TLS handshake failed");
-            }),
-        }
-        Broken::from(&self)
-    }
 }
 
 fn report(ended: Result<(), tokio::task::JoinError>) {

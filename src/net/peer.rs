@@ -1,6 +1,7 @@
 //! Who is at the other end of a connection, as far as the system tells.
 
 use super::answer::Reply;
+use super::life::Life;
 use super::tls::certificate::ClientCertificate;
 use http::{Extensions, Request, Response};
 use hyper::body::Incoming;
@@ -8,6 +9,7 @@ use hyper::service::Service;
 use std::convert::Infallible;
 use std::fmt;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 
 /// Who sent a request. It stands in the request's extensions.
@@ -58,23 +60,32 @@ impl Peer {
 pub(super) struct FromPeer<S> {
     pub(super) peer: Peer,
     pub(super) certificate: Option<Arc<ClientCertificate>>,
+    /// Where its requests are counted as long as they are under way.
+    pub(super) life: Arc<Life>,
     pub(super) service: S,
 }
 
 impl<S> Service<Request<Incoming>> for FromPeer<S>
 where
     S: Service<Request<Incoming>, Response = Response<Reply>, Error = Infallible>,
+    S::Future: Send + 'static,
 {
     type Response = S::Response;
     type Error = S::Error;
-    type Future = S::Future;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         request.extensions_mut().insert(self.peer);
         if let Some(certificate) = &self.certificate {
             request.extensions_mut().insert(Arc::clone(certificate));
         }
-        self.service.call(request)
+        let under_way = self.life.begin();
+        let answer = self.service.call(request);
+        Box::pin(async move {
+            let answer = answer.await;
+            drop(under_way);
+            answer
+        })
     }
 }
 

@@ -101,7 +101,7 @@ impl Slot {
         let more = {
             let state = self.lock();
             if state.is_cut {
-                return Err(Refusal::BodyCut);
+                return Err(room.why_cut());
             }
             total.saturating_sub(state.held)
         };
@@ -116,7 +116,7 @@ impl Slot {
         let mut state = self.lock();
         if state.is_cut {
             room.give(more);
-            return Err(Refusal::BodyCut);
+            return Err(room.why_cut());
         }
         state.held = total;
         Ok(())
@@ -185,7 +185,7 @@ impl Arriving {
         let mut state = self.slot.lock();
         if state.is_cut {
             drop(state);
-            return self.counted(Err(Refusal::BodyCut));
+            return self.counted(Err(self.room.why_cut()));
         }
         let more = needed.saturating_sub(state.buffer.len());
         state.buffer.reserve_exact(more);
@@ -202,8 +202,9 @@ impl Arriving {
     /// Returns when it is cut.
     pub async fn cut(&self) -> Refusal {
         self.slot.cut.notified().await;
-        self.room.stats.count(&Refusal::BodyCut);
-        Refusal::BodyCut
+        let refusal = self.room.why_cut();
+        self.room.stats.count(&refusal);
+        refusal
     }
 
     /// The whole body, with the permit that covers it.
@@ -213,7 +214,7 @@ impl Arriving {
     pub fn finish(self) -> Result<(Bytes, Permit), Refusal> {
         let (buffer, held) = {
             let mut state = self.slot.lock();
-            (std::mem::take(&mut state.buffer), held_at_end(&mut state))
+            (std::mem::take(&mut state.buffer), self.held_at_end(&mut state))
         };
         let (held, capacity) = (self.counted(held)?, buffer.capacity());
         Ok((buffer.into(), self.permit(held, capacity)))
@@ -225,7 +226,7 @@ impl Arriving {
     /// As [`Self::push`].
     pub async fn finish_with(mut self, length: usize) -> Result<Permit, Refusal> {
         self.hold(length).await?;
-        let held = held_at_end(&mut self.slot.lock());
+        let held = self.held_at_end(&mut self.slot.lock());
         let held = self.counted(held)?;
         Ok(self.permit(held, length))
     }
@@ -264,14 +265,14 @@ impl Arriving {
         permit
     }
 
+    /// What is held goes over to a permit.
+    fn held_at_end(&self, state: &mut State) -> Result<usize, Refusal> {
+        if state.is_cut { Err(self.room.why_cut()) } else { Ok(std::mem::take(&mut state.held)) }
+    }
+
     fn counted<T>(&self, done: Result<T, Refusal>) -> Result<T, Refusal> {
         done.inspect_err(|refusal| self.room.stats.count(refusal))
     }
-}
-
-/// What is held goes over to a permit.
-fn held_at_end(state: &mut State) -> Result<usize, Refusal> {
-    if state.is_cut { Err(Refusal::BodyCut) } else { Ok(std::mem::take(&mut state.held)) }
 }
 
 impl Drop for Arriving {

@@ -104,7 +104,24 @@ pub struct Permit {
     claim: Option<Claim>,
 }
 
+/// The bodies that are still arriving. It hands nothing to the writer, and keeps it from no end.
+#[derive(Clone, Debug)]
+pub struct Bodies(Arc<Room>);
+
+impl Bodies {
+    /// Refuses those that are not complete: their senders are told to send again.
+    pub fn refuse(&self) {
+        self.0.cut_all();
+    }
+}
+
 impl Intake {
+    /// The bodies that arrive by it.
+    #[must_use]
+    pub fn bodies(&self) -> Bodies {
+        Bodies(Arc::clone(&self.door.room))
+    }
+
     /// An intake that admits `limit` bytes at a time and hands its jobs to `writer`.
     #[must_use]
     pub fn new(writer: mpsc::Sender<Job>, limit: usize, stats: Arc<Stats>) -> Self {

@@ -212,6 +212,21 @@ impl Room {
         }
     }
 
+    /// Cuts every body that is still arriving: nothing more is waited for.
+    pub(super) fn cut_all(&self) {
+        let mut table = self.lock();
+        let all: Vec<_> = table.bodies.values().map(Arc::clone).collect();
+        for slot in all {
+            table.forget(slot.key, true);
+            self.give(slot.cut());
+        }
+    }
+
+    /// What a body is refused by that was cut.
+    pub(super) fn why_cut(&self) -> Refusal {
+        if self.stats.stopping.load(Relaxed) { Refusal::Stopping } else { Refusal::BodyCut }
+    }
+
     fn cut(&self, slot: &Arc<Slot>, table: &mut Table) {
         table.forget(slot.key, true);
         self.stats.cut.inc();

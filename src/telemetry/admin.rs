@@ -140,7 +140,9 @@ async fn connection((accepted, peer): (Accepted, Peer), tls: Option<Arc<Tls>>, s
         Ok(opened) => opened,
         Err(turned) => {
             tracing::debug!(%peer, ?turned, "an admin connection came to nothing");
-            state.connections.broke(Broken::from(&turned));
+            if let Some(how) = Broken::of(&turned) {
+                state.connections.broke(how);
+            }
             return;
         }
     };

@@ -1,10 +1,15 @@
 //! Stopping, and who may start.
 
+use crate::protocol::client::{H2, fed, grpc_request};
 use crate::support::chains::{assert_exactly, assert_verified};
+use crate::support::frames::Peer;
+use crate::support::grpc::EXPORT;
 use crate::support::halod::{BINARY, Halod, halod_verify, run_arguments};
 use crate::support::http::{Http, PROTOBUF};
 use crate::support::spans::{key, request, span};
 use crate::support::wait_until;
+use bytes::Bytes;
+use http_body_util::BodyExt;
 use rustix::process::Signal;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -93,4 +98,71 @@ fn one_directory_has_one_daemon() {
     halod.export(&request(Some("first"), vec![span(0x53, 1)]));
     assert!(halod.terminate().success());
     assert!(Halod::start(dir.path()).terminate().success(), "free again");
+}
+
+/// Peers that ask nothing, whatever they have said and whether they answer, hold nothing up.
+#[test]
+fn peers_without_requests_do_not_hold_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut halod = Halod::start(dir.path());
+    let peers: Vec<_> = [halod.http, halod.grpc].map(|door| Peer::connect(door).unwrap()).into();
+    let mut half = halod.connect();
+    half.write(b"POST /v1/traces HTTP/1.1\r\nhost: ha").unwrap();
+    let silent = halod.connect();
+    wait_until("they are there", Duration::from_secs(10), || {
+        halod.metric("halod_connections", "door=\"otlp") == 4
+    });
+    let start = Instant::now();
+    halod.signal(Signal::TERM);
+    assert_eq!(halod.wait_within(Duration::from_secs(60)).code(), Some(0));
+    println!("it ended after {:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(8), "they held it {:?}", start.elapsed());
+    drop((peers, half, silent));
+}
+
+/// A body that drips is refused, and its sender told to send again.
+#[test]
+fn a_body_that_drips_does_not_hold_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut halod = Halod::start(dir.path());
+    let (mut http, _) = half_sent(&halod, 1);
+    let address = halod.grpc;
+    let dripping = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let mut h2 = H2::tcp(address).await.unwrap();
+            let (feeder, body) = fed();
+            let answer = h2.begin(grpc_request(EXPORT, &[], BodyExt::boxed(body))).await.unwrap();
+            let drips = async {
+                // A message of a MiB is announced.
+                feeder.send(Bytes::from_static(&[0, 0, 16, 0, 0])).ok();
+                loop {
+                    feeder.send(Bytes::from(vec![0; 4096])).ok();
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            };
+            tokio::select! { answer = answer => answer, () = drips => unreachable!() }
+        })
+    });
+    wait_until("both are admitted", Duration::from_secs(10), || {
+        halod.metric("halod_requests_in_flight", "") == 2
+    });
+    let start = Instant::now();
+    halod.signal(Signal::TERM);
+    for _ in 0..5 {
+        // It goes on: a byte now and then.
+        std::thread::sleep(Duration::from_millis(300));
+        let _ = http.write(b"x");
+    }
+    let answer = http.answer().expect("it is answered");
+    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")), "{}", answer.text());
+    let answer = dripping.join().unwrap().expect("it is answered");
+    assert!(
+        answer.code() == Ok(14) && answer.grpc_status().unwrap().has("RetryInfo"),
+        "{}",
+        answer.summary()
+    );
+    assert_eq!(halod.wait_within(Duration::from_secs(60)).code(), Some(0));
+    println!("it ended after {:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(10), "they held it {:?}", start.elapsed());
 }

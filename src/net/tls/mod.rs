@@ -47,6 +47,8 @@ pub struct Tls(RwLock<Served>);
 /// Why a connection came to nothing before it could ask anything.
 #[derive(Debug)]
 pub(crate) enum Turned {
+    /// Nothing came, as from a probe of the port.
+    Left,
     /// What came is no TLS.
     Plain,
     Late,
@@ -92,7 +94,10 @@ impl Tls {
     ) -> Result<(Stream, Option<Arc<ClientCertificate>>), Turned> {
         let mut first = [0];
         let length = stream.peek(&mut first).await.map_err(Turned::Failed)?;
-        if length > 0 && first != [HANDSHAKE] {
+        if length == 0 {
+            return Err(Turned::Left);
+        }
+        if first != [HANDSHAKE] {
             if first[0].is_ascii_uppercase() {
                 let _ = stream.write_all(PLAIN).await;
             }

@@ -2,6 +2,7 @@
 //! a real halod with kills and restarts.
 
 mod chains;
+mod connections;
 mod directory;
 mod files;
 pub mod flood;

@@ -6,6 +6,7 @@ pub mod certificates;
 pub mod chains;
 pub mod clients;
 pub mod flaky;
+pub mod frames;
 pub mod grpc;
 pub mod halod;
 pub mod http;

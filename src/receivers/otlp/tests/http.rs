@@ -320,11 +320,15 @@ fn h11_a_sender_that_leaves_halfway_holds_nothing() {
 #[test]
 fn h11_connections_wait_when_all_slots_are_taken() {
     let fixture = Fixture::with(Limits { connections: 1, ..small_limits() });
-    let first = TcpStream::connect(fixture.addr).unwrap();
+    let mut first = TcpStream::connect(fixture.addr).unwrap();
+    first
+        .write_all(b"POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9000\r\n\r\n{")
+        .unwrap();
+    wait_for("the admission", || fixture.intake.in_flight() == FIRST);
     let mut second = TcpStream::connect(fixture.addr).unwrap();
     second.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
     second.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
-    assert!(second.read(&mut [0; 10]).is_err(), "not served while the first is open");
+    assert!(second.read(&mut [0; 10]).is_err(), "not served while a request is under way");
     drop(first);
     second.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     let mut answer = String::new();
