@@ -31,6 +31,14 @@ pub enum Form {
 }
 
 impl Form {
+    /// The form of errors: the request's. Who sends neither is most likely a person with a browser or curl.
+    #[must_use]
+    pub fn of(asked: &HeaderMap) -> Self {
+        let kind = asked.get(CONTENT_TYPE).map_or(&[][..], |kind| kind.as_bytes());
+        let essence = kind.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
+        if essence.eq_ignore_ascii_case(b"application/x-protobuf") { Self::Protobuf } else { Self::Json }
+    }
+
     #[must_use]
     pub fn content_type(self) -> HeaderValue {
         HeaderValue::from_static(match self {

@@ -89,6 +89,7 @@ impl<R: Receiver> Gated<R> {
     async fn answer(self, request: Request<Incoming>) -> Response {
         let grpc = is_grpc(request.headers());
         let mut entry = self.receiver.begin(if grpc { Transport::Grpc } else { Transport::Http });
+        let form = Form::of(request.headers());
         let asked = (request.uri().path_and_query().cloned(), Peer::of(request.extensions()));
         let answered = match self.gate.admit::<R>(&request) {
             Ok(()) => contain_future(self.receiver.answer(request, &mut entry)).await,
@@ -96,11 +97,11 @@ impl<R: Receiver> Gated<R> {
         };
         let response = answered.unwrap_or_else(|fault| {
             entry.refuse(&fault);
-            if grpc { grpc_error(&fault) } else { Refused(Form::Json, &fault).into_response() }
+            if grpc { grpc_error(&fault) } else { Refused(form, &fault).into_response() }
         });
-        if entry.is_stray() {
+        if let Some(said) = entry.stray() {
             let (path, peer) = asked;
-            self.gate.strays.tell(path.as_ref().map_or("", |path| path.path()), grpc, peer);
+            self.gate.strays.tell(path.as_ref().map_or("", |path| path.path()), said, peer);
         }
         entry.answer();
         response

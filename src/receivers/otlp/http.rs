@@ -53,11 +53,7 @@ async fn take(
 ) -> Response {
     let (head, body) = request.into_parts();
     let encoding = encoding(&head.headers);
-    // Who sends neither encoding is most likely a person with a browser or curl.
-    let form = match encoding {
-        Some(Encoding::Protobuf) => Form::Protobuf,
-        Some(Encoding::Json) | None => Form::Json,
-    };
+    let form = Form::of(&head.headers);
     // What is at no signal's path is refused as traces would be.
     let ingest = ingest.of(signal.unwrap_or(Signal::Traces));
     let mut reader = Reader::new(body, &ingest.limits);

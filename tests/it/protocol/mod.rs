@@ -13,6 +13,7 @@ mod grpc;
 mod http;
 mod json;
 mod own;
+mod refusals;
 mod scopes;
 mod standard;
 mod strays;
