@@ -66,7 +66,7 @@ pub struct RequestEntry {
     stats: Arc<RequestStats>,
     since: Instant,
     ended: End,
-    stray: Option<&'static str>,
+    unserved: Option<&'static str>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,7 +140,7 @@ impl RequestStats {
     pub fn begin(self: &Arc<Self>) -> RequestEntry {
         self.received.inc();
         self.in_flight.inc();
-        RequestEntry { stats: Arc::clone(self), since: Instant::now(), ended: End::Open, stray: None }
+        RequestEntry { stats: Arc::clone(self), since: Instant::now(), ended: End::Open, unserved: None }
     }
 
     /// Requests that were answered, refused and abandoned.
@@ -155,7 +155,7 @@ impl RequestEntry {
     /// The request is answered with this fault.
     pub fn refuse(&mut self, fault: &Fault) {
         self.ended = End::Refused(fault.index());
-        self.stray = match fault {
+        self.unserved = match fault {
             Fault::Unserved(said) => Some(said),
             _ => None,
         };
@@ -171,8 +171,8 @@ impl RequestEntry {
 
     /// What the sender is told if it was refused because nothing is received where it came.
     #[must_use]
-    pub fn stray(&self) -> Option<&'static str> {
-        self.stray
+    pub fn unserved(&self) -> Option<&'static str> {
+        self.unserved
     }
 
     /// The answer is made; it is a success unless the request was refused.

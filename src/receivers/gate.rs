@@ -4,7 +4,7 @@
 //! request ─▶ counted ─▶ web pages ─▶ who sends ─▶ receiver, whose panic is a fault ─▶ counted by its end ─▶ answer
 //! ```
 
-use super::strays::Strays;
+use super::unserved::Unserved;
 use crate::ingest::contain_future;
 use crate::ingest::requests::{RequestEntry, Transport};
 use crate::net::answer::{Form, Refused, grpc_error};
@@ -45,7 +45,7 @@ pub trait Receiver: Send + Sync + 'static {
 #[derive(Clone, Debug)]
 pub struct Gate {
     web: Arc<WebPolicy>,
-    strays: Arc<Strays>,
+    unserved: Arc<Unserved>,
 }
 
 /// A receiver behind its gate, as a service.
@@ -58,7 +58,7 @@ pub struct Gated<R> {
 impl Gate {
     #[must_use]
     pub fn new(web: Arc<WebPolicy>) -> Self {
-        Self { web, strays: Arc::default() }
+        Self { web, unserved: Arc::default() }
     }
 
     pub fn before<R: Receiver>(&self, receiver: R) -> Gated<R> {
@@ -99,9 +99,9 @@ impl<R: Receiver> Gated<R> {
             entry.refuse(&fault);
             if grpc { grpc_error(&fault) } else { Refused(form, &fault).into_response() }
         });
-        if let Some(said) = entry.stray() {
+        if let Some(said) = entry.unserved() {
             let (path, peer) = asked;
-            self.gate.strays.tell(path.as_ref().map_or("", |path| path.path()), said, peer);
+            self.gate.unserved.tell(path.as_ref().map_or("", |path| path.path()), said, peer);
         }
         entry.answer();
         response

@@ -15,7 +15,7 @@ pub use self::keys::Keys;
 use super::gate::{Gate, Receiver};
 use super::otlp::signals::Signals;
 use super::otlp::{Guest, OtlpService};
-use super::strays::doubled;
+use super::unserved::doubled;
 use crate::hold::Hold;
 use crate::ingest::claim::{HeaderClaim, SenderTraces, TenantRule};
 use crate::ingest::requests::{RequestEntry, Transport};

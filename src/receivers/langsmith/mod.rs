@@ -25,7 +25,7 @@ use self::route::Route;
 use super::gate::{Gate, Receiver};
 use super::otlp::signals::Signals;
 use super::otlp::{Guest, OtlpService};
-use super::strays::{doubled, hint};
+use super::unserved::{doubled, hint};
 use crate::hold::Hold;
 use crate::ingest::Ingest;
 use crate::ingest::claim::{HeaderClaim, SenderTraces, TenantRule};

@@ -10,7 +10,7 @@ use crate::net::answer::{Form, Refused, http_ok};
 use crate::net::body::{Incoming, Reader};
 use crate::net::peer::Peer;
 use crate::net::status::Fault;
-use crate::receivers::strays::hint;
+use crate::receivers::unserved::hint;
 use axum::response::{IntoResponse, Response};
 use halo_adapters::otlp::Signal;
 use http::header::CONTENT_TYPE;

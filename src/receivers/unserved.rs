@@ -88,7 +88,7 @@ fn lean(path: &str) -> String {
 
 /// What the log was told of such requests at one door.
 #[derive(Debug, Default)]
-pub(super) struct Strays {
+pub(super) struct Unserved {
     told: Mutex<Told>,
     /// Made when the first line is.
     redactor: OnceLock<Redactor>,
@@ -101,7 +101,7 @@ struct Told {
     minute: Option<(Instant, u32)>,
 }
 
-impl Strays {
+impl Unserved {
     /// Logs a request and what its sender is told, once a minute for each path.
     pub(super) fn tell(&self, path: &str, said: &'static str, peer: Option<Peer>) {
         let now = Instant::now();
@@ -186,9 +186,9 @@ mod tests {
 
     #[test]
     fn paths_that_are_made_up_are_not_all_told() {
-        let strays = Strays::default();
-        (0..1000).for_each(|n| strays.tell(&format!("/{n}"), PATHS, None));
-        let told = strays.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let unserved = Unserved::default();
+        (0..1000).for_each(|n| unserved.tell(&format!("/{n}"), PATHS, None));
+        let told = unserved.told.lock().unwrap_or_else(PoisonError::into_inner);
         assert_eq!(told.minute.map(|(_, lines)| lines), Some(LINES));
     }
 }
