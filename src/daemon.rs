@@ -10,9 +10,11 @@
 //! ends the run. A full disk fails nothing: the doors are served, refuse everything, and the directory is
 //! made and the store opened when there is room.
 
+pub mod certificates;
 pub mod doors;
 mod drain;
 mod files;
+mod identities;
 pub mod process;
 mod receiving;
 mod socket;
@@ -26,20 +28,25 @@ use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use self::certificates::Certificates;
 use self::doors::{ADMIN, BindError, Bound, GRPC, HTTP, IMPORT};
 pub use self::drain::End;
 use self::drain::Running;
+use self::identities::Keeper;
+use self::process::{Reload, Signals};
 use self::receiving::{Receiving, Taking};
 pub use self::start::writer_of;
 use self::start::{Opened, Opening, Queues, Started};
 use self::waiting::Waiting;
+use crate::auth::Authenticator;
 use crate::clock;
 use crate::config::descriptors::{self, Share, TooFew};
-use crate::config::{Config, DoorSettings};
+use crate::config::{Config, DoorSettings, Endpoint};
 use crate::hold::{Hold, sweep};
 use crate::import::folder::Folders;
 use crate::ingest::gaps::{self, Gaps, Sealer};
 use crate::net::connections::ConnectionFamilies;
+use crate::net::tls::config::TlsError;
 use crate::net::windows::Windows;
 use crate::pipeline::stats::Stats;
 use crate::pipeline::writer::{self, WriterEnd};
@@ -61,6 +68,8 @@ pub enum StartError {
     #[error(transparent)]
     Bind(#[from] BindError),
     #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error(transparent)]
     Tee(#[from] TeeError),
     #[error("the chains can't be opened: {}", with_causes(.0))]
     Store(#[from] ChainError),
@@ -70,6 +79,8 @@ pub enum StartError {
     Logs(#[source] io::Error),
     #[error("the doors can't be served before there is room on the disk: {0}")]
     Twins(#[source] io::Error),
+    #[error("passwords can't be remembered: {0}")]
+    Random(#[source] io::Error),
     #[error("signals can't be handled: {0}")]
     Signals(#[source] io::Error),
 }
@@ -81,7 +92,7 @@ pub enum StartError {
 pub async fn run(mut config: Config) -> Result<End, StartError> {
     let started = clock::now();
     // Before anything else: a terminal may be closed at any time.
-    let mut signals = process::signals().map_err(StartError::Signals)?;
+    let Signals { ends: mut signals, reload } = process::signals().map_err(StartError::Signals)?;
     let lock = match directory::open(&config.storage.directory) {
         Err(error) if !error.is_want_of_room() => return Err(error.into()),
         lock => lock,
@@ -93,16 +104,31 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
             "fewer connections than configured: too few file descriptors; raise LimitNOFILE or ulimit -n"
         );
     }
-    let bound = Doors::bind(&config).await?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let certificates = Certificates::load(&config)?;
+    let bound = Doors::bind(&config, &certificates).await?;
+    let _watch = certificates.watch(&reload);
     let stats = Arc::new(Stats::default());
     let counters = Arc::new(Counters::default());
     let connections = ConnectionFamilies::default();
     let gaps = gaps::gaps();
+    let kept = config.auth.as_ref().map(Keeper::new).transpose().map_err(StartError::Random)?;
+    let (identities, keeper) = kept.unzip();
     let lock = match lock {
         Ok(lock) => lock,
         Err(full) => {
             let counting = (&stats, &counters, &connections);
-            let waiting = Waiting { config: &config, doors: &bound, counting, gaps: &gaps.0, started };
+            let waiting = Waiting {
+                config: &config,
+                doors: &bound,
+                certificates: &certificates,
+                counting,
+                gaps: &gaps.0,
+                started,
+                identities: identities.clone(),
+            };
             let Some(lock) = waiting.for_room(full, &mut signals).await? else { return Ok(End::Drained) };
             lock
         }
@@ -114,6 +140,7 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
     let metrics = Metrics::new(&stats, &counters.otlp.filtered, started)
         .with(|registry| counters.register(registry))
         .with(|registry| connections.register(registry))
+        .with(|registry| certificates.register(registry))
         .with(|registry| tees.register(registry));
     let state = Arc::new(admin::State {
         doors: bound.addresses(),
@@ -124,12 +151,22 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
         metrics,
         connections: connections.of(ADMIN),
         web: config.web.clone(),
+        identities: identities.clone().filter(|_| config.admin_access.asks),
     });
-    let admin = tokio::spawn(admin::serve(bound.admin.socket, Arc::clone(&state)));
+    let admin = tokio::spawn(admin::serve(bound.admin.socket, bound.admin.tls, Arc::clone(&state)));
 
     let sockets = [bound.grpc, bound.http];
     let counting = Counting { state: &state, counters: &counters, connections: &connections };
-    let end = up(config, (share, Arc::clone(&lock)), sockets, counting, (&tees, gaps), signals).await;
+    let end = up(
+        config,
+        (share, Arc::clone(&lock)),
+        sockets,
+        counting,
+        (&tees, gaps),
+        (identities, keeper, reload),
+        signals,
+    )
+    .await;
     if matches!(end, Ok(End::Drained)) {
         tees.finish().await;
     }
@@ -153,6 +190,7 @@ async fn up(
     sockets: [Option<Bound>; 2],
     counting: Counting<'_>,
     (tees, (gaps, sealer)): (&Tees, (Gaps, Sealer)),
+    (identities, keeper, reload): (Option<Arc<Authenticator>>, Option<Keeper>, Reload),
     mut signals: mpsc::Receiver<&'static str>,
 ) -> Result<End, StartError> {
     let Counting { state, counters, .. } = counting;
@@ -179,7 +217,7 @@ async fn up(
     };
     let (intake, jobs) = writer::intake(config.pipeline.max_in_flight, &state.stats);
     let (hold, held) = Hold::new(Arc::clone(&traces));
-    let taking = Taking { intake, hold, gaps, traces };
+    let taking = Taking { intake, hold, gaps, traces, identities };
     let (drain, draining) = watch::channel(false);
     let timeout = config.shutdown_timeout;
     let files = Files { opening, opened, queues: Queues { jobs, held }, state, draining: draining.clone() };
@@ -188,7 +226,11 @@ async fn up(
     } else {
         state.stats.disk_low.store(true, Relaxed);
     }
-    let doors = receive(config, share, sockets, &counting, tees, (taking, sealer), draining).await?;
+    let mut doors =
+        receive(config, share, sockets, &counting, tees, (taking, sealer), draining.clone()).await?;
+    if let Some(keeper) = keeper {
+        doors.spawn(keeper.run(reload, draining));
+    }
     announce(state);
     let end = drain::supervise(Running { doors, drain, timeout }, files.run(), signals, &state.stats).await;
     tracing::info!(?end, "halod ended");
@@ -246,7 +288,7 @@ async fn receive(
 ) -> Result<JoinSet<()>, StartError> {
     let Counting { state, counters, connections } = *counting;
     let receiving = Receiving::new(&config, counters, &taking, tees, (&draining, admin::readiness(state)));
-    let Taking { intake, hold, gaps, traces } = taking;
+    let Taking { intake, hold, gaps, traces, .. } = taking;
     // The sealer ends when nobody can tell it of another gap.
     drop(gaps);
     let mut doors = JoinSet::new();
@@ -288,15 +330,19 @@ struct Doors {
 }
 
 impl Doors {
-    async fn bind(config: &Config) -> Result<Self, BindError> {
+    async fn bind(config: &Config, certificates: &Certificates) -> Result<Self, BindError> {
+        let bind = async |name, endpoint: &Endpoint| {
+            let bound = doors::bind(name, endpoint).await?;
+            Ok::<_, BindError>(Bound { tls: certificates.of(name), ..bound })
+        };
         let receiver = async |name, door: &Option<DoorSettings>| match door {
-            Some(door) => doors::bind(name, &door.endpoint).await.map(Some),
+            Some(door) => bind(name, &door.endpoint).await.map(Some),
             None => Ok(None),
         };
         Ok(Self {
             grpc: receiver(GRPC, &config.grpc).await?,
             http: receiver(HTTP, &config.http).await?,
-            admin: doors::bind(ADMIN, &config.admin).await?,
+            admin: bind(ADMIN, &config.admin).await?,
         })
     }
 

@@ -152,7 +152,7 @@ impl Args {
         let inputs: Vec<_> = inputs.into_iter().map(with_manner).collect();
         let (inputs, traces) = known_traces(inputs).await;
         let import = Import { inputs, sink: way.sink, positions: way.positions, traces };
-        tokio::spawn(stop_on(signals, stop));
+        tokio::spawn(stop_on(signals.ends, stop));
         let mut summary = run(import, &mut view, stopping).await;
         if let Some(OwnWriter { lock, writer, intake, traces }) = way.own {
             // What can't be said now is said by the next halod of the directory.

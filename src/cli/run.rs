@@ -13,8 +13,8 @@ use crate::telemetry::log;
 /// Without a configuration it listens for OTLP on 127.0.0.1:4317 (gRPC) and 127.0.0.1:4318 (HTTP),
 /// serves health and metrics on 127.0.0.1:13133, and keeps its chains in ./records. A sender gets OK
 /// only when its records are linked and on disk. SIGTERM and SIGINT finish what was accepted; a
-/// second one leaves at once, and the chains are consistent all the same. SIGHUP is ignored: closing
-/// the terminal does not end it.
+/// second one leaves at once, and the chains are consistent all the same. SIGHUP reads certificates
+/// and keys again; closing the terminal does not end it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
 #[group(skip)]
 pub(super) struct Args {
@@ -33,14 +33,20 @@ pub(super) struct Args {
     /// Serve /healthz, /readyz, /metrics and /status here
     #[arg(long, value_name = "HOST:PORT|unix:PATH")]
     admin: Option<Endpoint>,
+    /// Let these addresses be reached from other machines without asking who sends
+    #[arg(long)]
+    insecure: bool,
 }
 
 impl Args {
     /// What the file and these arguments come to together.
     pub(super) fn settings(self) -> Result<Config, ConfigError> {
-        let overrides =
-            Overrides { directory: self.dir, grpc: self.grpc, http: self.http, admin: self.admin };
-        config::load(self.config.as_deref()).map(|config| config.with(overrides))
+        let Self { config: file, dir: directory, grpc, http, admin, insecure } = self;
+        let config = config::load(file.as_deref())?;
+        let config = config.with(Overrides { directory, grpc, http, admin, insecure });
+        let exposed = config.check_exposure();
+        exposed.map_err(|error| file.iter().fold(error, |error, file| error.in_file(file)))?;
+        Ok(config)
     }
 
     pub(super) fn run(self) -> ExitCode {
@@ -89,13 +95,16 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 /// What the operator has to put right is usage, whichever way it was said.
 fn exit_code(error: &StartError) -> u8 {
     match error {
-        StartError::Directory(_) | StartError::Descriptors(_) | StartError::Bind(_) | StartError::Tee(_) => {
-            USAGE
-        }
+        StartError::Directory(_)
+        | StartError::Descriptors(_)
+        | StartError::Bind(_)
+        | StartError::Tls(_)
+        | StartError::Tee(_) => USAGE,
         StartError::Store(_)
         | StartError::StorePanicked(_)
         | StartError::Twins(_)
         | StartError::Signals(_)
+        | StartError::Random(_)
         | StartError::Logs(_) => FAILED,
     }
 }

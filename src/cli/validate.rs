@@ -8,7 +8,7 @@ use super::output::{OK, USAGE, complain, finish, line};
 use super::run;
 use crate::config::descriptors;
 use crate::config::{Config, ConfigError, Problem};
-use crate::daemon::{doors, process};
+use crate::daemon::{certificates, doors, process};
 use crate::tee;
 use crate::telemetry::log;
 use halod_chain::directory;
@@ -30,9 +30,11 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) fn run(self) -> ExitCode {
+        let mut warnings = Vec::new();
         let (config, problems, said) = match self.settings.settings() {
             Ok(config) => {
-                let problems = surroundings(&config);
+                warnings.clone_from(&config.warnings);
+                let problems = surroundings(&config, &mut warnings);
                 let said = problems.iter().map(|problem| problem.what.clone()).collect();
                 (Some(config), problems, said)
             }
@@ -40,8 +42,9 @@ impl Args {
         };
         let code = if problems.is_empty() { OK } else { USAGE };
         if self.json {
-            return finish(line(report(&problems)).map(|()| code));
+            return finish(line(report(&problems, &warnings)).map(|()| code));
         }
+        warnings.iter().for_each(|warning| complain(format_args!("warning: {warning}")));
         if let (Some(config), true) = (&config, problems.is_empty()) {
             return finish(line(summary(config)).map(|()| code));
         }
@@ -50,8 +53,8 @@ impl Args {
     }
 }
 
-/// What a start would meet around it, in the order in which it would.
-fn surroundings(config: &Config) -> Vec<Problem> {
+/// What a start would meet around it, in the order in which it would; and what it would warn of.
+fn surroundings(config: &Config, warnings: &mut Vec<String>) -> Vec<Problem> {
     let mut said = Vec::new();
     if let Err(error) = log::check(log::directives().as_deref()) {
         said.push(error.to_string());
@@ -69,6 +72,9 @@ fn surroundings(config: &Config) -> Vec<Problem> {
             .filter_map(|(door, settings)| tee::check(*door, settings).err())
             .map(|error| error.to_string()),
     );
+    let (wrong, told) = certificates::check(config);
+    said.extend(wrong);
+    warnings.extend(told);
     // All at once, so that two doors on one address are noticed.
     let mut bound = Vec::new();
     match tokio::runtime::Builder::new_current_thread().enable_io().build() {
@@ -89,7 +95,7 @@ fn lines(error: &ConfigError) -> Vec<String> {
     error.to_string().lines().map(str::to_owned).collect()
 }
 
-fn report(problems: &[Problem]) -> serde_json::Value {
+fn report(problems: &[Problem], warnings: &[String]) -> serde_json::Value {
     let problems: Vec<_> = problems
         .iter()
         .map(|problem| {
@@ -101,7 +107,7 @@ fn report(problems: &[Problem]) -> serde_json::Value {
             })
         })
         .collect();
-    json!({ "valid": problems.is_empty(), "problems": problems })
+    json!({ "valid": problems.is_empty(), "problems": problems, "warnings": warnings })
 }
 
 fn summary(config: &Config) -> String {

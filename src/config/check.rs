@@ -1,10 +1,12 @@
 //! From the written tree to a [`Config`]: each value read, bounded and compared, all problems kept.
 
+mod auth;
 mod file_log;
 mod import;
 mod limits;
 mod redaction;
 mod tees;
+mod tls;
 mod tokens;
 
 use std::collections::HashMap;
@@ -22,8 +24,8 @@ use halod_record::hash::parse_hex;
 use halod_record::tenant::Tenant;
 
 const MIB: u64 = 1 << 20;
-const GRPC: &str = "receivers.otlp.protocols.grpc";
-const HTTP: &str = "receivers.otlp.protocols.http";
+pub(super) const GRPC: &str = "receivers.otlp.protocols.grpc";
+pub(super) const HTTP: &str = "receivers.otlp.protocols.http";
 /// Names looked up per span; a longer list would be a cost on every request.
 const MAX_NAMES: usize = 16;
 
@@ -41,6 +43,7 @@ pub(super) fn config(root: &Node, env: Lookup<'_>) -> Result<Config, ConfigError
     config.langsmith = tokens::langsmith(&mut reader);
     reader.file_logs(&mut config);
     reader.tenant(&mut config);
+    reader.auth(&mut config);
     reader.storage(&mut config);
     reader.mebibytes("pipeline.max_in_flight_mib", 1..=65_536, |bytes| {
         config.pipeline.max_in_flight = usize::try_from(bytes).unwrap_or(usize::MAX);
@@ -53,6 +56,7 @@ pub(super) fn config(root: &Node, env: Lookup<'_>) -> Result<Config, ConfigError
     config.hash_only_for = reader.hash_only_for();
     config.hash_key = reader.hash_key();
     reader.endpoint("admin.endpoint", &mut config.admin);
+    config.admin_tls = reader.tls("admin", &config.admin);
     // Exporters give a request up after ten seconds.
     reader.duration("receivers.otlp.join_wait", (Duration::from_secs(8), "8s"), &mut config.join_wait);
     reader.web(&mut config.web);
@@ -100,6 +104,7 @@ impl<'a> Reader<'a> {
         }
         if let Some(door) = &mut config.grpc {
             self.endpoint(&format!("{GRPC}.endpoint"), &mut door.endpoint);
+            door.tls = self.tls(GRPC, &door.endpoint);
             self.mebibytes(&format!("{GRPC}.max_recv_msg_size_mib"), 1..=1024, |bytes| {
                 door.limits.body = usize::try_from(bytes).unwrap_or(usize::MAX);
             });
@@ -110,6 +115,7 @@ impl<'a> Reader<'a> {
         }
         if let Some(door) = &mut config.http {
             self.endpoint(&format!("{HTTP}.endpoint"), &mut door.endpoint);
+            door.tls = self.tls(HTTP, &door.endpoint);
             self.count(&format!("{HTTP}.max_request_body_size"), 1024..=1024 * MIB, &mut door.limits.body);
             self.count(&format!("{HTTP}.max_connections"), 1..=1_000_000, &mut door.limits.connections);
         }

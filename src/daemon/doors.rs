@@ -1,12 +1,14 @@
 //! Listening sockets: bound before anything is served, so that nothing starts halfway.
 
 use std::io;
+use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
 use super::socket;
 use crate::config::{Config, Endpoint};
 use crate::net::socket::Socket;
+use crate::net::tls::Tls;
 
 pub const GRPC: &str = "otlp/grpc";
 pub const HTTP: &str = "otlp/http";
@@ -45,6 +47,7 @@ pub struct Bound {
     pub socket: Socket,
     /// As a client would write it.
     pub address: String,
+    pub tls: Option<Arc<Tls>>,
 }
 
 impl Bound {
@@ -53,7 +56,7 @@ impl Bound {
     /// # Errors
     /// There is no descriptor for it.
     pub fn twin(&self) -> io::Result<Self> {
-        Ok(Self { socket: self.socket.twin()?, address: self.address.clone() })
+        Ok(Self { socket: self.socket.twin()?, address: self.address.clone(), tls: self.tls.clone() })
     }
 }
 
@@ -65,14 +68,16 @@ pub async fn bind(name: &'static str, endpoint: &Endpoint) -> Result<Bound, Bind
     let failed = |error| BindError { name, endpoint: endpoint.clone(), error };
     if let Some(path) = endpoint.socket() {
         let socket = socket::bind(path, socket::MODE).await.map_err(failed)?;
-        return Ok(Bound { socket, address: endpoint.to_string() });
+        return Ok(Bound { socket, address: endpoint.to_string(), tls: None });
     }
     let mut first = None;
     for address in endpoint.resolve().map_err(failed)? {
         let bound = match TcpListener::bind(address).await {
-            Ok(listener) => listener
-                .local_addr()
-                .map(|address| Bound { socket: listener.into(), address: address.to_string() }),
+            Ok(listener) => listener.local_addr().map(|address| Bound {
+                socket: listener.into(),
+                address: address.to_string(),
+                tls: None,
+            }),
             Err(error) => Err(error),
         };
         match bound {

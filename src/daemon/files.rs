@@ -33,14 +33,9 @@ pub(super) async fn imports(
         Ok(socket) => {
             let door = ImportDoor::new(Arc::clone(importer), intake.clone());
             let limits = door.limits();
-            doors.spawn(listener::serve(
-                socket,
-                door,
-                limits,
-                draining.clone(),
-                connections,
-                Windows::default(),
-            ));
+            let windows = Windows::default();
+            let own = listener::Door { socket, tls: None, limits, windows, stats: connections };
+            doors.spawn(listener::serve(own, door, draining.clone()));
         }
         Err(error) => {
             tracing::warn!(%error, "halod import can't reach this daemon: its socket can't be opened");

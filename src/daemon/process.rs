@@ -4,7 +4,7 @@ use std::io;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 /// Descriptors beyond this are not used even where the system sets no limit.
 const DESCRIPTORS: u64 = 1 << 20;
@@ -29,16 +29,27 @@ pub fn raise_descriptors() -> usize {
     usize::try_from(if raised.is_ok() { wanted } else { now }).unwrap_or(usize::MAX)
 }
 
-/// Takes SIGTERM, SIGINT and SIGHUP over from their default. The first two arrive here by name. SIGHUP, which
-/// comes when the terminal is closed too, must not end what others rely on, and there is nothing that it
-/// could reload yet: it is only logged.
+/// Changes with each SIGHUP: whoever has files that can be read again does so.
+pub type Reload = watch::Receiver<u64>;
+
+/// What the system tells this process.
+#[derive(Debug)]
+pub struct Signals {
+    /// SIGTERM and SIGINT, by name.
+    pub ends: mpsc::Receiver<&'static str>,
+    pub reload: Reload,
+}
+
+/// Takes SIGTERM, SIGINT and SIGHUP over from their default. SIGHUP, which comes when the terminal is closed too,
+/// must not end what others rely on: it reloads.
 ///
 /// # Errors
 /// The system refuses to install a handler.
-pub fn signals() -> io::Result<mpsc::Receiver<&'static str>> {
+pub fn signals() -> io::Result<Signals> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut hangup = signal(SignalKind::hangup())?;
-    let (sender, receiver) = mpsc::channel(4);
+    let (sender, ends) = mpsc::channel(4);
+    let (reloads, reload) = watch::channel(0);
     tokio::spawn(async move {
         loop {
             let name = tokio::select! {
@@ -46,8 +57,9 @@ pub fn signals() -> io::Result<mpsc::Receiver<&'static str>> {
                 _ = interrupt.recv() => "SIGINT",
                 _ = hangup.recv() => {
                     tracing::info!(
-                        "SIGHUP is ignored: halod can't reload its configuration; restart halod for another one"
+                        "SIGHUP: certificates, keys and identities are read again; restart halod for another configuration"
                     );
+                    reloads.send_modify(|count| *count += 1);
                     continue;
                 }
             };
@@ -56,5 +68,5 @@ pub fn signals() -> io::Result<mpsc::Receiver<&'static str>> {
             }
         }
     });
-    Ok(receiver)
+    Ok(Signals { ends, reload })
 }

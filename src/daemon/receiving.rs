@@ -1,6 +1,7 @@
 //! The receivers of a door, made of what those of all doors share.
 
 use super::doors::{Bound, GRPC, HTTP};
+use crate::auth::Authenticator;
 use crate::config::{Config, DoorSettings};
 use crate::hold::Hold;
 use crate::import::importer::Importer;
@@ -15,6 +16,7 @@ use crate::net::standard::Ready;
 use crate::net::web::WebPolicy;
 use crate::net::windows::Windows;
 use crate::pipeline::intake::Intake;
+use crate::receivers::admission::Admission;
 use crate::receivers::langfuse::{Keys, LangfuseService};
 use crate::receivers::langsmith::{self, LangSmithService};
 use crate::receivers::litellm::LiteLlm;
@@ -49,6 +51,7 @@ pub(super) struct Receiving<'a> {
     pub traces: Arc<TraceTenants>,
     pub tees: &'a Tees,
     pub web: Arc<WebPolicy>,
+    pub identities: Option<Arc<Authenticator>>,
     pub ready: Ready,
 }
 
@@ -58,13 +61,15 @@ pub(super) struct Taking {
     pub hold: Hold,
     pub gaps: Gaps,
     pub traces: Arc<TraceTenants>,
+    /// Who may send, where doors ask.
+    pub identities: Option<Arc<Authenticator>>,
 }
 
 impl<'a> Receiving<'a> {
     pub(super) fn new(
         config: &Config,
         counters: &Arc<Counters>,
-        Taking { intake, hold, gaps, traces }: &Taking,
+        Taking { intake, hold, gaps, traces, identities }: &Taking,
         tees: &'a Tees,
         (draining, ready): (&watch::Receiver<bool>, Ready),
     ) -> Self {
@@ -94,6 +99,7 @@ impl<'a> Receiving<'a> {
             litellm_wait: config.litellm_wait,
             traces: Arc::clone(traces),
             tees,
+            identities: identities.clone(),
             ready,
         }
     }
@@ -110,16 +116,14 @@ impl<'a> Receiving<'a> {
         for ((name, bound), settings) in [GRPC, HTTP].into_iter().zip(sockets).zip(settings) {
             if let (Some(bound), Some(settings)) = (bound, settings) {
                 let limits = Arc::new(settings.limits);
-                let router = self.receivers(&limits, draining).doors();
-                let (draining, connections) = (draining.clone(), connections.of(name));
-                doors.spawn(listener::serve(
-                    bound.socket,
-                    router,
-                    limits,
-                    draining,
-                    connections,
-                    windows.clone(),
-                ));
+                let identities = self.identities.clone().filter(|_| settings.access.asks);
+                let admission = Admission::new(identities, Arc::clone(&self.tenant));
+                let has_tls = bound.tls.is_some();
+                let router = self.receivers((&limits, has_tls), (admission, draining)).doors();
+                let Bound { socket, tls, .. } = bound;
+                let (windows, stats) = (windows.clone(), connections.of(name));
+                let door = listener::Door { socket, tls, limits, windows, stats };
+                doors.spawn(listener::serve(door, router, draining.clone()));
             }
         }
     }
@@ -155,7 +159,11 @@ impl Receiving<'_> {
     }
 
     /// Those of one door, which has `limits`.
-    fn receivers(&self, limits: &Arc<Limits>, draining: &watch::Receiver<bool>) -> Receivers {
+    fn receivers(
+        &self,
+        (limits, has_tls): (&Arc<Limits>, bool),
+        (admission, draining): (Admission, &watch::Receiver<bool>),
+    ) -> Receivers {
         let counters = &self.counters;
         let ingest =
             |stats: &Arc<ReceiverStats>, door| Arc::new(self.ingest_with(limits, stats, self.tees.of(door)));
@@ -197,6 +205,9 @@ impl Receiving<'_> {
             litellm,
             openai_agents,
             web: Arc::clone(&self.web),
+            admission,
+            limits: Arc::clone(limits),
+            has_tls,
             ready: self.ready.clone(),
             draining: draining.clone(),
         }

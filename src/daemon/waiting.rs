@@ -1,11 +1,13 @@
 //! A first start on a full disk, where not even the directory can be made: the doors are served and refuse
 //! everything, and readiness says why, until there is room.
 
+use super::certificates::Certificates;
 use super::doors::ADMIN;
 use super::drain::LAST_WORDS;
 use super::receiving::{Receiving, Taking};
 use super::start::{FIRST_PAUSE, LONGEST_PAUSE};
 use super::{Doors, StartError, announce};
+use crate::auth::Authenticator;
 use crate::config::Config;
 use crate::hold::Hold;
 use crate::ingest::gaps::Gaps;
@@ -29,10 +31,12 @@ use tokio::task::JoinSet;
 pub(super) struct Waiting<'a> {
     pub config: &'a Config,
     pub doors: &'a Doors,
+    pub certificates: &'a Certificates,
     pub counting: (&'a Arc<Stats>, &'a Arc<Counters>, &'a ConnectionFamilies),
     /// Where losses wait for their chain.
     pub gaps: &'a Gaps,
     pub started: SystemTime,
+    pub identities: Option<Arc<Authenticator>>,
 }
 
 impl Waiting<'_> {
@@ -50,7 +54,8 @@ impl Waiting<'_> {
         let sockets = self.doors.twins().map_err(StartError::Twins)?;
         let metrics = Metrics::new(stats, &counters.otlp.filtered, self.started)
             .with(|registry| counters.register(registry))
-            .with(|registry| connections.register(registry));
+            .with(|registry| connections.register(registry))
+            .with(|registry| self.certificates.register(registry));
         let state = Arc::new(admin::State {
             doors: self.doors.addresses(),
             directory: self.config.storage.absolute(),
@@ -60,14 +65,21 @@ impl Waiting<'_> {
             metrics,
             connections: connections.of(ADMIN),
             web: self.config.web.clone(),
+            identities: self.identities.clone().filter(|_| self.config.admin_access.asks),
         });
-        let admin = tokio::spawn(admin::serve(sockets.admin.socket, Arc::clone(&state)));
+        let admin = tokio::spawn(admin::serve(sockets.admin.socket, sockets.admin.tls, Arc::clone(&state)));
         let max_in_flight = self.config.pipeline.max_in_flight;
         // Nothing comes this far: there is no admission on a full disk.
         let (intake, _jobs) = writer::intake(max_in_flight, stats);
         let (hold, _held) = Hold::new(Arc::default());
         let (drain, draining) = watch::channel(false);
-        let taking = Taking { intake, hold, gaps: self.gaps.clone(), traces: Arc::default() };
+        let taking = Taking {
+            intake,
+            hold,
+            gaps: self.gaps.clone(),
+            traces: Arc::default(),
+            identities: self.identities.clone(),
+        };
         let tees = Tees::default();
         let receiving =
             Receiving::new(self.config, counters, &taking, &tees, (&draining, admin::readiness(&state)));

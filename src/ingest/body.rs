@@ -1,6 +1,6 @@
 //! A request's body, and the work on it.
 
-use super::claim::HeaderClaim;
+use super::claim::Claimant;
 use super::request::RequestBuilder;
 use super::{Ingest, contain};
 use crate::net::body::{Incoming, Reader};
@@ -97,7 +97,7 @@ impl Ingest {
     pub async fn work<T, F>(
         self: &Arc<Self>,
         body: Body,
-        claim: HeaderClaim,
+        claimant: Claimant,
         work: F,
     ) -> Result<(RequestBuilder, T), Fault>
     where
@@ -105,7 +105,7 @@ impl Ingest {
         F: FnOnce(&Bytes, &mut RequestBuilder) -> Result<T, Fault> + Send + 'static,
     {
         let Body { bytes, permit, kept, heavy } = body;
-        let mut request = RequestBuilder::new(Arc::clone(self), claim, permit, bytes.len());
+        let mut request = RequestBuilder::new(Arc::clone(self), claimant, permit, bytes.len());
         request.keep(kept);
         request.slices.on_blocking_thread = heavy;
         let run = move || {

@@ -4,7 +4,7 @@ use super::status::{Fault, Row};
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
@@ -31,12 +31,12 @@ pub enum Form {
 }
 
 impl Form {
-    /// The form of errors: the request's. Who sends neither is most likely a person with a browser or curl.
+    /// That of an answer to a request with such a body. Who sends neither is most likely a person with a browser or curl.
     #[must_use]
-    pub fn of(asked: &HeaderMap) -> Self {
-        let kind = asked.get(CONTENT_TYPE).map_or(&[][..], |kind| kind.as_bytes());
-        let essence = kind.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
-        if essence.eq_ignore_ascii_case(b"application/x-protobuf") { Self::Protobuf } else { Self::Json }
+    pub fn of(headers: &HeaderMap) -> Self {
+        let kind = headers.get(CONTENT_TYPE).map_or(&[][..], |kind| kind.as_bytes());
+        let name = kind.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
+        if name.eq_ignore_ascii_case(b"application/x-protobuf") { Self::Protobuf } else { Self::Json }
     }
 
     #[must_use]
@@ -88,6 +88,8 @@ impl IntoResponse for Refused<'_> {
         match fault {
             Fault::Method => headers.insert(ALLOW, HeaderValue::from_static("POST")),
             Fault::Coding => headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip, zstd")),
+            // RFC 9110, section 15.5.2.
+            Fault::Unauthenticated(_) => headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
             _ => None,
         };
         response

@@ -1,8 +1,10 @@
 //! One connection: HTTP/1.1, or HTTP/2 by prior knowledge, until its peer leaves or halod drains.
 
 use super::answer::Reply;
+use super::connections::Broken;
 use super::limits::Limits;
 use super::socket::Stream;
+use super::tls::HANDSHAKE;
 use super::windows::Window;
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -13,6 +15,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io::{Error, ErrorKind, IoSlice, Result};
 use std::pin::{Pin, pin};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -51,20 +54,21 @@ pub(super) fn builder(limits: &Limits, window: u32) -> Builder {
     builder
 }
 
-/// Serves one connection to its end. When `drain` turns true, requests in flight are finished, no
+/// Serves one connection to its end; its first request has to begin by `deadline`. When `drain` turns true, requests in flight are finished, no
 /// new ones are taken (HTTP/2: GOAWAY; HTTP/1: `connection: close`), and the connection is closed.
 pub(super) async fn serve<S>(
     (stream, window): (Stream, Option<Window>),
     builder: &Builder,
     service: S,
-    header_timeout: Duration,
+    deadline: Instant,
     mut drain: watch::Receiver<bool>,
 ) -> std::result::Result<(), Broken>
 where
     S: Service<Request<Incoming>, Response = Response<Reply>, Error = Infallible> + Send + 'static,
     S::Future: Send + 'static,
 {
-    let io = TokioIo::new(FirstBytes::new(stream, window, header_timeout));
+    let why = Arc::<OnceLock<Broken>>::default();
+    let io = TokioIo::new(FirstBytes::new(stream, window, deadline, Arc::clone(&why)));
     let mut connection = pin!(builder.serve_connection(io, service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -77,12 +81,9 @@ where
         // Peers that vanish or speak nonsense are everyday matters; the receivers count what
         // reached them.
         tracing::debug!(%error, "connection ended");
-        Broken
+        why.get().copied().unwrap_or(Broken::Other)
     })
 }
-
-/// A connection ended with an error, which was logged.
-pub(super) struct Broken;
 
 /// Returns when `drain` is true, or when its sender is gone and nobody is left to serve for.
 pub(super) async fn drained(drain: &mut watch::Receiver<bool>) {
@@ -97,12 +98,14 @@ struct FirstBytes {
     deadline: Option<Pin<Box<Sleep>>>,
     /// Given back when this turns out not to be HTTP/2.
     window: Option<Window>,
+    /// Set where the first bytes tell why this comes to nothing.
+    why: Arc<OnceLock<Broken>>,
 }
 
 impl FirstBytes {
-    fn new(stream: Stream, window: Option<Window>, timeout: Duration) -> Self {
-        let deadline = Some(Box::pin(sleep_until(Instant::now() + timeout)));
-        Self { stream, seen: 0, deadline, window }
+    fn new(stream: Stream, window: Option<Window>, deadline: Instant, why: Arc<OnceLock<Broken>>) -> Self {
+        let deadline = Some(Box::pin(sleep_until(deadline)));
+        Self { stream, seen: 0, deadline, window, why }
     }
 }
 
@@ -118,8 +121,12 @@ impl AsyncRead for FirstBytes {
         if !PREFACE.get(this.seen..).unwrap_or_default().iter().zip(new).all(|(one, other)| one == other) {
             this.window = None;
         }
+        if this.seen == 0 && new.first() == Some(&HANDSHAKE) {
+            let _ = this.why.set(Broken::Tls);
+        }
         this.seen += new.len();
         if read.is_pending() && deadline.as_mut().poll(cx).is_ready() {
+            let _ = this.why.set(Broken::Timeout);
             return Poll::Ready(Err(Error::new(ErrorKind::TimedOut, "no request came")));
         }
         if this.seen >= PREFACE.len() {

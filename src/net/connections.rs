@@ -1,5 +1,6 @@
 //! What is counted of connections, by door.
 
+use super::tls::Turned;
 use crate::pipeline::meter::{Counters, Gauge, Gauges};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
@@ -20,8 +21,43 @@ pub struct ConnectionStats {
     open: Gauge,
     pub limit: Gauge,
     accepted: Counter,
-    pub broken: Counter,
+    broken: [Counter; Broken::ALL.len()],
     pub not_accepted: Counter,
+}
+
+/// How a connection broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Broken {
+    /// The TLS handshake failed: no certificate, a wrong one, an old version.
+    Handshake,
+    /// A door that speaks TLS was spoken to without.
+    NotTls,
+    /// A door that does not speak TLS was spoken to with it.
+    Tls,
+    /// No request came in time.
+    Timeout,
+    /// The peer vanished, or spoke another protocol.
+    Other,
+}
+
+impl From<&Turned> for Broken {
+    fn from(turned: &Turned) -> Self {
+        match turned {
+            Turned::Plain => Self::NotTls,
+            Turned::Late => Self::Timeout,
+            Turned::Failed(_) => Self::Handshake,
+        }
+    }
+}
+
+impl Broken {
+    const ALL: [(Self, &str); 5] = [
+        (Self::Handshake, "handshake"),
+        (Self::NotTls, "not_tls"),
+        (Self::Tls, "tls"),
+        (Self::Timeout, "timeout"),
+        (Self::Other, "other"),
+    ];
 }
 
 /// A connection, as long as it is open.
@@ -40,8 +76,9 @@ impl ConnectionFamilies {
         registry.register("halod_connections_accepted", "Connections that were accepted", accepted.clone());
         registry.register(
             "halod_connections_broken",
-            "Connections that ended with an error: the peer vanished, spoke another protocol, or sent no request in \
-             time and was turned away",
+            "Connections that ended with an error, by reason: handshake (TLS failed), not_tls (no TLS came at a door that \
+             speaks it), tls (TLS came at one that does not), timeout (no request in time), other (the peer vanished or \
+             spoke another protocol)",
             broken.clone(),
         );
         registry.register(
@@ -60,7 +97,9 @@ impl ConnectionFamilies {
             open: self.open.get_or_create_owned(&labels),
             limit: self.limit.get_or_create_owned(&labels),
             accepted: self.accepted.get_or_create_owned(&labels),
-            broken: self.broken.get_or_create_owned(&labels),
+            broken: Broken::ALL.map(|(_, reason)| {
+                self.broken.get_or_create_owned(&vec![("door", door), ("reason", reason)])
+            }),
             not_accepted: self.not_accepted.get_or_create_owned(&labels),
         }
     }
@@ -73,6 +112,16 @@ impl ConnectionStats {
         self.accepted.inc();
         self.open.inc();
         Open(self.open.clone())
+    }
+}
+
+impl ConnectionStats {
+    /// Counts a connection that broke.
+    pub fn broke(&self, how: Broken) {
+        let at = Broken::ALL.iter().position(|(reason, _)| *reason == how);
+        if let Some(counter) = at.and_then(|at| self.broken.get(at)) {
+            counter.inc();
+        }
     }
 }
 

@@ -21,6 +21,7 @@ pub mod peer;
 pub mod socket;
 pub mod standard;
 pub mod status;
+pub mod tls;
 pub mod web;
 pub mod windows;
 pub mod zstd;

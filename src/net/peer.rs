@@ -1,18 +1,33 @@
 //! Who is at the other end of a connection, as far as the system tells.
 
 use super::answer::Reply;
+use super::tls::certificate::ClientCertificate;
 use http::{Extensions, Request, Response};
 use hyper::body::Incoming;
 use hyper::service::Service;
 use std::convert::Infallible;
+use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// Who sent a request. It stands in the request's extensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peer {
     Ip(IpAddr),
-    /// A process of this machine, over a Unix socket.
-    Local,
+    /// A process of this machine, over a Unix socket: whose it was when it connected.
+    Local {
+        uid: u32,
+        gid: u32,
+    },
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(ip) => ip.to_canonical().fmt(f),
+            Self::Local { uid, .. } => write!(f, "a process of user {uid}"),
+        }
+    }
 }
 
 impl Peer {
@@ -26,7 +41,7 @@ impl Peer {
     #[must_use]
     pub fn name(self) -> String {
         match self {
-            Self::Local => "local".into(),
+            Self::Local { .. } => "local".into(),
             Self::Ip(ip) => ip.to_canonical().to_string(),
         }
     }
@@ -38,10 +53,11 @@ impl Peer {
     }
 }
 
-/// A service whose requests tell their peer.
+/// A service whose requests tell their peer, and its certificate where it has one.
 #[derive(Clone, Debug)]
 pub(super) struct FromPeer<S> {
     pub(super) peer: Peer,
+    pub(super) certificate: Option<Arc<ClientCertificate>>,
     pub(super) service: S,
 }
 
@@ -55,6 +71,29 @@ where
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         request.extensions_mut().insert(self.peer);
+        if let Some(certificate) = &self.certificate {
+            request.extensions_mut().insert(Arc::clone(certificate));
+        }
         self.service.call(request)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::socket::Socket;
+    use super::*;
+    use tokio::net::{UnixListener, UnixStream};
+
+    #[tokio::test]
+    async fn a_unix_socket_tells_whose_process_connected() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("door.sock");
+        let socket = Socket::Unix(Box::new(()), UnixListener::bind(&path).unwrap());
+        // Gone before it is accepted: what the kernel noted stays.
+        drop(UnixStream::connect(&path).await.unwrap());
+        let (_, peer) = socket.accept().await.unwrap();
+        let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        assert_eq!(peer, Peer::Local { uid, gid });
     }
 }

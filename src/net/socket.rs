@@ -2,11 +2,15 @@
 
 use super::authority::Allowed;
 use super::peer::Peer;
+use super::tls::certificate::ClientCertificate;
+use super::tls::{Tls, Turned};
 use std::any::Any;
 use std::io;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::time::Instant;
 
 /// A listening socket.
 #[derive(Debug)]
@@ -20,7 +24,14 @@ pub enum Socket {
 /// Anything that is to be dropped just before a socket is closed.
 pub type Guard = Box<dyn Any + Send + Sync>;
 
-/// One accepted connection. Dynamic, so that what is built upon it is built once.
+/// One accepted connection, of which nothing is read yet.
+#[derive(Debug)]
+pub enum Accepted {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// What requests come on. Dynamic, so that what is built upon it is built once.
 pub type Stream = Box<dyn Duplex>;
 
 pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -49,7 +60,7 @@ impl Socket {
     ///
     /// # Errors
     /// As accept(2).
-    pub async fn accept(&self) -> io::Result<(Stream, Peer)> {
+    pub async fn accept(&self) -> io::Result<(Accepted, Peer)> {
         match self {
             Self::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
@@ -58,12 +69,31 @@ impl Socket {
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%error, "cannot set TCP_NODELAY");
                 }
-                Ok((Box::new(stream), Peer::Ip(address.ip())))
+                Ok((Accepted::Tcp(stream), Peer::Ip(address.ip())))
             }
             Self::Unix(_, listener) => {
-                let stream = Allowed::new(listener.accept().await?.0);
-                Ok((Box::new(stream), Peer::Local))
+                let (stream, _) = listener.accept().await?;
+                // Kept by the kernel from connect(2) on, whatever became of the process.
+                let peer = stream.peer_cred()?;
+                let peer = Peer::Local { uid: peer.uid(), gid: peer.gid() };
+                Ok((Accepted::Unix(stream), peer))
             }
+        }
+    }
+}
+
+impl Accepted {
+    /// What requests come on, and who its client is by its certificate. The handshake, where the door speaks TLS,
+    /// has to be done by `deadline`. Unix sockets have none.
+    pub(crate) async fn opened(
+        self,
+        tls: Option<&Tls>,
+        deadline: Instant,
+    ) -> Result<(Stream, Option<Arc<ClientCertificate>>), Turned> {
+        match (self, tls) {
+            (Self::Tcp(stream), Some(tls)) => tls.accept(stream, deadline).await,
+            (Self::Tcp(stream), None) => Ok((Box::new(stream), None)),
+            (Self::Unix(stream), _) => Ok((Box::new(Allowed::new(stream)), None)),
         }
     }
 }

@@ -29,6 +29,10 @@ pub enum Fault {
     Unserved(&'static str),
     #[error("who sends this is not known here: {0}")]
     Unauthenticated(&'static str),
+    #[error("the sender is known, and may not do this: {0}")]
+    Forbidden(&'static str),
+    #[error("too many passwords are being checked; send it again")]
+    PasswordsBusy,
     #[error("a web page of another origin may not send here; cors.allowed_origins lists those that may")]
     ForeignOrigin,
     #[error(
@@ -77,7 +81,7 @@ impl Fault {
                 Some(delay) => transient(delay),
                 None => permanent(Http::PAYLOAD_TOO_LARGE, Code::ResourceExhausted),
             },
-            Self::SlowBody(_) | Self::Crashed => transient(SOON),
+            Self::SlowBody(_) | Self::Crashed | Self::PasswordsBusy => transient(SOON),
             Self::Undecodable(_) => {
                 Row { bad_request: true, ..permanent(Http::BAD_REQUEST, Code::InvalidArgument) }
             }
@@ -86,7 +90,9 @@ impl Fault {
             Self::Method => permanent(Http::METHOD_NOT_ALLOWED, Code::Unimplemented),
             Self::Unserved(_) => permanent(Http::NOT_FOUND, Code::Unimplemented),
             Self::Unauthenticated(_) => permanent(Http::UNAUTHORIZED, Code::Unauthenticated),
-            Self::ForeignOrigin | Self::ForeignHost => permanent(Http::FORBIDDEN, Code::PermissionDenied),
+            Self::ForeignOrigin | Self::ForeignHost | Self::Forbidden(_) => {
+                permanent(Http::FORBIDDEN, Code::PermissionDenied)
+            }
             Self::NeedsHttp2 => permanent(Http::HTTP_VERSION_NOT_SUPPORTED, Code::Unimplemented),
         }
     }
@@ -122,6 +128,8 @@ impl Fault {
             Self::Unauthenticated(_) => 8,
             Self::ForeignOrigin => 9,
             Self::ForeignHost => 10,
+            Self::Forbidden(_) => 11,
+            Self::PasswordsBusy => 12,
         };
         REFUSALS + other
     }
@@ -130,7 +138,7 @@ impl Fault {
 const REFUSALS: usize = Refusal::NAMES.len();
 
 /// What faults are called that are no refusals.
-const OTHERS: [&str; 11] = [
+const OTHERS: [&str; 13] = [
     "undecodable",
     "slow_body",
     "media_type",
@@ -142,6 +150,8 @@ const OTHERS: [&str; 11] = [
     "unauthenticated",
     "foreign_origin",
     "foreign_host",
+    "forbidden",
+    "passwords_busy",
 ];
 
 #[cfg(test)]
@@ -177,6 +187,8 @@ pub(super) mod tests {
             (Fault::Unauthenticated("send a token"), 401, Unauthenticated, None),
             (Fault::ForeignOrigin, 403, PermissionDenied, None),
             (Fault::ForeignHost, 403, PermissionDenied, None),
+            (Fault::Forbidden("that"), 403, PermissionDenied, None),
+            (Fault::PasswordsBusy, 503, Unavailable, Some(1)),
         ]
     }
 

@@ -4,17 +4,20 @@
 //! request ─▶ counted ─▶ web pages ─▶ who sends ─▶ receiver, whose panic is a fault ─▶ counted by its end ─▶ answer
 //! ```
 
+use super::admission::Admission;
 use super::unserved::Unserved;
 use crate::ingest::contain_future;
 use crate::ingest::requests::{RequestEntry, Transport};
 use crate::net::answer::{Form, Refused, grpc_error};
-use crate::net::body::Incoming;
-use crate::net::grpc::is_grpc;
+use crate::net::body::{Incoming, Reader};
+use crate::net::grpc::{self, is_grpc};
+use crate::net::limits::Limits;
 use crate::net::peer::Peer;
 use crate::net::status::Fault;
 use crate::net::web::{self, WebPolicy};
 use axum::response::{IntoResponse, Response};
 use http::Request;
+use http::request::Parts;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -29,6 +32,11 @@ pub trait Receiver: Send + Sync + 'static {
 
     /// Whether a body that a page's form could send is refused before the receiver sees it.
     const REFUSES_FORMS: bool = true;
+
+    /// Whether it knows the sender of a request itself, by keys of its own, or who sends does not matter.
+    fn vouches(&self, _: &Parts) -> bool {
+        false
+    }
 
     /// Counts a request that begins.
     fn begin(&self, transport: Transport) -> RequestEntry;
@@ -45,6 +53,9 @@ pub trait Receiver: Send + Sync + 'static {
 #[derive(Clone, Debug)]
 pub struct Gate {
     web: Arc<WebPolicy>,
+    checks_host: bool,
+    admission: Admission,
+    limits: Arc<Limits>,
     unserved: Arc<Unserved>,
 }
 
@@ -57,25 +68,41 @@ pub struct Gated<R> {
 
 impl Gate {
     #[must_use]
-    pub fn new(web: Arc<WebPolicy>) -> Self {
-        Self { web, unserved: Arc::default() }
+    pub fn new(web: Arc<WebPolicy>, admission: Admission, (limits, has_tls): (Arc<Limits>, bool)) -> Self {
+        let checks_host = !has_tls && !admission.asks();
+        Self { web, checks_host, admission, limits, unserved: Arc::default() }
     }
 
     pub fn before<R: Receiver>(&self, receiver: R) -> Gated<R> {
         Gated { gate: self.clone(), receiver: Arc::new(receiver) }
     }
 
-    /// Lets a request in.
+    /// Lets a request in. Whose it is, where that is asked, is in its extensions from then on.
     ///
     /// # Errors
     /// Who sends it may not.
-    fn admit<R: Receiver>(&self, request: &Request<Incoming>) -> Result<(), Fault> {
-        self.web.check(request)?;
-        if R::REFUSES_FORMS && web::is_of_a_form(request.headers()) {
+    async fn admit<R: Receiver>(&self, receiver: &R, head: &mut Parts) -> Result<(), Fault> {
+        self.web.check_origin(&head.headers)?;
+        if self.checks_host {
+            self.web.check_host((head.version, &head.uri), &head.headers, &head.extensions)?;
+        }
+        if R::REFUSES_FORMS && web::is_of_a_form(&head.headers) {
             return Err(Fault::MediaType);
         }
-        // Whoever learns who sends does it here, and puts that into the request's extensions.
+        if let Some(identity) = self.admission.identify(receiver, head).await? {
+            head.extensions.insert(identity);
+        }
         Ok(())
+    }
+
+    /// Refuses a request of which nothing is read. Its body makes way, or HTTP/1 would lose the answer.
+    async fn refuse(&self, fault: &Fault, (head, body): (Parts, Incoming), is_call: bool) -> Response {
+        let reader = Reader::new(body, &self.limits);
+        if is_call {
+            return grpc::refuse(fault, reader);
+        }
+        reader.make_way(head.version, &head.headers).await;
+        Refused(Form::of(&head.headers), fault).into_response()
     }
 }
 
@@ -87,21 +114,27 @@ impl<R> Clone for Gated<R> {
 
 impl<R: Receiver> Gated<R> {
     async fn answer(self, request: Request<Incoming>) -> Response {
-        let grpc = is_grpc(request.headers());
-        let mut entry = self.receiver.begin(if grpc { Transport::Grpc } else { Transport::Http });
-        let form = Form::of(request.headers());
-        let asked = (request.uri().path_and_query().cloned(), Peer::of(request.extensions()));
-        let answered = match self.gate.admit::<R>(&request) {
-            Ok(()) => contain_future(self.receiver.answer(request, &mut entry)).await,
-            Err(fault) => Err(fault),
+        let Self { gate, receiver } = self;
+        let (mut head, body) = request.into_parts();
+        let is_call = is_grpc(&head.headers);
+        let mut entry = receiver.begin(if is_call { Transport::Grpc } else { Transport::Http });
+        let asked = (head.uri.path_and_query().cloned(), Peer::of(&head.extensions));
+        let response = match gate.admit(&*receiver, &mut head).await {
+            Ok(()) => {
+                let answered = receiver.answer(Request::from_parts(head, body), &mut entry);
+                contain_future(answered).await.unwrap_or_else(|fault| {
+                    entry.refuse(&fault);
+                    if is_call { grpc_error(&fault) } else { Refused(Form::Json, &fault).into_response() }
+                })
+            }
+            Err(fault) => {
+                entry.refuse(&fault);
+                gate.refuse(&fault, (head, body), is_call).await
+            }
         };
-        let response = answered.unwrap_or_else(|fault| {
-            entry.refuse(&fault);
-            if grpc { grpc_error(&fault) } else { Refused(form, &fault).into_response() }
-        });
         if let Some(said) = entry.unserved() {
             let (path, peer) = asked;
-            self.gate.unserved.tell(path.as_ref().map_or("", |path| path.path()), said, peer);
+            gate.unserved.tell(path.as_ref().map_or("", |path| path.path()), said, peer);
         }
         entry.answer();
         response
@@ -161,7 +194,8 @@ mod tests {
     #[tokio::test]
     async fn every_request_begins_and_ends_once() {
         let stats = RequestFamilies::default().of("acts", Transport::Http);
-        let mut gated = Gate::new(Arc::default()).before(Acts(Arc::clone(&stats)));
+        let mut gated = Gate::new(Arc::default(), Admission::default(), (Arc::default(), false))
+            .before(Acts(Arc::clone(&stats)));
         let mut call = |method, kind| gated.call(request(method, kind));
         assert_eq!(call("GET", "application/json").await.unwrap().status(), 200);
         assert_eq!(stats.ended(), [1, 0, 0]);
@@ -176,7 +210,8 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_a_fault_of_its_request() {
         let stats = RequestFamilies::default().of("acts", Transport::Http);
-        let mut gated = Gate::new(Arc::default()).before(Acts(Arc::clone(&stats)));
+        let mut gated = Gate::new(Arc::default(), Admission::default(), (Arc::default(), false))
+            .before(Acts(Arc::clone(&stats)));
         let answer = gated.call(request("PANIC", "application/json")).await.unwrap();
         assert_eq!(
             (answer.status().as_u16(), &answer.headers()["retry-after"]),

@@ -11,7 +11,7 @@
 
 use super::gate::{Gate, Receiver};
 use super::rejected::Rejected;
-use crate::ingest::claim::{HeaderClaim, TenantRule};
+use crate::ingest::claim::{Claimant, TenantRule, overruled};
 use crate::ingest::gaps::{Gaps, Loss, Sender};
 use crate::ingest::requests::{RequestEntry, Transport};
 use crate::ingest::{Body, Counted, Ingest, RequestBuilder};
@@ -66,9 +66,9 @@ impl Receiver for LiteLlm {
 
     async fn answer(&self, request: Request<Incoming>, entry: &mut RequestEntry) -> Response {
         let (head, body) = request.into_parts();
-        let claim = self.tenant.header_claim(&head.headers);
-        let mut loss = Unsettled::new(self.ingest.gaps.as_ref(), claim.known());
-        match self.take(&head, body, claim, &mut loss).await {
+        let claimant = self.tenant.claimant(None, &head.headers, &head.extensions);
+        let mut loss = Unsettled::new(self.ingest.gaps.as_ref(), claimant.known());
+        match self.take(&head, body, claimant, &mut loss).await {
             Ok((receipt, filtered, rejected)) => sealed(receipt, filtered, &rejected),
             Err(fault) => {
                 entry.refuse_unless(loss.broken, &fault);
@@ -91,7 +91,7 @@ impl LiteLlm {
         &self,
         head: &Parts,
         body: Incoming,
-        claim: HeaderClaim,
+        claimant: Claimant,
         loss: &mut Unsettled<'_>,
     ) -> Result<(Receipt, u64, Rejected), Fault> {
         let until = Instant::now() + self.wait;
@@ -113,7 +113,7 @@ impl LiteLlm {
         };
         let needed = self.needed(body.bytes.len(), Coding::Identity);
         body.permit.grow_by(needed, until).await?;
-        self.seal(body, claim, loss).await
+        self.seal(body, claimant, loss).await
     }
 
     fn patience(&self, head: &Parts, body: &Incoming, until: Instant) -> Result<Patience, Fault> {
@@ -135,11 +135,11 @@ impl LiteLlm {
     async fn seal(
         &self,
         body: Body,
-        claim: HeaderClaim,
+        claimant: Claimant,
         loss: &mut Unsettled<'_>,
     ) -> Result<(Receipt, u64, Rejected), Fault> {
         let (request, rejected) =
-            self.ingest.work(body, claim, |bytes, request| draft(bytes, request)).await?;
+            self.ingest.work(body, claimant, |bytes, request| draft(bytes, request)).await?;
         let Counted { usable, filtered, rejected: refused, .. } = request.counted();
         loss.items = usable + refused;
         let request = request.finish()?;
@@ -176,8 +176,11 @@ fn draft(bytes: &[u8], request: &mut RequestBuilder) -> Result<Rejected, Fault> 
             }
         };
         match litellm::event(&parsed) {
-            Ok(Some(event)) => match request.tenants.of(event.tenant.as_deref()) {
-                Ok(tenant) => request.push(&event, &tenant)?,
+            Ok(Some(mut event)) => match request.tenants.of(event.tenant.as_deref()) {
+                Ok((tenant, other)) => {
+                    event.facts.extend(overruled(other));
+                    request.push(&event, &tenant)?;
+                }
                 Err(error) => rejected.add(at, error, request),
             },
             Ok(None) => request.filter(1),

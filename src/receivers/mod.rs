@@ -3,6 +3,7 @@
 //! [`router`] tells by path whose request it is, and [`gate`] lets it in. What becomes of it goes to the writer by
 //! [`crate::ingest`].
 
+pub mod admission;
 pub mod gate;
 pub mod langfuse;
 pub mod langsmith;
@@ -13,7 +14,6 @@ pub mod openai_agents;
 pub mod otlp;
 pub mod rejected;
 pub mod router;
-pub mod secrets;
 pub mod stats;
 pub mod tail;
 mod unserved;

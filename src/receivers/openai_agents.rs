@@ -5,12 +5,11 @@
 
 use super::gate::{Gate, Receiver};
 use super::rejected::Rejected;
-use crate::ingest::claim::{Said, SenderTraces, TenantRule};
+use crate::ingest::claim::{Said, SenderTraces, TenantRule, overruled};
 use crate::ingest::requests::{RequestEntry, Transport};
 use crate::ingest::{Ingest, RequestBuilder};
 use crate::net::answer::{json, shorten};
 use crate::net::body::{Incoming, Reader};
-use crate::net::peer::Peer;
 use crate::net::status::Fault;
 use crate::pipeline::batch::Receipt;
 use axum::Router;
@@ -53,7 +52,7 @@ impl Receiver for OpenAiAgents {
             Ok((receipt, rejected)) => return sealed(receipt, &rejected),
             Err(fault) => fault,
         };
-        let tenant = self.tenant.header_claim(&head.headers).known();
+        let tenant = self.tenant.claimant(None, &head.headers, &head.extensions).known();
         self.ingest.refused(entry, &fault, tenant.as_ref(), &reader);
         reader.make_way(head.version, &head.headers).await;
         refuse(&fault)
@@ -75,9 +74,9 @@ impl OpenAiAgents {
             return Err(Fault::Method);
         }
         let body = self.ingest.read(head, reader).await?;
-        let claim = self.tenant.header_claim(&head.headers);
-        let traces = SenderTraces::new(Arc::clone(&self.traces), &Peer::name_in(&head.extensions), &claim);
-        let work = self.ingest.work(body, claim, move |bytes, request| {
+        let claimant = self.tenant.claimant(None, &head.headers, &head.extensions);
+        let traces = SenderTraces::new(Arc::clone(&self.traces), &claimant);
+        let work = self.ingest.work(body, claimant, move |bytes, request| {
             request.tenants.know_traces(traces);
             draft(bytes, request)
         });
@@ -131,7 +130,10 @@ fn draft(bytes: &[u8], request: &mut RequestBuilder) -> Result<Rejected, Fault> 
         let owned = |text: Option<Arc<str>>| text.map(|text| Cow::Owned(text.to_string()));
         openai_agents::inherit(&mut event, owned(session), owned(principal));
         match request.tenants.place_in_trace(said(&event), Said::default(), id.as_ref()) {
-            Ok(placed) => request.push(&event, &placed.tenant)?,
+            Ok(placed) => {
+                event.facts.extend(overruled(placed.overruled));
+                request.push(&event, &placed.tenant)?;
+            }
             Err(error) => rejected.add(at, error, request),
         }
     }

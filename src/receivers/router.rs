@@ -1,5 +1,6 @@
 //! One address for everything: which receiver a path belongs to.
 
+use super::admission::Admission;
 use super::gate::Gate;
 use super::langfuse::LangfuseService;
 use super::langsmith::LangSmithService;
@@ -8,6 +9,7 @@ use super::native::{NativeService, RecordService};
 use super::openai_agents::OpenAiAgents;
 use super::otlp::{LogsService, MetricsService, OtlpService, TraceService};
 use crate::net::layers::{PageLayer, Pages, TraceLayer, Traced};
+use crate::net::limits::Limits;
 use crate::net::standard::{Ready, Standard};
 use crate::net::web::WebPolicy;
 use axum::Router;
@@ -34,6 +36,9 @@ pub struct Receivers {
     pub litellm: LiteLlm,
     pub openai_agents: OpenAiAgents,
     pub web: Arc<WebPolicy>,
+    pub admission: Admission,
+    pub limits: Arc<Limits>,
+    pub has_tls: bool,
     pub ready: Ready,
     pub draining: watch::Receiver<bool>,
 }
@@ -41,8 +46,9 @@ pub struct Receivers {
 impl Receivers {
     #[must_use]
     pub fn doors(self) -> Doors {
-        let Self { otlp, native, langfuse, langsmith, litellm, openai_agents, web, ready, draining } = self;
-        let gate = Gate::new(Arc::clone(&web));
+        let Self { otlp, native, langfuse, langsmith, litellm, openai_agents, .. } = self;
+        let Self { web, admission, limits, has_tls, ready, draining, .. } = self;
+        let gate = Gate::new(Arc::clone(&web), admission, (limits, has_tls));
         let names = &SERVICES;
         let descriptors = halod_proto::DESCRIPTORS;
         let standard = Standard { ready, draining, web: Arc::clone(&web), names, descriptors };

@@ -1,4 +1,4 @@
-//! The admin port: health, metrics and status over plain HTTP/1.1.
+//! The admin port: health, metrics and status over HTTP/1.1.
 //!
 //! | path | answer |
 //! |---|---|
@@ -8,7 +8,8 @@
 //! | `/`, `/status` | version, bound addresses, directory, uptime and counters, chains that are set aside and damage of the journal as JSON |
 //!
 //! It has its own accept loop and bounds, so that neither a flood at a receiver nor a drain takes
-//! health away from who watches. Nothing here changes anything.
+//! health away from who watches. Nothing here changes anything. Where it asks for certificates of clients, only
+//! `/healthz` and `/readyz` are answered without: probes have none.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -18,20 +19,25 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::json;
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 use super::metrics::{Format, Metrics};
-use crate::net::connections::ConnectionStats;
+use crate::auth::identity::ADMIN;
+use crate::auth::{Authenticator, Shown};
+use crate::net::connections::{Broken, ConnectionStats};
 use crate::net::peer::Peer;
-use crate::net::socket::{Socket, Stream};
+use crate::net::socket::{Accepted, Socket};
 use crate::net::standard::Ready;
+use crate::net::status::Fault;
+use crate::net::tls::Tls;
 use crate::net::web::WebPolicy;
 use crate::pipeline::stats::Stats;
 use halod_chain::reader::Unread;
@@ -64,6 +70,8 @@ pub struct State {
     pub connections: ConnectionStats,
     /// Which web pages may read it.
     pub web: WebPolicy,
+    /// Who may read more than health, where that is asked.
+    pub identities: Option<Arc<Authenticator>>,
 }
 
 impl std::fmt::Debug for State {
@@ -96,12 +104,12 @@ pub fn readiness(state: &Arc<State>) -> Ready {
 }
 
 /// Serves until the future is dropped.
-pub async fn serve(socket: Socket, state: Arc<State>) {
+pub async fn serve(socket: Socket, tls: Option<Arc<Tls>>, state: Arc<State>) {
     state.connections.limit.set(CONNECTIONS as u64);
     let mut oldest_first: VecDeque<AbortHandle> = VecDeque::new();
     loop {
-        let (stream, peer) = match socket.accept().await {
-            Ok(stream) => stream,
+        let accepted = match socket.accept().await {
+            Ok(accepted) => accepted,
             Err(error) => {
                 state.connections.not_accepted.inc();
                 tracing::warn!(%error, "the admin port can't accept a connection");
@@ -109,7 +117,7 @@ pub async fn serve(socket: Socket, state: Arc<State>) {
                 continue;
             }
         };
-        let (open, state) = (state.connections.open(), Arc::clone(&state));
+        let (open, tls, state) = (state.connections.open(), tls.clone(), Arc::clone(&state));
         oldest_first.retain(|connection| !connection.is_finished());
         if oldest_first.len() >= CONNECTIONS
             && let Some(oldest) = oldest_first.pop_front()
@@ -117,7 +125,7 @@ pub async fn serve(socket: Socket, state: Arc<State>) {
             oldest.abort();
         }
         let task = tokio::spawn(async move {
-            if tokio::time::timeout(LIFETIME, connection((stream, peer), state)).await.is_err() {
+            if tokio::time::timeout(LIFETIME, connection(accepted, tls, state)).await.is_err() {
                 tracing::debug!("admin connection closed: its time is up");
             }
             drop(open);
@@ -126,11 +134,29 @@ pub async fn serve(socket: Socket, state: Arc<State>) {
     }
 }
 
-async fn connection((stream, peer): (Stream, Peer), state: Arc<State>) {
+async fn connection((accepted, peer): (Accepted, Peer), tls: Option<Arc<Tls>>, state: Arc<State>) {
+    let deadline = Instant::now() + HEADER_TIMEOUT;
+    let (stream, certificate) = match accepted.opened(tls.as_deref(), deadline).await {
+        Ok(opened) => opened,
+        Err(turned) => {
+            tracing::debug!(%peer, ?turned, "an admin connection came to nothing");
+            state.connections.broke(Broken::from(&turned));
+            return;
+        }
+    };
+    let is_known = certificate.is_some() || !tls.is_some_and(|tls| tls.asks_clients());
     let service = service_fn(move |mut request: Request<_>| {
         request.extensions_mut().insert(peer);
-        let response = answer(&request, &state);
-        async move { Ok::<_, Infallible>(response) }
+        if let Some(certificate) = &certificate {
+            request.extensions_mut().insert(Arc::clone(certificate));
+        }
+        let state = Arc::clone(&state);
+        async move {
+            let request: Request<hyper::body::Incoming> = request;
+            let refused =
+                refusal(request.uri().path(), request.headers(), request.extensions(), &state).await;
+            Ok::<_, Infallible>(refused.unwrap_or_else(|| answer(&request, is_known, &state)))
+        }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -143,9 +169,45 @@ async fn connection((stream, peer): (Stream, Peer), state: Arc<State>) {
     }
 }
 
+/// What whoever asks for more than health is answered who may not. Probes have no credentials.
+async fn refusal(
+    path: &str,
+    headers: &HeaderMap,
+    extensions: &Extensions,
+    state: &State,
+) -> Option<Response<Full<Bytes>>> {
+    let identities = state.identities.as_ref()?;
+    if matches!(path, "/healthz" | "/readyz") {
+        return None;
+    }
+    let fault = match identities.identify(headers, extensions).await {
+        Shown::Identity(identity) if identity.receivers.includes(ADMIN) => return None,
+        Shown::Identity(_) => {
+            Fault::Forbidden("the identity's line does not name `admin` among its receivers")
+        }
+        Shown::Busy => Fault::PasswordsBusy,
+        Shown::Nothing | Shown::Unknown => Fault::Unauthenticated(
+            "send `authorization: Bearer TOKEN`, with a token whose line names `admin`",
+        ),
+    };
+    let mut refused = json_response(fault.row().http, &json!({ "error": fault.to_string() }));
+    if matches!(fault, Fault::Unauthenticated(_)) {
+        refused.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    Some(refused)
+}
+
 /// The body of a request is not looked at.
-fn answer<B>(request: &Request<B>, state: &State) -> Response<Full<Bytes>> {
-    if let Err(fault) = state.web.check(request) {
+fn answer<B>(request: &Request<B>, is_known: bool, state: &State) -> Response<Full<Bytes>> {
+    if !is_known && !matches!(request.uri().path(), "/healthz" | "/readyz") {
+        let what = "this path needs a certificate of a client; /healthz and /readyz do not";
+        return json_response(StatusCode::FORBIDDEN, &json!({ "error": what }));
+    }
+    let checked = match state.identities {
+        Some(_) => state.web.check_origin(request.headers()),
+        None => state.web.check(request),
+    };
+    if let Err(fault) = checked {
         return json_response(fault.row().http, &json!({ "error": fault.to_string() }));
     }
     let known = matches!(request.uri().path(), "/" | "/status" | "/healthz" | "/readyz" | "/metrics");

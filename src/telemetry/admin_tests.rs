@@ -35,8 +35,9 @@ fn served() -> Served {
         metrics,
         connections: ConnectionStats::default(),
         web: WebPolicy::default(),
+        identities: None,
     });
-    runtime.spawn(serve(listener.into(), Arc::clone(&state)));
+    runtime.spawn(serve(listener.into(), None, Arc::clone(&state)));
     Served { state, address, stats, _runtime: runtime }
 }
 

@@ -8,6 +8,7 @@
 
 mod attacks;
 mod audit;
+mod auth;
 mod captures;
 mod cases;
 mod clients;
@@ -59,6 +60,7 @@ mod tee;
 mod tenant_names;
 mod tenants;
 mod tidy;
+mod tls;
 mod unusable;
 mod verify_agreement;
 mod web;

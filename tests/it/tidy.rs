@@ -13,6 +13,7 @@ const LAYERS: &[&[&str]] = &[
     &["pipeline"],
     &["hold", "tee"],
     &["net"],
+    &["auth"],
     &["ingest"],
     &["receivers"],
     &["import"],

@@ -16,13 +16,13 @@ use super::gate::{Gate, Receiver};
 use super::otlp::signals::Signals;
 use super::otlp::{Guest, OtlpService};
 use super::unserved::doubled;
+use crate::auth::Identity;
 use crate::hold::Hold;
-use crate::ingest::claim::{HeaderClaim, SenderTraces, TenantRule};
+use crate::ingest::claim::{Claimant, SenderTraces, TenantRule};
 use crate::ingest::requests::{RequestEntry, Transport};
 use crate::ingest::{Body, Ingest, RequestBuilder};
 use crate::net::answer;
 use crate::net::body::{Incoming, Reader};
-use crate::net::peer::Peer;
 use crate::net::status::Fault;
 use axum::Router;
 use axum::response::Response;
@@ -87,21 +87,29 @@ impl Receiver for LangfuseService {
         self.ingest.stats.begin(transport)
     }
 
+    fn vouches(&self, head: &Parts) -> bool {
+        self.keys.vouch(&head.headers) || Wanted::of(&head.method, head.uri.path()) == Wanted::Health
+    }
+
     async fn answer(&self, request: Request<Incoming>, entry: &mut RequestEntry) -> Response {
         let wanted = Wanted::of(request.method(), request.uri().path());
-        let known = self.keys.tenant(request.headers());
-        let claim = known.map(|tenant| self.tenant.claim(tenant, request.headers()));
-        match (wanted, claim) {
+        let is_identified = request.extensions().get::<Arc<Identity>>().is_some();
+        let known = if is_identified { Ok(None) } else { self.keys.tenant(request.headers()) };
+        let claimant =
+            known.map(|tenant| self.tenant.claimant(tenant, request.headers(), request.extensions()));
+        match (wanted, claimant) {
             (Wanted::Health, _) => {
                 let body = json!({ "status": "OK", "version": env!("CARGO_PKG_VERSION") });
                 answer::json(StatusCode::OK, &body, None)
             }
             (_, Err(fault)) => self.refuse(request, entry, &fault).await,
-            (Wanted::Traces, Ok(claim)) => {
-                let guest = Guest { signal: Signal::Traces, claim, ingest: &self.otlp_ingest };
+            (Wanted::Traces, Ok(claimant)) => {
+                let guest = Guest { signal: Signal::Traces, claimant, ingest: &self.otlp_ingest };
                 self.otlp.answer_guest(request, guest, entry).await
             }
-            (Wanted::Ingestion | Wanted::Score, Ok(claim)) => self.take(request, entry, wanted, claim).await,
+            (Wanted::Ingestion | Wanted::Score, Ok(claimant)) => {
+                self.take(request, entry, wanted, claimant).await
+            }
             (Wanted::Projects, Ok(_)) => answer::json(StatusCode::OK, &projects(), None),
             (Wanted::Method(allowed), Ok(_)) => {
                 entry.refuse(&Fault::Method);
@@ -134,17 +142,17 @@ impl LangfuseService {
         request: Request<Incoming>,
         entry: &mut RequestEntry,
         wanted: Wanted,
-        claim: HeaderClaim,
+        claimant: Claimant,
     ) -> Response {
         let (head, body) = request.into_parts();
         let mut reader = Reader::new(body, &self.ingest.limits);
-        let tenant = claim.known();
+        let tenant = claimant.known();
         let taken = match self.ingest.read(&head, &mut reader).await {
             Ok(body) if wanted == Wanted::Score => {
-                self.seal(body, entry, (&head, claim), Scores::read).await.map(|scores| scores.answer())
+                self.seal(body, entry, claimant, Scores::read).await.map(|scores| scores.answer())
             }
             Ok(body) => {
-                let batch = self.seal(body, entry, (&head, claim), Batch::read).await;
+                let batch = self.seal(body, entry, claimant, Batch::read).await;
                 batch.map(|batch| (StatusCode::MULTI_STATUS, batch.answer()))
             }
             Err(fault) => Err(fault),
@@ -164,12 +172,12 @@ impl LangfuseService {
         &self,
         body: Body,
         entry: &mut RequestEntry,
-        (head, claim): (&Parts, HeaderClaim),
+        claimant: Claimant,
         read: fn(&Bytes, &mut RequestBuilder) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        let tenant = claim.known();
-        let traces = SenderTraces::new(Arc::clone(&self.traces), &Peer::name_in(&head.extensions), &claim);
-        let work = self.ingest.work(body, claim, move |bytes, request| {
+        let tenant = claimant.known();
+        let traces = SenderTraces::new(Arc::clone(&self.traces), &claimant);
+        let work = self.ingest.work(body, claimant, move |bytes, request| {
             request.tenants.know_traces(traces);
             read(bytes, request)
         });

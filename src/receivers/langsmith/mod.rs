@@ -26,12 +26,12 @@ use super::gate::{Gate, Receiver};
 use super::otlp::signals::Signals;
 use super::otlp::{Guest, OtlpService};
 use super::unserved::{doubled, hint};
+use crate::auth::Identity;
 use crate::hold::Hold;
 use crate::ingest::Ingest;
-use crate::ingest::claim::{HeaderClaim, SenderTraces, TenantRule};
+use crate::ingest::claim::{Claimant, SenderTraces, TenantRule};
 use crate::ingest::requests::{RequestEntry, Transport};
 use crate::net::body::{Incoming, Reader};
-use crate::net::peer::Peer;
 use crate::net::status::Fault;
 use crate::net::web::is_of_a_form;
 use axum::Router;
@@ -79,6 +79,12 @@ impl Receiver for LangSmithService {
         self.ingest.stats.begin(transport)
     }
 
+    fn vouches(&self, head: &Parts) -> bool {
+        let own = route::below_ours(&head.uri);
+        let path = own.as_ref().unwrap_or(&head.uri).path();
+        self.shared.keys.vouch(&head.headers) || Route::of(&head.method, path) == Route::Info
+    }
+
     async fn answer(&self, request: Request<Incoming>, entry: &mut RequestEntry) -> Response {
         let (mut head, body) = request.into_parts();
         // Whoever else gets the request knows nothing of halod's own path.
@@ -87,10 +93,12 @@ impl Receiver for LangSmithService {
         }
         let path = head.uri.path().to_owned();
         let route = Route::of(&head.method, &path);
-        let claim = match self.shared.keys.tenant(&head.headers) {
+        let is_identified = head.extensions.get::<Arc<Identity>>().is_some();
+        let known = if is_identified { Ok(None) } else { self.shared.keys.tenant(&head.headers) };
+        let claimant = match known {
             // What a server can do is asked without a key.
             _ if route == Route::Info => return answer::info(&self.ingest.limits),
-            Ok(tenant) => self.shared.tenant.claim(tenant, &head.headers),
+            Ok(tenant) => self.shared.tenant.claimant(tenant, &head.headers, &head.extensions),
             // Who it is is not known: nothing is said of it in a chain.
             Err(fault) => {
                 let reader = Reader::new(body, &self.ingest.limits);
@@ -98,12 +106,12 @@ impl Receiver for LangSmithService {
             }
         };
         if let Some(signal) = route::of_otlp(&path) {
-            let guest = Guest { signal, claim, ingest: &self.otlp_ingest };
+            let guest = Guest { signal, claimant, ingest: &self.otlp_ingest };
             return self.otlp.answer_guest(Request::from_parts(head, body), guest, entry).await;
         }
         let mut reader = Reader::new(body, &self.ingest.limits);
-        let tenant = claim.known();
-        match self.serve(&head, route, claim, &mut reader, entry).await {
+        let tenant = claimant.known();
+        match self.serve(&head, route, claimant, &mut reader, entry).await {
             Ok(response) => response,
             // A project holds nothing that an agent did.
             Err(fault) if route == Route::Project => self.refuse(&head, reader, entry, &fault).await,
@@ -150,7 +158,7 @@ impl LangSmithService {
         &self,
         head: &Parts,
         route: Route<'_>,
-        claim: HeaderClaim,
+        claimant: Claimant,
         reader: &mut Reader<'_, Incoming>,
         entry: &mut RequestEntry,
     ) -> Result<Response, Fault> {
@@ -161,7 +169,7 @@ impl LangSmithService {
             Route::Info => return Ok(answer::info(&self.ingest.limits)),
             Route::Settings => return Ok(answer::settings()),
             Route::Projects => return Ok(answer::projects()),
-            Route::Project => return self.project(head, claim, reader).await,
+            Route::Project => return self.project(head, claimant, reader).await,
             Route::Multipart => Asked::Form(form_boundary(head)?),
             Route::Batch => Asked::Batch,
             Route::Post => Asked::Post,
@@ -179,22 +187,22 @@ impl LangSmithService {
                 return Err(Fault::Unserved(twice.unwrap_or(said)));
             }
         };
-        self.take(head, asked, claim, reader, entry).await
+        self.take(head, asked, claimant, reader, entry).await
     }
 
     async fn take(
         &self,
         head: &Parts,
         asked: Asked,
-        claim: HeaderClaim,
+        claimant: Claimant,
         reader: &mut Reader<'_, Incoming>,
         entry: &mut RequestEntry,
     ) -> Result<Response, Fault> {
         let body = self.ingest.read(head, reader).await?;
-        let tenant = claim.known();
+        let tenant = claimant.known();
         let shared = Arc::clone(&self.shared);
-        let traces = SenderTraces::new(Arc::clone(&shared.traces), &Peer::name_in(&head.extensions), &claim);
-        let work = self.ingest.work(body, claim, move |bytes, request| {
+        let traces = SenderTraces::new(Arc::clone(&shared.traces), &claimant);
+        let work = self.ingest.work(body, claimant, move |bytes, request| {
             request.tenants.know_traces(traces);
             reading::read(bytes, &asked, &shared.homes, request)
         });
@@ -216,12 +224,12 @@ impl LangSmithService {
     async fn project(
         &self,
         head: &Parts,
-        claim: HeaderClaim,
+        claimant: Claimant,
         reader: &mut Reader<'_, Incoming>,
     ) -> Result<Response, Fault> {
         let body = self.ingest.read(head, reader).await?;
         // Nothing of it is kept, but reading it is charged as any other body is.
-        let (_, project) = self.ingest.work(body, claim, |bytes, _| reading::project(bytes)).await?;
+        let (_, project) = self.ingest.work(body, claimant, |bytes, _| reading::project(bytes)).await?;
         Ok(answer::project(project))
     }
 }

@@ -40,7 +40,7 @@ async fn write(
     if head.uri.path() != WRITE {
         return Err(Fault::Unserved("the gRPC method is Write of halo.ingest.v1.RecordService"));
     }
-    let caller = service.caller(&head.headers)?;
+    let caller = service.caller(head)?;
     let ingest = &service.ingest;
     let message = grpc::read(&head.headers, reader, &ingest.intake, ingest.limits.body).await?;
     let body = ingest.unpack(message.coding, message.body, message.permit).await?;

@@ -5,9 +5,9 @@ use crate::ingest::requests::RequestEntry;
 use crate::net::answer::{Form, Refused, json};
 use crate::net::body::{Incoming, Reader};
 use crate::net::status::Fault;
-use ::http::header::{CONTENT_TYPE, EXPECT, WWW_AUTHENTICATE};
+use ::http::header::{CONTENT_TYPE, EXPECT};
 use ::http::request::Parts;
-use ::http::{HeaderMap, HeaderValue, Method, Request, Version};
+use ::http::{HeaderMap, Method, Request, Version};
 use axum::response::IntoResponse;
 use axum::response::Response;
 
@@ -36,11 +36,7 @@ pub(super) async fn answer(
     if head.version < Version::HTTP_2 && !waits {
         reader.discard().await;
     }
-    let mut response = Refused(Form::Json, &fault).into_response();
-    if matches!(fault, Fault::Unauthenticated(_)) {
-        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    }
-    response
+    Refused(Form::Json, &fault).into_response()
 }
 
 async fn write(
@@ -58,7 +54,7 @@ async fn write(
     if !is_json(&head.headers) {
         return Err(Fault::MediaType);
     }
-    let caller = service.caller(&head.headers)?;
+    let caller = service.caller(head)?;
     let body = service.ingest.read(head, reader).await?;
     let answer = service.write(body, caller, Encoding::Json, entry).await?;
     Ok(json(answer.status(), &answer.json(), None))

@@ -18,13 +18,15 @@ pub mod tokens;
 use self::answer::Answer;
 use self::tokens::{Grant, Tokens};
 use super::gate::{Gate, Receiver};
-use crate::ingest::claim::{HeaderClaim, TenantRule};
+use crate::auth::Identity;
+use crate::ingest::claim::{Claimant, HeaderClaim, TenantRule};
 use crate::ingest::requests::{RequestEntry, Transport};
 use crate::ingest::{Body, Ingest};
 use crate::net::body::Incoming;
 use crate::net::grpc::{is_grpc, methods_of};
 use crate::net::status::Fault;
-use ::http::{HeaderMap, Request};
+use ::http::Request;
+use ::http::request::Parts;
 use axum::Router;
 use axum::response::Response;
 use halod_chain::commit::Detail;
@@ -67,7 +69,9 @@ enum Encoding {
 #[derive(Debug)]
 struct Caller {
     grant: Grant,
-    claim: HeaderClaim,
+    claimant: Claimant,
+    /// What the headers claim, whether it counts or not.
+    header: HeaderClaim,
 }
 
 impl Receiver for NativeService {
@@ -75,6 +79,10 @@ impl Receiver for NativeService {
 
     fn begin(&self, transport: Transport) -> RequestEntry {
         self.ingest.stats.begin(transport)
+    }
+
+    fn vouches(&self, head: &Parts) -> bool {
+        self.senders.tokens.vouch(&head.headers)
     }
 
     async fn answer(&self, request: Request<Incoming>, entry: &mut RequestEntry) -> Response {
@@ -98,9 +106,12 @@ impl NativeService {
         routes.route_service(PATH, gated.clone()).route_service(&methods_of::<RecordService>(), gated)
     }
 
-    fn caller(&self, headers: &HeaderMap) -> Result<Caller, Fault> {
-        let grant = self.senders.tokens.grant(headers)?;
-        Ok(Caller { grant, claim: self.senders.tenant.header_claim(headers) })
+    fn caller(&self, head: &Parts) -> Result<Caller, Fault> {
+        let Senders { tenant, tokens } = &*self.senders;
+        let identity = head.extensions.get::<Arc<Identity>>();
+        let grant = tokens.grant(identity.map(|identity| &**identity), &head.headers)?;
+        let claimant = tenant.claimant(None, &head.headers, &head.extensions);
+        Ok(Caller { grant, claimant, header: tenant.header_claim(&head.headers) })
     }
 
     /// Seals what can be of a body's records.
@@ -111,10 +122,10 @@ impl NativeService {
         encoding: Encoding,
         entry: &mut RequestEntry,
     ) -> Result<Answer, Fault> {
-        let Caller { grant, claim } = caller;
-        let work = self
-            .ingest
-            .work(body, claim, move |bytes, request| take::records(bytes, encoding, &grant, request));
+        let Caller { grant, claimant, header } = caller;
+        let work = self.ingest.work(body, claimant, move |bytes, request| {
+            take::records(bytes, encoding, (&grant, &header), request)
+        });
         let (request, items) = work.await?;
         match request.finish() {
             Ok(request) => {

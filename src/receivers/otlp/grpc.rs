@@ -7,7 +7,6 @@ use crate::net::answer::{Form, grpc_ok};
 use crate::net::body::{Incoming, Reader};
 use crate::net::coding::Coding;
 use crate::net::grpc;
-use crate::net::peer::Peer;
 use crate::net::status::Fault;
 use crate::receivers::unserved::hint;
 use crate::tee::{Kept, Tee};
@@ -57,7 +56,7 @@ pub(super) async fn answer(
         Ok(message) => return grpc_ok(&message),
         Err(fault) => fault,
     };
-    let tenant = service.state.tenant.header_claim(&head.headers).known();
+    let tenant = service.state.tenant.claimant(None, &head.headers, &head.extensions).known();
     ingest.refused(entry, &fault, tenant.as_ref(), &reader);
     grpc::refuse(&fault, reader)
 }
@@ -75,9 +74,8 @@ async fn call(
     let message = grpc::read(&head.headers, reader, &ingest.intake, ingest.limits.body).await?;
     let kept = keep(&ingest.tee, signal, message.coding, &head.headers, &message.body);
     let body = ingest.unpack(message.coding, message.body, message.permit).await?.keeping(kept);
-    let claim = service.state.tenant.header_claim(&head.headers);
-    let peer = Peer::name_in(&head.extensions);
-    let partial = service.export(ingest, (signal, Encoding::Protobuf), (&peer, claim), body).await?;
+    let claimant = service.state.tenant.claimant(None, &head.headers, &head.extensions);
+    let partial = service.export(ingest, (signal, Encoding::Protobuf), claimant, body).await?;
     Ok(partial.encode(Form::Protobuf, signal))
 }
 

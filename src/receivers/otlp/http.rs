@@ -4,11 +4,10 @@ use super::read::Encoding;
 use super::signals::Signals;
 use super::{Guest, OtlpService};
 use crate::ingest::Ingest;
-use crate::ingest::claim::HeaderClaim;
+use crate::ingest::claim::Claimant;
 use crate::ingest::requests::RequestEntry;
 use crate::net::answer::{Form, Refused, http_ok};
 use crate::net::body::{Incoming, Reader};
-use crate::net::peer::Peer;
 use crate::net::status::Fault;
 use crate::receivers::unserved::hint;
 use axum::response::{IntoResponse, Response};
@@ -31,24 +30,24 @@ pub(super) async fn answer(
     signal: Option<Signal>,
     entry: &mut RequestEntry,
 ) -> Response {
-    let claim = service.state.tenant.header_claim(request.headers());
-    take(service, request, (signal, claim, &service.ingest), entry).await
+    let claimant = service.state.tenant.claimant(None, request.headers(), request.extensions());
+    take(service, request, (signal, claimant, &service.ingest), entry).await
 }
 
 /// Answers one that another receiver took in.
 pub(super) async fn answer_guest(
     service: &OtlpService,
     request: Request<Incoming>,
-    Guest { signal, claim, ingest }: Guest<'_>,
+    Guest { signal, claimant, ingest }: Guest<'_>,
     entry: &mut RequestEntry,
 ) -> Response {
-    take(service, request, (Some(signal), claim, ingest), entry).await
+    take(service, request, (Some(signal), claimant, ingest), entry).await
 }
 
 async fn take(
     service: &OtlpService,
     request: Request<Incoming>,
-    (signal, claim, ingest): (Option<Signal>, HeaderClaim, &Signals<Arc<Ingest>>),
+    (signal, claimant, ingest): (Option<Signal>, Claimant, &Signals<Arc<Ingest>>),
     entry: &mut RequestEntry,
 ) -> Response {
     let (head, body) = request.into_parts();
@@ -57,10 +56,10 @@ async fn take(
     // What is at no signal's path is refused as traces would be.
     let ingest = ingest.of(signal.unwrap_or(Signal::Traces));
     let mut reader = Reader::new(body, &ingest.limits);
-    let tenant = claim.known();
+    let tenant = claimant.known();
     let exported = match wanted(&head, signal, encoding) {
         Err(fault) => Err(fault),
-        Ok(wanted) => export(service, ingest, &head, wanted, claim, &mut reader).await,
+        Ok(wanted) => export(service, ingest, &head, wanted, claimant, &mut reader).await,
     };
     let fault = match exported {
         Ok(message) => return http_ok(form, message),
@@ -76,12 +75,11 @@ async fn export(
     ingest: &Arc<Ingest>,
     head: &Parts,
     Wanted { signal, encoding }: Wanted,
-    claim: HeaderClaim,
+    claimant: Claimant,
     reader: &mut Reader<'_, Incoming>,
 ) -> Result<Vec<u8>, Fault> {
     let body = ingest.read(head, reader).await?;
-    let peer = Peer::name_in(&head.extensions);
-    let partial = service.export(ingest, (signal, encoding), (&peer, claim), body).await?;
+    let partial = service.export(ingest, (signal, encoding), claimant, body).await?;
     let form = match encoding {
         Encoding::Protobuf => Form::Protobuf,
         Encoding::Json => Form::Json,

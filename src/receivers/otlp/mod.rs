@@ -35,7 +35,7 @@ use self::response::Partial;
 use self::signals::Signals;
 use self::stats::OtlpStats;
 use super::gate::{Gate, Receiver};
-use crate::ingest::claim::{HeaderClaim, SenderTraces, TenantRule};
+use crate::ingest::claim::{Claimant, HeaderClaim, SenderTraces, TenantRule};
 use crate::ingest::requests::{RequestEntry, Transport};
 use crate::ingest::{Body, Ingest};
 use crate::net::body::Incoming;
@@ -104,7 +104,7 @@ impl Receiver for OtlpPlace {
 pub struct Guest<'a> {
     pub signal: Signal,
     /// Whose it is, as far as that receiver knows.
-    pub claim: HeaderClaim,
+    pub claimant: Claimant,
     /// The way of that receiver.
     pub ingest: &'a Signals<Arc<Ingest>>,
 }
@@ -181,12 +181,12 @@ impl OtlpService {
         &self,
         ingest: &Arc<Ingest>,
         (signal, encoding): (Signal, Encoding),
-        (peer, claim): (&str, HeaderClaim),
+        claimant: Claimant,
         body: Body,
     ) -> Result<Partial, Fault> {
         let state = Arc::clone(&self.state);
-        let traces = SenderTraces::new(Arc::clone(&state.traces), peer, &claim);
-        let work = ingest.work(body, claim, move |bytes, request| {
+        let traces = SenderTraces::new(Arc::clone(&state.traces), &claimant);
+        let work = ingest.work(body, claimant, move |bytes, request| {
             request.tenants.know_traces(traces);
             state.read(signal, encoding, bytes, request)
         });

@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod backend;
+pub mod certificates;
 pub mod chains;
 pub mod clients;
 pub mod flaky;

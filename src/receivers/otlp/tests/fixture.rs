@@ -10,6 +10,7 @@ use crate::net::windows::Windows;
 use crate::pipeline::batch::Receipt;
 use crate::pipeline::intake::{Intake, Job};
 use crate::pipeline::refusal::Refusal;
+use crate::receivers::admission::Admission;
 use crate::receivers::gate::Gate;
 use crate::receivers::otlp::join::ContentJoin;
 use crate::receivers::otlp::{OtlpService, OtlpState};
@@ -91,14 +92,16 @@ impl Fixture {
         let service = OtlpService::new(Arc::new(state), ingest);
         let socket = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let addr = socket.local_addr().unwrap();
-        let server = runtime.spawn(listener::serve(
-            socket.into(),
-            TowerToHyperService::new(service.routes(axum::Router::new(), &Gate::new(Arc::default()))),
+        let gate = Gate::new(Arc::default(), Admission::default(), (Arc::clone(&limits), false));
+        let router = TowerToHyperService::new(service.routes(axum::Router::new(), &gate));
+        let door = listener::Door {
+            socket: socket.into(),
+            tls: None,
             limits,
-            drained,
-            ConnectionStats::default(),
-            Windows::default(),
-        ));
+            windows: Windows::default(),
+            stats: ConnectionStats::default(),
+        };
+        let server = runtime.spawn(listener::serve(door, router, drained));
         let fixture = Self {
             addr,
             intake,
