@@ -66,6 +66,7 @@ pub struct RequestEntry {
     stats: Arc<RequestStats>,
     since: Instant,
     ended: End,
+    unserved: Option<&'static str>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,7 +140,7 @@ impl RequestStats {
     pub fn begin(self: &Arc<Self>) -> RequestEntry {
         self.received.inc();
         self.in_flight.inc();
-        RequestEntry { stats: Arc::clone(self), since: Instant::now(), ended: End::Open }
+        RequestEntry { stats: Arc::clone(self), since: Instant::now(), ended: End::Open, unserved: None }
     }
 
     /// Requests that were answered, refused and abandoned.
@@ -154,6 +155,10 @@ impl RequestEntry {
     /// The request is answered with this fault.
     pub fn refuse(&mut self, fault: &Fault) {
         self.ended = End::Refused(fault.index());
+        self.unserved = match fault {
+            Fault::Unserved(said) => Some(said),
+            _ => None,
+        };
     }
 
     /// The same, where `broken` tells that the sender broke off: it sees no answer.
@@ -164,10 +169,10 @@ impl RequestEntry {
         }
     }
 
-    /// Whether the request was refused because nothing is received where it came.
+    /// What the sender is told if it was refused because nothing is received where it came.
     #[must_use]
-    pub fn is_stray(&self) -> bool {
-        self.ended == End::Refused(Fault::Unserved("").index())
+    pub fn unserved(&self) -> Option<&'static str> {
+        self.unserved
     }
 
     /// The answer is made; it is a success unless the request was refused.

@@ -5,7 +5,7 @@
 //! ```
 
 use super::admission::Admission;
-use super::strays::Strays;
+use super::unserved::Unserved;
 use crate::ingest::contain_future;
 use crate::ingest::requests::{RequestEntry, Transport};
 use crate::net::answer::{Form, Refused, grpc_error};
@@ -56,7 +56,7 @@ pub struct Gate {
     checks_host: bool,
     admission: Admission,
     limits: Arc<Limits>,
-    strays: Arc<Strays>,
+    unserved: Arc<Unserved>,
 }
 
 /// A receiver behind its gate, as a service.
@@ -70,7 +70,7 @@ impl Gate {
     #[must_use]
     pub fn new(web: Arc<WebPolicy>, admission: Admission, (limits, has_tls): (Arc<Limits>, bool)) -> Self {
         let checks_host = !has_tls && !admission.asks();
-        Self { web, checks_host, admission, limits, strays: Arc::default() }
+        Self { web, checks_host, admission, limits, unserved: Arc::default() }
     }
 
     pub fn before<R: Receiver>(&self, receiver: R) -> Gated<R> {
@@ -132,9 +132,9 @@ impl<R: Receiver> Gated<R> {
                 gate.refuse(&fault, (head, body), is_call).await
             }
         };
-        if entry.is_stray() {
+        if let Some(said) = entry.unserved() {
             let (path, peer) = asked;
-            gate.strays.tell(path.as_ref().map_or("", |path| path.path()), is_call, peer);
+            gate.unserved.tell(path.as_ref().map_or("", |path| path.path()), said, peer);
         }
         entry.answer();
         response

@@ -15,5 +15,5 @@ pub mod otlp;
 pub mod rejected;
 pub mod router;
 pub mod stats;
-mod strays;
 pub mod tail;
+mod unserved;

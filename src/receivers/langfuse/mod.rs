@@ -15,6 +15,7 @@ pub use self::keys::Keys;
 use super::gate::{Gate, Receiver};
 use super::otlp::signals::Signals;
 use super::otlp::{Guest, OtlpService};
+use super::unserved::doubled;
 use crate::auth::Identity;
 use crate::hold::Hold;
 use crate::ingest::claim::{Claimant, SenderTraces, TenantRule};
@@ -116,9 +117,13 @@ impl Receiver for LangfuseService {
                 answer::json(StatusCode::METHOD_NOT_ALLOWED, &error(&what, "MethodNotAllowedError"), None)
             }
             (Wanted::Unknown, Ok(_)) => {
-                entry.refuse(&Fault::Unserved("of Langfuse's API"));
-                let what = "halod keeps no prompts, datasets, media or the like, and gives nothing out: it makes \
-                            records of what agents do";
+                let path = request.uri().path();
+                let twice = doubled(path, "/api/public").or_else(|| doubled(path, "/v1/traces"));
+                let what = twice.unwrap_or(
+                    "halod keeps no prompts, datasets, media or the like, and gives nothing out: it makes records of \
+                     what agents do",
+                );
+                entry.refuse(&Fault::Unserved(what));
                 answer::json(StatusCode::NOT_FOUND, &error(what, "LangfuseNotFoundError"), None)
             }
         }

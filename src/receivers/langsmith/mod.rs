@@ -25,6 +25,7 @@ use self::route::Route;
 use super::gate::{Gate, Receiver};
 use super::otlp::signals::Signals;
 use super::otlp::{Guest, OtlpService};
+use super::unserved::{doubled, hint};
 use crate::auth::Identity;
 use crate::hold::Hold;
 use crate::ingest::Ingest;
@@ -178,7 +179,12 @@ impl LangSmithService {
             Route::Method => return Err(Fault::Method),
             Route::Reading => return Err(Fault::Unserved("runs and feedback are taken, and not given back")),
             Route::Unknown => {
-                return Err(Fault::Unserved("of LangSmith's API there are /info, /runs and /feedback"));
+                let path = head.uri.path();
+                // Its first `/langsmith` is taken off already.
+                let own = if path.contains("/langsmith") { Some(hint(path, false)) } else { None };
+                let twice = own.or_else(|| doubled(path, "/api/v1"));
+                let said = "of LangSmith's API there are /info, /runs and /feedback";
+                return Err(Fault::Unserved(twice.unwrap_or(said)));
             }
         };
         self.take(head, asked, claimant, reader, entry).await

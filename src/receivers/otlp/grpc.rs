@@ -8,7 +8,7 @@ use crate::net::body::{Incoming, Reader};
 use crate::net::coding::Coding;
 use crate::net::grpc;
 use crate::net::status::Fault;
-use crate::receivers::strays::hint;
+use crate::receivers::unserved::hint;
 use crate::tee::{Kept, Tee};
 use axum::response::Response;
 use bytes::Bytes;

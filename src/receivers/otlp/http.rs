@@ -9,7 +9,7 @@ use crate::ingest::requests::RequestEntry;
 use crate::net::answer::{Form, Refused, http_ok};
 use crate::net::body::{Incoming, Reader};
 use crate::net::status::Fault;
-use crate::receivers::strays::hint;
+use crate::receivers::unserved::hint;
 use axum::response::{IntoResponse, Response};
 use halo_adapters::otlp::Signal;
 use http::header::CONTENT_TYPE;
@@ -52,11 +52,7 @@ async fn take(
 ) -> Response {
     let (head, body) = request.into_parts();
     let encoding = encoding(&head.headers);
-    // Who sends neither encoding is most likely a person with a browser or curl.
-    let form = match encoding {
-        Some(Encoding::Protobuf) => Form::Protobuf,
-        Some(Encoding::Json) | None => Form::Json,
-    };
+    let form = Form::of(&head.headers);
     // What is at no signal's path is refused as traces would be.
     let ingest = ingest.of(signal.unwrap_or(Signal::Traces));
     let mut reader = Reader::new(body, &ingest.limits);

@@ -13,10 +13,11 @@ mod grpc;
 mod http;
 mod json;
 mod own;
+mod refusals;
 mod scopes;
 mod standard;
-mod strays;
 mod unix;
+mod unserved;
 
 use crate::support::chains::{npm_verify, of_tenant};
 use crate::support::halod::{Halod, halod_verify};

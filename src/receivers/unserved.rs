@@ -74,6 +74,12 @@ pub(super) fn hint(path: &str, grpc: bool) -> &'static str {
     MEANT.iter().find(fits).map_or(PATHS, |(_, said)| said)
 }
 
+/// What is said where an SDK was given an address that ends with its own path.
+#[must_use]
+pub(super) fn doubled(path: &str, own: &str) -> Option<&'static str> {
+    (lean(path).matches(own).count() > 1).then(|| hint(path, false))
+}
+
 /// The path in small letters, with single slashes and none at its end.
 fn lean(path: &str) -> String {
     let parts = path.split('/').filter(|part| !part.is_empty());
@@ -82,7 +88,7 @@ fn lean(path: &str) -> String {
 
 /// What the log was told of such requests at one door.
 #[derive(Debug, Default)]
-pub(super) struct Strays {
+pub(super) struct Unserved {
     told: Mutex<Told>,
     /// Made when the first line is.
     redactor: OnceLock<Redactor>,
@@ -95,9 +101,9 @@ struct Told {
     minute: Option<(Instant, u32)>,
 }
 
-impl Strays {
-    /// Logs a request, once a minute for each path.
-    pub(super) fn tell(&self, path: &str, grpc: bool, peer: Option<Peer>) {
+impl Unserved {
+    /// Logs a request and what its sender is told, once a minute for each path.
+    pub(super) fn tell(&self, path: &str, said: &'static str, peer: Option<Peer>) {
         let now = Instant::now();
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let Told { quiet, minute } = &mut *told;
@@ -107,13 +113,12 @@ impl Strays {
         if lines >= LINES {
             return;
         }
-        let hint = hint(path, grpc);
         let path = cleaned(path);
         quiet.say(&path, |left_out| {
             *minute = Some((since, lines + 1));
             let path = self.redactor.get_or_init(Redactor::new).text(&path);
             let peer = peer.map(|peer| peer.name()).unwrap_or_default();
-            tracing::warn!(%path, peer, left_out, "nothing is received at this path: {hint}");
+            tracing::warn!(%path, peer, left_out, "nothing is received at this path: {said}");
         });
     }
 }
@@ -166,6 +171,11 @@ mod tests {
         }
         assert!(hint("/v1/traces", true).contains("application/x-protobuf"));
         assert_eq!(hint("/a.B/C", true), METHODS);
+        assert!(
+            doubled("/api/public/api/public/ingestion", "/api/public")
+                .is_some_and(|said| said.contains("LANGFUSE_HOST"))
+        );
+        assert_eq!(doubled("/api/public/prompts", "/api/public"), None);
     }
 
     #[test]
@@ -176,9 +186,9 @@ mod tests {
 
     #[test]
     fn paths_that_are_made_up_are_not_all_told() {
-        let strays = Strays::default();
-        (0..1000).for_each(|n| strays.tell(&format!("/{n}"), false, None));
-        let told = strays.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let unserved = Unserved::default();
+        (0..1000).for_each(|n| unserved.tell(&format!("/{n}"), PATHS, None));
+        let told = unserved.told.lock().unwrap_or_else(PoisonError::into_inner);
         assert_eq!(told.minute.map(|(_, lines)| lines), Some(LINES));
     }
 }
