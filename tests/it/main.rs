@@ -9,6 +9,7 @@
 mod attacks;
 mod audit;
 mod auth;
+mod browser;
 mod captures;
 mod cases;
 mod clients;

@@ -120,9 +120,36 @@ pub fn promtool() -> Command {
     Command::new(dir.as_ref().map_or("promtool".into(), |dir| dir.join("usr/bin/promtool")))
 }
 
+/// A browser, without a window: the machine's, else what its package and those that it needs hold.
+pub fn chromium() -> Command {
+    static CHROMIUM: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let dir = CHROMIUM.get_or_init(|| unpacked_with("chromium", "chromium", missing));
+    let Some(dir) = dir else { return Command::new("chromium") };
+    let mut command = Command::new(dir.join("usr/lib/chromium/chromium"));
+    let libraries = dir.join("usr/lib").join(format!("{}-linux-gnu", std::env::consts::ARCH));
+    let path = std::env::join_paths([libraries.clone(), libraries.join("pulseaudio")]).unwrap();
+    command.env("LD_LIBRARY_PATH", path);
+    command
+}
+
+/// A package and those that it needs and this machine has not.
+fn missing(package: &str) -> Vec<String> {
+    let mut apt = Command::new("apt-get");
+    apt.args(["install", "--simulate", "--no-install-recommends", package]);
+    let out = apt.output().unwrap_or_else(|e| panic!("{apt:?}: {e}"));
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    let named = text.lines().filter_map(|line| line.strip_prefix("Inst ")?.split(' ').next());
+    named.map(str::to_owned).collect()
+}
+
 /// Where a package of Debian's lies unpacked, which needs no root and installs nothing; nowhere when the
 /// machine has the program.
 fn unpacked(program: &str, package: &str) -> Option<PathBuf> {
+    unpacked_with(program, package, |package| vec![package.to_owned()])
+}
+
+/// The same, with the packages that `all` tells.
+fn unpacked_with(program: &str, package: &str, all: fn(&str) -> Vec<String>) -> Option<PathBuf> {
     if Command::new(program).arg("--version").output().is_ok_and(|out| out.status.success()) {
         return None;
     }
@@ -131,7 +158,11 @@ fn unpacked(program: &str, package: &str) -> Option<PathBuf> {
         fs::create_dir_all(dir).unwrap();
         let download = || {
             let mut apt = Command::new("apt-get");
-            apt.args(["download", "--quiet", package]).current_dir(dir);
+            // Without a package there is nothing to do, which is no success.
+            let all = Some(all(package)).filter(|all| !all.is_empty());
+            apt.args(["download", "--quiet"])
+                .args(all.unwrap_or_else(|| vec![package.to_owned()]))
+                .current_dir(dir);
             apt
         };
         // A fresh machine has no lists of packages yet, and only root may fetch them.
@@ -140,8 +171,13 @@ fn unpacked(program: &str, package: &str) -> Option<PathBuf> {
             run(&mut download(), &needs);
         }
         let files = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
-        let file = files.max().unwrap_or_else(|| panic!("no package came; the tests need {needs}"));
-        run(Command::new("dpkg").arg("-x").arg(file).arg(dir), &needs);
+        let packages: Vec<PathBuf> =
+            files.filter(|file| file.extension().is_some_and(|end| end == "deb")).collect();
+        assert!(!packages.is_empty(), "no package came; the tests need {needs}");
+        for file in packages {
+            run(Command::new("dpkg").arg("-x").arg(&file).arg(dir), &needs);
+            fs::remove_file(file).unwrap();
+        }
     }))
 }
 
