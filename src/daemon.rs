@@ -14,6 +14,7 @@ pub mod certificates;
 pub mod doors;
 mod drain;
 mod files;
+mod identities;
 pub mod process;
 mod receiving;
 mod socket;
@@ -31,11 +32,13 @@ use self::certificates::Certificates;
 use self::doors::{ADMIN, BindError, Bound, GRPC, HTTP, IMPORT};
 pub use self::drain::End;
 use self::drain::Running;
-use self::process::Signals;
+use self::identities::Keeper;
+use self::process::{Reload, Signals};
 use self::receiving::{Receiving, Taking};
 pub use self::start::writer_of;
 use self::start::{Opened, Opening, Queues, Started};
 use self::waiting::Waiting;
+use crate::auth::Authenticator;
 use crate::clock;
 use crate::config::descriptors::{self, Share, TooFew};
 use crate::config::{Config, DoorSettings, Endpoint};
@@ -76,6 +79,8 @@ pub enum StartError {
     Logs(#[source] io::Error),
     #[error("the doors can't be served before there is room on the disk: {0}")]
     Twins(#[source] io::Error),
+    #[error("passwords can't be remembered: {0}")]
+    Random(#[source] io::Error),
     #[error("signals can't be handled: {0}")]
     Signals(#[source] io::Error),
 }
@@ -99,6 +104,9 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
             "fewer connections than configured: too few file descriptors; raise LimitNOFILE or ulimit -n"
         );
     }
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
     let certificates = Certificates::load(&config)?;
     let bound = Doors::bind(&config, &certificates).await?;
     let _watch = certificates.watch(&reload);
@@ -106,6 +114,8 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
     let counters = Arc::new(Counters::default());
     let connections = ConnectionFamilies::default();
     let gaps = gaps::gaps();
+    let kept = config.auth.as_ref().map(Keeper::new).transpose().map_err(StartError::Random)?;
+    let (identities, keeper) = kept.unzip();
     let lock = match lock {
         Ok(lock) => lock,
         Err(full) => {
@@ -117,6 +127,7 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
                 counting,
                 gaps: &gaps.0,
                 started,
+                identities: identities.clone(),
             };
             let Some(lock) = waiting.for_room(full, &mut signals).await? else { return Ok(End::Drained) };
             lock
@@ -140,12 +151,22 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
         metrics,
         connections: connections.of(ADMIN),
         web: config.web.clone(),
+        identities: identities.clone().filter(|_| config.admin_access.asks),
     });
     let admin = tokio::spawn(admin::serve(bound.admin.socket, bound.admin.tls, Arc::clone(&state)));
 
     let sockets = [bound.grpc, bound.http];
     let counting = Counting { state: &state, counters: &counters, connections: &connections };
-    let end = up(config, (share, Arc::clone(&lock)), sockets, counting, (&tees, gaps), signals).await;
+    let end = up(
+        config,
+        (share, Arc::clone(&lock)),
+        sockets,
+        counting,
+        (&tees, gaps),
+        (identities, keeper, reload),
+        signals,
+    )
+    .await;
     if matches!(end, Ok(End::Drained)) {
         tees.finish().await;
     }
@@ -157,7 +178,7 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
 
 /// Where a run counts.
 struct Counting<'a> {
-    state: &'a admin::State,
+    state: &'a Arc<admin::State>,
     counters: &'a Arc<Counters>,
     connections: &'a ConnectionFamilies,
 }
@@ -169,6 +190,7 @@ async fn up(
     sockets: [Option<Bound>; 2],
     counting: Counting<'_>,
     (tees, (gaps, sealer)): (&Tees, (Gaps, Sealer)),
+    (identities, keeper, reload): (Option<Arc<Authenticator>>, Option<Keeper>, Reload),
     mut signals: mpsc::Receiver<&'static str>,
 ) -> Result<End, StartError> {
     let Counting { state, counters, .. } = counting;
@@ -196,7 +218,7 @@ async fn up(
     let (intake, jobs) = writer::intake(config.pipeline.max_in_flight, &state.stats);
     let (hold, held) = Hold::new(Arc::clone(&traces));
     let bodies = intake.bodies();
-    let taking = Taking { intake, hold, gaps, traces };
+    let taking = Taking { intake, hold, gaps, traces, identities };
     let (drain, draining) = watch::channel(false);
     let timeout = config.shutdown_timeout;
     let files = Files { opening, opened, queues: Queues { jobs, held }, state, draining: draining.clone() };
@@ -205,7 +227,11 @@ async fn up(
     } else {
         state.stats.disk_low.store(true, Relaxed);
     }
-    let doors = receive(config, share, sockets, &counting, tees, (taking, sealer), draining).await?;
+    let mut doors =
+        receive(config, share, sockets, &counting, tees, (taking, sealer), draining.clone()).await?;
+    if let Some(keeper) = keeper {
+        doors.spawn(keeper.run(reload, draining));
+    }
     announce(state);
     let end =
         drain::supervise(Running { doors, drain, timeout, bodies }, files.run(), signals, &state.stats).await;
@@ -262,9 +288,9 @@ async fn receive(
     (taking, sealer): (Taking, Sealer),
     draining: watch::Receiver<bool>,
 ) -> Result<JoinSet<()>, StartError> {
-    let Counting { counters, connections, .. } = *counting;
-    let receiving = Receiving::new(&config, counters, &taking, tees, &draining);
-    let Taking { intake, hold, gaps, traces } = taking;
+    let Counting { state, counters, connections } = *counting;
+    let receiving = Receiving::new(&config, counters, &taking, tees, (&draining, admin::readiness(state)));
+    let Taking { intake, hold, gaps, traces, .. } = taking;
     // The sealer ends when nobody can tell it of another gap.
     drop(gaps);
     let mut doors = JoinSet::new();

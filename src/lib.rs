@@ -11,6 +11,7 @@
 //! | 3 | [`pipeline`] | the bounded hand-over to the one writer |
 //! | 3 | [`hold`] | blocking file I/O on a thread of its own: actions told in several messages |
 //! | 4 | [`net`], [`tee`] | bytes in, and on to where they went before |
+//! | 4 | [`auth`] | who sends: identities, and what each may do |
 //! | 4 | [`ingest`] | the one way from a receiver to the writer |
 //! | 4 | [`receivers`] | whose bytes these are, and what they tell |
 //! | 5 | [`import`] | files in |
@@ -19,6 +20,7 @@
 //!
 //! Beside them, the crate `halod_client` is for those who send.
 
+pub mod auth;
 pub mod cli;
 pub mod clock;
 pub mod config;

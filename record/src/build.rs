@@ -144,11 +144,7 @@ impl Builder {
         if let Some(parent) = parent.filter(|parent| *parent != id) {
             w.parent(parent);
         }
-        if let Some(human) = &names.principal {
-            w.line.extend_from_slice(br#","principal":{"human_id":"#);
-            write_str(human, &mut w.line);
-            w.line.push(b'}');
-        }
+        principal(&mut w.line, names.principal.as_deref(), scratch.account.as_deref());
         identity(&mut w, id, &names.session, findings.severity());
         source(&mut w.line, event.source);
         ending(&mut w, tenant);
@@ -298,6 +294,18 @@ fn outcome_content<'e>(outcome: &'e Outcome<'_>) -> Option<OutcomeContent<'e>> {
         }
         _ => outcome.error_text.as_deref().or(outcome.error_type.as_deref()).map(OutcomeContent::Error),
     }
+}
+
+/// For whom the agent acted, and by which identity the record came.
+fn principal(line: &mut Vec<u8>, human: Option<&str>, account: Option<&str>) {
+    if human.is_none() && account.is_none() {
+        return;
+    }
+    line.extend_from_slice(br#","principal":{"#);
+    text(line, "human_id", human);
+    text(line, "service_account", account);
+    line.pop();
+    line.push(b'}');
 }
 
 pub(super) fn identity(w: &mut DraftWriter, id: RecordId, session: &str, severity: Severity) {

@@ -93,7 +93,7 @@ impl<'a> Iterator for Members<'a> {
 }
 
 /// Bytes of the string that `text` begins with, with its quotes.
-fn string(text: &[u8]) -> Option<usize> {
+pub(super) fn string(text: &[u8]) -> Option<usize> {
     if text.first() != Some(&b'"') {
         return None;
     }

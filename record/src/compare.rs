@@ -131,6 +131,7 @@ fn without_content<'l>(line: &'l [u8], derived: &[&str]) -> Option<Vec<(Text<'l>
         match key.as_str() {
             Some("action") => drop_keys(members, &["input"]),
             Some("outcome") => drop_keys(members, &["hash", "summary"]),
+            Some("principal") => drop_keys(members, &[sameness::ACCOUNT]),
             Some("data") => {
                 drop_keys(members, &["pii_types", "undisclosed"]);
                 members.retain(|(key, _)| !key.as_str().is_some_and(|key| sameness::leaves_out(key, native)));
@@ -138,6 +139,9 @@ fn without_content<'l>(line: &'l [u8], derived: &[&str]) -> Option<Vec<(Text<'l>
             _ => {}
         }
     }
+    record.retain(|(key, value)| {
+        key.as_str() != Some("principal") || !matches!(value, Json::Object(members) if members.is_empty())
+    });
     Some(record)
 }
 

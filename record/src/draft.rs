@@ -25,6 +25,8 @@ use super::time::LEN as TS_LEN;
 use super::trace::InTrace;
 use bytes::{Bytes, BytesMut};
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
+use std::sync::Arc;
 
 /// A SHA-256 in lower-case hex.
 pub type HexHash = [u8; 64];
@@ -108,6 +110,8 @@ const PARENT_LEN: usize = PARENT.len() + 36 + 1;
 /// page, and an allocation for each, made by one thread and freed by another, is felt.
 #[derive(Debug, Default)]
 pub struct Scratch {
+    /// By whom the drafts come: an identity that the operator gave to the sender.
+    pub(super) account: Option<Arc<str>>,
     pub(super) content: Vec<u8>,
     pub(super) findings: Findings,
     line: Vec<u8>,
@@ -118,6 +122,23 @@ pub struct Scratch {
 const LINES: usize = 64 << 10;
 
 impl Scratch {
+    /// Has drafts say that they came by the identity `account` (`principal.service_account`).
+    pub fn come_by(&mut self, account: Arc<str>) {
+        self.account = Some(account);
+    }
+
+    /// Does `work` for what came by another identity than the rest, or by none.
+    pub(super) fn of_account<T>(
+        &mut self,
+        account: Option<Cow<'_, str>>,
+        work: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        let before = std::mem::replace(&mut self.account, account.map(Arc::from));
+        let done = work(self);
+        self.account = before;
+        done
+    }
+
     fn keep(&mut self, line: Vec<u8>) -> Bytes {
         if self.lines.capacity() < line.len() {
             self.lines = BytesMut::with_capacity(LINES.max(line.len()));
@@ -368,10 +389,12 @@ impl Draft {
     /// What a resend is compared by: the line without what is on the list of [`sameness`].
     fn compared(&self) -> (Marks, Vec<u8>) {
         let (marks, line) = self.without_parent();
-        let bare = sameness::without(&line, marks.conflict).into_owned();
-        let cut = line.len() - bare.len();
         let Marks { conflict, hole, parent, id, ts } = marks;
-        (Marks { conflict, hole: hole - cut, parent, id: id - cut, ts: ts - cut }, bare)
+        let (line, account) = sameness::without_account(line, hole);
+        let bare = sameness::without(&line, conflict).into_owned();
+        let cut = line.len() - bare.len();
+        let (id, ts) = (id - account - cut, ts - account - cut);
+        (Marks { conflict, hole: hole - cut, parent, id, ts }, bare)
     }
 
     /// The same account as a corroboration of a call that has its action.

@@ -43,6 +43,8 @@ pub struct Fragment<'a> {
     pub agent: Agent<'a>,
     pub session: Option<Cow<'a, str>>,
     pub principal: Option<Cow<'a, str>>,
+    /// The identity by which it came; that of the first one counts.
+    pub account: Option<Cow<'a, str>>,
     pub tenant: Option<Cow<'a, str>>,
     pub input: Content<'a>,
     pub result: Content<'a>,
@@ -105,6 +107,7 @@ impl<'a> Fragment<'a> {
             agent: Agent::default(),
             session: None,
             principal: None,
+            account: None,
             tenant: None,
             input: Content::Undisclosed,
             result: Content::Undisclosed,
@@ -163,6 +166,7 @@ impl<'a> Fragment<'a> {
         over(&mut self.agent.version, later.agent.version);
         over(&mut self.session, later.session);
         over(&mut self.principal, later.principal);
+        self.account = self.account.take().or(later.account);
         over(&mut self.tenant, later.tenant);
         told(&mut self.input, later.input);
         told(&mut self.result, later.result);

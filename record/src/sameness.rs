@@ -14,7 +14,7 @@ use std::borrow::Cow;
 pub(super) const OF_RECORD: [&str; 3] = ["integrity", "parent_id", "ts"];
 
 /// Members of `data` that only halod writes.
-const OF_DATA: [&str; 4] = ["clock", HASH_KEY, "parent_key", "parent_record_id"];
+const OF_DATA: [&str; 5] = [CLAIMED_ACCOUNT, "clock", HASH_KEY, "parent_key", "parent_record_id"];
 
 /// Members of `data` in which halod says what telemetry says of a parent. In a record of a sender's own they
 /// are names of its choice, and count.
@@ -22,6 +22,12 @@ const OF_TELEMETRY: [&str; 2] = ["parent_observation_id", "parent_span_id"];
 
 /// Members of `data` in which halod says of which call an account of telemetry's is, and of whose action.
 const OF_CALLS: [&str; 5] = ["call_keys", "contradicts", "corroborates", INHERITED, "joined_by"];
+
+/// The member of `principal` that says by which identity a record came. A sender may change its credentials.
+pub(super) const ACCOUNT: &str = "service_account";
+
+/// The member of `data` with what the sender says there.
+pub(super) const CLAIMED_ACCOUNT: &str = "claimed_account";
 
 /// Which version of its row a store exported. A newer one amends an older one (`stored`).
 pub(super) const CHANGED_AT: &str = "changed_at";
@@ -47,6 +53,30 @@ pub(super) fn without(line: &[u8], data: usize) -> Cow<'_, [u8]> {
         let key = key.strip_prefix(b"\"").and_then(|key| key.strip_suffix(b"\""));
         key.and_then(|key| std::str::from_utf8(key).ok()).is_some_and(|key| leaves_out(key, native))
     })
+}
+
+/// A canonical line without the identity by which it came, which stands after `hole`; and how many bytes that was.
+pub(super) fn without_account(mut line: Vec<u8>, hole: usize) -> (Vec<u8>, usize) {
+    // The quotes of a key that stands in a text are escaped.
+    const ALONE: &[u8] = br#","principal":{"service_account":""#;
+    const LAST: &[u8] = br#","service_account":""#;
+    let find = |needle: &[u8]| Some(memchr::memmem::find(line.get(hole..)?, needle)? + hole);
+    let found = match find(ALONE) {
+        Some(at) => Some((at, ALONE.len(), 1)),
+        None => find(LAST).map(|at| (at, LAST.len(), 0)),
+    };
+    let range = found.and_then(|(at, key, brace)| {
+        let text = clock::string(line.get(at + key - 1..)?)?;
+        Some(at..at + key - 1 + text + brace)
+    });
+    match range {
+        Some(range) if range.end <= line.len() => {
+            let cut = range.len();
+            line.drain(range);
+            (line, cut)
+        }
+        _ => (line, 0),
+    }
 }
 
 #[cfg(test)]
@@ -192,6 +222,37 @@ mod tests {
         assert_eq!(own.parent(), None);
         let record: Value = serde_json::from_slice(&sealed(&own, true)).unwrap();
         assert_eq!(record["data"]["parent_span_id"], "0202020202020202", "it is kept as it is said");
+    }
+
+    #[test]
+    fn a_resend_is_the_same_whoever_shows_which_credential() {
+        let by = |account: Option<&str>, human: Option<&'static str>| {
+            let mut event = call();
+            event.principal = human.map(Cow::Borrowed);
+            let mut scratch = Scratch::default();
+            if let Some(account) = account {
+                scratch.come_by(account.into());
+            }
+            Builder::new(false).draft(&event, &Tenant::Local, &mut scratch)
+        };
+        for human in [None, Some("user-1")] {
+            let drafts =
+                [None, Some("checkout"), Some(r#"a "quoted" name"#)].map(|account| by(account, human));
+            for (one, other) in drafts.iter().flat_map(|one| drafts.iter().map(move |other| (one, other))) {
+                assert!(matches!(one.compare_with(&sealed(other, true)), Comparison::Same));
+                assert_eq!(one.conflicting_with(one.id()).id(), other.conflicting_with(one.id()).id());
+            }
+            let record: Value = serde_json::from_slice(&sealed(&drafts[2], true)).unwrap();
+            assert_eq!(record["principal"]["service_account"], r#"a "quoted" name"#);
+            assert_eq!(record["principal"]["human_id"].as_str(), human);
+            let record: Value = serde_json::from_slice(&sealed(&drafts[0], true)).unwrap();
+            assert_eq!(record["principal"]["human_id"].as_str(), human);
+        }
+        let other = by(Some("checkout"), Some("user-2"));
+        assert!(matches!(
+            other.compare_with(&sealed(&by(Some("checkout"), Some("user-1")), true)),
+            Comparison::Conflict
+        ));
     }
 
     /// A secret in the name of a parent is masked. It is a finding of the parent's record, and none of this

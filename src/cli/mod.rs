@@ -14,6 +14,7 @@ mod output;
 mod redact;
 mod run;
 mod tail;
+mod token;
 mod validate;
 mod verify;
 
@@ -43,6 +44,7 @@ enum Verb {
     Healthcheck(healthcheck::Args),
     Hash(hash::Args),
     Key(key::Args),
+    Token(token::Args),
     Redact(redact::Args),
     Explain(explain::Args),
     Tail(tail::Args),
@@ -74,6 +76,7 @@ pub fn main() -> ExitCode {
         Some(Verb::Healthcheck(args)) => args.run(),
         Some(Verb::Hash(args)) => args.run(),
         Some(Verb::Key(args)) => args.run(),
+        Some(Verb::Token(args)) => args.run(),
         Some(Verb::Redact(args)) => args.run(),
         Some(Verb::Validate(args)) => args.run(),
         Some(Verb::Explain(args)) => args.run(),

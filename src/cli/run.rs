@@ -33,14 +33,20 @@ pub(super) struct Args {
     /// Serve /healthz, /readyz, /metrics and /status here
     #[arg(long, value_name = "HOST:PORT|unix:PATH")]
     admin: Option<Endpoint>,
+    /// Let these addresses be reached from other machines without asking who sends
+    #[arg(long)]
+    insecure: bool,
 }
 
 impl Args {
     /// What the file and these arguments come to together.
     pub(super) fn settings(self) -> Result<Config, ConfigError> {
-        let overrides =
-            Overrides { directory: self.dir, grpc: self.grpc, http: self.http, admin: self.admin };
-        config::load(self.config.as_deref()).map(|config| config.with(overrides))
+        let Self { config: file, dir: directory, grpc, http, admin, insecure } = self;
+        let config = config::load(file.as_deref())?;
+        let config = config.with(Overrides { directory, grpc, http, admin, insecure });
+        let exposed = config.check_exposure();
+        exposed.map_err(|error| file.iter().fold(error, |error, file| error.in_file(file)))?;
+        Ok(config)
     }
 
     pub(super) fn run(self) -> ExitCode {
@@ -98,6 +104,7 @@ fn exit_code(error: &StartError) -> u8 {
         | StartError::StorePanicked(_)
         | StartError::Twins(_)
         | StartError::Signals(_)
+        | StartError::Random(_)
         | StartError::Logs(_) => FAILED,
     }
 }

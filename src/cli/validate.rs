@@ -33,6 +33,7 @@ impl Args {
         let mut warnings = Vec::new();
         let (config, problems, said) = match self.settings.settings() {
             Ok(config) => {
+                warnings.clone_from(&config.warnings);
                 let problems = surroundings(&config, &mut warnings);
                 let said = problems.iter().map(|problem| problem.what.clone()).collect();
                 (Some(config), problems, said)

@@ -1,5 +1,6 @@
 //! From the written tree to a [`Config`]: each value read, bounded and compared, all problems kept.
 
+mod auth;
 mod connections;
 mod file_log;
 mod import;
@@ -24,8 +25,8 @@ use halod_record::hash::parse_hex;
 use halod_record::tenant::Tenant;
 
 const MIB: u64 = 1 << 20;
-const GRPC: &str = "receivers.otlp.protocols.grpc";
-const HTTP: &str = "receivers.otlp.protocols.http";
+pub(super) const GRPC: &str = "receivers.otlp.protocols.grpc";
+pub(super) const HTTP: &str = "receivers.otlp.protocols.http";
 /// Names looked up per span; a longer list would be a cost on every request.
 const MAX_NAMES: usize = 16;
 
@@ -43,6 +44,7 @@ pub(super) fn config(root: &Node, env: Lookup<'_>) -> Result<Config, ConfigError
     config.langsmith = tokens::langsmith(&mut reader);
     reader.file_logs(&mut config);
     reader.tenant(&mut config);
+    reader.auth(&mut config);
     reader.storage(&mut config);
     reader.mebibytes("pipeline.max_in_flight_mib", 1..=65_536, |bytes| {
         config.pipeline.max_in_flight = usize::try_from(bytes).unwrap_or(usize::MAX);

@@ -5,13 +5,17 @@
 //! mistake: [`parse`] reports every problem with its line and column. Nothing here opens a file
 //! other than the configuration itself, resolves a name or binds a port.
 
+#[cfg(test)]
+mod access_tests;
 mod check;
 pub mod descriptors;
 pub mod env;
 pub mod error;
+pub mod identities;
 pub mod key_file;
 pub mod keys;
 pub mod raw;
+pub mod secret_file;
 #[cfg(test)]
 mod tests;
 pub mod value;
@@ -19,6 +23,7 @@ pub mod value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::auth;
 use crate::import::folder::Folders;
 use crate::ingest::claim::TenantRule;
 use crate::net::limits::Limits;
@@ -80,6 +85,12 @@ pub struct Config {
     pub hash_key: Option<HashKey>,
     /// Where health and metrics are served.
     pub admin: Endpoint,
+    /// Who may ask there for more than health.
+    pub admin_access: Access,
+    /// Who may send, where doors ask.
+    pub auth: Option<AuthSettings>,
+    /// What is better put right, and keeps nothing from running.
+    pub warnings: Vec<String>,
     pub admin_tls: Option<TlsSettings>,
     /// How long requests that were accepted before a stop signal may take to finish.
     pub shutdown_timeout: Duration,
@@ -92,6 +103,25 @@ pub struct DoorSettings {
     pub endpoint: Endpoint,
     pub tls: Option<TlsSettings>,
     pub limits: Limits,
+    pub access: Access,
+}
+
+/// Who is let in at an address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Access {
+    /// Whether everybody has to show an identity.
+    pub asks: bool,
+    /// Whether it may listen beyond this machine without asking.
+    pub insecure: bool,
+}
+
+/// The identities of senders.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthSettings {
+    /// Read again when it changes.
+    pub file: PathBuf,
+    /// What it held at first.
+    pub table: auth::Table,
 }
 
 /// How actions that are told in several messages are put together.
@@ -196,6 +226,9 @@ impl Default for Config {
             hash_only_for: Vec::new(),
             hash_key: None,
             admin: Endpoint::loopback(13133),
+            admin_access: Access::default(),
+            auth: None,
+            warnings: Vec::new(),
             admin_tls: None,
             shutdown_timeout: Duration::from_secs(30),
             log: LogSettings { level: LogLevel::Info, format: LogFormat::Auto },
@@ -204,16 +237,21 @@ impl Default for Config {
 }
 
 impl DoorSettings {
+    fn at(port: u16) -> Self {
+        let endpoint = Endpoint::loopback(port);
+        Self { endpoint, tls: None, limits: Limits::default(), access: Access::default() }
+    }
+
     /// The OTLP/gRPC door on its registered port.
     #[must_use]
     pub fn grpc() -> Self {
-        Self { endpoint: Endpoint::loopback(4317), tls: None, limits: Limits::default() }
+        Self::at(4317)
     }
 
     /// The OTLP/HTTP door on its registered port.
     #[must_use]
     pub fn http() -> Self {
-        Self { endpoint: Endpoint::loopback(4318), tls: None, limits: Limits::default() }
+        Self::at(4318)
     }
 }
 
@@ -242,9 +280,39 @@ pub struct Overrides {
     pub grpc: Option<Endpoint>,
     pub http: Option<Endpoint>,
     pub admin: Option<Endpoint>,
+    /// Every address may be beyond this machine.
+    pub insecure: bool,
 }
 
 impl Config {
+    /// What listens beyond this machine without asking who sends.
+    ///
+    /// # Errors
+    /// Something does, and nobody said that it may.
+    pub fn check_exposure(&self) -> Result<(), ConfigError> {
+        let doors = [(check::GRPC, &self.grpc), (check::HTTP, &self.http)];
+        let doors = doors.into_iter().filter_map(|(key, door)| {
+            let DoorSettings { endpoint, tls, access, .. } = door.as_ref()?;
+            Some((key, endpoint, tls, access))
+        });
+        let admin = ("admin", &self.admin, &self.admin_tls, &self.admin_access);
+        let is_open = |(_, endpoint, tls, access): &(_, &Endpoint, &Option<TlsSettings>, &Access)| {
+            let asks = access.asks || tls.as_ref().is_some_and(|tls| tls.client_ca_file.is_some());
+            !endpoint.is_of_this_machine() && !asks && !access.insecure
+        };
+        let problem = |(key, endpoint, ..): (&str, &Endpoint, _, _)| Problem {
+            place: None,
+            key: format!("{key}.endpoint"),
+            what: format!(
+                "{endpoint} can be reached from other machines, and nobody is asked there who sends: name a file of \
+                 identities in auth.file{}, ask for certificates by tls.client_ca_file, or say that you know by {key}.insecure: true (or --insecure)",
+                if key == "admin" { " and set admin.auth: true" } else { "" }
+            ),
+        };
+        let problems: Vec<_> = doors.chain([admin]).filter(is_open).map(problem).collect();
+        if problems.is_empty() { Ok(()) } else { Err(ConfigError::new(problems)) }
+    }
+
     /// What makes records, by these settings.
     #[must_use]
     pub fn builder(&self) -> Builder {
@@ -268,6 +336,13 @@ impl Config {
         if let Some(endpoint) = overrides.admin {
             self.admin = endpoint;
         }
+        if overrides.insecure {
+            let doors = [&mut self.grpc, &mut self.http].into_iter().flatten();
+            doors
+                .map(|door| &mut door.access)
+                .chain([&mut self.admin_access])
+                .for_each(|access| access.insecure = true);
+        }
         self
     }
 }
@@ -282,6 +357,7 @@ pub fn load(file: Option<&Path>) -> Result<Config, ConfigError> {
     let unreadable = |what: String| {
         ConfigError::new(vec![Problem { place: None, key: String::new(), what }]).in_file(file)
     };
+    secret_file::check_is_not_anybodys(file).map_err(unreadable)?;
     let size = std::fs::metadata(file).map_err(|error| unreadable(format!("can't be read: {error}")))?.len();
     if size > raw::MAX_BYTES as u64 {
         return Err(unreadable(format!(

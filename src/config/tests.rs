@@ -4,9 +4,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
+use crate::auth::secrets::Secrets;
+use crate::auth::tenants::TenantScope;
+use crate::ingest::claim::OutsideClaims;
 use crate::receivers::langsmith;
 use crate::receivers::native::tokens::{Grant, Tokens};
-use crate::receivers::secrets::Secrets;
 use halod_record::hash::parse_hex;
 use halod_record::hash_only::HashOnlyFor;
 use halod_record::native::Capture;
@@ -97,7 +99,8 @@ redaction:
     assert_eq!(http.endpoint.to_string(), "localhost:0");
     assert_eq!(config.hold, HoldSettings { wait: Duration::from_secs(3600), bytes: 7 << 20 });
     assert_eq!((http.limits.body, http.limits.connections), (5000, 6));
-    assert_eq!(config.tenant, TenantRule { attributes: vec!["a.b".into()], headers: vec!["x-org".into()] });
+    let (attributes, headers) = (vec!["a.b".into()], vec!["x-org".into()]);
+    assert_eq!(config.tenant, TenantRule { attributes, headers, outside: OutsideClaims::Refuse });
     let storage = StorageSettings {
         directory: "/var/lib/halod".into(),
         min_free_disk: 0,
@@ -125,8 +128,9 @@ fn tokens_are_known_by_their_hash_and_never_repeated() {
     let digest = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
     let with = |entries: &str| format!("receivers:\n  native:\n    tokens:\n{entries}");
     let sender = |digest: &str, tenant: Option<&str>, capture| {
-        let tenant = tenant.map(|id| Tenant::claimed(id).unwrap());
-        (parse_hex(digest.as_bytes()).unwrap(), Grant { tenant, capture })
+        let tenants = tenant.map(|id| TenantScope::only(Tenant::claimed(id).unwrap()));
+        let tenants = tenants.unwrap_or_else(TenantScope::any);
+        (parse_hex(digest.as_bytes()).unwrap(), Grant { tenants, capture })
     };
     let (zeros, ones) = ("0".repeat(64), "1".repeat(64));
     let text = with(&format!(
@@ -307,6 +311,7 @@ fn the_command_line_is_above_the_file() {
         grpc: Some(Endpoint::loopback(0)),
         http: None,
         admin: Some(Endpoint::loopback(9)),
+        insecure: false,
     };
     let config = read("receivers: { otlp: { protocols: { http: } } }").unwrap().with(overrides);
     assert_eq!(config.storage.directory, Path::new("/d"));
@@ -578,6 +583,7 @@ fn every_example_is_valid() {
         let text = std::fs::read_to_string(&path).unwrap();
         let config = parse(&text, &|_| None).map_err(|error| error.in_file(&path)).unwrap();
         assert_ne!(config, Config::default(), "{}", path.display());
+        assert_eq!(config.check_exposure(), Ok(()), "{}", path.display());
         seen += 1;
     }
     assert!(seen >= 3, "{seen}");

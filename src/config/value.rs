@@ -1,7 +1,7 @@
 //! The values a configuration is made of.
 
 use std::fmt;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -31,6 +31,20 @@ impl Endpoint {
     #[must_use]
     pub fn takes_a_free_port(&self) -> bool {
         matches!(self, Self::Tcp { port: 0, .. })
+    }
+
+    /// Whether nobody but this machine reaches it, as far as it says so itself: `localhost` (RFC 6761, section 6.3), a
+    /// loopback address, a Unix socket. No name is looked up.
+    #[must_use]
+    pub fn is_of_this_machine(&self) -> bool {
+        match self {
+            Self::Unix(_) => true,
+            Self::Tcp { host, .. } => {
+                let ip = host.parse::<IpAddr>().map(|ip| ip.to_canonical().is_loopback());
+                let name = host.to_ascii_lowercase();
+                ip.unwrap_or_else(|_| name == "localhost" || name.ends_with(".localhost"))
+            }
+        }
     }
 
     /// The path, where this is a Unix socket.

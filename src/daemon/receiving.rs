@@ -1,6 +1,7 @@
 //! The receivers of a door, made of what those of all doors share.
 
 use super::doors::{Bound, GRPC, HTTP};
+use crate::auth::Authenticator;
 use crate::config::{Config, DoorSettings};
 use crate::hold::Hold;
 use crate::import::importer::Importer;
@@ -11,9 +12,11 @@ use crate::ingest::stats::ReceiverStats;
 use crate::net::connections::ConnectionFamilies;
 use crate::net::limits::Limits;
 use crate::net::listener;
+use crate::net::standard::Ready;
 use crate::net::web::WebPolicy;
 use crate::net::windows::Windows;
 use crate::pipeline::intake::Intake;
+use crate::receivers::admission::Admission;
 use crate::receivers::langfuse::{Keys, LangfuseService};
 use crate::receivers::langsmith::{self, LangSmithService};
 use crate::receivers::litellm::LiteLlm;
@@ -22,7 +25,7 @@ use crate::receivers::openai_agents::OpenAiAgents;
 use crate::receivers::otlp::join::ContentJoin;
 use crate::receivers::otlp::signals::Signals;
 use crate::receivers::otlp::{OtlpService, OtlpState};
-use crate::receivers::router::{Receivers, Router};
+use crate::receivers::router::Receivers;
 use crate::receivers::stats::Counters;
 use crate::tee::{self, Tee, Tees};
 use halod_chain::traces::TraceTenants;
@@ -48,6 +51,8 @@ pub(super) struct Receiving<'a> {
     pub traces: Arc<TraceTenants>,
     pub tees: &'a Tees,
     pub web: Arc<WebPolicy>,
+    pub identities: Option<Arc<Authenticator>>,
+    pub ready: Ready,
 }
 
 /// Where what is taken in goes, and what is known of it.
@@ -56,15 +61,17 @@ pub(super) struct Taking {
     pub hold: Hold,
     pub gaps: Gaps,
     pub traces: Arc<TraceTenants>,
+    /// Who may send, where doors ask.
+    pub identities: Option<Arc<Authenticator>>,
 }
 
 impl<'a> Receiving<'a> {
     pub(super) fn new(
         config: &Config,
         counters: &Arc<Counters>,
-        Taking { intake, hold, gaps, traces }: &Taking,
+        Taking { intake, hold, gaps, traces, identities }: &Taking,
         tees: &'a Tees,
-        draining: &watch::Receiver<bool>,
+        (draining, ready): (&watch::Receiver<bool>, Ready),
     ) -> Self {
         // Content that waits must leave room for the spans that it waits for.
         let joins = ContentJoin::new(config.join_wait, config.pipeline.max_in_flight / 4, draining.clone());
@@ -92,6 +99,8 @@ impl<'a> Receiving<'a> {
             litellm_wait: config.litellm_wait,
             traces: Arc::clone(traces),
             tees,
+            identities: identities.clone(),
+            ready,
         }
     }
 
@@ -107,7 +116,10 @@ impl<'a> Receiving<'a> {
         for ((name, bound), settings) in [GRPC, HTTP].into_iter().zip(sockets).zip(settings) {
             if let (Some(bound), Some(settings)) = (bound, settings) {
                 let limits = Arc::new(settings.limits);
-                let router = Router::new(self.receivers(&limits));
+                let identities = self.identities.clone().filter(|_| settings.access.asks);
+                let admission = Admission::new(identities, Arc::clone(&self.tenant));
+                let has_tls = bound.tls.is_some();
+                let router = self.receivers((&limits, has_tls), (admission, draining)).doors();
                 let Bound { socket, tls, .. } = bound;
                 let (windows, stats) = (windows.clone(), connections.of(name));
                 let door = listener::Door { socket, tls, limits, windows, stats };
@@ -147,7 +159,11 @@ impl Receiving<'_> {
     }
 
     /// Those of one door, which has `limits`.
-    pub(super) fn receivers(&self, limits: &Arc<Limits>) -> Receivers {
+    fn receivers(
+        &self,
+        (limits, has_tls): (&Arc<Limits>, bool),
+        (admission, draining): (Admission, &watch::Receiver<bool>),
+    ) -> Receivers {
         let counters = &self.counters;
         let ingest =
             |stats: &Arc<ReceiverStats>, door| Arc::new(self.ingest_with(limits, stats, self.tees.of(door)));
@@ -182,7 +198,6 @@ impl Receiving<'_> {
             traces: Arc::clone(&self.traces),
         };
         Receivers {
-            counters: Arc::clone(&self.counters),
             otlp,
             native,
             langfuse,
@@ -190,6 +205,11 @@ impl Receiving<'_> {
             litellm,
             openai_agents,
             web: Arc::clone(&self.web),
+            admission,
+            limits: Arc::clone(limits),
+            has_tls,
+            ready: self.ready.clone(),
+            draining: draining.clone(),
         }
     }
 }

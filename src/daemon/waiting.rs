@@ -7,6 +7,7 @@ use super::drain::LAST_WORDS;
 use super::receiving::{Receiving, Taking};
 use super::start::{FIRST_PAUSE, LONGEST_PAUSE};
 use super::{Doors, StartError, announce};
+use crate::auth::Authenticator;
 use crate::config::Config;
 use crate::hold::Hold;
 use crate::ingest::gaps::Gaps;
@@ -35,6 +36,7 @@ pub(super) struct Waiting<'a> {
     /// Where losses wait for their chain.
     pub gaps: &'a Gaps,
     pub started: SystemTime,
+    pub identities: Option<Arc<Authenticator>>,
 }
 
 impl Waiting<'_> {
@@ -63,6 +65,7 @@ impl Waiting<'_> {
             metrics,
             connections: connections.of(ADMIN),
             web: self.config.web.clone(),
+            identities: self.identities.clone().filter(|_| self.config.admin_access.asks),
         });
         let admin = tokio::spawn(admin::serve(sockets.admin.socket, sockets.admin.tls, Arc::clone(&state)));
         let max_in_flight = self.config.pipeline.max_in_flight;
@@ -70,9 +73,16 @@ impl Waiting<'_> {
         let (intake, _jobs) = writer::intake(max_in_flight, stats);
         let (hold, _held) = Hold::new(Arc::default());
         let (drain, draining) = watch::channel(false);
-        let taking = Taking { intake, hold, gaps: self.gaps.clone(), traces: Arc::default() };
+        let taking = Taking {
+            intake,
+            hold,
+            gaps: self.gaps.clone(),
+            traces: Arc::default(),
+            identities: self.identities.clone(),
+        };
         let tees = Tees::default();
-        let receiving = Receiving::new(self.config, counters, &taking, &tees, &draining);
+        let receiving =
+            Receiving::new(self.config, counters, &taking, &tees, (&draining, admin::readiness(&state)));
         let settings = [self.config.grpc.clone(), self.config.http.clone()];
         let windows = Windows::within(max_in_flight);
         let mut doors = JoinSet::new();

@@ -1,9 +1,9 @@
 //! A request's body, and the work on it.
 
-use super::claim::HeaderClaim;
+use super::claim::Claimant;
 use super::request::RequestBuilder;
 use super::{Ingest, contain};
-use crate::net::body::Reader;
+use crate::net::body::{Incoming, Reader};
 use crate::net::coding::Coding;
 use crate::net::status::Fault;
 use crate::pipeline::arriving::Patience;
@@ -11,7 +11,6 @@ use crate::pipeline::intake::Permit;
 use crate::tee::Kept;
 use bytes::Bytes;
 use http::request::Parts;
-use hyper::body::Incoming;
 use std::sync::Arc;
 
 /// A body that has arrived whole, without compression.
@@ -98,7 +97,7 @@ impl Ingest {
     pub async fn work<T, F>(
         self: &Arc<Self>,
         body: Body,
-        claim: HeaderClaim,
+        claimant: Claimant,
         work: F,
     ) -> Result<(RequestBuilder, T), Fault>
     where
@@ -106,7 +105,7 @@ impl Ingest {
         F: FnOnce(&Bytes, &mut RequestBuilder) -> Result<T, Fault> + Send + 'static,
     {
         let Body { bytes, permit, kept, heavy } = body;
-        let mut request = RequestBuilder::new(Arc::clone(self), claim, permit, bytes.len());
+        let mut request = RequestBuilder::new(Arc::clone(self), claimant, permit, bytes.len());
         request.keep(kept);
         request.slices.on_blocking_thread = heavy;
         let run = move || {

@@ -1,17 +1,19 @@
 //! Which tenant an event belongs to.
 
+use crate::auth::Identity;
+use crate::net::peer::Peer;
 use halod_chain::traces::TraceTenants;
 use halod_record::event::Fact;
 use halod_record::hash;
 use halod_record::tenant::{BadTenantId, Tenant};
 use halod_record::trace::{InTrace, Rank, Trace};
-use http::HeaderMap;
+use http::{Extensions, HeaderMap};
 use std::borrow::Cow;
 use std::sync::Arc;
 use thiserror::Error;
 
 /// The fact of a record that tells of a claim which did not count.
-pub const CLAIMED: &str = "claimed_tenant";
+const CLAIMED: &str = "claimed_tenant";
 
 /// Where a tenant claim is looked for: resource attributes first, then the span's own, then
 /// request headers; the first non-empty one wins, and without any the tenant is `_local`.
@@ -21,6 +23,17 @@ pub struct TenantRule {
     pub attributes: Vec<String>,
     /// Names of request headers, lower case.
     pub headers: Vec<String>,
+    /// What becomes of a claim of a tenant that is none of the sender's identity's.
+    pub outside: OutsideClaims,
+}
+
+/// What becomes of what claims a tenant that is none of the sender's identity's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OutsideClaims {
+    #[default]
+    Refuse,
+    /// It is sealed as if nothing were claimed, and its record tells the claim.
+    Record,
 }
 
 /// What is known of a request's tenant before its body is read.
@@ -37,11 +50,52 @@ pub enum HeaderClaim {
     Unreadable,
 }
 
+/// Who sends a request, and what is known of its tenant before its body is read.
+#[derive(Clone, Debug)]
+pub struct Claimant {
+    pub claim: HeaderClaim,
+    identity: Option<Arc<Identity>>,
+    outside: OutsideClaims,
+    /// What the headers claim that does not count.
+    overruled: Option<String>,
+    /// What tells senders apart that show no identity.
+    peer: String,
+}
+
 impl TenantRule {
-    /// By the sender's key, if it is `known`; else by the headers.
+    /// Who sends a request. Its tenant is the one that a receiver's own key stands for, if it is `known`; else the sole one of
+    /// the sender's identity, else what the headers claim.
     #[must_use]
-    pub fn claim(&self, known: Option<Tenant>, headers: &HeaderMap) -> HeaderClaim {
-        known.map_or_else(|| self.header_claim(headers), HeaderClaim::Keyed)
+    pub fn claimant(&self, known: Option<Tenant>, headers: &HeaderMap, extensions: &Extensions) -> Claimant {
+        let identity = extensions.get::<Arc<Identity>>().cloned();
+        let sole = identity.as_ref().and_then(|identity| identity.tenants.sole().cloned());
+        let header = self.header_claim(headers);
+        let overruled = match (&header, &identity) {
+            (HeaderClaim::Tenant(id), Some(identity)) if !identity.tenants.includes(id) => Some(id.clone()),
+            _ => None,
+        };
+        let claim = match known.or(sole) {
+            Some(tenant) => HeaderClaim::Keyed(tenant),
+            None if overruled.is_some() => HeaderClaim::Absent,
+            None => header,
+        };
+        let peer = Peer::name_in(extensions);
+        Claimant { claim, identity, outside: self.outside, overruled, peer }
+    }
+
+    /// Whether the headers claim what the identity of their sender may claim.
+    ///
+    /// # Errors
+    /// They don't, and such claims are refused.
+    pub fn check(&self, headers: &HeaderMap, identity: &Identity) -> Result<(), TenantError> {
+        match self.header_claim(headers) {
+            HeaderClaim::Tenant(id)
+                if self.outside == OutsideClaims::Refuse && !identity.tenants.includes(&id) =>
+            {
+                Err(TenantError::Outside)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The first non-empty value among the configured headers.
@@ -56,20 +110,51 @@ impl TenantRule {
     }
 }
 
-impl HeaderClaim {
-    /// The tenant that is assigned or that the headers claim, else the one that the event does.
-    ///
-    /// # Errors
-    /// The claim that decides cannot be used.
-    pub fn tenant(&self, event: Option<&str>) -> Result<Tenant, TenantError> {
-        Ok(match self {
-            Self::Absent => event.map_or(Ok(Tenant::Local), Tenant::claimed)?,
-            Self::Tenant(id) => Tenant::claimed(id)?,
-            Self::Assigned(tenant) | Self::Keyed(tenant) => tenant.clone(),
-            Self::Unreadable => return Err(TenantError::NotText),
-        })
+impl From<HeaderClaim> for Claimant {
+    /// Of what nobody sent, like a file of the operator's.
+    fn from(claim: HeaderClaim) -> Self {
+        let (identity, overruled, peer) = (None, None, String::new());
+        Self { claim, identity, outside: OutsideClaims::default(), overruled, peer }
+    }
+}
+
+impl Claimant {
+    /// The tenant, as far as it can be known without the request's body.
+    #[must_use]
+    pub fn known(&self) -> Option<Tenant> {
+        self.claim.known()
     }
 
+    /// The name of the sender's identity.
+    #[must_use]
+    pub fn account(&self) -> Option<&Arc<str>> {
+        self.identity.as_ref().map(|identity| &identity.name)
+    }
+
+    /// Whether a tenant is one of the sender's identity's.
+    fn includes(&self, tenant: &Tenant) -> bool {
+        let id = tenant.subject().unwrap_or_default();
+        self.identity.as_ref().is_none_or(|identity| identity.tenants.includes(id))
+    }
+
+    /// What telemetry says of a tenant, as far as it counts; and what it claims beside that.
+    fn screen<'s>(&self, said: Said<'s>) -> Result<(Said<'s>, Option<&'s str>), TenantError> {
+        let Some(identity) = &self.identity else { return Ok((said, None)) };
+        let mut outside = None;
+        let mut one = |said: Option<&'s str>| {
+            let counts = said.filter(|id| identity.tenants.includes(id));
+            outside = outside.or(said.filter(|_| counts.is_none()));
+            counts
+        };
+        let counts = Said { stated: one(said.stated), dialect: one(said.dialect) };
+        match outside {
+            Some(_) if self.outside == OutsideClaims::Refuse => Err(TenantError::Outside),
+            outside => Ok((counts, outside)),
+        }
+    }
+}
+
+impl HeaderClaim {
     /// The tenant, as far as it can be known without the request's body.
     #[must_use]
     pub fn known(&self) -> Option<Tenant> {
@@ -79,21 +164,13 @@ impl HeaderClaim {
             Self::Assigned(tenant) | Self::Keyed(tenant) => Some(tenant.clone()),
         }
     }
-
-    /// What an event claims, as a fact for its record, where the sender's key says that it is another's.
-    #[must_use]
-    pub fn overruled<'a>(&self, event: Option<Cow<'a, str>>) -> Option<(&'static str, Fact<'a>)> {
-        let Self::Keyed(tenant) = self else { return None };
-        let other = event.filter(|id| tenant.subject() != Some(id))?;
-        Some((CLAIMED, Fact::Label(other)))
-    }
 }
 
 /// Finds the tenant of each event of a request: most requests come from one tenant, whose id is checked and
 /// copied once.
 #[derive(Clone, Debug)]
 pub struct TenantResolver {
-    claim: HeaderClaim,
+    claimant: Claimant,
     last: Option<Tenant>,
     traces: Option<SenderTraces>,
 }
@@ -126,14 +203,20 @@ pub struct Placed {
 }
 
 impl SenderTraces {
-    /// `peer` tells the senders apart that show no key, together with what their headers claim.
+    /// Senders are told apart by their identity; those that show none by where they are, together with what their headers
+    /// claim.
     #[must_use]
-    pub fn new(known: Arc<TraceTenants>, peer: &str, claim: &HeaderClaim) -> Self {
-        let header = match claim {
+    pub fn new(known: Arc<TraceTenants>, claimant: &Claimant) -> Self {
+        let header = match &claimant.claim {
             HeaderClaim::Tenant(id) => id.as_str(),
             _ => "",
         };
-        let digest = hash::sha256(format!("{peer}\n{header}").as_bytes());
+        let of = match claimant.account() {
+            // No address has a line feed.
+            Some(account) => format!("identity\n{account}\n{header}"),
+            None => format!("{}\n{header}", claimant.peer),
+        };
+        let digest = hash::sha256(of.as_bytes());
         let sender = digest.first_chunk().copied().unwrap_or_default();
         Self { known, sender, everywhere: false, last: None }
     }
@@ -142,7 +225,8 @@ impl SenderTraces {
     /// placed by that.
     #[must_use]
     pub fn of_files(known: Arc<TraceTenants>, claim: &HeaderClaim) -> Self {
-        Self { everywhere: true, ..Self::new(known, "file", claim) }
+        let claimant = Claimant { peer: "file".into(), ..claim.clone().into() };
+        Self { everywhere: true, ..Self::new(known, &claimant) }
     }
 
     fn of(&mut self, id: &[u8; 16]) -> Arc<Trace> {
@@ -161,8 +245,14 @@ impl SenderTraces {
 
 impl TenantResolver {
     #[must_use]
-    pub fn new(claim: HeaderClaim) -> Self {
-        Self { claim, last: None, traces: None }
+    pub fn new(claimant: Claimant) -> Self {
+        Self { claimant, last: None, traces: None }
+    }
+
+    /// The name of the sender's identity.
+    #[must_use]
+    pub fn account(&self) -> Option<&Arc<str>> {
+        self.claimant.account()
     }
 
     /// Has what was said for a trace place its spans.
@@ -191,6 +281,7 @@ impl TenantResolver {
 
     /// Notes what is said for a trace by one of its spans, which may have no record.
     pub fn note(&mut self, own: Said<'_>, trace: &[u8; 16]) {
+        let Ok((own, _)) = self.claimant.screen(own) else { return };
         let Some((id, rank)) = self.says(own, false).filter(|_| !self.is_decided()) else { return };
         if let Some(traces) = &mut self.traces
             && let Ok(tenant) = told(&mut self.last, id)
@@ -204,7 +295,7 @@ impl TenantResolver {
     fn says<'s>(&self, own: Said<'s>, around: bool) -> Option<(&'s str, Rank)> {
         match own {
             Said { stated: Some(id), .. } => Some((id, Rank::Stated)),
-            Said { dialect: Some(id), .. } if self.claim == HeaderClaim::Absent && !around => {
+            Said { dialect: Some(id), .. } if self.claimant.claim == HeaderClaim::Absent && !around => {
                 Some((id, Rank::Dialect))
             }
             _ => None,
@@ -221,6 +312,8 @@ impl TenantResolver {
         around: Said<'_>,
         trace: Option<&[u8; 16]>,
     ) -> Result<Placed, TenantError> {
+        let ((own, outside), (around, beside)) = (self.claimant.screen(own)?, self.claimant.screen(around)?);
+        let outside = outside.or(beside).map(str::to_owned).or_else(|| self.claimant.overruled.clone());
         let stated = own.stated.or(around.stated);
         let dialect = own.dialect.or(around.dialect);
         let decided = self.is_decided();
@@ -228,16 +321,17 @@ impl TenantResolver {
         let known = traces.map(|(traces, id)| (traces.of(id), Arc::clone(&traces.known)));
         let Some((trace, known)) = known else {
             let (tenant, overruled) = self.place_and_tell(stated, dialect)?;
-            return Ok(Placed { tenant, overruled, in_trace: None });
+            return Ok(Placed { tenant, overruled: outside.or(overruled), in_trace: None });
         };
-        let no_header = self.claim == HeaderClaim::Absent;
+        let no_header = self.claimant.claim == HeaderClaim::Absent;
         let rank = self.says(own, around.stated.is_some()).map(|(_, rank)| rank);
         let said = stated.is_some() || rank.is_some();
         let claimed = match trace.claimed(Rank::Stated) {
             None if no_header && dialect.is_none() => trace.claimed(Rank::Dialect),
             stated => stated,
         };
-        let claimed = claimed.filter(|_| !said);
+        // The identity may have lost a tenant since.
+        let claimed = claimed.filter(|tenant| !said && self.claimant.includes(tenant));
         let by_claim = claimed.is_some();
         let otherwise = self.place(stated, dialect);
         let tenant = match claimed {
@@ -253,42 +347,48 @@ impl TenantResolver {
             known.claim(&trace, &tenant, rank);
         }
         let in_trace = rank.is_none().then(|| InTrace::new(trace, by_claim));
-        Ok(Placed { tenant, overruled: None, in_trace })
+        Ok(Placed { tenant, overruled: outside, in_trace })
     }
 
     /// What is known of the tenant without the events.
     #[must_use]
     pub fn claim(&self) -> &HeaderClaim {
-        &self.claim
+        &self.claimant.claim
     }
 
     /// The tenant, as far as it can be known without the events.
     #[must_use]
     pub fn known(&self) -> Option<Tenant> {
-        self.claim.known()
+        self.claimant.known()
     }
 
     /// Whether nothing that telemetry says counts.
     fn is_decided(&self) -> bool {
-        matches!(self.claim, HeaderClaim::Assigned(_) | HeaderClaim::Keyed(_))
+        matches!(self.claimant.claim, HeaderClaim::Assigned(_) | HeaderClaim::Keyed(_))
     }
 
-    /// As [`HeaderClaim::tenant`].
+    /// The tenant of an event that states one or none, and the claim that does not count, if that is another.
     ///
     /// # Errors
     /// The claim that decides cannot be used.
-    pub fn of(&mut self, event: Option<&str>) -> Result<Tenant, TenantError> {
-        self.place(None, event)
+    pub fn of(&mut self, event: Option<&str>) -> Result<(Tenant, Option<String>), TenantError> {
+        let (said, outside) = self.claimant.screen(Said { stated: None, dialect: event })?;
+        let outside = outside.map(str::to_owned).or_else(|| self.claimant.overruled.clone());
+        let tenant = self.place(None, said.dialect)?;
+        let other = || event.filter(|id| self.is_keyed() && tenant.subject() != Some(id)).map(str::to_owned);
+        let overruled = outside.or_else(other);
+        Ok((tenant, overruled))
+    }
+
+    fn is_keyed(&self) -> bool {
+        matches!(self.claimant.claim, HeaderClaim::Keyed(_))
     }
 
     /// The tenant that is known, else the one that the sender states for the event, else the headers', else what
     /// the sender's dialect calls a tenant.
-    ///
-    /// # Errors
-    /// The claim that decides cannot be used.
-    pub fn place(&mut self, stated: Option<&str>, dialect: Option<&str>) -> Result<Tenant, TenantError> {
+    fn place(&mut self, stated: Option<&str>, dialect: Option<&str>) -> Result<Tenant, TenantError> {
         let last = &mut self.last;
-        match (&self.claim, stated) {
+        match (&self.claimant.claim, stated) {
             (HeaderClaim::Assigned(tenant) | HeaderClaim::Keyed(tenant), _) => Ok(tenant.clone()),
             (_, Some(id)) => told(last, id),
             (HeaderClaim::Absent, None) => dialect.map_or(Ok(Tenant::Local), |id| told(last, id)),
@@ -298,15 +398,12 @@ impl TenantResolver {
     }
 
     /// The same, and the claim that the sender's key overruled, if that is another.
-    ///
-    /// # Errors
-    /// As [`Self::place`].
-    pub fn place_and_tell(
+    fn place_and_tell(
         &mut self,
         stated: Option<&str>,
         dialect: Option<&str>,
     ) -> Result<(Tenant, Option<String>), TenantError> {
-        let HeaderClaim::Keyed(known) = &self.claim else {
+        let HeaderClaim::Keyed(known) = &self.claimant.claim else {
             return Ok((self.place(stated, dialect)?, None));
         };
         // A claim that can't be used is no reason to refuse what is known to be whose.
@@ -315,6 +412,12 @@ impl TenantResolver {
         let other = claim.filter(|claim| claim != known);
         Ok((known.clone(), other.and_then(|other| other.subject().map(str::to_owned))))
     }
+}
+
+/// A claim that does not count, as a fact for its record.
+#[must_use]
+pub fn overruled<'a>(claim: Option<String>) -> Option<(&'static str, Fact<'a>)> {
+    Some((CLAIMED, Fact::Label(Cow::Owned(claim?))))
 }
 
 /// The tenant that telemetry names. Where a character of the name was damaged, other names would become the same.
@@ -337,6 +440,8 @@ pub enum TenantError {
     BadId(#[from] BadTenantId),
     #[error("the tenant id in the request's headers is not UTF-8")]
     NotText,
+    #[error("the tenant is none of those that the sender's identity may write for")]
+    Outside,
     #[error("the tenant id holds a damaged character (U+FFFD), so it can't be told from others")]
     Damaged,
 }
@@ -346,6 +451,7 @@ impl Default for TenantRule {
         Self {
             attributes: vec!["tenant.id".into(), "halo.subject.id".into()],
             headers: vec!["x-tenant-id".into()],
+            outside: OutsideClaims::default(),
         }
     }
 }

@@ -133,10 +133,13 @@ fn loses(sender: Sender, fault: &Fault) -> bool {
         | Fault::Method
         | Fault::Unserved(_)
         | Fault::Unauthenticated(_)
+        | Fault::Forbidden(_)
         | Fault::ForeignOrigin
         | Fault::ForeignHost
         | Fault::NeedsHttp2 => false,
-        Fault::Refused(_) | Fault::SlowBody(_) | Fault::Crashed => sender == Sender::SendsOnce,
+        Fault::Refused(_) | Fault::SlowBody(_) | Fault::PasswordsBusy | Fault::Crashed => {
+            sender == Sender::SendsOnce
+        }
     }
 }
 

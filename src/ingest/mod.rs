@@ -36,8 +36,11 @@ use crate::tee::Tee;
 use bytes::Bytes;
 use halod_record::build::Builder;
 use halod_record::tenant::Tenant;
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 /// The way of one receiver at one listener, or of what comes in files.
 #[derive(Debug)]
@@ -99,4 +102,14 @@ impl Ingest {
 /// own must not make a sender throw its data away.
 pub(crate) fn contain<T>(work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Fault::Crashed))
+}
+
+/// The same for work that waits.
+pub(crate) async fn contain_future<T>(work: impl Future<Output = T>) -> Result<T, Fault> {
+    let mut work = pin!(work);
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
+        Ok(polled) => polled.map(Ok),
+        Err(_) => Poll::Ready(Err(Fault::Crashed)),
+    })
+    .await
 }

@@ -1,7 +1,7 @@
 //! What one request comes to, from its first event to its hand-over.
 
 use super::Ingest;
-use super::claim::{HeaderClaim, TenantResolver};
+use super::claim::{Claimant, TenantResolver};
 use super::memory::MemoryCharge;
 use super::slices::Slices;
 use super::submission::Submission;
@@ -88,15 +88,20 @@ impl From<Unusable> for Fault {
 impl RequestBuilder {
     /// For the items of a body of `body` bytes, which `permit` covers.
     #[must_use]
-    pub fn new(ingest: Arc<Ingest>, claim: HeaderClaim, permit: Permit, body: usize) -> Self {
+    pub fn new(ingest: Arc<Ingest>, claimant: impl Into<Claimant>, permit: Permit, body: usize) -> Self {
+        let tenants = TenantResolver::new(claimant.into());
+        let mut scratch = Scratch::default();
+        if let Some(account) = tenants.account() {
+            scratch.come_by(Arc::clone(account));
+        }
         Self {
-            tenants: TenantResolver::new(claim),
+            tenants,
             ingest,
             drafts: Vec::new(),
             parts: Vec::new(),
             uneven: HashMap::new(),
             kept: Kept::default(),
-            scratch: Scratch::default(),
+            scratch,
             permit,
             slices: Slices::default(),
             draft_bytes: 0,

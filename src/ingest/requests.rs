@@ -164,6 +164,12 @@ impl RequestEntry {
         }
     }
 
+    /// Whether the request was refused because nothing is received where it came.
+    #[must_use]
+    pub fn is_stray(&self) -> bool {
+        self.ended == End::Refused(Fault::Unserved("").index())
+    }
+
     /// The answer is made; it is a success unless the request was refused.
     pub fn answer(mut self) {
         if self.ended == End::Open {

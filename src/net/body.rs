@@ -25,6 +25,9 @@ const LEAVE_BYTES: u64 = 1 << 20;
 /// How long the rest of a body is read when halod stops, until the answer is given.
 const LAST: Duration = Duration::from_millis(500);
 
+/// The body of a request, as it comes.
+pub type Incoming = axum::body::Body;
+
 /// A body and what has been read of it.
 #[derive(Debug)]
 pub struct Reader<'a, B> {

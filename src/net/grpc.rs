@@ -3,17 +3,19 @@
 //! gRPC over HTTP/2 ("Requests", "Responses"): one message is a flag byte, a length of four bytes
 //! and so many bytes. Room for a message is taken as it comes.
 
-use super::answer::{Form, Reply, grpc_error, http_error};
+use super::answer::{Form, Refused, grpc_error};
 use super::body::Reader;
 use super::coding::Coding;
 use super::status::Fault;
 use crate::pipeline::intake::{Intake, Permit};
 use crate::pipeline::refusal::{Large, Refusal};
+use axum::response::{IntoResponse, Response};
 use bytes::{Buf, Bytes};
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderMap, Method, Response, Version};
+use http::{HeaderMap, Method, Version};
 use http_body::Body;
+use tonic::server::NamedService;
 
 /// Length of what stands before a message.
 const PREFIX: usize = 5;
@@ -36,6 +38,14 @@ pub fn is_grpc(headers: &HeaderMap) -> bool {
     name.eq_ignore_ascii_case(b"application/grpc") && matches!(rest.first(), None | Some(b'+' | b';' | b' '))
 }
 
+/// The route of all methods of a service, as `tonic::service::Routes` has it. Its messages are read here, and not by
+/// tonic's codec: that asks nobody for room, and answers an oversized message with a code after which OTLP's clients try
+/// again.
+#[must_use]
+pub fn methods_of<S: NamedService>() -> String {
+    format!("/{}/{{*method}}", S::NAME)
+}
+
 /// Whether a call can be one at all.
 ///
 /// # Errors
@@ -52,13 +62,13 @@ pub fn check(head: &Parts) -> Result<(), Fault> {
 
 /// The answer to a call that is not served. `reader` is what is left of it.
 #[must_use]
-pub fn refuse<B>(fault: &Fault, reader: Reader<'_, B>) -> Response<Reply>
+pub fn refuse<B>(fault: &Fault, reader: Reader<'_, B>) -> Response
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
 {
     match fault {
         // Without HTTP/2 there are no trailers to say it in.
-        Fault::NeedsHttp2 => http_error(Form::Protobuf, fault),
+        Fault::NeedsHttp2 => Refused(Form::Protobuf, fault).into_response(),
         _ => {
             reader.leave();
             grpc_error(fault)

@@ -8,6 +8,7 @@ use crate::pipeline::refusal::Refusal;
 use http::StatusCode;
 use std::time::Duration;
 use thiserror::Error;
+use tonic::Code;
 
 /// Why a request is answered with an error. The text is what the sender reads.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -28,6 +29,10 @@ pub enum Fault {
     Unserved(&'static str),
     #[error("who sends this is not known here: {0}")]
     Unauthenticated(&'static str),
+    #[error("the sender is known, and may not do this: {0}")]
+    Forbidden(&'static str),
+    #[error("too many passwords are being checked; send it again")]
+    PasswordsBusy,
     #[error("a web page of another origin may not send here; cors.allowed_origins lists those that may")]
     ForeignOrigin,
     #[error(
@@ -38,18 +43,6 @@ pub enum Fault {
     NeedsHttp2,
     #[error("halod failed on this request, and none of it was sealed; send it again")]
     Crashed,
-}
-
-/// `google.rpc.Code`, as far as halod answers it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(i32)]
-pub enum Code {
-    InvalidArgument = 3,
-    PermissionDenied = 7,
-    ResourceExhausted = 8,
-    Unimplemented = 12,
-    Unavailable = 14,
-    Unauthenticated = 16,
 }
 
 /// One row of the table.
@@ -88,7 +81,7 @@ impl Fault {
                 Some(delay) => transient(delay),
                 None => permanent(Http::PAYLOAD_TOO_LARGE, Code::ResourceExhausted),
             },
-            Self::SlowBody(_) | Self::Crashed => transient(SOON),
+            Self::SlowBody(_) | Self::Crashed | Self::PasswordsBusy => transient(SOON),
             Self::Undecodable(_) => {
                 Row { bad_request: true, ..permanent(Http::BAD_REQUEST, Code::InvalidArgument) }
             }
@@ -97,7 +90,9 @@ impl Fault {
             Self::Method => permanent(Http::METHOD_NOT_ALLOWED, Code::Unimplemented),
             Self::Unserved(_) => permanent(Http::NOT_FOUND, Code::Unimplemented),
             Self::Unauthenticated(_) => permanent(Http::UNAUTHORIZED, Code::Unauthenticated),
-            Self::ForeignOrigin | Self::ForeignHost => permanent(Http::FORBIDDEN, Code::PermissionDenied),
+            Self::ForeignOrigin | Self::ForeignHost | Self::Forbidden(_) => {
+                permanent(Http::FORBIDDEN, Code::PermissionDenied)
+            }
             Self::NeedsHttp2 => permanent(Http::HTTP_VERSION_NOT_SUPPORTED, Code::Unimplemented),
         }
     }
@@ -133,6 +128,8 @@ impl Fault {
             Self::Unauthenticated(_) => 8,
             Self::ForeignOrigin => 9,
             Self::ForeignHost => 10,
+            Self::Forbidden(_) => 11,
+            Self::PasswordsBusy => 12,
         };
         REFUSALS + other
     }
@@ -141,7 +138,7 @@ impl Fault {
 const REFUSALS: usize = Refusal::NAMES.len();
 
 /// What faults are called that are no refusals.
-const OTHERS: [&str; 11] = [
+const OTHERS: [&str; 13] = [
     "undecodable",
     "slow_body",
     "media_type",
@@ -153,14 +150,16 @@ const OTHERS: [&str; 11] = [
     "unauthenticated",
     "foreign_origin",
     "foreign_host",
+    "forbidden",
+    "passwords_busy",
 ];
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::pipeline::refusal::Large;
 
-    fn every_fault() -> Vec<(Fault, u16, Code, Option<u64>)> {
+    pub(in crate::net) fn every_fault() -> Vec<(Fault, u16, Code, Option<u64>)> {
         use Code::{
             InvalidArgument, PermissionDenied, ResourceExhausted, Unauthenticated, Unavailable, Unimplemented,
         };
@@ -188,6 +187,8 @@ mod tests {
             (Fault::Unauthenticated("send a token"), 401, Unauthenticated, None),
             (Fault::ForeignOrigin, 403, PermissionDenied, None),
             (Fault::ForeignHost, 403, PermissionDenied, None),
+            (Fault::Forbidden("that"), 403, PermissionDenied, None),
+            (Fault::PasswordsBusy, 503, Unavailable, Some(1)),
         ]
     }
 

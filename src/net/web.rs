@@ -13,7 +13,7 @@ use http::header::{
     ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, CONTENT_TYPE,
     HOST, ORIGIN, VARY,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 use std::net::IpAddr;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -36,15 +36,32 @@ impl WebPolicy {
     /// # Errors
     /// A page that may not have sends it, or may have.
     pub fn check<B>(&self, request: &Request<B>) -> Result<(), Fault> {
-        let headers = request.headers();
-        if self.is_foreign(headers) {
-            return Err(Fault::ForeignOrigin);
-        }
+        self.check_origin(request.headers())?;
+        self.check_host((request.version(), request.uri()), request.headers(), request.extensions())
+    }
+
+    /// # Errors
+    /// A page of another origin sends it, which may not.
+    pub fn check_origin(&self, headers: &HeaderMap) -> Result<(), Fault> {
+        if self.is_foreign(headers) { Err(Fault::ForeignOrigin) } else { Ok(()) }
+    }
+
+    /// Where senders show nothing that a page has not: neither a credential nor, in TLS, that they know halod by a name of
+    /// its own.
+    ///
+    /// # Errors
+    /// It is asked for by a name that may be that of a page.
+    pub fn check_host(
+        &self,
+        (version, uri): (Version, &Uri),
+        headers: &HeaderMap,
+        extensions: &Extensions,
+    ) -> Result<(), Fault> {
         // Browsers speak HTTP/2 with TLS alone.
-        let is_plain = request.version() < Version::HTTP_2;
-        let is_local = matches!(request.extensions().get(), Some(Peer::Local { .. }));
+        let is_plain = version < Version::HTTP_2;
+        let is_local = matches!(extensions.get(), Some(Peer::Local { .. }));
         let asked = headers.get_all(HOST).iter().map(|host| host.to_str().unwrap_or(""));
-        let mut asked = asked.chain(request.uri().authority().map(http::uri::Authority::as_str));
+        let mut asked = asked.chain(uri.authority().map(http::uri::Authority::as_str));
         if is_plain && !is_local && asked.any(|host| !self.is_ours(name(host))) {
             return Err(Fault::ForeignHost);
         }

@@ -9,31 +9,31 @@
 //! senders, for each part of the body and for the drafts that become of it. It says before what it will need in
 //! all, so that no two who wait block each other. What it refuses all the same is told as a gap ([`super::gaps`]).
 
+use super::gate::{Gate, Receiver};
 use super::rejected::Rejected;
-use crate::ingest::claim::{HeaderClaim, TenantRule};
+use crate::ingest::claim::{Claimant, TenantRule, overruled};
 use crate::ingest::gaps::{Gaps, Loss, Sender};
-use crate::ingest::requests::RequestEntry;
+use crate::ingest::requests::{RequestEntry, Transport};
 use crate::ingest::{Body, Counted, Ingest, RequestBuilder};
-use crate::net::answer::{Reply, json, shorten};
-use crate::net::body::{Reader, declared_length};
+use crate::net::answer::{json, shorten};
+use crate::net::body::{Incoming, Reader, declared_length};
 use crate::net::coding::Coding;
 use crate::net::status::Fault;
 use crate::pipeline::arriving::Patience;
 use crate::pipeline::batch::Receipt;
+use axum::Router;
+use axum::response::Response;
 use halo_adapters::litellm;
 use halod_record::charge;
 use halod_record::json::{Most, parse, split};
 use halod_record::tenant::Tenant;
 use http::header::{ALLOW, HeaderValue};
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
+use http::{Method, Request, StatusCode};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
-
-pub const PATHS: [&str; 2] = ["/litellm", "/litellm/"];
 
 /// What gaps call this receiver.
 const RECEIVER: &str = "litellm";
@@ -57,13 +57,18 @@ pub struct LiteLlm {
     pub wait: Duration,
 }
 
-impl LiteLlm {
-    /// Answers one request.
-    pub async fn answer(&self, request: Request<Incoming>, entry: &mut RequestEntry) -> Response<Reply> {
+impl Receiver for LiteLlm {
+    const NAME: &'static str = "litellm";
+
+    fn begin(&self, transport: Transport) -> RequestEntry {
+        self.ingest.stats.begin(transport)
+    }
+
+    async fn answer(&self, request: Request<Incoming>, entry: &mut RequestEntry) -> Response {
         let (head, body) = request.into_parts();
-        let claim = self.tenant.header_claim(&head.headers);
-        let mut loss = Unsettled::new(self.ingest.gaps.as_ref(), claim.known());
-        match self.take(&head, body, claim, &mut loss).await {
+        let claimant = self.tenant.claimant(None, &head.headers, &head.extensions);
+        let mut loss = Unsettled::new(self.ingest.gaps.as_ref(), claimant.known());
+        match self.take(&head, body, claimant, &mut loss).await {
             Ok((receipt, filtered, rejected)) => sealed(receipt, filtered, &rejected),
             Err(fault) => {
                 entry.refuse_unless(loss.broken, &fault);
@@ -73,12 +78,20 @@ impl LiteLlm {
             }
         }
     }
+}
+
+impl LiteLlm {
+    /// Where it takes requests.
+    pub fn routes(self, routes: Router, gate: &Gate) -> Router {
+        let gated = gate.before(self);
+        routes.route_service("/litellm", gated.clone()).route_service("/litellm/", gated)
+    }
 
     async fn take(
         &self,
         head: &Parts,
         body: Incoming,
-        claim: HeaderClaim,
+        claimant: Claimant,
         loss: &mut Unsettled<'_>,
     ) -> Result<(Receipt, u64, Rejected), Fault> {
         let until = Instant::now() + self.wait;
@@ -100,7 +113,7 @@ impl LiteLlm {
         };
         let needed = self.needed(body.bytes.len(), Coding::Identity);
         body.permit.grow_by(needed, until).await?;
-        self.seal(body, claim, loss).await
+        self.seal(body, claimant, loss).await
     }
 
     fn patience(&self, head: &Parts, body: &Incoming, until: Instant) -> Result<Patience, Fault> {
@@ -122,11 +135,11 @@ impl LiteLlm {
     async fn seal(
         &self,
         body: Body,
-        claim: HeaderClaim,
+        claimant: Claimant,
         loss: &mut Unsettled<'_>,
     ) -> Result<(Receipt, u64, Rejected), Fault> {
         let (request, rejected) =
-            self.ingest.work(body, claim, |bytes, request| draft(bytes, request)).await?;
+            self.ingest.work(body, claimant, |bytes, request| draft(bytes, request)).await?;
         let Counted { usable, filtered, rejected: refused, .. } = request.counted();
         loss.items = usable + refused;
         let request = request.finish()?;
@@ -137,7 +150,7 @@ impl LiteLlm {
     }
 }
 
-fn sealed(receipt: Receipt, filtered: u64, rejected: &Rejected) -> Response<Reply> {
+fn sealed(receipt: Receipt, filtered: u64, rejected: &Rejected) -> Response {
     let Receipt { sealed, duplicate, conflict, .. } = receipt;
     let mut body =
         json!({"sealed": sealed, "duplicate": duplicate, "conflict": conflict, "filtered": filtered});
@@ -163,8 +176,11 @@ fn draft(bytes: &[u8], request: &mut RequestBuilder) -> Result<Rejected, Fault> 
             }
         };
         match litellm::event(&parsed) {
-            Ok(Some(event)) => match request.tenants.of(event.tenant.as_deref()) {
-                Ok(tenant) => request.push(&event, &tenant)?,
+            Ok(Some(mut event)) => match request.tenants.of(event.tenant.as_deref()) {
+                Ok((tenant, other)) => {
+                    event.facts.extend(overruled(other));
+                    request.push(&event, &tenant)?;
+                }
                 Err(error) => rejected.add(at, error, request),
             },
             Ok(None) => request.filter(1),
@@ -174,7 +190,7 @@ fn draft(bytes: &[u8], request: &mut RequestBuilder) -> Result<Rejected, Fault> 
     Ok(rejected)
 }
 
-fn refuse(fault: &Fault) -> Response<Reply> {
+fn refuse(fault: &Fault) -> Response {
     let row = fault.row();
     let error = json!({"error": {"code": fault.name(), "message": shorten(fault.to_string())}});
     let mut response = json(row.http, &error, row.retry_after);

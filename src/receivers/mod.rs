@@ -1,8 +1,10 @@
 //! What takes bytes from one kind of sender and owns that protocol's rules.
 //!
-//! [`router`] tells by path and content type whose request it is. What becomes of it goes to the writer by
+//! [`router`] tells by path whose request it is, and [`gate`] lets it in. What becomes of it goes to the writer by
 //! [`crate::ingest`].
 
+pub mod admission;
+pub mod gate;
 pub mod langfuse;
 pub mod langsmith;
 pub mod lines;
@@ -12,6 +14,6 @@ pub mod openai_agents;
 pub mod otlp;
 pub mod rejected;
 pub mod router;
-pub mod secrets;
 pub mod stats;
+mod strays;
 pub mod tail;

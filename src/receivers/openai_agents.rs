@@ -3,15 +3,17 @@
 //!
 //! The exporter sends again after a 5xx and a 429, three times in all, and drops what gets another error.
 
+use super::gate::{Gate, Receiver};
 use super::rejected::Rejected;
-use crate::ingest::claim::{Said, SenderTraces, TenantRule};
-use crate::ingest::requests::RequestEntry;
+use crate::ingest::claim::{Said, SenderTraces, TenantRule, overruled};
+use crate::ingest::requests::{RequestEntry, Transport};
 use crate::ingest::{Ingest, RequestBuilder};
-use crate::net::answer::{Reply, json, shorten};
-use crate::net::body::Reader;
-use crate::net::peer::Peer;
+use crate::net::answer::{json, shorten};
+use crate::net::body::{Incoming, Reader};
 use crate::net::status::Fault;
 use crate::pipeline::batch::Receipt;
+use axum::Router;
+use axum::response::Response;
 use halo_adapters::openai_agents;
 use halod_chain::traces::TraceTenants;
 use halod_record::charge;
@@ -20,13 +22,10 @@ use halod_record::json::{Json, parse, values_in};
 use halod_record::trace::trace_key;
 use http::header::{ALLOW, HeaderValue};
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
+use http::{Method, Request, StatusCode};
 use serde_json::json;
 use std::borrow::Cow;
 use std::sync::Arc;
-
-pub const PATH: &str = "/v1/traces/ingest";
 
 /// Values in one request. The exporter sends 128 items at a time.
 const MOST_VALUES: usize = 2_000_000;
@@ -39,19 +38,31 @@ pub struct OpenAiAgents {
     pub traces: Arc<TraceTenants>,
 }
 
-impl OpenAiAgents {
-    /// Answers one request.
-    pub async fn answer(&self, request: Request<Incoming>, entry: &mut RequestEntry) -> Response<Reply> {
+impl Receiver for OpenAiAgents {
+    const NAME: &'static str = "openai_agents";
+
+    fn begin(&self, transport: Transport) -> RequestEntry {
+        self.ingest.stats.begin(transport)
+    }
+
+    async fn answer(&self, request: Request<Incoming>, entry: &mut RequestEntry) -> Response {
         let (head, body) = request.into_parts();
         let mut reader = Reader::new(body, &self.ingest.limits);
         let fault = match self.take(&head, &mut reader).await {
             Ok((receipt, rejected)) => return sealed(receipt, &rejected),
             Err(fault) => fault,
         };
-        let tenant = self.tenant.header_claim(&head.headers).known();
+        let tenant = self.tenant.claimant(None, &head.headers, &head.extensions).known();
         self.ingest.refused(entry, &fault, tenant.as_ref(), &reader);
         reader.make_way(head.version, &head.headers).await;
         refuse(&fault)
+    }
+}
+
+impl OpenAiAgents {
+    /// Where it takes requests.
+    pub fn routes(self, routes: Router, gate: &Gate) -> Router {
+        routes.route_service("/v1/traces/ingest", gate.before(self))
     }
 
     async fn take(
@@ -63,9 +74,9 @@ impl OpenAiAgents {
             return Err(Fault::Method);
         }
         let body = self.ingest.read(head, reader).await?;
-        let claim = self.tenant.header_claim(&head.headers);
-        let traces = SenderTraces::new(Arc::clone(&self.traces), &Peer::name_in(&head.extensions), &claim);
-        let work = self.ingest.work(body, claim, move |bytes, request| {
+        let claimant = self.tenant.claimant(None, &head.headers, &head.extensions);
+        let traces = SenderTraces::new(Arc::clone(&self.traces), &claimant);
+        let work = self.ingest.work(body, claimant, move |bytes, request| {
             request.tenants.know_traces(traces);
             draft(bytes, request)
         });
@@ -119,7 +130,10 @@ fn draft(bytes: &[u8], request: &mut RequestBuilder) -> Result<Rejected, Fault> 
         let owned = |text: Option<Arc<str>>| text.map(|text| Cow::Owned(text.to_string()));
         openai_agents::inherit(&mut event, owned(session), owned(principal));
         match request.tenants.place_in_trace(said(&event), Said::default(), id.as_ref()) {
-            Ok(placed) => request.push(&event, &placed.tenant)?,
+            Ok(placed) => {
+                event.facts.extend(overruled(placed.overruled));
+                request.push(&event, &placed.tenant)?;
+            }
             Err(error) => rejected.add(at, error, request),
         }
     }
@@ -142,7 +156,7 @@ fn trace_of(event: &Event<'_>) -> Option<[u8; 16]> {
     }
 }
 
-fn sealed(receipt: Receipt, rejected: &Rejected) -> Response<Reply> {
+fn sealed(receipt: Receipt, rejected: &Rejected) -> Response {
     let Receipt { sealed, duplicate, conflict, .. } = receipt;
     let mut body = json!({"sealed": sealed, "duplicate": duplicate, "conflict": conflict});
     rejected.tell(&mut body);
@@ -150,7 +164,7 @@ fn sealed(receipt: Receipt, rejected: &Rejected) -> Response<Reply> {
 }
 
 /// An error as OpenAI's API says it.
-fn refuse(fault: &Fault) -> Response<Reply> {
+fn refuse(fault: &Fault) -> Response {
     let row = fault.row();
     let kind = if row.http.is_server_error() { "server_error" } else { "invalid_request_error" };
     let message = shorten(fault.to_string());

@@ -19,8 +19,8 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -30,9 +30,13 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::metrics::{Format, Metrics};
+use crate::auth::identity::ADMIN;
+use crate::auth::{Authenticator, Shown};
 use crate::net::connections::{Broken, ConnectionStats};
 use crate::net::peer::Peer;
 use crate::net::socket::{Accepted, Socket};
+use crate::net::standard::Ready;
+use crate::net::status::Fault;
 use crate::net::tls::Tls;
 use crate::net::web::WebPolicy;
 use crate::pipeline::stats::Stats;
@@ -66,6 +70,8 @@ pub struct State {
     pub connections: ConnectionStats,
     /// Which web pages may read it.
     pub web: WebPolicy,
+    /// Who may read more than health, where that is asked.
+    pub identities: Option<Arc<Authenticator>>,
 }
 
 impl std::fmt::Debug for State {
@@ -89,6 +95,12 @@ impl State {
         ];
         reasons.iter().filter(|(flag, _)| flag.load(Relaxed)).map(|(_, reason)| *reason).collect()
     }
+}
+
+/// The same for gRPC's health: one truth, asked each time.
+pub fn readiness(state: &Arc<State>) -> Ready {
+    let state = Arc::clone(state);
+    Ready::new(move || state.not_ready().is_empty())
 }
 
 /// Serves until the future is dropped.
@@ -137,8 +149,16 @@ async fn connection((accepted, peer): (Accepted, Peer), tls: Option<Arc<Tls>>, s
     let is_known = certificate.is_some() || !tls.is_some_and(|tls| tls.asks_clients());
     let service = service_fn(move |mut request: Request<_>| {
         request.extensions_mut().insert(peer);
-        let response = answer(&request, is_known, &state);
-        async move { Ok::<_, Infallible>(response) }
+        if let Some(certificate) = &certificate {
+            request.extensions_mut().insert(Arc::clone(certificate));
+        }
+        let state = Arc::clone(&state);
+        async move {
+            let request: Request<hyper::body::Incoming> = request;
+            let refused =
+                refusal(request.uri().path(), request.headers(), request.extensions(), &state).await;
+            Ok::<_, Infallible>(refused.unwrap_or_else(|| answer(&request, is_known, &state)))
+        }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -151,13 +171,45 @@ async fn connection((accepted, peer): (Accepted, Peer), tls: Option<Arc<Tls>>, s
     }
 }
 
+/// What whoever asks for more than health is answered who may not. Probes have no credentials.
+async fn refusal(
+    path: &str,
+    headers: &HeaderMap,
+    extensions: &Extensions,
+    state: &State,
+) -> Option<Response<Full<Bytes>>> {
+    let identities = state.identities.as_ref()?;
+    if matches!(path, "/healthz" | "/readyz") {
+        return None;
+    }
+    let fault = match identities.identify(headers, extensions).await {
+        Shown::Identity(identity) if identity.receivers.includes(ADMIN) => return None,
+        Shown::Identity(_) => {
+            Fault::Forbidden("the identity's line does not name `admin` among its receivers")
+        }
+        Shown::Busy => Fault::PasswordsBusy,
+        Shown::Nothing | Shown::Unknown => Fault::Unauthenticated(
+            "send `authorization: Bearer TOKEN`, with a token whose line names `admin`",
+        ),
+    };
+    let mut refused = json_response(fault.row().http, &json!({ "error": fault.to_string() }));
+    if matches!(fault, Fault::Unauthenticated(_)) {
+        refused.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    Some(refused)
+}
+
 /// The body of a request is not looked at.
 fn answer<B>(request: &Request<B>, is_known: bool, state: &State) -> Response<Full<Bytes>> {
     if !is_known && !matches!(request.uri().path(), "/healthz" | "/readyz") {
         let what = "this path needs a certificate of a client; /healthz and /readyz do not";
         return json_response(StatusCode::FORBIDDEN, &json!({ "error": what }));
     }
-    if let Err(fault) = state.web.check(request) {
+    let checked = match state.identities {
+        Some(_) => state.web.check_origin(request.headers()),
+        None => state.web.check(request),
+    };
+    if let Err(fault) = checked {
         return json_response(fault.row().http, &json!({ "error": fault.to_string() }));
     }
     let known = matches!(request.uri().path(), "/" | "/status" | "/healthz" | "/readyz" | "/metrics");
@@ -185,7 +237,12 @@ fn answer<B>(request: &Request<B>, is_known: bool, state: &State) -> Response<Fu
         "/" | "/status" => json_response(StatusCode::OK, &status(state)),
         _ => {
             let paths = ["/status", "/healthz", "/readyz", "/metrics"];
-            json_response(StatusCode::NOT_FOUND, &json!({ "error": "no such path", "paths": paths }))
+            let mut told = json!({ "error": "no such path", "paths": paths });
+            if *request.method() == Method::POST {
+                told["error"] = "this is the admin port, and telemetry is received at others".into();
+                told["listening"] = doors(state);
+            }
+            json_response(StatusCode::NOT_FOUND, &told)
         }
     }
 }
@@ -215,17 +272,20 @@ fn unread(state: &State) -> Option<serde_json::Value> {
     (*chains > 0).then(|| json!({ "chains": chains, "bytes": bytes, "names": names }))
 }
 
+fn doors(state: &State) -> serde_json::Value {
+    let address = |(name, address): &(&'static str, String)| ((*name).to_owned(), json!(address));
+    state.doors.iter().map(address).collect::<serde_json::Map<_, _>>().into()
+}
+
 fn status(state: &State) -> serde_json::Value {
     let stats = &state.stats;
-    let doors: serde_json::Map<_, _> =
-        state.doors.iter().map(|(name, address)| ((*name).to_owned(), json!(address))).collect();
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "pid": std::process::id(),
         "uptime_seconds": state.started.elapsed().map_or(0, |age| age.as_secs()),
         "ready": state.not_ready().is_empty(),
         "not_ready_reasons": state.not_ready(),
-        "listening": doors,
+        "listening": doors(state),
         "directory": state.directory.display().to_string(),
         "records": {
             "sealed": stats.sealed.get(),

@@ -35,6 +35,7 @@ fn served() -> Served {
         metrics,
         connections: ConnectionStats::default(),
         web: WebPolicy::default(),
+        identities: None,
     });
     runtime.spawn(serve(listener.into(), None, Arc::clone(&state)));
     Served { state, address, stats, _runtime: runtime }

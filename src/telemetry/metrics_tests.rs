@@ -89,7 +89,7 @@ fn the_rendering_is_exact() {
         stats.heads.lock().unwrap().push(HeadAge { chain: chain.into(), records, sealed_at });
     }
     let counters = Counters::default();
-    counters.otlp.begin(Transport::Grpc).answer();
+    counters.otlp.signals.traces.begin(Transport::Grpc).answer();
     let mut refused = counters.native.begin(Transport::Grpc);
     refused.refuse(&Fault::MediaType);
     refused.answer();

@@ -1,8 +1,9 @@
-"""An agent under Langfuse's current SDK, which sends spans over OTLP. LANGFUSE_BASE_URL says where to."""
+"""An agent under Langfuse's current SDK, which sends spans over OTLP. LANGFUSE_BASE_URL says where to, SECRET with which
+secret key."""
 
 import os
 
-os.environ.update(LANGFUSE_PUBLIC_KEY="pk-lf-FAKE0000", LANGFUSE_SECRET_KEY="sk-lf-FAKE0000")
+os.environ.update(LANGFUSE_PUBLIC_KEY="pk-lf-FAKE0000", LANGFUSE_SECRET_KEY=os.environ.get("SECRET", "sk-lf-FAKE0000"))
 
 from langfuse import get_client, propagate_attributes
 from langfuse_plan import EMAIL, ERROR, KEY, PROMPT, SESSION, TENANT, TOOLS, USER, report

@@ -22,13 +22,26 @@ const LICENCES: &[&str] = &[
 ];
 
 /// Crates that are there in two versions today, because others lag behind. No further ones.
-const TWICE: &[&str] = &["cpufeatures", "getrandom", "r-efi", "rand", "rand_core", "syn", "windows-sys"];
+const TWICE: &[&str] = &[
+    "cpufeatures",
+    "getrandom",
+    "r-efi",
+    "rand",
+    "rand_core",
+    "syn",
+    "windows-sys",
+    // Of the tests alone, which compile `proto/`.
+    "foldhash",
+    "hashbrown",
+    "prettyplease",
+    "unicode-width",
+];
 
 /// Crates that must not ship, and why.
 const BANNED: &[(&str, &str)] = &[
     ("openssl-sys", "the release binary needs nothing installed"),
     ("aws-lc-sys", "it needs a C toolchain, and minutes to build"),
-    ("tonic", "gRPC is framed by halod itself"),
+    ("tonic-prost-build", "what is generated from proto/ is checked in"),
     ("serde_yaml", "it is archived"),
 ];
 

@@ -1,6 +1,7 @@
 //! A real OpenTelemetry Collector as a sender: refused, cut off, and left without an answer, it sends
 //! again until all is taken, and what it sends twice is sealed once.
 
+use crate::auth::Place;
 use crate::support::chains::{assert_verified, of_tenant};
 use crate::support::clients::collector;
 use crate::support::halod::Halod;
@@ -33,6 +34,10 @@ struct Collector {
 
 impl Collector {
     fn start(to: SocketAddr) -> Self {
+        Self::start_with(to, "none")
+    }
+
+    fn start_with(to: SocketAddr, token: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("events.jsonl");
         let events = File::create(&path).unwrap();
@@ -41,6 +46,7 @@ impl Collector {
             .arg("--config")
             .arg(root().join("tests/clients/collector.yaml"))
             .env("EVENTS", &path)
+            .env("TOKEN", token)
             .env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{to}"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -214,6 +220,21 @@ fn a_refused_collector_sends_again() {
     wait_until("all events are sealed", LIMIT, || sealed(dir.path()).len() == 100);
     assert!(halod.terminate().success());
     assert_all_once(dir.path(), &collector);
+}
+
+#[test]
+fn its_bearer_token_is_its_identity() {
+    let place = Place::new();
+    let token = place.token("collector", &["--tenants", "acme-corp", "--receivers", "otlp"]);
+    let halod = place.start("");
+    let mut collector = Collector::start_with(halod.http, &token);
+    collector.write(50);
+    wait_until("all events are sealed", LIMIT, || halod.sealed() == 50);
+    assert!(halod.terminate().success());
+    assert_all_once(&place.records(), &collector);
+    for record in of_tenant(&place.records(), Some("acme-corp")) {
+        assert_eq!(record["principal"]["service_account"], "collector", "{record}");
+    }
 }
 
 #[test]

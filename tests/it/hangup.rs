@@ -38,7 +38,7 @@ fn sighup_is_logged_and_ends_nothing() {
     seal(&halod, 0);
     halod.signal(Signal::HUP);
     wait_until("the log says so", LIMIT, || {
-        halod.log().contains("SIGHUP: certificates and keys are read again")
+        halod.log().contains("SIGHUP: certificates, keys and identities are read again")
     });
     assert_goes_on(halod, dir.path(), 3);
 }

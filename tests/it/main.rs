@@ -8,6 +8,7 @@
 
 mod attacks;
 mod audit;
+mod auth;
 mod captures;
 mod cases;
 mod clients;
@@ -23,6 +24,7 @@ mod fuzzed;
 mod garbage;
 mod gateway;
 mod gateway_oracle;
+mod generated;
 mod guard;
 mod hangup;
 mod hash_oracle;

@@ -13,6 +13,7 @@ const LAYERS: &[&[&str]] = &[
     &["pipeline"],
     &["hold", "tee"],
     &["net"],
+    &["auth"],
     &["ingest"],
     &["receivers"],
     &["import"],
@@ -103,7 +104,7 @@ fn sources(extensions: &[&str]) -> Vec<Source> {
 /// Rust that ships.
 fn rust() -> Vec<Source> {
     let ours = |s: &Source| {
-        let crates = ["adapters/src/", "chain/src/", "client/src/", "record/src/", "src/"];
+        let crates = ["adapters/src/", "chain/src/", "client/src/", "proto/src/", "record/src/", "src/"];
         crates.iter().any(|of| s.path.starts_with(of))
     };
     sources(&[".rs"]).into_iter().filter(ours).collect()

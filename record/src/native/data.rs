@@ -6,7 +6,7 @@ use super::super::hash::dumps_float;
 use super::super::keyed::HASH_KEY;
 use super::super::names::bounded;
 use super::super::redact::{Findings, Redactor};
-use super::super::sameness::{PARENT_KEY, PARENT_RECORD};
+use super::super::sameness::{CLAIMED_ACCOUNT, PARENT_KEY, PARENT_RECORD};
 use super::super::time;
 use super::strict::{MAX_ITEMS, Place, Wrong, owned, text};
 use super::{Parent, Record};
@@ -20,7 +20,8 @@ const MAX_NAME: usize = 64;
 const PURPOSE: usize = 500;
 
 /// What is not the sender's to put there.
-const RESERVED: [(&str, &str); 10] = [
+const RESERVED: [(&str, &str); 11] = [
+    (CLAIMED_ACCOUNT, "is written by halod; the account stands in principal.service_account"),
     ("clock", "is written by halod when its clock is behind the chain"),
     ("key", "is written by halod; the record's own `key` stands beside `data`"),
     ("parent_key", "is written by halod; the record's own `parent` stands beside `data`"),
@@ -155,6 +156,10 @@ pub(super) fn members<'r>(
             Some((name, shortened(name, redactor.member(name, value))))
         }));
     }
+    members.extend(record.claimed_account.as_deref().map(|account| {
+        let account = bounded(redactor.person(account)).into_owned();
+        (CLAIMED_ACCOUNT, Json::Str(account.into()))
+    }));
     if let Some(flag) = record.cross_region {
         members.push(("cross_region", Json::Int(flag.into())));
     }

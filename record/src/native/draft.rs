@@ -11,6 +11,7 @@ use super::super::keyed::{HASH_KEY, Hasher};
 use super::super::members::{integer, key, text};
 use super::super::names::bounded;
 use super::super::redact::{Findings, Redactor};
+use super::super::sameness::ACCOUNT;
 use super::super::tenant::Tenant;
 use super::{Capture, Content, Parent, Record, SPACE, data};
 use crate::json::{Json, Text};
@@ -69,7 +70,7 @@ impl Builder {
         if let Some(parent) = parent.filter(|parent| *parent != id) {
             w.parent(parent);
         }
-        after_integrity(&mut w.line, record, &names);
+        principal(&mut w.line, record, scratch.account.as_deref(), &names);
         let session = record.session.as_deref().map_or(Cow::Borrowed("local"), |session| names.id(session));
         identity(&mut w, id, &session, findings.severity());
         source(&mut w.line, capture);
@@ -206,13 +207,28 @@ fn write_members(
     line.push(b'}');
 }
 
-/// What comes between the parent and the record's id, after a comma.
-fn after_integrity(line: &mut Vec<u8>, record: &Record<'_>, names: &Names<'_>) {
-    if record.principal.is_some() {
-        line.push(b',');
-        section(line, "principal", record.principal.as_ref(), names, Mask::Person);
-        line.pop();
+/// What comes between the parent and the record's id, after a comma: what the record says, and the identity by which it
+/// came.
+fn principal(line: &mut Vec<u8>, record: &Record<'_>, account: Option<&str>, names: &Names<'_>) {
+    if record.principal.is_none() && account.is_none() {
+        return;
     }
+    line.push(b',');
+    match &record.principal {
+        Some(principal) => section(line, "principal", Some(principal), names, Mask::Person),
+        None => line.extend_from_slice(br#""principal":{},"#),
+    }
+    if let Some(account) = account {
+        // In front of the brace and the comma. Every other member of the section sorts before it.
+        line.truncate(line.len() - 2);
+        if line.last() != Some(&b'{') {
+            line.push(b',');
+        }
+        text(line, ACCOUNT, Some(account));
+        line.pop();
+        line.extend_from_slice(b"},");
+    }
+    line.pop();
 }
 
 fn source(line: &mut Vec<u8>, capture: Capture) {

@@ -60,7 +60,9 @@ pub struct Record<'a> {
     pub subject: Subject<'a>,
     /// Sections that go into the record as they are, but for what is masked. Of the schema's shape.
     pub agent: Option<Json<'a>>,
+    /// Without `service_account`, which the daemon says.
     pub principal: Option<Json<'a>>,
+    pub claimed_account: Option<Cow<'a, str>>,
     pub authority: Option<Json<'a>>,
     pub verification: Option<Json<'a>>,
     pub threats: Option<Json<'a>>,

@@ -4,6 +4,7 @@ use super::super::build::Builder;
 use super::super::ids::RecordId;
 use super::super::own;
 use super::super::redact::Redactor;
+use super::super::sameness::ACCOUNT;
 use super::super::schema::{OneOf, shape};
 use super::super::tenant::MAX_ID_BYTES;
 use super::super::time;
@@ -106,7 +107,8 @@ fn record<'a>(value: Json<'a>, redactor: &Redactor, wrong: &mut Wrong) -> Option
         |value, name: &'static str| shaped(value, shape(&[name]), &Place::Field(&TOP, name), wrong);
     let agent = section(named(agent), "agent");
     let subject = section(identified(subject), "subject");
-    let principal = section(principal, "principal");
+    let mut principal = section(principal, "principal");
+    let claimed_account = take_account(&mut principal);
     let authority = section(authority, "authority");
     let verification = section(verification, "verification");
     let threats = section(flagged(threats), "threats");
@@ -126,6 +128,7 @@ fn record<'a>(value: Json<'a>, redactor: &Redactor, wrong: &mut Wrong) -> Option
         subject: subject_of(subject, wrong),
         agent,
         principal,
+        claimed_account,
         authority,
         verification,
         threats,
@@ -193,6 +196,20 @@ fn not_halod(agent: Option<&Json<'_>>, wrong: &mut Wrong) {
         if member(agent, field).is_some_and(|name| own::is_agent(&name)) {
             wrong.add(&Place::Field(&place, field), "is halod's own name; send the name of your agent");
         }
+    }
+}
+
+/// Takes out of the section what the sender says of its own identity.
+fn take_account<'a>(principal: &mut Option<Json<'a>>) -> Option<Cow<'a, str>> {
+    let Some(Json::Object(members)) = principal else { return None };
+    let at = members.iter().position(|(key, _)| key.as_str() == Some(ACCOUNT))?;
+    let (_, account) = members.remove(at);
+    if members.is_empty() {
+        *principal = None;
+    }
+    match account {
+        Json::Str(account) => Some(Cow::Owned(account.to_lossy().into_owned())),
+        _ => None,
     }
 }
 

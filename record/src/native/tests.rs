@@ -144,6 +144,42 @@ fn a_record_has_every_field_in_its_place() {
 }
 
 #[test]
+fn what_a_sender_says_of_its_own_identity_is_a_claim() {
+    let record = read(parse(FULL).unwrap(), &BUILDER).unwrap();
+    let alone = FULL.replace(
+        r#"{"human_id": "zoe@example.com", "creator_id": "c", "service_account": "sa", "role_scope": "support"}"#,
+        r#"{"service_account": "sa"}"#,
+    );
+    let bare = read(parse(&alone).unwrap(), &BUILDER).unwrap();
+    for account in [None, Some("checkout")] {
+        let mut scratch = Scratch::default();
+        if let Some(account) = account {
+            scratch.come_by(account.into());
+        }
+        for record in [&record, &bare] {
+            let acme = Tenant::claimed("acme").unwrap();
+            let draft = Builder::new(false).native(record, &acme, Capture::Ingested, &mut scratch);
+            assert_sound(&draft);
+            let sealed: serde_json::Value = serde_json::from_str(&line(&draft)).unwrap();
+            assert_eq!(sealed["principal"]["service_account"].as_str(), account, "{sealed}");
+            assert_eq!(sealed["data"]["claimed_account"], "sa");
+            assert_eq!(sealed.get("principal").is_some(), account.is_some() || record.principal.is_some());
+            // What was sealed before the claim had a place of its own is the same.
+            let before = line(&self::draft(if record.principal.is_some() { FULL } else { &alone }));
+            let before = before.replace(r#""claimed_account":"sa","#, "");
+            let human = r#""human_id":"zoe@example.com","role_scope":"support""#;
+            let before = if record.principal.is_some() {
+                before.replace(human, &format!(r#"{human},"service_account":"sa""#))
+            } else {
+                before.replace(r#","record_id""#, r#","principal":{"service_account":"sa"},"record_id""#)
+            };
+            assert!(before.contains(r#""service_account":"sa""#) && !before.contains("claimed_account"));
+            assert!(draft.same_content(before.as_bytes()), "{before}");
+        }
+    }
+}
+
+#[test]
 fn a_parent_is_told_as_its_sender_names_it() {
     let data = |parent: &str| {
         let draft = draft(&LEAST.replace("\"action\"", &format!("{parent},\"action\"")));

@@ -106,6 +106,7 @@ impl Builder {
         let covered = self.covers_of(&all, false, tenant);
         let trace = matches!(all.kind, Some(Kind::Trace));
         let open = all.is_open();
+        let account = all.account.take();
         let mut event = all.event();
         found.retain(|(field, _)| is_datum(field, &event.action));
         let within = || whole.context.session.clone().or_else(|| trace_of(&event));
@@ -120,7 +121,8 @@ impl Builder {
             }
         }
         let masked = Masked { found: &found, kept: &kept, covered: Some(covered) };
-        let mut draft = self.draft_with(&event, tenant, masked, scratch);
+        let mut draft =
+            scratch.of_account(account, |scratch| self.draft_with(&event, tenant, masked, scratch));
         let mut update = |message: &Message| self.update(message, (id, covered), tenant, scratch);
         let parts = order.iter().map(|message| (self.mark(message), update(message)));
         draft.made_of(parts.collect());
@@ -167,6 +169,7 @@ impl Builder {
         let model = fragment.model.clone();
         let name = fragment.name.take();
         let closes = fragment.closes;
+        let account = fragment.account.take();
         let mut event = fragment.event();
         event.action = Action::Boundary { verb: "update" };
         found.retain(|(field, _)| is_datum(field, &event.action));
@@ -178,7 +181,7 @@ impl Builder {
             event.facts.push(("closes", Fact::Flag(true)));
         }
         let masked = Masked { found: &found, kept: &[], covered: Some(covered) };
-        self.draft_with(&event, tenant, masked, scratch)
+        scratch.of_account(account, |scratch| self.draft_with(&event, tenant, masked, scratch))
     }
 }
 

@@ -71,6 +71,7 @@ pub(super) fn fragment(
         },
         session: fragment.session.map(id),
         principal: fragment.principal.map(|raw| names.name(raw, Mask::Person)),
+        account: scratch.account.as_deref().map(|account| Cow::Owned(account.to_owned())),
         tenant: fragment.tenant.map(|raw| Cow::Owned(raw.into_owned())),
         input: input(builder, fragment.input, scratch),
         result: result(builder, fragment.result, scratch),

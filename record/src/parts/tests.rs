@@ -239,6 +239,42 @@ fn another_form_of_the_same_telemetry_says_nothing_new() {
 
 /// What halod says of a parent in `data` tells no message from another one: older versions did not say it.
 #[test]
+fn the_identity_of_the_first_message_is_that_of_the_record() {
+    let builder = Builder::new(false);
+    let message = |account: Option<&str>, said: u64, name: &'static str| {
+        let mut fragment = Fragment::new("test", vec!["an id".into()], SOURCE);
+        fragment.said = said;
+        fragment.opens = said == 1;
+        fragment.kind = Some(Kind::Tool);
+        fragment.name = Some(name.into());
+        let mut scratch = Scratch::default();
+        if let Some(account) = account {
+            scratch.come_by(account.into());
+        }
+        let message = builder.reduce(fragment, &mut scratch);
+        let again = Message::read(&message.write()).unwrap();
+        assert_eq!(again, message);
+        again
+    };
+    let (first, second) = (message(Some("checkout"), 1, "a"), message(Some("other"), 2, "b"));
+    assert_eq!(
+        first.mark(),
+        message(None, 1, "a").mark(),
+        "the same message, whoever shows which credential"
+    );
+    let sealed = value(&line(&whole(&builder, &[second, first])));
+    assert_eq!(sealed["principal"]["service_account"], "checkout");
+    // Whoever completes the action is not who began it.
+    let mut scratch = Scratch::default();
+    scratch.come_by("third".into());
+    let context = Context::default();
+    let nobodys = message(None, 1, "a");
+    let of = Whole { messages: std::slice::from_ref(&nobodys), context: &context, unfinished: false };
+    let sealed = value(&line(&builder.whole(of, &Tenant::Local, &mut scratch).unwrap()));
+    assert_eq!(sealed.get("principal"), None);
+}
+
+#[test]
 fn a_message_is_known_whatever_is_said_of_its_parent() {
     let message = |parent: Option<&'static str>| {
         let mut fragment = Fragment::new("test", vec!["a".into()], SOURCE);

@@ -80,6 +80,7 @@ enum Name {
     AgentVersion,
     Session,
     Principal,
+    Account,
     Tenant,
     ErrorType,
     FinishReason,
@@ -151,6 +152,7 @@ pub(super) fn said(fragment: &Fragment<'static>) -> Vec<u8> {
     if matches!(wire.kind, Some(WireKind::Called)) {
         wire.kind = Some(WireKind::Step);
     }
+    wire.names.retain(|(name, _)| !matches!(name, Name::Account));
     wire.facts.retain(|(key, _)| !sameness::leaves_out(key, false));
     for digest in [&mut wire.input, &mut wire.result, &mut wire.error].into_iter().flatten() {
         digest.summary = None;
@@ -195,7 +197,7 @@ pub(super) fn weight(fragment: &Fragment<'static>) -> usize {
 }
 
 /// The names of a fragment by the names of their fields.
-fn names<'f>(fragment: &'f Fragment<'static>) -> [(Name, &'f Option<Cow<'static, str>>); 14] {
+fn names<'f>(fragment: &'f Fragment<'static>) -> [(Name, &'f Option<Cow<'static, str>>); 15] {
     let Usage { finish_reason, response_id, .. } = &fragment.usage;
     [
         (Name::Own, &fragment.name),
@@ -208,6 +210,7 @@ fn names<'f>(fragment: &'f Fragment<'static>) -> [(Name, &'f Option<Cow<'static,
         (Name::AgentVersion, &fragment.agent.version),
         (Name::Session, &fragment.session),
         (Name::Principal, &fragment.principal),
+        (Name::Account, &fragment.account),
         (Name::Tenant, &fragment.tenant),
         (Name::ErrorType, &fragment.error_type),
         (Name::FinishReason, finish_reason),
@@ -386,6 +389,7 @@ fn name_of<'f>(out: &'f mut Fragment<'static>, name: Name) -> &'f mut Option<Cow
         Name::AgentVersion => &mut out.agent.version,
         Name::Session => &mut out.session,
         Name::Principal => &mut out.principal,
+        Name::Account => &mut out.account,
         Name::Tenant => &mut out.tenant,
         Name::ErrorType => &mut out.error_type,
         Name::FinishReason => &mut out.usage.finish_reason,

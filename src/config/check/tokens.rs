@@ -2,9 +2,10 @@
 //! `receivers.langsmith.keys`, and whose it is.
 
 use super::Reader;
+use crate::auth::secrets::Secrets;
+use crate::auth::tenants::TenantScope;
 use crate::receivers::langsmith;
 use crate::receivers::native::tokens::{Grant, Tokens};
-use crate::receivers::secrets::Secrets;
 use halod_record::hash::parse_hex;
 use halod_record::native::Capture;
 use halod_record::tenant::Tenant;
@@ -72,14 +73,14 @@ fn grant(text: &str) -> Result<Grant, String> {
         Some((tenant, word)) if word.trim() == "captured" => (tenant, Capture::Captured),
         _ => (text, Capture::Ingested),
     };
-    let tenant = match tenant.trim() {
+    let tenants = match tenant.trim() {
         "" => {
             return Err(
                 "must name the token's tenant, or `*` for any, like `acme` or `acme, captured`".into()
             );
         }
-        "*" => None,
-        id => Some(Tenant::claimed(id).map_err(|error| error.to_string())?),
+        "*" => TenantScope::any(),
+        id => TenantScope::only(Tenant::claimed(id).map_err(|error| error.to_string())?),
     };
-    Ok(Grant { tenant, capture })
+    Ok(Grant { tenants, capture })
 }

@@ -1,18 +1,18 @@
 //! A batch of the ingestion API: each event on its own, answered on its own.
 
 use crate::ingest::RequestBuilder;
-use crate::ingest::claim::{CLAIMED, HeaderClaim};
+use crate::ingest::claim::{HeaderClaim, TenantResolver, overruled};
 use crate::net::status::Fault;
 use bytes::Bytes;
 use halo_adapters::langfuse;
 use halod_record::charge;
-use halod_record::event::Fact;
 use halod_record::fragment::Fragment;
 use halod_record::json::{self, Json, Text};
 use halod_record::tenant::Tenant;
 use halod_record::unusable::Unusable;
 use http::StatusCode;
 use serde_json::{Value, json};
+use std::borrow::Cow;
 
 /// What the answer to an event takes at most, until it is written.
 const ANSWERED: usize = 2 << 10;
@@ -53,7 +53,7 @@ impl Batch {
                 }
                 Ok(Some(mut fragment)) => {
                     langfuse::call_by_name(&mut fragment, &tools);
-                    match placed(request.tenants.claim(), fragment) {
+                    match placed(&mut request.tenants, fragment) {
                         Ok((fragment, tenant)) => {
                             request.push_part(fragment, tenant)?;
                             batch.taken.push(id);
@@ -106,9 +106,9 @@ impl Scores {
         for event in &events {
             request.charge(ANSWERED)?;
             let _item = charge::passing();
-            let claim = request.tenants.claim();
+            let tenants = &mut request.tenants;
             let placed =
-                langfuse::fragment(event).and_then(|told| told.map(|told| placed(claim, told)).transpose());
+                langfuse::fragment(event).and_then(|told| told.map(|told| placed(tenants, told)).transpose());
             match placed {
                 Ok(Some((fragment, tenant))) => {
                     request.push_part(fragment, tenant)?;
@@ -159,20 +159,19 @@ fn id(event: &Json<'_>) -> String {
 
 /// Whose a fragment is, where key or headers tell; a claim of its own that differs is kept as a fact.
 fn placed<'a>(
-    claim: &HeaderClaim,
+    tenants: &mut TenantResolver,
     mut fragment: Fragment<'a>,
 ) -> Result<(Fragment<'a>, Option<Tenant>), Unusable> {
-    let tenant = claim
-        .tenant(fragment.tenant.as_deref())
+    let (tenant, other) = tenants
+        .of(fragment.tenant.as_deref())
         .map_err(|error| Unusable::new("body.metadata.tenant", error.to_string()))?;
-    if *claim == HeaderClaim::Absent {
+    let is_open = *tenants.claim() == HeaderClaim::Absent;
+    if is_open && other.is_none() {
         // Only looked at, as later nobody could be told: another message may tell whose it is.
         return Ok((fragment, None));
     }
-    if let Some(own) = fragment.tenant.take()
-        && tenant.subject() != Some(&own)
-    {
-        fragment.facts.push((CLAIMED, Fact::Label(own)));
-    }
-    Ok((fragment, Some(tenant)))
+    let own = fragment.tenant.take().map(Cow::into_owned);
+    let differs = other.or(own).filter(|id| tenant.subject() != Some(id));
+    fragment.facts.extend(overruled(differs));
+    Ok((fragment, Some(tenant).filter(|_| !is_open)))
 }

@@ -1,8 +1,8 @@
 //! Who sends: Langfuse's key pairs, in Basic authentication.
 
+use crate::auth::basic;
+use crate::auth::secrets::is_secret;
 use crate::net::status::Fault;
-use crate::receivers::secrets::is_secret;
-use data_encoding::BASE64_NOPAD;
 use halod_record::tenant::Tenant;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
@@ -33,6 +33,14 @@ impl fmt::Debug for Keys {
 }
 
 impl Keys {
+    /// Whether the sender shows a pair of keys of which the operator knows both.
+    pub(super) fn vouch(&self, headers: &HeaderMap) -> bool {
+        let pair = headers.get(AUTHORIZATION).and_then(|value| pair(value.as_bytes()));
+        pair.is_some_and(|(public, secret)| {
+            self.secrets.get(&public).is_some_and(|right| is_secret(right, secret.as_bytes()))
+        })
+    }
+
     /// The tenant that the request's key stands for.
     ///
     /// # Errors
@@ -58,16 +66,8 @@ const UNKNOWN: Fault =
 
 /// The public and the secret key.
 fn pair(value: &[u8]) -> Option<(String, String)> {
-    let text = std::str::from_utf8(value).ok()?;
-    let (scheme, encoded) = text.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    // Some senders leave the padding out.
-    let encoded = encoded.trim().trim_end_matches('=');
-    let plain = String::from_utf8(BASE64_NOPAD.decode(encoded.as_bytes()).ok()?).ok()?;
-    let (public, secret) = plain.split_once(':')?;
-    Some((public.to_owned(), secret.to_owned()))
+    let (public, secret) = basic(value)?;
+    Some((String::from_utf8(public).ok()?, String::from_utf8(secret).ok()?))
 }
 
 #[cfg(test)]

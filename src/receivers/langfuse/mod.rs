@@ -12,22 +12,24 @@ mod tests;
 
 pub use self::keys::Keys;
 
+use super::gate::{Gate, Receiver};
 use super::otlp::signals::Signals;
 use super::otlp::{Guest, OtlpService};
+use crate::auth::Identity;
 use crate::hold::Hold;
-use crate::ingest::claim::{HeaderClaim, SenderTraces, TenantRule};
-use crate::ingest::requests::RequestEntry;
+use crate::ingest::claim::{Claimant, SenderTraces, TenantRule};
+use crate::ingest::requests::{RequestEntry, Transport};
 use crate::ingest::{Body, Ingest, RequestBuilder};
-use crate::net::answer::{self, Reply};
-use crate::net::body::Reader;
-use crate::net::peer::Peer;
+use crate::net::answer;
+use crate::net::body::{Incoming, Reader};
 use crate::net::status::Fault;
+use axum::Router;
+use axum::response::Response;
 use bytes::Bytes;
 use halo_adapters::otlp::Signal;
 use halod_chain::traces::TraceTenants;
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
+use http::{Method, Request, StatusCode};
 use ingest::{Batch, Scores};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -47,7 +49,7 @@ pub struct LangfuseService {
 }
 
 /// The paths of Langfuse's public API.
-pub const PREFIX: &str = "/api/public/";
+const PREFIX: &str = "/api/public/";
 
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,23 +79,36 @@ impl Wanted {
     }
 }
 
-impl LangfuseService {
-    /// Answers one request.
-    pub async fn answer(&self, request: Request<Incoming>, entry: &mut RequestEntry) -> Response<Reply> {
+impl Receiver for LangfuseService {
+    const NAME: &'static str = "langfuse";
+
+    fn begin(&self, transport: Transport) -> RequestEntry {
+        self.ingest.stats.begin(transport)
+    }
+
+    fn vouches(&self, head: &Parts) -> bool {
+        self.keys.vouch(&head.headers) || Wanted::of(&head.method, head.uri.path()) == Wanted::Health
+    }
+
+    async fn answer(&self, request: Request<Incoming>, entry: &mut RequestEntry) -> Response {
         let wanted = Wanted::of(request.method(), request.uri().path());
-        let known = self.keys.tenant(request.headers());
-        let claim = known.map(|tenant| self.tenant.claim(tenant, request.headers()));
-        match (wanted, claim) {
+        let is_identified = request.extensions().get::<Arc<Identity>>().is_some();
+        let known = if is_identified { Ok(None) } else { self.keys.tenant(request.headers()) };
+        let claimant =
+            known.map(|tenant| self.tenant.claimant(tenant, request.headers(), request.extensions()));
+        match (wanted, claimant) {
             (Wanted::Health, _) => {
                 let body = json!({ "status": "OK", "version": env!("CARGO_PKG_VERSION") });
                 answer::json(StatusCode::OK, &body, None)
             }
             (_, Err(fault)) => self.refuse(request, entry, &fault).await,
-            (Wanted::Traces, Ok(claim)) => {
-                let guest = Guest { signal: Signal::Traces, claim, ingest: &self.otlp_ingest };
+            (Wanted::Traces, Ok(claimant)) => {
+                let guest = Guest { signal: Signal::Traces, claimant, ingest: &self.otlp_ingest };
                 self.otlp.answer_guest(request, guest, entry).await
             }
-            (Wanted::Ingestion | Wanted::Score, Ok(claim)) => self.take(request, entry, wanted, claim).await,
+            (Wanted::Ingestion | Wanted::Score, Ok(claimant)) => {
+                self.take(request, entry, wanted, claimant).await
+            }
             (Wanted::Projects, Ok(_)) => answer::json(StatusCode::OK, &projects(), None),
             (Wanted::Method(allowed), Ok(_)) => {
                 entry.refuse(&Fault::Method);
@@ -108,23 +123,31 @@ impl LangfuseService {
             }
         }
     }
+}
+
+impl LangfuseService {
+    /// Where it takes requests: all of Langfuse's public API.
+    pub fn routes(self, routes: Router, gate: &Gate) -> Router {
+        let gated = gate.before(self);
+        routes.route_service("/api/public/", gated.clone()).route_service("/api/public/{*rest}", gated)
+    }
 
     async fn take(
         &self,
         request: Request<Incoming>,
         entry: &mut RequestEntry,
         wanted: Wanted,
-        claim: HeaderClaim,
-    ) -> Response<Reply> {
+        claimant: Claimant,
+    ) -> Response {
         let (head, body) = request.into_parts();
         let mut reader = Reader::new(body, &self.ingest.limits);
-        let tenant = claim.known();
+        let tenant = claimant.known();
         let taken = match self.ingest.read(&head, &mut reader).await {
             Ok(body) if wanted == Wanted::Score => {
-                self.seal(body, entry, (&head, claim), Scores::read).await.map(|scores| scores.answer())
+                self.seal(body, entry, claimant, Scores::read).await.map(|scores| scores.answer())
             }
             Ok(body) => {
-                let batch = self.seal(body, entry, (&head, claim), Batch::read).await;
+                let batch = self.seal(body, entry, claimant, Batch::read).await;
                 batch.map(|batch| (StatusCode::MULTI_STATUS, batch.answer()))
             }
             Err(fault) => Err(fault),
@@ -144,12 +167,12 @@ impl LangfuseService {
         &self,
         body: Body,
         entry: &mut RequestEntry,
-        (head, claim): (&Parts, HeaderClaim),
+        claimant: Claimant,
         read: fn(&Bytes, &mut RequestBuilder) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        let tenant = claim.known();
-        let traces = SenderTraces::new(Arc::clone(&self.traces), &Peer::name_in(&head.extensions), &claim);
-        let work = self.ingest.work(body, claim, move |bytes, request| {
+        let tenant = claimant.known();
+        let traces = SenderTraces::new(Arc::clone(&self.traces), &claimant);
+        let work = self.ingest.work(body, claimant, move |bytes, request| {
             request.tenants.know_traces(traces);
             read(bytes, request)
         });
@@ -165,12 +188,7 @@ impl LangfuseService {
         Ok(told)
     }
 
-    async fn refuse(
-        &self,
-        request: Request<Incoming>,
-        entry: &mut RequestEntry,
-        fault: &Fault,
-    ) -> Response<Reply> {
+    async fn refuse(&self, request: Request<Incoming>, entry: &mut RequestEntry, fault: &Fault) -> Response {
         let (head, body) = request.into_parts();
         let reader = Reader::new(body, &self.ingest.limits);
         // Who it is is not known: nothing is said of it in a chain.
@@ -181,7 +199,7 @@ impl LangfuseService {
 }
 
 /// A refusal as Langfuse says it.
-fn said(fault: &Fault) -> Response<Reply> {
+fn said(fault: &Fault) -> Response {
     let row = fault.row();
     let name = match row.http {
         StatusCode::BAD_REQUEST => "InvalidRequestError",

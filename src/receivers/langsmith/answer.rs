@@ -1,11 +1,12 @@
 //! Answers as LangSmith's server gives them: JSON, with `detail` where something is wrong.
 
 use super::reading::Project;
-use crate::net::answer::{Reply, json, shorten};
+use crate::net::answer::{json, shorten};
 use crate::net::limits::Limits;
 use crate::net::status::Fault;
+use axum::response::Response;
 use http::header::ACCEPT_ENCODING;
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json as value};
 
 /// The most bytes that a client shall put into one request: LangSmith's own figure.
@@ -15,12 +16,12 @@ const BATCH_BYTES: usize = 20 << 20;
 const NIL: &str = "00000000-0000-0000-0000-000000000000";
 
 /// Taken, and sealed or kept.
-pub(super) fn accepted() -> Response<Reply> {
+pub(super) fn accepted() -> Response {
     json(StatusCode::ACCEPTED, &value!({}), None)
 }
 
 /// What this server can do: what the SDKs look at before they send.
-pub(super) fn info(limits: &Limits) -> Response<Reply> {
+pub(super) fn info(limits: &Limits) -> Response {
     // A client closes a batch once it is that large, so the last run comes on top.
     let bytes = BATCH_BYTES.min(limits.body / 2);
     ok(&value!({
@@ -39,17 +40,17 @@ pub(super) fn info(limits: &Limits) -> Response<Reply> {
 }
 
 /// The workspace, of which there is one.
-pub(super) fn settings() -> Response<Reply> {
+pub(super) fn settings() -> Response {
     ok(&value!({"id": NIL, "display_name": "halod", "created_at": "1970-01-01T00:00:00+00:00"}))
 }
 
 /// No project is kept.
-pub(super) fn projects() -> Response<Reply> {
+pub(super) fn projects() -> Response {
     ok(&value!([]))
 }
 
 /// A project as it was asked for: runs name theirs by themselves.
-pub(super) fn project(asked: Project) -> Response<Reply> {
+pub(super) fn project(asked: Project) -> Response {
     ok(&value!({
         "id": asked.id.unwrap_or_else(|| NIL.into()),
         "name": asked.name,
@@ -59,12 +60,12 @@ pub(super) fn project(asked: Project) -> Response<Reply> {
     }))
 }
 
-fn ok(body: &Value) -> Response<Reply> {
+fn ok(body: &Value) -> Response {
     json(StatusCode::OK, body, None)
 }
 
 /// The fault's status with its text.
-pub(super) fn error(fault: &Fault) -> Response<Reply> {
+pub(super) fn error(fault: &Fault) -> Response {
     let row = fault.row();
     let detail = match fault {
         Fault::MediaType => "unknown content type; send multipart/form-data with a boundary".to_owned(),

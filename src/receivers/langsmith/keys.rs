@@ -1,7 +1,7 @@
 //! Who sends: LangSmith's API keys, in the header `x-api-key`.
 
+use crate::auth::secrets::Secrets;
 use crate::net::status::Fault;
-use crate::receivers::secrets::Secrets;
 use halod_record::tenant::Tenant;
 use http::HeaderMap;
 
@@ -20,6 +20,11 @@ const UNKNOWN: Fault = Fault::Unauthenticated(
 );
 
 impl Keys {
+    /// Whether the sender shows a key that the operator knows.
+    pub(super) fn vouch(&self, headers: &HeaderMap) -> bool {
+        headers.get(HEADER).is_some_and(|key| self.tenants.find(key.as_bytes().trim_ascii()).is_some())
+    }
+
     /// The tenant that the request's key stands for.
     ///
     /// # Errors

@@ -18,28 +18,28 @@ mod reading;
 mod route;
 
 pub use self::keys::Keys;
-pub(super) use route::is_ours;
 
 use self::homes::Homes;
 use self::reading::Asked;
 use self::route::Route;
+use super::gate::{Gate, Receiver};
 use super::otlp::signals::Signals;
 use super::otlp::{Guest, OtlpService};
+use crate::auth::Identity;
 use crate::hold::Hold;
 use crate::ingest::Ingest;
-use crate::ingest::claim::{HeaderClaim, SenderTraces, TenantRule};
-use crate::ingest::requests::RequestEntry;
-use crate::net::answer::Reply;
-use crate::net::body::Reader;
-use crate::net::peer::Peer;
+use crate::ingest::claim::{Claimant, SenderTraces, TenantRule};
+use crate::ingest::requests::{RequestEntry, Transport};
+use crate::net::body::{Incoming, Reader};
 use crate::net::status::Fault;
 use crate::net::web::is_of_a_form;
+use axum::Router;
+use axum::response::Response;
 use halo_adapters::langsmith::multipart;
 use halod_chain::traces::TraceTenants;
+use http::Request;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{Request, Response};
-use hyper::body::Incoming;
 use std::sync::Arc;
 
 /// Answers LangSmith's SDKs. Cheap to clone.
@@ -69,6 +69,60 @@ impl Shared {
     }
 }
 
+impl Receiver for LangSmithService {
+    const NAME: &'static str = "langsmith";
+    /// It knows its types itself.
+    const REFUSES_FORMS: bool = false;
+
+    fn begin(&self, transport: Transport) -> RequestEntry {
+        self.ingest.stats.begin(transport)
+    }
+
+    fn vouches(&self, head: &Parts) -> bool {
+        let own = route::below_ours(&head.uri);
+        let path = own.as_ref().unwrap_or(&head.uri).path();
+        self.shared.keys.vouch(&head.headers) || Route::of(&head.method, path) == Route::Info
+    }
+
+    async fn answer(&self, request: Request<Incoming>, entry: &mut RequestEntry) -> Response {
+        let (mut head, body) = request.into_parts();
+        // Whoever else gets the request knows nothing of halod's own path.
+        if let Some(uri) = route::below_ours(&head.uri) {
+            head.uri = uri;
+        }
+        let path = head.uri.path().to_owned();
+        let route = Route::of(&head.method, &path);
+        let is_identified = head.extensions.get::<Arc<Identity>>().is_some();
+        let known = if is_identified { Ok(None) } else { self.shared.keys.tenant(&head.headers) };
+        let claimant = match known {
+            // What a server can do is asked without a key.
+            _ if route == Route::Info => return answer::info(&self.ingest.limits),
+            Ok(tenant) => self.shared.tenant.claimant(tenant, &head.headers, &head.extensions),
+            // Who it is is not known: nothing is said of it in a chain.
+            Err(fault) => {
+                let reader = Reader::new(body, &self.ingest.limits);
+                return self.refuse(&head, reader, entry, &fault).await;
+            }
+        };
+        if let Some(signal) = route::of_otlp(&path) {
+            let guest = Guest { signal, claimant, ingest: &self.otlp_ingest };
+            return self.otlp.answer_guest(Request::from_parts(head, body), guest, entry).await;
+        }
+        let mut reader = Reader::new(body, &self.ingest.limits);
+        let tenant = claimant.known();
+        match self.serve(&head, route, claimant, &mut reader, entry).await {
+            Ok(response) => response,
+            // A project holds nothing that an agent did.
+            Err(fault) if route == Route::Project => self.refuse(&head, reader, entry, &fault).await,
+            Err(fault) => {
+                self.ingest.refused(entry, &fault, tenant.as_ref(), &reader);
+                reader.make_way(head.version, &head.headers).await;
+                answer::error(&fault)
+            }
+        }
+    }
+}
+
 impl LangSmithService {
     #[must_use]
     pub fn new(
@@ -80,41 +134,10 @@ impl LangSmithService {
         Self { ingest, otlp, otlp_ingest, shared }
     }
 
-    /// Answers one request.
-    pub async fn answer(&self, request: Request<Incoming>, entry: &mut RequestEntry) -> Response<Reply> {
-        let (mut head, body) = request.into_parts();
-        // Whoever else gets the request knows nothing of halod's own path.
-        if let Some(uri) = route::below_ours(&head.uri) {
-            head.uri = uri;
-        }
-        let path = head.uri.path().to_owned();
-        let route = Route::of(&head.method, &path);
-        let claim = match self.shared.keys.tenant(&head.headers) {
-            // What a server can do is asked without a key.
-            _ if route == Route::Info => return answer::info(&self.ingest.limits),
-            Ok(tenant) => self.shared.tenant.claim(tenant, &head.headers),
-            // Who it is is not known: nothing is said of it in a chain.
-            Err(fault) => {
-                let reader = Reader::new(body, &self.ingest.limits);
-                return self.refuse(&head, reader, entry, &fault).await;
-            }
-        };
-        if let Some(signal) = route::of_otlp(&path) {
-            let guest = Guest { signal, claim, ingest: &self.otlp_ingest };
-            return self.otlp.answer_guest(Request::from_parts(head, body), guest, entry).await;
-        }
-        let mut reader = Reader::new(body, &self.ingest.limits);
-        let tenant = claim.known();
-        match self.serve(&head, route, claim, &mut reader, entry).await {
-            Ok(response) => response,
-            // A project holds nothing that an agent did.
-            Err(fault) if route == Route::Project => self.refuse(&head, reader, entry, &fault).await,
-            Err(fault) => {
-                self.ingest.refused(entry, &fault, tenant.as_ref(), &reader);
-                reader.make_way(head.version, &head.headers).await;
-                answer::error(&fault)
-            }
-        }
+    /// Where it takes requests.
+    pub fn routes(self, routes: Router, gate: &Gate) -> Router {
+        let gated = gate.before(self);
+        route::paths().fold(routes, |routes, path| routes.route_service(&path, gated.clone()))
     }
 
     /// Refuses a request by which nothing is lost.
@@ -124,7 +147,7 @@ impl LangSmithService {
         reader: Reader<'_, Incoming>,
         entry: &mut RequestEntry,
         fault: &Fault,
-    ) -> Response<Reply> {
+    ) -> Response {
         entry.refuse_unless(reader.is_broken(), fault);
         reader.make_way(head.version, &head.headers).await;
         answer::error(fault)
@@ -134,10 +157,10 @@ impl LangSmithService {
         &self,
         head: &Parts,
         route: Route<'_>,
-        claim: HeaderClaim,
+        claimant: Claimant,
         reader: &mut Reader<'_, Incoming>,
         entry: &mut RequestEntry,
-    ) -> Result<Response<Reply>, Fault> {
+    ) -> Result<Response, Fault> {
         if is_of_a_form(&head.headers) {
             return Err(Fault::MediaType);
         }
@@ -145,7 +168,7 @@ impl LangSmithService {
             Route::Info => return Ok(answer::info(&self.ingest.limits)),
             Route::Settings => return Ok(answer::settings()),
             Route::Projects => return Ok(answer::projects()),
-            Route::Project => return self.project(head, claim, reader).await,
+            Route::Project => return self.project(head, claimant, reader).await,
             Route::Multipart => Asked::Form(form_boundary(head)?),
             Route::Batch => Asked::Batch,
             Route::Post => Asked::Post,
@@ -158,22 +181,22 @@ impl LangSmithService {
                 return Err(Fault::Unserved("of LangSmith's API there are /info, /runs and /feedback"));
             }
         };
-        self.take(head, asked, claim, reader, entry).await
+        self.take(head, asked, claimant, reader, entry).await
     }
 
     async fn take(
         &self,
         head: &Parts,
         asked: Asked,
-        claim: HeaderClaim,
+        claimant: Claimant,
         reader: &mut Reader<'_, Incoming>,
         entry: &mut RequestEntry,
-    ) -> Result<Response<Reply>, Fault> {
+    ) -> Result<Response, Fault> {
         let body = self.ingest.read(head, reader).await?;
-        let tenant = claim.known();
+        let tenant = claimant.known();
         let shared = Arc::clone(&self.shared);
-        let traces = SenderTraces::new(Arc::clone(&shared.traces), &Peer::name_in(&head.extensions), &claim);
-        let work = self.ingest.work(body, claim, move |bytes, request| {
+        let traces = SenderTraces::new(Arc::clone(&shared.traces), &claimant);
+        let work = self.ingest.work(body, claimant, move |bytes, request| {
             request.tenants.know_traces(traces);
             reading::read(bytes, &asked, &shared.homes, request)
         });
@@ -195,12 +218,12 @@ impl LangSmithService {
     async fn project(
         &self,
         head: &Parts,
-        claim: HeaderClaim,
+        claimant: Claimant,
         reader: &mut Reader<'_, Incoming>,
-    ) -> Result<Response<Reply>, Fault> {
+    ) -> Result<Response, Fault> {
         let body = self.ingest.read(head, reader).await?;
         // Nothing of it is kept, but reading it is charged as any other body is.
-        let (_, project) = self.ingest.work(body, claim, |bytes, _| reading::project(bytes)).await?;
+        let (_, project) = self.ingest.work(body, claimant, |bytes, _| reading::project(bytes)).await?;
         Ok(answer::project(project))
     }
 }

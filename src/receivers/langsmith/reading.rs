@@ -2,7 +2,7 @@
 
 use super::homes::Homes;
 use crate::ingest::RequestBuilder;
-use crate::ingest::claim::{HeaderClaim, Said};
+use crate::ingest::claim::{HeaderClaim, Said, overruled};
 use crate::net::status::Fault;
 use halo_adapters::langsmith::{Op, feedback, form, fragment, multipart};
 use halod_record::charge;
@@ -129,16 +129,19 @@ impl Reading<'_> {
     }
 
     fn tell(&mut self, mut fragment: Fragment<'_>) -> Result<(), Fault> {
-        let tenant = match self.request.tenants.of(fragment.tenant.as_deref()) {
-            Ok(tenant) => tenant,
+        let (tenant, other) = match self.request.tenants.of(fragment.tenant.as_deref()) {
+            Ok(placed) => placed,
             Err(error) => {
                 self.request.reject(error.to_string());
                 return Ok(());
             }
         };
-        let claim = self.request.tenants.claim();
-        if *claim != HeaderClaim::Absent {
-            fragment.facts.extend(claim.overruled(fragment.tenant.clone()));
+        let is_open = *self.request.tenants.claim() == HeaderClaim::Absent;
+        if is_open && other.is_some() {
+            fragment.tenant = None;
+        }
+        fragment.facts.extend(overruled(other));
+        if !is_open {
             return self.request.push_part(fragment, Some(tenant));
         }
         // What a run claims may be told by another of its messages than this one, or for all of its trace.
@@ -167,11 +170,11 @@ impl Reading<'_> {
             return Ok(());
         };
         match self.judged(row, event.tenant.as_deref()) {
-            Ok(tenant) => {
+            Ok((tenant, other)) => {
                 if let Some(id) = row.get("id").and_then(Json::as_str) {
                     self.homes.remember(&verdict(id), &tenant);
                 }
-                event.facts.extend(self.request.tenants.claim().overruled(event.tenant.clone()));
+                event.facts.extend(overruled(other));
                 self.request.push(&event, &tenant)
             }
             Err(reason) => {
@@ -183,7 +186,7 @@ impl Reading<'_> {
 
     /// Whose chain a feedback goes to: where the run went that it judges, or the feedback that it
     /// changes, if that is known.
-    fn judged(&mut self, row: &Json<'_>, said: Option<&str>) -> Result<Tenant, String> {
+    fn judged(&mut self, row: &Json<'_>, said: Option<&str>) -> Result<(Tenant, Option<String>), String> {
         let text = |key: &str| row.get(key).and_then(Json::as_str);
         let of_run = |key: &str| self.homes.of(text(key)?);
         let known = || {
@@ -196,7 +199,7 @@ impl Reading<'_> {
             && said.is_none()
             && let Some(tenant) = known()
         {
-            return Ok(tenant);
+            return Ok((tenant, None));
         }
         self.request.tenants.of(said).map_err(|error| error.to_string())
     }

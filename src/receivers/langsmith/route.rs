@@ -34,10 +34,14 @@ pub(super) enum Route<'p> {
 /// Below it everything is LangSmith's.
 const OURS: &str = "/langsmith";
 
-/// Whether a path is one of LangSmith's API: below `/langsmith`, or one that nobody else has.
-pub(crate) fn is_ours(path: &str) -> bool {
-    let first = within(path).split('/').next().unwrap_or_default();
-    is_below(path, OURS) || matches!(first, "info" | "runs" | "feedback" | "sessions" | "settings" | "otel")
+/// The routes of LangSmith's API: all below `/langsmith`, and what nobody else has, below each address that an SDK may
+/// be given.
+pub(super) fn paths() -> impl Iterator<Item = String> {
+    let below = |path: String| ["", "/", "/{*rest}"].map(|end| format!("{path}{end}"));
+    let named = |prefix: &str| {
+        ["info", "runs", "feedback", "sessions", "settings", "otel"].map(|name| format!("{prefix}/{name}"))
+    };
+    ["", "/api", "/v1", "/api/v1"].into_iter().flat_map(named).chain([OURS.to_owned()]).flat_map(below)
 }
 
 /// What the SDK sends over OTLP instead, where it does (`LANGSMITH_OTEL_ENABLED`).
@@ -103,6 +107,14 @@ impl<'p> Route<'p> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    /// As the router has it.
+    fn is_ours(path: &str) -> bool {
+        paths().any(|route| match route.strip_suffix("{*rest}") {
+            Some(above) => path.strip_prefix(above).is_some_and(|rest| !rest.is_empty()),
+            None => route == path,
+        })
+    }
 
     #[test]
     fn every_address_of_an_sdk_leads_to_the_same() {

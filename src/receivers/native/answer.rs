@@ -1,6 +1,8 @@
 //! The answer: what became of each record, and where that leaves the chains.
 
 use halod_chain::commit::{Detail, Fate, Head, Told};
+use halod_proto::ingest::v1 as wire;
+use halod_proto::ingest::v1::result::Status;
 use halod_record::ids::RecordId;
 use halod_record::unusable::Unusable;
 use http::StatusCode;
@@ -108,7 +110,7 @@ impl Outcome {
                 errors: Vec::new(),
             },
             Self::Rejected(wrong) => wire::Result {
-                status: wire::Status::Rejected as i32,
+                status: Status::Rejected as i32,
                 errors: wrong
                     .into_iter()
                     .map(|wrong| wire::FieldError {
@@ -122,11 +124,11 @@ impl Outcome {
     }
 }
 
-fn words(fate: Fate) -> (&'static str, wire::Status) {
+fn words(fate: Fate) -> (&'static str, Status) {
     match fate {
-        Fate::Sealed => ("sealed", wire::Status::Sealed),
-        Fate::Duplicate => ("duplicate", wire::Status::Duplicate),
-        Fate::Conflict => ("conflict", wire::Status::Conflict),
+        Fate::Sealed => ("sealed", Status::Sealed),
+        Fate::Duplicate => ("duplicate", Status::Duplicate),
+        Fate::Conflict => ("conflict", Status::Conflict),
     }
 }
 
@@ -135,58 +137,5 @@ fn field(at: usize, wrong: &Unusable) -> String {
     match wrong.field.as_ref() {
         "" => format!("records[{at}]"),
         inner => format!("records[{at}].{inner}"),
-    }
-}
-
-/// `proto/halo/ingest/v1`.
-mod wire {
-    use prost::{Enumeration, Message};
-
-    #[derive(Clone, PartialEq, Message)]
-    pub(super) struct WriteResponse {
-        #[prost(message, repeated, tag = "1")]
-        pub(super) results: Vec<Result>,
-        #[prost(message, repeated, tag = "2")]
-        pub(super) heads: Vec<Head>,
-    }
-
-    #[derive(Clone, PartialEq, Message)]
-    pub(super) struct Result {
-        #[prost(enumeration = "Status", tag = "1")]
-        pub(super) status: i32,
-        #[prost(string, tag = "2")]
-        pub(super) record_id: String,
-        #[prost(string, tag = "3")]
-        pub(super) conflicts_with: String,
-        #[prost(message, repeated, tag = "4")]
-        pub(super) errors: Vec<FieldError>,
-    }
-
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Enumeration)]
-    #[repr(i32)]
-    pub(super) enum Status {
-        Unspecified = 0,
-        Sealed = 1,
-        Duplicate = 2,
-        Conflict = 3,
-        Rejected = 4,
-    }
-
-    #[derive(Clone, PartialEq, Message)]
-    pub(super) struct FieldError {
-        #[prost(string, tag = "1")]
-        pub(super) field: String,
-        #[prost(string, tag = "2")]
-        pub(super) message: String,
-    }
-
-    #[derive(Clone, PartialEq, Message)]
-    pub(super) struct Head {
-        #[prost(string, tag = "1")]
-        pub(super) subject: String,
-        #[prost(string, tag = "2")]
-        pub(super) hash: String,
-        #[prost(uint64, tag = "3")]
-        pub(super) records: u64,
     }
 }

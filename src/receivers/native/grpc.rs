@@ -2,13 +2,13 @@
 
 use super::{Encoding, NativeService};
 use crate::ingest::requests::RequestEntry;
-use crate::net::answer::{Reply, grpc_ok};
-use crate::net::body::Reader;
+use crate::net::answer::grpc_ok;
+use crate::net::body::{Incoming, Reader};
 use crate::net::grpc;
 use crate::net::status::Fault;
+use ::http::Request;
 use ::http::request::Parts;
-use ::http::{Request, Response};
-use hyper::body::Incoming;
+use axum::response::Response;
 
 const WRITE: &str = "/halo.ingest.v1.RecordService/Write";
 
@@ -17,7 +17,7 @@ pub(super) async fn answer(
     service: &NativeService,
     request: Request<Incoming>,
     entry: &mut RequestEntry,
-) -> Response<Reply> {
+) -> Response {
     let (head, body) = request.into_parts();
     let mut reader = Reader::new(body, &service.ingest.limits);
     match write(service, &head, &mut reader, entry).await {
@@ -40,7 +40,7 @@ async fn write(
     if head.uri.path() != WRITE {
         return Err(Fault::Unserved("the gRPC method is Write of halo.ingest.v1.RecordService"));
     }
-    let caller = service.caller(&head.headers)?;
+    let caller = service.caller(head)?;
     let ingest = &service.ingest;
     let message = grpc::read(&head.headers, reader, &ingest.intake, ingest.limits.body).await?;
     let body = ingest.unpack(message.coding, message.body, message.permit).await?;

@@ -2,13 +2,14 @@
 
 use super::{Encoding, NativeService, PATH};
 use crate::ingest::requests::RequestEntry;
-use crate::net::answer::{Form, Reply, http_error, json};
-use crate::net::body::Reader;
+use crate::net::answer::{Form, Refused, json};
+use crate::net::body::{Incoming, Reader};
 use crate::net::status::Fault;
-use ::http::header::{CONTENT_TYPE, EXPECT, WWW_AUTHENTICATE};
+use ::http::header::{CONTENT_TYPE, EXPECT};
 use ::http::request::Parts;
-use ::http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
-use hyper::body::Incoming;
+use ::http::{HeaderMap, Method, Request, Version};
+use axum::response::IntoResponse;
+use axum::response::Response;
 
 /// What a body of records may be called. Nothing else is read: what a browser sends to any site without
 /// asking, forms and plain text, is not among them.
@@ -20,7 +21,7 @@ pub(super) async fn answer(
     service: &NativeService,
     request: Request<Incoming>,
     entry: &mut RequestEntry,
-) -> Response<Reply> {
+) -> Response {
     let (head, body) = request.into_parts();
     let mut reader = Reader::new(body, &service.ingest.limits);
     let fault = match write(service, &head, &mut reader, entry).await {
@@ -35,11 +36,7 @@ pub(super) async fn answer(
     if head.version < Version::HTTP_2 && !waits {
         reader.discard().await;
     }
-    let mut response = http_error(Form::Json, &fault);
-    if matches!(fault, Fault::Unauthenticated(_)) {
-        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    }
-    response
+    Refused(Form::Json, &fault).into_response()
 }
 
 async fn write(
@@ -47,7 +44,7 @@ async fn write(
     head: &Parts,
     reader: &mut Reader<'_, Incoming>,
     entry: &mut RequestEntry,
-) -> Result<Response<Reply>, Fault> {
+) -> Result<Response, Fault> {
     if head.uri.path() != PATH {
         return Err(Fault::Unserved("records are received at /v1/records"));
     }
@@ -57,7 +54,7 @@ async fn write(
     if !is_json(&head.headers) {
         return Err(Fault::MediaType);
     }
-    let caller = service.caller(&head.headers)?;
+    let caller = service.caller(head)?;
     let body = service.ingest.read(head, reader).await?;
     let answer = service.write(body, caller, Encoding::Json, entry).await?;
     Ok(json(answer.status(), &answer.json(), None))

@@ -17,22 +17,32 @@ pub mod tokens;
 
 use self::answer::Answer;
 use self::tokens::{Grant, Tokens};
-use crate::ingest::claim::{HeaderClaim, TenantRule};
-use crate::ingest::requests::RequestEntry;
+use super::gate::{Gate, Receiver};
+use crate::auth::Identity;
+use crate::ingest::claim::{Claimant, HeaderClaim, TenantRule};
+use crate::ingest::requests::{RequestEntry, Transport};
 use crate::ingest::{Body, Ingest};
-use crate::net::answer::Reply;
-use crate::net::grpc::is_grpc;
+use crate::net::body::Incoming;
+use crate::net::grpc::{is_grpc, methods_of};
 use crate::net::status::Fault;
-use ::http::{HeaderMap, Request, Response};
+use ::http::Request;
+use ::http::request::Parts;
+use axum::Router;
+use axum::response::Response;
 use halod_chain::commit::Detail;
-use hyper::body::Incoming;
 use std::sync::Arc;
+use tonic::server::NamedService;
 
 /// The path of the HTTP door.
 pub const PATH: &str = "/v1/records";
 
-/// What the paths of the gRPC service begin with.
-pub const SERVICE: &str = "/halo.ingest.v1.";
+/// The gRPC service.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordService;
+
+impl NamedService for RecordService {
+    const NAME: &'static str = "halo.ingest.v1.RecordService";
+}
 
 /// Answers requests with records. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -59,7 +69,29 @@ enum Encoding {
 #[derive(Debug)]
 struct Caller {
     grant: Grant,
-    claim: HeaderClaim,
+    claimant: Claimant,
+    /// What the headers claim, whether it counts or not.
+    header: HeaderClaim,
+}
+
+impl Receiver for NativeService {
+    const NAME: &'static str = "native";
+
+    fn begin(&self, transport: Transport) -> RequestEntry {
+        self.ingest.stats.begin(transport)
+    }
+
+    fn vouches(&self, head: &Parts) -> bool {
+        self.senders.tokens.vouch(&head.headers)
+    }
+
+    async fn answer(&self, request: Request<Incoming>, entry: &mut RequestEntry) -> Response {
+        if is_grpc(request.headers()) {
+            grpc::answer(self, request, entry).await
+        } else {
+            http::answer(self, request, entry).await
+        }
+    }
 }
 
 impl NativeService {
@@ -68,24 +100,18 @@ impl NativeService {
         Self { ingest, senders }
     }
 
-    /// Whether the path is one of this receiver's.
-    #[must_use]
-    pub fn serves(path: &str) -> bool {
-        path == PATH || path.starts_with(SERVICE)
+    /// Where it takes requests.
+    pub fn routes(self, routes: Router, gate: &Gate) -> Router {
+        let gated = gate.before(self);
+        routes.route_service(PATH, gated.clone()).route_service(&methods_of::<RecordService>(), gated)
     }
 
-    /// Answers one request.
-    pub async fn answer(&self, request: Request<Incoming>, entry: &mut RequestEntry) -> Response<Reply> {
-        if is_grpc(request.headers()) {
-            grpc::answer(self, request, entry).await
-        } else {
-            http::answer(self, request, entry).await
-        }
-    }
-
-    fn caller(&self, headers: &HeaderMap) -> Result<Caller, Fault> {
-        let grant = self.senders.tokens.grant(headers)?;
-        Ok(Caller { grant, claim: self.senders.tenant.header_claim(headers) })
+    fn caller(&self, head: &Parts) -> Result<Caller, Fault> {
+        let Senders { tenant, tokens } = &*self.senders;
+        let identity = head.extensions.get::<Arc<Identity>>();
+        let grant = tokens.grant(identity.map(|identity| &**identity), &head.headers)?;
+        let claimant = tenant.claimant(None, &head.headers, &head.extensions);
+        Ok(Caller { grant, claimant, header: tenant.header_claim(&head.headers) })
     }
 
     /// Seals what can be of a body's records.
@@ -96,10 +122,10 @@ impl NativeService {
         encoding: Encoding,
         entry: &mut RequestEntry,
     ) -> Result<Answer, Fault> {
-        let Caller { grant, claim } = caller;
-        let work = self
-            .ingest
-            .work(body, claim, move |bytes, request| take::records(bytes, encoding, &grant, request));
+        let Caller { grant, claimant, header } = caller;
+        let work = self.ingest.work(body, claimant, move |bytes, request| {
+            take::records(bytes, encoding, (&grant, &header), request)
+        });
         let (request, items) = work.await?;
         match request.finish() {
             Ok(request) => {

@@ -30,10 +30,10 @@ const MAX_ERRORS: usize = 1000;
 pub(super) fn records(
     body: &[u8],
     encoding: Encoding,
-    grant: &Grant,
+    (grant, header): (&Grant, &HeaderClaim),
     request: &mut RequestBuilder,
 ) -> Result<Vec<Item>, Fault> {
-    let mut taker = Taker { grant, request, items: Vec::new(), errors: 0 };
+    let mut taker = Taker { grant, header, request, items: Vec::new(), errors: 0 };
     match encoding {
         Encoding::Json => taker.json(body)?,
         Encoding::Protobuf => {
@@ -66,6 +66,7 @@ impl From<Stop> for Fault {
 
 struct Taker<'a> {
     grant: &'a Grant,
+    header: &'a HeaderClaim,
     request: &'a mut RequestBuilder,
     items: Vec<Item>,
     errors: usize,
@@ -100,8 +101,7 @@ impl Taker<'_> {
         }
         let drafted = value.map_err(|wrong| vec![wrong]).and_then(|value| {
             let record = read(value, self.request.builder())?;
-            let claim = self.request.tenants.claim();
-            let tenant = place(self.grant, claim, &record).map_err(|wrong| vec![wrong])?;
+            let tenant = place(self.grant, self.header, &record).map_err(|wrong| vec![wrong])?;
             Ok(self.request.native(&record, &tenant, self.grant.capture))
         });
         match drafted {
@@ -132,7 +132,7 @@ fn too_many() -> Fault {
     Fault::Undecodable(format!("the request has more than {MAX_RECORDS} records; send it in parts"))
 }
 
-/// Whose record it is: the token's tenant, else the record's own subject, else what the headers claim.
+/// Whose record it is: the sole tenant of the sender's credential, else the record's own subject, else what the headers claim.
 fn place(grant: &Grant, claim: &HeaderClaim, record: &Record<'_>) -> Result<Tenant, Unusable> {
     let claimed = match (&record.subject.id, claim) {
         (Some(id), _) => Some(id.as_ref()),
@@ -143,16 +143,19 @@ fn place(grant: &Grant, claim: &HeaderClaim, record: &Record<'_>) -> Result<Tena
             return Err(Unusable::new("subject", "the tenant in the request's headers is not UTF-8"));
         }
     };
-    match (&grant.tenant, claimed) {
+    let denied = || {
+        let what = "permission denied: the credential that was sent is for other tenants";
+        Err(Unusable::new("subject.id", what))
+    };
+    match (grant.tenants.sole(), claimed) {
         (Some(bound), None) => Ok(bound.clone()),
         (Some(bound), Some(id)) if bound.subject() == Some(id) => Ok(bound.clone()),
-        (Some(_), Some(_)) => Err(Unusable::new(
-            "subject.id",
-            "permission denied: the token that was sent is bound to another tenant",
-        )),
+        (Some(_), Some(_)) => denied(),
         (None, None) => Ok(Tenant::Local),
         (None, Some(id)) => {
-            Tenant::claimed(id).map_err(|error| Unusable::new("subject.id", error.to_string()))
+            let tenant =
+                Tenant::claimed(id).map_err(|error| Unusable::new("subject.id", error.to_string()))?;
+            if grant.tenants.includes(id) { Ok(tenant) } else { denied() }
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Bearer tokens: who sends, for which tenant, and whether it may say that it captured what it sends.
 
+use crate::auth::bearer;
+use crate::auth::identity::Identity;
+use crate::auth::secrets::Secrets;
+use crate::auth::tenants::TenantScope;
 use crate::net::status::Fault;
-use crate::receivers::secrets::Secrets;
 use halod_record::native::Capture;
-use halod_record::tenant::Tenant;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
@@ -16,8 +18,7 @@ pub struct Tokens {
 /// What a sender may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
-    /// The only tenant that it may send for; any, when there is none.
-    pub tenant: Option<Tenant>,
+    pub tenants: TenantScope,
     pub capture: Capture,
 }
 
@@ -27,13 +28,22 @@ impl Tokens {
         Self { senders }
     }
 
-    /// What the request's bearer token allows.
+    /// Whether the sender shows a token that the operator knows.
+    #[must_use]
+    pub fn vouch(&self, headers: &HeaderMap) -> bool {
+        !self.senders.is_empty() && self.grant(None, headers).is_ok()
+    }
+
+    /// What the identity of the sender allows, or the request's bearer token.
     ///
     /// # Errors
     /// Tokens are wanted, and it has none of them.
-    pub fn grant(&self, headers: &HeaderMap) -> Result<Grant, Fault> {
+    pub fn grant(&self, identity: Option<&Identity>, headers: &HeaderMap) -> Result<Grant, Fault> {
+        if let Some(Identity { tenants, capture, .. }) = identity {
+            return Ok(Grant { tenants: tenants.clone(), capture: *capture });
+        }
         if self.senders.is_empty() {
-            return Ok(Grant { tenant: None, capture: Capture::Ingested });
+            return Ok(Grant { tenants: TenantScope::any(), capture: Capture::Ingested });
         }
         let token = headers
             .get(AUTHORIZATION)
@@ -44,13 +54,6 @@ impl Tokens {
             .cloned()
             .ok_or(Fault::Unauthenticated("the bearer token is not one of receivers.native.tokens"))
     }
-}
-
-/// The token of `Bearer TOKEN`; the scheme's case does not matter (RFC 9110, section 11.1).
-fn bearer(value: &[u8]) -> Option<&[u8]> {
-    let (scheme, token) = value.split_at_checked(b"bearer ".len())?;
-    let token = token.trim_ascii();
-    (scheme.eq_ignore_ascii_case(b"bearer ") && !token.is_empty()).then_some(token)
 }
 
 #[cfg(test)]
@@ -65,22 +68,23 @@ mod tests {
         if let Some(value) = value {
             headers.insert(AUTHORIZATION, HeaderValue::from_static(value));
         }
-        tokens.grant(&headers)
+        tokens.grant(None, &headers)
     }
 
     #[test]
     fn a_token_is_known_by_its_hash() {
         let sender = |token: &[u8], tenant: Option<&str>, capture| {
-            (sha256(token), Grant { tenant: tenant.map(|id| Tenant::claimed(id).unwrap()), capture })
+            let tenants = tenant.map_or(TenantScope::any(), |id| TenantScope::parse(id).unwrap());
+            (sha256(token), Grant { tenants, capture })
         };
         let tokens = Tokens::new(Secrets::new(vec![
             sender(b"one", Some("acme"), Capture::Ingested),
             sender(b"two", None, Capture::Captured),
         ]));
         let one = grant(&tokens, Some("Bearer one")).unwrap();
-        assert_eq!((one.tenant.unwrap().subject(), one.capture), (Some("acme"), Capture::Ingested));
+        assert_eq!((one.tenants, one.capture), (TenantScope::parse("acme").unwrap(), Capture::Ingested));
         let two = grant(&tokens, Some("bearer  two ")).unwrap();
-        assert_eq!((two.tenant, two.capture), (None, Capture::Captured));
+        assert_eq!((two.tenants, two.capture), (TenantScope::any(), Capture::Captured));
         for none in [
             None,
             Some(""),
@@ -95,6 +99,6 @@ mod tests {
         let hash = format!("{:?}", sha256(b"one"));
         assert!(!format!("{tokens:?}").contains(&hash));
         let open = grant(&Tokens::default(), None).unwrap();
-        assert_eq!((open.tenant, open.capture), (None, Capture::Ingested));
+        assert_eq!((open.tenants, open.capture), (TenantScope::any(), Capture::Ingested));
     }
 }

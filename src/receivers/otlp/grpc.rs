@@ -3,34 +3,60 @@
 use super::OtlpService;
 use super::read::Encoding;
 use crate::ingest::requests::RequestEntry;
-use crate::net::answer::{Form, Reply, grpc_ok};
-use crate::net::body::Reader;
+use crate::net::answer::{Form, grpc_ok};
+use crate::net::body::{Incoming, Reader};
 use crate::net::coding::Coding;
 use crate::net::grpc;
-use crate::net::peer::Peer;
 use crate::net::status::Fault;
+use crate::receivers::strays::hint;
 use crate::tee::{Kept, Tee};
+use axum::response::Response;
 use bytes::Bytes;
 use halo_adapters::otlp::Signal;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
-use hyper::body::Incoming;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
+use tonic::server::NamedService;
 
-/// Answers one gRPC request.
+/// The service that takes traces.
+#[derive(Clone, Copy, Debug)]
+pub struct TraceService;
+
+impl NamedService for TraceService {
+    const NAME: &'static str = "opentelemetry.proto.collector.trace.v1.TraceService";
+}
+
+/// The service that takes logs.
+#[derive(Clone, Copy, Debug)]
+pub struct LogsService;
+
+impl NamedService for LogsService {
+    const NAME: &'static str = "opentelemetry.proto.collector.logs.v1.LogsService";
+}
+
+/// The service that takes metrics.
+#[derive(Clone, Copy, Debug)]
+pub struct MetricsService;
+
+impl NamedService for MetricsService {
+    const NAME: &'static str = "opentelemetry.proto.collector.metrics.v1.MetricsService";
+}
+
+/// Answers one gRPC request to a service that takes that signal, if any does.
 pub(super) async fn answer(
     service: &OtlpService,
     request: Request<Incoming>,
+    signal: Option<Signal>,
     entry: &mut RequestEntry,
-) -> Response<Reply> {
+) -> Response {
     let (head, body) = request.into_parts();
     let ingest = &service.ingest.traces;
     let mut reader = Reader::new(body, &ingest.limits);
-    let fault = match call(service, &head, &mut reader).await {
+    let fault = match call(service, &head, signal, &mut reader).await {
         Ok(message) => return grpc_ok(&message),
         Err(fault) => fault,
     };
-    let tenant = service.state.tenant.header_claim(&head.headers).known();
+    let tenant = service.state.tenant.claimant(None, &head.headers, &head.extensions).known();
     ingest.refused(entry, &fault, tenant.as_ref(), &reader);
     grpc::refuse(&fault, reader)
 }
@@ -38,27 +64,24 @@ pub(super) async fn answer(
 async fn call(
     service: &OtlpService,
     head: &Parts,
+    signal: Option<Signal>,
     reader: &mut Reader<'_, Incoming>,
 ) -> Result<Vec<u8>, Fault> {
     grpc::check(head)?;
-    let signal = signal(head.uri.path())?;
+    let path = head.uri.path();
+    let signal = signal.filter(|_| is_export(path)).ok_or_else(|| Fault::Unserved(hint(path, true)))?;
     let ingest = service.ingest.of(signal);
     let message = grpc::read(&head.headers, reader, &ingest.intake, ingest.limits.body).await?;
     let kept = keep(&ingest.tee, signal, message.coding, &head.headers, &message.body);
     let body = ingest.unpack(message.coding, message.body, message.permit).await?.keeping(kept);
-    let claim = service.state.tenant.header_claim(&head.headers);
-    let peer = Peer::name_in(&head.extensions);
-    let partial = service.export(ingest, (signal, Encoding::Protobuf), (&peer, claim), body).await?;
+    let claimant = service.state.tenant.claimant(None, &head.headers, &head.extensions);
+    let partial = service.export(ingest, (signal, Encoding::Protobuf), claimant, body).await?;
     Ok(partial.encode(Form::Protobuf, signal))
 }
 
-fn signal(path: &str) -> Result<Signal, Fault> {
-    match path {
-        "/opentelemetry.proto.collector.trace.v1.TraceService/Export" => Ok(Signal::Traces),
-        "/opentelemetry.proto.collector.logs.v1.LogsService/Export" => Ok(Signal::Logs),
-        "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export" => Ok(Signal::Metrics),
-        _ => Err(Fault::Unserved("the gRPC methods are Export of OTLP's trace, logs and metrics services")),
-    }
+/// Whether that is the one method of the service that the path leads to.
+fn is_export(path: &str) -> bool {
+    path.split('/').nth(2) == Some("Export") && path.split('/').nth(3).is_none()
 }
 
 /// Keeps the message for the tee as the OTLP/HTTP request that says the same. Metadata are its headers,

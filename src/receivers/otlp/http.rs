@@ -1,19 +1,20 @@
 //! OTLP/HTTP: protobuf and JSON, posted to one path per signal.
 
 use super::read::Encoding;
+use super::signals::Signals;
 use super::{Guest, OtlpService};
 use crate::ingest::Ingest;
-use crate::ingest::claim::HeaderClaim;
+use crate::ingest::claim::Claimant;
 use crate::ingest::requests::RequestEntry;
-use crate::net::answer::{Form, Reply, http_error, http_ok};
-use crate::net::body::Reader;
-use crate::net::peer::Peer;
+use crate::net::answer::{Form, Refused, http_ok};
+use crate::net::body::{Incoming, Reader};
 use crate::net::status::Fault;
+use crate::receivers::strays::hint;
+use axum::response::{IntoResponse, Response};
 use halo_adapters::otlp::Signal;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response};
-use hyper::body::Incoming;
+use http::{HeaderMap, Method, Request};
 use std::sync::Arc;
 
 /// What the request's head says, when it says everything right.
@@ -22,13 +23,33 @@ struct Wanted {
     encoding: Encoding,
 }
 
-/// Answers one HTTP request, in the encoding that it came in.
+/// Answers one HTTP request, in the encoding that it came in, at a path of that signal, if it is one.
 pub(super) async fn answer(
     service: &OtlpService,
     request: Request<Incoming>,
-    guest: Option<Guest<'_>>,
+    signal: Option<Signal>,
     entry: &mut RequestEntry,
-) -> Response<Reply> {
+) -> Response {
+    let claimant = service.state.tenant.claimant(None, request.headers(), request.extensions());
+    take(service, request, (signal, claimant, &service.ingest), entry).await
+}
+
+/// Answers one that another receiver took in.
+pub(super) async fn answer_guest(
+    service: &OtlpService,
+    request: Request<Incoming>,
+    Guest { signal, claimant, ingest }: Guest<'_>,
+    entry: &mut RequestEntry,
+) -> Response {
+    take(service, request, (Some(signal), claimant, ingest), entry).await
+}
+
+async fn take(
+    service: &OtlpService,
+    request: Request<Incoming>,
+    (signal, claimant, ingest): (Option<Signal>, Claimant, &Signals<Arc<Ingest>>),
+    entry: &mut RequestEntry,
+) -> Response {
     let (head, body) = request.into_parts();
     let encoding = encoding(&head.headers);
     // Who sends neither encoding is most likely a person with a browser or curl.
@@ -36,17 +57,13 @@ pub(super) async fn answer(
         Some(Encoding::Protobuf) => Form::Protobuf,
         Some(Encoding::Json) | None => Form::Json,
     };
-    let (signal, claim, ingest) = match guest {
-        Some(Guest { signal, claim, ingest }) => (Some(signal), claim, ingest),
-        None => (signal(head.uri.path()), service.state.tenant.header_claim(&head.headers), &service.ingest),
-    };
     // What is at no signal's path is refused as traces would be.
     let ingest = ingest.of(signal.unwrap_or(Signal::Traces));
     let mut reader = Reader::new(body, &ingest.limits);
-    let tenant = claim.known();
+    let tenant = claimant.known();
     let exported = match wanted(&head, signal, encoding) {
         Err(fault) => Err(fault),
-        Ok(wanted) => export(service, ingest, &head, wanted, claim, &mut reader).await,
+        Ok(wanted) => export(service, ingest, &head, wanted, claimant, &mut reader).await,
     };
     let fault = match exported {
         Ok(message) => return http_ok(form, message),
@@ -54,7 +71,7 @@ pub(super) async fn answer(
     };
     ingest.refused(entry, &fault, tenant.as_ref(), &reader);
     reader.make_way(head.version, &head.headers).await;
-    http_error(form, &fault)
+    Refused(form, &fault).into_response()
 }
 
 async fn export(
@@ -62,12 +79,11 @@ async fn export(
     ingest: &Arc<Ingest>,
     head: &Parts,
     Wanted { signal, encoding }: Wanted,
-    claim: HeaderClaim,
+    claimant: Claimant,
     reader: &mut Reader<'_, Incoming>,
 ) -> Result<Vec<u8>, Fault> {
     let body = ingest.read(head, reader).await?;
-    let peer = Peer::name_in(&head.extensions);
-    let partial = service.export(ingest, (signal, encoding), (&peer, claim), body).await?;
+    let partial = service.export(ingest, (signal, encoding), claimant, body).await?;
     let form = match encoding {
         Encoding::Protobuf => Form::Protobuf,
         Encoding::Json => Form::Json,
@@ -75,17 +91,8 @@ async fn export(
     Ok(partial.encode(form, signal))
 }
 
-fn signal(path: &str) -> Option<Signal> {
-    match path {
-        "/v1/traces" => Some(Signal::Traces),
-        "/v1/logs" => Some(Signal::Logs),
-        "/v1/metrics" => Some(Signal::Metrics),
-        _ => None,
-    }
-}
-
 fn wanted(head: &Parts, signal: Option<Signal>, encoding: Option<Encoding>) -> Result<Wanted, Fault> {
-    let signal = signal.ok_or(Fault::Unserved("the paths are /v1/traces, /v1/logs and /v1/metrics"))?;
+    let signal = signal.ok_or_else(|| Fault::Unserved(hint(head.uri.path(), false)))?;
     if head.method != Method::POST {
         return Err(Fault::Method);
     }

@@ -5,7 +5,7 @@ use super::join::{Key, Share};
 use super::read::Content as Told;
 use super::turns::RecordTurn;
 use crate::ingest::RequestBuilder;
-use crate::ingest::claim::Said;
+use crate::ingest::claim::{Said, overruled};
 use crate::net::status::Fault;
 use halo_adapters::otel;
 use halo_adapters::otel::logs::{Item, Part, Piece, Resource, assemble, item};
@@ -76,7 +76,8 @@ impl Told {
                         }
                     };
                     match item {
-                        Item::Event(event) => {
+                        Item::Event(mut event) => {
+                            event.facts.extend(overruled(placed.overruled));
                             let mut draft = request.draft(&event, &placed.tenant);
                             if let Some(in_trace) = placed.in_trace {
                                 draft.place_in(in_trace);

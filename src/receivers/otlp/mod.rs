@@ -28,21 +28,24 @@ mod tests;
 mod turns;
 
 use self::data::DataSpans;
+pub use self::grpc::{LogsService, MetricsService, TraceService};
 use self::join::ContentJoin;
 use self::read::Encoding;
 use self::response::Partial;
 use self::signals::Signals;
 use self::stats::OtlpStats;
-use crate::ingest::claim::{HeaderClaim, SenderTraces, TenantRule};
-use crate::ingest::requests::RequestEntry;
+use super::gate::{Gate, Receiver};
+use crate::ingest::claim::{Claimant, HeaderClaim, SenderTraces, TenantRule};
+use crate::ingest::requests::{RequestEntry, Transport};
 use crate::ingest::{Body, Ingest};
-use crate::net::answer::Reply;
-use crate::net::grpc::is_grpc;
+use crate::net::body::Incoming;
+use crate::net::grpc::{is_grpc, methods_of};
 use crate::net::status::Fault;
-use ::http::{Request, Response};
+use ::http::Request;
+use axum::Router;
+use axum::response::Response;
 use halo_adapters::otlp::Signal;
 use halod_chain::traces::TraceTenants;
-use hyper::body::Incoming;
 use std::sync::Arc;
 
 /// Answers OTLP requests. Cheap to clone.
@@ -53,12 +56,55 @@ pub struct OtlpService {
     ingest: Signals<Arc<Ingest>>,
 }
 
+/// OTLP as it is received in one place.
+#[derive(Debug)]
+struct OtlpPlace {
+    service: OtlpService,
+    place: Place,
+}
+
+/// Where a request came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// To the path of a signal over HTTP.
+    Path(Signal),
+    /// To the gRPC service that takes a signal.
+    Service(Signal),
+    /// Where nothing is received.
+    Nowhere,
+}
+
+impl Receiver for OtlpPlace {
+    const NAME: &'static str = "otlp";
+    /// It knows its types itself.
+    const REFUSES_FORMS: bool = false;
+
+    fn begin(&self, transport: Transport) -> RequestEntry {
+        self.service.ingest.traces.stats.begin(transport)
+    }
+
+    async fn answer(&self, request: Request<Incoming>, entry: &mut RequestEntry) -> Response {
+        let Self { service, place } = self;
+        let grpc = is_grpc(request.headers());
+        let signal = match *place {
+            Place::Path(signal) if !grpc => Some(signal),
+            Place::Service(signal) if grpc => Some(signal),
+            _ => None,
+        };
+        if grpc {
+            grpc::answer(service, request, signal, entry).await
+        } else {
+            http::answer(service, request, signal, entry).await
+        }
+    }
+}
+
 /// A request over OTLP that came to a path of another receiver's.
 #[derive(Debug)]
 pub struct Guest<'a> {
     pub signal: Signal,
     /// Whose it is, as far as that receiver knows.
-    pub claim: HeaderClaim,
+    pub claimant: Claimant,
     /// The way of that receiver.
     pub ingest: &'a Signals<Arc<Ingest>>,
 }
@@ -106,13 +152,18 @@ impl OtlpService {
         Self { state, ingest }
     }
 
-    /// Answers one request.
-    pub async fn answer(&self, request: Request<Incoming>, entry: &mut RequestEntry) -> Response<Reply> {
-        if is_grpc(request.headers()) {
-            grpc::answer(self, request, entry).await
-        } else {
-            http::answer(self, request, None, entry).await
-        }
+    /// Where it takes requests, and the answer to what nobody receives: its answers tell which paths there are.
+    pub fn routes(&self, routes: Router, gate: &Gate) -> Router {
+        let at = |place| gate.before(OtlpPlace { service: self.clone(), place });
+        let method = |signal| at(Place::Service(signal));
+        routes
+            .route_service("/v1/traces", at(Place::Path(Signal::Traces)))
+            .route_service("/v1/logs", at(Place::Path(Signal::Logs)))
+            .route_service("/v1/metrics", at(Place::Path(Signal::Metrics)))
+            .route_service(&methods_of::<TraceService>(), method(Signal::Traces))
+            .route_service(&methods_of::<LogsService>(), method(Signal::Logs))
+            .route_service(&methods_of::<MetricsService>(), method(Signal::Metrics))
+            .fallback_service(at(Place::Nowhere))
     }
 
     /// Answers one request over HTTP that another receiver took in.
@@ -121,8 +172,8 @@ impl OtlpService {
         request: Request<Incoming>,
         guest: Guest<'_>,
         entry: &mut RequestEntry,
-    ) -> Response<Reply> {
-        http::answer(self, request, Some(guest), entry).await
+    ) -> Response {
+        http::answer_guest(self, request, guest, entry).await
     }
 
     /// Takes a request that has arrived: reads it and has it sealed.
@@ -130,12 +181,12 @@ impl OtlpService {
         &self,
         ingest: &Arc<Ingest>,
         (signal, encoding): (Signal, Encoding),
-        (peer, claim): (&str, HeaderClaim),
+        claimant: Claimant,
         body: Body,
     ) -> Result<Partial, Fault> {
         let state = Arc::clone(&self.state);
-        let traces = SenderTraces::new(Arc::clone(&state.traces), peer, &claim);
-        let work = ingest.work(body, claim, move |bytes, request| {
+        let traces = SenderTraces::new(Arc::clone(&state.traces), &claimant);
+        let work = ingest.work(body, claimant, move |bytes, request| {
             request.tenants.know_traces(traces);
             state.read(signal, encoding, bytes, request)
         });

@@ -7,7 +7,7 @@ use super::parents::{self, Above, Parents, SpanIds};
 use super::read::Content;
 use super::turns::SpanTurn;
 use crate::ingest::RequestBuilder;
-use crate::ingest::claim::{CLAIMED, Placed, Said};
+use crate::ingest::claim::{Placed, Said, overruled};
 use crate::net::status::Fault;
 use halo_adapters::otel::{self, Resource};
 use halo_adapters::otlp::model::{ResourceSpans, ScopeSpans, Span, Traces};
@@ -202,8 +202,7 @@ impl<'t> ClaimedSpan<'t> {
         let own = Said { stated, dialect: event.tenant.as_deref() };
         match request.tenants.place_in_trace(own, around, Some(&span.trace_id)) {
             Ok(mut placed) => {
-                let overruled = placed.overruled.take();
-                event.facts.extend(overruled.map(|claim| (CLAIMED, Fact::Label(claim.into()))));
+                event.facts.extend(overruled(placed.overruled.take()));
                 if !scope.is_empty() {
                     event.facts.push((call::SCOPE, Fact::Label((*scope).into())));
                 }

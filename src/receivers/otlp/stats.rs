@@ -2,7 +2,6 @@
 
 use super::scopes::Filtered;
 use super::signals::Signals;
-use crate::ingest::requests::{RequestEntry, Transport};
 use crate::ingest::stats::ReceiverStats;
 use crate::pipeline::meter::Gauge;
 use halo_adapters::otlp::Signal;
@@ -27,12 +26,6 @@ impl OtlpStats {
     #[must_use]
     pub fn new(signals: Signals<Arc<ReceiverStats>>) -> Self {
         Self { signals, waiting: Gauge::default(), filtered: Arc::default() }
-    }
-
-    /// Counts a request that begins.
-    #[must_use]
-    pub fn begin(&self, transport: Transport) -> RequestEntry {
-        self.signals.traces.begin(transport)
     }
 
     pub fn register(&self, registry: &mut Registry) {

@@ -6,6 +6,7 @@ use crate::support::clients::python;
 use crate::support::grpc::{Grpc, frame};
 use crate::support::halod::Halod;
 use crate::support::root;
+use halod_proto::ingest::v1;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::process::Stdio;
@@ -77,6 +78,32 @@ fn grpcio_and_http_write_the_same_records() {
     assert_eq!(super::fates(&again), ["duplicate", "duplicate"]);
     assert!(halod.terminate().success());
     assert_eq!(of_tenant(dir.path(), Some("acme")).len(), 2);
+    assert_verified(dir.path());
+}
+
+/// The client that is generated from the contract.
+#[test]
+fn the_generated_client_writes_and_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let halod = Halod::start(dir.path());
+    let action = v1::Action { r#type: "read".into(), category: "safety".into(), ..Default::default() };
+    let good = v1::Record { key: "k".into(), action: Some(action), ..Default::default() };
+    let records = vec![good.clone(), v1::Record { key: String::new(), ..good.clone() }, good];
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (answer, refused) = runtime.block_on(async {
+        let to = format!("http://{}", halod.grpc);
+        let mut client = v1::record_service_client::RecordServiceClient::connect(to).await.unwrap();
+        let answer = client.write(v1::WriteRequest { records }).await.unwrap().into_inner();
+        let many = v1::WriteRequest { records: vec![v1::Record::default(); 10_001] };
+        (answer, client.write(many).await.unwrap_err())
+    });
+    let statuses: Vec<_> = answer.results.iter().map(v1::Result::status).collect();
+    use v1::result::Status::{Duplicate, Rejected, Sealed};
+    assert_eq!(statuses, [Sealed, Rejected, Duplicate]);
+    assert_eq!(answer.results[1].errors[0].field, "records[1].key");
+    assert_eq!(answer.heads[0].records, 1);
+    assert_eq!(refused.code(), tonic::Code::InvalidArgument, "{refused}");
+    assert!(halod.terminate().success());
     assert_verified(dir.path());
 }
 

@@ -14,6 +14,8 @@ mod http;
 mod json;
 mod own;
 mod scopes;
+mod standard;
+mod strays;
 mod unix;
 
 use crate::support::chains::{npm_verify, of_tenant};

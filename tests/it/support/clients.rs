@@ -55,6 +55,12 @@ pub fn gateways() -> &'static Python {
     GATEWAYS.get_or_init(|| Python::of("gateways", "gateways.txt"))
 }
 
+/// grpcio with the clients of gRPC's own services (`tests/clients/grpc.txt`).
+pub fn grpcio() -> &'static Python {
+    static GRPCIO: OnceLock<Python> = OnceLock::new();
+    GRPCIO.get_or_init(|| Python::of("grpcio", "grpc.txt"))
+}
+
 /// What writes Parquet (`tests/clients/parquet.txt`).
 pub fn parquet() -> &'static Python {
     static PARQUET: OnceLock<Python> = OnceLock::new();

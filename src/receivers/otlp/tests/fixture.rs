@@ -3,15 +3,15 @@
 use crate::ingest::Ingest;
 use crate::ingest::claim::TenantRule;
 use crate::ingest::requests::Transport;
-use crate::net::answer::Reply;
 use crate::net::connections::ConnectionStats;
 use crate::net::limits::Limits;
 use crate::net::listener;
-use crate::net::rpc_status::{Any, BadRequest, RetryInfo, Status};
 use crate::net::windows::Windows;
 use crate::pipeline::batch::Receipt;
 use crate::pipeline::intake::{Intake, Job};
 use crate::pipeline::refusal::Refusal;
+use crate::receivers::admission::Admission;
+use crate::receivers::gate::Gate;
 use crate::receivers::otlp::join::ContentJoin;
 use crate::receivers::otlp::{OtlpService, OtlpState};
 use crate::receivers::stats::Counters;
@@ -22,19 +22,18 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
-use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::service::TowerToHyperService;
 use prost::Message;
 use serde_json::Value;
-use std::convert::Infallible;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tonic_types::{BadRequest, RetryInfo, Status};
 
 /// What the writer does with the next jobs.
 #[derive(Clone, Debug)]
@@ -70,27 +69,6 @@ const JOIN_WAIT: Duration = Duration::from_secs(3600);
 /// What may be in flight behind every fixture.
 pub(super) const IN_FLIGHT: usize = 10 << 20;
 
-/// A door with nothing else behind it.
-#[derive(Clone)]
-struct Only(OtlpService, Arc<Counters>);
-
-impl Service<Request<Incoming>> for Only {
-    type Response = Response<Reply>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Reply>, Infallible>> + Send>>;
-
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let otlp = self.0.clone();
-        let grpc = crate::net::grpc::is_grpc(request.headers());
-        let mut entry = self.1.otlp.begin(if grpc { Transport::Grpc } else { Transport::Http });
-        Box::pin(async move {
-            let response = otlp.answer(request, &mut entry).await;
-            entry.answer();
-            Ok(response)
-        })
-    }
-}
-
 impl Fixture {
     pub(super) fn new() -> Self {
         Self::with(small_limits())
@@ -114,6 +92,8 @@ impl Fixture {
         let service = OtlpService::new(Arc::new(state), ingest);
         let socket = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let addr = socket.local_addr().unwrap();
+        let gate = Gate::new(Arc::default(), Admission::default(), (Arc::clone(&limits), false));
+        let router = TowerToHyperService::new(service.routes(axum::Router::new(), &gate));
         let door = listener::Door {
             socket: socket.into(),
             tls: None,
@@ -121,7 +101,7 @@ impl Fixture {
             windows: Windows::default(),
             stats: ConnectionStats::default(),
         };
-        let server = runtime.spawn(listener::serve(door, Only(service, Arc::clone(&counters)), drained));
+        let server = runtime.spawn(listener::serve(door, router, drained));
         let fixture = Self {
             addr,
             intake,
@@ -375,15 +355,16 @@ impl Answer {
         assert_eq!(self.header("content-type"), "application/json");
         let json: Value = serde_json::from_slice(&self.body).unwrap();
         let details = json["details"].as_array().cloned().unwrap_or_default();
-        let any = |detail: &Value| Any {
-            type_url: detail["@type"].as_str().unwrap().to_owned(),
-            value: Vec::new(),
-        };
-        Status {
+        let mut status = Status {
             code: i32::try_from(json["code"].as_i64().unwrap()).unwrap(),
             message: json["message"].as_str().unwrap().to_owned(),
-            details: details.iter().map(any).collect(),
+            ..Status::default()
+        };
+        for detail in details {
+            status.details.push(Default::default());
+            detail["@type"].as_str().unwrap().clone_into(&mut status.details.last_mut().unwrap().type_url);
         }
+        status
     }
 
     pub(super) fn json(&self) -> Value {

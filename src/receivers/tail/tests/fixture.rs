@@ -185,7 +185,7 @@ impl Fixture {
     pub(super) fn import(&self, file: &Path, followed: bool) -> Summary {
         let running = self.running.as_ref().unwrap();
         let builder = Arc::new(Builder::new(false));
-        let rule = TenantRule { attributes: Vec::new(), headers: Vec::new() };
+        let rule = TenantRule { attributes: Vec::new(), headers: Vec::new(), ..TenantRule::default() };
         let (_stop, stopping) = watch::channel(false);
         let _guard = self.runtime.enter();
         let joins = ContentJoin::new(Duration::ZERO, 0, stopping.clone());

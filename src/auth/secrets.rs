@@ -23,6 +23,11 @@ impl<T> Secrets<T> {
         self.of.is_empty()
     }
 
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.of.len()
+    }
+
     /// What a secret stands for.
     #[must_use]
     pub fn find(&self, secret: &[u8]) -> Option<&T> {

@@ -1,0 +1,91 @@
+//! Files with secrets, or with what secrets are known by: who else may read or change them.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+/// Who may change a file that is not its owner's alone to change.
+const OTHERS_WRITE: u32 = 0o022;
+/// Who may read a file that is anybody's to read.
+const OTHERS_READ: u32 = 0o004;
+
+/// What such a file holds.
+#[derive(Debug)]
+pub struct Contents {
+    pub text: String,
+    /// What is better put right.
+    pub warning: Option<String>,
+}
+
+/// Reads a text file of at most `most` bytes.
+///
+/// # Errors
+/// Why it can't be used, in words that tell nothing of what it holds.
+pub fn read(path: &Path, most: usize) -> Result<Contents, String> {
+    let shown = path.display();
+    let unreadable = |error| format!("{shown}: can't be read: {error}");
+    let mut file = File::open(path).map_err(unreadable)?;
+    let metadata = file.metadata().map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err(format!("{shown}: is no file"));
+    }
+    let mode = metadata.permissions().mode();
+    if mode & OTHERS_WRITE != 0 {
+        return Err(format!("{shown}: others than its owner may change it; chmod go-w {shown}"));
+    }
+    let warning =
+        (mode & OTHERS_READ != 0).then(|| format!("{shown}: anybody may read it; chmod o= {shown}"));
+    let mut text = Vec::new();
+    file.by_ref().take(most as u64 + 1).read_to_end(&mut text).map_err(unreadable)?;
+    if text.len() > most {
+        return Err(format!("{shown}: has more than {most} bytes"));
+    }
+    let text = String::from_utf8(text).map_err(|_| format!("{shown}: is not UTF-8"))?;
+    Ok(Contents { text, warning })
+}
+
+/// Whether anybody may change a file.
+///
+/// # Errors
+/// Anybody may.
+pub fn check_is_not_anybodys(path: &Path) -> Result<(), String> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() && metadata.permissions().mode() & 0o002 != 0 => {
+            Err(format!("anybody may change it; chmod o-w {}", path.display()))
+        }
+        // What can't be read is told by whoever reads it.
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn others_may_read_it_and_not_change_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("identities");
+        fs::write(&path, "# nobody\n").unwrap();
+        for (mode, is_used, warned) in [
+            (0o600, true, false),
+            (0o640, true, false),
+            (0o644, true, true),
+            (0o620, false, false),
+            (0o602, false, false),
+        ] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let read = read(&path, 100);
+            assert_eq!(read.is_ok(), is_used, "{mode:o}");
+            assert_eq!(read.is_ok_and(|contents| contents.warning.is_some()), warned, "{mode:o}");
+            assert_eq!(check_is_not_anybodys(&path).is_ok(), mode & 2 == 0, "{mode:o}");
+        }
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        assert!(read(&path, 5).unwrap_err().contains("more than 5 bytes"));
+        assert!(read(dir.path(), 5).unwrap_err().contains("is no file"));
+        fs::write(&path, b"\xff").unwrap();
+        assert!(read(&path, 5).unwrap_err().contains("not UTF-8"));
+    }
+}
