@@ -22,10 +22,11 @@ const SLOWEST: u64 = 16 << 10;
 const LEAVE: Duration = Duration::from_secs(10);
 const LEAVE_BYTES: u64 = 1 << 20;
 
-/// The body of a request, as it comes.
-pub type Incoming = axum::body::Body;
 /// How long the rest of a body is read when halod stops, until the answer is given.
 const LAST: Duration = Duration::from_millis(500);
+
+/// The body of a request, as it comes.
+pub type Incoming = axum::body::Body;
 
 /// A body and what has been read of it.
 #[derive(Debug)]

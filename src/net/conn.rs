@@ -1,10 +1,10 @@
 //! One connection: HTTP/1.1, or HTTP/2 by prior knowledge, until its peer leaves or halod drains.
 
-use super::answer::Reply;
 use super::connections::{Broken, Closed};
 use super::frames::Frames;
 use super::life::Life;
 use super::limits::Limits;
+use super::peer::Counted;
 use super::socket::Stream;
 use super::tls::HANDSHAKE;
 use super::windows::Window;
@@ -90,7 +90,7 @@ impl Serving<'_> {
         service: S,
     ) -> Option<Ending>
     where
-        S: Service<Request<Incoming>, Response = Response<Reply>, Error = Infallible> + Send + 'static,
+        S: Service<Request<Incoming>, Response = Response<Counted>, Error = Infallible> + Send + 'static,
         S::Future: Send + 'static,
     {
         let why = Arc::<OnceLock<Ending>>::default();

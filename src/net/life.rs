@@ -24,18 +24,24 @@ struct State {
     /// It has a place among those that are served.
     served: bool,
     under_way: usize,
+    /// Answers that have begun and not ended, such as who watches halod's health has.
+    answers: usize,
     /// When the last request ended, or the connection came.
     since: Instant,
     evicted: Option<Closed>,
 }
 
-/// A request, as long as it is under way.
+/// A request, as long as it is under way: until its answer begins.
 #[derive(Debug)]
 pub(super) struct UnderWay(Arc<Life>);
 
+/// An answer, until it has ended. It keeps its connection from being idle, and nobody waiting.
+#[derive(Debug)]
+pub(super) struct Answering(Arc<Life>);
+
 impl Life {
     pub(super) fn new(origin: Option<Origin>) -> Self {
-        let state = State { served: false, under_way: 0, since: Instant::now(), evicted: None };
+        let state = State { served: false, under_way: 0, answers: 0, since: Instant::now(), evicted: None };
         Self { origin, state: Mutex::new(state), rested: Notify::new(), evicted: Notify::new() }
     }
 
@@ -53,6 +59,12 @@ impl Life {
     pub(super) fn idle_since(&self) -> Option<Instant> {
         let state = self.lock();
         state.is_idle().then_some(state.since)
+    }
+
+    /// Since when not even an answer comes on it.
+    fn silent_since(&self) -> Option<Instant> {
+        let state = self.lock();
+        (state.is_idle() && state.answers == 0).then_some(state.since)
     }
 
     /// Takes its place from it, unless a request has come meanwhile.
@@ -85,7 +97,7 @@ impl Life {
     pub(super) async fn idle_for(&self, wait: Duration) {
         loop {
             let now = Instant::now();
-            let at = self.idle_since().unwrap_or(now) + wait;
+            let at = self.silent_since().unwrap_or(now) + wait;
             if at <= now {
                 return;
             }
@@ -120,6 +132,22 @@ impl State {
     }
 }
 
+impl UnderWay {
+    /// Its answer begins.
+    pub(super) fn answer(self) -> Answering {
+        self.0.lock().answers += 1;
+        Answering(Arc::clone(&self.0))
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.answers -= 1;
+        state.since = Instant::now();
+    }
+}
+
 impl Drop for UnderWay {
     fn drop(&mut self) {
         let mut state = self.0.lock();
@@ -148,7 +176,15 @@ mod tests {
         };
         tokio::join!(life.rest_for(second), life.idle_for(2 * second), ends);
         assert!((7..=8).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
-        assert_eq!(life.idle_since(), Some(began + 5 * second));
+        // An answer that goes on keeps it from being idle, and from nothing else.
+        let answer = life.begin().answer();
+        let waited = tokio::time::timeout(60 * second, life.idle_for(second)).await;
+        assert!(waited.is_err() && life.idle_since().is_some());
+        life.rest_for(second).await;
+        drop(answer);
+        let began = Instant::now();
+        life.idle_for(second).await;
+        assert!((1..=2).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
         assert!(life.evict(Closed::Full) && !life.evict(Closed::Address), "once");
         assert_eq!(life.eviction().await, Closed::Full);
     }

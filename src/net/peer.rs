@@ -1,9 +1,10 @@
 //! Who is at the other end of a connection, as far as the system tells.
 
 use super::answer::Reply;
-use super::life::Life;
+use super::life::{Answering, Life};
 use super::tls::certificate::ClientCertificate;
 use http::{Extensions, Request, Response};
+use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::service::Service;
 use std::convert::Infallible;
@@ -11,6 +12,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 /// Who sent a request. It stands in the request's extensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,12 +67,39 @@ pub(super) struct FromPeer<S> {
     pub(super) service: S,
 }
 
+/// The body of an answer that is counted until it has ended.
+#[derive(Debug)]
+pub(super) struct Counted {
+    body: Reply,
+    _answering: Answering,
+}
+
+impl Body for Counted {
+    type Data = <Reply as Body>::Data;
+    type Error = <Reply as Body>::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 impl<S> Service<Request<Incoming>> for FromPeer<S>
 where
     S: Service<Request<Incoming>, Response = Response<Reply>, Error = Infallible>,
     S::Future: Send + 'static,
 {
-    type Response = S::Response;
+    type Response = Response<Counted>;
     type Error = S::Error;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
@@ -82,9 +111,9 @@ where
         let under_way = self.life.begin();
         let answer = self.service.call(request);
         Box::pin(async move {
-            let answer = answer.await;
-            drop(under_way);
-            answer
+            let answer = answer.await?;
+            let answering = under_way.answer();
+            Ok(answer.map(|body| Counted { body, _answering: answering }))
         })
     }
 }
