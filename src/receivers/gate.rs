@@ -118,13 +118,14 @@ impl<R: Receiver> Gated<R> {
         let (mut head, body) = request.into_parts();
         let is_call = is_grpc(&head.headers);
         let mut entry = receiver.begin(if is_call { Transport::Grpc } else { Transport::Http });
+        let form = Form::of(&head.headers);
         let asked = (head.uri.path_and_query().cloned(), Peer::of(&head.extensions));
         let response = match gate.admit(&*receiver, &mut head).await {
             Ok(()) => {
                 let answered = receiver.answer(Request::from_parts(head, body), &mut entry);
                 contain_future(answered).await.unwrap_or_else(|fault| {
                     entry.refuse(&fault);
-                    if is_call { grpc_error(&fault) } else { Refused(Form::Json, &fault).into_response() }
+                    if is_call { grpc_error(&fault) } else { Refused(form, &fault).into_response() }
                 })
             }
             Err(fault) => {
@@ -221,6 +222,8 @@ mod tests {
         assert!(String::from_utf8_lossy(&body).contains("halod failed on this request"), "{body:?}");
         let answer = gated.call(request("PANIC", "application/grpc")).await.unwrap();
         assert_eq!(answer.headers()["grpc-status"], "14");
-        assert_eq!(stats.ended(), [0, 2, 0]);
+        let answer = gated.call(request("PANIC", "application/x-protobuf")).await.unwrap();
+        assert_eq!(answer.headers()["content-type"], "application/x-protobuf");
+        assert_eq!(stats.ended(), [0, 3, 0]);
     }
 }

@@ -1,9 +1,12 @@
 //! gRPC's own services, by grpcio's clients of them: health agrees with readiness, reflection is enough to call by.
 
+use crate::auth::Place;
 use crate::support::chains::{assert_verified, of_tenant};
 use crate::support::clients::{grpcio, text_of};
+use crate::support::grpc::{Grpc, frame};
 use crate::support::halod::{BINARY, Halod, configured};
 use crate::support::root;
+use crate::support::spans::{request, span};
 use crate::support::wait_until;
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -67,6 +70,27 @@ fn health_is_what_readiness_says() {
     let halod = Halod::start_unready(dir.path(), &["--config", &config]);
     wait_until("readiness falls", Duration::from_secs(20), || halod.ready() == 503);
     assert!(!agreed(&halod));
+}
+
+/// Whoever probes has no credential, and reflection tells nothing of what was sent.
+#[test]
+fn health_and_reflection_ask_for_no_credential() {
+    let place = Place::new();
+    place.token("collector", &["--tenants", "acme"]);
+    let halod = place.start("");
+    let mut grpc = Grpc::connect(halod.grpc).unwrap();
+    let body = request(None, vec![span(0x83, 1)]);
+    assert_eq!(grpc.export(&body).unwrap().code, 16, "telemetry needs one");
+    assert_eq!(
+        grpc.send("/a.B/C", &[], &frame(0, &[])).unwrap().code,
+        16,
+        "who is not known is told nothing"
+    );
+    assert!(agreed(&halod));
+    let mut reader = Open::new(halod.grpc, &["linger"]);
+    assert_eq!(reader.line(), SERVICES.len().to_string());
+    drop(reader);
+    assert!(halod.terminate().success());
 }
 
 /// A client that runs until the server ends its stream; its lines come one by one.
