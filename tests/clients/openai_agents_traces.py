@@ -1,10 +1,12 @@
-"""An agent on the OpenAI Agents SDK with its own tracing, whose endpoint is the argument."""
+"""An agent on the OpenAI Agents SDK with its own tracing, whose endpoint is the argument and whose key TRACING_KEY is."""
 
 import asyncio
 import json
+import os
 import sys
 
-from agents import Agent, RunConfig, RunHooks, Runner, flush_traces, function_tool, set_default_openai_client
+from agents import (Agent, RunConfig, RunHooks, Runner, flush_traces, function_tool, set_default_openai_client,
+                    set_tracing_export_api_key)
 from agents.tracing.processors import default_exporter
 from openai import AsyncOpenAI, RateLimitError
 from support_agent import KEY, MODEL, PASSWORD, PROMPT, REFUSED, SESSION, SUMMARISE, SYSTEM, TOOLS, USER, ran
@@ -19,6 +21,8 @@ class InTwoRequests(RunHooks):
 
 async def run():
     set_default_openai_client(AsyncOpenAI(max_retries=0), use_for_tracing=False)
+    if "TRACING_KEY" in os.environ:
+        set_tracing_export_api_key(os.environ["TRACING_KEY"])
     settings = RunConfig(workflow_name="support", group_id=SESSION,
                          trace_metadata={"tenant": "acme-corp", "user_id": USER})
     agent = Agent(name="SupportAgent", instructions=SYSTEM, tools=[function_tool(f) for f in TOOLS], model=MODEL)
