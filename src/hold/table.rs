@@ -27,12 +27,13 @@ const MESSAGES: usize = 64;
 /// twice as many. What is forgotten is still recognised where it is sealed.
 const REMEMBERED: usize = 50_000;
 
-/// Which action: of the tenant that it was put under, its space and its id.
+/// Which action: of the tenant that it was put under, else of the identity by which it came, its space and its id. So
+/// nobody's messages are laid to those of another sender's, whose tenants may be others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key([u8; 16]);
 
 impl Key {
-    fn of(tenant: Option<&Tenant>, space: &str, id: &[impl AsRef<str>]) -> Self {
+    fn of(tenant: Option<&Tenant>, account: Option<&str>, space: &str, id: &[impl AsRef<str>]) -> Self {
         let mut bytes = Vec::new();
         let mut part = |text: &str| {
             bytes.extend_from_slice(&(text.len() as u64).to_be_bytes());
@@ -43,7 +44,8 @@ impl Key {
             Some(Tenant::Local) => "",
             Some(Tenant::Subject(_)) => "=",
         });
-        part(tenant.and_then(Tenant::subject).unwrap_or_default());
+        let account = account.filter(|_| tenant.is_none());
+        part(tenant.and_then(Tenant::subject).or(account).unwrap_or_default());
         part(space);
         id.iter().for_each(|text| part(text.as_ref()));
         let digest = hash::sha256(&bytes);
@@ -186,7 +188,8 @@ impl Table {
         let over = |item: &Item| {
             let fragment = item.message.fragment();
             let within = fragment.within.as_deref();
-            let within = within.map(|id| Key::of(item.tenant.as_ref(), fragment.space, id));
+            let within = within
+                .map(|id| Key::of(item.tenant.as_ref(), fragment.account.as_deref(), fragment.space, id));
             self.shares.is_over(self.owner(item.tenant.as_ref(), &item.message, within), limit)
         };
         self.bytes > limit.saturating_mul(3) || self.bytes > limit.saturating_mul(2) && items.iter().any(over)
@@ -196,7 +199,7 @@ impl Table {
     fn owner(&self, tenant: Option<&Tenant>, message: &Message, within: Option<Key>) -> Key {
         let of_whole = || self.groups.get(&within?)?.claim.as_deref();
         let claim = message.fragment().tenant.as_deref().or_else(of_whole);
-        Key::of(tenant, "", &[claim.filter(|_| tenant.is_none()).unwrap_or_default()])
+        Key::of(tenant, None, "", &[claim.filter(|_| tenant.is_none()).unwrap_or_default()])
     }
 
     /// An action that is not due at `now` counts as its owner's, to be sealed early if that one fills the hold.
@@ -237,7 +240,7 @@ impl Table {
     fn add(&mut self, item: Item, now: u64, touched: &mut Vec<Key>) {
         let Item { tenant, sender, message } = item;
         let fragment = message.fragment();
-        let key_of = |id: &[_]| Key::of(tenant.as_ref(), fragment.space, id);
+        let key_of = |id: &[_]| Key::of(tenant.as_ref(), fragment.account.as_deref(), fragment.space, id);
         let key = key_of(&fragment.id);
         if is_of_whole(fragment) {
             self.tell_group(key, fragment, touched);
@@ -462,7 +465,8 @@ impl Table {
         match line {
             Line::Message { at, tenant, sender, message } => {
                 let fragment = message.fragment();
-                let key_of = |id: &[_]| Key::of(tenant.as_ref(), fragment.space, id);
+                let key_of =
+                    |id: &[_]| Key::of(tenant.as_ref(), fragment.account.as_deref(), fragment.space, id);
                 let (key, within) = (key_of(&fragment.id), fragment.within.as_deref().map(key_of));
                 if is_of_whole(fragment) {
                     self.tell_group(key, fragment, &mut Vec::new());

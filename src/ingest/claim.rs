@@ -350,6 +350,12 @@ impl TenantResolver {
         Ok(Placed { tenant, overruled: outside, in_trace })
     }
 
+    /// Whether a tenant is one of the sender's identity's.
+    #[must_use]
+    pub fn includes(&self, tenant: &Tenant) -> bool {
+        self.claimant.includes(tenant)
+    }
+
     /// What is known of the tenant without the events.
     #[must_use]
     pub fn claim(&self) -> &HeaderClaim {

@@ -149,7 +149,10 @@ impl Reading<'_> {
             let said = Said { stated: None, dialect: fragment.tenant.as_deref() };
             self.request.tenants.note(said, &trace_key(trace));
         }
-        let of_trace = || self.homes.of(fragment.within.as_ref()?.last()?);
+        let of_trace = || {
+            let home = self.homes.of(fragment.within.as_ref()?.last()?);
+            home.filter(|tenant| self.request.tenants.includes(tenant))
+        };
         let home = if fragment.tenant.is_some() { Some(tenant) } else { of_trace() };
         if let Some(home) = home {
             fragment.id.iter().for_each(|run| self.homes.remember(run, &home));
@@ -197,7 +200,7 @@ impl Reading<'_> {
         let known = || known().or_else(|| trace.as_deref().and_then(Trace::tenant));
         if *self.request.tenants.claim() == HeaderClaim::Absent
             && said.is_none()
-            && let Some(tenant) = known()
+            && let Some(tenant) = known().filter(|tenant| self.request.tenants.includes(tenant))
         {
             return Ok((tenant, None));
         }

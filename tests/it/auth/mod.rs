@@ -470,6 +470,47 @@ fn receivers_vouch_for_senders_whose_keys_they_know() {
     assert_eq!(of_tenant(&place.records(), Some("acme")).len(), 3);
 }
 
+/// What a trace's runs say of its tenant places the runs of the same identity, and no others'.
+#[test]
+fn nobody_writes_into_anothers_trace() {
+    let place = Place::new();
+    let [ours, theirs] = [("ours", "acme,acme-2"), ("theirs", "beta,beta-2")]
+        .map(|(name, tenants)| place.token(name, &["--tenants", tenants]));
+    let halod = place.start("");
+    let id = |n: u64| format!("01a2024f-9552-774a-b546-{n:012x}");
+    let run = |n: u64, of: u64| {
+        json!({
+            "id": id(n), "trace_id": id(of), "parent_run_id": if n == of { Value::Null } else { id(of).into() },
+            "run_type": "tool", "name": "lookup", "inputs": {}, "outputs": {},
+            "start_time": "2026-11-22T08:11:39.7Z", "end_time": "2026-11-22T08:11:40.5Z",
+        })
+    };
+    let mut root = run(1, 1);
+    root["extra"] = json!({"metadata": {"tenant": "acme"}});
+    let feedback =
+        |n: u64| json!({"id": id(n), "run_id": id(1), "trace_id": id(1), "key": "helpful", "score": 1});
+    for (token, path, body) in [
+        (&ours, "/runs/batch", json!({"post": [root], "patch": []})),
+        (&ours, "/runs/batch", json!({"post": [run(2, 1)], "patch": []})),
+        (&theirs, "/runs/batch", json!({"post": [run(3, 1)], "patch": []})),
+        (&ours, "/feedback", feedback(4)),
+        (&theirs, "/feedback", feedback(5)),
+    ] {
+        let (name, value) = bearer(token);
+        let answer = post(&halod, path, &[(name, &value)], &body);
+        assert!((200..300).contains(&answer.status), "{path}: {}", answer.text());
+    }
+    await_sealed(&halod, 5);
+    assert!(halod.terminate().success());
+    let by = |tenant: Option<&str>| {
+        let records = of_tenant(&place.records(), tenant);
+        let by = records.iter().filter_map(|record| record["principal"]["service_account"].as_str());
+        by.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!((by(Some("acme")), by(None)), (vec!["ours".to_owned(); 3], vec!["theirs".to_owned(); 2]));
+    assert_eq!(files(&place.records()).len(), 2);
+}
+
 /// The client's account of a tool call and the server's, each by a process with a token of its own.
 #[test]
 fn a_call_that_two_identities_tell_of_is_confirmed() {
