@@ -25,12 +25,12 @@ pub struct Contents {
 pub fn read(path: &Path, most: usize) -> Result<Contents, String> {
     let shown = path.display();
     let unreadable = |error| format!("{shown}: can't be read: {error}");
-    let mut file = File::open(path).map_err(unreadable)?;
-    let metadata = file.metadata().map_err(unreadable)?;
-    if !metadata.is_file() {
+    // A pipe would be waited for.
+    if !fs::metadata(path).map_err(unreadable)?.is_file() {
         return Err(format!("{shown}: is no file"));
     }
-    let mode = metadata.permissions().mode();
+    let mut file = File::open(path).map_err(unreadable)?;
+    let mode = file.metadata().map_err(unreadable)?.permissions().mode();
     if mode & OTHERS_WRITE != 0 {
         return Err(format!("{shown}: others than its owner may change it; chmod go-w {shown}"));
     }

@@ -374,6 +374,40 @@ fn passwords_are_taken_by_their_hash() {
     assert_eq!((records.len(), &records[0]["principal"]["service_account"]), (3, &json!("grafana")));
 }
 
+/// Argon2 takes tens of milliseconds and megabytes: whoever guesses has it for one guess at a time.
+#[test]
+fn guessing_passwords_costs_others_nothing() {
+    let place = Place::new();
+    let token = place.token("app", &["--tenants", "acme"]);
+    let tokens = fs::read_to_string(place.path("identities")).unwrap();
+    let hash = halod::auth::password_hash(b"correct horse battery", &[7; 16]).unwrap();
+    place.identities(&format!("{tokens}grafana password={hash} tenants=acme\n"));
+    let halod = place.start("");
+    let guess = |n: usize| {
+        let shown = format!("Basic {}", BASE64.encode(format!("grafana:guess-{n}").as_bytes()));
+        export(&halod, &[("authorization", &shown)], &one(None, 1)).status
+    };
+    std::thread::scope(|scope| {
+        let guessing: Vec<_> = (0..40)
+            .map(|at| scope.spawn(move || (0..4).map(|n| guess(at * 4 + n)).collect::<Vec<_>>()))
+            .collect();
+        let (name, value) = bearer(&token);
+        let mut slowest = Duration::ZERO;
+        for n in 0..100 {
+            let since = std::time::Instant::now();
+            assert_eq!(export(&halod, &[(name, &value)], &one(None, n)).status, 200);
+            slowest = slowest.max(since.elapsed());
+        }
+        println!("the slowest of 100 requests beside 160 guesses: {slowest:?}");
+        assert!(slowest < Duration::from_secs(5), "{slowest:?}");
+        let answers: Vec<u16> = guessing.into_iter().flat_map(|guesses| guesses.join().unwrap()).collect();
+        // Who has not had a turn in time is told to come again.
+        assert!(answers.iter().all(|status| matches!(status, 401 | 503)), "{answers:?}");
+    });
+    assert!(halod.peak_memory_mib() < 512, "{}", halod.peak_memory_mib());
+    assert!(halod.terminate().success());
+}
+
 #[test]
 fn a_process_at_a_unix_socket_is_known_by_its_user() {
     let place = Place::new();
