@@ -6,6 +6,8 @@ mod coding;
 mod exercise;
 #[path = "../fuzz/hold_line.rs"]
 mod hold_line;
+#[path = "../fuzz/identities.rs"]
+mod identities;
 #[path = "../fuzz/import.rs"]
 mod import;
 #[path = "../fuzz/names.rs"]
@@ -45,4 +47,9 @@ fn segments_of_the_tee() {
         tee::tee(data);
         0
     });
+}
+
+#[test]
+fn files_of_identities() {
+    assert_eq!(exercise(&["tests/fuzz/seeds/identities"], 20_000, identities::identities), 5);
 }
