@@ -306,7 +306,3 @@ fn read(path: &Path) -> Result<(Vec<u8>, u32), TlsError> {
     }
     Ok((content, mode))
 }
-
-#[cfg(test)]
-#[path = "certificates_tests.rs"]
-mod tests;

@@ -92,19 +92,18 @@ impl Shared {
     async fn connection<S>(
         &self,
         (accepted, peer): (Accepted, Peer),
-        (member, turn): (Member, OwnedSemaphorePermit),
+        (mut member, turn): (Member, OwnedSemaphorePermit),
         service: S,
     ) where
         S: Service<Request<Incoming>, Response = Response<Reply>, Error = Infallible> + Send + 'static,
         S::Future: Send + 'static,
     {
         let mut drain = self.drain.clone();
-        let slot = tokio::select! {
-            slot = self.roster.slot() => slot,
+        tokio::select! {
+            () = member.placed() => {}
             () = conn::drained(&mut drain) => return,
-        };
+        }
         drop(turn);
-        member.life.serve();
         let open = self.stats.open();
         match self.served(accepted, peer, &member, service).await {
             None => {}
@@ -127,7 +126,7 @@ impl Shared {
                 }
             }
         }
-        drop((open, slot));
+        drop(open);
     }
 
     async fn served<S>(&self, accepted: Accepted, peer: Peer, member: &Member, service: S) -> Option<Ending>

@@ -55,6 +55,8 @@ pub(super) struct Member {
     roster: Arc<Roster>,
     key: u64,
     pub(super) life: Arc<Life>,
+    /// Its place among those that are served, once it has one.
+    slot: Option<OwnedSemaphorePermit>,
 }
 
 impl Roster {
@@ -96,14 +98,18 @@ impl Roster {
             *open.from.entry(origin).or_default() += 1;
         }
         let life = Arc::new(Life::new(origin));
+        let slot = Arc::clone(&self.slots).try_acquire_owned().ok();
+        if slot.is_some() {
+            life.serve();
+        }
         open.last += 1;
         let key = open.last;
         open.lives.insert(key, Arc::clone(&life));
-        Some(Member { roster: Arc::clone(self), key, life })
+        Some(Member { roster: Arc::clone(self), key, life, slot })
     }
 
     /// A place among those that are served. Where there is none, the one that is idle for longest loses its own.
-    pub(super) async fn slot(&self) -> OwnedSemaphorePermit {
+    async fn slot(&self) -> OwnedSemaphorePermit {
         loop {
             if let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() {
                 return slot;
@@ -155,6 +161,16 @@ impl Open {
     }
 }
 
+impl Member {
+    /// Returns when it has its place.
+    pub(super) async fn placed(&mut self) {
+        if self.slot.is_none() {
+            self.slot = Some(self.roster.slot().await);
+            self.life.serve();
+        }
+    }
+}
+
 impl Drop for Member {
     fn drop(&mut self) {
         let mut open = self.roster.lock();
@@ -182,11 +198,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_address_has_its_own_bound_and_loses_its_own_idle_ones() {
         let roster = roster(100, Some(2));
-        let admit = |text| {
-            let member = roster.admit(peer(text))?;
-            member.life.serve();
-            Some(member)
-        };
+        let admit = |text| roster.admit(peer(text));
         let [one, two] = [(); 2].map(|()| admit("192.0.2.1").unwrap());
         let other = admit("192.0.2.2").unwrap();
         // Mapped into IPv6 it is the same.
@@ -205,8 +217,8 @@ mod tests {
     #[tokio::test]
     async fn a_site_has_one_bound_and_this_machine_none_by_default() {
         let roster = roster(4, None);
-        // It waits for its place, which nobody can take from it.
-        let _one = roster.admit(peer("2001:db8::1")).unwrap();
+        let one = roster.admit(peer("2001:db8::1")).unwrap();
+        let _busy = one.life.begin();
         assert!(roster.admit(peer("2001:db8::ffff:1:2")).is_none());
         assert!(roster.admit(peer("2001:db8:0:1::1")).is_some());
         let own: Vec<_> = (0..50).map(|_| roster.admit(peer("127.0.0.1"))).collect();

@@ -1,10 +1,13 @@
 //! Peers that connect and ask nothing, or send what nobody needs: honest senders are served beside them.
 
 use crate::protocol::client::{H2, whole};
+use crate::support::chains::of_tenant;
+use crate::support::clients::{python, text_of};
 use crate::support::frames::{END_HEADERS, GOAWAY, HEADERS, PING, POST, Peer, RESET, SETTINGS, frame};
 use crate::support::grpc::Grpc;
 use crate::support::halod::Halod;
 use crate::support::http::{Http, PROTOBUF};
+use crate::support::root;
 use crate::support::spans::{request, span};
 use crate::support::wait_until;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -64,6 +67,25 @@ fn http2_without_requests_is_closed_and_with_them_it_stays() {
     assert!(idle.has(GOAWAY), "it is told");
     assert_eq!(closed(&halod, "idle"), 1);
     assert_eq!(halod.metric("halod_connections_accepted_total", "door=\"otlp/http\""), 2);
+    assert!(halod.terminate().success());
+}
+
+/// What a real client does whose connection is closed between two of its requests.
+#[test]
+fn a_real_exporter_connects_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("halod.yaml");
+    let keepalive = "keepalive: { server_parameters: { max_connection_idle: 1s } }";
+    let text = format!("receivers: {{ otlp: {{ protocols: {{ http: , grpc: {{ {keepalive} }} }} }} }}\n");
+    std::fs::write(&file, text).unwrap();
+    let records = dir.path().join("records");
+    let halod = Halod::start_with(&records, &["--config", file.to_str().unwrap()]);
+    let script = root().join("tests/clients/idle_sender.py");
+    let client = python().script(&script, &[&halod.grpc.to_string(), "3", "2.5"]).output().unwrap();
+    text_of(client, "idle_sender.py");
+    assert_eq!(of_tenant(&records, Some("idle")).len(), 3);
+    let idle = ["door=\"otlp/grpc\"", "reason=\"idle\""];
+    assert!(halod.metric_of("halod_connections_closed_total", &idle) >= 2, "it was closed between them");
     assert!(halod.terminate().success());
 }
 

@@ -9,10 +9,11 @@ use crate::support::http::{Http, PROTOBUF};
 use crate::support::spans::{request, span};
 use crate::support::wait_until;
 use bytes::Bytes;
+use rustix::process::Signal;
 use rustls::version::{TLS12, TLS13};
 use std::net::SocketAddr;
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 fn broken(halod: &Halod, reason: &str) -> u64 {
     halod.metric("halod_connections_broken_total", &format!("reason=\"{reason}\""))
@@ -151,4 +152,25 @@ fn a_handshake_that_does_not_come_keeps_nobody_waiting() {
     drop(silent);
     assert_eq!(broken(&halod, "handshake"), 0);
     assert!(halod.terminate().success());
+}
+
+/// Whoever is in the middle of a handshake, or done with it and silent, does not hold a stop.
+#[test]
+fn stopping_waits_for_no_handshake() {
+    let dir = tempfile::tempdir().unwrap();
+    let authority = Authority::new(dir.path(), "authority");
+    let (mut halod, _records) = start(dir.path(), &authority.server("server", 30).section(""));
+    let mut half = Http::connect(halod.http).unwrap();
+    half.write(&[0x16, 3, 1]).unwrap();
+    let silent = Http::connect(halod.grpc).unwrap();
+    let config = client(&authority.own.certificate, None, EVERY, &["h2"]);
+    let done = Secured::connect(halod.grpc, &config).unwrap();
+    wait_until("they are there", Duration::from_secs(10), || {
+        halod.metric("halod_connections", "door=\"otlp") == 3
+    });
+    let began = Instant::now();
+    halod.signal(Signal::TERM);
+    assert_eq!(halod.wait_within(Duration::from_secs(60)).code(), Some(0));
+    assert!(began.elapsed() < Duration::from_secs(5), "they held it {:?}", began.elapsed());
+    drop((half, silent, done));
 }
