@@ -30,6 +30,10 @@ const TWICE: &[&str] = &[
     "rand_core",
     "syn",
     "windows-sys",
+    // argon2 0.5 is behind sha2 0.11.
+    "block-buffer",
+    "crypto-common",
+    "digest",
     // Of the tests alone, which compile `proto/`.
     "foldhash",
     "hashbrown",
