@@ -40,6 +40,39 @@ impl Quiet {
     }
 }
 
+/// The same, of lines that senders have a word in: so many in a minute, over all of them.
+#[derive(Debug)]
+pub(crate) struct Rationed {
+    quiet: Quiet,
+    most: u32,
+    /// When the minute began, and the lines since.
+    minute: Option<(Instant, u32)>,
+}
+
+impl Rationed {
+    pub(crate) fn new(most: u32) -> Self {
+        Self { quiet: Quiet::default(), most, minute: None }
+    }
+
+    /// As [`Quiet::say`], if the minute has a line left.
+    pub(crate) fn say(&mut self, line: &str, log: impl FnOnce(u64)) {
+        self.say_at(line, Instant::now(), log);
+    }
+
+    fn say_at(&mut self, line: &str, now: Instant, log: impl FnOnce(u64)) {
+        let minute = self.minute.filter(|(since, _)| now.duration_since(*since) < PAUSE);
+        let (since, lines) = minute.unwrap_or((now, 0));
+        let mut said = lines;
+        if lines < self.most {
+            self.quiet.say_at(line, now, |left_out| {
+                said += 1;
+                log(left_out);
+            });
+        }
+        self.minute = Some((since, said));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,5 +99,18 @@ mod tests {
         let mut quiet = Quiet::default();
         (0..10 * LINES).for_each(|n| quiet.say(&n.to_string(), |_| ()));
         assert_eq!(quiet.said.len(), LINES);
+    }
+
+    #[test]
+    fn a_minute_has_so_many_lines_whatever_they_say() {
+        let mut rationed = Rationed::new(2);
+        let start = Instant::now();
+        let mut said = |line: &str, after: u64| {
+            let mut told = false;
+            rationed.say_at(line, start + Duration::from_secs(after), |_| told = true);
+            told
+        };
+        assert!(said("a", 0) && !said("a", 1) && said("b", 2) && !said("c", 3));
+        assert!(said("c", 61) && said("a", 62) && !said("d", 63));
     }
 }

@@ -3,15 +3,42 @@
 use super::gate::Receiver;
 use crate::auth::{Authenticator, Identity, Shown};
 use crate::ingest::claim::TenantRule;
+use crate::net::peer::Peer;
 use crate::net::status::Fault;
+use crate::pipeline::quiet::Rationed;
 use http::request::Parts;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Knows who may send to the receivers of one door. One without identities lets everything through.
 #[derive(Clone, Debug, Default)]
 pub struct Admission {
     identities: Option<Arc<Authenticator>>,
     tenant: Arc<TenantRule>,
+    turned_away: Arc<TurnedAway>,
+}
+
+/// What the log was told of senders that were turned away.
+#[derive(Debug)]
+struct TurnedAway(Mutex<Rationed>);
+
+/// Lines in a minute, over all senders.
+const LINES: u32 = 20;
+
+impl Default for TurnedAway {
+    fn default() -> Self {
+        Self(Mutex::new(Rationed::new(LINES)))
+    }
+}
+
+impl TurnedAway {
+    /// Logs it once a minute for each receiver, peer and reason: an exporter with a wrong token sends again and again.
+    fn tell(&self, receiver: &'static str, peer: Option<Peer>, fault: &Fault) {
+        let peer = peer.map(Peer::name).unwrap_or_default();
+        let line = format!("{receiver} {peer} {fault}");
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).say(&line, |left_out| {
+            tracing::warn!(receiver, peer, left_out, "a sender was turned away: {fault}");
+        });
+    }
 }
 
 const NOTHING: Fault =
@@ -23,7 +50,7 @@ const TENANT: Fault = Fault::Forbidden("the credential is for other tenants than
 impl Admission {
     #[must_use]
     pub fn new(identities: Option<Arc<Authenticator>>, tenant: Arc<TenantRule>) -> Self {
-        Self { identities, tenant }
+        Self { identities, tenant, turned_away: Arc::default() }
     }
 
     /// Whether senders are asked who they are.
@@ -42,6 +69,16 @@ impl Admission {
         head: &Parts,
     ) -> Result<Option<Arc<Identity>>, Fault> {
         let Some(identities) = &self.identities else { return Ok(None) };
+        let known = self.known(identities, receiver, head).await;
+        known.inspect_err(|fault| self.turned_away.tell(R::NAME, Peer::of(&head.extensions), fault))
+    }
+
+    async fn known<R: Receiver>(
+        &self,
+        identities: &Authenticator,
+        receiver: &R,
+        head: &Parts,
+    ) -> Result<Option<Arc<Identity>>, Fault> {
         match identities.identify(&head.headers, &head.extensions).await {
             Shown::Identity(identity) if !identity.receivers.includes(R::NAME) => Err(RECEIVER),
             Shown::Identity(identity) => match self.tenant.check(&head.headers, &identity) {

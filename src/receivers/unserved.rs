@@ -1,14 +1,12 @@
 //! Requests at paths where nothing is received: what the sender most likely meant, for the answer and for the log.
 
 use crate::net::peer::Peer;
-use crate::pipeline::quiet::Quiet;
+use crate::pipeline::quiet::Rationed;
 use halod_record::redact::Redactor;
 use std::sync::{Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
 
 /// Lines in a minute, over all senders: whoever makes up paths fills no log.
 const LINES: u32 = 20;
-const MINUTE: Duration = Duration::from_secs(60);
 
 /// Bytes of a path that the log shows.
 const SHOWN: usize = 128;
@@ -87,37 +85,26 @@ fn lean(path: &str) -> String {
 }
 
 /// What the log was told of such requests at one door.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Unserved {
-    told: Mutex<Told>,
+    told: Mutex<Rationed>,
     /// Made when the first line is.
     redactor: OnceLock<Redactor>,
 }
 
-#[derive(Debug, Default)]
-struct Told {
-    quiet: Quiet,
-    /// When the minute began, and the lines since.
-    minute: Option<(Instant, u32)>,
+impl Default for Unserved {
+    fn default() -> Self {
+        Self { told: Mutex::new(Rationed::new(LINES)), redactor: OnceLock::new() }
+    }
 }
 
 impl Unserved {
     /// Logs a request and what its sender is told, once a minute for each path.
     pub(super) fn tell(&self, path: &str, said: &'static str, peer: Option<Peer>) {
-        let now = Instant::now();
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let Told { quiet, minute } = &mut *told;
-        let (since, lines) =
-            minute.filter(|(since, _)| now.duration_since(*since) < MINUTE).unwrap_or((now, 0));
-        *minute = Some((since, lines));
-        if lines >= LINES {
-            return;
-        }
         let path = cleaned(path);
-        quiet.say(&path, |left_out| {
-            *minute = Some((since, lines + 1));
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).say(&path, |left_out| {
             let path = self.redactor.get_or_init(Redactor::new).text(&path);
-            let peer = peer.map(|peer| peer.name()).unwrap_or_default();
+            let peer = peer.map(Peer::name).unwrap_or_default();
             tracing::warn!(%path, peer, left_out, "nothing is received at this path: {said}");
         });
     }
@@ -182,13 +169,5 @@ mod tests {
     fn what_is_logged_of_a_path_is_short_and_clean() {
         assert_eq!(cleaned("/a\u{1b}[31mé\n"), "/a?[31m??");
         assert_eq!(cleaned(&"é".repeat(100)).len(), 64 + 3);
-    }
-
-    #[test]
-    fn paths_that_are_made_up_are_not_all_told() {
-        let unserved = Unserved::default();
-        (0..1000).for_each(|n| unserved.tell(&format!("/{n}"), PATHS, None));
-        let told = unserved.told.lock().unwrap_or_else(PoisonError::into_inner);
-        assert_eq!(told.minute.map(|(_, lines)| lines), Some(LINES));
     }
 }

@@ -184,6 +184,8 @@ fn every_receiver_asks_and_says_in_the_record_who_sent_it() {
         assert_eq!(record["principal"]["service_account"], "checkout", "{record}");
     }
     assert_eq!(files(&place.records()).len(), 1, "nothing went anywhere else");
+    assert!(log.contains("a sender was turned away") && log.contains("none of this halod's"), "{log}");
+    assert!(!log.contains("AAAAAAAA"), "{log}");
     assert!(
         !log.contains(&token) && !fs::read_to_string(&files(&place.records())[0]).unwrap().contains(&token)
     );
