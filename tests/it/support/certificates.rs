@@ -1,12 +1,13 @@
 //! Certificates by openssl, as an operator makes them, and clients that speak TLS.
 
+use super::clients;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ pub struct Authority {
 
 /// Runs openssl and returns what it says.
 pub fn openssl(arguments: &[&str]) -> String {
-    let mut command = Command::new("openssl");
+    let mut command = clients::openssl();
     let out = command.args(arguments).stdin(Stdio::null()).output();
     let out = out.unwrap_or_else(|e| panic!("openssl: {e}; the tests need it"));
     let said = String::from_utf8_lossy(&[&out.stdout[..], &out.stderr].concat()).into_owned();

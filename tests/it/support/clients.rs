@@ -120,6 +120,17 @@ pub fn promtool() -> Command {
     Command::new(dir.as_ref().map_or("promtool".into(), |dir| dir.join("usr/bin/promtool")))
 }
 
+/// The machine's openssl, else what its package holds.
+pub fn openssl() -> Command {
+    static OPENSSL: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let dir = OPENSSL.get_or_init(|| {
+        // Its older versions know no `--version`.
+        let is_there = Command::new("openssl").arg("version").output().is_ok_and(|out| out.status.success());
+        if is_there { None } else { unpacked("openssl", "openssl") }
+    });
+    Command::new(dir.as_ref().map_or("openssl".into(), |dir| dir.join("usr/bin/openssl")))
+}
+
 /// A browser, without a window: the machine's, else what its package and those that it needs hold.
 pub fn chromium() -> Command {
     static CHROMIUM: OnceLock<Option<PathBuf>> = OnceLock::new();

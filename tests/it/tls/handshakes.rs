@@ -3,6 +3,7 @@
 use super::start;
 use crate::protocol::client::{H2, whole};
 use crate::support::certificates::{Authority, EVERY, Pair, Secured, client, connect};
+use crate::support::clients::openssl;
 use crate::support::grpc::{EXPORT, frame};
 use crate::support::halod::Halod;
 use crate::support::http::{Http, PROTOBUF};
@@ -12,7 +13,7 @@ use bytes::Bytes;
 use rustix::process::Signal;
 use rustls::version::{TLS12, TLS13};
 use std::net::SocketAddr;
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
 fn broken(halod: &Halod, reason: &str) -> u64 {
@@ -25,7 +26,7 @@ fn body(n: u64) -> Vec<u8> {
 
 /// One handshake of openssl's client.
 fn s_client(to: SocketAddr, arguments: &[&str]) -> Output {
-    let mut command = Command::new("openssl");
+    let mut command = openssl();
     command.args(["s_client", "-brief", "-connect", &to.to_string()]).args(arguments);
     command.stdin(Stdio::null()).output().expect("run openssl")
 }
