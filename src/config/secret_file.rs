@@ -7,6 +7,8 @@ use std::path::Path;
 
 /// Who may change a file that is not its owner's alone to change.
 const OTHERS_WRITE: u32 = 0o022;
+/// Who may change a file that is anybody's to change.
+const ANYBODY_WRITES: u32 = 0o002;
 /// Who may read a file that is anybody's to read.
 const OTHERS_READ: u32 = 0o004;
 
@@ -18,31 +20,50 @@ pub struct Contents {
     pub warning: Option<String>,
 }
 
-/// Reads a text file of at most `most` bytes.
+/// Reads a text file of at most `most` bytes, which its owner alone may change.
 ///
 /// # Errors
 /// Why it can't be used, in words that tell nothing of what it holds.
 pub fn read(path: &Path, most: usize) -> Result<Contents, String> {
     let shown = path.display();
-    let unreadable = |error| format!("{shown}: can't be read: {error}");
-    // A pipe would be waited for.
-    if !fs::metadata(path).map_err(unreadable)?.is_file() {
-        return Err(format!("{shown}: is no file"));
-    }
-    let mut file = File::open(path).map_err(unreadable)?;
-    let mode = file.metadata().map_err(unreadable)?.permissions().mode();
+    let (text, mode) = read_with_mode(path, most).map_err(|what| format!("{shown}: {what}"))?;
     if mode & OTHERS_WRITE != 0 {
         return Err(format!("{shown}: others than its owner may change it; chmod go-w {shown}"));
     }
     let warning =
-        (mode & OTHERS_READ != 0).then(|| format!("{shown}: anybody may read it; chmod o= {shown}"));
-    let mut text = Vec::new();
-    file.by_ref().take(most as u64 + 1).read_to_end(&mut text).map_err(unreadable)?;
-    if text.len() > most {
-        return Err(format!("{shown}: has more than {most} bytes"));
-    }
+        is_anybodys_to_read(mode).then(|| format!("{shown}: anybody may read it; chmod o= {shown}"));
     let text = String::from_utf8(text).map_err(|_| format!("{shown}: is not UTF-8"))?;
     Ok(Contents { text, warning })
+}
+
+/// The content and the mode of a file of at most `most` bytes.
+///
+/// # Errors
+/// Why it can't be read, without its name.
+pub fn read_with_mode(path: &Path, most: usize) -> Result<(Vec<u8>, u32), String> {
+    let unreadable = |error| format!("can't be read: {error}");
+    // A pipe would be waited for.
+    if !fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err("is no file".into());
+    }
+    let file = File::open(path).map_err(unreadable)?;
+    let mode = file.metadata().map_err(unreadable)?.permissions().mode();
+    let mut content = Vec::new();
+    file.take(most as u64 + 1).read_to_end(&mut content).map_err(unreadable)?;
+    if content.len() > most {
+        return Err(format!("has more than {most} bytes"));
+    }
+    Ok((content, mode))
+}
+
+#[must_use]
+pub fn is_anybodys_to_read(mode: u32) -> bool {
+    mode & OTHERS_READ != 0
+}
+
+#[must_use]
+pub fn is_anybodys_to_change(mode: u32) -> bool {
+    mode & ANYBODY_WRITES != 0
 }
 
 /// Whether anybody may change a file.
@@ -51,7 +72,7 @@ pub fn read(path: &Path, most: usize) -> Result<Contents, String> {
 /// Anybody may.
 pub fn check_is_not_anybodys(path: &Path) -> Result<(), String> {
     match fs::metadata(path) {
-        Ok(metadata) if metadata.is_file() && metadata.permissions().mode() & 0o002 != 0 => {
+        Ok(metadata) if metadata.is_file() && is_anybodys_to_change(metadata.permissions().mode()) => {
             Err(format!("anybody may change it; chmod o-w {}", path.display()))
         }
         // What can't be read is told by whoever reads it.

@@ -3,14 +3,14 @@
 use super::doors::{ADMIN, GRPC, HTTP};
 use super::process::Reload;
 use crate::config::Config;
+use crate::config::secret_file::{self, is_anybodys_to_change, is_anybodys_to_read};
 use crate::net::tls::config::{Pem, Served, Speaks, TlsError, server};
 use crate::net::tls::{Tls, TlsSettings};
 use crate::pipeline::meter::{Counters, Gauge, Gauges};
 use halod_record::time::rfc3339;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,10 +18,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::task::JoinSet;
 
 /// Bytes that a file may have.
-const MOST: u64 = 1 << 20;
-
-const OTHERS_READ: u32 = 0o004;
-const OTHERS_WRITE: u32 = 0o002;
+const MOST: usize = 1 << 20;
 
 /// So long before a certificate's end it is told, and how often.
 const SOON: Duration = Duration::from_secs(7 * 86_400);
@@ -269,17 +266,17 @@ fn load(settings: &TlsSettings, speaks: Speaks) -> Result<Loaded, TlsError> {
     let (key, mode) = read(&settings.key_file)?;
     let mut warnings = Vec::new();
     let path = settings.key_file.display();
-    if mode & OTHERS_WRITE != 0 {
+    if is_anybodys_to_change(mode) {
         return Err(TlsError::new(&settings.key_file, format!("anybody may change it; chmod o= {path}")));
     }
-    if mode & OTHERS_READ != 0 {
+    if is_anybodys_to_read(mode) {
         warnings.push(format!("{path}: anybody on this machine may read the key; chmod o= {path}"));
     }
     let authorities = match &settings.client_ca_file {
         None => None,
         Some(file) => {
             let (pem, mode) = read(file)?;
-            if mode & OTHERS_WRITE != 0 {
+            if is_anybodys_to_change(mode) {
                 let how = format!("anybody may change whose clients come in; chmod o-w {}", file.display());
                 return Err(TlsError::new(file, how));
             }
@@ -292,17 +289,5 @@ fn load(settings: &TlsSettings, speaks: Speaks) -> Result<Loaded, TlsError> {
 
 /// A file's content and mode.
 fn read(path: &Path) -> Result<(Vec<u8>, u32), TlsError> {
-    let unreadable = |error| TlsError::new(path, format!("can't be read: {error}"));
-    // A pipe would be waited for.
-    if !fs::metadata(path).map_err(unreadable)?.is_file() {
-        return Err(TlsError::new(path, "is no file"));
-    }
-    let file = File::open(path).map_err(unreadable)?;
-    let mode = file.metadata().map_err(unreadable)?.mode();
-    let mut content = Vec::new();
-    file.take(MOST + 1).read_to_end(&mut content).map_err(unreadable)?;
-    if content.len() as u64 > MOST {
-        return Err(TlsError::new(path, format!("has more than {MOST} bytes")));
-    }
-    Ok((content, mode))
+    secret_file::read_with_mode(path, MOST).map_err(|what| TlsError::new(path, what))
 }
