@@ -12,6 +12,8 @@ mod identities;
 mod import;
 #[path = "../fuzz/names.rs"]
 mod names;
+#[path = "../fuzz/notes.rs"]
+mod notes;
 #[path = "../fuzz/tee.rs"]
 mod tee;
 
@@ -52,4 +54,9 @@ fn segments_of_the_tee() {
 #[test]
 fn files_of_identities() {
     assert_eq!(exercise(&["tests/fuzz/seeds/identities"], 20_000, identities::identities), 5);
+}
+
+#[test]
+fn what_is_signed_of_chains() {
+    assert_eq!(exercise(&["tests/fuzz/seeds/notes"], 50_000, notes::notes), 5);
 }

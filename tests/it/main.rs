@@ -19,6 +19,7 @@ mod corpus;
 mod crash;
 mod data_spans;
 mod disk;
+mod evidence;
 mod examples;
 mod explain;
 mod fuzzed;

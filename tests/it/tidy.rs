@@ -290,6 +290,7 @@ fn the_top_level_is_what_the_architecture_says() {
         "adapters",
         "chain",
         "client",
+        "evidence",
         "record",
         "docs",
         "tests",

@@ -1,0 +1,18 @@
+//! What halod signs of its chains, and how it is checked. Pure: bytes in, bytes out.
+//!
+//! ```text
+//! record k ─hash─▶ leaf k-1 of its chain's tree ──root─▶ state of the tenant ─blind─▶ its one slot in the map ──root─▶ epoch entry
+//!                                                                                     leaf of the log ──root─▶ checkpoint, signed
+//! ```
+//!
+//! The formats, with the source of each rule: `docs/checkpoints.md`. What is signed is for ever, so `golden/` holds bytes that
+//! never change.
+
+pub mod entry;
+pub mod map;
+pub mod note;
+pub mod state;
+pub mod tree;
+
+/// A SHA-256.
+pub type Hash = [u8; 32];
