@@ -62,7 +62,7 @@ impl ImportDoor {
             Err(fault) => {
                 entry.refuse_unless(reader.is_broken(), &fault);
                 tracing::debug!(fault = fault.name(), "an import's chunk is refused");
-                reader.discard().await;
+                reader.make_way(&head).await;
                 let row = fault.row();
                 // Whether it is for a row's sake only less of the same can show.
                 let (status, delay) = match fault {

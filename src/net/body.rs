@@ -1,13 +1,15 @@
 //! Reading a request's body into memory: into room that is taken as it comes, up to a limit, against the clock.
 
 use super::limits::Limits;
+use super::peer::Draining;
 use super::status::Fault;
 use crate::pipeline::arriving::{Arriving, Patience};
 use crate::pipeline::intake::{Intake, Permit};
 use crate::pipeline::refusal::{Large, Refusal};
 use bytes::Bytes;
+use http::Version;
 use http::header::EXPECT;
-use http::{HeaderMap, Version};
+use http::request::Parts;
 use http_body::Body;
 use http_body_util::BodyExt;
 use std::time::Duration;
@@ -38,8 +40,6 @@ pub struct Reader<'a, B> {
     received: u64,
     begun: bool,
     broken: bool,
-    /// halod stops: nobody waits for the rest.
-    hurried: bool,
 }
 
 impl<'a, B> Reader<'a, B>
@@ -49,7 +49,7 @@ where
     pub fn new(body: B, limits: &'a Limits) -> Self {
         let declared = body.size_hint().exact();
         let started = Instant::now();
-        Self { body, limits, started, declared, received: 0, begun: false, broken: false, hurried: false }
+        Self { body, limits, started, declared, received: 0, begun: false, broken: false }
     }
 
     /// Whether the body has been asked for; until then no "100 Continue" is sent.
@@ -104,10 +104,7 @@ where
     pub async fn next_of(&mut self, arriving: &Arriving) -> Result<Option<Bytes>, Fault> {
         tokio::select! {
             biased;
-            refusal = arriving.cut() => {
-                self.hurried = refusal == Refusal::Stopping;
-                Err(refusal.into())
-            }
+            refusal = arriving.cut() => Err(refusal.into()),
             piece = self.next() => piece,
         }
     }
@@ -130,9 +127,7 @@ where
     /// `TooLarge`, what [`Intake::arrive`] and [`Arriving::push`] say, and what [`Self::next`] says.
     pub async fn collect(&mut self, intake: &Intake) -> Result<(Bytes, Permit), Fault> {
         let declared = declared_length(&self.body, self.limits)?;
-        let arriving = intake.arrive(declared).inspect_err(|refusal| {
-            self.hurried = *refusal == Refusal::Stopping;
-        })?;
+        let arriving = intake.arrive(declared)?;
         self.collect_into(arriving, declared).await
     }
 
@@ -181,17 +176,25 @@ where
     /// Has what is left of the body read and dropped, where an answer given before it would be lost: an
     /// HTTP/1 connection that is closed on unread data is reset. Who waits for "100 Continue" has sent
     /// nothing.
-    pub async fn make_way(self, version: Version, headers: &HeaderMap)
+    pub async fn make_way(self, head: &Parts)
     where
         B: Send + 'static,
     {
-        let waits = !self.begun && headers.contains_key(EXPECT);
-        if version >= Version::HTTP_2 {
+        let waits = !self.begun && head.headers.contains_key(EXPECT);
+        if head.version >= Version::HTTP_2 {
             self.leave();
-        } else if !waits && self.hurried {
-            let _ = timeout(LAST, self.discard()).await;
         } else if !waits {
-            self.discard().await;
+            let draining = head.extensions.get::<Draining>().cloned();
+            let stopping = async {
+                match draining {
+                    Some(draining) => draining.lasts(LAST).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = self.discard() => {}
+                () = stopping => {}
+            }
         }
     }
 
@@ -205,11 +208,11 @@ where
         if self.body.is_end_stream() {
             return;
         }
-        let Self { body, limits, started, declared, received, begun, broken, hurried } = self;
+        let Self { body, limits, started, declared, received, begun, broken } = self;
         let limits = limits.clone();
         tokio::spawn(async move {
             let limits = &limits;
-            let rest = Reader { body, limits, started, declared, received, begun, broken, hurried };
+            let rest = Reader { body, limits, started, declared, received, begun, broken };
             let _ = timeout(LEAVE, rest.discard_up_to(LEAVE_BYTES)).await;
         });
     }

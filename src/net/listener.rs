@@ -4,7 +4,7 @@ use super::answer::Reply;
 use super::conn::{self, Builder, Ending, Serving};
 use super::connections::{Broken, Closed, ConnectionStats};
 use super::limits::Limits;
-use super::peer::{FromPeer, Peer};
+use super::peer::{Draining, FromPeer, Peer};
 use super::roster::{Member, Roster};
 use super::socket::{Accepted, Socket};
 use super::tls::{Tls, Turned};
@@ -148,7 +148,8 @@ impl Shared {
         };
         let window = self.windows.take();
         let builder = if window.is_some() { &self.large } else { &self.small };
-        let service = FromPeer { peer, certificate, life: Arc::clone(life), service };
+        let draining = Draining(drain.clone());
+        let service = FromPeer { peer, certificate, draining, life: Arc::clone(life), service };
         let serving = Serving { builder, limits, life, deadline, drain };
         serving.serve((stream, window), service).await
     }

@@ -1,6 +1,7 @@
 //! Who is at the other end of a connection, as far as the system tells.
 
 use super::answer::Reply;
+use super::conn;
 use super::life::{Answering, Life};
 use super::tls::certificate::ClientCertificate;
 use http::{Extensions, Request, Response};
@@ -13,6 +14,8 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::sync::watch;
 
 /// Who sent a request. It stands in the request's extensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,11 +60,24 @@ impl Peer {
     }
 }
 
+/// Tells of a drain of the request's door. It stands in the request's extensions.
+#[derive(Clone, Debug)]
+pub struct Draining(pub(super) watch::Receiver<bool>);
+
+impl Draining {
+    /// Returns so long after the drain began.
+    pub(super) async fn lasts(mut self, long: Duration) {
+        conn::drained(&mut self.0).await;
+        tokio::time::sleep(long).await;
+    }
+}
+
 /// A service whose requests tell their peer, and its certificate where it has one.
 #[derive(Clone, Debug)]
 pub(super) struct FromPeer<S> {
     pub(super) peer: Peer,
     pub(super) certificate: Option<Arc<ClientCertificate>>,
+    pub(super) draining: Draining,
     /// Where its requests are counted as long as they are under way.
     pub(super) life: Arc<Life>,
     pub(super) service: S,
@@ -105,6 +121,7 @@ where
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         request.extensions_mut().insert(self.peer);
+        request.extensions_mut().insert(self.draining.clone());
         if let Some(certificate) = &self.certificate {
             request.extensions_mut().insert(Arc::clone(certificate));
         }

@@ -101,7 +101,7 @@ impl Gate {
         if is_call {
             return grpc::refuse(fault, reader);
         }
-        reader.make_way(head.version, &head.headers).await;
+        reader.make_way(&head).await;
         Refused(Form::of(&head.headers), fault).into_response()
     }
 }

@@ -107,7 +107,7 @@ impl LiteLlm {
         let mut body = match read {
             Ok(body) => body,
             Err(fault) => {
-                reader.make_way(head.version, &head.headers).await;
+                reader.make_way(head).await;
                 return Err(fault);
             }
         };

@@ -54,7 +54,7 @@ impl Receiver for OpenAiAgents {
         };
         let tenant = self.tenant.claimant(None, &head.headers, &head.extensions).known();
         self.ingest.refused(entry, &fault, tenant.as_ref(), &reader);
-        reader.make_way(head.version, &head.headers).await;
+        reader.make_way(&head).await;
         refuse(&fault)
     }
 }

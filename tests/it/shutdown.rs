@@ -120,6 +120,29 @@ fn peers_without_requests_do_not_hold_it() {
     drop((peers, half, silent));
 }
 
+/// What was refused already is read on, so that its sender sees the answer: not when halod stops.
+#[test]
+fn a_refused_body_that_drips_does_not_hold_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut halod = Halod::start(dir.path());
+    let mut http = halod.connect();
+    http.begin("/nowhere", &[("content-type", PROTOBUF)], 8 << 20).unwrap();
+    // Fast enough at first not to be given up.
+    http.write(&vec![0; 2 << 20]).unwrap();
+    wait_until("it is under way", Duration::from_secs(10), || {
+        halod.metric("halod_requests_in_flight", "") == 1
+    });
+    let start = Instant::now();
+    halod.signal(Signal::TERM);
+    for _ in 0..8 {
+        std::thread::sleep(Duration::from_millis(200));
+        let _ = http.write(b"x");
+    }
+    assert_eq!(halod.wait_within(Duration::from_secs(60)).code(), Some(0));
+    println!("it ended after {:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(10), "it held it {:?}", start.elapsed());
+}
+
 /// A body that drips is refused, and its sender told to send again.
 #[test]
 fn a_body_that_drips_does_not_hold_it() {

@@ -161,7 +161,7 @@ impl LangfuseService {
             Ok((status, answer)) => answer::json(status, &answer, None),
             Err(fault) => {
                 self.ingest.refused(entry, &fault, tenant.as_ref(), &reader);
-                reader.make_way(head.version, &head.headers).await;
+                reader.make_way(&head).await;
                 said(&fault)
             }
         }
@@ -198,7 +198,7 @@ impl LangfuseService {
         let reader = Reader::new(body, &self.ingest.limits);
         // Who it is is not known: nothing is said of it in a chain.
         entry.refuse(fault);
-        reader.make_way(head.version, &head.headers).await;
+        reader.make_way(&head).await;
         said(fault)
     }
 }

@@ -117,7 +117,7 @@ impl Receiver for LangSmithService {
             Err(fault) if route == Route::Project => self.refuse(&head, reader, entry, &fault).await,
             Err(fault) => {
                 self.ingest.refused(entry, &fault, tenant.as_ref(), &reader);
-                reader.make_way(head.version, &head.headers).await;
+                reader.make_way(&head).await;
                 answer::error(&fault)
             }
         }
@@ -150,7 +150,7 @@ impl LangSmithService {
         fault: &Fault,
     ) -> Response {
         entry.refuse_unless(reader.is_broken(), fault);
-        reader.make_way(head.version, &head.headers).await;
+        reader.make_way(head).await;
         answer::error(fault)
     }
 

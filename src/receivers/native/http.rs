@@ -5,9 +5,9 @@ use crate::ingest::requests::RequestEntry;
 use crate::net::answer::{Form, Refused, json};
 use crate::net::body::{Incoming, Reader};
 use crate::net::status::Fault;
-use ::http::header::{CONTENT_TYPE, EXPECT};
+use ::http::header::CONTENT_TYPE;
 use ::http::request::Parts;
-use ::http::{HeaderMap, Method, Request, Version};
+use ::http::{HeaderMap, Method, Request};
 use axum::response::IntoResponse;
 use axum::response::Response;
 
@@ -30,12 +30,7 @@ pub(super) async fn answer(
     };
     entry.refuse_unless(reader.is_broken(), &fault);
     tracing::debug!(receiver = "native", transport = "http", fault = fault.name(), "request refused");
-    // An HTTP/1 connection that is closed on unread data is reset, and the answer lost with it.
-    // Who waits for "100 Continue" has sent nothing; HTTP/2 resets one stream only.
-    let waits = !reader.has_begun() && head.headers.contains_key(EXPECT);
-    if head.version < Version::HTTP_2 && !waits {
-        reader.discard().await;
-    }
+    reader.make_way(&head).await;
     Refused(Form::Json, &fault).into_response()
 }
 

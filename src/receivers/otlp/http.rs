@@ -66,7 +66,7 @@ async fn take(
         Err(fault) => fault,
     };
     ingest.refused(entry, &fault, tenant.as_ref(), &reader);
-    reader.make_way(head.version, &head.headers).await;
+    reader.make_way(&head).await;
     Refused(form, &fault).into_response()
 }
 
