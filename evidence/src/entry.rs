@@ -2,7 +2,7 @@
 
 use crate::Hash;
 
-/// What the entry of an epoch begins with.
+/// The first bytes of an epoch's entry.
 const EPOCH: &[u8] = b"halod-epoch/v1\n";
 
 /// An epoch, as the log holds it.

@@ -1,4 +1,4 @@
-//! What halod signs of its chains, and how it is checked. Pure: bytes in, bytes out.
+//! The formats in which halod signs its chains, and their checks. The crate is pure: bytes go in, and bytes come out.
 //!
 //! ```text
 //! record k ─hash─▶ leaf k-1 of its chain's tree ──root─▶ state of the tenant ─blind─▶ its one slot in the map ──root─▶ epoch entry

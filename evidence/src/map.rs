@@ -15,25 +15,25 @@ pub struct Step {
     pub beside: Hash,
 }
 
-/// What stands at the end of the way of a slot.
+/// The way of a slot: the leaf at its end, and the steps from there to the root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Way {
-    /// Whose leaf it is: the slot's own, or, where it is not in the map, another's.
+    /// The slot of the leaf: the asked one, or another one where the asked one is not in the map.
     pub slot: Hash,
-    /// What the leaf hides.
+    /// The digest in the leaf: a blind and a state are behind it.
     pub hidden: Hash,
     /// From the leaf to the root.
     pub steps: Vec<Step>,
 }
 
-/// What a way shows under a root.
+/// The verdict on a way under a root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shown {
-    /// The slot is there, with what is hidden.
+    /// The slot is in the map, with the digest of the leaf.
     There,
-    /// It is not: its way ends at another's leaf.
+    /// The slot is not in the map: its way ends at another one's leaf.
     Absent,
-    /// Nothing: the way does not lead to this root, or can't be a way.
+    /// The way shows nothing: it does not lead to this root, or no way can be like it.
     Nothing,
 }
 

@@ -14,7 +14,7 @@ use crate::telemetry::log;
 /// serves health and metrics on 127.0.0.1:13133, and keeps its chains in ./records. A sender gets OK
 /// only when its records are linked and on disk. SIGTERM and SIGINT finish what was accepted; a
 /// second one leaves at once, and the chains are consistent all the same. SIGHUP reads certificates
-/// and keys again; closing the terminal does not end it.
+/// and the file of identities again; closing the terminal does not end it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
 #[group(skip)]
 pub(super) struct Args {

@@ -3,10 +3,7 @@
 use super::secret_file;
 use crate::auth::Table;
 use crate::auth::lines::MAX_BYTES;
-use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::time::SystemTime;
 
 /// Reads a file of identities.
 ///
@@ -22,11 +19,4 @@ pub fn read(path: &Path) -> Result<(Table, Option<String>), Vec<String>> {
             Err(wrong.into_iter().map(at).collect())
         }
     }
-}
-
-/// What tells one state of a file from another; `None` where there is no file. Orchestrators put another file in its place.
-#[must_use]
-pub fn state(path: &Path) -> Option<(SystemTime, u64, u64)> {
-    let metadata = fs::metadata(path).ok()?;
-    Some((metadata.modified().ok()?, metadata.len(), metadata.ino()))
 }

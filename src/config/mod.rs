@@ -120,7 +120,8 @@ pub struct Access {
 pub struct AuthSettings {
     /// Read again when it changes.
     pub file: PathBuf,
-    /// What it held at first.
+    /// The state of the file as it was read at first, and what it held.
+    pub stamp: Option<secret_file::Stamp>,
     pub table: auth::Table,
 }
 

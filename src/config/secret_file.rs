@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 /// Who may change a file that is not its owner's alone to change.
@@ -54,6 +54,16 @@ pub fn read_with_mode(path: &Path, most: usize) -> Result<(Vec<u8>, u32), String
         return Err(format!("has more than {most} bytes"));
     }
     Ok((content, mode))
+}
+
+/// A state of a file: device, inode, length, and when it was written. Orchestrators put another file in its place.
+pub type Stamp = (u64, u64, u64, i64, i64);
+
+/// The state that a file has now; `None` where there is no file.
+#[must_use]
+pub fn stamp(path: &Path) -> Option<Stamp> {
+    let found = fs::metadata(path).ok()?;
+    Some((found.dev(), found.ino(), found.size(), found.mtime(), found.mtime_nsec()))
 }
 
 #[must_use]

@@ -3,15 +3,13 @@
 use super::doors::{ADMIN, GRPC, HTTP};
 use super::process::Reload;
 use crate::config::Config;
-use crate::config::secret_file::{self, is_anybodys_to_change, is_anybodys_to_read};
+use crate::config::secret_file::{self, Stamp, is_anybodys_to_change, is_anybodys_to_read, stamp};
 use crate::net::tls::config::{Pem, Served, Speaks, TlsError, server};
 use crate::net::tls::{Tls, TlsSettings};
 use crate::pipeline::meter::{Counters, Gauge, Gauges};
 use halod_record::time::rfc3339;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
-use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -59,9 +57,8 @@ struct State {
     told: Option<Instant>,
 }
 
-/// What tells a file from what was there before: device, inode, length, and when it was written.
-type Stamp = Option<(u64, u64, u64, i64, i64)>;
-type Stamps = [Stamp; 3];
+/// The states of a door's files.
+type Stamps = [Option<Stamp>; 3];
 
 /// What the files of a door hold.
 struct Loaded {
@@ -251,10 +248,6 @@ fn date(since_1970: Duration) -> String {
 }
 
 fn stamps(settings: &TlsSettings) -> Stamps {
-    let stamp = |path: &Path| {
-        let found = fs::metadata(path).ok()?;
-        Some((found.dev(), found.ino(), found.size(), found.mtime(), found.mtime_nsec()))
-    };
     let authorities = settings.client_ca_file.as_deref();
     [stamp(&settings.cert_file), stamp(&settings.key_file), authorities.and_then(stamp)]
 }

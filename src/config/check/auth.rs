@@ -1,7 +1,7 @@
 //! `auth`: the file of identities, what becomes of claims beyond theirs, and which doors ask.
 
 use super::{GRPC, HTTP, Reader, Written};
-use crate::config::{Access, AuthSettings, Config, identities};
+use crate::config::{Access, AuthSettings, Config, identities, secret_file};
 use crate::ingest::claim::OutsideClaims;
 use std::path::Path;
 
@@ -25,10 +25,12 @@ impl Reader<'_> {
 
     fn file_of_identities(&mut self, warnings: &mut Vec<String>) -> Option<AuthSettings> {
         let Written { place, text, .. } = self.value(FILE)?;
+        // Taken first: what changes meanwhile is seen at the next look.
+        let stamp = secret_file::stamp(Path::new(&text));
         match identities::read(Path::new(&text)) {
             Ok((table, warning)) => {
                 warnings.extend(warning);
-                Some(AuthSettings { file: text.into(), table })
+                Some(AuthSettings { file: text.into(), stamp, table })
             }
             Err(wrong) => {
                 wrong.into_iter().for_each(|what| self.report(place, FILE, what));
