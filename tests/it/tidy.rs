@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&[&str]] = &[
     &["clock", "recent"],
     &["pipeline"],
-    &["hold", "tee"],
+    &["hold", "tee", "checkpointer"],
     &["net"],
     &["auth"],
     &["ingest"],
@@ -26,6 +26,7 @@ const LAYERS: &[&[&str]] = &[
 /// and nothing else.
 const MAY_USE_FILES: &[&str] = &[
     "chain/src",
+    "tlog/src",
     "record/src/verify",
     "src/hold",
     "src/tee",
@@ -104,7 +105,16 @@ fn sources(extensions: &[&str]) -> Vec<Source> {
 /// Rust that ships.
 fn rust() -> Vec<Source> {
     let ours = |s: &Source| {
-        let crates = ["adapters/src/", "chain/src/", "client/src/", "proto/src/", "record/src/", "src/"];
+        let crates = [
+            "adapters/src/",
+            "chain/src/",
+            "client/src/",
+            "evidence/src/",
+            "proto/src/",
+            "record/src/",
+            "src/",
+            "tlog/src/",
+        ];
         crates.iter().any(|of| s.path.starts_with(of))
     };
     sources(&[".rs"]).into_iter().filter(ours).collect()

@@ -1,0 +1,39 @@
+//! What chains there are, and which of them changed: a look at the names and lengths of all files.
+
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// What a file looks like from outside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Look {
+    pub(crate) len: u64,
+    pub(crate) inode: u64,
+    /// When it was written last, in nanoseconds since 1970.
+    pub(crate) written: i64,
+}
+
+impl Look {
+    pub(crate) fn of(meta: &Metadata) -> Self {
+        let written = meta.mtime().saturating_mul(1_000_000_000).saturating_add(meta.mtime_nsec());
+        Self { len: meta.len(), inode: meta.ino(), written }
+    }
+}
+
+/// The files that are called as chains are, by name without `.jsonl`, in order.
+pub(crate) fn survey(directory: &Path) -> io::Result<Vec<(Box<str>, Look)>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let Some(stem) = name.to_str().and_then(|name| name.strip_suffix(".jsonl")) else { continue };
+        // A file that went meanwhile is none.
+        let Some(meta) = entry.metadata().ok().filter(Metadata::is_file) else { continue };
+        if !stem.starts_with('.') {
+            found.push((stem.into(), Look::of(&meta)));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
