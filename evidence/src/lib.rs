@@ -11,6 +11,7 @@
 pub mod entry;
 pub mod map;
 pub mod note;
+pub mod proof;
 pub mod state;
 pub mod tree;
 

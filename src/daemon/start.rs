@@ -1,6 +1,7 @@
 //! What owns files, opened and started: chains, the writer, the hold.
 
 use super::{StartError, process};
+use crate::checkpointer::{self, CheckpointStats, Checkpointer};
 use crate::config::Config;
 use crate::config::descriptors;
 use crate::hold::{self, HoldHandle};
@@ -46,6 +47,7 @@ pub(super) struct Opening {
     pub open_chains: usize,
     pub lock: Arc<directory::Lock>,
     pub stats: Arc<Stats>,
+    pub checkpoints: Arc<CheckpointStats>,
     pub ledger: hold::Ledger,
     /// What the spans of a trace said for it.
     pub traces: Arc<TraceTenants>,
@@ -58,6 +60,7 @@ pub(super) struct Opening {
 pub(super) struct Opened {
     writer: Writer,
     hold: hold::Opened,
+    checkpointer: Checkpointer,
 }
 
 /// What is taken in before there is anybody who seals it.
@@ -72,6 +75,8 @@ pub(super) struct Queues {
 pub(super) struct Started {
     pub writer: WriterHandle,
     pub held: HoldHandle,
+    /// `None` where nothing is to be signed.
+    pub checkpointer: Option<checkpointer::Handle>,
 }
 
 impl Opening {
@@ -118,7 +123,7 @@ impl Opening {
     }
 
     fn open_now(self) -> Result<Opened, ChainError> {
-        let Self { config, open_chains, lock, stats, ledger, traces, owed } = self;
+        let Self { config, open_chains, lock, stats, checkpoints, ledger, traces, owed } = self;
         let hold = hold::Settings {
             directory: config.storage.directory.clone(),
             wait: config.hold.wait,
@@ -129,9 +134,16 @@ impl Opening {
         let mut owed = owed.lock().unwrap_or_else(PoisonError::into_inner);
         owed.extend(notices);
         owed.extend(damage_notice(&hold.damage));
+        let checkpointer = Checkpointer {
+            directory: config.storage.directory.clone(),
+            settings: config.checkpoint.clone(),
+            lock: Arc::clone(&lock),
+            pipeline: Arc::clone(&stats),
+            stats: checkpoints,
+        };
         let writer = Writer::new(store, owed.clone(), settings(&config, lock), stats)?;
         owed.clear();
-        Ok(Opened { writer, hold })
+        Ok(Opened { writer, hold, checkpointer })
     }
 }
 
@@ -140,7 +152,8 @@ impl Opened {
     pub(super) fn start(self, queues: Queues) -> Result<Started, StartError> {
         let held = self.hold.start(queues.held).map_err(StartError::Store)?;
         let writer = self.writer.start(queues.jobs).map_err(StartError::Store)?;
-        Ok(Started { writer, held })
+        let checkpointer = self.checkpointer.start().map_err(StartError::Checkpointer)?;
+        Ok(Started { writer, held, checkpointer })
     }
 }
 
