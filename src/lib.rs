@@ -16,12 +16,14 @@
 //! | 4 | [`ingest`] | the one way from a receiver to the writer |
 //! | 4 | [`receivers`] | whose bytes these are, and what they tell |
 //! | 5 | [`import`] | files in |
+//! | 5 | [`check`] | what chains and their log show |
 //! | 6 | [`config`], [`telemetry`], [`daemon`] | assembly and operation |
 //! | 7 | [`cli`] | one file per verb |
 //!
 //! Beside them, the crate `halod_client` is for those who send.
 
 pub mod auth;
+pub mod check;
 pub mod checkpointer;
 pub mod cli;
 pub mod clock;

@@ -123,7 +123,7 @@ impl CheckpointStats {
                 "an epoch could not be signed; records are sealed all the same"
             );
         });
-        self.lock().failure = Some(text.clone());
+        self.lock().failure = Some(text);
     }
 
     pub(super) fn went_well(&self) {

@@ -16,7 +16,7 @@ const LAYERS: &[&[&str]] = &[
     &["auth"],
     &["ingest"],
     &["receivers"],
-    &["import"],
+    &["import", "check"],
     &["config", "telemetry", "daemon"],
     &["cli"],
 ];
@@ -31,6 +31,7 @@ const MAY_USE_FILES: &[&str] = &[
     "src/hold",
     "src/tee",
     "src/import",
+    "src/check",
     "src/receivers/tail",
     "src/config",
     "src/cli",

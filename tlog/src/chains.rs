@@ -298,7 +298,7 @@ impl Chain {
             return self.read_whole(file, path, len);
         };
         let mut first = None;
-        let end = records::read(file, (self.len, len), self.head(), &mut |offset, hash| {
+        let end = records::read(file, (self.len, len), self.head(), &mut |offset, hash, _| {
             first.get_or_insert(hash);
             tree.push(leaf(&hash), offset)
         })?;
@@ -311,7 +311,7 @@ impl Chain {
         let mut tree = Tree::begin(path)?;
         let signed = &self.state;
         let (mut first, mut is_same) = (None, signed.count == 0);
-        let end = records::read(file, (0, len), GENESIS, &mut |offset, hash| {
+        let end = records::read(file, (0, len), GENESIS, &mut |offset, hash, _| {
             first.get_or_insert(hash);
             tree.push(leaf(&hash), offset)?;
             if signed.count == tree.size() {

@@ -6,11 +6,11 @@
 
 use crate::TlogError;
 use crate::put;
-use crate::tree::{Tree, TreeFiles};
+use crate::tree::Tree;
 use halod_chain::disk::{Disk, open_append};
 use halod_evidence::Hash;
 use halod_evidence::note::Checkpoint;
-use halod_evidence::tree::{self, leaf};
+use halod_evidence::tree::{self, Edge, leaf};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -166,22 +166,54 @@ fn frame_at(file: &File, at: u64) -> io::Result<Option<Vec<u8>>> {
     Ok((crc32fast::hash(&bytes) == crc).then_some(bytes))
 }
 
-/// The entries of a log that is read, as far as they were signed.
+/// The entries of a log that is read, by what is in `entries` alone.
 #[derive(Debug)]
 pub struct EntriesReader {
     file: File,
-    tree: TreeFiles,
     path: PathBuf,
+    /// Where each entry begins.
+    offsets: Vec<u64>,
+    /// Complete subtrees, by level and index.
+    levels: Vec<Vec<Hash>>,
 }
 
 impl EntriesReader {
+    /// Opens the first entries of a log, at most `size` of them: what is missing is missing.
+    ///
     /// # Errors
-    /// They can't be opened.
-    pub fn open(log: &Path) -> Result<Self, TlogError> {
+    /// They can't be read.
+    pub fn open(log: &Path, size: u64) -> Result<Self, TlogError> {
         let path = log.join("entries");
         let file = File::open(&path).map_err(TlogError::io("open", &path))?;
-        let tree = TreeFiles::open(&log.join("tree")).map_err(TlogError::io("open", &log.join("tree")))?;
-        Ok(Self { file, tree, path })
+        let mut own = Self { file, path, offsets: Vec::new(), levels: Vec::new() };
+        let mut edge = Edge::default();
+        let mut at = 0;
+        while own.len() < size {
+            let Some(bytes) = frame_at(&own.file, at).map_err(TlogError::io("read", &own.path))? else {
+                break;
+            };
+            own.offsets.push(at);
+            edge.push(leaf(&bytes), |level, _, root| {
+                let level = level as usize;
+                if own.levels.len() == level {
+                    own.levels.push(Vec::new());
+                }
+                own.levels[level].push(*root);
+            });
+            at += FRAME + bytes.len() as u64;
+        }
+        Ok(own)
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.offsets.len() as u64
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.offsets.is_empty()
     }
 
     /// An entry.
@@ -189,16 +221,20 @@ impl EntriesReader {
     /// # Errors
     /// It is not there.
     pub fn entry(&self, index: u64) -> Result<Vec<u8>, TlogError> {
-        let read = |error| TlogError::io("read", &self.path)(error);
-        let (hash, at) = self.tree.leaf(index).map_err(read)?;
-        let entry = frame_at(&self.file, at).map_err(read)?.filter(|entry| leaf(entry) == hash);
-        entry
-            .ok_or_else(|| TlogError::damaged(&self.path, format!("entry {index} is not what its tree says")))
+        let missing = || TlogError::damaged(&self.path, format!("entry {index} is missing"));
+        let at = usize::try_from(index).ok().and_then(|index| self.offsets.get(index)).ok_or_else(missing)?;
+        frame_at(&self.file, *at).map_err(TlogError::io("read", &self.path))?.ok_or_else(missing)
     }
 
-    /// The tree of entries, for proofs.
+    /// The root of a complete subtree, for proofs; `None` where an entry of it is missing.
     #[must_use]
-    pub fn tree(&self) -> &TreeFiles {
-        &self.tree
+    pub fn get(&self, level: u32, index: u64) -> Option<Hash> {
+        self.levels.get(level as usize)?.get(usize::try_from(index).ok()?).copied()
+    }
+
+    /// The root of the first entries.
+    #[must_use]
+    pub fn root_at(&self, size: u64) -> Option<Hash> {
+        Edge::of(size, |level, index| self.get(level, index).ok_or(())).ok().map(|edge| edge.root())
     }
 }

@@ -85,10 +85,10 @@ impl World {
         let note = SignedNote::parse(&fs::read_to_string(own.join("checkpoint")).unwrap()).unwrap();
         note.verify(log.keys().signer.key()).unwrap();
         let checkpoint = Checkpoint::parse(&note.text).unwrap();
-        let reader = EntriesReader::open(&own).unwrap();
+        let reader = EntriesReader::open(&own, checkpoint.size).unwrap();
         let last = checkpoint.size - 1;
         let bytes = reader.entry(last).unwrap();
-        let path = inclusion(last, checkpoint.size, |level, index| reader.tree().get(level, index))
+        let path = inclusion(last, checkpoint.size, |level, index| reader.get(level, index).ok_or(()))
             .unwrap()
             .unwrap();
         assert!(is_included(&leaf(&bytes), (last, checkpoint.size), &path, &checkpoint.root));
@@ -317,8 +317,8 @@ proptest! {
         world.seal("a", 1);
         let last = epoch(&mut log, millis + 1).unwrap().unwrap();
         notes.push(last.checkpoint);
-        let reader = EntriesReader::open(&place(world.dir.path())).unwrap();
-        let get = |level, index| reader.tree().get(level, index);
+        let reader = EntriesReader::open(&place(world.dir.path()), u64::MAX).unwrap();
+        let get = |level, index| reader.get(level, index).ok_or(());
         for pair in notes.windows(2) {
             let (old, new) = (&pair[0], &pair[1]);
             let proof = consistency(old.size, new.size, get).unwrap().unwrap();

@@ -34,6 +34,9 @@ pub(crate) enum RecordsError {
     Broken { offset: u64, why: &'static str },
 }
 
+/// What is told of a record: where it begins, its hash and its line.
+pub(crate) type Each<'e> = dyn FnMut(u64, Hash, &[u8]) -> io::Result<()> + 'e;
+
 /// How far records were read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct End {
@@ -44,7 +47,7 @@ pub(crate) struct End {
 }
 
 /// Reads the whole lines from `from` on, which begins a line, as far as they end at or before `until`. `each` is given
-/// where a record begins, and its hash; `head` is the hash of the record before.
+/// where a record begins, its hash and its line; `head` is the hash of the record before.
 ///
 /// # Errors
 /// The file can't be read, a record is none of this chain, or `each` fails.
@@ -52,7 +55,7 @@ pub(crate) fn read(
     file: &File,
     (from, until): (u64, u64),
     head: Hash,
-    each: &mut dyn FnMut(u64, Hash) -> io::Result<()>,
+    each: &mut Each<'_>,
 ) -> Result<End, RecordsError> {
     let finder = Finder::new(BEFORE);
     let mut end = End { offset: from, head };
@@ -68,7 +71,7 @@ pub(crate) fn read(
             let line = &buffer[line_at..line_at + length];
             let offset = end.offset + line_at as u64;
             if let Some(hash) = record(line, offset, &end.head, &finder)? {
-                each(offset, hash)?;
+                each(offset, hash, line)?;
                 end.head = hash;
             }
             line_at += length + 1;
