@@ -109,12 +109,13 @@ fn a_record_is_shown_in_its_chain_and_an_absent_tenant_absent() {
 #[test]
 fn no_changed_byte_shows_anything_else() {
     let (proof, _) = proofs(345, 5);
-    let text = RecordProof { record: None, ..proof.clone() }.text();
+    let proof = RecordProof { record: None, ..proof };
+    let text = proof.text();
     let key = SignedNote::parse(&proof.note).unwrap();
     let shown = |proof: &RecordProof| {
         proof.check().ok().map(|shown| (proof.tenant.clone(), proof.number, proof.hash, shown))
     };
-    let right = shown(&RecordProof { record: None, ..proof.clone() });
+    let right = shown(&proof);
     let mut accepted = 0;
     for at in 0..text.len() {
         for bit in [1, 2, 32] {

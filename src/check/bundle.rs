@@ -4,11 +4,11 @@
 //! |---|---|
 //! | `bundle.json` | the format, the tenant, the chain's file |
 //! | the chain | its records up to the newest epoch |
-//! | `checkpoint` | the newest signed note |
-//! | `slots.jsonl` | the tenant's place in some epochs, a line each (`halod_evidence::proof::SlotProof`) |
-//! | `vkeys` | the log's keys; a reader trusts those that were pinned |
-//! | `consistency.json` | what shows that the log continues a note that the reader kept, where one was given |
-//! | `witness.jsonl` | the same states as the reference's checkpoints, for `halo anchor --check` |
+//! | `evidence/checkpoint` | the newest signed note |
+//! | `evidence/slots.jsonl` | the tenant's place in some epochs, a line each (`halod_evidence::proof::SlotProof`) |
+//! | `evidence/vkeys` | the log's keys; a reader trusts those that were pinned |
+//! | `evidence/consistency.json` | what shows that the log continues a note that the reader kept, where one was given |
+//! | `evidence/witness.jsonl` | the same states as the reference's checkpoints, for `halo anchor --check` |
 
 use super::chain::{self, Signed};
 use super::{CheckError, Grade, Report, Request, name, signature};
@@ -26,11 +26,11 @@ use std::path::Path;
 /// What the manifest's format is.
 pub const FORMAT: &str = "halod-bundle/v1";
 pub const MANIFEST: &str = "bundle.json";
-pub const CHECKPOINT: &str = "checkpoint";
-pub const SLOTS: &str = "slots.jsonl";
-pub const KEYS: &str = "vkeys";
-pub const CONSISTENCY: &str = "consistency.json";
-pub const WITNESS: &str = "witness.jsonl";
+pub const CHECKPOINT: &str = "evidence/checkpoint";
+pub const SLOTS: &str = "evidence/slots.jsonl";
+pub const KEYS: &str = "evidence/vkeys";
+pub const CONSISTENCY: &str = "evidence/consistency.json";
+pub const WITNESS: &str = "evidence/witness.jsonl";
 
 /// Bytes of a file beside the chain that is read whole, and of a line of `slots.jsonl`.
 const MOST: u64 = 1 << 20;
@@ -78,7 +78,7 @@ pub(super) fn check(request: &Request, report: &mut Report) -> Result<(), CheckE
     let note = SignedNote::parse(&text(&path)?).map_err(wrong)?;
     let checkpoint = Checkpoint::parse(&note.text).map_err(wrong)?;
     let found = keys(&dir.join(KEYS))?;
-    signature::is_signed(request, &note, &found, report);
+    let is_signed = signature::is_signed(request, &note, &found, report);
     if let Some(kept) = request.since.as_deref().map(signature::kept).transpose()? {
         let keys = if request.keys.is_empty() { &found } else { &request.keys };
         let old = &kept.1;
@@ -92,7 +92,7 @@ pub(super) fn check(request: &Request, report: &mut Report) -> Result<(), CheckE
                 let path = parse::<Consistency>(&consistency)?.hashes().unwrap_or_default();
                 is_consistent((old.size, &old.root), (checkpoint.size, &checkpoint.root), &path)
             };
-        signature::continues(&kept, keys, &checkpoint, is_continued.then_some(old.root), report);
+        signature::continues(&kept, keys, (&checkpoint, is_signed), is_continued.then_some(old.root), report);
     }
     let signed = states(&dir.join(SLOTS), &tenant, &checkpoint, report)?;
     chain::check(request, &name(&tenant), &chain, signed, report)?;

@@ -33,7 +33,7 @@ pub(super) fn check(request: &Request, report: &mut Report) -> Result<(), CheckE
     let note = SignedNote::parse(&log.note);
     let note =
         note.map_err(|source| CheckError::Note { path: directory.join(".halod/log/checkpoint"), source })?;
-    signature::is_signed(request, &note, &log.keys, report);
+    let is_signed = signature::is_signed(request, &note, &log.keys, report);
     let kept = request.since.as_deref().map(signature::kept).transpose()?;
     let epochs = epochs(&log, report)?;
     let Checkpoint { size, root, origin } = &log.checkpoint;
@@ -52,7 +52,13 @@ pub(super) fn check(request: &Request, report: &mut Report) -> Result<(), CheckE
     }
     if let Some(kept) = &kept {
         let keys = if request.keys.is_empty() { &log.keys } else { &request.keys };
-        signature::continues(kept, keys, &log.checkpoint, log.entries().root_at(kept.1.size), report);
+        signature::continues(
+            kept,
+            keys,
+            (&log.checkpoint, is_signed),
+            log.entries().root_at(kept.1.size),
+            report,
+        );
     }
     let signed = states(&log, &epochs, report)?;
     let by_stem = by_stem(&log, signed);

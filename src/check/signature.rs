@@ -6,8 +6,13 @@ use halod_evidence::note::{Checkpoint, SignedNote, VerifierKey};
 use halod_tlog::key::fingerprint;
 use std::path::Path;
 
-/// Whether a note is signed by a key that is trusted: one that the reader named, else one that was found beside it.
-pub(super) fn is_signed(request: &Request, note: &SignedNote, found: &[VerifierKey], report: &mut Report) {
+/// Tells whether a note is signed by a key that is trusted: one that the reader named, else one that was found beside it.
+pub(super) fn is_signed(
+    request: &Request,
+    note: &SignedNote,
+    found: &[VerifierKey],
+    report: &mut Report,
+) -> bool {
     let is_named = !request.keys.is_empty();
     let keys = if is_named { &request.keys } else { found };
     // The newest key is the last.
@@ -34,6 +39,7 @@ pub(super) fn is_signed(request: &Request, note: &SignedNote, found: &[VerifierK
             report.say(Grade::Finding, None, format!("The checkpoint is not signed by {whose}"));
         }
     }
+    by.is_some()
 }
 
 /// Reads a note that the reader kept; it has to be signed by the same keys.
@@ -45,14 +51,16 @@ pub(super) fn kept(path: &Path) -> Result<(SignedNote, Checkpoint), CheckError> 
     Ok((note, checkpoint))
 }
 
-/// Whether the log continues a note that was kept. `root_at` is the root that the log had at a size.
+/// Tells whether the log, whose newest checkpoint may be signed, continues a note that was kept. `root_at` is the root that it had
+/// when it was as long as that note says.
 pub(super) fn continues(
     (note, old): &(SignedNote, Checkpoint),
     keys: &[VerifierKey],
-    new: &Checkpoint,
+    new: (&Checkpoint, bool),
     root_at: Option<Hash>,
     report: &mut Report,
 ) {
+    let (new, is_signed) = new;
     let finding = |text: String, report: &mut Report| report.say(Grade::Finding, None, text);
     if old.origin != new.origin {
         let text = format!(
@@ -79,13 +87,12 @@ pub(super) fn continues(
             );
             report.say(Grade::Shown, None, text);
         }
-        _ => finding(
-            format!(
-                "The first {} entries are not those of the note that you kept: two histories were signed. Keep both notes: together \
-                 they are evidence against whoever holds the key",
-                old.size
-            ),
-            report,
-        ),
+        _ => {
+            let mut text = format!("The first {} entries are not those of the note that you kept", old.size);
+            if is_signed {
+                text.push_str(": two histories were signed. Keep both notes: together they are evidence against whoever holds the key");
+            }
+            finding(text, report);
+        }
     }
 }

@@ -28,9 +28,9 @@ const ALL_OF: u64 = 24 * 60 * 60 * 1000;
 const README: &str = "\
 This folder is one chain of halod's with what shows that it is whole.
 
-  halod check .  --key VKEY     everything: records, epochs, signature; VKEY is the key that you were given, not the one in vkeys
+  halod check .  --key VKEY     everything: records, epochs, signature; VKEY is the key that you were given, not the one in evidence/vkeys
   halo verify CHAIN             the records alone, with the reference (pip install halo-record)
-  halo anchor CHAIN witness.jsonl --check     that all states of witness.jsonl are in the chain, with the reference
+  halo anchor CHAIN evidence/witness.jsonl --check     that all states of that file are in the chain, with the reference
 
 docs/checkpoints.md of halod has the formats.
 ";
@@ -111,7 +111,9 @@ impl Args {
         let shown = shown(&log, &tenant)?;
         let newest = shown.iter().rev().find_map(|shown| shown.state.clone()).ok_or_else(nobody)?;
         let out = &self.output;
-        DirBuilder::new().mode(0o750).create(out).map_err(failed("make", out))?;
+        for dir in [out.clone(), out.join("evidence")] {
+            DirBuilder::new().mode(0o750).create(&dir).map_err(failed("make", &dir))?;
+        }
         let chain = format!("{stem}.jsonl");
         log.copy(&stem, &newest, &out.join(&chain))?;
         let subject = tenant.subject();

@@ -12,6 +12,7 @@ mod auth;
 mod browser;
 mod captures;
 mod cases;
+mod checkpoints;
 mod clients;
 mod co_append;
 mod collector;

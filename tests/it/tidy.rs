@@ -302,6 +302,7 @@ fn the_top_level_is_what_the_architecture_says() {
         "chain",
         "client",
         "evidence",
+        "tlog",
         "record",
         "docs",
         "tests",

@@ -20,7 +20,7 @@ use halod_record::tenant::Tenant;
 use memchr::memmem::Finder;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// A record of a chain.
@@ -209,7 +209,7 @@ impl LogReader {
     /// The chain can't be read, or is broken before it.
     pub fn find(&self, stem: &str, record_id: &str) -> Result<Option<FoundRecord>, TlogError> {
         let (finder, mut found) = (Finder::new(record_id), None);
-        read(&self.chain(stem), |number, hash, line| {
+        read(&self.chain(stem), |Record { number, hash, line, .. }| {
             if found.is_none() && finder.find(line).is_some() {
                 let is_it =
                     scan_line(line).is_some_and(|facts| facts.record_id.as_deref() == Some(record_id));
@@ -222,30 +222,28 @@ impl LogReader {
         Ok(found)
     }
 
-    /// Copies a chain up to a state into a new file, once all of it is what the state says.
+    /// Copies a chain's bytes up to the last record of a state into a new file, if its records are those of the state.
     ///
     /// # Errors
-    /// It is not, or can't be read or written.
+    /// They are not, or can't be read or written.
     pub fn copy(&self, stem: &str, state: &State, to: &Path) -> Result<(), TlogError> {
-        let (chain, mut edge, mut head) = (self.chain(stem), Edge::default(), [0; 32]);
-        let write = || -> io::Result<BufWriter<File>> { Ok(BufWriter::new(File::create_new(to)?)) };
-        let mut out = write().map_err(TlogError::io("make", to))?;
-        let mut written = Ok(());
-        read(&chain, |number, hash, line| {
-            if number <= state.count && written.is_ok() {
-                edge.push(leaf(&hash), |_, _, _| {});
-                head = hash;
-                written = out.write_all(line).and_then(|()| out.write_all(b"\n"));
+        let (chain, mut edge, mut end) = (self.chain(stem), Edge::default(), 0);
+        read(&chain, |record| {
+            if record.number <= state.count {
+                edge.push(leaf(&record.hash), |_, _, _| {});
+                end = record.offset + record.line.len() as u64 + 1;
             }
         })?;
-        written.and_then(|()| out.flush()).map_err(TlogError::io("write", to))?;
-        if edge.size() == state.count && edge.root() == state.root && head == state.head {
-            return Ok(());
+        if (edge.size(), edge.root()) != (state.count, state.root) {
+            let what = "its records are not those that were signed; `halod check` tells more";
+            return Err(TlogError::damaged(&chain, what));
         }
-        Err(TlogError::damaged(
-            &chain,
-            "its records are not those that were signed; `halod check` tells more",
-        ))
+        let copy = || -> io::Result<()> {
+            let mut out = File::create_new(to)?;
+            io::copy(&mut File::open(&chain)?.take(end), &mut out)?;
+            out.sync_all()
+        };
+        copy().map_err(TlogError::io("write", to))
     }
 
     /// The hashes beside the way from a record, counted from 1, to the root of its chain's tree at a state.
@@ -276,22 +274,31 @@ impl LogReader {
 /// The leaves of a chain's first records.
 fn leaves(chain: &Path, count: u64) -> Result<Vec<Hash>, TlogError> {
     let mut leaves = Vec::new();
-    read(chain, |_, hash, _| {
-        if (leaves.len() as u64) < count {
-            leaves.push(leaf(&hash));
+    read(chain, |record| {
+        if record.number <= count {
+            leaves.push(leaf(&record.hash));
         }
     })?;
     Ok(leaves)
 }
 
-/// Reads the records of a chain: each one's number from 1, hash and line.
-fn read(chain: &Path, mut each: impl FnMut(u64, Hash, &[u8])) -> Result<(), TlogError> {
+/// A record as it is read.
+struct Record<'r> {
+    /// From 1.
+    number: u64,
+    offset: u64,
+    hash: Hash,
+    line: &'r [u8],
+}
+
+/// Reads the records of a chain.
+fn read(chain: &Path, mut each: impl FnMut(Record<'_>)) -> Result<(), TlogError> {
     let failed = |doing: &'static str| move |source| TlogError::Io { doing, path: chain.to_owned(), source };
     let file = File::open(chain).map_err(failed("open"))?;
     let mut number = 0;
-    let read = records::read(&file, (0, u64::MAX), [0; 32], &mut |_, hash, line| {
+    let read = records::read(&file, (0, u64::MAX), [0; 32], &mut |offset, hash, line| {
         number += 1;
-        each(number, hash, line);
+        each(Record { number, offset, hash, line });
         Ok(())
     });
     match read {
