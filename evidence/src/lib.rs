@@ -12,6 +12,7 @@ pub mod cosignature;
 pub mod entry;
 pub mod map;
 pub mod note;
+pub mod policy;
 pub mod state;
 pub mod tree;
 
