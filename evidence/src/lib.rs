@@ -9,12 +9,14 @@
 //! never change.
 
 pub mod cosignature;
+pub mod cosigning;
 pub mod entry;
 pub mod map;
 pub mod note;
 pub mod policy;
 pub mod state;
 pub mod tree;
+pub mod witness;
 
 /// A SHA-256.
 pub type Hash = [u8; 32];
