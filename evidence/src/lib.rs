@@ -8,6 +8,7 @@
 //! The formats, with the source of each rule: `docs/checkpoints.md`. What is signed is for ever, so `golden/` holds bytes that
 //! never change.
 
+pub mod contradiction;
 pub mod cosignature;
 pub mod cosigning;
 pub mod entry;
