@@ -16,6 +16,7 @@
 //! | 4 | [`receivers`] | whose bytes these are, and what they tell |
 //! | 5 | [`import`] | files in |
 //! | 6 | [`config`], [`telemetry`], [`daemon`] | assembly and operation |
+//! | 6 | [`witness`] | being, and asking, a witness of checkpoints |
 //! | 7 | [`cli`] | one file per verb |
 //!
 //! Beside them, the crate `halod_client` is for those who send.
@@ -34,3 +35,4 @@ pub mod receivers;
 pub mod recent;
 pub mod tee;
 pub mod telemetry;
+pub mod witness;
