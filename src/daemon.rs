@@ -14,7 +14,7 @@ pub mod certificates;
 pub mod doors;
 mod drain;
 mod files;
-mod identities;
+pub(crate) mod identities;
 pub mod process;
 mod receiving;
 mod socket;

@@ -18,6 +18,7 @@
 //! | 5 | [`import`] | files in |
 //! | 5 | [`check`] | what chains and their log show |
 //! | 6 | [`config`], [`telemetry`], [`daemon`] | assembly and operation |
+//! | 6 | [`witness`] | being, and asking, a witness of checkpoints |
 //! | 7 | [`cli`] | one file per verb |
 //!
 //! Beside them, the crate `halod_client` is for those who send.
@@ -38,3 +39,4 @@ pub mod receivers;
 pub mod recent;
 pub mod tee;
 pub mod telemetry;
+pub mod witness;

@@ -8,12 +8,17 @@
 //! The formats, with the source of each rule: `docs/checkpoints.md`. What is signed is for ever, so `golden/` holds bytes that
 //! never change.
 
+pub mod contradiction;
+pub mod cosignature;
+pub mod cosigning;
 pub mod entry;
 pub mod map;
 pub mod note;
+pub mod policy;
 pub mod proof;
 pub mod state;
 pub mod tree;
+pub mod witness;
 
 /// A SHA-256.
 pub type Hash = [u8; 32];

@@ -201,10 +201,25 @@ pub fn is_consistent(old: (u64, &Hash), new: (u64, &Hash), path: &[Hash]) -> boo
     if old == new || old == 0 {
         return path.is_empty() && (old == 0 && *old_root == empty() || old == new && old_root == new_root);
     }
+    climb(old, new, old_root, path) == Some((*old_root, *new_root))
+}
+
+/// The root which a tree of `old` leaves must have had for this path to show it as the begin of another one. `None` where the
+/// path does not lead to the other one, and where the old tree is a complete subtree: its root is not in the path.
+#[must_use]
+pub fn begin_of(old: u64, new: (u64, &Hash), path: &[Hash]) -> Option<Hash> {
+    if old == 0 || old >= new.0 || old.is_power_of_two() {
+        return None;
+    }
+    climb(old, new.0, &empty(), path).filter(|(_, after)| after == new.1).map(|(before, _)| before)
+}
+
+/// The roots of an old and a new tree that a path leads to, with `0 < old < new`.
+fn climb(old: u64, new: u64, old_root: &Hash, path: &[Hash]) -> Option<(Hash, Hash)> {
     // Where the old tree is a complete subtree, its root begins the path.
     let whole = old.is_power_of_two().then_some(old_root);
     let mut hashes = whole.into_iter().chain(path);
-    let Some(first) = hashes.next() else { return false };
+    let first = hashes.next()?;
     let (mut at, mut last) = (old - 1, new - 1);
     while at & 1 == 1 {
         (at, last) = (at >> 1, last >> 1);
@@ -212,7 +227,7 @@ pub fn is_consistent(old: (u64, &Hash), new: (u64, &Hash), path: &[Hash]) -> boo
     let (mut before, mut after) = (*first, *first);
     for hash in hashes {
         if last == 0 {
-            return false;
+            return None;
         }
         if at & 1 == 1 || at == last {
             (before, after) = (node(hash, &before), node(hash, &after));
@@ -224,7 +239,7 @@ pub fn is_consistent(old: (u64, &Hash), new: (u64, &Hash), path: &[Hash]) -> boo
         }
         (at, last) = (at >> 1, last >> 1);
     }
-    last == 0 && before == *old_root && after == *new_root
+    (last == 0).then_some((before, after))
 }
 
 #[cfg(test)]

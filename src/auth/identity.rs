@@ -21,14 +21,17 @@ pub struct Identity {
 /// Metrics and the state of the daemon.
 pub const ADMIN: &str = "admin";
 
+/// The anchors of `halod witness`: writing them, and reading them where that is not anybody's.
+pub const WITNESS: &str = "witness";
+
 /// Where something may be sent, or read.
-pub const RECEIVERS: [&str; 7] =
-    ["otlp", "native", "langfuse", "langsmith", "litellm", "openai_agents", ADMIN];
+pub const RECEIVERS: [&str; 8] =
+    ["otlp", "native", "langfuse", "langsmith", "litellm", "openai_agents", ADMIN, WITNESS];
 
 /// The receivers that an identity may use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReceiverScope {
-    /// All that take telemetry in; the admin port has to be named.
+    /// All that take telemetry in; the admin port and a witness have to be named.
     Telemetry,
     These(Vec<&'static str>),
 }
@@ -37,7 +40,7 @@ impl ReceiverScope {
     #[must_use]
     pub fn includes(&self, receiver: &str) -> bool {
         match self {
-            Self::Telemetry => receiver != ADMIN,
+            Self::Telemetry => receiver != ADMIN && receiver != WITNESS,
             Self::These(these) => these.contains(&receiver),
         }
     }

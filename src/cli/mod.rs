@@ -21,6 +21,7 @@ mod tail;
 mod token;
 mod validate;
 mod verify;
+mod witness;
 
 use std::process::ExitCode;
 
@@ -57,6 +58,7 @@ enum Verb {
     Explain(explain::Args),
     Tail(tail::Args),
     Import(import::Args),
+    Witness(witness::Args),
 }
 
 const EXIT_CODES: &str = "\
@@ -94,6 +96,7 @@ pub fn main() -> ExitCode {
         Some(Verb::Explain(args)) => args.run(),
         Some(Verb::Tail(args)) => args.run(),
         Some(Verb::Import(args)) => args.run(),
+        Some(Verb::Witness(args)) => args.run(),
     }
 }
 

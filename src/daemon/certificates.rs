@@ -27,7 +27,7 @@ const SETTLE: Duration = Duration::from_secs(1);
 
 /// The certificates of all doors that speak TLS.
 #[derive(Debug)]
-pub(super) struct Certificates {
+pub(crate) struct Certificates {
     doors: Vec<Arc<Kept>>,
     ends: Gauges,
     reloads: Counters,
@@ -101,9 +101,19 @@ impl Certificates {
     /// # Errors
     /// One of them can't be used.
     pub(super) fn load(config: &Config) -> Result<Self, TlsError> {
+        Self::of_doors(doors(config))
+    }
+
+    /// Those of these doors.
+    ///
+    /// # Errors
+    /// One of the files can't be used.
+    pub(crate) fn of_doors<'s>(
+        doors: impl Iterator<Item = (&'static str, &'s TlsSettings, Speaks)>,
+    ) -> Result<Self, TlsError> {
         let (ends, reloads) = (Gauges::default(), Counters::default());
         let mut kept = Vec::new();
-        for (door, settings, speaks) in doors(config) {
+        for (door, settings, speaks) in doors {
             let Loaded { served, stamps, warnings } = load(settings, speaks)?;
             for warning in warnings {
                 tracing::warn!(door, "{warning}");
@@ -127,7 +137,7 @@ impl Certificates {
     }
 
     /// What a door speaks TLS with, if it does.
-    pub(super) fn of(&self, door: &str) -> Option<Arc<Tls>> {
+    pub(crate) fn of(&self, door: &str) -> Option<Arc<Tls>> {
         self.doors.iter().find(|kept| kept.door == door).map(|kept| Arc::clone(&kept.tls))
     }
 
@@ -148,7 +158,7 @@ impl Certificates {
     }
 
     /// Reads files again that change, and all of them on SIGHUP, until the tasks are dropped.
-    pub(super) fn watch(&self, reload: &Reload) -> JoinSet<()> {
+    pub(crate) fn watch(&self, reload: &Reload) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
         for kept in &self.doors {
             tasks.spawn(Arc::clone(kept).watch(reload.clone()));

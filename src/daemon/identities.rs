@@ -13,7 +13,7 @@ use tokio::sync::watch;
 const INTERVAL: Duration = Duration::from_secs(2);
 
 /// Reads the file again whenever it changes.
-pub(super) struct Keeper {
+pub(crate) struct Keeper {
     file: PathBuf,
     /// The state of the file that was read last.
     stamp: Option<Stamp>,
@@ -25,7 +25,7 @@ impl Keeper {
     ///
     /// # Errors
     /// The system gives no random numbers.
-    pub(super) fn new(settings: &AuthSettings) -> std::io::Result<(Arc<Authenticator>, Self)> {
+    pub(crate) fn new(settings: &AuthSettings) -> std::io::Result<(Arc<Authenticator>, Self)> {
         let key = crate::auth::random().map_err(std::io::Error::other)?;
         let identities = Arc::new(Authenticator::new(settings.table.clone(), key));
         let keeper =
@@ -34,7 +34,7 @@ impl Keeper {
     }
 
     /// Runs until it is drained.
-    pub(super) async fn run(mut self, mut reload: Reload, mut draining: watch::Receiver<bool>) {
+    pub(crate) async fn run(mut self, mut reload: Reload, mut draining: watch::Receiver<bool>) {
         loop {
             let is_asked = tokio::select! {
                 _ = draining.wait_for(|&draining| draining) => return,

@@ -40,6 +40,7 @@ pub mod queue;
 mod send;
 pub mod settings;
 pub mod stats;
+pub(crate) mod way;
 mod worker;
 
 use prometheus_client::registry::Registry;

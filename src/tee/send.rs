@@ -1,36 +1,23 @@
 //! One request to the backend, over HTTP/1.1, and what its answer means.
-//!
-//! Only the configured host is ever connected to: redirects are not followed, and no proxy is asked.
 
-use std::error::Error as StdError;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HOST, RETRY_AFTER};
+use http::header::{CONTENT_LENGTH, HOST};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
+use hyper::client::conn::http1::SendRequest;
 
 use super::entry::Entry;
-use super::settings::{Settings, Target};
+use super::settings::Settings;
 use super::stats::Retry;
+use super::way::{Way, WayError, retry_after};
 use super::{Door, TeeError};
 use crate::clock;
 
 /// How much of an answer's body is read, so that the connection can be used again; nothing looks at it.
 const ANSWER: usize = 256 << 10;
-
-/// The longest `Retry-After` that is obeyed.
-const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// What came of one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,12 +34,10 @@ pub(super) enum Attempt {
 
 /// The way to one backend, with the connection that is open.
 pub(super) struct Sender {
-    target: Target,
-    host: HeaderValue,
+    way: Way,
     headers: HeaderMap,
     timeout: Duration,
     one_path: bool,
-    tls: Option<(TlsConnector, ServerName<'static>)>,
     connection: Option<SendRequest<Full<Bytes>>>,
 }
 
@@ -62,23 +47,12 @@ impl Sender {
     /// # Errors
     /// There are none, or the host can't be one that has a certificate.
     pub(super) fn new(door: Door, settings: &Settings) -> Result<Self, TeeError> {
-        let target = settings.endpoint.clone();
-        let failed = |error: String| TeeError::Start { door: door.name(), error };
-        let tls = if target.tls {
-            let name = ServerName::try_from(target.host.clone())
-                .map_err(|_| failed("no certificate can be made out to the endpoint's host".into()))?;
-            Some((TlsConnector::from(Arc::new(tls(door, settings)?)), name))
-        } else {
-            None
-        };
-        let host = HeaderValue::from_str(&target.authority()).map_err(|error| failed(error.to_string()))?;
+        let way = Way::new(settings.endpoint.clone(), settings.ca_file.as_deref());
         Ok(Self {
-            target,
-            host,
+            way: way.map_err(|error| failed(door.name(), error))?,
             headers: settings.headers.clone(),
             timeout: settings.timeout,
             one_path: door.is_one_path(),
-            tls,
             connection: None,
         })
     }
@@ -107,8 +81,8 @@ impl Sender {
         let request = self.request(entry)?;
         let mut connection = match self.connection.take() {
             Some(open) => open,
-            None => self.connect().await.map_err(|error| {
-                tracing::debug!(endpoint = %self.target, %error, "the tee can't connect");
+            None => self.way.connect().await.map_err(|error| {
+                tracing::debug!(endpoint = %self.way.target, %error, "the tee can't connect");
                 Retry::Unreachable
             })?,
         };
@@ -123,7 +97,7 @@ impl Sender {
     }
 
     fn request(&self, entry: &Entry) -> Result<Request<Full<Bytes>>, Retry> {
-        let mut target = self.target.path.clone();
+        let mut target = self.way.target.path.clone();
         if !self.one_path {
             target.push_str(entry.target.as_str());
         }
@@ -143,28 +117,19 @@ impl Sender {
                 headers.insert(name, value.clone());
             }
         }
-        headers.insert(HOST, self.host.clone());
+        headers.insert(HOST, self.way.host.clone());
         headers.insert(CONTENT_LENGTH, HeaderValue::from(entry.body.len()));
         *request.headers_mut() = headers;
         Ok(request)
     }
-
-    async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, Box<dyn StdError + Send + Sync>> {
-        let stream = TcpStream::connect((self.target.host.as_str(), self.target.port)).await?;
-        stream.set_nodelay(true)?;
-        match &self.tls {
-            None => handshake(stream).await,
-            Some((connector, name)) => handshake(connector.connect(name.clone(), stream).await?).await,
-        }
-    }
 }
 
-async fn handshake(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-) -> Result<SendRequest<Full<Bytes>>, Box<dyn StdError + Send + Sync>> {
-    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(connection);
-    Ok(sender)
+fn failed(door: &'static str, error: WayError) -> TeeError {
+    match error {
+        WayError::Authority { path, what } => TeeError::Authority { door, path, what },
+        WayError::NoAuthorities => TeeError::NoAuthorities { door },
+        error @ (WayError::Name | WayError::Other(_)) => TeeError::Start { door, error: error.to_string() },
+    }
 }
 
 fn again(why: Retry) -> Attempt {
@@ -185,72 +150,5 @@ fn judge(response: &Response<Incoming>) -> Attempt {
         | StatusCode::GATEWAY_TIMEOUT => Attempt::Again { why: Retry::Unavailable, wait },
         status if status.is_server_error() => Attempt::Again { why: Retry::Failing, wait },
         status => Attempt::Refused(status),
-    }
-}
-
-/// Seconds, or a date (RFC 9110, section 10.2.3).
-fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let wait = match value.parse() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            let at = jiff::fmt::rfc2822::parse(value).ok()?.timestamp();
-            SystemTime::from(at).duration_since(now).unwrap_or_default()
-        }
-    };
-    Some(wait.min(LONGEST_WAIT))
-}
-
-fn tls(door: Door, settings: &Settings) -> Result<ClientConfig, TeeError> {
-    let door = door.name();
-    let mut roots = RootCertStore::empty();
-    if let Some(path) = &settings.ca_file {
-        let failed = |what: String| TeeError::Authority { door, path: path.clone(), what };
-        let certificates = CertificateDer::pem_file_iter(path)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(|error| failed(format!("can't be read as PEM: {error}")))?;
-        for certificate in certificates {
-            roots
-                .add(certificate)
-                .map_err(|error| failed(format!("holds an unusable certificate: {error}")))?;
-        }
-        if roots.is_empty() {
-            return Err(failed("holds no certificate".into()));
-        }
-    } else {
-        // What can't be read of the system's is as good as not there.
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        if roots.is_empty() {
-            return Err(TeeError::NoAuthorities { door });
-        }
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| TeeError::Start { door, error: error.to_string() })?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use std::time::UNIX_EPOCH;
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        let now = UNIX_EPOCH + Duration::from_secs(784_111_777 - 30);
-        for (value, seconds) in [
-            ("5", Some(5)),
-            ("0", Some(0)),
-            ("99999", Some(3600)),
-            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(30)),
-            ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
-            ("soon", None),
-            ("-1", None),
-        ] {
-            let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(value))]);
-            assert_eq!(retry_after(&headers, now), seconds.map(Duration::from_secs), "{value}");
-        }
     }
 }

@@ -17,7 +17,7 @@ const LAYERS: &[&[&str]] = &[
     &["ingest"],
     &["receivers"],
     &["import", "check"],
-    &["config", "telemetry", "daemon"],
+    &["config", "telemetry", "daemon", "witness"],
     &["cli"],
 ];
 
@@ -37,6 +37,7 @@ const MAY_USE_FILES: &[&str] = &[
     "src/cli",
     "src/daemon",
     "src/telemetry/metrics",
+    "src/witness",
 ];
 
 const FILE_LINES: usize = 600;
