@@ -117,4 +117,5 @@ def main():
                       [one.hex() for one in inclusion(3, entries)], "note": note, "vkey": vkey, "pkcs8": pkcs8}, indent=1))
 
 
-main()
+if __name__ == "__main__":
+    main()

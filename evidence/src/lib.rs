@@ -16,6 +16,7 @@ pub mod map;
 pub mod note;
 pub mod policy;
 pub mod proof;
+pub mod receipt;
 pub mod state;
 pub mod tree;
 pub mod witness;

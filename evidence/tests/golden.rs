@@ -1,14 +1,17 @@
 #![allow(clippy::unwrap_used)]
 
-//! What is signed is for ever: the bytes of `golden/epoch.json`, which another implementation made (`golden/make.py`).
+//! What is signed is for ever: the bytes of `golden/epoch.json` and `golden/receipt.json`, which another implementation made
+//! (`golden/make.py` and `golden/make_receipt.py`).
 
 use data_encoding::HEXLOWER;
 use halod_evidence::Hash;
 use halod_evidence::entry::Epoch;
 use halod_evidence::map::{Map, Shown};
 use halod_evidence::note::{Checkpoint, SignedNote, Signer, VerifierKey};
+use halod_evidence::receipt::{Entry, Listing, Place, Receipt};
 use halod_evidence::state::{State, blind, slot};
 use halod_evidence::tree::{Edge, is_included, leaf};
+use halod_record::ids::RecordId;
 use halod_record::tenant::Tenant;
 use serde_json::Value;
 
@@ -97,4 +100,34 @@ fn other_bytes_are_no_entry() {
     assert_eq!(Epoch::read(&[&entry[..], b"x"].concat()), None);
     assert_eq!(Epoch::read(&[b"h", &entry[1..]].concat()).map(|epoch| epoch.epoch), Some(1));
     assert_eq!(Epoch::read(&[b"H", &entry[1..]].concat()), None);
+}
+
+#[test]
+fn a_receipt_is_what_it_always_was() {
+    let golden: Value = serde_json::from_str(include_str!("../golden/receipt.json")).unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let mut listing = Listing::keeping(4);
+    let mut entries = Vec::new();
+    for one in golden["entries"].as_array().unwrap() {
+        let number = one["number"].as_u64().unwrap();
+        let entry = Entry {
+            tenant: one["tenant"].as_str().map_or(Tenant::Local, |id| Tenant::claimed(id).unwrap()),
+            record: RecordId::parse(one["record"].as_str().unwrap()).unwrap(),
+            hash: hash(&one["hash"]),
+            prev: hash(&one["prev"]),
+            place: if one["place"] == "at" { Place::At(number) } else { Place::Within(number) },
+            micros: one["micros"].as_u64().unwrap(),
+        };
+        listing.push(&entry);
+        entries.push(entry);
+    }
+    let signer = Signer::new(&text(&golden["origin"]), &bytes(&golden["pkcs8"])).unwrap();
+    let signed = listing.sign(&signer, golden["millis"].as_u64().unwrap()).unwrap();
+    assert_eq!((&signed.note, &signed.to_string()), (&text(&golden["note"]), &text(&golden["file"])));
+    let key: VerifierKey = text(&golden["vkey"]).parse().unwrap();
+    let receipt = Receipt::parse(&text(&golden["file"])).unwrap();
+    assert_eq!((receipt.verify(&key), &receipt.entries), (Ok(()), &Some(entries)));
+    assert_eq!((receipt.statement.root, receipt.statement.count), (hash(&golden["root"]), 4));
+    let alone = Receipt::parse(&text(&golden["note"])).unwrap();
+    assert_eq!((alone.verify(&key), alone.entries), (Ok(()), None));
 }
