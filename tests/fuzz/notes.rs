@@ -4,6 +4,7 @@
 use data_encoding::BASE64;
 use halod_evidence::entry::Epoch;
 use halod_evidence::note::{Checkpoint, SignedNote, VerifierKey};
+use halod_evidence::receipt::Receipt;
 
 /// How many of its forms the bytes have.
 pub(crate) fn notes(data: &[u8]) -> usize {
@@ -17,6 +18,10 @@ pub(crate) fn notes(data: &[u8]) -> usize {
         assert_eq!(key.to_string(), text);
         forms += 1;
     }
+    if let Ok(receipt) = Receipt::parse(text) {
+        assert_eq!(written(&receipt), text);
+        forms += 1;
+    }
     let Ok(note) = SignedNote::parse(text) else { return forms };
     let line = |one: &halod_evidence::note::Signature| {
         format!("\u{2014} {} {}\n", one.name, BASE64.encode(&[&one.key_id[..], &one.bytes].concat()))
@@ -28,4 +33,15 @@ pub(crate) fn notes(data: &[u8]) -> usize {
         forms += 1;
     }
     forms + 1
+}
+
+fn written(receipt: &Receipt) -> String {
+    let mut text = receipt.note.to_string();
+    let (mut last, entries) = (None, receipt.entries.iter().flatten());
+    text.extend(receipt.entries.iter().map(|_| '\n'));
+    for entry in entries {
+        text += &(entry.line(last) + "\n");
+        last = Some(&entry.hash);
+    }
+    text
 }

@@ -58,5 +58,5 @@ fn files_of_identities() {
 
 #[test]
 fn what_is_signed_of_chains() {
-    assert_eq!(exercise(&["tests/fuzz/seeds/notes"], 50_000, notes::notes), 5);
+    assert_eq!(exercise(&["tests/fuzz/seeds/notes"], 50_000, notes::notes), 8);
 }
