@@ -4,6 +4,7 @@ use super::error::{ChainError, ChainUnusable};
 use super::joins::{Joined, MOST};
 use super::parents::Section;
 use super::place::Group;
+use super::placed::Placed;
 use super::segment::Section as Cut;
 use super::store::{Readiness, Store, journal_damaged, positions};
 use super::tail::Locked;
@@ -63,14 +64,31 @@ pub struct Detail {
     pub fates: Vec<Told>,
     /// Of every chain that the request touched, also where it found all of it there.
     pub heads: Vec<Head>,
+    /// The records that the drafts came to, in the order in which they were sealed or found; filled where it is there.
+    pub placed: Option<Vec<Placed>>,
     /// The same chains, until their heads are known.
     chains: Vec<usize>,
 }
 
 impl Detail {
+    /// One that is to be filled, with the places of records or without.
+    #[must_use]
+    pub fn asking(places: bool) -> Self {
+        Self { placed: places.then(Vec::new), ..Self::default() }
+    }
+
+    /// Another one that asks for the same.
+    #[must_use]
+    pub fn alike(&self) -> Self {
+        Self::asking(self.placed.is_some())
+    }
+
     /// Adds what became of further drafts of the request, later than all that is here.
     pub fn add(&mut self, later: Self) {
         self.fates.extend(later.fates);
+        if let (Some(placed), Some(later)) = (&mut self.placed, later.placed) {
+            placed.extend(later);
+        }
         self.heads.retain(|head| later.heads.iter().all(|newer| newer.tenant != head.tenant));
         self.heads.extend(later.heads);
     }
@@ -344,12 +362,16 @@ impl Store {
             }
             let (asked, bytes) = (draft.asked(), draft.len());
             let moved = asked != draft.id();
+            let before = section.sealed_count();
             let Some((fate, record)) = self.seal_one(&mut section, draft, nothing_new)? else {
                 works[w].dropped = true;
                 continue;
             };
             if let Some(detail) = works[w].detail.as_deref_mut() {
                 detail.fates.push(Told { asked, record, fate });
+                if let Some(placed) = &mut detail.placed {
+                    self.add_placed(&section, before, record, placed)?;
+                }
                 if detail.chains.last() != Some(&at) {
                     detail.chains.push(at);
                 }

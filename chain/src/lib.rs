@@ -26,6 +26,7 @@ pub mod journal;
 mod names;
 mod parents;
 mod place;
+pub mod placed;
 pub mod rate;
 pub mod reader;
 mod replay;

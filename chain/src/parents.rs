@@ -47,6 +47,16 @@ impl<'m> Section<'m> {
         self.sealed.contains(&id)
     }
 
+    /// How many records were sealed in this section.
+    pub(super) fn sealed_count(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Those from the given one on: where each line begins in the chain, and its id.
+    pub(super) fn sealed_from(&self, from: usize) -> &[(u64, RecordId)] {
+        self.lines.get(from..).unwrap_or_default()
+    }
+
     fn has(&self, offset: u64, id: RecordId) -> bool {
         let place = self.lines.binary_search_by_key(&offset, |(offset, _)| *offset);
         place.is_ok_and(|place| self.lines.get(place).is_some_and(|(_, sealed)| *sealed == id))

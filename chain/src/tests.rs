@@ -10,7 +10,7 @@ mod reading;
 mod traces;
 mod whose;
 
-use super::commit::{Fate, Work};
+use super::commit::{Detail, Fate, Work};
 use super::disk::{Disk, OsDisk};
 use super::error::ChainError;
 use super::store::{Settings, Store};
@@ -163,7 +163,7 @@ fn who_asks_is_told_of_each_draft_and_of_the_heads() {
     ];
     let asked: Vec<_> = drafts.iter().map(Draft::id).collect();
     let mut works = [
-        Work { drafts, detail: Some(Box::default()), ..Work::default() },
+        Work { drafts, detail: Some(Box::new(Detail::asking(true))), ..Work::default() },
         Work { drafts: vec![draft_of("b", 3, "t")], ..Work::default() },
     ];
     store.commit(&mut works, NOW).unwrap();
@@ -183,6 +183,24 @@ fn who_asks_is_told_of_each_draft_and_of_the_heads() {
         assert_eq!(last.as_bytes(), head.hash);
     }
     assert_eq!((detail.heads.len(), detail.heads[1].records), (2, 4));
+    // Where each record is: what was there is within what the chain had by then.
+    let mut told = detail.placed.as_deref().unwrap().iter();
+    for ((stem, number, is_new), fate) in
+        [("a", 1, false), ("b", 1, false), ("b", 2, true), ("b", 3, true), ("b", 3, false)]
+            .into_iter()
+            .zip(&detail.fates)
+    {
+        let placed = told.next().unwrap();
+        assert_eq!((placed.record, placed.number, placed.is_new), (fate.record, number, is_new));
+        assert_eq!(placed.tenant, tenant(stem));
+        let line = chain(dir.path(), stem).into_iter().find(|line| line.contains(&fate.record.to_string()));
+        let line = line.unwrap();
+        let facts = scan_line(line.as_bytes()).unwrap();
+        assert_eq!(halod_record::hash::hex_text(&placed.hash), facts.hash);
+        assert!(line.contains(&format!("\"prev_hash\":\"{}\"", halod_record::hash::hex_text(&placed.prev))));
+        assert_eq!(placed.micros, facts.ts.unwrap().unix_nanos() / 1000);
+    }
+    assert!(told.next().is_none());
 }
 
 #[test]
