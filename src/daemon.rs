@@ -211,6 +211,7 @@ async fn up(
         lock,
         stats: Arc::clone(&state.stats),
         checkpoints: Arc::clone(&state.checkpoints),
+        receipts: Arc::default(),
         ledger: counters.of_hold(),
         traces: Arc::clone(&traces),
         owed: Arc::default(),
@@ -229,7 +230,8 @@ async fn up(
     let (intake, jobs) = writer::intake(config.pipeline.max_in_flight, &state.stats);
     let (hold, held) = Hold::new(Arc::clone(&traces));
     let bodies = intake.bodies();
-    let taking = Taking { intake, hold, gaps, traces, identities };
+    let receipts = Arc::clone(&opening.receipts);
+    let taking = Taking { intake, hold, gaps, traces, identities, receipts };
     let (drain, draining) = watch::channel(false);
     let timeout = config.shutdown_timeout;
     let files = Files { opening, opened, queues: Queues { jobs, held }, state, draining: draining.clone() };

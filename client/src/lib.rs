@@ -81,6 +81,9 @@ pub struct Receipt {
     /// The head of every chain that was touched. Keep them: a chain that still has this hash at this place was
     /// not changed since.
     pub heads: Vec<Head>,
+    /// The file of the signed receipt, where halod gives one (`checkpoint.receipts`). Keep it as it is: with it, `halod check
+    /// --receipt FILE` shows if a record was left out.
+    pub receipt: Option<String>,
 }
 
 /// What became of one record.

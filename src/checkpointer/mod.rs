@@ -7,10 +7,12 @@
 //! It has no share in a commit: it reads chains from disk as anybody could. What fails here is told and tried
 //! again, and keeps no record from being sealed. `docs/checkpoints.md` has the formats.
 
+pub mod receipts;
 mod stats;
 
 pub use stats::{CheckpointStats, Newest};
 
+use self::receipts::ReceiptSigner;
 use crate::clock::unix_millis;
 use crate::pipeline::stats::Stats;
 use halod_chain::directory::Lock;
@@ -37,11 +39,13 @@ pub struct CheckpointSettings {
     /// From one epoch to the next; zero for none at all.
     pub interval: Duration,
     pub key: KeySettings,
+    /// Whether requests are answered with signed receipts.
+    pub receipts: bool,
 }
 
 impl Default for CheckpointSettings {
     fn default() -> Self {
-        Self { interval: Duration::from_secs(60), key: KeySettings::default() }
+        Self { interval: Duration::from_secs(60), key: KeySettings::default(), receipts: false }
     }
 }
 
@@ -55,6 +59,8 @@ pub struct Checkpointer {
     /// Which chains are set aside: of those nothing is signed.
     pub pipeline: Arc<Stats>,
     pub stats: Arc<CheckpointStats>,
+    /// Who is given the key that receipts are signed with.
+    pub receipts: Arc<ReceiptSigner>,
 }
 
 /// The running thread.
@@ -103,8 +109,11 @@ impl Checkpointer {
         }
         let (stop, stopping) = channel();
         let (end, ended) = oneshot::channel();
+        // No request is to be answered without a receipt because it came early.
+        let opened = self.settings.receipts.then(|| self.open());
+        let log = opened.and_then(|opened| opened.map_err(|error| self.stats.failed(&error.into())).ok());
         let run = move || {
-            self.run(&stopping);
+            self.run(log, &stopping);
             drop(self);
             // Nobody is listening any more when the daemon was told to exit at once.
             let _ = end.send(());
@@ -113,8 +122,7 @@ impl Checkpointer {
         Ok(Some(Handle { stop, ended }))
     }
 
-    fn run(&self, stop: &Receiver<()>) {
-        let mut log = None;
+    fn run(&self, mut log: Option<Log>, stop: &Receiver<()>) {
         let mut wait = FIRST.min(self.settings.interval);
         loop {
             let is_last = match stop.recv_timeout(wait) {
@@ -192,6 +200,9 @@ impl Checkpointer {
         let log = Log::open(&self.directory, &self.settings.key, Arc::new(OsDisk))?;
         let key = log.keys().signer.key();
         self.stats.opened(key, fingerprint(key));
+        if self.settings.receipts {
+            self.receipts.open(&log.keys().signer);
+        }
         Ok(log)
     }
 

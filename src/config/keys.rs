@@ -128,6 +128,7 @@ const KEYS: &[(&str, Kind)] = &[
     ("checkpoint.interval", Single),
     ("checkpoint.origin", Single),
     ("checkpoint.key_file", Single),
+    ("checkpoint.receipts", Single),
     ("redaction", Section),
     ("redaction.patterns", Sections),
     ("redaction.patterns.name", Single),

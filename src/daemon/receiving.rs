@@ -2,6 +2,7 @@
 
 use super::doors::{Bound, GRPC, HTTP};
 use crate::auth::Authenticator;
+use crate::checkpointer::receipts::{ReceiptSigner, Receipts};
 use crate::config::{Config, DoorSettings};
 use crate::hold::Hold;
 use crate::import::importer::Importer;
@@ -20,11 +21,11 @@ use crate::receivers::admission::Admission;
 use crate::receivers::langfuse::{Keys, LangfuseService};
 use crate::receivers::langsmith::{self, LangSmithService};
 use crate::receivers::litellm::LiteLlm;
-use crate::receivers::native::{NativeService, Senders};
+use crate::receivers::native::{self, NativeService, Senders};
 use crate::receivers::openai_agents::OpenAiAgents;
 use crate::receivers::otlp::join::ContentJoin;
 use crate::receivers::otlp::signals::Signals;
-use crate::receivers::otlp::{OtlpService, OtlpState};
+use crate::receivers::otlp::{self, OtlpService, OtlpState};
 use crate::receivers::router::Receivers;
 use crate::receivers::stats::Counters;
 use crate::tee::{self, Tee, Tees};
@@ -53,6 +54,8 @@ pub(super) struct Receiving<'a> {
     pub web: Arc<WebPolicy>,
     pub identities: Option<Arc<Authenticator>>,
     pub ready: Ready,
+    /// Who signs receipts, where senders get any.
+    pub receipts: Option<Arc<ReceiptSigner>>,
 }
 
 /// Where what is taken in goes, and what is known of it.
@@ -63,13 +66,14 @@ pub(super) struct Taking {
     pub traces: Arc<TraceTenants>,
     /// Who may send, where doors ask.
     pub identities: Option<Arc<Authenticator>>,
+    pub receipts: Arc<ReceiptSigner>,
 }
 
 impl<'a> Receiving<'a> {
     pub(super) fn new(
         config: &Config,
         counters: &Arc<Counters>,
-        Taking { intake, hold, gaps, traces, identities }: &Taking,
+        Taking { intake, hold, gaps, traces, identities, receipts }: &Taking,
         tees: &'a Tees,
         (draining, ready): (&watch::Receiver<bool>, Ready),
     ) -> Self {
@@ -101,6 +105,7 @@ impl<'a> Receiving<'a> {
             tees,
             identities: identities.clone(),
             ready,
+            receipts: config.checkpoint.receipts.then(|| Arc::clone(receipts)),
         }
     }
 
@@ -139,7 +144,14 @@ impl Receiving<'_> {
             tee,
             gaps: Some(self.gaps.clone()),
             limited: true,
+            receipts: None,
         }
+    }
+
+    /// The same, whose senders get receipts that list at most so many records, where any are signed.
+    fn with_receipts(&self, ingest: Ingest, most: usize) -> Ingest {
+        let receipts = self.receipts.as_ref().map(|signer| Receipts { signer: Arc::clone(signer), most });
+        Ingest { receipts, ..ingest }
     }
 
     fn ingest_of_files(&self, stats: &Arc<ReceiverStats>) -> Arc<Ingest> {
@@ -167,10 +179,15 @@ impl Receiving<'_> {
         let counters = &self.counters;
         let ingest =
             |stats: &Arc<ReceiverStats>, door| Arc::new(self.ingest_with(limits, stats, self.tees.of(door)));
-        let signals = |stats: &Signals<Arc<ReceiverStats>>, door| stats.map(|stats| ingest(stats, door));
+        let signal = |stats: &Arc<ReceiverStats>, door| {
+            let ingest = self.ingest_with(limits, stats, self.tees.of(door));
+            Arc::new(self.with_receipts(ingest, otlp::LISTED))
+        };
+        let signals = |stats: &Signals<Arc<ReceiverStats>>, door| stats.map(|stats| signal(stats, door));
         let otlp = OtlpService::new(Arc::clone(&self.otlp), signals(&counters.otlp.signals, tee::Door::Otlp));
         // The sender is told of each record.
         let native = Ingest { gaps: None, ..self.ingest_with(limits, &counters.native, Tee::default()) };
+        let native = self.with_receipts(native, native::MAX_RECORDS);
         let native = NativeService::new(Arc::new(native), Arc::clone(&self.senders));
         let langfuse = LangfuseService {
             ingest: ingest(&counters.langfuse, tee::Door::Langfuse),

@@ -1,6 +1,7 @@
 //! What owns files, opened and started: chains, the writer, the hold.
 
 use super::{StartError, process};
+use crate::checkpointer::receipts::ReceiptSigner;
 use crate::checkpointer::{self, CheckpointStats, Checkpointer};
 use crate::config::Config;
 use crate::config::descriptors;
@@ -48,6 +49,7 @@ pub(super) struct Opening {
     pub lock: Arc<directory::Lock>,
     pub stats: Arc<Stats>,
     pub checkpoints: Arc<CheckpointStats>,
+    pub receipts: Arc<ReceiptSigner>,
     pub ledger: hold::Ledger,
     /// What the spans of a trace said for it.
     pub traces: Arc<TraceTenants>,
@@ -123,7 +125,7 @@ impl Opening {
     }
 
     fn open_now(self) -> Result<Opened, ChainError> {
-        let Self { config, open_chains, lock, stats, checkpoints, ledger, traces, owed } = self;
+        let Self { config, open_chains, lock, stats, checkpoints, receipts, ledger, traces, owed } = self;
         let hold = hold::Settings {
             directory: config.storage.directory.clone(),
             wait: config.hold.wait,
@@ -140,6 +142,7 @@ impl Opening {
             lock: Arc::clone(&lock),
             pipeline: Arc::clone(&stats),
             stats: checkpoints,
+            receipts,
         };
         let writer = Writer::new(store, owed.clone(), settings(&config, lock), stats)?;
         owed.clear();
@@ -151,8 +154,9 @@ impl Opened {
     /// Starts the threads, on what waits already.
     pub(super) fn start(self, queues: Queues) -> Result<Started, StartError> {
         let held = self.hold.start(queues.held).map_err(StartError::Store)?;
-        let writer = self.writer.start(queues.jobs).map_err(StartError::Store)?;
+        // Before the writer, whose first answers have receipts, too.
         let checkpointer = self.checkpointer.start().map_err(StartError::Checkpointer)?;
+        let writer = self.writer.start(queues.jobs).map_err(StartError::Store)?;
         Ok(Started { writer, held, checkpointer })
     }
 }

@@ -81,6 +81,7 @@ impl Waiting<'_> {
             gaps: self.gaps.clone(),
             traces: Arc::default(),
             identities: self.identities.clone(),
+            receipts: Arc::default(),
         };
         let tees = Tees::default();
         let receiving =

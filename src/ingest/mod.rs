@@ -28,6 +28,7 @@ pub use self::submission::Submission;
 use self::gaps::{Gaps, Loss, Sender};
 use self::requests::RequestEntry;
 use self::stats::ReceiverStats;
+use crate::checkpointer::receipts::Receipts;
 use crate::net::body::Reader;
 use crate::net::limits::Limits;
 use crate::net::status::Fault;
@@ -55,6 +56,8 @@ pub struct Ingest {
     pub gaps: Option<Gaps>,
     /// Whether its tenants' rates hold. They don't for files: one tenant's lines would keep all others' waiting.
     pub limited: bool,
+    /// How its senders get receipts, if they do.
+    pub receipts: Option<Receipts>,
 }
 
 impl Ingest {
@@ -69,6 +72,7 @@ impl Ingest {
             tee: Tee::default(),
             gaps: None,
             limited: false,
+            receipts: None,
         }
     }
 

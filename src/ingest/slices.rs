@@ -2,11 +2,13 @@
 //! answered once, after the last slice.
 
 use super::request::RequestBuilder;
+use crate::checkpointer::receipts::list;
 use crate::net::status::Fault;
 use crate::pipeline::batch::{Batch, Receipt};
 use crate::pipeline::intake::Pending;
 use crate::pipeline::items::Divided;
 use crate::pipeline::refusal::Refusal;
+use halod_evidence::receipt::Listing;
 use halod_record::charge;
 
 /// What part of all room the drafts of one slice take: two are held at a time, one that is made and one that is
@@ -23,6 +25,8 @@ pub(super) struct Slices {
     pending: Option<Pending>,
     /// Of those that are sealed.
     receipt: Receipt,
+    /// Their records, where the sender gets a receipt.
+    listing: Option<Listing>,
     /// Items of all of them.
     pub(super) items: u64,
 }
@@ -30,20 +34,29 @@ pub(super) struct Slices {
 impl Slices {
     fn wait(&mut self) -> Result<(), Refusal> {
         if let Some(pending) = self.pending.take() {
-            self.receipt += pending.wait()?;
+            let receipt = pending.wait()?;
+            self.add(receipt);
         }
         Ok(())
     }
 
-    /// The receipt of all slices.
+    fn add(&mut self, receipt: Receipt) {
+        if let Some(listing) = &mut self.listing {
+            list(listing, receipt.placed());
+        }
+        self.receipt += receipt;
+    }
+
+    /// The receipt of all slices, and the list of their records.
     ///
     /// # Errors
     /// The last one was refused.
-    pub(super) async fn sealed(mut self) -> Result<Receipt, Refusal> {
+    pub(super) async fn sealed(mut self) -> Result<(Receipt, Option<Listing>), Refusal> {
         if let Some(pending) = self.pending.take() {
-            self.receipt += pending.await?;
+            let receipt = pending.await?;
+            self.add(receipt);
         }
-        Ok(self.receipt)
+        Ok((self.receipt, self.listing))
     }
 }
 
@@ -104,7 +117,12 @@ impl RequestBuilder {
         let items = if self.uneven.is_empty() { items } else { items.weighing(weights) };
         let permit = self.take_out(bytes);
         self.slices.items += usable;
+        let receipts = &self.ingest.receipts;
+        if let (None, Some(receipts)) = (&self.slices.listing, receipts) {
+            self.slices.listing = Some(receipts.listing());
+        }
         let batch = Batch::new(drafts, permit).told_to(items).limited(self.ingest.limited);
+        let batch = batch.placing(receipts.is_some());
         self.slices.pending = Some(self.ingest.intake.send(batch));
         Ok(())
     }

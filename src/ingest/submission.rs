@@ -3,6 +3,7 @@
 use super::request::{Request, RequestBuilder};
 use super::slices::Slices;
 use super::{Ingest, contain};
+use crate::checkpointer::receipts::list;
 use crate::hold::Hold;
 use crate::net::status::Fault;
 use crate::pipeline::batch::{Batch, Receipt};
@@ -45,6 +46,7 @@ impl Submission {
         let (Content { drafts, permit, .. }, items, slices, rest) = divide(request);
         let batch = Batch::new(drafts, permit).told_to(items);
         let batch = if detailed { batch.in_detail() } else { batch };
+        let batch = batch.placing(rest.ingest.receipts.is_some());
         Self { receipt: hand_over(&rest.ingest, batch), slices, rest }
     }
 
@@ -53,11 +55,16 @@ impl Submission {
     /// # Errors
     /// A retryable refusal: none of it, or only parts that may be sent again without harm, is sealed.
     pub async fn sealed(self) -> Result<Receipt, Fault> {
-        let before = self.slices.sealed().await?;
+        let (before, listing) = self.slices.sealed().await?;
         let mut receipt = match self.receipt {
             Some(pending) => pending.await?,
             None => Receipt::default(),
         };
+        if let Some(receipts) = &self.rest.ingest.receipts {
+            let mut listing = listing.unwrap_or_else(|| receipts.listing());
+            list(&mut listing, receipt.placed());
+            receipt.signed = receipts.sign(listing).map(Box::new);
+        }
         if before != Receipt::default() {
             receipt += before;
         }

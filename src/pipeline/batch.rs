@@ -3,6 +3,8 @@
 use crate::pipeline::intake::Permit;
 use crate::pipeline::refusal::Refusal;
 use halod_chain::commit::{Detail, Fate};
+use halod_chain::placed::Placed;
+use halod_evidence::receipt::SignedReceipt;
 use halod_record::call::arrange::arrange;
 use halod_record::draft::Draft;
 use halod_record::ids::RecordId;
@@ -18,6 +20,8 @@ pub struct Batch {
     pub accounts: Vec<Box<dyn Account>>,
     /// Whether the receipt is to tell of each draft and of the chains' heads.
     pub detailed: bool,
+    /// Whether the receipt is to tell where the records are, too.
+    pub placed: bool,
     /// Whether it counts against its tenants' rates.
     pub limited: bool,
 }
@@ -45,6 +49,8 @@ pub struct Receipt {
     pub sealed_for: Vec<(Tenant, u32)>,
     /// Draft by draft, where that was asked for.
     pub detail: Option<Box<Detail>>,
+    /// What the sender gets of it, where receipts are signed.
+    pub signed: Option<Box<SignedReceipt>>,
 }
 
 /// What became of the drafts of a batch, by their ids.
@@ -56,13 +62,19 @@ impl Batch {
     #[must_use]
     pub fn new(mut drafts: Vec<Draft>, permit: Permit) -> Self {
         arrange(&mut drafts);
-        Self { drafts, permit, accounts: Vec::new(), detailed: false, limited: false }
+        Self { drafts, permit, accounts: Vec::new(), detailed: false, placed: false, limited: false }
     }
 
     /// The same, for a receipt that tells of each draft.
     #[must_use]
     pub fn in_detail(self) -> Self {
         Self { detailed: true, ..self }
+    }
+
+    /// The same, for a receipt that tells of each draft and, if `placed`, where the records are.
+    #[must_use]
+    pub fn placing(self, placed: bool) -> Self {
+        Self { detailed: self.detailed || placed, placed, ..self }
     }
 
     /// The same, limited by its tenants' rates or not.
@@ -99,6 +111,12 @@ impl Receipt {
             Some((_, all)) => *all += sealed,
             None => self.sealed_for.push((tenant.clone(), sealed)),
         }
+    }
+
+    /// The records that the drafts came to; none where that was not asked for.
+    #[must_use]
+    pub fn placed(&self) -> &[Placed] {
+        self.detail.as_ref().and_then(|detail| detail.placed.as_deref()).unwrap_or_default()
     }
 
     /// What became of each draft; knows none where that was not asked for.

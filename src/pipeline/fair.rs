@@ -9,7 +9,7 @@ use super::batch::Receipt;
 use super::intake::{Job, Permit, Reply};
 use super::rates::{Quota, Rates};
 use super::refusal::Refusal;
-use halod_chain::commit::Work;
+use halod_chain::commit::{Detail, Work};
 use halod_record::draft::Draft;
 use halod_record::tenant::Tenant;
 use std::collections::{HashMap, VecDeque};
@@ -114,7 +114,7 @@ impl FairQueue {
             return reply.send(Ok(Receipt::default()));
         }
         self.last += 1;
-        let detail = detailed.then(Box::default);
+        let detail = detailed.then(|| Box::new(Detail::asking(batch.placed)));
         let request = Request {
             open: batch.drafts.len(),
             receipt: Receipt { detail, ..Receipt::default() },
@@ -310,15 +310,14 @@ impl Lane {
                 bytes += draft.len();
                 count += 1;
             }
-            let detailed =
-                requests.get(&part.request).is_some_and(|request| request.receipt.detail.is_some());
+            let detail = requests.get(&part.request).and_then(|request| request.receipt.detail.as_ref());
+            let detail = detail.map(|detail| Box::new(detail.alike()));
             let nothing_new = quota.as_ref().is_some_and(|quota| quota.nothing_new);
             if let Some(quota) = &mut quota {
                 quota.take(count, bytes);
             }
             let drafts: Vec<Draft> = part.drafts.drain(..count).collect();
             let limited = part.limited;
-            let detail = detailed.then(Box::default);
             shares.push(Share {
                 tenant: tenant.clone(),
                 request: part.request,

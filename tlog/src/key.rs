@@ -13,6 +13,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The name of a log whose operator chose none; RFC 2606 keeps `.invalid` free of owners.
 const UNREGISTERED: &str = "halod.invalid/";
@@ -29,7 +30,8 @@ pub struct KeySettings {
 /// The keys of a log.
 #[derive(Debug)]
 pub struct Keys {
-    pub signer: Signer,
+    /// Shared with who signs receipts.
+    pub signer: Arc<Signer>,
     /// What blinds are made with.
     pub blind: [u8; 32],
 }
@@ -94,7 +96,7 @@ impl Keys {
                     .map_err(TlogError::io("write", &vkeys))?;
             }
         }
-        Ok(Self { signer, blind: blind(log)? })
+        Ok(Self { signer: Arc::new(signer), blind: blind(log)? })
     }
 }
 

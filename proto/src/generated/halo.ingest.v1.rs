@@ -240,6 +240,10 @@ pub struct WriteResponse {
     /// Where this leaves each chain that the request touched.
     #[prost(message, repeated, tag = "2")]
     pub heads: ::prost::alloc::vec::Vec<Head>,
+    /// Where halod signs receipts (checkpoint.receipts): the file of the one over this call's records, as
+    /// docs/checkpoints.md has it. Who keeps it can show later that a record was left out. Else empty.
+    #[prost(string, tag = "3")]
+    pub receipt: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Result {

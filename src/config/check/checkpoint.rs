@@ -6,6 +6,10 @@ use std::time::Duration;
 
 const ORIGIN: &str = "checkpoint.origin";
 const INTERVAL: &str = "checkpoint.interval";
+const RECEIPTS: &str = "checkpoint.receipts";
+
+/// What no log is called: see [`halod_evidence::receipt::FIRST_LINE`].
+const RESERVED: &str = "halod-receipt/";
 
 /// Bytes of a log's name; each checkpoint and each signature repeats it.
 const MAX_ORIGIN: usize = 200;
@@ -21,13 +25,26 @@ impl Reader<'_> {
         if let Some(written) = self.value(ORIGIN) {
             // It is the name of a key, too (C2SP signed-note, "Format").
             let fits = |c: char| c.is_ascii_graphic() && c != '+';
-            if written.text.is_empty() || written.text.len() > MAX_ORIGIN || !written.text.chars().all(fits) {
+            if written.text.starts_with(RESERVED) {
+                let what = format!("must not begin with {RESERVED}: halod's receipts begin with that");
+                self.report(written.place, ORIGIN, what);
+            } else if written.text.is_empty()
+                || written.text.len() > MAX_ORIGIN
+                || !written.text.chars().all(fits)
+            {
                 let what = format!(
                     "must be a name like logs.example.com/agents: at most {MAX_ORIGIN} ASCII characters without blanks and `+`"
                 );
                 self.report(written.place, ORIGIN, what);
             }
             checkpoint.key.origin = Some(written.text);
+        }
+        self.choice(RECEIPTS, &[("true", true), ("false", false)], &mut checkpoint.receipts);
+        if checkpoint.receipts && checkpoint.interval.is_zero() {
+            let what =
+                "needs an interval: a receipt shows what is missing from what was signed later".to_owned();
+            let place = self.node(RECEIPTS).map(|node| node.place);
+            self.problems.push(Problem { place, key: RECEIPTS.into(), what });
         }
         if let Some(written) = self.value("checkpoint.key_file").filter(|written| !written.text.is_empty()) {
             checkpoint.key.key_file = Some(written.text.into());

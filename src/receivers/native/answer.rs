@@ -22,6 +22,8 @@ pub(super) enum Item {
 pub(super) struct Answer {
     results: Vec<Outcome>,
     heads: Vec<Head>,
+    /// The file of the signed receipt, where senders get one.
+    receipt: Option<String>,
 }
 
 #[derive(Debug)]
@@ -31,7 +33,7 @@ enum Outcome {
 }
 
 impl Answer {
-    pub(super) fn new(items: Vec<Item>, detail: Detail) -> Self {
+    pub(super) fn new(items: Vec<Item>, detail: Detail, receipt: Option<String>) -> Self {
         let mut told: HashMap<RecordId, VecDeque<Told>> = HashMap::with_capacity(detail.fates.len());
         for fate in detail.fates {
             told.entry(fate.asked).or_default().push_back(fate);
@@ -47,7 +49,7 @@ impl Answer {
                 }))
             }
         };
-        Self { results: items.into_iter().map(result).collect(), heads: detail.heads }
+        Self { results: items.into_iter().map(result).collect(), heads: detail.heads, receipt }
     }
 
     /// 207 (RFC 4918, section 13) when a part was taken, 400 when nothing was that could have been.
@@ -67,7 +69,12 @@ impl Answer {
             let hash = String::from_utf8_lossy(&head.hash);
             json!({"subject": head.tenant.subject(), "hash": hash, "records": head.records})
         };
-        json!({"results": results, "heads": self.heads.iter().map(head).collect::<Vec<_>>()})
+        let mut answer =
+            json!({"results": results, "heads": self.heads.iter().map(head).collect::<Vec<_>>()});
+        if let Some(receipt) = &self.receipt {
+            answer["receipt"] = receipt.as_str().into();
+        }
+        answer
     }
 
     pub(super) fn message(self) -> Vec<u8> {
@@ -77,7 +84,8 @@ impl Answer {
             hash: String::from_utf8_lossy(&head.hash).into_owned(),
             records: head.records,
         };
-        wire::WriteResponse { results, heads: self.heads.into_iter().map(head).collect() }.encode_to_vec()
+        let heads = self.heads.into_iter().map(head).collect();
+        wire::WriteResponse { results, heads, receipt: self.receipt.unwrap_or_default() }.encode_to_vec()
     }
 }
 

@@ -16,6 +16,7 @@ mod take;
 pub mod tokens;
 
 use self::answer::Answer;
+pub use self::take::MAX_RECORDS;
 use self::tokens::{Grant, Tokens};
 use super::gate::{Gate, Receiver};
 use crate::auth::Identity;
@@ -130,12 +131,13 @@ impl NativeService {
         match request.finish() {
             Ok(request) => {
                 let receipt = request.send_for_detail().sealed().await?;
-                Ok(Answer::new(items, receipt.detail.map(|detail| *detail).unwrap_or_default()))
+                let signed = receipt.signed.map(|signed| signed.to_string());
+                Ok(Answer::new(items, receipt.detail.map(|detail| *detail).unwrap_or_default(), signed))
             }
             // It is answered record by record all the same.
             Err(unusable) => {
                 entry.refuse(&unusable.into());
-                Ok(Answer::new(items, Detail::default()))
+                Ok(Answer::new(items, Detail::default(), None))
             }
         }
     }

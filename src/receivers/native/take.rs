@@ -15,7 +15,7 @@ use halod_record::tenant::Tenant;
 use halod_record::unusable::Unusable;
 
 /// Records of one request: its answer has a line for each.
-pub(super) const MAX_RECORDS: usize = 10_000;
+pub const MAX_RECORDS: usize = 10_000;
 
 /// What an error takes in the answer, beside its text.
 const ERROR: usize = 512;

@@ -1,7 +1,7 @@
 //! OTLP/gRPC: the unary `Export` of three services.
 
-use super::OtlpService;
 use super::read::Encoding;
+use super::{OtlpService, SealedReceipt};
 use crate::ingest::requests::RequestEntry;
 use crate::net::answer::{Form, grpc_ok};
 use crate::net::body::{Incoming, Reader};
@@ -53,7 +53,7 @@ pub(super) async fn answer(
     let ingest = &service.ingest.traces;
     let mut reader = Reader::new(body, &ingest.limits);
     let fault = match call(service, &head, signal, &mut reader).await {
-        Ok(message) => return grpc_ok(&message),
+        Ok((message, receipt)) => return receipt.put_into(grpc_ok(&message)),
         Err(fault) => fault,
     };
     let tenant = service.state.tenant.claimant(None, &head.headers, &head.extensions).known();
@@ -66,7 +66,7 @@ async fn call(
     head: &Parts,
     signal: Option<Signal>,
     reader: &mut Reader<'_, Incoming>,
-) -> Result<Vec<u8>, Fault> {
+) -> Result<(Vec<u8>, SealedReceipt), Fault> {
     grpc::check(head)?;
     let path = head.uri.path();
     let signal = signal.filter(|_| is_export(path)).ok_or_else(|| Fault::Unserved(hint(path, true)))?;
@@ -75,8 +75,8 @@ async fn call(
     let kept = keep(&ingest.tee, signal, message.coding, &head.headers, &message.body);
     let body = ingest.unpack(message.coding, message.body, message.permit).await?.keeping(kept);
     let claimant = service.state.tenant.claimant(None, &head.headers, &head.extensions);
-    let partial = service.export(ingest, (signal, Encoding::Protobuf), claimant, body).await?;
-    Ok(partial.encode(Form::Protobuf, signal))
+    let (partial, receipt) = service.export(ingest, (signal, Encoding::Protobuf), claimant, body).await?;
+    Ok((partial.encode(Form::Protobuf, signal), receipt))
 }
 
 /// Whether that is the one method of the service that the path leads to.

@@ -2,7 +2,7 @@
 
 use super::read::Encoding;
 use super::signals::Signals;
-use super::{Guest, OtlpService};
+use super::{Guest, OtlpService, SealedReceipt};
 use crate::ingest::Ingest;
 use crate::ingest::claim::Claimant;
 use crate::ingest::requests::RequestEntry;
@@ -62,7 +62,7 @@ async fn take(
         Ok(wanted) => export(service, ingest, &head, wanted, claimant, &mut reader).await,
     };
     let fault = match exported {
-        Ok(message) => return http_ok(form, message),
+        Ok((message, receipt)) => return receipt.put_into(http_ok(form, message)),
         Err(fault) => fault,
     };
     ingest.refused(entry, &fault, tenant.as_ref(), &reader);
@@ -77,14 +77,14 @@ async fn export(
     Wanted { signal, encoding }: Wanted,
     claimant: Claimant,
     reader: &mut Reader<'_, Incoming>,
-) -> Result<Vec<u8>, Fault> {
+) -> Result<(Vec<u8>, SealedReceipt), Fault> {
     let body = ingest.read(head, reader).await?;
-    let partial = service.export(ingest, (signal, encoding), claimant, body).await?;
+    let (partial, receipt) = service.export(ingest, (signal, encoding), claimant, body).await?;
     let form = match encoding {
         Encoding::Protobuf => Form::Protobuf,
         Encoding::Json => Form::Json,
     };
-    Ok(partial.encode(form, signal))
+    Ok((partial.encode(form, signal), receipt))
 }
 
 fn wanted(head: &Parts, signal: Option<Signal>, encoding: Option<Encoding>) -> Result<Wanted, Fault> {

@@ -41,12 +41,22 @@ use crate::ingest::{Body, Ingest};
 use crate::net::body::Incoming;
 use crate::net::grpc::{is_grpc, methods_of};
 use crate::net::status::Fault;
-use ::http::Request;
+use ::http::{HeaderName, Request};
 use axum::Router;
 use axum::response::Response;
 use halo_adapters::otlp::Signal;
 use halod_chain::traces::TraceTenants;
+use halod_evidence::receipt::SignedReceipt;
 use std::sync::Arc;
+
+/// Records that a receipt lists: it goes into a header.
+pub const LISTED: usize = 16;
+
+/// The header of an answer with the signed receipt's file, in base64.
+const RECEIPT: HeaderName = HeaderName::from_static("halod-receipt");
+
+/// Characters of that header. Clients and proxies take 8 KiB of headers; 16 records of one tenant take less than half of this.
+const RECEIPT_LENGTH: usize = 6000;
 
 /// Answers OTLP requests. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -183,7 +193,7 @@ impl OtlpService {
         (signal, encoding): (Signal, Encoding),
         claimant: Claimant,
         body: Body,
-    ) -> Result<Partial, Fault> {
+    ) -> Result<(Partial, SealedReceipt), Fault> {
         let state = Arc::clone(&self.state);
         let traces = SenderTraces::new(Arc::clone(&state.traces), &claimant);
         let work = ingest.work(body, claimant, move |bytes, request| {
@@ -194,7 +204,22 @@ impl OtlpService {
         self.state.stats.filtered.add(signal, content.filtered_by());
         let request = request.finish().map_err(|unusable| Partial::none(signal, &unusable))?;
         let partial = Partial::of(signal, &request);
-        content.seal(request, &self.state).await?;
-        Ok(partial)
+        let sealed = content.seal(request, &self.state).await?;
+        Ok((partial, SealedReceipt(sealed.signed)))
+    }
+}
+
+/// The receipt of a request, where its sender gets one.
+#[derive(Debug)]
+struct SealedReceipt(Option<Box<SignedReceipt>>);
+
+impl SealedReceipt {
+    /// The same answer, with the receipt in its header.
+    fn put_into(&self, mut response: Response) -> Response {
+        let value = self.0.as_ref().and_then(|signed| signed.header(RECEIPT_LENGTH).try_into().ok());
+        if let Some(value) = value {
+            response.headers_mut().insert(RECEIPT, value);
+        }
+        response
     }
 }
