@@ -11,7 +11,7 @@
 //! | `evidence/witness.jsonl` | the same states as the reference's checkpoints, for `halo anchor --check` |
 
 use super::chain::{self, Signed};
-use super::{CheckError, Grade, Report, Request, name, signature};
+use super::{CheckError, Grade, Report, Request, name, receipt, signature};
 use data_encoding::BASE64;
 use halod_evidence::Hash;
 use halod_evidence::note::{Checkpoint, SignedNote, VerifierKey};
@@ -94,8 +94,13 @@ pub(super) fn check(request: &Request, report: &mut Report) -> Result<(), CheckE
             };
         signature::continues(&kept, keys, (&checkpoint, is_signed), is_continued.then_some(old.root), report);
     }
-    let signed = states(&dir.join(SLOTS), &tenant, &checkpoint, report)?;
-    chain::check(request, &name(&tenant), &chain, signed, report)?;
+    let (signed, epochs) = states(&dir.join(SLOTS), &tenant, &checkpoint, report)?;
+    let mut others = receipt::read(request, &found, report)?;
+    let receipted = others.of(&tenant);
+    let places = receipted.places();
+    let checked = chain::check(request, &name(&tenant), &chain, (signed, places), report)?;
+    receipted.tell(&name(&tenant), &chain, (&checked, &epochs), report)?;
+    others.left(report);
     let first = halod_chain::scan::first_tenant(&chain);
     if first.is_some_and(|first| first != tenant) {
         report.say(
@@ -107,13 +112,14 @@ pub(super) fn check(request: &Request, report: &mut Report) -> Result<(), CheckE
     Ok(())
 }
 
-/// What the slots that are shown say of the chain, in order of epochs.
+/// What the slots that are shown say of the chain, in order of epochs, and the times of these epochs.
 fn states(
     path: &Path,
     tenant: &Tenant,
     checkpoint: &Checkpoint,
     report: &mut Report,
-) -> Result<Vec<Signed>, CheckError> {
+) -> Result<(Vec<Signed>, Vec<u64>), CheckError> {
+    let mut epochs = Vec::new();
     let mut reader = BufReader::new(File::open(path).map_err(CheckError::read(path))?);
     let (mut signed, mut last, mut slots, mut line) = (Vec::new(), 0, 0_u64, String::new());
     let mut is_newest = false;
@@ -149,6 +155,7 @@ fn states(
             );
         }
         last = epoch.epoch;
+        epochs.push(epoch.millis);
         is_newest = proof.index + 1 == checkpoint.size;
         signed.extend(state.map(|state| Signed {
             count: state.count,
@@ -171,7 +178,7 @@ fn states(
             "The newest epoch of the log is not among them: the chain may have gone on",
         );
     }
-    Ok(signed)
+    Ok((signed, epochs))
 }
 
 fn keys(path: &Path) -> Result<Vec<VerifierKey>, CheckError> {

@@ -1,5 +1,6 @@
 //! One chain against what was signed of it.
 
+use super::receipt::{Checked, Places};
 use super::{CheckError, Grade, Report, Request, time};
 use halod_evidence::Hash;
 use halod_evidence::tree::{Edge, leaf};
@@ -33,6 +34,8 @@ struct Prefixes<'s> {
     /// The number of the record that has the expected hash.
     found_head: Option<u64>,
     issues: Vec<Issue>,
+    /// Records of a receipt.
+    places: Places,
 }
 
 impl Observer for Prefixes<'_> {
@@ -44,6 +47,7 @@ impl Observer for Prefixes<'_> {
 
     fn record(&mut self, hash: &Hash) {
         self.edge.push(leaf(hash), |_, _, _| {});
+        self.places.record(self.edge.size(), hash);
         if self.expected_head == Some(*hash) {
             self.found_head = Some(self.edge.size());
         }
@@ -57,7 +61,8 @@ impl Observer for Prefixes<'_> {
     }
 }
 
-/// Checks a chain's file: its records, and that what was signed of it, in order of epochs, are prefixes of it.
+/// Checks a chain's file: its records, and that what was signed of it, in order of epochs, are prefixes of it. Tells where the
+/// records are whose `places` are looked for.
 ///
 /// # Errors
 /// The file can't be read.
@@ -65,16 +70,16 @@ pub(super) fn check(
     request: &Request,
     name: &str,
     path: &Path,
-    mut signed: Vec<Signed>,
+    (mut signed, places): (Vec<Signed>, Places),
     report: &mut Report,
-) -> Result<(), CheckError> {
+) -> Result<Checked, CheckError> {
     let (newest, all) = (signed.last().copied(), signed.len());
     let shrank = signed.windows(2).find(|pair| pair[1].count < pair[0].count).map(|pair| pair[1]);
     signed.sort_by_key(|signed| signed.count);
     let (expected_head, wrong) = (request.expect_head, None);
     let (edge, issues) = (Edge::default(), Vec::new());
     let mut prefixes =
-        Prefixes { signed: &signed, next: 0, edge, wrong, expected_head, found_head: None, issues };
+        Prefixes { signed: &signed, next: 0, edge, wrong, expected_head, found_head: None, issues, places };
     let verified = verify(path, &mut prefixes)?;
     let records = prefixes.edge.size();
     let mut say = |grade, text: String| report.say(grade, Some(name), text);
@@ -139,7 +144,8 @@ pub(super) fn check(
         None => {}
     }
     expected(request, name, records, prefixes.found_head, report);
-    Ok(())
+    let is_as_signed = prefixes.wrong.is_none() && newest.is_none_or(|newest| newest.count <= records);
+    Ok(Checked { places: prefixes.places, newest, is_as_signed, is_set_aside: false })
 }
 
 /// What the reader expects of the chain.

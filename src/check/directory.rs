@@ -1,6 +1,7 @@
 //! A directory of halod's: every chain against every epoch that its log signed.
 
 use super::chain::{self, Signed};
+use super::receipt::{self, Checked, Places, Receipted};
 use super::{CheckError, Grade, Report, Request, name, signature, time};
 use halod_evidence::Hash;
 use halod_evidence::entry::Epoch;
@@ -28,7 +29,8 @@ pub(super) fn check(request: &Request, report: &mut Report) -> Result<(), CheckE
         } else {
             report.say(Grade::Remark, None, "No checkpoint is in the directory: nothing was signed");
         }
-        return chains(request, &BTreeMap::new(), report);
+        let receipted = receipt::read(request, &[], report)?;
+        return chains(request, &BTreeMap::new(), (receipted, &[]), report);
     };
     let note = SignedNote::parse(&log.note);
     let note =
@@ -62,7 +64,9 @@ pub(super) fn check(request: &Request, report: &mut Report) -> Result<(), CheckE
     }
     let signed = states(&log, &epochs, report)?;
     let by_stem = by_stem(&log, signed);
-    chains(request, &by_stem, report)
+    let receipted = receipt::read(request, &log.keys, report)?;
+    let times: Vec<u64> = epochs.values().map(|epoch| epoch.millis).collect();
+    chains(request, &by_stem, (receipted, &times), report)
 }
 
 /// The epochs of the log, by number.
@@ -170,6 +174,7 @@ fn by_stem(
 fn chains(
     request: &Request,
     signed: &BTreeMap<String, (Tenant, Vec<Signed>)>,
+    (mut receipted, epochs): (Receipted, &[u64]),
     report: &mut Report,
 ) -> Result<(), CheckError> {
     let mut files = files(&request.path)?;
@@ -197,20 +202,49 @@ fn chains(
         return Err(CheckError::Usage(what));
     }
     for (stem, path) in files {
-        let signed = signed.get(&stem).map(|(_, signed)| signed.clone()).unwrap_or_default();
-        if path.exists() {
-            chain::check(request, &stem, &path, signed, report)?;
-        } else if let Some(last) = signed.last() {
-            let text = format!(
-                "The file of the chain is gone, of which epoch {} signed {} records, at {}",
-                last.epoch,
-                last.count,
-                time(last.millis)
-            );
-            report.say(Grade::Finding, Some(&stem), text);
-        }
+        let (tenant, signed) = match signed.get(&stem) {
+            Some((tenant, signed)) => (Some(tenant.clone()), signed.clone()),
+            None => (halod_chain::scan::first_tenant(&path), Vec::new()),
+        };
+        let own = tenant.map(|tenant| receipted.of(&tenant)).unwrap_or_default();
+        let checked = chain(request, (&stem, &path), (signed, own.places()), report)?;
+        own.tell(&stem, &path, (&checked, epochs), report)?;
+    }
+    if request.subject.is_some() {
+        receipted.left(report);
+        return Ok(());
+    }
+    // What a receipt says of chains that are not here.
+    for tenant in receipted.tenants() {
+        let nowhere = Checked::default();
+        receipted.of(&tenant).tell(&name(&tenant), Path::new(""), (&nowhere, epochs), report)?;
     }
     Ok(())
+}
+
+/// One chain, or that its file is gone.
+fn chain(
+    request: &Request,
+    (stem, path): (&str, &Path),
+    (signed, places): (Vec<Signed>, Places),
+    report: &mut Report,
+) -> Result<Checked, CheckError> {
+    let is_set_aside = request.path.join(".halod/setaside").join(format!("{stem}.jsonl")).exists();
+    if path.exists() {
+        let checked = chain::check(request, stem, path, (signed, places), report)?;
+        return Ok(Checked { is_set_aside, ..checked });
+    }
+    let newest = signed.last().copied();
+    if let Some(last) = newest {
+        let text = format!(
+            "The file of the chain is gone, of which epoch {} signed {} records, at {}",
+            last.epoch,
+            last.count,
+            time(last.millis)
+        );
+        report.say(Grade::Finding, Some(stem), text);
+    }
+    Ok(Checked { newest, is_set_aside, ..Checked::default() })
 }
 
 /// The files that are called as chains are.

@@ -10,11 +10,13 @@
 pub mod bundle;
 mod chain;
 mod directory;
+mod receipt;
 mod record;
 mod signature;
 
 use halod_evidence::note::{NoteError, VerifierKey};
 use halod_evidence::proof::ProofError;
+use halod_evidence::receipt::ReceiptError;
 use halod_record::tenant::Tenant;
 use halod_record::time::rfc3339;
 use halod_record::verify::VerifyError;
@@ -38,6 +40,8 @@ pub struct Request {
     pub expect_head: Option<[u8; 32]>,
     /// The record that a proof has to be of.
     pub record: Option<PathBuf>,
+    /// A receipt that a sender was given for records of these chains.
+    pub receipt: Option<PathBuf>,
 }
 
 /// What a sentence says.
@@ -79,6 +83,8 @@ pub enum CheckError {
     Note { path: PathBuf, source: NoteError },
     #[error("{}: {source}", path.display())]
     Proof { path: PathBuf, source: ProofError },
+    #[error("{}: {source}", path.display())]
+    Receipt { path: PathBuf, source: ReceiptError },
     #[error(transparent)]
     Log(#[from] TlogError),
     #[error(transparent)]
@@ -132,6 +138,9 @@ pub fn check(request: &Request) -> Result<Report, CheckError> {
         bundle::check(request, &mut report)?;
     } else if meta.is_dir() {
         directory::check(request, &mut report)?;
+    } else if request.receipt.is_some() {
+        let what = "a receipt is checked against a directory or a bundle, not against a proof";
+        return Err(CheckError::Usage(what.into()));
     } else {
         record::check(request, &mut report)?;
     }

@@ -37,6 +37,9 @@ pub(super) struct Args {
     /// The record, as a line of its chain, that a proof has to be of
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
+    /// A receipt for records of these chains: whether they are there, and what it means if one is not
+    #[arg(long, value_name = "FILE")]
+    receipt: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -68,6 +71,7 @@ impl Args {
             expect_count: self.expect_count,
             expect_head: self.expect_head.map(|hash| hash.0),
             record: self.record,
+            receipt: self.receipt,
         };
         match check::check(&request) {
             Ok(report) => {

@@ -1,9 +1,11 @@
 //! What somebody may do to chains and their log, and who notices: halod's check, the reference's two verifiers, its witness file.
 
+use super::receipts::RECEIPTS;
 use super::{Place, UNWITNESSED, await_covered, check, printed, run};
 use crate::support::chains::records;
 use crate::support::clients::{npm, python};
 use crate::support::root;
+use data_encoding::BASE64;
 use halod_chain::disk::OsDisk;
 use halod_evidence::entry::Epoch;
 use halod_evidence::map::Map;
@@ -35,6 +37,10 @@ struct Scene {
     witness: PathBuf,
     /// A second history with the same key: other records of the same tenants.
     fork: Place,
+    /// A receipt for what acme was sealed last.
+    receipt: PathBuf,
+    /// The same log, which goes on after the second epoch with other records than those of the receipt.
+    dropped: Place,
 }
 
 /// What is done to a copy of the directory.
@@ -175,6 +181,15 @@ const ATTACKS: &[Attack] = &[
         anchor: Caught,
     },
     Attack {
+        number: 20,
+        what: "records that were acknowledged are dropped before an epoch, and the log goes on",
+        act: |scene, dir| replace(dir, &scene.dropped.chains()),
+        halod: (Caught, "PROOF OF OMISSION"),
+        verify: Passes,
+        npm: Passes,
+        anchor: Passes,
+    },
+    Attack {
         number: 24,
         what: "entries of the log are changed",
         act: |_, dir| {
@@ -231,7 +246,7 @@ const ATTACKS: &[Attack] = &[
 
 /// A directory with two tenants and three epochs; with the key of another one where that is given.
 fn sealed(key_of: Option<&Path>) -> Place {
-    let mut place = Place::new();
+    let mut place = Place::configured(RECEIPTS);
     if let Some(other) = key_of {
         let own = place.chains().join(".halod/log");
         fs::create_dir_all(&own).unwrap();
@@ -244,7 +259,8 @@ fn sealed(key_of: Option<&Path>) -> Place {
     let halod = place.start();
     let mut covered = 0;
     for epoch in 0..3 {
-        place.seal(&halod, "acme", 4);
+        let receipt = place.seal(&halod, "acme", 4).unwrap();
+        fs::write(place.path("last.receipt"), BASE64.decode(receipt.as_bytes()).unwrap()).unwrap();
         place.seal(&halod, "globex", 1);
         covered += 5;
         await_covered(&halod, &place, covered);
@@ -253,6 +269,9 @@ fn sealed(key_of: Option<&Path>) -> Place {
         }
         if epoch == 0 {
             copy(&place.chains(), &place.path("snapshot"));
+        }
+        if epoch == 1 {
+            copy(&place.chains(), &place.path("second"));
         }
         if epoch == 1 {
             let bundle = place.path("bundle");
@@ -266,6 +285,18 @@ fn sealed(key_of: Option<&Path>) -> Place {
             ]));
         }
     }
+    halod.terminate();
+    place
+}
+
+/// Goes on from the second epoch of another place, as if what was sealed there since had never come.
+fn without_the_last(other: &Place) -> Place {
+    let mut place = Place::configured(RECEIPTS);
+    copy(&other.path("second"), &place.chains());
+    place.sent = 2000;
+    let halod = place.start();
+    place.seal(&halod, "acme", 4);
+    await_covered(&halod, &place, 14);
     halod.terminate();
     place
 }
@@ -336,7 +367,8 @@ fn said(scene: &Scene, attack: &Attack) -> Result<(), String> {
     let dir = target.path().join("records");
     copy(&scene.place.chains(), &dir);
     (attack.act)(scene, &dir);
-    let (code, findings) = check(&dir, &["--key", &scene.key, "--since", scene.kept.to_str().unwrap()]);
+    let (kept, receipt) = (scene.kept.to_str().unwrap(), scene.receipt.to_str().unwrap());
+    let (code, findings) = check(&dir, &["--key", &scene.key, "--since", kept, "--receipt", receipt]);
     let halod = match code {
         UNWITNESSED => Passes,
         1 => Caught,
@@ -368,7 +400,8 @@ fn every_attack_has_the_verdict_that_the_table_says() {
     let (key, kept) = (place.key(), place.path("kept.note"));
     assert_eq!(fork.key(), key);
     let witness = place.path("bundle/evidence/witness.jsonl");
-    let scene = Scene { place, key, kept, witness, fork };
+    let (receipt, dropped) = (place.path("last.receipt"), without_the_last(&place));
+    let scene = Scene { place, key, kept, witness, fork, receipt, dropped };
     assert_eq!(records(&scene.place.chain("acme")).len(), 12);
     let wrong: Vec<String> = ATTACKS
         .iter()

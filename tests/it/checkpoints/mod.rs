@@ -2,6 +2,7 @@
 
 mod attacks;
 mod crash;
+mod receipts;
 
 use crate::support::chains::{files, records};
 use crate::support::clients::python;
@@ -22,8 +23,11 @@ pub struct Place {
 
 impl Place {
     pub fn new() -> Self {
+        Self::configured("checkpoint: { interval: 1s, origin: logs.example.com/agents }\n")
+    }
+
+    pub fn configured(config: &str) -> Self {
         let place = Self { dir: tempfile::tempdir().unwrap(), sent: 0 };
-        let config = "checkpoint: { interval: 1s, origin: logs.example.com/agents }\n";
         fs::write(place.path("halod.yaml"), config).unwrap();
         place
     }
@@ -44,11 +48,13 @@ impl Place {
         Halod::start_with(&self.chains(), &["--config", self.path("halod.yaml").to_str().unwrap()])
     }
 
-    /// Seals records for a tenant.
-    pub fn seal(&mut self, halod: &Halod, tenant: &str, records: u64) {
+    /// Seals records for a tenant. Returns the header with the receipt, if it is answered with one.
+    pub fn seal(&mut self, halod: &Halod, tenant: &str, records: u64) -> Option<String> {
         let spans = (0..records).map(|n| span(7, self.sent + n)).collect();
         self.sent += records;
-        halod.export(&request(Some(tenant), spans));
+        let answer = halod.connect().export(&request(Some(tenant), spans)).unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.header("halod-receipt").map(str::to_owned)
     }
 
     pub fn note(&self) -> String {

@@ -28,6 +28,8 @@ pub struct Answer {
     pub details: Vec<u8>,
     /// The one message, without its frame; empty with an error.
     pub body: Vec<u8>,
+    /// The initial metadata.
+    pub headers: http::HeaderMap,
 }
 
 impl Grpc {
@@ -82,6 +84,7 @@ impl Grpc {
                         .and_then(|text| BASE64_NOPAD.decode(text.as_bytes()).ok())
                         .unwrap_or_default(),
                     body: body.to_bytes().get(5..).unwrap_or_default().to_vec(),
+                    headers: head.headers,
                 })
             };
             tokio::time::timeout(Duration::from_secs(60), exchange)
