@@ -6,6 +6,7 @@ use std::time::Duration;
 
 const ORIGIN: &str = "checkpoint.origin";
 const INTERVAL: &str = "checkpoint.interval";
+const KEY_FILE: &str = "checkpoint.key_file";
 const RECEIPTS: &str = "checkpoint.receipts";
 
 /// What no log is called: see [`halod_evidence::receipt::FIRST_LINE`].
@@ -46,7 +47,10 @@ impl Reader<'_> {
             let place = self.node(RECEIPTS).map(|node| node.place);
             self.problems.push(Problem { place, key: RECEIPTS.into(), what });
         }
-        if let Some(written) = self.value("checkpoint.key_file").filter(|written| !written.text.is_empty()) {
+        if let Some(written) = self.value(KEY_FILE) {
+            if written.text.is_empty() {
+                self.report(written.place, KEY_FILE, "must be the path of a file".to_owned());
+            }
             checkpoint.key.key_file = Some(written.text.into());
         }
     }

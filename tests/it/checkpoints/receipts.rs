@@ -234,14 +234,15 @@ fn otlp_answers_with_a_header() {
 
 #[test]
 fn a_request_in_slices_has_one_receipt() {
-    let limits = "grpc: { max_recv_msg_size_mib: 4 }, http: { max_request_body_size: 4194304 }";
+    let limits = "grpc: { max_recv_msg_size_mib: 4 }, http: { max_request_body_size: 8388608 }";
     let small = format!(
-        "pipeline: {{ max_in_flight_mib: 16 }}\nreceivers: {{ otlp: {{ protocols: {{ {limits} }} }} }}\n"
+        "pipeline: {{ max_in_flight_mib: 32 }}\nreceivers: {{ otlp: {{ protocols: {{ {limits} }} }} }}\n"
     );
     let place = Place::configured(&(RECEIPTS.to_owned() + &small));
     let halod = place.start();
-    let spans = (0..3000).map(|n| span(9, n)).collect();
-    let answer = halod.connect().export(&request(Some("acme"), spans)).unwrap();
+    let body = request(Some("acme"), (0..6000).map(|n| span(9, n)).collect());
+    assert!(body.len() > 1 << 20, "smaller ones are sealed whole");
+    let answer = halod.connect().export(&body).unwrap();
     assert_eq!(answer.status, 200, "{}", answer.text());
     let (_, receipt) = kept(&place, "slices", &decoded(answer.header("halod-receipt").unwrap()));
     let mut listing = Listing::keeping(0);
@@ -249,7 +250,7 @@ fn a_request_in_slices_has_one_receipt() {
     let key = fs::read(place.chains().join(".halod/log/key.p8")).unwrap();
     let signer = halod_evidence::note::Signer::new("logs.example.com/agents", &key).unwrap();
     let again = listing.sign(&signer, receipt.statement.millis).unwrap();
-    assert_eq!(receipt.statement.count, 3000);
+    assert_eq!(receipt.statement.count, 6000);
     assert_eq!(again.note, receipt.note.to_string());
 }
 
