@@ -4,7 +4,7 @@ use super::chain::{self, Signed};
 use super::{CheckError, Grade, Report, Request, name, signature, time};
 use halod_evidence::Hash;
 use halod_evidence::entry::Epoch;
-use halod_evidence::note::{Checkpoint, SignedNote};
+use halod_evidence::note::Checkpoint;
 use halod_record::tenant::Tenant;
 use halod_tlog::TlogError;
 use halod_tlog::reader::LogReader;
@@ -30,10 +30,7 @@ pub(super) fn check(request: &Request, report: &mut Report) -> Result<(), CheckE
         }
         return chains(request, &BTreeMap::new(), report);
     };
-    let note = SignedNote::parse(&log.note);
-    let note =
-        note.map_err(|source| CheckError::Note { path: directory.join(".halod/log/checkpoint"), source })?;
-    let is_signed = signature::is_signed(request, &note, &log.keys, report);
+    let is_signed = signature::is_signed(request, &log.note, &log.keys, report);
     let kept = request.since.as_deref().map(signature::kept).transpose()?;
     let epochs = epochs(&log, report)?;
     let Checkpoint { size, root, origin } = &log.checkpoint;

@@ -7,16 +7,21 @@
 //! It has no share in a commit: it reads chains from disk as anybody could. What fails here is told and tried
 //! again, and keeps no record from being sealed. `docs/checkpoints.md` has the formats.
 
+mod permit;
 mod stats;
 
-pub use stats::{CheckpointStats, Newest};
+pub use permit::{Halt, Permit};
+pub use stats::{CheckpointStats, Newest, Witnessed};
 
 use crate::clock::unix_millis;
 use crate::pipeline::stats::Stats;
+use crate::tee::settings::Target;
 use halod_chain::directory::Lock;
 use halod_chain::disk::OsDisk;
+use halod_evidence::note::VerifierKey;
 use halod_tlog::key::{KeySettings, fingerprint};
 use halod_tlog::log::{Log, Signed};
+use halod_tlog::notes::Notes;
 use halod_tlog::{Taken, TlogError};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -37,11 +42,25 @@ pub struct CheckpointSettings {
     /// From one epoch to the next; zero for none at all.
     pub interval: Duration,
     pub key: KeySettings,
+    pub witnesses: Vec<WitnessSettings>,
+    /// How old a cosignature of the newest checkpoint may get before the witness is asked again.
+    pub max_age: Duration,
+}
+
+/// A witness that has every checkpoint to cosign.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WitnessSettings {
+    pub key: VerifierKey,
+    /// Its submission prefix (C2SP tlog-witness, "add-checkpoint").
+    pub url: Target,
+    /// Authorities to trust, in PEM, instead of the system's.
+    pub ca_file: Option<PathBuf>,
 }
 
 impl Default for CheckpointSettings {
     fn default() -> Self {
-        Self { interval: Duration::from_secs(60), key: KeySettings::default() }
+        let (key, witnesses) = (KeySettings::default(), Vec::new());
+        Self { interval: Duration::from_secs(60), key, witnesses, max_age: Duration::from_secs(3600) }
     }
 }
 
@@ -55,11 +74,15 @@ pub struct Checkpointer {
     /// Which chains are set aside: of those nothing is signed.
     pub pipeline: Arc<Stats>,
     pub stats: Arc<CheckpointStats>,
+    /// Shared with who has them cosigned.
+    pub notes: Arc<Notes>,
+    pub permit: Arc<Permit>,
 }
 
 /// The running thread.
 #[derive(Debug)]
 pub struct Handle {
+    permit: Arc<Permit>,
     stop: Sender<()>,
     ended: oneshot::Receiver<()>,
 }
@@ -70,6 +93,7 @@ impl Handle {
         // A thread that ended by itself has nobody who listens.
         let _ = self.stop.send(());
         let _ = self.ended.await;
+        self.permit.end();
     }
 }
 
@@ -103,6 +127,7 @@ impl Checkpointer {
         }
         let (stop, stopping) = channel();
         let (end, ended) = oneshot::channel();
+        let permit = Arc::clone(&self.permit);
         let run = move || {
             self.run(&stopping);
             drop(self);
@@ -110,7 +135,7 @@ impl Checkpointer {
             let _ = end.send(());
         };
         std::thread::Builder::new().name("halod-checkpoint".into()).spawn(run)?;
-        Ok(Some(Handle { stop, ended }))
+        Ok(Some(Handle { permit, stop, ended }))
     }
 
     fn run(&self, stop: &Receiver<()>) {
@@ -181,7 +206,10 @@ impl Checkpointer {
         }
         self.lock.check()?;
         self.stats.set_alarms(log.alarms());
-        if let Some(signed) = log.sign(unix_millis())? {
+        if self.permit.is_given()
+            && let Some(signed) = log.sign(unix_millis())?
+        {
+            self.permit.signed();
             self.tell(&signed, records, began.elapsed());
         }
         self.stats.went_well();
@@ -189,7 +217,7 @@ impl Checkpointer {
     }
 
     fn open(&self) -> Result<Log, TlogError> {
-        let log = Log::open(&self.directory, &self.settings.key, Arc::new(OsDisk))?;
+        let log = Log::open(&self.directory, &self.settings.key, Arc::new(OsDisk), Arc::clone(&self.notes))?;
         let key = log.keys().signer.key();
         self.stats.opened(key, fingerprint(key));
         Ok(log)

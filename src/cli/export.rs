@@ -128,7 +128,7 @@ impl Args {
         let readme = README.replace("CHAIN", &chain);
         let files = [
             (MANIFEST, manifest),
-            (CHECKPOINT, log.note.clone()),
+            (CHECKPOINT, log.note.to_string()),
             (KEYS, keys),
             (SLOTS, slots),
             (WITNESS, witness),

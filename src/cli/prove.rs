@@ -92,7 +92,7 @@ impl Args {
             hash: found.hash,
             path,
             slot,
-            note: log.note,
+            note: log.note.to_string(),
             record: self.with_record.then_some(found.line),
         };
         proof.check()?;

@@ -13,6 +13,7 @@ mod anchor;
 mod anchors;
 pub mod client;
 mod contradictions;
+pub mod cosigner;
 mod keys;
 mod logs;
 mod pages;

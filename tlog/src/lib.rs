@@ -18,6 +18,7 @@ pub mod entries;
 pub mod error;
 pub mod key;
 pub mod log;
+pub mod notes;
 pub mod reader;
 mod records;
 mod survey;

@@ -11,8 +11,8 @@ use crate::book::{Block, Book, Row};
 use crate::chains::{Alarm, Chain, Chains, Taken};
 use crate::entries::Entries;
 use crate::key::{KeySettings, Keys};
-use crate::put;
-use halod_chain::disk::{Disk, open_append};
+use crate::notes::{self, Notes};
+use halod_chain::disk::Disk;
 use halod_evidence::entry::Epoch;
 use halod_evidence::map::Map;
 use halod_evidence::note::{Checkpoint, SignedNote};
@@ -26,9 +26,9 @@ use std::sync::Arc;
 /// The log of a directory, owned by one thread.
 #[derive(Debug)]
 pub struct Log {
-    own: PathBuf,
     disk: Arc<dyn Disk>,
     keys: Keys,
+    notes: Arc<Notes>,
     entries: Entries,
     book: Book,
     chains: Chains,
@@ -63,7 +63,12 @@ impl Log {
     ///
     /// # Errors
     /// Its files can't be had, or contradict each other.
-    pub fn open(directory: &Path, settings: &KeySettings, disk: Arc<dyn Disk>) -> Result<Self, TlogError> {
+    pub fn open(
+        directory: &Path,
+        settings: &KeySettings,
+        disk: Arc<dyn Disk>,
+        notes: Arc<Notes>,
+    ) -> Result<Self, TlogError> {
         let own = place(directory);
         for (dir, mode) in [(&own, 0o700), (&directory.join(".halod/tree"), 0o750)] {
             DirBuilder::new().recursive(true).mode(mode).create(dir).map_err(TlogError::io("make", dir))?;
@@ -83,14 +88,13 @@ impl Log {
         let names = std::mem::take(&mut opened.names).into_iter().rev();
         let known = names.filter_map(|named| opened.rows.remove(&named.slot).map(|row| (named, row)));
         let chains = Chains::new(directory, known);
-        let signed = std::fs::read_to_string(own.join("checkpoint")).ok().and_then(|note| {
-            let note = SignedNote::parse(&note).ok()?;
-            note.verify(keys.signer.key()).ok()?;
-            Checkpoint::parse(&note.text).ok()
-        });
-        let signed = signed.map_or(0, |checkpoint| checkpoint.size);
+        // A damaged note, or one of another key, is signed anew.
+        let signed = notes::newest(&own).ok().flatten().filter(|note| note.verify(keys.signer.key()).is_ok());
+        let signed = signed
+            .and_then(|note| Checkpoint::parse(&note.text).ok())
+            .map_or(0, |checkpoint| checkpoint.size);
         let (changed, new) = (BTreeSet::new(), BTreeSet::new());
-        Ok(Self { own, disk, keys, entries, book, chains, epoch, signed, changed, new })
+        Ok(Self { disk, keys, notes, entries, book, chains, epoch, signed, changed, new })
     }
 
     /// The keys of the log.
@@ -164,12 +168,8 @@ impl Log {
     fn settle(&mut self) -> Result<Signed, TlogError> {
         let checkpoint = self.entries.settle(self.origin())?;
         let note = self.keys.signer.sign(&checkpoint.text()).map_err(TlogError::Sign)?;
-        put(&self.own.join("checkpoint"), note.as_bytes(), &*self.disk)?;
-        let notes = self.own.join("notes");
-        // A note behind another, each with an empty line at its end: nothing depends on them, so they are not synced.
-        let kept =
-            open_append(&notes).and_then(|file| self.disk.append(&file, format!("{note}\n").as_bytes()));
-        kept.map_err(TlogError::io("write to", &notes))?;
+        let parsed = SignedNote::parse(&note).map_err(TlogError::Sign)?;
+        self.notes.sign(&parsed)?;
         self.signed = checkpoint.size;
         let chains = self.chains.iter().filter(|chain| chain.state().is_some()).count();
         Ok(Signed { checkpoint, note, epoch: self.epoch, chains })

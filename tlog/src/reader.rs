@@ -6,6 +6,7 @@ use crate::TlogError;
 use crate::book::{self, Block, Named, Row};
 use crate::entries::EntriesReader;
 use crate::log::place;
+use crate::notes;
 use crate::records::{self, RecordsError};
 use crate::tree::TreeFiles;
 use halod_evidence::Hash;
@@ -37,8 +38,8 @@ pub struct FoundRecord {
 pub struct LogReader {
     directory: PathBuf,
     own: PathBuf,
-    /// The newest note, as it is.
-    pub note: String,
+    /// The newest note.
+    pub note: SignedNote,
     pub checkpoint: Checkpoint,
     pub keys: Vec<VerifierKey>,
     pub names: Vec<Named>,
@@ -54,13 +55,10 @@ impl LogReader {
     /// A file of it can't be read, or is damaged.
     pub fn open(directory: &Path) -> Result<Option<Self>, TlogError> {
         let own = place(directory);
-        let path = own.join("checkpoint");
-        let note = match std::fs::read_to_string(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            note => note.map_err(TlogError::io("read", &path))?,
-        };
-        let parsed = SignedNote::parse(&note).and_then(|note| Checkpoint::parse(&note.text));
-        let checkpoint = parsed.map_err(|error| TlogError::damaged(&path, error.to_string()))?;
+        let Some(note) = notes::newest(&own)? else { return Ok(None) };
+        let checkpoint = Checkpoint::parse(&note.text);
+        let checkpoint =
+            checkpoint.map_err(|error| TlogError::damaged(&own.join("checkpoint"), error.to_string()))?;
         Ok(Some(Self {
             directory: directory.to_owned(),
             note,
