@@ -104,7 +104,15 @@ fn sources(extensions: &[&str]) -> Vec<Source> {
 /// Rust that ships.
 fn rust() -> Vec<Source> {
     let ours = |s: &Source| {
-        let crates = ["adapters/src/", "chain/src/", "client/src/", "proto/src/", "record/src/", "src/"];
+        let crates = [
+            "adapters/src/",
+            "chain/src/",
+            "client/src/",
+            "proto/src/",
+            "record/src/",
+            "src/",
+            "timestamp/src/",
+        ];
         crates.iter().any(|of| s.path.starts_with(of))
     };
     sources(&[".rs"]).into_iter().filter(ours).collect()
@@ -292,6 +300,7 @@ fn the_top_level_is_what_the_architecture_says() {
         "client",
         "evidence",
         "record",
+        "timestamp",
         "docs",
         "tests",
         "benches",
