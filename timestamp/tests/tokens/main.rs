@@ -10,6 +10,7 @@
 mod accepted;
 mod authority;
 mod forge;
+mod fuzzed;
 mod halo;
 mod mutated;
 mod refused;
