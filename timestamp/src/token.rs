@@ -2,12 +2,12 @@
 
 use crate::attributes::Attributes;
 use crate::certificate::Certificate;
+use crate::chain::Demands;
 use crate::cms::{SignedData, SignerId};
 use crate::digest::{Digest, Imprint};
 use crate::error::TokenError;
 use crate::info::Info;
-use crate::read::Malformed;
-use crate::{chain, ess, names, request, response, signature};
+use crate::{ess, names, request, response, signature};
 use data_encoding::HEXLOWER;
 use rustls_pki_types::CertificateDer;
 use std::time::Duration;
@@ -119,12 +119,8 @@ impl<'a> Token<'a> {
         }
         let all = self.data.certificates.iter().chain(trust.further);
         let further: Vec<CertificateDer<'_>> = all.map(|one| CertificateDer::from(*one)).collect();
-        let chain = chain::lead(&end, &further, trust.roots, time)?;
-        let path = chain.iter().map(|one| Certificate::read(one)).collect::<Result<Vec<_>, Malformed>>()?;
-        chain::check(&path, time)?;
-        for one in &named {
-            one.check_path(&path)?;
-        }
+        let demands = Demands { time, further: &further, roots: trust.roots, named: &named };
+        let chain = demands.lead(&end)?;
         Ok(self.shown(&signer, chain))
     }
 

@@ -1,7 +1,10 @@
 //! Honest tokens of every kind.
 
 use crate::authority::{DATA, EC, EC_384, ED25519, NONCE, Pair, Place, RSA, STAMPS, Service};
-use crate::forge::{self, Forge, Info, MESSAGE_DIGEST, OCTETS, SHA_512, algorithm, attribute, tlv};
+use crate::forge::{
+    self, Forge, Info, MESSAGE_DIGEST, OCTETS, SHA_512, SIGNING_CERTIFICATE_V2, algorithm, attribute,
+    names_certificates, tlv,
+};
 use crate::{sha256, verify};
 use halod_timestamp::{
     Digest, Expected, Imprint, ObjectIdentifier, Policies, Token, TokenError, Trust, request,
@@ -242,4 +245,44 @@ fn certificates_are_judged_at_the_tokens_time() {
             "{refused}"
         );
     }
+}
+
+/// The root was renewed with its key: the certificate of the token's time counts.
+#[test]
+fn roots_that_were_renewed() {
+    let place = Place::new();
+    let old = place.issued_between(None, "Root", "root", ["20190101000000Z", "20220101000000Z"]);
+    let new = place.renewed(&old, "Root", ["20220101000000Z", "20400101000000Z"]);
+    let signer = place.issued_between(Some(&old), "Service", STAMPS, ["20190101000000Z", "20400101000000Z"]);
+    let (old, new) = (place.der(&old), place.der(&new));
+    for (time, fits) in [("20200101000000Z", &old), ("20230101000000Z", &new)] {
+        let token = Forge::new(&place, &signer, &Info::new(DATA, time).bytes()).sign(&place, &signer);
+        for roots in [[&old[..], &new], [&new, &old]] {
+            let verified = verify(&token, None, &roots).unwrap_or_else(|e| panic!("{time}: {e}"));
+            assert_eq!(verified.chain[1], *fits);
+        }
+        let other = if *fits == old { &new } else { &old };
+        assert!(matches!(verify(&token, None, &[other]), Err(TokenError::Validity { .. })));
+    }
+}
+
+/// Two chains lead to given roots, and the signer names the longer one.
+#[test]
+fn authorities_that_are_a_root_and_certified_too() {
+    let place = Place::new();
+    let root = place.root("Root", EC);
+    let own = place.issued_between(None, "Between", "root", ["20190101000000Z", "20400101000000Z"]);
+    let crossed = place.reissued(&root, "Between", &own, "between");
+    let signer = place.issued(&own, "Service", EC, STAMPS);
+    let (signer_der, crossed_der) = (place.der(&signer), place.der(&crossed));
+    let mut forge = Forge::new(&place, &signer, &Info::new(DATA, &place.now()).bytes());
+    forge.certificates.push(crossed_der.clone());
+    let (root, own) = (place.der(&root), place.der(&own));
+    let short = verify(&forge.sign(&place, &signer), None, &[&root, &own]).unwrap();
+    assert_eq!(short.chain, [signer_der.clone(), own.clone()]);
+    forge.replace(SIGNING_CERTIFICATE_V2, &[&names_certificates(&[&signer_der, &crossed_der])]);
+    let token = forge.sign(&place, &signer);
+    let long = verify(&token, None, &[&own, &root]).unwrap();
+    assert_eq!(long.chain, [signer_der, crossed_der, root]);
+    assert!(matches!(verify(&token, None, &[&own]), Err(TokenError::SigningCertificateChain)));
 }

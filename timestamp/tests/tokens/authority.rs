@@ -62,6 +62,7 @@ default_ca=ca_default
 [ca_default]
 new_certs_dir=.
 database=index
+unique_subject=no
 rand_serial=yes
 policy=any
 default_md=sha256
@@ -166,16 +167,50 @@ impl Place {
     /// As `issued`, for a time of its own; by itself, where nobody signs it.
     pub fn issued_between(&self, by: Option<&Pair>, name: &str, extensions: &str, times: [&str; 2]) -> Pair {
         let (request, key) = self.asked(name, EC);
+        self.signed_between(by, &request, key, extensions, times)
+    }
+
+    /// A certificate for a request, or for its own key where that has one already.
+    fn signed_between(
+        &self,
+        by: Option<&Pair>,
+        request: &str,
+        key: String,
+        extensions: &str,
+        times: [&str; 2],
+    ) -> Pair {
         let pair = Pair { certificate: self.name(), key };
         let signer = match by {
             Some(by) => vec!["-cert", &by.certificate, "-keyfile", &by.key],
             None => vec!["-selfsign", "-keyfile", &pair.key],
         };
         let files =
-            ["-in", &request, "-out", &pair.certificate, "-notext", "-batch", "-extensions", extensions];
+            ["-in", request, "-out", &pair.certificate, "-notext", "-batch", "-extensions", extensions];
         let times = ["-startdate", times[0], "-enddate", times[1]];
         self.openssl(&[&["ca", "-config", "cnf"][..], &signer, &times, &files].concat());
         pair
+    }
+
+    /// A root's next certificate.
+    pub fn renewed(&self, root: &Pair, name: &str, times: [&str; 2]) -> Pair {
+        let (request, subject) = (self.name(), format!("/CN={name}"));
+        self.openssl(&[
+            "req", "-new", "-key", &root.key, "-subj", &subject, "-out", &request, "-config", "cnf",
+        ]);
+        self.signed_between(None, &request, root.key.clone(), "root", times)
+    }
+
+    /// As `issued`, for a key that is there already.
+    pub fn reissued(&self, by: &Pair, name: &str, key: &Pair, extensions: &str) -> Pair {
+        let (request, certificate) = (self.name(), self.name());
+        let subject = format!("/CN={name}");
+        self.openssl(&[
+            "req", "-new", "-key", &key.key, "-subj", &subject, "-out", &request, "-config", "cnf",
+        ]);
+        let signer = ["-CA", &by.certificate, "-CAkey", &by.key, "-set_serial", "0x2b", "-days", "3650"];
+        let files = ["-extfile", "cnf", "-extensions", extensions, "-in", &request, "-out", &certificate];
+        self.openssl(&[&["x509", "-req"][..], &signer, &files].concat());
+        Pair { certificate, key: key.key.clone() }
     }
 
     fn asked(&self, name: &str, key: &[&str]) -> (String, String) {
