@@ -11,7 +11,7 @@ use x509_cert::der::oid::ObjectIdentifier;
 use x509_cert::time::Validity;
 
 /// A certificate that was read (RFC 5280, section 4.1). Nothing of it is verified.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Certificate<'a> {
     pub(crate) der: &'a [u8],
     /// The DER of a name.
@@ -25,7 +25,7 @@ pub(crate) struct Certificate<'a> {
     extensions: Vec<Extension<'a>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Extension<'a> {
     oid: ObjectIdentifier,
     critical: bool,

@@ -3,6 +3,7 @@
 //! The library's own types (`cms` 0.2.3) would bring a second `der` into the tree, and refuse sets whose members are not
 //! sorted, which OpenSSL writes where DER asks for the order and nothing is signed: so here are the few that are needed.
 
+use crate::certificate::Certificate;
 use crate::digest::Digest;
 use crate::error::TokenError;
 use crate::oid;
@@ -13,8 +14,8 @@ use x509_cert::der::Tag;
 pub(crate) struct SignedData<'a> {
     /// The DER of `TSTInfo`.
     pub(crate) content: &'a [u8],
-    /// The DER of each certificate, in the token's order.
-    pub(crate) certificates: Vec<&'a [u8]>,
+    /// In the token's order.
+    pub(crate) certificates: Vec<Certificate<'a>>,
     pub(crate) signer: Signer<'a>,
 }
 
@@ -72,9 +73,14 @@ impl<'a> SignedData<'a> {
         if !listed {
             return Err(TokenError::DigestNotListed(signer.digest));
         }
-        // Other tags are other kinds of certificates (section 10.2.2), which sign no token.
-        let certificates = certificates.into_iter().filter(|one| one.is(Tag::Sequence));
-        Ok(Self { content, certificates: certificates.map(|one| one.whole).collect(), signer })
+        let mut read = Vec::new();
+        for one in certificates {
+            // Other kinds of certificates (section 10.2.2) sign no token.
+            if !(0..4).any(|kind| one.is(numbered(kind, true))) {
+                read.push(Certificate::read(one.whole)?);
+            }
+        }
+        Ok(Self { content, certificates: read, signer })
     }
 }
 

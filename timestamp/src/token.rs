@@ -117,8 +117,9 @@ impl<'a> Token<'a> {
         if self.info.tsa.is_some_and(|name| !signer.is_called(&name)) {
             return Err(TokenError::TsaName);
         }
-        let all = self.data.certificates.iter().chain(trust.further);
-        let further: Vec<CertificateDer<'_>> = all.map(|one| CertificateDer::from(*one)).collect();
+        let own = self.data.certificates.iter().map(|one| one.der);
+        let further: Vec<CertificateDer<'_>> =
+            own.chain(trust.further.iter().copied()).map(CertificateDer::from).collect();
         let demands = Demands { time, further: &further, roots: trust.roots, named: &named };
         let chain = demands.lead(&end)?;
         Ok(self.shown(&signer, chain))
@@ -169,13 +170,15 @@ impl<'a> Token<'a> {
     where
         'a: 't,
     {
-        let all = self.data.certificates.iter().copied().chain(trust.further.iter().copied());
-        let mut read = all.filter_map(|one: &'t [u8]| Certificate::read(one).ok());
-        let found = read.find(|one| match self.data.signer.id {
+        let fits = |one: &Certificate<'_>| match self.data.signer.id {
             SignerId::Issued { issuer, serial } => serial == one.serial && names::same(issuer, one.issuer),
             SignerId::Key(id) => one.has_key_id(id),
-        });
-        found.ok_or(TokenError::NoSignerCertificate)
+        };
+        if let Some(own) = self.data.certificates.iter().find(|one| fits(one)) {
+            return Ok(own.clone());
+        }
+        let mut further = trust.further.iter().filter_map(|one| Certificate::read(one).ok());
+        further.find(|one| fits(one)).ok_or(TokenError::NoSignerCertificate)
     }
 
     fn shown(&self, signer: &Certificate<'_>, chain: Vec<Vec<u8>>) -> Verified {

@@ -123,7 +123,7 @@ fn structures() {
     let mut values = Vec::new();
     trees.iter().for_each(|tree| tree.all(&mut values));
     let first = values.len() / 2;
-    let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::with_cases(20_000) });
+    let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::with_cases(10_000) });
     let steps = prop::collection::vec((0..first, 0..values.len(), 0..6u8, any::<u8>()), 1..4);
     let accepted = Cell::new(0);
     let done = runner.run(&steps, |steps| {

@@ -258,6 +258,16 @@ fn signers_that_are_several_or_unknown() {
     let mut forge = scene.forge();
     by_key(place.key_id(signer))(&mut forge);
     verify(&forge.sign(place, signer), None, &[&place.der(root)]).unwrap();
+    let garbage = "the answer of the time-stamping service is no DER of RFC 3161: the certificate";
+    for more in [tlv(SEQUENCE, &[&[5, 0]]), oid(SHA_256), tlv(0x80, &[b"0"]), tlv(0xa4, &[&[5, 0]])] {
+        let why = scene.why(|forge| forge.certificates.push(more), false);
+        assert!(why.starts_with(garbage), "{why}");
+    }
+    // An attribute certificate.
+    let mut forge = scene.forge();
+    forge.certificates.push(tlv(0xa2, &[&[5, 0]]));
+    verify(&forge.sign(place, signer), None, &[&place.der(root)]).unwrap();
+    by_key(place.key_id(signer))(&mut forge);
     let version = "SignerInfo has version 1, which no standard gives the form that follows";
     forge.signer_version = 1;
     assert_eq!(scene.refused(&forge, false), version);
