@@ -63,6 +63,7 @@ mod tee;
 mod tenant_names;
 mod tenants;
 mod tidy;
+mod timestamps;
 mod tls;
 mod unusable;
 mod verify_agreement;

@@ -115,6 +115,7 @@ fn rust() -> Vec<Source> {
             "proto/src/",
             "record/src/",
             "src/",
+            "timestamp/src/",
             "tlog/src/",
         ];
         crates.iter().any(|of| s.path.starts_with(of))
@@ -305,6 +306,7 @@ fn the_top_level_is_what_the_architecture_says() {
         "evidence",
         "tlog",
         "record",
+        "timestamp",
         "docs",
         "tests",
         "benches",
