@@ -66,3 +66,4 @@ mod tls;
 mod unusable;
 mod verify_agreement;
 mod web;
+mod witness;
