@@ -68,3 +68,4 @@ mod tls;
 mod unusable;
 mod verify_agreement;
 mod web;
+mod witness;
