@@ -21,6 +21,7 @@ pub mod log;
 pub mod notes;
 pub mod reader;
 mod records;
+pub mod stamps;
 mod survey;
 pub mod tree;
 
