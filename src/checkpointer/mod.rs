@@ -11,11 +11,12 @@ mod permit;
 mod stats;
 
 pub use permit::{Halt, Permit};
-pub use stats::{CheckpointStats, Newest, Witnessed};
+pub use stats::{CheckpointStats, Newest, Stamped, Witnessed};
 
 use crate::clock::unix_millis;
 use crate::pipeline::stats::Stats;
 use crate::tee::settings::Target;
+use crate::tsa::TsaSettings;
 use halod_chain::directory::Lock;
 use halod_chain::disk::OsDisk;
 use halod_evidence::note::VerifierKey;
@@ -45,6 +46,8 @@ pub struct CheckpointSettings {
     pub witnesses: Vec<WitnessSettings>,
     /// How old a cosignature of the newest checkpoint may get before the witness is asked again.
     pub max_age: Duration,
+    /// Who time-stamps checkpoints, if anybody does.
+    pub tsa: Option<TsaSettings>,
 }
 
 /// A witness that has every checkpoint to cosign.
@@ -60,7 +63,13 @@ pub struct WitnessSettings {
 impl Default for CheckpointSettings {
     fn default() -> Self {
         let (key, witnesses) = (KeySettings::default(), Vec::new());
-        Self { interval: Duration::from_secs(60), key, witnesses, max_age: Duration::from_secs(3600) }
+        Self {
+            interval: Duration::from_secs(60),
+            key,
+            witnesses,
+            max_age: Duration::from_secs(3600),
+            tsa: None,
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::pipeline::intake::Intake;
 use crate::pipeline::quiet::Quiet;
 use crate::pipeline::stats::Stats;
 use crate::pipeline::writer::{self, Writer, WriterHandle};
+use crate::tsa::Stamper;
 use crate::witness::cosigner::Cosigner;
 use halod_chain::directory;
 use halod_chain::disk::{OsDisk, free_bytes};
@@ -168,6 +169,11 @@ impl Opened {
             max_age: settings.max_age,
         };
         cosigner.start(&settings.witnesses).map_err(StartError::Checkpointer)?;
+        if let Some(settings) = settings.tsa.clone() {
+            let (directory, permit, stats) = (directory.clone(), Arc::clone(permit), Arc::clone(stats));
+            let stamper = Stamper { directory, permit, stats, settings };
+            stamper.start().map_err(StartError::Checkpointer)?;
+        }
         let checkpointer = self.checkpointer.start().map_err(StartError::Checkpointer)?;
         Ok(Started { writer, held, checkpointer })
     }

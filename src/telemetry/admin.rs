@@ -32,7 +32,7 @@ use tokio::time::Instant;
 use super::metrics::{Format, Metrics};
 use crate::auth::identity::ADMIN;
 use crate::auth::{Authenticator, Shown};
-use crate::checkpointer::{CheckpointStats, Newest, Witnessed};
+use crate::checkpointer::{CheckpointStats, Newest, Stamped, Witnessed};
 use crate::net::connections::{Broken, ConnectionStats};
 use crate::net::peer::Peer;
 use crate::net::socket::{Accepted, Socket};
@@ -307,7 +307,7 @@ fn status(state: &State) -> serde_json::Value {
 
 /// What is signed of the chains, and what is not.
 fn log(state: &State) -> serde_json::Value {
-    let Newest { key, signed, alarms, witnesses, halt, failure } = state.checkpoints.newest();
+    let Newest { key, signed, alarms, witnesses, stamped, halt, failure } = state.checkpoints.newest();
     let (key, fingerprint) = key.unzip();
     let signed = signed
         .map(|(size, root, epoch, at)| json!({ "size": size, "root": root, "epoch": epoch, "at": told(at) }));
@@ -321,10 +321,20 @@ fn log(state: &State) -> serde_json::Value {
         "fingerprint": fingerprint,
         "newest": signed,
         "witnesses": witnesses.iter().map(witness).collect::<Vec<_>>(),
+        "time_stamps": time_stamps(stamped),
         "alarms": alarms,
         "halted": halt,
         "failure": failure,
     })
+}
+
+/// What a time-stamping service did since the start.
+fn time_stamps(stamped: Stamped) -> serde_json::Value {
+    let Stamped { newest, failure } = stamped;
+    let newest = newest.map(|(size, time, authority)| {
+        json!({ "size": size, "time": told(SystemTime::UNIX_EPOCH + time), "authority": authority })
+    });
+    json!({ "newest": newest, "failure": failure })
 }
 
 /// A time in RFC 3339.

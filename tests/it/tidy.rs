@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&[&str]] = &[
     &["clock", "recent"],
     &["pipeline"],
-    &["hold", "tee", "checkpointer"],
+    &["hold", "tee", "checkpointer", "tsa"],
     &["net"],
     &["auth"],
     &["ingest"],
@@ -37,6 +37,7 @@ const MAY_USE_FILES: &[&str] = &[
     "src/cli",
     "src/daemon",
     "src/telemetry/metrics",
+    "src/tsa",
     "src/witness",
 ];
 

@@ -4,13 +4,16 @@ use super::{Problem, Reader};
 use crate::checkpointer::{CheckpointSettings, WitnessSettings};
 use crate::config::raw::{Node, Value};
 use crate::tee::settings::Target;
+use crate::tsa::TsaSettings;
 use halod_evidence::note::{Kind, VerifierKey};
+use halod_timestamp::ObjectIdentifier;
 use std::time::Duration;
 
 const ORIGIN: &str = "checkpoint.origin";
 const INTERVAL: &str = "checkpoint.interval";
 const MAX_AGE: &str = "checkpoint.max_age";
 const WITNESSES: &str = "checkpoint.witnesses";
+const TSA: &str = "checkpoint.tsa";
 
 /// Each has a thread; a note that is read has 64 signatures at most.
 const MAX_WITNESSES: usize = 32;
@@ -49,6 +52,56 @@ impl Reader<'_> {
             let what = "have nothing to cosign where checkpoint.interval is 0s".to_owned();
             self.problems.push(Problem { place, key: WITNESSES.into(), what });
         }
+        checkpoint.tsa = self.tsa();
+        if checkpoint.interval.is_zero() && checkpoint.tsa.is_some() {
+            let place = self.node(TSA).map(|node| node.place);
+            let what = "has nothing to time-stamp where checkpoint.interval is 0s".to_owned();
+            self.problems.push(Problem { place, key: TSA.into(), what });
+        }
+    }
+
+    /// The time-stamping service; `None` without an address.
+    fn tsa(&mut self) -> Option<TsaSettings> {
+        let place = self.node(TSA)?.place;
+        let text = |own: &mut Self, key: &str| {
+            own.value(&format!("{TSA}.{key}")).filter(|written| !written.text.is_empty())
+        };
+        let [url, roots, ca_file] = ["url", "roots", "ca_file"].map(|key| text(self, key));
+        let (key, mut every) = (format!("{TSA}.every"), Duration::from_secs(3600));
+        self.duration(&key, (Duration::from_secs(7 * 86_400), "168h"), &mut every);
+        if every < Duration::from_secs(1) {
+            self.report(place, &key, "must be at least 1s; a service may allow far less than that".into());
+        }
+        let (key, mut policies) = (format!("{TSA}.policies"), Vec::new());
+        for written in self.list(&key).unwrap_or_default() {
+            match written.text.parse::<ObjectIdentifier>() {
+                Ok(policy) => policies.push(policy),
+                Err(_) => {
+                    let what =
+                        format!("`{}` is no object identifier like 1.3.6.1.4.1.13762.3", written.shown);
+                    self.report(written.place, &key, what);
+                }
+            }
+        }
+        let url = match (url, &roots) {
+            (Some(url), Some(_)) => url,
+            (Some(_), None) => {
+                let what = "is missing: a token is believed that leads to one of the certificates in that file (PEM)";
+                self.report(place, &format!("{TSA}.roots"), what.into());
+                return None;
+            }
+            (None, Some(_)) => {
+                self.report(place, &format!("{TSA}.url"), "is missing: nobody would be asked".into());
+                return None;
+            }
+            (None, None) => return None,
+        };
+        let target = url.text.parse::<Target>();
+        if let Err(error) = &target {
+            self.report(url.place, &format!("{TSA}.url"), error.to_string());
+        }
+        let [roots, ca_file] = [roots, ca_file].map(|written| written.map(|written| written.text.into()));
+        Some(TsaSettings { url: target.ok()?, roots: roots?, every, policies, ca_file })
     }
 
     fn witness(&mut self, at: usize, node: &Node) -> Option<WitnessSettings> {
