@@ -1,5 +1,6 @@
 //! One chain against what was signed of it.
 
+use super::stamps::{self, Stamp};
 use super::{CheckError, Grade, Report, Request, time};
 use halod_evidence::Hash;
 use halod_evidence::tree::{Edge, leaf};
@@ -14,6 +15,8 @@ pub(super) struct Signed {
     pub(super) head: Hash,
     pub(super) root: Hash,
     pub(super) epoch: u64,
+    /// The number of the epoch's entry in the log, from 0.
+    pub(super) index: u64,
     /// By the daemon's clock.
     pub(super) millis: u64,
 }
@@ -66,6 +69,7 @@ pub(super) fn check(
     name: &str,
     path: &Path,
     mut signed: Vec<Signed>,
+    stamped: &[Stamp],
     report: &mut Report,
 ) -> Result<(), CheckError> {
     let (newest, all) = (signed.last().copied(), signed.len());
@@ -137,6 +141,11 @@ pub(super) fn check(
         Some(_) => {}
         None if records > 0 => say(Grade::Remark, "No epoch covers the chain yet".into()),
         None => {}
+    }
+    for (count, stamp) in stamps::bounds(stamped, &signed) {
+        if count <= records && prefixes.wrong.is_none_or(|wrong| wrong.count > count) {
+            say(Grade::Shown, format!("The first {count} records existed {}", stamp.when()));
+        }
     }
     expected(request, name, records, prefixes.found_head, report);
     Ok(())

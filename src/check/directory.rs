@@ -1,13 +1,18 @@
 //! A directory of halod's: every chain against every epoch that its log signed.
 
 use super::chain::{self, Signed};
+use super::stamps::{self, Stamp};
 use super::{CheckError, Grade, Report, Request, name, signature, time};
 use halod_evidence::Hash;
 use halod_evidence::entry::Epoch;
 use halod_evidence::note::Checkpoint;
+use halod_evidence::state::State;
 use halod_record::tenant::Tenant;
 use halod_tlog::TlogError;
+use halod_tlog::book::Row;
+use halod_tlog::log::place;
 use halod_tlog::reader::LogReader;
+use halod_tlog::{notes, stamps as files_of_stamps};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
@@ -28,7 +33,7 @@ pub(super) fn check(request: &Request, report: &mut Report) -> Result<(), CheckE
         } else {
             report.say(Grade::Remark, None, "No checkpoint is in the directory: nothing was signed");
         }
-        return chains(request, &BTreeMap::new(), report);
+        return chains(request, &BTreeMap::new(), &[], report);
     };
     let is_signed = signature::is_signed(request, &log.note, &log.keys, report);
     let kept = request.since.as_deref().map(signature::kept).transpose()?;
@@ -57,9 +62,31 @@ pub(super) fn check(request: &Request, report: &mut Report) -> Result<(), CheckE
             report,
         );
     }
-    let signed = states(&log, &epochs, report)?;
+    let stamped = stamped(request, &log, report)?;
+    let signed = states(&log, &epochs, &stamped, report)?;
     let by_stem = by_stem(&log, signed);
-    chains(request, &by_stem, report)
+    chains(request, &by_stem, &stamped, report)
+}
+
+/// The checkpoints that have a time-stamp which holds. A token has to be of the text of the checkpoint that the log had when it was so
+/// long.
+fn stamped(request: &Request, log: &LogReader, report: &mut Report) -> Result<Vec<Stamp>, CheckError> {
+    let own = place(&request.path);
+    let mut tokens = files_of_stamps::all(&files_of_stamps::place(&own))?;
+    let Checkpoint { origin, size: newest, .. } = &log.checkpoint;
+    // What a daemon signed and had stamped since the log was opened is another reader's.
+    let now =
+        notes::newest(&own)?.and_then(|note| Checkpoint::parse(&note.text).ok()).map_or(0, |now| now.size);
+    tokens.retain(|(size, _)| size <= newest || *size > now);
+    let text = |size: u64| {
+        let root = log.entries().root_at(size);
+        let text = root.map(|root| Checkpoint { origin: origin.clone(), size, root }.text());
+        let missing = || {
+            format!("the log has {newest} entries: it was put back to an older copy, or entries were cut off")
+        };
+        Ok(text.ok_or_else(missing))
+    };
+    stamps::check(request, &tokens, text, report)
 }
 
 /// The epochs of the log, by number.
@@ -93,14 +120,22 @@ fn epochs(log: &LogReader, report: &mut Report) -> Result<BTreeMap<u64, Epoch>, 
 fn states(
     log: &LogReader,
     epochs: &BTreeMap<u64, Epoch>,
+    stamped: &[Stamp],
     report: &mut Report,
 ) -> Result<HashMap<Hash, Vec<Signed>>, CheckError> {
+    let numbers = log.epochs_by_number()?;
+    // What the oldest and the newest stamp bound is wanted of all chains.
+    let bounding = [stamped.first(), stamped.last()].map(|stamp| {
+        let last = numbers.iter().rev().find(|(_, index)| stamp.is_some_and(|stamp| **index < stamp.size));
+        last.map(|(epoch, _)| *epoch)
+    });
     let mut signed: HashMap<Hash, Vec<Signed>> = HashMap::new();
     let last = epochs.last_key_value().map_or(0, |(_, epoch)| epoch.millis);
     let (mut computed, mut leaves, mut kept, mut is_first) = (0_u64, 0_usize, 0_u64, true);
     let mut wrong = None;
     log.epochs(|block, rows| {
-        let Some(epoch) = epochs.get(&block.epoch) else { return Ok::<(), TlogError>(()) };
+        let known = epochs.get(&block.epoch).zip(numbers.get(&block.epoch));
+        let Some((epoch, index)) = known else { return Ok::<(), TlogError>(()) };
         kept += 1;
         let is_last = Some(&block.epoch) == epochs.last_key_value().map(|(number, _)| number);
         // The first and the last one always; the others as far as that takes no long time.
@@ -111,17 +146,16 @@ fn states(
                 wrong.get_or_insert(block.epoch);
             }
         }
-        if block.all || last.saturating_sub(epoch.millis) <= ALL_OF {
-            for row in &block.rows {
-                let state = &row.state;
-                signed.entry(row.slot).or_default().push(Signed {
-                    count: state.count,
-                    head: state.head,
-                    root: state.root,
-                    epoch: epoch.epoch,
-                    millis: epoch.millis,
-                });
-            }
+        let mut take = |row: &Row| {
+            let State { count, head, root, .. } = row.state;
+            let (epoch, millis) = (epoch.epoch, epoch.millis);
+            let one = Signed { count, head, root, epoch, index: *index, millis };
+            signed.entry(row.slot).or_default().push(one);
+        };
+        if bounding.contains(&Some(block.epoch)) {
+            rows.values().for_each(&mut take);
+        } else if block.all || last.saturating_sub(epoch.millis) <= ALL_OF {
+            block.rows.iter().for_each(&mut take);
         }
         Ok(())
     })?;
@@ -167,6 +201,7 @@ fn by_stem(
 fn chains(
     request: &Request,
     signed: &BTreeMap<String, (Tenant, Vec<Signed>)>,
+    stamped: &[Stamp],
     report: &mut Report,
 ) -> Result<(), CheckError> {
     let mut files = files(&request.path)?;
@@ -196,7 +231,7 @@ fn chains(
     for (stem, path) in files {
         let signed = signed.get(&stem).map(|(_, signed)| signed.clone()).unwrap_or_default();
         if path.exists() {
-            chain::check(request, &stem, &path, signed, report)?;
+            chain::check(request, &stem, &path, signed, stamped, report)?;
         } else if let Some(last) = signed.last() {
             let text = format!(
                 "The file of the chain is gone, of which epoch {} signed {} records, at {}",

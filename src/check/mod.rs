@@ -12,6 +12,7 @@ mod chain;
 mod directory;
 mod record;
 mod signature;
+mod stamps;
 
 use halod_evidence::note::{NoteError, VerifierKey};
 use halod_evidence::proof::ProofError;
@@ -38,6 +39,8 @@ pub struct Request {
     pub expect_head: Option<[u8; 32]>,
     /// The record that a proof has to be of.
     pub record: Option<PathBuf>,
+    /// The certificates in PEM that time-stamps have to lead to.
+    pub tsa_roots: Option<PathBuf>,
 }
 
 /// What a sentence says.
@@ -81,6 +84,8 @@ pub enum CheckError {
     Proof { path: PathBuf, source: ProofError },
     #[error(transparent)]
     Log(#[from] TlogError),
+    #[error(transparent)]
+    Roots(#[from] crate::tsa::RootsError),
     #[error(transparent)]
     Verify(#[from] VerifyError),
     #[error("{0}")]

@@ -37,6 +37,9 @@ pub(super) struct Args {
     /// The record, as a line of its chain, that a proof has to be of
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
+    /// The root certificates, in PEM, of the time-stamping services that you trust
+    #[arg(long, value_name = "FILE")]
+    tsa_roots: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -68,6 +71,7 @@ impl Args {
             expect_count: self.expect_count,
             expect_head: self.expect_head.map(|hash| hash.0),
             record: self.record,
+            tsa_roots: self.tsa_roots,
         };
         match check::check(&request) {
             Ok(report) => {
