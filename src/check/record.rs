@@ -1,6 +1,6 @@
 //! One record's proof.
 
-use super::{CheckError, Grade, Report, Request, name, signature, time};
+use super::{CheckError, Grade, Report, Request, name, signature, stamps, time};
 use halod_evidence::note::SignedNote;
 use halod_evidence::proof::{MAX_BYTES, RecordProof};
 use halod_record::hash::hex_text;
@@ -39,6 +39,12 @@ pub(super) fn check(request: &Request, report: &mut Report) -> Result<(), CheckE
                 time(epoch.millis)
             );
             report.say(Grade::Shown, None, text);
+            if let Some(stamp) = &proof.stamp {
+                let text = proof.stamped(stamp, &checkpoint).map_err(|error| error.to_string());
+                if let Some(stamp) = stamps::check_one(request, (stamp.size, &stamp.answer), text, report)? {
+                    report.say(Grade::Shown, None, format!("The record existed {}", stamp.when()));
+                }
+            }
         }
     }
     let line = match &request.record {

@@ -43,9 +43,7 @@ pub(super) fn check(
             Err(why) => {
                 wrong += 1;
                 if wrong <= TOLD {
-                    let text =
-                        format!("The time-stamp of the checkpoint with {size} entries shows nothing: {why}");
-                    report.say(Grade::Finding, None, text);
+                    report.say(Grade::Finding, None, nothing(*size, &why));
                 }
             }
         }
@@ -57,12 +55,38 @@ pub(super) fn check(
     Ok(stamps)
 }
 
+/// The same for one token, which is not in a file of its own.
+pub(super) fn check_one(
+    request: &Request,
+    (size, token): (u64, &[u8]),
+    text: Result<String, String>,
+    report: &mut Report,
+) -> Result<Option<Stamp>, CheckError> {
+    let roots = request.tsa_roots.as_deref().map(Roots::read).transpose()?;
+    let shown =
+        text.and_then(|text| shows(token, size, &text, roots.as_ref()).map_err(|error| error.to_string()));
+    match shown {
+        Ok(stamp) => {
+            say(roots.is_some(), 1, stamp.as_slice(), report);
+            Ok(stamp)
+        }
+        Err(why) => {
+            report.say(Grade::Finding, None, nothing(size, &why));
+            Ok(None)
+        }
+    }
+}
+
+fn nothing(size: u64, why: &str) -> String {
+    format!("The time-stamp of the checkpoint with {size} entries shows nothing: {why}")
+}
+
 fn say(has_roots: bool, right: usize, stamps: &[Stamp], report: &mut Report) {
     if !has_roots {
         if right > 0 {
             let text = format!(
-                "{right} time-stamps are of checkpoints of this log by their own word, and were not checked: name the file with the \
-                 root certificates that you trust for times by --tsa-roots"
+                "Time-stamps of checkpoints of this log are here ({right}), by their own word. They were not checked: name the file \
+                 with the root certificates that you trust for times by --tsa-roots"
             );
             report.say(Grade::Remark, None, text);
         }

@@ -63,10 +63,17 @@ impl Reader<'_> {
     /// The time-stamping service; `None` without an address.
     fn tsa(&mut self) -> Option<TsaSettings> {
         let place = self.node(TSA)?.place;
-        let text = |own: &mut Self, key: &str| {
-            own.value(&format!("{TSA}.{key}")).filter(|written| !written.text.is_empty())
-        };
-        let [url, roots, ca_file] = ["url", "roots", "ca_file"].map(|key| text(self, key));
+        let [url, roots, ca_file] =
+            ["url", "roots", "ca_file"].map(|key| self.value(&format!("{TSA}.{key}")));
+        for (key, written) in [("roots", &roots), ("ca_file", &ca_file)] {
+            if let Some(written) = written.as_ref().filter(|written| written.text.is_empty()) {
+                self.report(written.place, &format!("{TSA}.{key}"), "must be a path".into());
+            }
+        }
+        let target = url.map(|url| (url.place, url.text.parse::<Target>()));
+        if let Some((place, Err(error))) = &target {
+            self.report(*place, &format!("{TSA}.url"), error.to_string());
+        }
         let (key, mut every) = (format!("{TSA}.every"), Duration::from_secs(3600));
         self.duration(&key, (Duration::from_secs(7 * 86_400), "168h"), &mut every);
         if every < Duration::from_secs(1) {
@@ -83,25 +90,21 @@ impl Reader<'_> {
                 }
             }
         }
-        let url = match (url, &roots) {
-            (Some(url), Some(_)) => url,
+        let missing = match (&target, &roots) {
             (Some(_), None) => {
-                let what = "is missing: a token is believed that leads to one of the certificates in that file (PEM)";
-                self.report(place, &format!("{TSA}.roots"), what.into());
-                return None;
+                "roots: is missing: a token is believed that leads to one of the certificates in that file (PEM)"
             }
-            (None, Some(_)) => {
-                self.report(place, &format!("{TSA}.url"), "is missing: nobody would be asked".into());
-                return None;
-            }
+            (None, Some(_)) => "url: is missing: nobody would be asked",
             (None, None) => return None,
+            (Some((_, target)), Some(roots)) => {
+                let (roots, ca_file) =
+                    (roots.text.clone().into(), ca_file.map(|written| written.text.into()));
+                return Some(TsaSettings { url: target.clone().ok()?, roots, every, policies, ca_file });
+            }
         };
-        let target = url.text.parse::<Target>();
-        if let Err(error) = &target {
-            self.report(url.place, &format!("{TSA}.url"), error.to_string());
-        }
-        let [roots, ca_file] = [roots, ca_file].map(|written| written.map(|written| written.text.into()));
-        Some(TsaSettings { url: target.ok()?, roots: roots?, every, policies, ca_file })
+        let (key, what) = missing.split_once(": ")?;
+        self.report(place, &format!("{TSA}.{key}"), what.into());
+        None
     }
 
     fn witness(&mut self, at: usize, node: &Node) -> Option<WitnessSettings> {

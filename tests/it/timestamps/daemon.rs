@@ -2,6 +2,7 @@
 
 use super::service::{Manner, Service, forgery};
 use crate::checkpoints::{Place, UNWITNESSED, await_covered, check, printed, run};
+use crate::support::chains::records;
 use crate::support::clients::openssl;
 use crate::support::halod::Halod;
 use crate::support::wait_until;
@@ -94,10 +95,49 @@ fn checkpoints_are_time_stamped_and_bound_their_records() {
     printed(&run(&export));
     assert_eq!(checked(&bundle, &roots), (UNWITNESSED, vec![]));
     assert_eq!(bounds_of(&bundle), bounds);
-    assert_eq!(sentences(&bundle, None, "were not checked").len(), 1);
+    assert_eq!(sentences(&bundle, None, "were not checked: name the file").len(), 1);
     openssl_verifies(&bundle, &roots);
     falsified(&bundle, &roots);
+    proves(&place, &roots);
     changed(&chains, &roots);
+}
+
+/// One record, without its chain, has its time as well.
+fn proves(place: &Place, roots: &Path) {
+    let (proof, key, chains) = (place.path("one.halod-proof"), place.key(), place.chains());
+    let prove = |number: usize, more: &[&str]| {
+        let record = &records(&place.chain("acme"))[number];
+        let id = record["record_id"].as_str().unwrap();
+        let arguments = ["prove", chains.to_str().unwrap(), "--record", id, "-o", proof.to_str().unwrap()];
+        printed(&run(&[&arguments[..], more].concat()));
+    };
+    let with = ["--key", &key, "--tsa-roots", roots.to_str().unwrap()];
+    let said = |more: &[&str]| {
+        let out = run(&[&["check", proof.to_str().unwrap()], more].concat());
+        (out.status.code().unwrap(), String::from_utf8(out.stdout).unwrap())
+    };
+    prove(3, &[]);
+    assert!(!said(&with).1.contains("existed before"));
+    prove(3, &["--time-stamped"]);
+    let (code, text) = said(&with);
+    assert!(
+        code == UNWITNESSED && text.contains("The checkpoint with 1 entries existed before 20"),
+        "{text}"
+    );
+    assert!(text.contains("ok       The record existed before 20"), "{text}");
+    let (code, text) = said(&["--key", &key]);
+    assert!(code == UNWITNESSED && text.contains("They were not checked"), "{text}");
+    let whole = fs::read_to_string(&proof).unwrap();
+    let mut changed: Value = serde_json::from_str(&whole).unwrap();
+    changed["stamp"]["size"] = json!(2);
+    fs::write(&proof, changed.to_string()).unwrap();
+    let (code, text) = said(&with);
+    assert!(code == 1 && text.contains("no checkpoint that has the epoch of the proof"), "{text}");
+    // A later record's is of a later checkpoint.
+    prove(14, &["--time-stamped"]);
+    let later: Value = serde_json::from_str(&fs::read_to_string(&proof).unwrap()).unwrap();
+    assert!(later["stamp"]["size"].as_u64() >= Some(2), "{later}");
+    assert_eq!(said(&with).0, UNWITNESSED);
 }
 
 /// What the bundle's README says, with OpenSSL.
@@ -189,6 +229,12 @@ fn the_rate_outlives_a_restart() {
     wait_until("a token", PATIENCE, || tokens(&place).len() == 1);
     place.seal(&halod, "acme", 1);
     await_covered(&halod, &place, 2);
+    // What no token covers has no time.
+    let record = records(&place.chain("acme"))[1]["record_id"].as_str().unwrap().to_owned();
+    let (chains, proof) = (place.chains(), place.path("none.halod-proof"));
+    let arguments = ["prove", chains.to_str().unwrap(), "--record", &record, "-o", proof.to_str().unwrap()];
+    let out = run(&[&arguments[..], &["--time-stamped"]].concat());
+    assert_eq!(out.status.code(), Some(1), "{}", String::from_utf8_lossy(&out.stderr));
     halod.terminate();
     let halod = place.start();
     place.seal(&halod, "acme", 1);
