@@ -73,33 +73,44 @@ impl Args {
     }
 
     fn prove(&self) -> Result<(), ProveError> {
-        let log = LogReader::open(&self.directory)?;
-        let log = log.ok_or_else(|| ProveError::NoLog(self.directory.display().to_string()))?;
+        let log = self.open()?;
         let (named, found) = self.find(&log)?;
-        let no_log = || ProveError::NoLog(self.directory.display().to_string());
-        let (index, epoch) = log.last_epoch()?.ok_or_else(no_log)?;
-        let rows = log.states(epoch.epoch)?;
-        let slot = log.slot_proof(&named.tenant, index, &rows)?;
+        // Under the newest checkpoint that witnesses have seen, if that covers the record.
+        let proof = match self.under(log.as_witnessed()?, &named, &found) {
+            Err(ProveError::NotYet { .. }) => self.under(self.open()?, &named, &found)?,
+            proof => proof?,
+        };
+        proof.check()?;
+        let path = self.output.clone();
+        std::fs::write(&self.output, proof.text()).map_err(|source| ProveError::Io {
+            doing: "write",
+            path,
+            source,
+        })
+    }
+
+    fn open(&self) -> Result<LogReader, ProveError> {
+        LogReader::open(&self.directory)?
+            .ok_or_else(|| ProveError::NoLog(self.directory.display().to_string()))
+    }
+
+    /// The proof under the checkpoint of a log.
+    fn under(&self, log: LogReader, named: &Named, found: &FoundRecord) -> Result<RecordProof, ProveError> {
+        let not_yet = |count| ProveError::NotYet { number: found.number, count };
+        let (index, epoch) = log.last_epoch()?.ok_or_else(|| not_yet(0))?;
+        let slot = log.slot_proof(&named.tenant, index, &log.states(epoch.epoch)?)?;
         let state = slot.state.as_ref().map(|(state, _)| state);
         let count = state.map_or(0, |state| state.count);
-        let Some(state) = state.filter(|state| found.number <= state.count) else {
-            return Err(ProveError::NotYet { number: found.number, count });
-        };
+        let state = state.filter(|state| found.number <= state.count).ok_or_else(|| not_yet(count))?;
         let path = log.record_path(&named.stem, found.number, state)?;
-        let proof = RecordProof {
-            tenant: named.tenant,
+        Ok(RecordProof {
+            tenant: named.tenant.clone(),
             number: found.number,
             hash: found.hash,
             path,
             slot,
             note: log.note.to_string(),
-            record: self.with_record.then_some(found.line),
-        };
-        proof.check()?;
-        std::fs::write(&self.output, proof.text()).map_err(|source| ProveError::Io {
-            doing: "write",
-            path: self.output.clone(),
-            source,
+            record: self.with_record.then(|| found.line.clone()),
         })
     }
 
