@@ -4,7 +4,7 @@
 
 use crate::{TlogError, put};
 use halod_chain::disk::{Disk, open_append};
-use halod_evidence::note::{Checkpoint, Signature, SignedNote};
+use halod_evidence::note::{Checkpoint, MAX_BYTES, Signature, SignedNote};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -119,14 +119,16 @@ impl Notes {
         let path = self.own.join("notes");
         let keep = || -> io::Result<()> {
             let mut file = open_append(&path)?;
-            let (length, mut end) = (file.metadata()?.len(), [0; 2]);
-            if length > 1 {
-                file.seek(SeekFrom::Start(length - 2))?;
-                file.read_exact(&mut end)?;
+            let length = file.metadata()?.len();
+            let mut end = Vec::new();
+            file.seek(SeekFrom::Start(length.saturating_sub(MAX_BYTES as u64)))?;
+            Read::by_ref(&mut file).take(MAX_BYTES as u64).read_to_end(&mut end)?;
+            // What a crash cut short goes.
+            let whole = end.windows(2).rposition(|pair| pair == b"\n\n").map_or(0, |at| at + 2);
+            if whole < end.len() {
+                file.set_len(length - (end.len() - whole) as u64)?;
             }
-            // Behind what a crash cut short, a note begins anew.
-            let before = if length == 0 || end == *b"\n\n" { "" } else { "\n\n" };
-            self.disk.append(&file, format!("{before}{note}\n").as_bytes())
+            self.disk.append(&file, format!("{note}\n").as_bytes())
         };
         keep().map_err(TlogError::io("write to", &path))
     }
