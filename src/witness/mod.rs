@@ -9,13 +9,13 @@
 //! What is said on these ways, and which rule each step follows: `docs/witness.md`. The formats and the client's decisions are
 //! in the crate `halod-evidence`, which sends nothing.
 
-mod anchor;
+pub mod anchor;
 mod anchors;
 pub mod client;
 mod contradictions;
 mod keys;
 mod logs;
-mod pages;
+pub mod pages;
 pub mod server;
 
 pub use self::keys::{KeyError, Keys};
