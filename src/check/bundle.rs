@@ -85,8 +85,10 @@ pub(super) fn check(request: &Request, report: &mut Report) -> Result<(), CheckE
     let checkpoint = Checkpoint::parse(&note.text).map_err(wrong)?;
     let found = keys(&dir.join(KEYS))?;
     let is_signed = signature::is_signed(request, &note, &found, report);
+    signature::is_witnessed(request, std::slice::from_ref(&note), |_| true, report);
     if let Some(kept) = request.since.as_deref().map(signature::kept).transpose()? {
-        let keys = if request.keys.is_empty() { &found } else { &request.keys };
+        let trusted = request.trusted();
+        let keys = if trusted.is_empty() { &found } else { &trusted };
         let old = &kept.1;
         let is_continued = old == &checkpoint
             || {
@@ -100,7 +102,7 @@ pub(super) fn check(request: &Request, report: &mut Report) -> Result<(), CheckE
             };
         signature::continues(&kept, keys, (&checkpoint, is_signed), is_continued.then_some(old.root), report);
     }
-    let signed = states(&dir.join(SLOTS), &tenant, &checkpoint, report)?;
+    let signed = states(request, &dir.join(SLOTS), &tenant, &checkpoint, report)?;
     let stamped = stamped(request, &checkpoint, report)?;
     chain::check(request, &name(&tenant), &chain, signed, &stamped, report)?;
     let first = halod_chain::scan::first_tenant(&chain);
@@ -155,6 +157,7 @@ fn stamped(
 
 /// What the slots that are shown say of the chain, in order of epochs.
 fn states(
+    request: &Request,
     path: &Path,
     tenant: &Tenant,
     checkpoint: &Checkpoint,
@@ -204,6 +207,9 @@ fn states(
             index: proof.index,
             millis: epoch.millis,
         }));
+    }
+    if request.policy.is_none() {
+        signature::is_fresh(request, signed.last().map(|signed: &Signed| signed.millis / 1000), report);
     }
     let text = format!(
         "{slots} epochs show one place for {}, in the log of the checkpoint ({} entries)",

@@ -24,7 +24,7 @@ const LEAVES: usize = 20_000_000;
 pub(super) fn check(request: &Request, report: &mut Report) -> Result<(), CheckError> {
     let directory = &request.path;
     let Some(log) = LogReader::open(directory)? else {
-        if request.since.is_some() || !request.keys.is_empty() {
+        if request.since.is_some() || request.policy.is_some() || !request.keys.is_empty() {
             report.say(
                 Grade::Finding,
                 None,
@@ -36,6 +36,9 @@ pub(super) fn check(request: &Request, report: &mut Report) -> Result<(), CheckE
         return chains(request, &BTreeMap::new(), &[], report);
     };
     let is_signed = signature::is_signed(request, &log.note, &log.keys, report);
+    let notes = notes::newest_first(&place(directory))?;
+    let holds = |checkpoint: &Checkpoint| log.entries().root_at(checkpoint.size) == Some(checkpoint.root);
+    let witnessed = signature::is_witnessed(request, &notes, holds, report);
     let kept = request.since.as_deref().map(signature::kept).transpose()?;
     let epochs = epochs(&log, report)?;
     let Checkpoint { size, root, origin } = &log.checkpoint;
@@ -53,7 +56,8 @@ pub(super) fn check(request: &Request, report: &mut Report) -> Result<(), CheckE
         );
     }
     if let Some(kept) = &kept {
-        let keys = if request.keys.is_empty() { &log.keys } else { &request.keys };
+        let trusted = request.trusted();
+        let keys = if trusted.is_empty() { &log.keys } else { &trusted };
         signature::continues(
             kept,
             keys,
@@ -61,6 +65,13 @@ pub(super) fn check(request: &Request, report: &mut Report) -> Result<(), CheckE
             log.entries().root_at(kept.1.size),
             report,
         );
+    }
+    if request.policy.is_none() {
+        signature::is_fresh(request, epochs.last_key_value().map(|(_, epoch)| epoch.millis / 1000), report);
+    }
+    if let Some(witnessed) = witnessed.filter(|witnessed| *witnessed < *size) {
+        let text = format!("{} entries of the log are newer: no quorum has seen them yet", size - witnessed);
+        report.say(Grade::Remark, None, text);
     }
     let stamped = stamped(request, &log, report)?;
     let signed = states(&log, &epochs, &stamped, report)?;

@@ -113,7 +113,7 @@ impl Args {
     fn export(&self) -> Result<String, ExportError> {
         let tenant = tenant(&self.bundle);
         let log = LogReader::open(&self.directory)?;
-        let log = log.ok_or_else(|| ExportError::NoLog(self.directory.clone()))?;
+        let log = log.ok_or_else(|| ExportError::NoLog(self.directory.clone()))?.as_witnessed()?;
         let nobody = || ExportError::NoChain(self.bundle.clone());
         let stem = log.stem(&tenant).ok_or_else(nobody)?.to_owned();
         let shown = shown(&log, &tenant)?;

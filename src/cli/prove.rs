@@ -84,41 +84,54 @@ impl Args {
     }
 
     fn prove(&self) -> Result<(), ProveError> {
-        let log = LogReader::open(&self.directory)?;
-        let log = log.ok_or_else(|| ProveError::NoLog(self.directory.display().to_string()))?;
+        let log = self.open()?;
         let (named, found) = self.find(&log)?;
-        let no_log = || ProveError::NoLog(self.directory.display().to_string());
+        // Under the newest checkpoint that witnesses have seen, if that covers the record.
+        let proof = match self.under(log.as_witnessed()?, &named, &found) {
+            Err(ProveError::NotYet { .. } | ProveError::NotStamped) => {
+                self.under(self.open()?, &named, &found)?
+            }
+            proof => proof?,
+        };
+        let (checkpoint, ..) = proof.check()?;
+        proof.stamp.as_ref().map(|stamp| proof.stamped(stamp, &checkpoint)).transpose()?;
+        let path = self.output.clone();
+        std::fs::write(&self.output, proof.text()).map_err(|source| ProveError::Io {
+            doing: "write",
+            path,
+            source,
+        })
+    }
+
+    fn open(&self) -> Result<LogReader, ProveError> {
+        LogReader::open(&self.directory)?
+            .ok_or_else(|| ProveError::NoLog(self.directory.display().to_string()))
+    }
+
+    /// The proof under the checkpoint of a log.
+    fn under(&self, log: LogReader, named: &Named, found: &FoundRecord) -> Result<RecordProof, ProveError> {
+        let not_yet = |count| ProveError::NotYet { number: found.number, count };
         let (index, epoch, stamp) = if self.time_stamped {
-            let (index, epoch, stamp) = self.stamped(&log, &named, found.number)?;
+            let (index, epoch, stamp) = self.stamped(&log, named, found.number)?;
             (index, epoch, Some(stamp))
         } else {
-            let (index, epoch) = log.last_epoch()?.ok_or_else(no_log)?;
+            let (index, epoch) = log.last_epoch()?.ok_or_else(|| not_yet(0))?;
             (index, epoch.epoch, None)
         };
-        let rows = log.states(epoch)?;
-        let slot = log.slot_proof(&named.tenant, index, &rows)?;
+        let slot = log.slot_proof(&named.tenant, index, &log.states(epoch)?)?;
         let state = slot.state.as_ref().map(|(state, _)| state);
         let count = state.map_or(0, |state| state.count);
-        let Some(state) = state.filter(|state| found.number <= state.count) else {
-            return Err(ProveError::NotYet { number: found.number, count });
-        };
+        let state = state.filter(|state| found.number <= state.count).ok_or_else(|| not_yet(count))?;
         let path = log.record_path(&named.stem, found.number, state)?;
-        let proof = RecordProof {
-            tenant: named.tenant,
+        Ok(RecordProof {
+            tenant: named.tenant.clone(),
             number: found.number,
             hash: found.hash,
             path,
             slot,
             note: log.note.to_string(),
-            record: self.with_record.then_some(found.line),
+            record: self.with_record.then(|| found.line.clone()),
             stamp,
-        };
-        proof.check()?;
-        proof.stamp.as_ref().map(|stamp| proof.stamped(stamp, &log.checkpoint)).transpose()?;
-        std::fs::write(&self.output, proof.text()).map_err(|source| ProveError::Io {
-            doing: "write",
-            path: self.output.clone(),
-            source,
         })
     }
 

@@ -5,7 +5,7 @@
 use crate::TlogError;
 use crate::book::{Named, Row};
 use crate::records::{self, RecordsError};
-use crate::survey::{Look, survey};
+use crate::survey::{Look, Seen, survey};
 use crate::tree::Tree;
 use halod_chain::disk::Disk;
 use halod_chain::scan::first_tenant;
@@ -41,7 +41,7 @@ pub(crate) struct Chain {
     /// Bytes of the file that the state is of.
     pub(crate) len: u64,
     /// What the file looked like then; nothing for one that was not looked at since the start.
-    look: Option<Look>,
+    seen: Option<Seen>,
 }
 
 /// A state; most have no generation before them.
@@ -134,7 +134,7 @@ impl Chains {
     pub(crate) fn new(directory: &Path, signed: impl Iterator<Item = (Named, Row)>) -> Self {
         let chain = |(named, row): (Named, Row)| {
             let state = Compact::of(row.state);
-            let mut chain = Chain { stem: named.stem, id: None, state, len: row.len, look: None };
+            let mut chain = Chain { stem: named.stem, id: None, state, len: row.len, seen: None };
             chain.set_tenant(&named.tenant);
             chain
         };
@@ -182,7 +182,7 @@ impl Chains {
             }
             if known.is_none() {
                 let state = Compact::default();
-                new.push(Chain { stem: stem.clone(), id: None, state, len: 0, look: None });
+                new.push(Chain { stem: stem.clone(), id: None, state, len: 0, seen: None });
             }
             changed.push(stem);
         }
@@ -208,7 +208,7 @@ impl Chains {
         let no_follow = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
         let file = match File::options().read(true).custom_flags(no_follow).open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(self.settle(at, Some(Look::default()), Taken::Alarm(Alarm::Shorter)));
+                return Ok(self.settle(at, Some(Seen::NOTHING), Taken::Alarm(Alarm::Shorter)));
             }
             // The store says so, too, and refuses the tenant.
             Err(_) => return Ok(Taken::Nothing),
@@ -222,16 +222,16 @@ impl Chains {
         let tree = self.directory.join(".halod/tree").join(stem);
         let is_alarmed = self.alarms.contains_key(stem);
         let chain = &mut self.all[at];
-        let is_appended = chain.look.is_none_or(|known| known.inode == look.inode) && look.len > chain.len;
+        let is_appended = chain.seen.is_none_or(|seen| seen.is_same_file(&look)) && look.len > chain.len;
         let taken = if is_appended && !is_alarmed && chain.is_continued(&file) {
             chain.read_on(&file, &tree, look.len)
         } else {
             chain.read_whole(&file, &tree, look.len)
         };
         match taken {
-            Ok(taken) => Ok(self.settle(at, Some(look), taken)),
+            Ok(taken) => Ok(self.settle(at, Some(Seen::of(&look)), taken)),
             Err(RecordsError::Broken { offset, why }) => {
-                Ok(self.settle(at, Some(look), Taken::Alarm(Alarm::Broken { offset, why })))
+                Ok(self.settle(at, Some(Seen::of(&look)), Taken::Alarm(Alarm::Broken { offset, why })))
             }
             Err(RecordsError::Io(source)) => Err(TlogError::Io { doing: "read", path, source }),
         }
@@ -257,9 +257,9 @@ impl Chains {
         true
     }
 
-    fn settle(&mut self, at: usize, look: Option<Look>, taken: Taken) -> Taken {
+    fn settle(&mut self, at: usize, seen: Option<Seen>, taken: Taken) -> Taken {
         let chain = &mut self.all[at];
-        chain.look = look.or(chain.look);
+        chain.seen = seen.or(chain.seen);
         match taken {
             Taken::Alarm(alarm) => drop(self.alarms.insert(chain.stem.clone(), alarm)),
             Taken::Records(_) | Taken::Nothing => drop(self.alarms.remove(&chain.stem)),
@@ -271,15 +271,15 @@ impl Chains {
 impl Chain {
     /// Whether its file is as it was read. What was not looked at since the start is known by its length alone.
     fn looks(&self, look: &Look) -> bool {
-        match &self.look {
-            Some(known) => known == look,
+        match self.seen {
+            Some(seen) => seen == Seen::of(look),
             None => self.len == look.len,
         }
     }
 
     /// Whether its file ought to be there, as far as was told.
     fn is_missed(&self) -> bool {
-        self.state.count > 0 && self.look != Some(Look::default())
+        self.state.count > 0 && self.seen != Some(Seen::NOTHING)
     }
 
     fn head(&self) -> Hash {
@@ -339,5 +339,16 @@ impl Chain {
         }
         (self.state.count, self.state.root, self.state.head) = (tree.size(), tree.root(), end.head);
         Taken::Records(self.state.count - known)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Beside this a chain has its name, of some 20 bytes.
+    #[test]
+    fn a_chain_takes_little_memory() {
+        assert!(size_of::<Chain>() <= 168, "{}", size_of::<Chain>());
     }
 }

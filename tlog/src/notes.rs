@@ -4,7 +4,7 @@
 
 use crate::{TlogError, put};
 use halod_chain::disk::{Disk, open_append};
-use halod_evidence::note::{Checkpoint, Signature, SignedNote};
+use halod_evidence::note::{Checkpoint, MAX_BYTES, Signature, SignedNote};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -55,7 +55,8 @@ pub fn newest_first(log: &Path) -> Result<Vec<SignedNote>, TlogError> {
         read => read.map_err(TlogError::io("read", &path))?,
     }
     let text = String::from_utf8_lossy(&bytes);
-    // A text and its signatures have an empty line behind them each. What a crash cut short has no such line.
+    // A text and its signatures have an empty line behind them each. What a crash cut short has none.
+    let text = text.rfind("\n\n").map_or("", |end| &text[..end]);
     let mut later = None;
     for part in text.rsplit("\n\n") {
         if part.trim_start_matches('\n').starts_with('\u{2014}') {
@@ -116,9 +117,20 @@ impl Notes {
 
     fn keep(&self, note: &SignedNote) -> Result<(), TlogError> {
         let path = self.own.join("notes");
-        let kept =
-            open_append(&path).and_then(|file| self.disk.append(&file, format!("{note}\n").as_bytes()));
-        kept.map_err(TlogError::io("write to", &path))
+        let keep = || -> io::Result<()> {
+            let mut file = open_append(&path)?;
+            let length = file.metadata()?.len();
+            let mut end = Vec::new();
+            file.seek(SeekFrom::Start(length.saturating_sub(MAX_BYTES as u64)))?;
+            Read::by_ref(&mut file).take(MAX_BYTES as u64).read_to_end(&mut end)?;
+            // What a crash cut short goes.
+            let whole = end.windows(2).rposition(|pair| pair == b"\n\n").map_or(0, |at| at + 2);
+            if whole < end.len() {
+                file.set_len(length - (end.len() - whole) as u64)?;
+            }
+            self.disk.append(&file, format!("{note}\n").as_bytes())
+        };
+        keep().map_err(TlogError::io("write to", &path))
     }
 }
 
@@ -162,6 +174,8 @@ mod tests {
         let path = dir.path().join("notes");
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, &text[..text.len() - 30]).unwrap();
-        assert_eq!(newest_first(dir.path()).unwrap()[1..], [note(2), first]);
+        assert_eq!(newest_first(dir.path()).unwrap()[1..], [note(2), first.clone()]);
+        notes.sign(&note(4)).unwrap();
+        assert_eq!(newest_first(dir.path()).unwrap(), [note(4), note(3), note(2), first]);
     }
 }

@@ -33,6 +33,9 @@ pub struct FoundRecord {
     pub line: String,
 }
 
+/// Checkpoints that are looked through for the one that most witnesses have seen.
+const LATEST: usize = 60;
+
 /// The log of a directory, as of its newest checkpoint.
 #[derive(Debug)]
 pub struct LogReader {
@@ -69,6 +72,29 @@ impl LogReader {
             secret: std::fs::read(own.join("blind")).ok(),
             own,
         }))
+    }
+
+    /// The log as of the newest of its latest checkpoints that most witnesses have cosigned.
+    ///
+    /// # Errors
+    /// Notes can't be read.
+    pub fn as_witnessed(mut self) -> Result<Self, TlogError> {
+        let witnesses = |note: &SignedNote| {
+            let mut lines: Vec<_> = note.signatures.iter().map(|line| (&line.name, line.key_id)).collect();
+            lines.sort_unstable();
+            lines.dedup();
+            lines.len()
+        };
+        let latest = notes::newest_first(&self.own)?.into_iter().take(LATEST);
+        // Of several the first, which is the newest.
+        let best = latest.reduce(|best, note| if witnesses(&note) > witnesses(&best) { note } else { best });
+        if let Some(note) = best
+            && let Ok(checkpoint) = Checkpoint::parse(&note.text)
+            && self.entries.root_at(checkpoint.size) == Some(checkpoint.root)
+        {
+            (self.note, self.checkpoint) = (note, checkpoint);
+        }
+        Ok(self)
     }
 
     /// The entries of the log.
@@ -137,7 +163,7 @@ impl LogReader {
     /// Entries can't be read.
     pub fn epochs_by_number(&self) -> Result<BTreeMap<u64, u64>, TlogError> {
         let mut epochs = BTreeMap::new();
-        for index in 0..self.entries.len() {
+        for index in 0..self.entries.len().min(self.checkpoint.size) {
             if let Some(epoch) = Epoch::read(&self.entries.entry(index)?) {
                 epochs.insert(epoch.epoch, index);
             }
@@ -150,7 +176,7 @@ impl LogReader {
     /// # Errors
     /// Entries can't be read.
     pub fn last_epoch(&self) -> Result<Option<(u64, Epoch)>, TlogError> {
-        for index in (0..self.entries.len()).rev() {
+        for index in (0..self.entries.len().min(self.checkpoint.size)).rev() {
             if let Some(epoch) = Epoch::read(&self.entries.entry(index)?) {
                 return Ok(Some((index, epoch)));
             }

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod crash;
+mod witnessed;
 
 use crate::support::chains::{files, records};
 use crate::support::clients::python;
@@ -23,9 +24,14 @@ pub struct Place {
 impl Place {
     pub fn new() -> Self {
         let place = Self { dir: tempfile::tempdir().unwrap(), sent: 0 };
-        let config = "checkpoint: { interval: 1s, origin: logs.example.com/agents }\n";
-        fs::write(place.path("halod.yaml"), config).unwrap();
+        place.configure("");
         place
+    }
+
+    /// Settings of `checkpoint` beside an epoch a second and a name.
+    pub fn configure(&self, more: &str) {
+        let config = format!("checkpoint: {{ interval: 1s, origin: logs.example.com/agents{more} }}\n");
+        fs::write(self.path("halod.yaml"), config).unwrap();
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -41,7 +47,11 @@ impl Place {
     }
 
     pub fn start(&self) -> Halod {
-        Halod::start_with(&self.chains(), &["--config", self.path("halod.yaml").to_str().unwrap()])
+        self.start_on(&self.chains())
+    }
+
+    pub fn start_on(&self, chains: &Path) -> Halod {
+        Halod::start_with(chains, &["--config", self.path("halod.yaml").to_str().unwrap()])
     }
 
     /// Seals records for a tenant.

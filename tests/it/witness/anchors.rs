@@ -102,6 +102,25 @@ fn the_references_client_anchors_and_checks_here() {
     }
 }
 
+/// With identities the reference's key is halod's token.
+#[test]
+fn the_references_client_shows_its_key() {
+    let (dir, place) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let file = place.path().join("identities");
+    let (acme, beta) = (token(&file, "acme", "acme"), token(&file, "beta", "beta"));
+    let witness = Witness::halod(&place.path().join("w"), &["--auth", file.to_str().unwrap()]);
+    let file = chain(dir.path(), "acme", 3);
+    for (key, code) in [("wrong", "401"), (&beta, "403")] {
+        for more in [&[][..], &["--check"]] {
+            let out = remote(&file, &witness.url(), key, more);
+            assert!(!out.status.success() && said(&out).contains(code), "{}", said(&out));
+        }
+    }
+    assert!(remote(&file, &witness.url(), &acme, &[]).status.success());
+    let out = remote(&file, &witness.url(), &acme, &["--check"]);
+    assert!(out.status.success() && said(&out).contains("COMPLETE"), "{}", said(&out));
+}
+
 /// The reference's witness, to compare with.
 struct Reference {
     child: Child,

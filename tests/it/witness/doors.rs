@@ -4,6 +4,7 @@ use super::stage::{Log, Witness};
 use crate::support::certificates::{Authority, Pair};
 use crate::support::halod::BINARY;
 use crate::support::http::Http;
+use crate::support::small::Small;
 use halod::tee::settings::Target;
 use halod::witness::client::Client;
 use halod_evidence::cosigning::{Cosigning, Next};
@@ -184,7 +185,7 @@ fn it_says_why_it_does_not_start() {
     assert!(code == Some(2) && said.contains("another witness runs"), "{said}");
     let taken = witness.address.to_string();
     let (code, said) = run(&["--dir", &path("other"), "--listen", &taken]);
-    assert!(code == Some(2) && said.contains("another program listens"), "{said}");
+    assert!(code == Some(2) && said.contains("choose another address (--listen)"), "{said}");
     // SIGTERM ends it, whoever is connected.
     let _open = Http::connect(witness.address).unwrap();
     kill_process(Pid::from_raw(witness.process.pid().cast_signed()).unwrap(), Signal::TERM).unwrap();
@@ -192,4 +193,39 @@ fn it_says_why_it_does_not_start() {
     fs::set_permissions(dir.path().join("w/witness.p8"), fs::Permissions::from_mode(0o644)).unwrap();
     let (code, said) = run(&["--dir", &own, "--listen", "127.0.0.1:0"]);
     assert!(code == Some(2) && said.contains("chmod 600"), "{said}");
+}
+
+/// A full disk is answered with 503, and nothing of what could not be kept is said or left behind.
+#[test]
+fn a_full_disk_is_told_and_nothing_is_said_that_is_not_kept() {
+    let Some(disk) = Small::mount(4) else { return };
+    let log = Log::new();
+    let dir = disk.path().join("w");
+    let arguments = ["--log", &log.key().to_string()];
+    let witness = Witness::halod(&dir, &arguments);
+    assert_eq!(witness.add(&log.request(0, 3)).status, 200);
+    let add = |count: u64| {
+        let body =
+            String::from_utf8(anchor("acme")).unwrap().replace("\"count\":1", &format!("\"count\":{count}"));
+        status(&witness, "POST", "/anchor", &[], body.as_bytes())
+    };
+    assert_eq!(add(1), 201);
+    disk.fill_up_to(0);
+    assert_eq!(witness.add(&log.request(3, 5)).status, 503);
+    // A page of the file has room for some more.
+    let kept = (2..).take_while(|count| add(*count) == 201).count() as u64 + 1;
+    let listed = |witness: &Witness| {
+        let (status, told) = witness.json("/v1/checkpoints?subject=acme");
+        (status, told["count"].as_u64().unwrap())
+    };
+    assert_eq!((add(kept + 1), listed(&witness)), (503, (200, kept)));
+    disk.make_room();
+    assert_eq!(
+        (witness.add(&log.request(3, 5)).status, add(kept + 1), listed(&witness)),
+        (200, 201, (200, kept + 1))
+    );
+    witness.process.kill9();
+    let witness = Witness::halod(&dir, &arguments);
+    assert!(!witness.process.said().contains("put aside"), "{}", witness.process.said());
+    assert_eq!((witness.add(&log.request(5, 6)).status, listed(&witness)), (200, (200, kept + 1)));
 }

@@ -190,3 +190,39 @@ fn a_witness_that_is_killed_never_says_two_things() {
     let size = if answer.status == 409 { answer.text().trim().parse().unwrap() } else { 255 };
     assert!(size >= known, "{size} after {known}");
 }
+
+/// The race of the specification: of requests that grow the tree at the same time, none rolls another one back.
+#[test]
+fn requests_at_the_same_time_are_taken_one_after_the_other() {
+    let log = Log::new();
+    let witness = Witness::of(&log);
+    assert_eq!(witness.add(&log.request(0, 1)).status, 200);
+    let (log, witness) = (&log, &witness);
+    let growing = |offset: u64| {
+        move || {
+            let (mut http, mut old, mut done) = (witness.connect(), 1, Vec::new());
+            while old < 200 {
+                let size = (old + offset).min(200);
+                let answer = http.post("/add-checkpoint", &[], &log.request(old, size)).unwrap();
+                old = match answer.status {
+                    200 => {
+                        done.push((old, size));
+                        size
+                    }
+                    409 => answer.text().trim().parse().unwrap(),
+                    other => panic!("{other}: {}", answer.text()),
+                };
+            }
+            done
+        }
+    };
+    let mut steps: Vec<(u64, u64)> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (1..=8).map(|offset| scope.spawn(growing(offset))).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    steps.sort_unstable();
+    // Each step begins where another one ended: there was one order.
+    assert_eq!(steps.first().map(|step| step.0), Some(1));
+    assert!(steps.windows(2).all(|pair| pair[0].1 == pair[1].0), "{steps:?}");
+    assert_eq!(steps.last().map(|step| step.1), Some(200));
+}
