@@ -1,19 +1,16 @@
 //! `checkpoint`: what is signed of the chains.
 
-use super::{Problem, Reader};
+use super::{Problem, Reader, tsa};
 use crate::checkpointer::{CheckpointSettings, WitnessSettings};
 use crate::config::raw::{Node, Value};
 use crate::tee::settings::Target;
-use crate::tsa::TsaSettings;
 use halod_evidence::note::{Kind, VerifierKey};
-use halod_timestamp::ObjectIdentifier;
 use std::time::Duration;
 
 const ORIGIN: &str = "checkpoint.origin";
 const INTERVAL: &str = "checkpoint.interval";
 const MAX_AGE: &str = "checkpoint.max_age";
 const WITNESSES: &str = "checkpoint.witnesses";
-const TSA: &str = "checkpoint.tsa";
 
 /// Each has a thread; a note that is read has 64 signatures at most.
 const MAX_WITNESSES: usize = 32;
@@ -40,7 +37,10 @@ impl Reader<'_> {
             }
             checkpoint.key.origin = Some(written.text);
         }
-        if let Some(written) = self.value("checkpoint.key_file").filter(|written| !written.text.is_empty()) {
+        if let Some(written) = self.value("checkpoint.key_file") {
+            if written.text.is_empty() {
+                self.report(written.place, "checkpoint.key_file", "must be a path".into());
+            }
             checkpoint.key.key_file = Some(written.text.into());
         }
         self.duration(MAX_AGE, (Duration::from_secs(86_400), "24h"), &mut checkpoint.max_age);
@@ -54,57 +54,10 @@ impl Reader<'_> {
         }
         checkpoint.tsa = self.tsa();
         if checkpoint.interval.is_zero() && checkpoint.tsa.is_some() {
-            let place = self.node(TSA).map(|node| node.place);
             let what = "has nothing to time-stamp where checkpoint.interval is 0s".to_owned();
-            self.problems.push(Problem { place, key: TSA.into(), what });
+            let place = self.node(tsa::TSA).map(|node| node.place);
+            self.problems.push(Problem { place, key: tsa::TSA.into(), what });
         }
-    }
-
-    /// The time-stamping service; `None` without an address.
-    fn tsa(&mut self) -> Option<TsaSettings> {
-        let place = self.node(TSA)?.place;
-        let [url, roots, ca_file] =
-            ["url", "roots", "ca_file"].map(|key| self.value(&format!("{TSA}.{key}")));
-        for (key, written) in [("roots", &roots), ("ca_file", &ca_file)] {
-            if let Some(written) = written.as_ref().filter(|written| written.text.is_empty()) {
-                self.report(written.place, &format!("{TSA}.{key}"), "must be a path".into());
-            }
-        }
-        let target = url.map(|url| (url.place, url.text.parse::<Target>()));
-        if let Some((place, Err(error))) = &target {
-            self.report(*place, &format!("{TSA}.url"), error.to_string());
-        }
-        let (key, mut every) = (format!("{TSA}.every"), Duration::from_secs(3600));
-        self.duration(&key, (Duration::from_secs(7 * 86_400), "168h"), &mut every);
-        if every < Duration::from_secs(1) {
-            self.report(place, &key, "must be at least 1s; a service may allow far less than that".into());
-        }
-        let (key, mut policies) = (format!("{TSA}.policies"), Vec::new());
-        for written in self.list(&key).unwrap_or_default() {
-            match written.text.parse::<ObjectIdentifier>() {
-                Ok(policy) => policies.push(policy),
-                Err(_) => {
-                    let what =
-                        format!("`{}` is no object identifier like 1.3.6.1.4.1.13762.3", written.shown);
-                    self.report(written.place, &key, what);
-                }
-            }
-        }
-        let missing = match (&target, &roots) {
-            (Some(_), None) => {
-                "roots: is missing: a token is believed that leads to one of the certificates in that file (PEM)"
-            }
-            (None, Some(_)) => "url: is missing: nobody would be asked",
-            (None, None) => return None,
-            (Some((_, target)), Some(roots)) => {
-                let (roots, ca_file) =
-                    (roots.text.clone().into(), ca_file.map(|written| written.text.into()));
-                return Some(TsaSettings { url: target.clone().ok()?, roots, every, policies, ca_file });
-            }
-        };
-        let (key, what) = missing.split_once(": ")?;
-        self.report(place, &format!("{TSA}.{key}"), what.into());
-        None
     }
 
     fn witness(&mut self, at: usize, node: &Node) -> Option<WitnessSettings> {
