@@ -36,6 +36,7 @@ pub mod sink;
 mod sniff;
 pub mod source;
 pub mod traces;
+mod transcript;
 
 /// Bytes of one row at most: as of a request's body at the doors.
 pub const MAX_ROW: usize = 64 << 20;

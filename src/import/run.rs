@@ -5,7 +5,7 @@ use super::importer::{Turn, Turns};
 use super::manifest::holes;
 use super::position::{Mark, Position, Positions};
 use super::sink::{Halt, Sink};
-use super::source::{Input, Manner, Opened, Source, SourceError};
+use super::source::{Input, Manner, Opened, Piece, Source, SourceError};
 use super::traces::Traces;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -81,6 +81,7 @@ enum Step {
     Read {
         chunk: Option<Chunk>,
         oversized: Vec<Reason>,
+        filtered: u64,
         mark: Mark,
     },
     Ended(Input, Option<SourceError>),
@@ -149,12 +150,12 @@ pub async fn run(import: Import, observer: &mut dyn Observer, stop: watch::Recei
                         ledger.settle(seq, Settled::Through, observer);
                         seq += 1;
                     }
-                    Some(Step::Read { chunk: None, oversized, mark }) => {
+                    Some(Step::Read { chunk: None, oversized, filtered, mark }) => {
                         ledger.begun.insert(seq, (0, oversized, mark));
-                        ledger.taken(seq, Ok(Taken::default()), observer);
+                        ledger.taken(seq, Ok(Taken { filtered, ..Taken::default() }), observer);
                         seq += 1;
                     }
-                    Some(Step::Read { chunk: Some(mut chunk), oversized, mark }) => {
+                    Some(Step::Read { chunk: Some(mut chunk), oversized, filtered, mark }) => {
                         chunk.traces.clone_from(&traces);
                         ledger.begun.insert(seq, (chunk.rows.len() as u64, oversized, mark));
                         let size = chunk.bytes.len();
@@ -164,7 +165,11 @@ pub async fn run(import: Import, observer: &mut dyn Observer, stop: watch::Recei
                         under_way.spawn(async move {
                             // A full channel means that the observer has a notice of waiting already.
                             let waits = move |why: &str| drop(waits.try_send(why.to_owned()));
-                            (seq, size, sink.take(chunk, turn, stop, &waits).await)
+                            let taken = sink.take(chunk, turn, stop, &waits).await;
+                            let and_filtered = |taken: Taken| {
+                                Taken { filtered: taken.filtered + filtered, ..taken }
+                            };
+                            (seq, size, taken.map(and_filtered))
                         });
                         seq += 1;
                     }
@@ -237,8 +242,8 @@ impl Reading {
         loop {
             match source.piece() {
                 Ok(Some(piece)) => {
-                    let (chunk, oversized, mark) = (piece.chunk, piece.oversized, piece.mark);
-                    self.send(Step::Read { chunk, oversized, mark })?;
+                    let Piece { chunk, oversized, filtered, mark } = piece;
+                    self.send(Step::Read { chunk, oversized, filtered, mark })?;
                 }
                 Ok(None) => return Ok(None),
                 Err(error) => return Ok(Some(error)),
