@@ -18,6 +18,7 @@ pub mod chunk;
 mod csv;
 pub mod door;
 pub mod dry_run;
+mod exports;
 pub mod folder;
 pub mod format;
 pub mod importer;

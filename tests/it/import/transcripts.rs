@@ -207,6 +207,27 @@ fn logs(client: &str) -> Vec<Vec<u8>> {
     paths.into_iter().map(|path| fs::read(path).unwrap()).collect()
 }
 
+/// A telemetry that may not tell details calls every tool of an MCP server `mcp_tool`.
+#[test]
+fn a_tool_of_which_telemetry_tells_no_name_is_the_same_call() {
+    let fixture = Fixture::new();
+    let halod = Halod::start(&fixture.chains());
+    let file = fixture.file("t.jsonl", transcript("claude-code.live"));
+    for body in logs("claude-code") {
+        let text = String::from_utf8(body).unwrap().replace("\"tool_parameters\"", "\"withheld\"");
+        let answer =
+            halod.connect().post("/v1/logs", &[("content-type", "application/json")], text.as_bytes());
+        assert_eq!(answer.unwrap().status, 200);
+    }
+    assert_eq!(fixture.import("claude-code", &[file], &[]).code, Some(0));
+    assert!(halod.terminate().success());
+    let all = of_tenant(&fixture.chains(), None);
+    assert_eq!(all.iter().filter(|record| record["action"]["tool"] == "mcp_tool").count(), 2);
+    assert_eq!(calls(&fixture, None).values().flatten().sum::<usize>(), 15);
+    assert_eq!(corroborations(&fixture).len(), 15);
+    assert_verified(&fixture.chains());
+}
+
 /// What came live by telemetry and what its transcript tells is one call, told twice: in either order.
 #[test]
 fn what_came_live_is_the_same_call() {
