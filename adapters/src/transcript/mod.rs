@@ -9,7 +9,8 @@
 //! prompts, settings, summaries, snapshots.
 //!
 //! The shapes are those of transcripts that Claude Code 2.1.197 and Codex CLI 0.171.0 wrote (`golden/transcript`), and
-//! those of Codex before it wrote `token_usage_record`, by its source (`codex-rs/protocol`, `RolloutLine`).
+//! those of Codex before it wrote `token_usage_record`, by its source (`RolloutLine` in `codex-rs/protocol/src/protocol.rs`,
+//! and what is kept of it by `codex-rs/core/src/rollout/policy.rs`).
 
 mod base;
 mod claude_code;

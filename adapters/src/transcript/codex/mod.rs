@@ -113,5 +113,8 @@ fn class_of<'e>(error: &'e Json<'_>) -> Option<&'e str> {
 
 /// Whether an error is the model's, or its provider's: not one of what Codex itself did.
 fn is_of_model(error: &Json<'_>) -> bool {
-    !matches!(class_of(error), None | Some("other" | "sandbox_error" | "thread_rollback_failed"))
+    !matches!(
+        class_of(error),
+        None | Some("other" | "sandbox_error" | "thread_rollback_failed" | "active_turn_not_steerable")
+    )
 }
