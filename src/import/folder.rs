@@ -95,7 +95,7 @@ struct Done {
     /// Why it could not be read, or not to its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<String>,
-    /// How many rows were read of it, if that is known.
+    /// How many rows were read of it, if manifests may count them and that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rows: Option<u64>,
     /// Of a manifest, whether what it counts was compared.
@@ -135,7 +135,7 @@ impl Watch {
                 let lines = BufReader::new(file).lines().map_while(Result::ok);
                 for line in lines.filter_map(|line| serde_json::from_str::<Done>(&line).ok()) {
                     done.insert(line.stat);
-                    if line.compared != Some(true) {
+                    if line.rows.is_some() || line.error.is_some() {
                         exports.read(Path::new(&line.file), line.rows, Instant::now());
                     }
                     let path = PathBuf::from(line.file);
@@ -225,7 +225,7 @@ impl Watch {
             traces: (!traces.is_empty()).then(|| Arc::new(traces)),
         };
         let file = path.display().to_string();
-        let mut log = Log { file, rejected: 0, first: None, error: None, rows: None };
+        let mut log = Log { file, ..Log::default() };
         let summary = run::run(import, &mut log, stop.clone()).await;
         if summary.stopped || summary.failed.is_some() {
             // It goes on at the next start.
@@ -248,7 +248,9 @@ impl Watch {
             Err(error) => return tracing::error!(%error, "it can't be written down that a file was imported"),
         }
         let now = Instant::now();
-        self.exports.read(&path, rows, now);
+        if done.rows.is_some() || done.error.is_some() {
+            self.exports.read(&path, rows, now);
+        }
         let Some(manifest) = manifest else { return };
         if self.exports.manifest(&path, manifest, now) {
             self.manifests.insert(path, stat);
@@ -347,17 +349,21 @@ fn stat(path: &Path) -> Option<Stat> {
 }
 
 /// An import's news, in the daemon's log.
+#[derive(Default)]
 struct Log {
     file: String,
     rejected: usize,
     first: Option<Reason>,
     error: Option<String>,
+    /// Whether its rows may be counted by a manifest.
+    counted: bool,
     /// Of a file that is no archive.
     rows: Option<u64>,
 }
 
 impl Observer for Log {
     fn opened(&mut self, _: &Input, meta: &FileMeta, resumed: Option<Mark>) {
+        self.counted = meta.format == Format::Langfuse;
         let from = resumed.map(|mark| mark.offset);
         tracing::info!(file = self.file, format = %meta.format, from, "importing");
     }
@@ -382,7 +388,7 @@ impl Observer for Log {
     }
 
     fn ended(&mut self, input: &Input, rows: Option<u64>) {
-        if matches!(input, Input::File(_)) {
+        if matches!(input, Input::File(_)) && self.counted {
             self.rows = rows;
         }
     }
