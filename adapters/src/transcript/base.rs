@@ -2,10 +2,11 @@
 
 use super::join::Of;
 use crate::fields::{nanos, text};
+use halod_record::charge;
 use halod_record::event::{
     self, Agent, Authorization, Content, Decision, Event, Fact, Keyed, Origin, Outcome, Source, Status, Usage,
 };
-use halod_record::json::{Json, Text};
+use halod_record::json::Json;
 use halod_record::time::rfc3339;
 use halod_record::unusable::Unusable;
 use std::borrow::Cow;
@@ -25,11 +26,13 @@ pub(super) struct Action<'r, 'a> {
 
 impl<'r, 'a> Action<'r, 'a> {
     pub(super) fn of(row: &'r Json<'a>) -> Result<Self, Unusable> {
-        let no_row = || Unusable::new("", "not a line of a transcript: a JSON object");
+        let no_row = || {
+            Unusable::new("", "not a line of a transcript: no JSON object, or one with too many tool calls")
+        };
         let of = text(row, "of").and_then(|of| Of::named(&of)).ok_or_else(no_row)?;
         let id = text(row, "id").ok_or_else(no_row)?;
         let Some(Json::Array(lines)) = row.get("lines") else { return Err(no_row()) };
-        let mut lines: Vec<&Json<'a>> = lines.iter().collect();
+        let mut lines: Vec<&Json<'a>> = list(lines.iter());
         // All are written alike, so that they sort by time.
         lines.sort_by_key(|line| line.get("timestamp").and_then(Json::as_str).unwrap_or_default());
         let asked = row.get("asked").and_then(|asked| match asked {
@@ -100,11 +103,22 @@ pub(super) fn tool<'a>(name: Cow<'a, str>, call_id: Option<Cow<'a, str>>) -> eve
 /// The text of a content: itself, or that of its blocks.
 pub(super) fn words(content: &Json<'_>) -> Option<String> {
     match content {
-        Json::Str(text) => Some(text.to_lossy().into_owned()),
+        Json::Str(text) => {
+            charge::take(text.as_bytes().len()).ok()?;
+            Some(text.to_lossy().into_owned())
+        }
         Json::Array(blocks) => {
-            let texts: Vec<String> =
-                blocks.iter().filter_map(|block| Some(block.get("text")?.as_str()?.to_owned())).collect();
-            (!texts.is_empty()).then(|| texts.join("\n"))
+            let texts = || blocks.iter().filter_map(|block| block.get("text")?.as_str());
+            let size = texts().map(|text| text.len() + 1).sum();
+            charge::take(size).ok()?;
+            let mut words = String::with_capacity(size);
+            for text in texts() {
+                if !words.is_empty() {
+                    words.push('\n');
+                }
+                words.push_str(text);
+            }
+            (!words.is_empty()).then_some(words)
         }
         _ => None,
     }
@@ -114,19 +128,24 @@ pub(super) fn words(content: &Json<'_>) -> Option<String> {
 /// look like secrets.
 pub(super) fn without<'a>(value: &Json<'a>, names: &[&str]) -> Json<'a> {
     match value {
-        Json::Object(members) => Json::Object(
-            members
-                .iter()
-                .filter(|(key, _)| !key.as_str().is_some_and(|key| names.contains(&key)))
-                .map(|(key, value)| (copy(key), value.clone()))
-                .collect(),
-        ),
+        Json::Object(members) => {
+            let kept =
+                members.iter().filter(|(key, _)| !key.as_str().is_some_and(|key| names.contains(&key)));
+            Json::Object(list(kept.map(|(key, value)| (key.clone(), value.clone()))))
+        }
         value => value.clone(),
     }
 }
 
-fn copy<'a>(key: &Text<'a>) -> Text<'a> {
-    key.clone()
+/// As many of them as there is room for.
+pub(super) fn list<T>(items: impl Iterator<Item = T>) -> Vec<T> {
+    let mut list = Vec::new();
+    for item in items {
+        if charge::push(&mut list, item).is_err() {
+            break;
+        }
+    }
+    list
 }
 
 /// The outcome of something that was refused, by a human or by a rule that somebody made.

@@ -99,7 +99,7 @@ pub enum Line {
     Taken,
     /// It tells of no action.
     Aside,
-    /// It is no JSON object, or one that takes more memory than a line may.
+    /// It is no JSON object, or one that takes more memory or tells of more tool calls than a line may.
     Unread,
 }
 
@@ -114,14 +114,18 @@ pub struct Joined<P> {
 /// What a line may take in memory while it is looked at.
 const LINE: usize = 64 << 20;
 
-/// What a held line takes beside its bytes, about.
-const BESIDE: usize = 160;
+/// What a held line takes beside its bytes, and an action beside its lines, about.
+const BESIDE: usize = 128;
+const ACTION: usize = 512;
+
+/// Tool calls and results that a line may tell of: each takes more memory than its text.
+pub(super) const PARTS: usize = 1_000;
 
 /// The oldest actions of which one is looked for that is whole.
 const OLDEST: usize = 1024;
 
 /// Lines that are known by their names at most.
-const NAMED: usize = 1 << 20;
+const NAMED: usize = 1 << 18;
 
 /// Puts the lines of actions together. `P` is where a line stands.
 #[derive(Debug)]
@@ -186,6 +190,9 @@ impl<P: Copy> Joiner<P> {
             }
         });
         let Ok(Some(Read { parts, answer, after, named })) = read else { return Line::Unread };
+        if parts.len() > PARTS {
+            return Line::Unread;
+        }
         if let Some((name, time)) = named {
             if self.times.len() >= NAMED {
                 self.times.clear();
@@ -251,7 +258,7 @@ impl<P: Copy> Joiner<P> {
                 answered: false,
                 after: Vec::new(),
             };
-            self.held += BESIDE + key.1.len();
+            self.held += ACTION + 2 * key.1.len();
             self.groups.insert(self.next, group);
             self.known.insert(key, self.next);
             self.next
@@ -291,7 +298,7 @@ impl<P: Copy> Joiner<P> {
             self.known.remove(&key);
         }
         let joined = Joined { place: group.place, text: self.text(&group) };
-        self.held -= self.held.min(BESIDE + group.id.len());
+        self.held -= self.held.min(ACTION + 2 * group.id.len());
         for line in group.lines {
             self.held -= self.held.min(BESIDE);
             if Arc::strong_count(&line) == 1 {

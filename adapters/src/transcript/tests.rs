@@ -292,3 +292,16 @@ fn a_sub_agent_is_named() {
         assert_eq!(event.session.as_deref(), Some("s"));
     });
 }
+
+#[test]
+fn a_line_of_more_tool_calls_than_one_may_tell_of_is_given_back() {
+    let call = |n: usize| format!(r#"{{"type":"tool_use","id":"t{n}","name":"n"}}"#);
+    let line = |calls: usize| {
+        let calls: Vec<String> = (0..calls).map(call).collect();
+        format!(r#"{{"type":"assistant","uuid":"u","message":{{"id":"m","content":[{}]}}}}"#, calls.join(","))
+    };
+    for (calls, became) in [(500, Line::Taken), (2_000, Line::Unread)] {
+        let mut joiner = Joiner::new(Client::ClaudeCode, usize::MAX);
+        assert_eq!(joiner.push(line(calls).as_bytes(), 0), became);
+    }
+}

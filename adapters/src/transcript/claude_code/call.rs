@@ -1,6 +1,6 @@
 //! A model's answer, or why there is none.
 
-use super::super::base::{self, Action, without};
+use super::super::base::{self, Action, list, without};
 use super::{SOURCE, SPACE, blocks};
 use crate::fields::{count, name, text};
 use crate::tokens::{Parts, inclusive};
@@ -18,7 +18,7 @@ pub(super) fn answer<'a>(action: &Action<'_, 'a>) -> Event<'a> {
     let model = messages().find_map(|message| text(message, "model"));
     let kind = Kind::Generate { provider: Some(Cow::Borrowed(PROVIDER)), model };
     let mut event = action.event(kind, (SPACE, vec!["message".into(), action.id.clone()]), SOURCE);
-    let told: Vec<Json<'a>> = messages().flat_map(blocks).map(part).collect();
+    let told: Vec<Json<'a>> = list(messages().flat_map(blocks).map(part));
     if !told.is_empty() {
         event.outcome.result = Content::Value(Json::Array(told));
     }

@@ -9,7 +9,7 @@ mod call;
 mod tool;
 
 use super::base::{Action, time};
-use super::join::{After, Of, Part, Read, Role};
+use super::join::{After, Of, PARTS, Part, Read, Role};
 use crate::MAPPING;
 use halod_record::event::{Event, Fact, Source};
 use halod_record::json::Json;
@@ -36,7 +36,12 @@ pub(super) fn read(line: &Json<'_>) -> Option<Read> {
     let mut read = Read { named: named(line), ..Read::default() };
     let message = line.get("message").unwrap_or(&Json::Null);
     let own = |value: &Json<'_>, key: &str| value.get(key).and_then(Json::as_str).map(str::to_owned);
-    let mut part = |of, id: String, role| read.parts.push(Part { of, id, role });
+    // One more than there may be tells that there are too many.
+    let mut part = |of, id: String, role| {
+        if read.parts.len() <= PARTS {
+            read.parts.push(Part { of, id, role });
+        }
+    };
     match line.get("type").and_then(Json::as_str) {
         Some("assistant") if message.get("model").and_then(Json::as_str) == Some(SYNTHETIC) => {
             if line.get("isApiErrorMessage") == Some(&Json::Bool(true))

@@ -1,6 +1,6 @@
 //! A model's answer, or why there is none.
 
-use super::super::base::{Action, time, without};
+use super::super::base::{Action, list, time, without};
 use super::{SOURCE, SPACE, call_of, class_of, error_of, kind, payload};
 use crate::fields::{count, text};
 use crate::provider::normalised;
@@ -23,7 +23,7 @@ pub(super) fn answer<'a>(action: &Action<'_, 'a>, session: Cow<'a, str>) -> Even
     let items = action.lines.iter().filter_map(|line| payload(line, "response_item"));
     let is_part =
         |item: &&Json<'a>| matches!(kind(item), Some("message" | "reasoning")) || call_of(item).is_some();
-    let told: Vec<Json<'a>> = items.filter(is_part).map(|item| without(item, &OPAQUE)).collect();
+    let told: Vec<Json<'a>> = list(items.filter(is_part).map(|item| without(item, &OPAQUE)));
     if !told.is_empty() {
         event.outcome.result = Content::Value(Json::Array(told));
     }
