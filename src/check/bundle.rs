@@ -200,12 +200,14 @@ fn states(
         last = epoch.epoch;
         is_newest = proof.index + 1 == checkpoint.size;
         signed.extend(state.map(|state| Signed {
+            generation: state.generation,
             count: state.count,
             head: state.head,
             root: state.root,
             epoch: epoch.epoch,
             index: proof.index,
             millis: epoch.millis,
+            retired: false,
         }));
     }
     if request.policy.is_none() {

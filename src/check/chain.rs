@@ -11,6 +11,8 @@ use std::path::Path;
 /// What an epoch signed of a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Signed {
+    /// From 0; a declared break or a retired chain's return begins the next.
+    pub(super) generation: u32,
     pub(super) count: u64,
     pub(super) head: Hash,
     pub(super) root: Hash,
@@ -19,6 +21,8 @@ pub(super) struct Signed {
     pub(super) index: u64,
     /// By the daemon's clock.
     pub(super) millis: u64,
+    /// The chain ended: its file may be gone.
+    pub(super) retired: bool,
 }
 
 /// Findings told of one chain's records.
@@ -72,7 +76,9 @@ pub(super) fn check(
     stamped: &[Stamp],
     report: &mut Report,
 ) -> Result<(), CheckError> {
-    let (newest, all) = (signed.last().copied(), signed.len());
+    let newest = signed.last().copied();
+    earlier_generations(name, &mut signed, report);
+    let all = signed.len();
     let shrank = signed.windows(2).find(|pair| pair[1].count < pair[0].count).map(|pair| pair[1]);
     signed.sort_by_key(|signed| signed.count);
     let (expected_head, wrong) = (request.expect_head, None);
@@ -149,6 +155,28 @@ pub(super) fn check(
     }
     expected(request, name, records, prefixes.found_head, report);
     Ok(())
+}
+
+/// Tells of the generations before the last one, whose states are not those of the file, and leaves them out.
+fn earlier_generations(name: &str, signed: &mut Vec<Signed>, report: &mut Report) {
+    let Some(newest) = signed.last().map(|signed| signed.generation) else { return };
+    if let Some(back) =
+        signed.windows(2).find(|pair| pair[1].generation < pair[0].generation).map(|pair| pair[1])
+    {
+        let text = format!("Epoch {} signed an earlier generation than one before it", back.epoch);
+        report.say(Grade::Finding, Some(name), text);
+    }
+    if let Some(last) = signed.iter().rev().find(|signed| signed.generation < newest) {
+        let text = format!(
+            "This is generation {} of the chain; the one before had {} records at epoch {}, at {}, and is not in this file",
+            newest + 1,
+            last.count,
+            last.epoch,
+            time(last.millis)
+        );
+        report.say(Grade::Remark, Some(name), text);
+    }
+    signed.retain(|signed| signed.generation == newest);
 }
 
 /// What the reader expects of the chain.

@@ -4,12 +4,13 @@ use super::chain::{self, Signed};
 use super::stamps::{self, Stamp};
 use super::{CheckError, Grade, Report, Request, name, signature, time};
 use halod_evidence::Hash;
-use halod_evidence::entry::Epoch;
+use halod_evidence::entry::{Declared, Epoch};
 use halod_evidence::note::Checkpoint;
 use halod_evidence::state::State;
+use halod_record::hash::hex_text;
 use halod_record::tenant::Tenant;
 use halod_tlog::TlogError;
-use halod_tlog::book::Row;
+use halod_tlog::book::{RETIRED, Row};
 use halod_tlog::log::place;
 use halod_tlog::reader::LogReader;
 use halod_tlog::{notes, stamps as files_of_stamps};
@@ -35,12 +36,13 @@ pub(super) fn check(request: &Request, report: &mut Report) -> Result<(), CheckE
         }
         return chains(request, &BTreeMap::new(), &[], report);
     };
-    let is_signed = signature::is_signed(request, &log.note, &log.keys, report);
     let notes = notes::newest_first(&place(directory))?;
     let holds = |checkpoint: &Checkpoint| log.entries().root_at(checkpoint.size) == Some(checkpoint.root);
+    let (epochs, declared) = entries(&log, report)?;
+    let request = &signature::rotated(request, &declared, &notes, holds, report);
+    let is_signed = signature::is_signed(request, &log.note, &log.keys, report);
     let witnessed = signature::is_witnessed(request, &notes, holds, report);
     let kept = request.since.as_deref().map(signature::kept).transpose()?;
-    let epochs = epochs(&log, report)?;
     let Checkpoint { size, root, origin } = &log.checkpoint;
     if log.entries().root_at(*size) == Some(*root) {
         report.say(
@@ -76,6 +78,7 @@ pub(super) fn check(request: &Request, report: &mut Report) -> Result<(), CheckE
     let stamped = stamped(request, &log, report)?;
     let signed = states(&log, &epochs, &stamped, report)?;
     let by_stem = by_stem(&log, signed);
+    tell_declared(&log, &declared, &by_stem, report);
     chains(request, &by_stem, &stamped, report)
 }
 
@@ -100,12 +103,24 @@ fn stamped(request: &Request, log: &LogReader, report: &mut Report) -> Result<Ve
     stamps::check(request, &tokens, text, report)
 }
 
-/// The epochs of the log, by number.
-fn epochs(log: &LogReader, report: &mut Report) -> Result<BTreeMap<u64, Epoch>, CheckError> {
-    let mut epochs = BTreeMap::new();
+/// The epochs of the log, by number; and what its operator declared, with the entry's number.
+type Entries = (BTreeMap<u64, Epoch>, Vec<(u64, Declared)>);
+
+/// Reads all entries of the log.
+fn entries(log: &LogReader, report: &mut Report) -> Result<Entries, CheckError> {
+    let (mut epochs, mut declared) = (BTreeMap::new(), Vec::new());
     let mut last: Option<Epoch> = None;
     for index in 0..log.entries().len() {
-        let Some(epoch) = Epoch::read(&log.entries().entry(index)?) else { continue };
+        let entry = log.entries().entry(index)?;
+        let Some(epoch) = Epoch::read(&entry) else {
+            match Declared::read(&entry) {
+                Some(one) => declared.push((index, one)),
+                None => {
+                    report.say(Grade::Finding, None, format!("Entry {index} of the log is of no known kind"));
+                }
+            }
+            continue;
+        };
         if last.is_some_and(|last| epoch.epoch != last.epoch + 1) {
             let text =
                 format!("Entry {index} is of epoch {}, which does not follow the one before", epoch.epoch);
@@ -124,7 +139,7 @@ fn epochs(log: &LogReader, report: &mut Report) -> Result<BTreeMap<u64, Epoch>, 
         last = Some(epoch);
         epochs.insert(epoch.epoch, epoch);
     }
-    Ok(epochs)
+    Ok((epochs, declared))
 }
 
 /// What was signed of each slot, in order of epochs; and whether the maps of epochs are those of these states.
@@ -158,9 +173,10 @@ fn states(
             }
         }
         let mut take = |row: &Row| {
-            let State { count, head, root, .. } = row.state;
+            let State { generation, count, head, root, .. } = row.state;
             let (epoch, millis) = (epoch.epoch, epoch.millis);
-            let one = Signed { count, head, root, epoch, index: *index, millis };
+            let retired = row.len == RETIRED;
+            let one = Signed { generation, count, head, root, epoch, index: *index, millis, retired };
             signed.entry(row.slot).or_default().push(one);
         };
         if bounding.contains(&Some(block.epoch)) {
@@ -193,6 +209,55 @@ fn states(
         report.say(Grade::Remark, None, format!("Of {} epochs the states of {kept} are kept", epochs.len()));
     }
     Ok(signed)
+}
+
+/// Tells what the operator declared, and of generations that nothing declared began.
+fn tell_declared(
+    log: &LogReader,
+    declared: &[(u64, Declared)],
+    by_stem: &BTreeMap<String, (Tenant, Vec<Signed>)>,
+    report: &mut Report,
+) {
+    let mut ends: HashMap<Hash, u32> = HashMap::new();
+    let stem =
+        |slot: &Hash| log.names.iter().rev().find(|named| named.slot == *slot).map(|named| &*named.stem);
+    for (index, one) in declared {
+        let (about, text) = match one {
+            Declared::Rotated { old, new } => {
+                (None, format!("the key {old} was put in the place of by {new}"))
+            }
+            Declared::Continued { .. } => {
+                (None, "this log continues another one, whose last checkpoint is in the entry".into())
+            }
+            Declared::Broken { slot, reason, .. } => {
+                *ends.entry(*slot).or_default() += 1;
+                let text = format!(
+                    "the chain is not what was signed before, and goes on anew; SHA-256 of the reason: {}",
+                    hex_text(reason)
+                );
+                (stem(slot), text)
+            }
+            Declared::Retired { slot, .. } => {
+                *ends.entry(*slot).or_default() += 1;
+                (stem(slot), "the chain ends, and its file may be deleted".into())
+            }
+        };
+        report.say(
+            Grade::Remark,
+            about,
+            format!("The operator declared, in entry {index} of the log: {text}"),
+        );
+    }
+    for (stem, (tenant, signed)) in by_stem {
+        let generation = signed.last().map_or(0, |signed| signed.generation);
+        if generation > ends.get(&log.slot(tenant)).copied().unwrap_or(0) {
+            let text = format!(
+                "The chain is in generation {}, and the log does not say why it began anew",
+                generation + 1
+            );
+            report.say(Grade::Finding, Some(stem), text);
+        }
+    }
 }
 
 /// What was signed, by the name of the chain's file.
@@ -243,6 +308,14 @@ fn chains(
         let signed = signed.get(&stem).map(|(_, signed)| signed.clone()).unwrap_or_default();
         if path.exists() {
             chain::check(request, &stem, &path, signed, stamped, report)?;
+        } else if let Some(last) = signed.last().filter(|last| last.retired) {
+            let text = format!(
+                "The chain was retired: it had {} records when epoch {} signed it last, at {}",
+                last.count,
+                last.epoch,
+                time(last.millis)
+            );
+            report.say(Grade::Remark, Some(&stem), text);
         } else if let Some(last) = signed.last() {
             let text = format!(
                 "The file of the chain is gone, of which epoch {} signed {} records, at {}",

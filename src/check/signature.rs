@@ -3,6 +3,7 @@
 use super::{CheckError, Grade, Report, Request, time};
 use crate::clock;
 use halod_evidence::Hash;
+use halod_evidence::entry::Declared;
 use halod_evidence::note::{Checkpoint, SignedNote, VerifierKey};
 use halod_evidence::policy::Accepted;
 use halod_tlog::key::fingerprint;
@@ -114,6 +115,33 @@ pub(super) fn is_fresh(request: &Request, until: Option<u64>, report: &mut Repor
         time(until.saturating_mul(1000))
     );
     report.say(grade, None, text);
+}
+
+/// The request with the keys, too, that a trusted one was rotated to: the old key signed a checkpoint that has the entry.
+pub(super) fn rotated(
+    request: &Request,
+    declared: &[(u64, Declared)],
+    notes: &[SignedNote],
+    holds: impl Fn(&Checkpoint) -> bool,
+    report: &mut Report,
+) -> Request {
+    let mut request = request.clone();
+    for (index, declared) in declared {
+        let Declared::Rotated { old, new } = declared else { continue };
+        let said_so = |note: &&SignedNote| {
+            let checkpoint = Checkpoint::parse(&note.text).ok();
+            note.verify(old).is_ok()
+                && checkpoint.is_some_and(|checkpoint| checkpoint.size > *index && holds(&checkpoint))
+        };
+        if request.trusted().contains(old) && notes.iter().any(|note| said_so(&note)) {
+            let text = format!(
+                "The key that you named was rotated in entry {index}, and has signed that: {new} is trusted, too"
+            );
+            report.say(Grade::Remark, None, text);
+            request.keys.push(new.clone());
+        }
+    }
+    request
 }
 
 /// Reads a note that the reader kept; it has to be signed by the same keys.

@@ -168,7 +168,7 @@ mod tests {
         let stamp = |size: u64| Stamp { size, before: size.to_string(), authority: String::new() };
         let signed = |index: u64, count: u64| {
             let (head, root) = ([0; 32], [0; 32]);
-            Signed { count, head, root, epoch: index + 1, index, millis: 0 }
+            Signed { generation: 0, count, head, root, epoch: index + 1, index, millis: 0, retired: false }
         };
         let stamps: Vec<Stamp> = [2, 4, 5, 9].map(stamp).into();
         let bound = |signed: &[Signed]| -> Vec<(u64, u64)> {

@@ -112,8 +112,9 @@ impl Cosigner {
                 none.insert(client.map_err(|error| wrong(&error))?)
             }
         };
-        // The log's signature alone: others' cosignatures are nothing to this witness.
-        let bare = SignedNote { text: note.text, signatures: note.signatures.into_iter().take(1).collect() };
+        // The log's own signatures alone: others' cosignatures are nothing to this witness.
+        let ours = note.signatures.into_iter().filter(|line| line.name == checkpoint.origin).collect();
+        let bare = SignedNote { text: note.text, signatures: ours };
         let known = asked.done.map_or(0, |(size, _)| size);
         let cosigning = Cosigning::new(bare.clone(), asked.settings.key.clone(), known);
         let mut cosigning = cosigning.map_err(|error| wrong(&error))?;

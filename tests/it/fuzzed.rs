@@ -29,7 +29,7 @@ fn compressed_bodies() {
 #[test]
 fn imported_files() {
     let place = tempfile::tempdir().unwrap();
-    assert_eq!(exercise(&["tests/fuzz/seeds/import"], 3_000, |data| import::import(data, place.path())), 67);
+    assert_eq!(exercise(&["tests/fuzz/seeds/import"], 3_000, |data| import::import(data, place.path())), 71);
 }
 
 #[test]

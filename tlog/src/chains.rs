@@ -3,7 +3,7 @@
 //! A look at the directory tells what changed; what changed is synced, read from disk, verified, and put into its tree.
 
 use crate::TlogError;
-use crate::book::{Named, Row};
+use crate::book::{Named, RETIRED, Row};
 use crate::records::{self, RecordsError};
 use crate::survey::{Look, Seen, survey};
 use crate::tree::Tree;
@@ -52,6 +52,14 @@ struct Compact {
     first: Hash,
     root: Hash,
     before: Option<Box<(u32, Hash)>>,
+}
+
+/// A chain that goes on as a new generation: its slot, the state that was signed last, and the first of the new one.
+#[derive(Debug)]
+pub(crate) struct Breaking {
+    pub(crate) slot: Hash,
+    pub(crate) old: State,
+    pub(crate) new: State,
 }
 
 /// Why a chain's slot keeps the state that it had.
@@ -219,9 +227,10 @@ impl Chains {
             return Ok(Taken::Nothing);
         }
         let look = Look::of(&meta);
-        let tree = self.directory.join(".halod/tree").join(stem);
+        let tree = self.tree(stem);
         let is_alarmed = self.alarms.contains_key(stem);
         let chain = &mut self.all[at];
+        let is_retired = chain.len == RETIRED;
         let is_appended = chain.seen.is_none_or(|seen| seen.is_same_file(&look)) && look.len > chain.len;
         let taken = if is_appended && !is_alarmed && chain.is_continued(&file) {
             chain.read_on(&file, &tree, look.len)
@@ -229,12 +238,71 @@ impl Chains {
             chain.read_whole(&file, &tree, look.len)
         };
         match taken {
+            Ok(Taken::Nothing) if is_retired => {
+                chain.len = RETIRED;
+                Ok(self.settle(at, Some(Seen::of(&look)), Taken::Nothing))
+            }
+            // What is here after a chain was retired is another one.
+            Ok(Taken::Alarm(Alarm::Shorter | Alarm::Other)) if is_retired => {
+                let taken = chain.begin_generation(&file, &tree, look.len);
+                let taken = taken.map_err(|error| broken(&path, error))?;
+                Ok(self.settle(at, Some(Seen::of(&look)), taken))
+            }
             Ok(taken) => Ok(self.settle(at, Some(Seen::of(&look)), taken)),
             Err(RecordsError::Broken { offset, why }) => {
                 Ok(self.settle(at, Some(Seen::of(&look)), Taken::Alarm(Alarm::Broken { offset, why })))
             }
             Err(RecordsError::Io(source)) => Err(TlogError::Io { doing: "read", path, source }),
         }
+    }
+
+    fn tree(&self, stem: &str) -> PathBuf {
+        self.directory.join(".halod/tree").join(stem)
+    }
+
+    /// Lets a chain go on with what its file holds now, as a new generation.
+    ///
+    /// # Errors
+    /// It was never signed, or its file has nothing to go on with.
+    pub(crate) fn break_off(
+        &mut self,
+        stem: &str,
+        origin: &str,
+        disk: &dyn Disk,
+    ) -> Result<Breaking, TlogError> {
+        let (at, path, tree) = (self.signed(stem)?, self.path(stem), self.tree(stem));
+        let file = File::open(&path).map_err(TlogError::io("open", &path))?;
+        let meta = file.metadata().map_err(TlogError::io("read", &path))?;
+        disk.sync(&file).map_err(TlogError::io("sync", &path))?;
+        let (look, chain) = (Look::of(&meta), &mut self.all[at]);
+        let old = chain.state.state();
+        let taken = chain.begin_generation(&file, &tree, look.len).map_err(|error| broken(&path, error))?;
+        if !matches!(taken, Taken::Records(_)) {
+            return Err(TlogError::damaged(
+                &path,
+                "it has no record to go on with; a chain that ended is retired",
+            ));
+        }
+        let (slot, new) = (chain.slot(origin), chain.state.state());
+        self.settle(at, Some(Seen::of(&look)), taken);
+        Ok(Breaking { slot, old, new })
+    }
+
+    /// Lets a chain end; tells its slot and last state.
+    ///
+    /// # Errors
+    /// It was never signed.
+    pub(crate) fn retire(&mut self, stem: &str, origin: &str) -> Result<(Hash, State), TlogError> {
+        let at = self.signed(stem)?;
+        self.alarms.remove(stem);
+        let chain = &mut self.all[at];
+        (chain.len, chain.seen) = (RETIRED, None);
+        Ok((chain.slot(origin), chain.state.state()))
+    }
+
+    fn signed(&self, stem: &str) -> Result<usize, TlogError> {
+        let at = self.find(stem).filter(|at| self.all[*at].state.count > 0);
+        at.ok_or_else(|| TlogError::damaged(&self.path(stem), "no epoch has it"))
     }
 
     /// Finds out whose chain a file is; `false` where its tenant has another one.
@@ -268,6 +336,14 @@ impl Chains {
     }
 }
 
+/// What is wrong with a chain, as an error.
+fn broken(path: &Path, error: RecordsError) -> TlogError {
+    match error {
+        RecordsError::Io(source) => TlogError::Io { doing: "read", path: path.to_owned(), source },
+        broken @ RecordsError::Broken { .. } => TlogError::damaged(path, broken.to_string()),
+    }
+}
+
 impl Chain {
     /// Whether its file is as it was read. What was not looked at since the start is known by its length alone.
     fn looks(&self, look: &Look) -> bool {
@@ -279,7 +355,7 @@ impl Chain {
 
     /// Whether its file ought to be there, as far as was told.
     fn is_missed(&self) -> bool {
-        self.state.count > 0 && self.seen != Some(Seen::NOTHING)
+        self.state.count > 0 && self.len != RETIRED && self.seen != Some(Seen::NOTHING)
     }
 
     fn head(&self) -> Hash {
@@ -304,6 +380,22 @@ impl Chain {
         })?;
         tree.write()?;
         Ok(self.advance(&tree, first, end))
+    }
+
+    /// Takes what the file holds for the next generation of the chain.
+    fn begin_generation(&mut self, file: &File, path: &Path, len: u64) -> Result<Taken, RecordsError> {
+        let last = self.state.state();
+        let signed = std::mem::take(&mut self.state);
+        match self.read_whole(file, path, len) {
+            Ok(Taken::Records(records)) => {
+                self.state.before = Some(Box::new((last.generation + 1, last.digest())));
+                Ok(Taken::Records(records))
+            }
+            other => {
+                self.state = signed;
+                other
+            }
+        }
     }
 
     /// Reads the whole file, and holds what was signed against it.

@@ -71,8 +71,7 @@ impl Reader<'_> {
                 wrong(self, node.place, field, format!("has no `{field}`"));
             }
         }
-        let (vkey, url) = (vkey?, url?);
-        let key = match vkey.text.parse::<VerifierKey>() {
+        let key = vkey.and_then(|vkey| match vkey.text.parse::<VerifierKey>() {
             Ok(key) if key.kind() == Kind::Cosignature => Some(key),
             Ok(key) => {
                 let what = format!("{} is the key of a log, not of a witness", key.name());
@@ -83,12 +82,15 @@ impl Reader<'_> {
                 wrong(self, vkey.place, "vkey", error.to_string());
                 None
             }
-        };
-        let target = url.text.parse::<Target>();
-        if let Err(error) = &target {
-            wrong(self, url.place, "url", error.to_string());
+        });
+        let target = url.and_then(|url| {
+            let target = url.text.parse::<Target>();
+            target.map_err(|error| wrong(self, url.place, "url", error.to_string())).ok()
+        });
+        if let Some(written) = ca_file.as_ref().filter(|written| written.text.is_empty()) {
+            wrong(self, written.place, "ca_file", "must be a path".into());
         }
-        let ca_file = ca_file.filter(|written| !written.text.is_empty()).map(|written| written.text.into());
-        Some(WitnessSettings { key: key?, url: target.ok()?, ca_file })
+        let ca_file = ca_file.map(|written| written.text.into());
+        Some(WitnessSettings { key: key?, url: target?, ca_file })
     }
 }

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod crash;
+mod declared;
 mod witnessed;
 
 use crate::support::chains::{files, records};
