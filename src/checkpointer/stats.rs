@@ -40,7 +40,7 @@ pub struct Newest {
     /// Each witness: what it cosigned last (entries, Unix seconds), and why it did not since.
     pub witnesses: BTreeMap<String, Witnessed>,
     /// Why nothing is signed any more.
-    pub halt: Option<String>,
+    pub halt: Option<Halt>,
     /// Why the last epoch came to nothing.
     pub failure: Option<String>,
 }
@@ -94,7 +94,7 @@ impl CheckpointStats {
 
     pub fn halted(&self, why: &Halt) {
         self.rolled_back.set(1);
-        self.lock().halt = Some(why.to_string());
+        self.lock().halt = Some(why.clone());
     }
 
     /// What is known now.

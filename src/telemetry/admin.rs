@@ -322,7 +322,7 @@ fn log(state: &State) -> serde_json::Value {
         "newest": signed,
         "witnesses": witnesses.iter().map(witness).collect::<Vec<_>>(),
         "alarms": alarms,
-        "halted": halt,
+        "halted": halt.map(|halt| halt.to_string()),
         "failure": failure,
     })
 }
