@@ -45,7 +45,7 @@ pub struct Newest {
     /// What was time-stamped last since the start, and why nothing was after that.
     pub stamped: Stamped,
     /// Why nothing is signed any more.
-    pub halt: Option<String>,
+    pub halt: Option<Halt>,
     /// Why the last epoch came to nothing.
     pub failure: Option<String>,
 }
@@ -130,7 +130,7 @@ impl CheckpointStats {
 
     pub fn halted(&self, why: &Halt) {
         self.rolled_back.set(1);
-        self.lock().halt = Some(why.to_string());
+        self.lock().halt = Some(why.clone());
     }
 
     /// What is known now.

@@ -323,7 +323,7 @@ fn log(state: &State) -> serde_json::Value {
         "witnesses": witnesses.iter().map(witness).collect::<Vec<_>>(),
         "time_stamps": time_stamps(stamped),
         "alarms": alarms,
-        "halted": halt,
+        "halted": halt.map(|halt| halt.to_string()),
         "failure": failure,
     })
 }

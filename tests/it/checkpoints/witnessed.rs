@@ -141,6 +141,10 @@ fn an_older_copy_is_not_signed_and_of_two_copies_one_stops() {
     let log = log_of(&halod);
     assert!(log["halted"].as_str().unwrap().contains("put back to an older copy"), "{log}");
     assert_eq!(halod.metric("halod_log_rolled_back", ""), 1);
+    wait_until("the local chain says so", Duration::from_secs(30), || {
+        let local = older.join("local.jsonl");
+        local.exists() && records(&local).iter().any(|record| record["action"]["tool"] == "halod.rollback")
+    });
     assert_eq!(fs::read_to_string(older.join(".halod/log/state")).unwrap(), signed);
     assert!(halod.terminate().success());
 
