@@ -18,7 +18,7 @@ pub(super) struct Marks {
 }
 
 /// Whether most of prose is made of this: what is left is worth a closer look.
-pub(super) fn common(byte: u8) -> bool {
+pub(super) const fn common(byte: u8) -> bool {
     matches!(byte, b'a'..=b'i' | b'k'..=b'v' | b' ' | b',' | b'.')
 }
 
@@ -47,6 +47,44 @@ pub(super) fn rest(bytes: &[u8]) -> Marks {
 #[inline]
 pub(super) fn digits(lanes: [u8; LANES]) -> u32 {
     within(u8x16::new(lanes), b'0', b'9').to_bitmask()
+}
+
+/// Where the next ASCII digit is, from `from` on; else the end.
+pub(super) fn next_digit(bytes: &[u8], from: usize) -> usize {
+    next(bytes, from, digits, |byte| byte.is_ascii_digit())
+}
+
+/// The same of a digit of any script, as far as the first byte of a character tells.
+pub(super) fn next_any_digit(bytes: &[u8], from: usize) -> usize {
+    let marked = |lanes| {
+        let lanes = u8x16::new(lanes);
+        (within(lanes, b'0', b'9') | within(lanes, 0xC0, 0xFF)).to_bitmask()
+    };
+    next(bytes, from, marked, |byte| byte.is_ascii_digit() || byte >= 0xC0)
+}
+
+/// The same of one byte. Where that stands often, this is faster than `memchr`.
+pub(super) fn next_byte(bytes: &[u8], from: usize, wanted: u8) -> usize {
+    let marked = |lanes| u8x16::new(lanes).simd_eq(u8x16::splat(wanted)).to_bitmask();
+    next(bytes, from, marked, |byte| byte == wanted)
+}
+
+#[inline]
+fn next(
+    bytes: &[u8],
+    from: usize,
+    marked: impl Fn([u8; LANES]) -> u32,
+    wanted: impl Fn(u8) -> bool,
+) -> usize {
+    let mut at = from;
+    while let Some(lanes) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        match marked(*lanes) {
+            0 => at += LANES,
+            found => return at + found.trailing_zeros() as usize,
+        }
+    }
+    let rest = bytes.get(at..).unwrap_or_default();
+    at + rest.iter().position(|byte| wanted(*byte)).unwrap_or(rest.len())
 }
 
 #[inline]

@@ -3,6 +3,7 @@
 
 use super::super::chars::{Digits, before, boundary, byte, byte_run, starts};
 use super::super::checks::Luhn;
+use super::super::skip::next_digit;
 use super::super::table::Find;
 use super::super::text::{Span, add};
 use memchr::memchr_iter;
@@ -111,6 +112,11 @@ impl Starts {
     }
 }
 
+/// The most letters between a name and the blanks before its number, and the most bytes of those.
+const WORD: usize = 8;
+const GAP: usize = 12;
+
+/// Numbers are rarer than what may begin a name, so names are looked for right before each.
 fn named(
     text: &str,
     starts: &Starts,
@@ -119,37 +125,64 @@ fn named(
     out: &mut Vec<Span>,
 ) {
     let bytes = text.as_bytes();
-    let mut at = 0;
-    while let Some(rest) = bytes.get(at..).filter(|rest| rest.len() > 8) {
-        let Some(next) = starts.next(rest) else { return };
-        let start = at + next;
-        at = start + 1;
-        let name = names.iter().filter(|name| {
-            bytes.get(start..start + name.len()).is_some_and(|found| found.eq_ignore_ascii_case(name))
+    let longest = names.iter().map(|name| name.len()).max().unwrap_or(0);
+    let mut done = 0;
+    loop {
+        let first = next_digit(bytes, done);
+        let Some(before) = bytes.get(done..first).filter(|_| first < bytes.len()) else { return };
+        let gap = before.iter().rev().take(WORD + GAP + 2).position(u8::is_ascii_alphanumeric);
+        let found = gap.filter(|gap| *gap > 0).and_then(|gap| {
+            let (_, count) = number(text, first, *digits.end());
+            let last = first - gap;
+            let mut at = done.max(last.saturating_sub(WORD + longest));
+            while let Some(next) =
+                bytes.get(at..last).filter(|_| digits.contains(&count)).and_then(|before| starts.next(before))
+            {
+                if let Some(found) = named_at(text, at + next, names, &digits) {
+                    return Some(found);
+                }
+                at += next + 1;
+            }
+            None
         });
-        let Some(name) = name.max_by_key(|name| name.len()) else { continue };
-        // The last word of a name, as in `customerPhone` and `telephone`, but not in `telling` or `hotel`.
-        let end = start + name.len();
-        let glued = start > 0
-            && byte(text, start - 1).is_ascii_alphabetic()
-            && byte(text, start).is_ascii_lowercase()
-            && *name != b"phone";
-        if byte(text, end).is_ascii_lowercase() || glued {
-            continue;
-        }
-        let word = byte_run(text, end, 8, |b| b.is_ascii_alphabetic() || b == b'_');
-        let from =
-            byte_run(text, word, 12, |b| !b.is_ascii_alphanumeric() && !matches!(b, b'(' | b'+' | b'\n'));
-        if from == word || from == end + 12 {
-            continue;
-        }
-        let (stop, count) = number(text, from, *digits.end());
-        let after = byte(text, stop);
-        if digits.contains(&count) && !after.is_ascii_alphanumeric() && after != b'_' {
-            add(out, Span { start, end: stop, kept: from });
-            at = stop;
-        }
+        done = match found {
+            Some(found) => {
+                add(out, found);
+                found.end
+            }
+            None => byte_run(text, first, usize::MAX, |b| b.is_ascii_digit()),
+        };
     }
+}
+
+/// The name that begins at `start`, and its number.
+fn named_at(
+    text: &str,
+    start: usize,
+    names: &[&[u8]],
+    digits: &std::ops::RangeInclusive<usize>,
+) -> Option<Span> {
+    let rest = text.as_bytes().get(start..)?;
+    let begins = |name: &&&[u8]| rest.get(..name.len()).is_some_and(|found| found.eq_ignore_ascii_case(name));
+    let name = names.iter().filter(begins).max_by_key(|name| name.len())?;
+    // The last word of a name, as in `customerPhone` and `telephone`, but not in `telling` or `hotel`.
+    let end = start + name.len();
+    let glued = start > 0
+        && byte(text, start - 1).is_ascii_alphabetic()
+        && byte(text, start).is_ascii_lowercase()
+        && *name != b"phone";
+    if byte(text, end).is_ascii_lowercase() || glued {
+        return None;
+    }
+    let word = byte_run(text, end, WORD, |b| b.is_ascii_alphabetic() || b == b'_');
+    let from = byte_run(text, word, GAP, |b| !b.is_ascii_alphanumeric() && !matches!(b, b'(' | b'+' | b'\n'));
+    if from == word || from == end + GAP {
+        return None;
+    }
+    let (stop, count) = number(text, from, *digits.end());
+    let after = byte(text, stop);
+    let whole = digits.contains(&count) && !after.is_ascii_alphanumeric() && after != b'_';
+    whole.then_some(Span { start, end: stop, kept: from })
 }
 
 /// The lengths of the cards of the issuers that the reference does not know, by their first four digits.
