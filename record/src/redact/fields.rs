@@ -94,11 +94,27 @@ static NAMES: LazyLock<Vec<Vec<(&str, bool)>>> = LazyLock::new(|| {
     (0..=255).map(with).collect()
 });
 
-/// What all these names end in.
-const LAST_THREE: [[u8; 3]; 15] = [
-    *b"ord", *b"swd", *b"ase", *b"ret", *b"key", *b"ken", *b"ass", *b"pwd", *b"uth", *b"ion", *b"ial",
-    *b"als", *b"ing", *b"kie", *b"ode",
-];
+/// Whether one of these names ends in these letters.
+fn may_end_in(last: [u8; 3]) -> bool {
+    matches!(
+        &last.map(|b| b | 0x20),
+        b"ord"
+            | b"swd"
+            | b"ase"
+            | b"ret"
+            | b"key"
+            | b"ken"
+            | b"ass"
+            | b"pwd"
+            | b"uth"
+            | b"ion"
+            | b"ial"
+            | b"als"
+            | b"ing"
+            | b"kie"
+            | b"ode"
+    )
+}
 
 /// Names of tokens that say where a list goes on, and let nobody in.
 const CURSORS: [&str; 6] =
@@ -110,7 +126,7 @@ pub(super) fn credential_key(key: &str) -> bool {
     if let Some(end @ [_, _, last]) = key.as_bytes().last_chunk()
         && last.is_ascii_alphanumeric()
         && end.is_ascii()
-        && !LAST_THREE.contains(&end.map(|b| b | 0x20))
+        && !may_end_in(*end)
     {
         return false;
     }

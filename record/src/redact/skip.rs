@@ -49,12 +49,50 @@ pub(super) fn digits(lanes: [u8; LANES]) -> u32 {
     within(u8x16::new(lanes), b'0', b'9').to_bitmask()
 }
 
-/// Where the next ASCII digit is, from `from` on; else the end.
-pub(super) fn next_digit(bytes: &[u8], from: usize) -> usize {
-    next(bytes, from, digits, |byte| byte.is_ascii_digit())
+/// The ASCII digits of a text, from left to right.
+pub(super) struct Digits<'b> {
+    bytes: &'b [u8],
+    /// Where the digits `found` are, as [`digits`] marks them.
+    at: usize,
+    found: u32,
 }
 
-/// The same of a digit of any script, as far as the first byte of a character tells.
+impl<'b> Digits<'b> {
+    pub(super) fn of(bytes: &'b [u8]) -> Self {
+        let mut this = Self { bytes, at: 0, found: 0 };
+        this.look();
+        this
+    }
+
+    fn look(&mut self) {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        self.found = match rest.first_chunk() {
+            Some(lanes) => digits(*lanes),
+            None => rest.iter().rev().fold(0, |bits, byte| bits << 1 | u32::from(byte.is_ascii_digit())),
+        };
+    }
+
+    /// Where the next one is, at or after `from`, which is never before an earlier one; else the end.
+    #[inline]
+    pub(super) fn next_from(&mut self, from: usize) -> usize {
+        if from < self.at + LANES {
+            self.found &= !0 << from.saturating_sub(self.at);
+        } else {
+            self.at = from;
+            self.look();
+        }
+        while self.found == 0 {
+            self.at += LANES;
+            if self.at >= self.bytes.len() {
+                return self.bytes.len();
+            }
+            self.look();
+        }
+        self.at + self.found.trailing_zeros() as usize
+    }
+}
+
+/// Where the next digit of any script is, from `from` on, as far as the first byte of a character tells; else the end.
 pub(super) fn next_any_digit(bytes: &[u8], from: usize) -> usize {
     let marked = |lanes| {
         let lanes = u8x16::new(lanes);
@@ -63,7 +101,7 @@ pub(super) fn next_any_digit(bytes: &[u8], from: usize) -> usize {
     next(bytes, from, marked, |byte| byte.is_ascii_digit() || byte >= 0xC0)
 }
 
-/// The same of one byte. Where that stands often, this is faster than `memchr`.
+/// Where the next such byte is. Where that stands often, this is faster than `memchr`.
 pub(super) fn next_byte(bytes: &[u8], from: usize, wanted: u8) -> usize {
     let marked = |lanes| u8x16::new(lanes).simd_eq(u8x16::splat(wanted)).to_bitmask();
     next(bytes, from, marked, |byte| byte == wanted)
@@ -87,6 +125,26 @@ fn next(
     at + rest.iter().position(|byte| wanted(*byte)).unwrap_or(rest.len())
 }
 
+/// Whether one of `keys`, in small letters, stands anywhere in `bytes`, in either case.
+pub(super) fn has_any(bytes: &[u8], keys: &[[u8; 3]]) -> bool {
+    const STEP: usize = LANES - 2;
+    let mut rest = bytes;
+    while rest.len() > 2 {
+        let mut lanes = [0; LANES];
+        match rest.first_chunk() {
+            Some(first) => lanes = *first,
+            None => lanes.iter_mut().zip(rest).for_each(|(to, from)| *to = *from),
+        }
+        let small = u8x16::new(lanes) | u8x16::splat(0x20);
+        let is = |byte: u8| small.simd_eq(u8x16::splat(byte)).to_bitmask();
+        if keys.iter().any(|[a, b, c]| is(*a) & is(*b) >> 1 & is(*c) >> 2 != 0) {
+            return true;
+        }
+        rest = rest.get(STEP..).unwrap_or_default();
+    }
+    false
+}
+
 #[inline]
 fn within(bytes: u8x16, first: u8, last: u8) -> u8x16 {
     (bytes - u8x16::splat(first)).simd_le(u8x16::splat(last - first))
@@ -95,6 +153,22 @@ fn within(bytes: u8x16, first: u8, last: u8) -> u8x16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_and_digits_are_found_wherever_they_stand() {
+        for before in 0..40 {
+            for after in [0, 1, 20] {
+                let text = |key: &str| format!("{}{key}{}", "x".repeat(before), "y".repeat(after));
+                assert!(has_any(text("tEl").as_bytes(), &[*b"abc", *b"tel"]), "{before}");
+                assert!(!has_any(text("tetetl").as_bytes(), &[*b"tel"]), "{before}");
+                let text = text("7\u{3b1}");
+                assert_eq!(Digits::of(text.as_bytes()).next_from(before), before);
+                assert_eq!(Digits::of(text.as_bytes()).next_from(before + 1), text.len());
+                assert_eq!(next_any_digit(text.as_bytes(), before + 1), before + 1);
+                assert_eq!(next_byte(text.as_bytes(), 0, b'7'), before);
+            }
+        }
+    }
 
     #[test]
     fn every_byte_is_marked_as_what_it_is() {

@@ -5,7 +5,7 @@ use super::super::chars::{
     Digits, Lenient, Run, WORD, at, before, boundary, byte, byte_run, digit, digits_at, ends, space, starts,
 };
 use super::super::checks;
-use super::super::skip::next_digit;
+use super::super::skip;
 use super::super::text::{Span, add};
 use memchr::memchr2;
 
@@ -182,10 +182,10 @@ fn folded_ibans(text: &str, out: &mut Vec<Span>, find: fn(&str, &mut Vec<Span>))
 /// Two letters and two digits that do not continue a word, as far as its ASCII tells.
 pub(in super::super) fn iban_starts(text: &str) -> impl Iterator<Item = usize> {
     let bytes = text.as_bytes();
-    let mut from = 0;
+    let (mut from, mut all) = (0, skip::Digits::of(bytes));
     std::iter::from_fn(move || {
         loop {
-            let digit = next_digit(bytes, from);
+            let digit = all.next_from(from);
             if digit >= bytes.len() {
                 return None;
             }

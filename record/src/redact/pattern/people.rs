@@ -3,7 +3,7 @@
 
 use super::super::chars::{Digits, before, boundary, byte, byte_run, starts};
 use super::super::checks::Luhn;
-use super::super::skip::next_digit;
+use super::super::skip;
 use super::super::table::Find;
 use super::super::text::{Span, add};
 use memchr::memchr_iter;
@@ -56,12 +56,16 @@ static SECURITY_STARTS: Starts = Starts::of(&[*b"ss", *b"so"]);
 
 /// National forms, which only a name tells from an order's number: `tel: 030 5550 1234`.
 pub(in super::super) fn named_phone(text: &str, out: &mut Vec<Span>) {
-    named(text, &PHONE_STARTS, &PHONES, 6..=15, out);
+    if skip::has_any(text.as_bytes(), &[*b"hon", *b"tel", *b"mob", *b"fax", *b"msi"]) {
+        named(text, &PHONE_STARTS, &PHONES, 6..=15, out);
+    }
 }
 
 /// Nine digits in a row.
 pub(in super::super) fn named_ssn(text: &str, out: &mut Vec<Span>) {
-    named(text, &SECURITY_STARTS, &SECURITY, 9..=9, out);
+    if skip::has_any(text.as_bytes(), &[*b"ssn", *b"rit"]) {
+        named(text, &SECURITY_STARTS, &SECURITY, 9..=9, out);
+    }
 }
 
 /// Whether `value`, as a whole, is the number that a member of this name holds: the type of the finding.
@@ -126,32 +130,31 @@ fn named(
 ) {
     let bytes = text.as_bytes();
     let longest = names.iter().map(|name| name.len()).max().unwrap_or(0);
-    let mut done = 0;
+    let (mut done, mut from, mut all) = (0, 0, skip::Digits::of(bytes));
     loop {
-        let first = next_digit(bytes, done);
-        let Some(before) = bytes.get(done..first).filter(|_| first < bytes.len()) else { return };
+        let first = all.next_from(from);
+        if first >= bytes.len() {
+            return;
+        }
+        let before = bytes.get(..first).unwrap_or_default();
         let gap = before.iter().rev().take(WORD + GAP + 2).position(u8::is_ascii_alphanumeric);
-        let found = gap.filter(|gap| *gap > 0).and_then(|gap| {
-            let (_, count) = number(text, first, *digits.end());
-            let last = first - gap;
-            let mut at = done.max(last.saturating_sub(WORD + longest));
-            while let Some(next) =
-                bytes.get(at..last).filter(|_| digits.contains(&count)).and_then(|before| starts.next(before))
-            {
-                if let Some(found) = named_at(text, at + next, names, &digits) {
-                    return Some(found);
-                }
-                at += next + 1;
-            }
-            None
-        });
-        done = match found {
-            Some(found) => {
+        let last = first - gap.unwrap_or(0);
+        // A name ends in a letter, and not right before its number.
+        let named = gap.is_some_and(|gap| gap > 0) && byte(text, last - 1).is_ascii_alphabetic();
+        let glued = gap == Some(0);
+        from = byte_run(text, first, usize::MAX, |b| b.is_ascii_digit() || glued && b.is_ascii_alphabetic());
+        if !named || !digits.contains(&number(text, first, *digits.end()).1) {
+            continue;
+        }
+        let mut at = done.max(last.saturating_sub(WORD + longest));
+        while let Some(next) = bytes.get(at..last).and_then(|before| starts.next(before)) {
+            if let Some(found) = named_at(text, at + next, names, &digits) {
+                (done, from) = (found.end, found.end);
                 add(out, found);
-                found.end
+                break;
             }
-            None => byte_run(text, first, usize::MAX, |b| b.is_ascii_digit()),
-        };
+            at += next + 1;
+        }
     }
 }
 

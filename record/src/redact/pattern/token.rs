@@ -66,12 +66,12 @@ pub(in super::super) fn api_key(text: &str, out: &mut Vec<Span>) {
             token("xoxs-", dashed, 10, ANY),
         ]
     });
-    find(text, &*TOKENS, out);
+    find(text, &TOKENS, out);
 }
 
 pub(in super::super) fn gcp_api_key(text: &str, out: &mut Vec<Span>) {
     static TOKENS: Tokens<1> = LazyLock::new(|| [token("AIza", base64url, 35, ANY)]);
-    find(text, &*TOKENS, out);
+    find(text, &TOKENS, out);
 }
 
 pub(in super::super) fn stripe_key(text: &str, out: &mut Vec<Span>) {
@@ -85,7 +85,7 @@ pub(in super::super) fn stripe_key(text: &str, out: &mut Vec<Span>) {
             token("pk_test_", alnum, 16, ANY),
         ]
     });
-    find(text, &*TOKENS, out);
+    find(text, &TOKENS, out);
 }
 
 pub(in super::super) fn github_token(text: &str, out: &mut Vec<Span>) {
@@ -98,7 +98,7 @@ pub(in super::super) fn github_token(text: &str, out: &mut Vec<Span>) {
             token("github_pat_", word, 22, ANY),
         ]
     });
-    find(text, &*TOKENS, out);
+    find(text, &TOKENS, out);
 }
 
 /// Temporary, bearer and context-specific access key ids: the IAM user guide's table of unique
@@ -107,7 +107,7 @@ pub(in super::super) fn aws_session_key(text: &str, out: &mut Vec<Span>) {
     static TOKENS: Tokens<3> = LazyLock::new(|| {
         [token("ASIA", upper, 16, 16), token("ABIA", upper, 16, 16), token("ACCA", upper, 16, 16)]
     });
-    find(text, &*TOKENS, out);
+    find(text, &TOKENS, out);
 }
 
 /// Finds any of `tokens`, the leftmost first. Where each starts next is remembered, so that the text
