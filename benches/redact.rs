@@ -109,7 +109,7 @@ fn messages(redactor: &Redactor) {
     );
 }
 
-const HOSTILE: [(&str, &str); 36] = [
+const HOSTILE: [(&str, &str); 37] = [
     ("eyJ", "eyJ"),
     ("eyJ.", "eyJaaaaaaaaaa."),
     ("a.", "a."),
@@ -143,6 +143,7 @@ const HOSTILE: [(&str, &str); 36] = [
     ("flags alone", " -p"),
     ("percent-encoded", "%22token%22%3A"),
     ("entities", "&quot;"),
+    ("passwords in base64", "dXNlcjpwYXNzd29yZA== "),
     ("plus signs and digits", "+123 456 78"),
     ("names of numbers", "tel: 12 "),
     ("local addresses", "fd00:"),

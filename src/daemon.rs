@@ -14,6 +14,7 @@ pub mod certificates;
 pub mod doors;
 mod drain;
 mod files;
+mod halted;
 pub(crate) mod identities;
 pub mod process;
 mod receiving;
@@ -337,6 +338,7 @@ async fn receive(
     }
     let builder = Arc::clone(&receiving.builder);
     drop(receiving);
+    doors.spawn(halted::tell(Arc::clone(&state.checkpoints), intake.clone(), draining.clone()));
     doors.spawn(sweep(hold, builder, intake.clone(), draining));
     // Ends when every door has, and nobody can tell it of another gap.
     doors.spawn(sealer.run(intake, traces, config.gap_interval));

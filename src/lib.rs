@@ -11,6 +11,7 @@
 //! | 3 | [`pipeline`] | the bounded hand-over to the one writer |
 //! | 3 | [`hold`] | blocking file I/O on a thread of its own: actions told in several messages |
 //! | 3 | [`checkpointer`] | blocking file I/O on a thread of its own: what the chains hold, signed |
+//! | 3 | [`tsa`] | blocking, on a thread of its own: what was signed, time-stamped by others |
 //! | 4 | [`net`], [`tee`] | bytes in, and on to where they went before |
 //! | 4 | [`auth`] | who sends: identities, and what each may do |
 //! | 4 | [`ingest`] | the one way from a receiver to the writer |
@@ -39,4 +40,5 @@ pub mod receivers;
 pub mod recent;
 pub mod tee;
 pub mod telemetry;
+pub mod tsa;
 pub mod witness;

@@ -22,6 +22,7 @@ mod provider;
 pub mod store;
 mod time;
 mod tokens;
+pub mod transcript;
 
 pub use fields::UNREAD_TIMES;
 

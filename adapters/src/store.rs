@@ -11,6 +11,8 @@ pub enum Store {
     Langfuse,
     Langsmith,
     OpenaiAgents,
+    ClaudeCode,
+    Codex,
 }
 
 /// What a row is.
@@ -34,6 +36,8 @@ impl Store {
             Self::Langfuse => "Langfuse",
             Self::Langsmith => "LangSmith",
             Self::OpenaiAgents => "the OpenAI Agents SDK",
+            Self::ClaudeCode => "Claude Code",
+            Self::Codex => "Codex",
         }
     }
 }
@@ -150,9 +154,44 @@ impl Members<'_, '_> {
             Some(Store::Langfuse)
         } else if self.is_call() {
             Some(Store::Litellm)
+        } else if self.is_of_claude_code() {
+            Some(Store::ClaudeCode)
+        } else if self.is_of_codex() {
+            Some(Store::Codex)
         } else {
             None
         }
+    }
+
+    /// A line of a transcript: of the tree of a conversation, or of what is noted beside it.
+    fn is_of_claude_code(&self) -> bool {
+        const NOTES: [&str; 8] = [
+            "queue-operation",
+            "mode",
+            "permission-mode",
+            "last-prompt",
+            "ai-title",
+            "custom-title",
+            "agent-name",
+            "summary",
+        ];
+        self.any(&["parentUuid", "leafUuid"]) && self.any(&["type", "uuid"])
+            || self.all(&["sessionId", "type", "uuid"])
+            || self.all(&["type", "messageId", "snapshot"])
+            || self.has("sessionId") && self.is("type", &NOTES)
+    }
+
+    fn is_of_codex(&self) -> bool {
+        const TYPES: [&str; 7] = [
+            "session_meta",
+            "response_item",
+            "event_msg",
+            "turn_context",
+            "token_usage_record",
+            "compacted",
+            "world_state",
+        ];
+        self.has("payload") && self.is("type", &TYPES)
     }
 
     /// LangSmith's.
@@ -210,14 +249,6 @@ impl Members<'_, '_> {
             ("OpenAI's stored completions or responses", "trace the calls with an SDK that halod reads")
         } else if self.all(&["root_span_id", "span_attributes"]) {
             ("Braintrust", OTLP)
-        } else if self.any(&["parentUuid", "leafUuid"]) && self.any(&["type", "uuid"])
-            || self.all(&["sessionId", "type", "uuid"])
-        {
-            ("Claude Code's transcripts", "turn its telemetry on (CLAUDE_CODE_ENABLE_TELEMETRY=1)")
-        } else if self.has("payload")
-            && self.is("type", &["session_meta", "response_item", "event_msg", "turn_context"])
-        {
-            ("Codex' transcripts", "turn its telemetry on ([otel] in its config.toml)")
         } else if self.any(&["request_id", "requestId", "response_id"])
             && self.any(&["request_created_at", "requestCreatedAt", "request_user_id", "costUSD"])
         {
@@ -295,6 +326,8 @@ impl Members<'_, '_> {
             langfuse("settings of scores")
         } else if owned && dated && self.all(&["id", "environment"]) && !self.any(&["name", "type"]) {
             langfuse("sessions")
+        } else if self.all(&["agentType", "toolUseId"]) || self.all(&["agentType", "spawnDepth"]) {
+            Some(Row::Aside(Store::ClaudeCode, "descriptions of sub-agents"))
         } else {
             None
         }
@@ -326,6 +359,11 @@ mod tests {
             (r#"{"id":"s","sessionId":"t","name":"x","value":1,"dataType":"NUMERIC"}"#, Store::Langfuse),
             (r#"{"trace":{"id":"t"},"observations":[]}"#, Store::Langfuse),
             (r#"{"request_id":"r","call_type":"acompletion","spend":0}"#, Store::Litellm),
+            (r#"{"parentUuid":null,"sessionId":"s","type":"assistant","uuid":"u"}"#, Store::ClaudeCode),
+            (r#"{"type":"summary","summary":"s","leafUuid":"u"}"#, Store::ClaudeCode),
+            (r#"{"type":"queue-operation","operation":"enqueue","sessionId":"s"}"#, Store::ClaudeCode),
+            (r#"{"type":"file-history-snapshot","messageId":"m","snapshot":{}}"#, Store::ClaudeCode),
+            (r#"{"timestamp":"t","type":"response_item","payload":{}}"#, Store::Codex),
         ] {
             assert_eq!(told(row), Some(Row::Of(store)), "{row}");
         }
@@ -356,8 +394,6 @@ mod tests {
             (r#"{"object":"list","data":[{"object":"chat.completion","id":"c"}]}"#, "OpenAI"),
             (r#"{"id":"resp_1","object":"response","output":[]}"#, "OpenAI"),
             (r#"{"id":"b","span_id":"b","root_span_id":"b","span_attributes":{"type":"llm"}}"#, "Braintrust"),
-            (r#"{"parentUuid":null,"sessionId":"s","type":"assistant","uuid":"u"}"#, "Claude Code"),
-            (r#"{"timestamp":"t","type":"response_item","payload":{}}"#, "Codex"),
             (r#"{"request_id":"q","request_created_at":"t","response_status":200}"#, "Helicone"),
             (r#"{"data":[{"traceID":"t","spans":[],"processes":{}}]}"#, "Jaeger"),
             (r#"{"batches":[{"resource":{},"scopeSpans":[]}]}"#, "Tempo"),

@@ -8,7 +8,7 @@
 use halo_adapters::langsmith::form::told;
 use halo_adapters::langsmith::multipart::{boundary, parts};
 use halo_adapters::otlp::{Signal, json as otlp_json, protobuf};
-use halo_adapters::{gateway, langfuse, langsmith, litellm, native, openai_agents, otel};
+use halo_adapters::{gateway, langfuse, langsmith, litellm, native, openai_agents, otel, transcript};
 use halod_record::build::Builder;
 use halod_record::charge::{Account, charged, passing};
 use halod_record::draft::Scratch;
@@ -62,6 +62,9 @@ impl Reading {
         self.event(openai_agents::item(&value));
         self.event(langsmith::run(&value));
         self.event(langsmith::feedback(&value));
+        for client in [transcript::Client::ClaudeCode, transcript::Client::Codex] {
+            self.event(transcript::event(client, &value).map(Some));
+        }
         if let Ok(Some(fragment)) = langfuse::fragment(&value) {
             drop(self.builder.reduce(fragment, &mut Scratch::default()));
         }
@@ -223,6 +226,12 @@ fn envelopes(value: &str) -> Vec<String> {
             ),
             format!(
                 r#"{{"key":"a","agent":{{"id":"x","name":"n"}},"action":{{"type":"tool_call","category":"privacy","tool":"t","input":{value}}},"outcome":{{"status":"ok","value":{value}}},"data":{{"more":{value}}}}}"#
+            ),
+            format!(
+                r#"{{"of":"tool","id":"t","lines":[{{"message":{{"content":[{{"type":"tool_use","id":"t","name":"n","input":{value}}},{{"type":"tool_result","tool_use_id":"t","is_error":true,"content":{value}}}]}}}}]}}"#
+            ),
+            format!(
+                r#"{{"of":"model","id":"r","context":{{"session":"s"}},"lines":[{{"type":"response_item","payload":{{"type":"message","role":"assistant","content":{value}}}}}]}}"#
             ),
         ]
     };

@@ -13,6 +13,8 @@ mod langfuse;
 mod langsmith;
 #[path = "../fuzz/otel.rs"]
 mod otel;
+#[path = "../fuzz/transcript.rs"]
+mod transcript;
 
 const PROTOBUF: &str = "tests/fuzz/seeds/otlp_protobuf";
 const JSON: &str = "tests/fuzz/seeds/otlp_json";
@@ -74,4 +76,10 @@ fn gateway_text() {
 #[test]
 fn gateway_json() {
     holds(gateway::json, &["adapters/golden/gateway"]);
+}
+
+#[test]
+fn transcripts() {
+    let seeds = ["tests/fuzz/seeds/transcript"];
+    assert_eq!(exercise::exercise(&seeds, 3_000, transcript::transcript), 28);
 }

@@ -11,7 +11,7 @@ use crate::entry::Epoch;
 use crate::map::{Shown, Step, Way};
 use crate::note::{Checkpoint, NoteError, SignedNote};
 use crate::state::{Blind, State, slot};
-use crate::tree::{is_included, leaf};
+use crate::tree::{is_consistent, is_included, leaf};
 use data_encoding::{BASE64, HEXLOWER};
 use halod_record::hash::parse_hex;
 use halod_record::json::Json;
@@ -44,6 +44,8 @@ pub enum ProofError {
     Record,
     #[error("the record that is shown is another one: {0}")]
     Other(&'static str),
+    #[error("the time-stamp is of no checkpoint that has the epoch of the proof and that its log continues")]
+    Stamp,
     #[error("the note of the checkpoint: {0}")]
     Note(#[from] NoteError),
 }
@@ -73,6 +75,18 @@ pub struct RecordProof {
     pub note: String,
     /// The record's line, where that is shown, too.
     pub record: Option<String>,
+    pub stamp: Option<Stamp>,
+}
+
+/// What a time-stamping service answered for the text of a checkpoint that the proof's own continues.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    pub size: u64,
+    pub root: Hash,
+    /// From that checkpoint to the proof's own (RFC 9162, section 2.1.4).
+    pub path: Vec<Hash>,
+    /// Nothing of it is verified here.
+    pub answer: Vec<u8>,
 }
 
 impl SlotProof {
@@ -122,6 +136,18 @@ impl RecordProof {
         Ok((checkpoint, epoch, state))
     }
 
+    /// The text of the checkpoint that a stamp has to be of, which has the epoch of the proof. `checkpoint` is the proof's own.
+    ///
+    /// # Errors
+    /// The stamp is of something else.
+    pub fn stamped(&self, stamp: &Stamp, checkpoint: &Checkpoint) -> Result<String, ProofError> {
+        let new = (checkpoint.size, &checkpoint.root);
+        if self.slot.index >= stamp.size || !is_consistent((stamp.size, &stamp.root), new, &stamp.path) {
+            return Err(ProofError::Stamp);
+        }
+        Ok(Checkpoint { origin: checkpoint.origin.clone(), size: stamp.size, root: stamp.root }.text())
+    }
+
     /// Whether a record's line is what this is the proof of.
     ///
     /// # Errors
@@ -153,6 +179,7 @@ impl RecordProof {
             slot: SlotText::of(&self.slot),
             note: self.note.clone(),
             record: self.record.clone(),
+            stamp: self.stamp.as_ref().map(StampText::of),
         };
         // Strings and numbers always have a JSON text.
         serde_json::to_string(&text).unwrap_or_default() + "\n"
@@ -179,6 +206,7 @@ impl RecordProof {
             slot: text.slot.read()?,
             note: text.note,
             record: text.record,
+            stamp: text.stamp.map(StampText::read).transpose()?,
         })
     }
 }
@@ -212,6 +240,33 @@ struct RecordText {
     note: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     record: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stamp: Option<StampText>,
+}
+
+/// The same for a stamp.
+#[derive(Serialize, Deserialize)]
+struct StampText {
+    size: u64,
+    root: String,
+    path: String,
+    answer: String,
+}
+
+impl StampText {
+    fn of(stamp: &Stamp) -> Self {
+        let Stamp { size, root, path, answer } = stamp;
+        Self { size: *size, root: BASE64.encode(root), path: joined(path), answer: BASE64.encode(answer) }
+    }
+
+    fn read(self) -> Result<Stamp, ProofError> {
+        Ok(Stamp {
+            size: self.size,
+            root: sized(&self.root, "stamp.root")?,
+            path: parted(&self.path, "stamp.path")?,
+            answer: decoded(&self.answer, "stamp.answer")?,
+        })
+    }
 }
 
 /// Binary members are in base64; hashes of a path stand one behind another.

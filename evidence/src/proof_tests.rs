@@ -75,7 +75,19 @@ fn proofs(number: u64, tenants: usize) -> (RecordProof, SlotProof) {
     let (record, hash) = line(number);
     let note = signer.sign(&checkpoint.text()).unwrap();
     let path = records.path(number - 1);
-    (RecordProof { tenant: acme, number, hash, path, slot: there, note, record: Some(record) }, absent)
+    (
+        RecordProof {
+            tenant: acme,
+            number,
+            hash,
+            path,
+            slot: there,
+            note,
+            record: Some(record),
+            stamp: None,
+        },
+        absent,
+    )
 }
 
 #[test]
@@ -143,4 +155,31 @@ fn what_is_no_proof_is_told() {
     assert!(RecordProof::parse(&other).unwrap_err().to_string().contains("halod-proof/v9"));
     let torn = proof.text().replacen("\"way\":\"", "\"way\":\"AAAA", 1);
     assert!(RecordProof::parse(&torn).unwrap_err().to_string().contains("33 bytes"));
+}
+
+#[test]
+fn a_stamp_is_of_a_checkpoint_that_has_the_epoch() {
+    let (mut proof, _) = proofs(345, 9);
+    let log = Full((0..7_u8).map(|entry| leaf(&[entry])).collect());
+    let first = |size: usize| Full(log.0[..size].to_vec()).root();
+    let newest = Checkpoint { origin: ORIGIN.into(), size: 7, root: log.root() };
+    let path =
+        |old: u64| crate::tree::consistency(old, 7, |level, index| log.get(level, index)).unwrap().unwrap();
+    assert_eq!(proof.slot.index, 4);
+    for size in 1..=7_u64 {
+        let stamp = Stamp { size, root: first(size as usize), path: path(size), answer: vec![1, 2] };
+        let text = Checkpoint { origin: ORIGIN.into(), size, root: stamp.root }.text();
+        let expected = if size > 4 { Ok(text) } else { Err(ProofError::Stamp) };
+        assert_eq!(proof.stamped(&stamp, &newest), expected);
+        let other = Stamp { root: [7; 32], ..stamp.clone() };
+        assert_eq!(proof.stamped(&other, &newest), Err(ProofError::Stamp));
+        let more = Stamp { path: [&stamp.path[..], &[[7; 32]]].concat(), ..stamp.clone() };
+        assert_eq!(proof.stamped(&more, &newest), Err(ProofError::Stamp));
+        proof.stamp = Some(stamp);
+        assert_eq!(RecordProof::parse(&proof.text()).unwrap(), proof);
+    }
+    let beyond = Stamp { size: 8, root: log.root(), path: Vec::new(), answer: Vec::new() };
+    assert_eq!(proof.stamped(&beyond, &newest), Err(ProofError::Stamp));
+    let text = proof.text().replace("\"answer\":\"AQI=\"", "\"answer\":\"AQJ=\"");
+    assert!(matches!(RecordProof::parse(&text), Err(ProofError::Shape(_))));
 }

@@ -5,7 +5,7 @@
 
 use data_encoding::HEXLOWER;
 use halod_evidence::Hash;
-use halod_evidence::entry::Epoch;
+use halod_evidence::entry::{Declared, Epoch};
 use halod_evidence::map::{Map, Shown};
 use halod_evidence::note::{Checkpoint, SignedNote, Signer, VerifierKey};
 use halod_evidence::receipt::{Entry, Listing, Place, Receipt};
@@ -14,6 +14,7 @@ use halod_evidence::tree::{Edge, is_included, leaf};
 use halod_record::ids::RecordId;
 use halod_record::tenant::Tenant;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 fn golden() -> Value {
     serde_json::from_str(include_str!("../golden/epoch.json")).unwrap()
@@ -130,4 +131,26 @@ fn a_receipt_is_what_it_always_was() {
     assert_eq!((receipt.statement.root, receipt.statement.count), (hash(&golden["root"]), 4));
     let alone = Receipt::parse(&text(&golden["note"])).unwrap();
     assert_eq!((alone.verify(&key), alone.entries), (Ok(()), None));
+}
+
+#[test]
+fn what_operators_declare_is_what_it_always_was() {
+    let golden: Value = serde_json::from_str(include_str!("../golden/entries.json")).unwrap();
+    let key = |name: &str| golden[name].as_str().unwrap().parse::<VerifierKey>().unwrap();
+    let at = |name: &str| hash(&golden[name]);
+    let reason = Sha256::digest(golden["reason"].as_str().unwrap()).into();
+    let declared = [
+        ("rotate", Declared::Rotated { old: key("old"), new: key("new") }),
+        ("continues", Declared::Continued { note: golden["note"].as_str().unwrap().to_owned() }),
+        ("break", Declared::Broken { slot: at("slot"), old: at("before"), new: at("after"), reason }),
+        ("retire", Declared::Retired { slot: at("slot"), last: at("before") }),
+    ];
+    for (name, declared) in declared {
+        assert_eq!(declared.bytes(), bytes(&golden[name]), "{name}");
+        assert_eq!(Declared::read(&declared.bytes()), Some(declared.clone()));
+        assert_eq!(Epoch::read(&declared.bytes()), None);
+        if name != "continues" {
+            assert_eq!(Declared::read(&[&declared.bytes()[..], b"x"].concat()), None);
+        }
+    }
 }

@@ -6,6 +6,7 @@ use crate::json::{Json, Text};
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use std::fmt;
+use wide::u8x16;
 
 /// The hash of an input or an outcome: SHA-256, shown as `sha256:` and 64 lower-case digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -237,9 +238,7 @@ fn dumps_piece(piece: &[u8], out: &mut Vec<u8>) {
     let mut rest = piece;
     loop {
         // Most text is printable ASCII, which stands for itself.
-        let plain =
-            rest.iter().take_while(|byte| matches!(byte, 0x20..=0x7E if !b"\"\\".contains(byte))).count();
-        let (run, other) = rest.split_at(plain);
+        let (run, other) = rest.split_at(plain_run(rest));
         out.extend_from_slice(run);
         let mut units = Units(other);
         let Some(unit) = units.next() else { break };
@@ -258,6 +257,23 @@ fn dumps_piece(piece: &[u8], out: &mut Vec<u8>) {
             _ => write_unit(unit, out),
         }
     }
+}
+
+/// How many bytes stand for themselves.
+fn plain_run(bytes: &[u8]) -> usize {
+    let (all, tail) = bytes.as_chunks();
+    let mut run = 0;
+    for lanes in all {
+        let lanes = u8x16::new(*lanes);
+        let printable = (lanes - u8x16::splat(0x20)).simd_le(u8x16::splat(0x7E - 0x20));
+        let quotes = lanes.simd_eq(u8x16::splat(b'"')) | lanes.simd_eq(u8x16::splat(b'\\'));
+        let plain = (printable & !quotes).to_bitmask().trailing_ones() as usize;
+        run += plain;
+        if plain < lanes.to_array().len() {
+            return run;
+        }
+    }
+    run + tail.iter().take_while(|byte| matches!(byte, 0x20..=0x7E if !b"\"\\".contains(byte))).count()
 }
 
 /// `\uXXXX` of a UTF-16 code unit.

@@ -18,9 +18,14 @@ pub(super) enum Relation {
     Contradiction,
 }
 
-/// The forms that stores export.
-const FORMS: [&[u8]; 3] =
-    [br#""dialect":"langfuse.export""#, br#""dialect":"export""#, br#""dialect":"litellm.spend_log""#];
+/// The forms that stores export, and transcripts, which say more of an action the longer they are.
+const FORMS: [&[u8]; 5] = [
+    br#""dialect":"langfuse.export""#,
+    br#""dialect":"export""#,
+    br#""dialect":"litellm.spend_log""#,
+    br#""dialect":"claude_code.transcript""#,
+    br#""dialect":"codex.rollout""#,
+];
 
 /// Ends that leave open how an action ended.
 const OPEN: [Option<&str>; 2] = [Some("unfinished"), Some("unknown")];
@@ -38,8 +43,10 @@ pub(super) fn relation(ours: &[u8], sealed: &[u8]) -> Option<Relation> {
     let read = |line| parse(std::str::from_utf8(line).ok()?).ok();
     let (ours, sealed) = (read(ours)?, read(sealed)?);
     // A score or a point in time has no life: all of it counts.
-    text(&ours, &["data", "started_at"])?;
-    text(&sealed, &["data", "started_at"])?;
+    let has_life =
+        |record| text(record, &["data", "started_at"]).or_else(|| text(record, &["data", "ended_at"]));
+    has_life(&ours)?;
+    has_life(&sealed)?;
     Some(match compare(&ours, &sealed) {
         Relation::Contradiction => by_version(&ours, &sealed).unwrap_or(Relation::Contradiction),
         relation => relation,
@@ -104,10 +111,8 @@ pub(super) fn essence(line: &[u8]) -> Vec<u8> {
 
 fn compare(ours: &Json<'_>, sealed: &Json<'_>) -> Relation {
     let same = |path: &[&str]| text(ours, path) == text(sealed, path);
-    if instant(ours, "started_at") != instant(sealed, "started_at") {
-        return Relation::Contradiction;
-    }
-    let mut found = vec![part(instant(ours, "ended_at"), instant(sealed, "ended_at")), ends(ours, sealed)];
+    let times = |key| part(instant(ours, key), instant(sealed, key));
+    let mut found = vec![times("started_at"), times("ended_at"), ends(ours, sealed)];
     // What a mapping makes of a row is not what the row says.
     if same(&["source", "mapping"]) {
         found.extend([&["action", "input"][..], &["outcome"]].map(|of| content(ours, sealed, of)));

@@ -8,10 +8,12 @@
 //! | `evidence/slots.jsonl` | the tenant's place in some epochs, a line each (`halod_evidence::proof::SlotProof`) |
 //! | `evidence/vkeys` | the log's keys; a reader trusts those that were pinned |
 //! | `evidence/consistency.json` | what shows that the log continues a note that the reader kept, where one was given |
+//! | `evidence/tsa/SIZE.tsr`, `SIZE.body` | what a time-stamping service answered for the checkpoint with so many entries, and the text of that, whose SHA-256 was sent |
+//! | `evidence/tsa/consistency.jsonl` | what shows that these checkpoints are of the same log, a line each |
 //! | `evidence/witness.jsonl` | the same states as the reference's checkpoints, for `halo anchor --check` |
 
 use super::chain::{self, Signed};
-use super::{CheckError, Grade, Report, Request, name, receipt, signature};
+use super::{CheckError, Grade, Report, Request, name, receipt, signature, stamps};
 use data_encoding::BASE64;
 use halod_evidence::Hash;
 use halod_evidence::note::{Checkpoint, SignedNote, VerifierKey};
@@ -19,6 +21,7 @@ use halod_evidence::proof::SlotProof;
 use halod_evidence::tree::is_consistent;
 use halod_record::tenant::Tenant;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -31,6 +34,9 @@ pub const SLOTS: &str = "evidence/slots.jsonl";
 pub const KEYS: &str = "evidence/vkeys";
 pub const CONSISTENCY: &str = "evidence/consistency.json";
 pub const WITNESS: &str = "evidence/witness.jsonl";
+pub const TSA: &str = "evidence/tsa";
+/// Within [`TSA`].
+pub const TSA_CONSISTENCY: &str = "consistency.jsonl";
 
 /// Bytes of a file beside the chain that is read whole, and of a line of `slots.jsonl`.
 const MOST: u64 = 1 << 20;
@@ -79,8 +85,10 @@ pub(super) fn check(request: &Request, report: &mut Report) -> Result<(), CheckE
     let checkpoint = Checkpoint::parse(&note.text).map_err(wrong)?;
     let found = keys(&dir.join(KEYS))?;
     let is_signed = signature::is_signed(request, &note, &found, report);
+    signature::is_witnessed(request, std::slice::from_ref(&note), |_| true, report);
     if let Some(kept) = request.since.as_deref().map(signature::kept).transpose()? {
-        let keys = if request.keys.is_empty() { &found } else { &request.keys };
+        let trusted = request.trusted();
+        let keys = if trusted.is_empty() { &found } else { &trusted };
         let old = &kept.1;
         let is_continued = old == &checkpoint
             || {
@@ -94,11 +102,12 @@ pub(super) fn check(request: &Request, report: &mut Report) -> Result<(), CheckE
             };
         signature::continues(&kept, keys, (&checkpoint, is_signed), is_continued.then_some(old.root), report);
     }
-    let (signed, epochs) = states(&dir.join(SLOTS), &tenant, &checkpoint, report)?;
+    let (signed, epochs) = states(request, &dir.join(SLOTS), &tenant, &checkpoint, report)?;
     let mut others = receipt::read(request, &found, report)?;
     let receipted = others.of(&tenant);
     let places = receipted.places();
-    let checked = chain::check(request, &name(&tenant), &chain, (signed, places), report)?;
+    let stamped = stamped(request, &checkpoint, report)?;
+    let checked = chain::check(request, &name(&tenant), &chain, (signed, places), &stamped, report)?;
     receipted.tell(&name(&tenant), &chain, (&checked, &epochs), report)?;
     others.left(report);
     let first = halod_chain::scan::first_tenant(&chain);
@@ -112,8 +121,48 @@ pub(super) fn check(request: &Request, report: &mut Report) -> Result<(), CheckE
     Ok(())
 }
 
+/// The checkpoints that have a time-stamp which holds, and which the log continues.
+fn stamped(
+    request: &Request,
+    newest: &Checkpoint,
+    report: &mut Report,
+) -> Result<Vec<stamps::Stamp>, CheckError> {
+    let dir = request.path.join(TSA);
+    let (mut paths, lines) = (HashMap::new(), dir.join(TSA_CONSISTENCY));
+    if lines.exists() {
+        let mut reader = BufReader::new(File::open(&lines).map_err(CheckError::read(&lines))?);
+        let mut line = String::new();
+        while std::io::Read::take(&mut reader, MOST).read_line(&mut line).map_err(CheckError::read(&lines))?
+            > 0
+        {
+            let shown: Consistency = serde_json::from_str(&line)
+                .map_err(|error| CheckError::Read { path: lines.clone(), source: error.into() })?;
+            paths.insert(shown.old, shown.hashes().unwrap_or_default());
+            line.clear();
+        }
+    }
+    let body = |size: u64| {
+        let text = text(&dir.join(format!("{size}.body")))?;
+        let checkpoint = match Checkpoint::parse(&text) {
+            Ok(checkpoint) if checkpoint.size == size => checkpoint,
+            _ => return Ok(Err(format!("{size}.body is not the text of that checkpoint"))),
+        };
+        if checkpoint.origin != newest.origin {
+            return Ok(Err(format!("{size}.body is of another log, {}", checkpoint.origin)));
+        }
+        let is_continued = checkpoint == *newest
+            || paths.get(&size).is_some_and(|path| {
+                is_consistent((size, &checkpoint.root), (newest.size, &newest.root), path)
+            });
+        let what = || "the bundle does not show that its log continues that checkpoint".to_owned();
+        Ok(is_continued.then_some(text).ok_or_else(what))
+    };
+    stamps::check(request, &halod_tlog::stamps::all(&dir)?, body, report)
+}
+
 /// What the slots that are shown say of the chain, in order of epochs, and the times of these epochs.
 fn states(
+    request: &Request,
     path: &Path,
     tenant: &Tenant,
     checkpoint: &Checkpoint,
@@ -158,12 +207,18 @@ fn states(
         epochs.push(epoch.millis);
         is_newest = proof.index + 1 == checkpoint.size;
         signed.extend(state.map(|state| Signed {
+            generation: state.generation,
             count: state.count,
             head: state.head,
             root: state.root,
             epoch: epoch.epoch,
+            index: proof.index,
             millis: epoch.millis,
+            retired: false,
         }));
+    }
+    if request.policy.is_none() {
+        signature::is_fresh(request, signed.last().map(|signed: &Signed| signed.millis / 1000), report);
     }
     let text = format!(
         "{slots} epochs show one place for {}, in the log of the checkpoint ({} entries)",

@@ -1,6 +1,7 @@
 //! One chain against what was signed of it.
 
 use super::receipt::{Checked, Places};
+use super::stamps::{self, Stamp};
 use super::{CheckError, Grade, Report, Request, time};
 use halod_evidence::Hash;
 use halod_evidence::tree::{Edge, leaf};
@@ -11,12 +12,18 @@ use std::path::Path;
 /// What an epoch signed of a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Signed {
+    /// From 0; a declared break or a retired chain's return begins the next.
+    pub(super) generation: u32,
     pub(super) count: u64,
     pub(super) head: Hash,
     pub(super) root: Hash,
     pub(super) epoch: u64,
+    /// The number of the epoch's entry in the log, from 0.
+    pub(super) index: u64,
     /// By the daemon's clock.
     pub(super) millis: u64,
+    /// The chain ended: its file may be gone.
+    pub(super) retired: bool,
 }
 
 /// Findings told of one chain's records.
@@ -71,9 +78,12 @@ pub(super) fn check(
     name: &str,
     path: &Path,
     (mut signed, places): (Vec<Signed>, Places),
+    stamped: &[Stamp],
     report: &mut Report,
 ) -> Result<Checked, CheckError> {
-    let (newest, all) = (signed.last().copied(), signed.len());
+    let newest = signed.last().copied();
+    earlier_generations(name, &mut signed, report);
+    let all = signed.len();
     let shrank = signed.windows(2).find(|pair| pair[1].count < pair[0].count).map(|pair| pair[1]);
     signed.sort_by_key(|signed| signed.count);
     let (expected_head, wrong) = (request.expect_head, None);
@@ -143,9 +153,36 @@ pub(super) fn check(
         None if records > 0 => say(Grade::Remark, "No epoch covers the chain yet".into()),
         None => {}
     }
+    for (count, stamp) in stamps::bounds(stamped, &signed) {
+        if count <= records && prefixes.wrong.is_none_or(|wrong| wrong.count > count) {
+            say(Grade::Shown, format!("The first {count} records existed {}", stamp.when()));
+        }
+    }
     expected(request, name, records, prefixes.found_head, report);
     let is_as_signed = prefixes.wrong.is_none() && newest.is_none_or(|newest| newest.count <= records);
     Ok(Checked { places: prefixes.places, newest, is_as_signed, is_set_aside: false })
+}
+
+/// Tells of the generations before the last one, whose states are not those of the file, and leaves them out.
+fn earlier_generations(name: &str, signed: &mut Vec<Signed>, report: &mut Report) {
+    let Some(newest) = signed.last().map(|signed| signed.generation) else { return };
+    if let Some(back) =
+        signed.windows(2).find(|pair| pair[1].generation < pair[0].generation).map(|pair| pair[1])
+    {
+        let text = format!("Epoch {} signed an earlier generation than one before it", back.epoch);
+        report.say(Grade::Finding, Some(name), text);
+    }
+    if let Some(last) = signed.iter().rev().find(|signed| signed.generation < newest) {
+        let text = format!(
+            "This is generation {} of the chain; the one before had {} records at epoch {}, at {}, and is not in this file",
+            newest + 1,
+            last.count,
+            last.epoch,
+            time(last.millis)
+        );
+        report.say(Grade::Remark, Some(name), text);
+    }
+    signed.retain(|signed| signed.generation == newest);
 }
 
 /// What the reader expects of the chain.

@@ -2,13 +2,19 @@
 
 use super::chain::{self, Signed};
 use super::receipt::{self, Checked, Places, Receipted};
+use super::stamps::{self, Stamp};
 use super::{CheckError, Grade, Report, Request, name, signature, time};
 use halod_evidence::Hash;
-use halod_evidence::entry::Epoch;
-use halod_evidence::note::{Checkpoint, SignedNote};
+use halod_evidence::entry::{Declared, Epoch};
+use halod_evidence::note::Checkpoint;
+use halod_evidence::state::State;
+use halod_record::hash::hex_text;
 use halod_record::tenant::Tenant;
 use halod_tlog::TlogError;
+use halod_tlog::book::{RETIRED, Row};
+use halod_tlog::log::place;
 use halod_tlog::reader::LogReader;
+use halod_tlog::{notes, stamps as files_of_stamps};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
@@ -20,7 +26,7 @@ const LEAVES: usize = 20_000_000;
 pub(super) fn check(request: &Request, report: &mut Report) -> Result<(), CheckError> {
     let directory = &request.path;
     let Some(log) = LogReader::open(directory)? else {
-        if request.since.is_some() || !request.keys.is_empty() {
+        if request.since.is_some() || request.policy.is_some() || !request.keys.is_empty() {
             report.say(
                 Grade::Finding,
                 None,
@@ -30,14 +36,15 @@ pub(super) fn check(request: &Request, report: &mut Report) -> Result<(), CheckE
             report.say(Grade::Remark, None, "No checkpoint is in the directory: nothing was signed");
         }
         let receipted = receipt::read(request, &[], report)?;
-        return chains(request, &BTreeMap::new(), (receipted, &[]), report);
+        return chains(request, &BTreeMap::new(), (receipted, &[]), &[], report);
     };
-    let note = SignedNote::parse(&log.note);
-    let note =
-        note.map_err(|source| CheckError::Note { path: directory.join(".halod/log/checkpoint"), source })?;
-    let is_signed = signature::is_signed(request, &note, &log.keys, report);
+    let notes = notes::newest_first(&place(directory))?;
+    let holds = |checkpoint: &Checkpoint| log.entries().root_at(checkpoint.size) == Some(checkpoint.root);
+    let (epochs, declared) = entries(&log, report)?;
+    let request = &signature::rotated(request, &declared, &notes, holds, report);
+    let is_signed = signature::is_signed(request, &log.note, &log.keys, report);
+    let witnessed = signature::is_witnessed(request, &notes, holds, report);
     let kept = request.since.as_deref().map(signature::kept).transpose()?;
-    let epochs = epochs(&log, report)?;
     let Checkpoint { size, root, origin } = &log.checkpoint;
     if log.entries().root_at(*size) == Some(*root) {
         report.say(
@@ -53,7 +60,8 @@ pub(super) fn check(request: &Request, report: &mut Report) -> Result<(), CheckE
         );
     }
     if let Some(kept) = &kept {
-        let keys = if request.keys.is_empty() { &log.keys } else { &request.keys };
+        let trusted = request.trusted();
+        let keys = if trusted.is_empty() { &log.keys } else { &trusted };
         signature::continues(
             kept,
             keys,
@@ -62,19 +70,61 @@ pub(super) fn check(request: &Request, report: &mut Report) -> Result<(), CheckE
             report,
         );
     }
-    let signed = states(&log, &epochs, report)?;
+    if request.policy.is_none() {
+        signature::is_fresh(request, epochs.last_key_value().map(|(_, epoch)| epoch.millis / 1000), report);
+    }
+    if let Some(witnessed) = witnessed.filter(|witnessed| *witnessed < *size) {
+        let text = format!("{} entries of the log are newer: no quorum has seen them yet", size - witnessed);
+        report.say(Grade::Remark, None, text);
+    }
+    let stamped = stamped(request, &log, report)?;
+    let signed = states(&log, &epochs, &stamped, report)?;
     let by_stem = by_stem(&log, signed);
+    tell_declared(&log, &declared, &by_stem, report);
     let receipted = receipt::read(request, &log.keys, report)?;
     let times: Vec<u64> = epochs.values().map(|epoch| epoch.millis).collect();
-    chains(request, &by_stem, (receipted, &times), report)
+    chains(request, &by_stem, (receipted, &times), &stamped, report)
 }
 
-/// The epochs of the log, by number.
-fn epochs(log: &LogReader, report: &mut Report) -> Result<BTreeMap<u64, Epoch>, CheckError> {
-    let mut epochs = BTreeMap::new();
+/// The checkpoints that have a time-stamp which holds. A token has to be of the text of the checkpoint that the log had when it was so
+/// long.
+fn stamped(request: &Request, log: &LogReader, report: &mut Report) -> Result<Vec<Stamp>, CheckError> {
+    let own = place(&request.path);
+    let mut tokens = files_of_stamps::all(&files_of_stamps::place(&own))?;
+    let Checkpoint { origin, size: newest, .. } = &log.checkpoint;
+    // What a daemon signed and had stamped since the log was opened is another reader's.
+    let now =
+        notes::newest(&own)?.and_then(|note| Checkpoint::parse(&note.text).ok()).map_or(0, |now| now.size);
+    tokens.retain(|(size, _)| size <= newest || *size > now);
+    let text = |size: u64| {
+        let root = log.entries().root_at(size);
+        let text = root.map(|root| Checkpoint { origin: origin.clone(), size, root }.text());
+        let missing = || {
+            format!("the log has {newest} entries: it was put back to an older copy, or entries were cut off")
+        };
+        Ok(text.ok_or_else(missing))
+    };
+    stamps::check(request, &tokens, text, report)
+}
+
+/// The epochs of the log, by number; and what its operator declared, with the entry's number.
+type Entries = (BTreeMap<u64, Epoch>, Vec<(u64, Declared)>);
+
+/// Reads all entries of the log.
+fn entries(log: &LogReader, report: &mut Report) -> Result<Entries, CheckError> {
+    let (mut epochs, mut declared) = (BTreeMap::new(), Vec::new());
     let mut last: Option<Epoch> = None;
     for index in 0..log.entries().len() {
-        let Some(epoch) = Epoch::read(&log.entries().entry(index)?) else { continue };
+        let entry = log.entries().entry(index)?;
+        let Some(epoch) = Epoch::read(&entry) else {
+            match Declared::read(&entry) {
+                Some(one) => declared.push((index, one)),
+                None => {
+                    report.say(Grade::Finding, None, format!("Entry {index} of the log is of no known kind"));
+                }
+            }
+            continue;
+        };
         if last.is_some_and(|last| epoch.epoch != last.epoch + 1) {
             let text =
                 format!("Entry {index} is of epoch {}, which does not follow the one before", epoch.epoch);
@@ -93,21 +143,29 @@ fn epochs(log: &LogReader, report: &mut Report) -> Result<BTreeMap<u64, Epoch>, 
         last = Some(epoch);
         epochs.insert(epoch.epoch, epoch);
     }
-    Ok(epochs)
+    Ok((epochs, declared))
 }
 
 /// What was signed of each slot, in order of epochs; and whether the maps of epochs are those of these states.
 fn states(
     log: &LogReader,
     epochs: &BTreeMap<u64, Epoch>,
+    stamped: &[Stamp],
     report: &mut Report,
 ) -> Result<HashMap<Hash, Vec<Signed>>, CheckError> {
+    let numbers = log.epochs_by_number()?;
+    // What the oldest and the newest stamp bound is wanted of all chains.
+    let bounding = [stamped.first(), stamped.last()].map(|stamp| {
+        let last = numbers.iter().rev().find(|(_, index)| stamp.is_some_and(|stamp| **index < stamp.size));
+        last.map(|(epoch, _)| *epoch)
+    });
     let mut signed: HashMap<Hash, Vec<Signed>> = HashMap::new();
     let last = epochs.last_key_value().map_or(0, |(_, epoch)| epoch.millis);
     let (mut computed, mut leaves, mut kept, mut is_first) = (0_u64, 0_usize, 0_u64, true);
     let mut wrong = None;
     log.epochs(|block, rows| {
-        let Some(epoch) = epochs.get(&block.epoch) else { return Ok::<(), TlogError>(()) };
+        let known = epochs.get(&block.epoch).zip(numbers.get(&block.epoch));
+        let Some((epoch, index)) = known else { return Ok::<(), TlogError>(()) };
         kept += 1;
         let is_last = Some(&block.epoch) == epochs.last_key_value().map(|(number, _)| number);
         // The first and the last one always; the others as far as that takes no long time.
@@ -118,17 +176,17 @@ fn states(
                 wrong.get_or_insert(block.epoch);
             }
         }
-        if block.all || last.saturating_sub(epoch.millis) <= ALL_OF {
-            for row in &block.rows {
-                let state = &row.state;
-                signed.entry(row.slot).or_default().push(Signed {
-                    count: state.count,
-                    head: state.head,
-                    root: state.root,
-                    epoch: epoch.epoch,
-                    millis: epoch.millis,
-                });
-            }
+        let mut take = |row: &Row| {
+            let State { generation, count, head, root, .. } = row.state;
+            let (epoch, millis) = (epoch.epoch, epoch.millis);
+            let retired = row.len == RETIRED;
+            let one = Signed { generation, count, head, root, epoch, index: *index, millis, retired };
+            signed.entry(row.slot).or_default().push(one);
+        };
+        if bounding.contains(&Some(block.epoch)) {
+            rows.values().for_each(&mut take);
+        } else if block.all || last.saturating_sub(epoch.millis) <= ALL_OF {
+            block.rows.iter().for_each(&mut take);
         }
         Ok(())
     })?;
@@ -157,6 +215,55 @@ fn states(
     Ok(signed)
 }
 
+/// Tells what the operator declared, and of generations that nothing declared began.
+fn tell_declared(
+    log: &LogReader,
+    declared: &[(u64, Declared)],
+    by_stem: &BTreeMap<String, (Tenant, Vec<Signed>)>,
+    report: &mut Report,
+) {
+    let mut ends: HashMap<Hash, u32> = HashMap::new();
+    let stem =
+        |slot: &Hash| log.names.iter().rev().find(|named| named.slot == *slot).map(|named| &*named.stem);
+    for (index, one) in declared {
+        let (about, text) = match one {
+            Declared::Rotated { old, new } => {
+                (None, format!("the key {old} was put in the place of by {new}"))
+            }
+            Declared::Continued { .. } => {
+                (None, "this log continues another one, whose last checkpoint is in the entry".into())
+            }
+            Declared::Broken { slot, reason, .. } => {
+                *ends.entry(*slot).or_default() += 1;
+                let text = format!(
+                    "the chain is not what was signed before, and goes on anew; SHA-256 of the reason: {}",
+                    hex_text(reason)
+                );
+                (stem(slot), text)
+            }
+            Declared::Retired { slot, .. } => {
+                *ends.entry(*slot).or_default() += 1;
+                (stem(slot), "the chain ends, and its file may be deleted".into())
+            }
+        };
+        report.say(
+            Grade::Remark,
+            about,
+            format!("The operator declared, in entry {index} of the log: {text}"),
+        );
+    }
+    for (stem, (tenant, signed)) in by_stem {
+        let generation = signed.last().map_or(0, |signed| signed.generation);
+        if generation > ends.get(&log.slot(tenant)).copied().unwrap_or(0) {
+            let text = format!(
+                "The chain is in generation {}, and the log does not say why it began anew",
+                generation + 1
+            );
+            report.say(Grade::Finding, Some(stem), text);
+        }
+    }
+}
+
 /// What was signed, by the name of the chain's file.
 fn by_stem(
     log: &LogReader,
@@ -175,6 +282,7 @@ fn chains(
     request: &Request,
     signed: &BTreeMap<String, (Tenant, Vec<Signed>)>,
     (mut receipted, epochs): (Receipted, &[u64]),
+    stamped: &[Stamp],
     report: &mut Report,
 ) -> Result<(), CheckError> {
     let mut files = files(&request.path)?;
@@ -207,7 +315,7 @@ fn chains(
             None => (halod_chain::scan::first_tenant(&path), Vec::new()),
         };
         let own = tenant.map(|tenant| receipted.of(&tenant)).unwrap_or_default();
-        let checked = chain(request, (&stem, &path), (signed, own.places()), report)?;
+        let checked = chain(request, (&stem, &path), (signed, own.places()), stamped, report)?;
         own.tell(&stem, &path, (&checked, epochs), report)?;
     }
     if request.subject.is_some() {
@@ -227,15 +335,24 @@ fn chain(
     request: &Request,
     (stem, path): (&str, &Path),
     (signed, places): (Vec<Signed>, Places),
+    stamped: &[Stamp],
     report: &mut Report,
 ) -> Result<Checked, CheckError> {
     let is_set_aside = request.path.join(".halod/setaside").join(format!("{stem}.jsonl")).exists();
     if path.exists() {
-        let checked = chain::check(request, stem, path, (signed, places), report)?;
+        let checked = chain::check(request, stem, path, (signed, places), stamped, report)?;
         return Ok(Checked { is_set_aside, ..checked });
     }
     let newest = signed.last().copied();
-    if let Some(last) = newest {
+    if let Some(last) = newest.filter(|last| last.retired) {
+        let text = format!(
+            "The chain was retired: it had {} records when epoch {} signed it last, at {}",
+            last.count,
+            last.epoch,
+            time(last.millis)
+        );
+        report.say(Grade::Remark, Some(stem), text);
+    } else if let Some(last) = newest {
         let text = format!(
             "The file of the chain is gone, of which epoch {} signed {} records, at {}",
             last.epoch,

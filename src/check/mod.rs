@@ -13,8 +13,10 @@ mod directory;
 mod receipt;
 mod record;
 mod signature;
+mod stamps;
 
 use halod_evidence::note::{NoteError, VerifierKey};
+use halod_evidence::policy::Policy;
 use halod_evidence::proof::ProofError;
 use halod_evidence::receipt::ReceiptError;
 use halod_record::tenant::Tenant;
@@ -24,6 +26,7 @@ use halod_tlog::TlogError;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What is to be checked, and against what.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +36,10 @@ pub struct Request {
     pub keys: Vec<VerifierKey>,
     /// Of a directory, the one tenant that is asked for.
     pub subject: Option<Tenant>,
+    /// Which witnesses have to have seen the checkpoint, by C2SP tlog-policy; its logs are keys that are trusted, too.
+    pub policy: Option<Policy>,
+    /// How old the newest word of a quorum, or else of the log's own clock, may be.
+    pub max_age: Option<Duration>,
     /// A note of the same log that was kept earlier.
     pub since: Option<PathBuf>,
     /// What the chain has to have at least: so many records, or a record with this hash; with both, that record with that hash.
@@ -42,6 +49,8 @@ pub struct Request {
     pub record: Option<PathBuf>,
     /// A receipt that a sender was given for records of these chains.
     pub receipt: Option<PathBuf>,
+    /// The certificates in PEM that time-stamps have to lead to.
+    pub tsa_roots: Option<PathBuf>,
 }
 
 /// What a sentence says.
@@ -88,9 +97,19 @@ pub enum CheckError {
     #[error(transparent)]
     Log(#[from] TlogError),
     #[error(transparent)]
+    Roots(#[from] crate::tsa::RootsError),
+    #[error(transparent)]
     Verify(#[from] VerifyError),
     #[error("{0}")]
     Usage(String),
+}
+
+impl Request {
+    /// The keys of logs that the reader trusts.
+    fn trusted(&self) -> Vec<VerifierKey> {
+        let of_policy = self.policy.iter().flat_map(|policy| policy.logs().iter().map(|log| log.key.clone()));
+        self.keys.iter().cloned().chain(of_policy).collect()
+    }
 }
 
 impl CheckError {
@@ -146,7 +165,7 @@ pub fn check(request: &Request) -> Result<Report, CheckError> {
     }
     if !report.is_witnessed {
         let text = "Nobody outside has witnessed the checkpoint, as far as was shown: whoever holds the log's key could show another \
-                    one to somebody else. A note that somebody else kept (--since) or witnesses close that";
+                    one to somebody else. Witnesses that you trust (--policy), or a note that you kept (--since), close that";
         report.say(Grade::Remark, None, text);
     }
     Ok(report)

@@ -1,6 +1,6 @@
 //! One record's proof.
 
-use super::{CheckError, Grade, Report, Request, name, signature, time};
+use super::{CheckError, Grade, Report, Request, name, signature, stamps, time};
 use halod_evidence::note::SignedNote;
 use halod_evidence::proof::{MAX_BYTES, RecordProof};
 use halod_record::hash::hex_text;
@@ -14,8 +14,8 @@ pub(super) fn check(request: &Request, report: &mut Report) -> Result<(), CheckE
     let text = String::from_utf8(bytes).map_err(|_| CheckError::Nothing(path.clone()))?;
     let wrong = |source| CheckError::Proof { path: path.clone(), source };
     let proof = RecordProof::parse(&text).map_err(wrong)?;
-    if request.keys.is_empty() {
-        let what = "a proof has no key with it: name the key of the log that you trust by --key (its operator prints it by `halod log key`)";
+    if request.trusted().is_empty() {
+        let what = "a proof has no key with it: name the key of the log that you trust by --key, or a policy that lists it by --policy (the log's operator prints it by `halod log key`)";
         return Err(CheckError::Usage(what.into()));
     }
     let whose = name(&proof.tenant);
@@ -28,6 +28,10 @@ pub(super) fn check(request: &Request, report: &mut Report) -> Result<(), CheckE
         Ok((checkpoint, epoch, state)) => {
             let note = SignedNote::parse(&proof.note).map_err(|error| wrong(error.into()))?;
             signature::is_signed(request, &note, &[], report);
+            signature::is_witnessed(request, std::slice::from_ref(&note), |_| true, report);
+            if request.policy.is_none() {
+                signature::is_fresh(request, Some(epoch.millis / 1000), report);
+            }
             let text = format!(
                 "The record with hash {} is number {} of the {} records that the chain of {whose} had at epoch {} of the log {}, by its \
                  clock at {}",
@@ -39,6 +43,12 @@ pub(super) fn check(request: &Request, report: &mut Report) -> Result<(), CheckE
                 time(epoch.millis)
             );
             report.say(Grade::Shown, None, text);
+            if let Some(stamp) = &proof.stamp {
+                let text = proof.stamped(stamp, &checkpoint).map_err(|error| error.to_string());
+                if let Some(stamp) = stamps::check_one(request, (stamp.size, &stamp.answer), text, report)? {
+                    report.say(Grade::Shown, None, format!("The record existed {}", stamp.when()));
+                }
+            }
         }
     }
     let line = match &request.record {

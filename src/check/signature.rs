@@ -1,8 +1,11 @@
 //! Whose checkpoint it is, and whether it continues one that was kept.
 
-use super::{CheckError, Grade, Report, Request};
+use super::{CheckError, Grade, Report, Request, time};
+use crate::clock;
 use halod_evidence::Hash;
+use halod_evidence::entry::Declared;
 use halod_evidence::note::{Checkpoint, SignedNote, VerifierKey};
+use halod_evidence::policy::Accepted;
 use halod_tlog::key::fingerprint;
 use std::path::Path;
 
@@ -13,8 +16,9 @@ pub(super) fn is_signed(
     found: &[VerifierKey],
     report: &mut Report,
 ) -> bool {
-    let is_named = !request.keys.is_empty();
-    let keys = if is_named { &request.keys } else { found };
+    let named = request.trusted();
+    let is_named = !named.is_empty();
+    let keys = if is_named { &named[..] } else { found };
     // The newest key is the last.
     let by = keys.iter().rev().find(|key| note.verify(key).is_ok());
     match by {
@@ -40,6 +44,104 @@ pub(super) fn is_signed(
         }
     }
     by.is_some()
+}
+
+/// What witnesses say of the newest checkpoint that a quorum of them has seen, `notes` being the newest first. Tells its size, if there is
+/// one. `holds` tells whether the log has a checkpoint's root at its size.
+pub(super) fn is_witnessed(
+    request: &Request,
+    notes: &[SignedNote],
+    holds: impl Fn(&Checkpoint) -> bool,
+    report: &mut Report,
+) -> Option<u64> {
+    let Some(policy) = &request.policy else {
+        let newest = notes.first().and_then(|note| note.signatures.get(1..)).unwrap_or_default();
+        if !newest.is_empty() {
+            let mut names: Vec<&str> = newest.iter().map(|line| line.name.as_str()).collect();
+            names.dedup();
+            let text = format!(
+                "The checkpoint has lines of {}, which were not checked: name the witnesses that you trust by --policy",
+                names.join(", ")
+            );
+            report.say(Grade::Remark, None, text);
+        }
+        return None;
+    };
+    policy.warnings().into_iter().for_each(|warning| report.say(Grade::Remark, None, warning));
+    let mut why = None;
+    let accepted = notes
+        .iter()
+        .find_map(|note| policy.check(note).map_err(|error| why.get_or_insert(error).clone()).ok());
+    let Some(Accepted { checkpoint, cosigned, at, until }) = accepted else {
+        let text = why.map_or_else(|| "No checkpoint is there".to_owned(), |why| why.to_string());
+        report.say(
+            Grade::Finding,
+            None,
+            format!("No checkpoint is as your policy demands; of the newest one: {text}"),
+        );
+        return None;
+    };
+    if !holds(&checkpoint) {
+        let text = format!(
+            "The checkpoint with {} entries that witnesses saw is not one of this log",
+            checkpoint.size
+        );
+        report.say(Grade::Finding, None, text);
+        return None;
+    }
+    if let Some(at) = at {
+        let names: Vec<String> = cosigned.iter().map(|(name, _)| name.to_string()).collect();
+        let text = format!(
+            "Witnesses saw the checkpoint with {} entries: {}; a quorum had by {}",
+            checkpoint.size,
+            names.join(", "),
+            time(at.saturating_mul(1000))
+        );
+        report.say(Grade::Shown, None, text);
+        report.is_witnessed = true;
+    }
+    is_fresh(request, until.or(at), report);
+    Some(checkpoint.size)
+}
+
+/// Whether the newest word of a quorum is no older than the reader wants.
+pub(super) fn is_fresh(request: &Request, until: Option<u64>, report: &mut Report) {
+    let (Some(most), Some(until)) = (request.max_age, until) else { return };
+    let age = (clock::unix_millis() / 1000).saturating_sub(until);
+    let (grade, words) =
+        if age <= most.as_secs() { (Grade::Shown, "no older") } else { (Grade::Finding, "older") };
+    let text = format!(
+        "The newest checkpoint is of {}, {words} than you demand: what came later is not in it",
+        time(until.saturating_mul(1000))
+    );
+    report.say(grade, None, text);
+}
+
+/// The request with the keys, too, that a trusted one was rotated to: the old key signed a checkpoint that has the entry.
+pub(super) fn rotated(
+    request: &Request,
+    declared: &[(u64, Declared)],
+    notes: &[SignedNote],
+    holds: impl Fn(&Checkpoint) -> bool,
+    report: &mut Report,
+) -> Request {
+    let mut request = request.clone();
+    for (index, declared) in declared {
+        let Declared::Rotated { old, new } = declared else { continue };
+        let said_so = |note: &&SignedNote| {
+            let checkpoint = Checkpoint::parse(&note.text).ok();
+            note.verify(old).is_ok()
+                && checkpoint.is_some_and(|checkpoint| checkpoint.size > *index && holds(&checkpoint))
+        };
+        if request.trusted().contains(old) && notes.iter().any(|note| said_so(&note)) {
+            let text = format!(
+                "The key that you named was rotated in entry {index}, and has signed that: {new} is trusted, too"
+            );
+            report.say(Grade::Remark, None, text);
+            request.keys.push(new.clone());
+        }
+    }
+    request
 }
 
 /// Reads a note that the reader kept; it has to be signed by the same keys.

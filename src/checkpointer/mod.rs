@@ -7,18 +7,24 @@
 //! It has no share in a commit: it reads chains from disk as anybody could. What fails here is told and tried
 //! again, and keeps no record from being sealed. `docs/checkpoints.md` has the formats.
 
+mod permit;
 pub mod receipts;
 mod stats;
 
-pub use stats::{CheckpointStats, Newest};
+pub use permit::{Halt, Permit};
+pub use stats::{CheckpointStats, Newest, Stamped, Witnessed};
 
 use self::receipts::ReceiptSigner;
 use crate::clock::unix_millis;
 use crate::pipeline::stats::Stats;
+use crate::tee::settings::Target;
+use crate::tsa::TsaSettings;
 use halod_chain::directory::Lock;
 use halod_chain::disk::OsDisk;
+use halod_evidence::note::VerifierKey;
 use halod_tlog::key::{KeySettings, fingerprint};
 use halod_tlog::log::{Log, Signed};
+use halod_tlog::notes::Notes;
 use halod_tlog::{Taken, TlogError};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -41,11 +47,34 @@ pub struct CheckpointSettings {
     pub key: KeySettings,
     /// Whether requests are answered with signed receipts.
     pub receipts: bool,
+    pub witnesses: Vec<WitnessSettings>,
+    /// How old a cosignature of the newest checkpoint may get before the witness is asked again.
+    pub max_age: Duration,
+    /// Who time-stamps checkpoints, if anybody does.
+    pub tsa: Option<TsaSettings>,
+}
+
+/// A witness that has every checkpoint to cosign.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WitnessSettings {
+    pub key: VerifierKey,
+    /// Its submission prefix (C2SP tlog-witness, "add-checkpoint").
+    pub url: Target,
+    /// Authorities to trust, in PEM, instead of the system's.
+    pub ca_file: Option<PathBuf>,
 }
 
 impl Default for CheckpointSettings {
     fn default() -> Self {
-        Self { interval: Duration::from_secs(60), key: KeySettings::default(), receipts: false }
+        let (key, witnesses) = (KeySettings::default(), Vec::new());
+        Self {
+            interval: Duration::from_secs(60),
+            key,
+            witnesses,
+            max_age: Duration::from_secs(3600),
+            tsa: None,
+            receipts: false,
+        }
     }
 }
 
@@ -61,11 +90,15 @@ pub struct Checkpointer {
     pub stats: Arc<CheckpointStats>,
     /// Who is given the key that receipts are signed with.
     pub receipts: Arc<ReceiptSigner>,
+    /// Shared with who has them cosigned.
+    pub notes: Arc<Notes>,
+    pub permit: Arc<Permit>,
 }
 
 /// The running thread.
 #[derive(Debug)]
 pub struct Handle {
+    permit: Arc<Permit>,
     stop: Sender<()>,
     ended: oneshot::Receiver<()>,
 }
@@ -76,6 +109,7 @@ impl Handle {
         // A thread that ended by itself has nobody who listens.
         let _ = self.stop.send(());
         let _ = self.ended.await;
+        self.permit.end();
     }
 }
 
@@ -109,6 +143,7 @@ impl Checkpointer {
         }
         let (stop, stopping) = channel();
         let (end, ended) = oneshot::channel();
+        let permit = Arc::clone(&self.permit);
         // No request is to be answered without a receipt because it came early.
         let opened = self.settings.receipts.then(|| self.open());
         let log = opened.and_then(|opened| opened.map_err(|error| self.stats.failed(&error.into())).ok());
@@ -119,7 +154,7 @@ impl Checkpointer {
             let _ = end.send(());
         };
         std::thread::Builder::new().name("halod-checkpoint".into()).spawn(run)?;
-        Ok(Some(Handle { stop, ended }))
+        Ok(Some(Handle { permit, stop, ended }))
     }
 
     fn run(&self, mut log: Option<Log>, stop: &Receiver<()>) {
@@ -189,7 +224,10 @@ impl Checkpointer {
         }
         self.lock.check()?;
         self.stats.set_alarms(log.alarms());
-        if let Some(signed) = log.sign(unix_millis())? {
+        if self.permit.is_given()
+            && let Some(signed) = log.sign(unix_millis())?
+        {
+            self.permit.signed();
             self.tell(&signed, records, began.elapsed());
         }
         self.stats.went_well();
@@ -197,7 +235,7 @@ impl Checkpointer {
     }
 
     fn open(&self) -> Result<Log, TlogError> {
-        let log = Log::open(&self.directory, &self.settings.key, Arc::new(OsDisk))?;
+        let log = Log::open(&self.directory, &self.settings.key, Arc::new(OsDisk), Arc::clone(&self.notes))?;
         let key = log.keys().signer.key();
         self.stats.opened(key, fingerprint(key));
         if self.settings.receipts {

@@ -1,13 +1,15 @@
 //! What the checkpointer tells: to metrics, to `/status`, and once to the log of the process.
 
-use super::EpochError;
+use super::{EpochError, Halt};
 use crate::pipeline::meter::Gauge;
 use crate::pipeline::quiet::Quiet;
 use halod_evidence::note::VerifierKey;
+use halod_timestamp::Verified;
 use halod_tlog::Alarm;
 use halod_tlog::log::Signed;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -22,6 +24,9 @@ pub struct CheckpointStats {
     records: Counter,
     failures: Counter,
     alarmed: Gauge,
+    rolled_back: Gauge,
+    stamps: Counter,
+    stamp_failures: Counter,
     newest: Mutex<Newest>,
     quiet: Mutex<Quiet>,
 }
@@ -35,13 +40,38 @@ pub struct Newest {
     pub signed: Option<(u64, String, u64, SystemTime)>,
     /// The first chains whose slots keep their state, and why.
     pub alarms: Vec<(String, String)>,
+    /// Each witness: what it cosigned last (entries, Unix seconds), and why it did not since.
+    pub witnesses: BTreeMap<String, Witnessed>,
+    /// What was time-stamped last since the start, and why nothing was after that.
+    pub stamped: Stamped,
+    /// Why nothing is signed any more.
+    pub halt: Option<Halt>,
     /// Why the last epoch came to nothing.
+    pub failure: Option<String>,
+}
+
+/// What a time-stamping service did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stamped {
+    /// Entries of the checkpoint, the token's time since 1970, and the service's name.
+    pub newest: Option<(u64, Duration, String)>,
+    /// Why the newest checkpoint has no token.
+    pub failure: Option<String>,
+}
+
+/// What a witness did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Witnessed {
+    /// Entries of the checkpoint that it cosigned last, and when, in Unix seconds.
+    pub newest: Option<(u64, u64)>,
+    /// Why it did not cosign since then.
     pub failure: Option<String>,
 }
 
 impl CheckpointStats {
     pub fn register(&self, registry: &mut Registry) {
-        let Self { size, epochs, records, failures, alarmed, newest: _, quiet: _ } = self;
+        let Self { size, epochs, records, failures, alarmed, rolled_back, .. } = self;
+        let Self { stamps, stamp_failures, .. } = self;
         registry.register(
             "halod_log_size",
             "Entries of the log of which the newest checkpoint was signed since the start",
@@ -59,6 +89,48 @@ impl CheckpointStats {
             "Chains that are not what was signed of them, or do not verify: nothing new of them is signed; /status names them",
             alarmed.clone(),
         );
+        registry.register(
+            "halod_log_rolled_back",
+            "1 where a witness knows more of the log than is here, or something else: nothing is signed any more until an \
+             operator decided; /status says what it knows",
+            rolled_back.clone(),
+        );
+        registry.register(
+            "halod_log_timestamps",
+            "Tokens of the time-stamping service that were verified and stored",
+            stamps.clone(),
+        );
+        registry.register(
+            "halod_log_timestamp_failures",
+            "Times that the newest checkpoint could not be time-stamped; /status says why, and the service is asked again",
+            stamp_failures.clone(),
+        );
+    }
+
+    pub fn cosigned(&self, witness: &str, size: u64, time: u64) {
+        self.lock()
+            .witnesses
+            .insert(witness.to_owned(), Witnessed { newest: Some((size, time)), failure: None });
+    }
+
+    pub fn not_cosigned(&self, witness: &str, why: &str) {
+        self.lock().witnesses.entry(witness.to_owned()).or_default().failure = Some(why.to_owned());
+    }
+
+    pub fn stamped(&self, size: u64, token: &Verified) {
+        self.stamps.inc();
+        let newest = Some((size, token.time, token.tsa.clone()));
+        self.lock().stamped = Stamped { newest, failure: None };
+    }
+
+    pub fn not_stamped(&self, why: &str) {
+        self.stamp_failures.inc();
+        self.lock().stamped.failure = Some(why.to_owned());
+    }
+
+    pub fn halted(&self, why: &Halt) {
+        self.rolled_back.set(1);
+        self.lock().halt = Some(why.clone());
     }
 
     /// What is known now.

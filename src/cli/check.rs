@@ -2,12 +2,15 @@
 
 use super::output::{self, complain, line};
 use crate::check::{self, CheckError, Grade, Report, Request};
+use crate::config::value::duration;
 use halod_evidence::note::VerifierKey;
+use halod_evidence::policy::Policy;
 use halod_record::hash::parse_hex;
 use halod_record::tenant::Tenant;
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Check chains against what halod signed of them, and proofs and bundles against the key that you trust
 ///
@@ -22,6 +25,12 @@ pub(super) struct Args {
     /// A key of the log that you trust, as `halod log key` prints it; several for a log whose key was rotated
     #[arg(long, value_name = "VKEY")]
     key: Vec<VerifierKey>,
+    /// Which witnesses have to have seen the checkpoint, and which logs you trust (C2SP tlog-policy)
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// The newest checkpoint is no older than that, like 2h
+    #[arg(long, value_name = "AGE", value_parser = age)]
+    max_age: Option<Duration>,
     /// The tenant that you ask about; _local for the records of no tenant
     #[arg(long, value_name = "ID")]
     subject: Option<String>,
@@ -40,6 +49,9 @@ pub(super) struct Args {
     /// A receipt for records of these chains: whether they are there, and what it means if one is not
     #[arg(long, value_name = "FILE")]
     receipt: Option<PathBuf>,
+    /// The root certificates, in PEM, of the time-stamping services that you trust
+    #[arg(long, value_name = "FILE")]
+    tsa_roots: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -56,6 +68,15 @@ fn hash(text: &str) -> Result<Hash, String> {
         .ok_or_else(|| "a hash has 64 lower-case hexadecimal digits".to_owned())
 }
 
+fn age(text: &str) -> Result<Duration, String> {
+    duration(text).ok_or_else(|| "an age is like 30s, 90m or 36h".to_owned())
+}
+
+fn policy(path: &Path) -> Result<Policy, String> {
+    let bytes = std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    Policy::parse(&bytes).map_err(|error| format!("{}: {error}", path.display()))
+}
+
 /// The tenant of an argument.
 pub(super) fn tenant(id: &str) -> Tenant {
     if id == "_local" { Tenant::Local } else { Tenant::stored(id) }
@@ -63,8 +84,17 @@ pub(super) fn tenant(id: &str) -> Tenant {
 
 impl Args {
     pub(super) fn run(self) -> ExitCode {
+        let policy = match self.policy.as_deref().map(policy).transpose() {
+            Ok(policy) => policy,
+            Err(why) => {
+                complain(why);
+                return output::USAGE.into();
+            }
+        };
         let request = Request {
             path: self.path,
+            policy,
+            max_age: self.max_age,
             keys: self.key,
             subject: self.subject.as_deref().map(tenant),
             since: self.since,
@@ -72,6 +102,7 @@ impl Args {
             expect_head: self.expect_head.map(|hash| hash.0),
             record: self.record,
             receipt: self.receipt,
+            tsa_roots: self.tsa_roots,
         };
         match check::check(&request) {
             Ok(report) => {

@@ -3,7 +3,8 @@
 use super::check::tenant;
 use super::output::{self, complain, line};
 use crate::check::bundle::{
-    CHECKPOINT, CONSISTENCY, Consistency, FORMAT, KEYS, MANIFEST, Manifest, SLOTS, WITNESS,
+    CHECKPOINT, CONSISTENCY, Consistency, FORMAT, KEYS, MANIFEST, Manifest, SLOTS, TSA, TSA_CONSISTENCY,
+    WITNESS,
 };
 use data_encoding::BASE64;
 use halod_evidence::entry::Epoch;
@@ -13,9 +14,11 @@ use halod_evidence::tree::consistency;
 use halod_record::hash::hex_text;
 use halod_record::tenant::Tenant;
 use halod_record::time::rfc3339;
-use halod_tlog::TlogError;
+use halod_tlog::log::place;
 use halod_tlog::reader::LogReader;
+use halod_tlog::{TlogError, stamps};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::DirBuilderExt;
@@ -32,7 +35,10 @@ This folder is one chain of halod's with what shows that it is whole.
   halo verify CHAIN             the records alone, with the reference (pip install halo-record)
   halo anchor CHAIN evidence/witness.jsonl --check     that all states of that file are in the chain, with the reference
 
-docs/checkpoints.md of halod has the formats.
+  openssl ts -verify -data evidence/tsa/N.body -in evidence/tsa/N.tsr -CAfile ROOT     that a checkpoint existed before the token's
+                                time, where it has one, with OpenSSL; `halod check . --tsa-roots ROOT` checks them all
+
+docs/checkpoints.md and docs/timestamps.md of halod have the formats.
 ";
 
 /// Hand a tenant's chain on, with what shows it whole
@@ -77,6 +83,8 @@ enum ExportError {
 /// An epoch that is shown.
 struct Shown {
     line: String,
+    /// The number of its entry in the log.
+    index: u64,
     epoch: Epoch,
     state: Option<State>,
 }
@@ -105,7 +113,7 @@ impl Args {
     fn export(&self) -> Result<String, ExportError> {
         let tenant = tenant(&self.bundle);
         let log = LogReader::open(&self.directory)?;
-        let log = log.ok_or_else(|| ExportError::NoLog(self.directory.clone()))?;
+        let log = log.ok_or_else(|| ExportError::NoLog(self.directory.clone()))?.as_witnessed()?;
         let nobody = || ExportError::NoChain(self.bundle.clone());
         let stem = log.stem(&tenant).ok_or_else(nobody)?.to_owned();
         let shown = shown(&log, &tenant)?;
@@ -128,7 +136,7 @@ impl Args {
         let readme = README.replace("CHAIN", &chain);
         let files = [
             (MANIFEST, manifest),
-            (CHECKPOINT, log.note.clone()),
+            (CHECKPOINT, log.note.to_string()),
             (KEYS, keys),
             (SLOTS, slots),
             (WITNESS, witness),
@@ -137,6 +145,7 @@ impl Args {
         for (name, text) in files {
             write(&out.join(name), &text)?;
         }
+        self.copy_stamps(&log, &shown)?;
         if let Some(since) = &self.since {
             write(&out.join(CONSISTENCY), &self.consistency(&log, since)?)?;
         }
@@ -148,13 +157,46 @@ impl Args {
         let text = std::fs::read_to_string(since).map_err(failed("read", since))?;
         let old = SignedNote::parse(&text).and_then(|note| Checkpoint::parse(&note.text));
         let old = old.map_err(|source| ExportError::Note { path: since.to_owned(), source })?;
-        let get = |level, index| log.entries().get(level, index).ok_or(());
-        let path = consistency(old.size, log.checkpoint.size, get).ok().flatten();
-        let (path_of, new) = (since.to_owned(), log.checkpoint.size);
-        let path = path.ok_or(ExportError::Shorter { path: path_of, old: old.size, new })?;
-        let consistency = Consistency { old: old.size, path: BASE64.encode(&path.concat()) };
-        Ok(serde_json::to_string(&consistency).unwrap_or_default() + "\n")
+        continued(log, old.size, since)
     }
+
+    /// Copies the time-stamps that bound the epochs that are shown: of each the first whose checkpoint contains it.
+    fn copy_stamps(&self, log: &LogReader, shown: &[Shown]) -> Result<(), ExportError> {
+        let Checkpoint { origin, size: newest, .. } = &log.checkpoint;
+        let tokens = stamps::all(&stamps::place(&place(&self.directory)))?;
+        let first = |shown: &Shown| tokens.iter().find(|(size, _)| *size > shown.index);
+        let chosen: BTreeMap<u64, &PathBuf> = shown
+            .iter()
+            .filter_map(first)
+            .filter(|(size, _)| size <= newest)
+            .map(|(size, path)| (*size, path))
+            .collect();
+        if chosen.is_empty() {
+            return Ok(());
+        }
+        let to = self.output.join(TSA);
+        DirBuilder::new().mode(0o750).create(&to).map_err(failed("make", &to))?;
+        let mut lines = String::new();
+        for (size, path) in chosen {
+            let Some(root) = log.entries().root_at(size) else { continue };
+            std::fs::copy(path, to.join(stamps::name(size))).map_err(failed("copy", path))?;
+            let text = Checkpoint { origin: origin.clone(), size, root }.text();
+            write(&to.join(format!("{size}.body")), &text)?;
+            if size < *newest {
+                lines.push_str(&continued(log, size, path)?);
+            }
+        }
+        write(&to.join(TSA_CONSISTENCY), &lines)
+    }
+}
+
+/// What shows that the log continues its first entries, of which a file tells.
+fn continued(log: &LogReader, old: u64, file: &Path) -> Result<String, ExportError> {
+    let get = |level, index| log.entries().get(level, index).ok_or(());
+    let path = consistency(old, log.checkpoint.size, get).ok().flatten();
+    let shorter = || ExportError::Shorter { path: file.to_owned(), old, new: log.checkpoint.size };
+    let consistency = Consistency { old, path: BASE64.encode(&path.ok_or_else(shorter)?.concat()) };
+    Ok(serde_json::to_string(&consistency).unwrap_or_default() + "\n")
 }
 
 /// The epochs to show: those of the last day in which the chain changed, the first of each day before, the first of all in which
@@ -175,7 +217,12 @@ fn shown(log: &LogReader, tenant: &Tenant) -> Result<Vec<Shown>, ExportError> {
             return Ok(());
         }
         let proof = log.slot_proof(tenant, *index, rows)?;
-        shown.push(Shown { line: proof.text(), epoch, state: proof.state.map(|(state, _)| state) });
+        shown.push(Shown {
+            line: proof.text(),
+            index: *index,
+            epoch,
+            state: proof.state.map(|(state, _)| state),
+        });
         Ok(())
     })?;
     Ok(shown)

@@ -22,6 +22,7 @@ use crate::receivers::otlp::join::ContentJoin;
 use crate::receivers::stats::Counters;
 use crate::receivers::tail::preview::Following;
 use crate::telemetry::log;
+use halo_adapters::transcript::Client;
 use halod_chain::directory::{DirectoryError, Lock};
 use halod_chain::traces::TraceTenants;
 use halod_record::tenant::Tenant;
@@ -32,7 +33,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// Seal records of what lies in files: exports of tracing stores, captured telemetry, logs
+/// Seal records of what lies in files: exports of tracing stores, transcripts, captured telemetry, logs
 ///
 /// Files may be JSON, JSON lines, CSV or Parquet, as the store writes them, packed with gzip, zstd or bzip2, and
 /// in zip or tar archives. If a daemon runs on the directory, rows go to it; otherwise this command is the writer. What is sealed already is
@@ -211,7 +212,11 @@ impl Args {
                 inputs.push(Input::Stdin);
             } else if path.is_dir() {
                 let unreadable = |error| format!("{}: can't be read: {error}", path.display());
+                let first = inputs.len();
                 below(path, 0, &mut inputs).map_err(unreadable)?;
+                let beside = inputs.split_off(first);
+                let kept = beside.into_iter().filter(|input| !is_beside_transcripts(input, self.format.0));
+                inputs.extend(kept);
             } else {
                 inputs.push(Input::File(path.clone()));
             }
@@ -251,6 +256,21 @@ fn below(directory: &Path, level: usize, inputs: &mut Vec<Input>) -> io::Result<
         }
     }
     Ok(())
+}
+
+/// Whether a file that was found lies among Claude Code's transcripts and is none: what a tool printed, what an agent
+/// remembers, what a sub-agent is.
+fn is_beside_transcripts(input: &Input, format: Option<Format>) -> bool {
+    let Input::File(path) = input else { return false };
+    let among = match format {
+        Some(format) => format == Format::Transcript(Client::ClaudeCode),
+        None => {
+            let names: Vec<_> = path.components().map(std::path::Component::as_os_str).collect();
+            names.windows(2).any(|pair| pair[0] == ".claude" && pair[1] == "projects")
+        }
+    };
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    among && !name.contains(".jsonl")
 }
 
 /// The importer of this process, which reads as a daemon's does.

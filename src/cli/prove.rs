@@ -2,10 +2,12 @@
 
 use super::check::tenant;
 use super::output::{self, complain};
-use halod_evidence::proof::RecordProof;
-use halod_tlog::TlogError;
+use halod_evidence::proof::{RecordProof, Stamp};
+use halod_evidence::tree::consistency;
 use halod_tlog::book::Named;
+use halod_tlog::log::place;
 use halod_tlog::reader::{FoundRecord, LogReader};
+use halod_tlog::{TlogError, stamps};
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -32,6 +34,10 @@ pub(super) struct Args {
     /// Put the record itself into the proof
     #[arg(long)]
     with_record: bool,
+    /// Show as well before which time the record was there, by the first time-stamp of a checkpoint that covers it
+    /// (`checkpoint.tsa`)
+    #[arg(long)]
+    time_stamped: bool,
 }
 
 /// Why there is no proof.
@@ -45,6 +51,10 @@ enum ProveError {
         "the record is number {number} of its chain, and the newest epoch covers {count}: the next epoch will cover it"
     )]
     NotYet { number: u64, count: u64 },
+    #[error(
+        "no checkpoint that covers the record has a time-stamp yet; `halod prove` without --time-stamped proves the rest"
+    )]
+    NotStamped,
     #[error("cannot {doing} {}: {source}", path.display())]
     Io { doing: &'static str, path: PathBuf, source: io::Error },
     #[error(transparent)]
@@ -65,6 +75,7 @@ impl Args {
                     ProveError::NoRecord(_)
                     | ProveError::NotYet { .. }
                     | ProveError::NoLog(_)
+                    | ProveError::NotStamped
                     | ProveError::Wrong(_) => output::FAILED.into(),
                     ProveError::Io { .. } | ProveError::Log(_) => output::USAGE.into(),
                 }
@@ -73,34 +84,79 @@ impl Args {
     }
 
     fn prove(&self) -> Result<(), ProveError> {
-        let log = LogReader::open(&self.directory)?;
-        let log = log.ok_or_else(|| ProveError::NoLog(self.directory.display().to_string()))?;
+        let log = self.open()?;
         let (named, found) = self.find(&log)?;
-        let no_log = || ProveError::NoLog(self.directory.display().to_string());
-        let (index, epoch) = log.last_epoch()?.ok_or_else(no_log)?;
-        let rows = log.states(epoch.epoch)?;
-        let slot = log.slot_proof(&named.tenant, index, &rows)?;
+        // Under the newest checkpoint that witnesses have seen, if that covers the record.
+        let proof = match self.under(log.as_witnessed()?, &named, &found) {
+            Err(ProveError::NotYet { .. } | ProveError::NotStamped) => {
+                self.under(self.open()?, &named, &found)?
+            }
+            proof => proof?,
+        };
+        let (checkpoint, ..) = proof.check()?;
+        proof.stamp.as_ref().map(|stamp| proof.stamped(stamp, &checkpoint)).transpose()?;
+        let path = self.output.clone();
+        std::fs::write(&self.output, proof.text()).map_err(|source| ProveError::Io {
+            doing: "write",
+            path,
+            source,
+        })
+    }
+
+    fn open(&self) -> Result<LogReader, ProveError> {
+        LogReader::open(&self.directory)?
+            .ok_or_else(|| ProveError::NoLog(self.directory.display().to_string()))
+    }
+
+    /// The proof under the checkpoint of a log.
+    fn under(&self, log: LogReader, named: &Named, found: &FoundRecord) -> Result<RecordProof, ProveError> {
+        let not_yet = |count| ProveError::NotYet { number: found.number, count };
+        let (index, epoch, stamp) = if self.time_stamped {
+            let (index, epoch, stamp) = self.stamped(&log, named, found.number)?;
+            (index, epoch, Some(stamp))
+        } else {
+            let (index, epoch) = log.last_epoch()?.ok_or_else(|| not_yet(0))?;
+            (index, epoch.epoch, None)
+        };
+        let slot = log.slot_proof(&named.tenant, index, &log.states(epoch)?)?;
         let state = slot.state.as_ref().map(|(state, _)| state);
         let count = state.map_or(0, |state| state.count);
-        let Some(state) = state.filter(|state| found.number <= state.count) else {
-            return Err(ProveError::NotYet { number: found.number, count });
-        };
+        let state = state.filter(|state| found.number <= state.count).ok_or_else(|| not_yet(count))?;
         let path = log.record_path(&named.stem, found.number, state)?;
-        let proof = RecordProof {
-            tenant: named.tenant,
+        Ok(RecordProof {
+            tenant: named.tenant.clone(),
             number: found.number,
             hash: found.hash,
             path,
             slot,
-            note: log.note,
-            record: self.with_record.then_some(found.line),
-        };
-        proof.check()?;
-        std::fs::write(&self.output, proof.text()).map_err(|source| ProveError::Io {
-            doing: "write",
-            path: self.output.clone(),
-            source,
+            note: log.note.to_string(),
+            record: self.with_record.then(|| found.line.clone()),
+            stamp,
         })
+    }
+
+    /// The first stamp of a checkpoint that has a record, and the last epoch in that: its entry's number, and its own.
+    fn stamped(&self, log: &LogReader, named: &Named, number: u64) -> Result<(u64, u64, Stamp), ProveError> {
+        let (slot, mut first) = (log.slot(&named.tenant), None);
+        log.epochs(|block, rows| {
+            if first.is_none() && rows.get(&slot).is_some_and(|row| row.state.count >= number) {
+                first = Some(block.epoch);
+            }
+            Ok::<(), TlogError>(())
+        })?;
+        let (numbers, newest) = (log.epochs_by_number()?, log.checkpoint.size);
+        let covered = first.and_then(|epoch| numbers.get(&epoch)).ok_or(ProveError::NotStamped)?;
+        let mut tokens = stamps::all(&stamps::place(&place(&self.directory)))?.into_iter();
+        let token = tokens.find(|(size, _)| size > covered && *size <= newest);
+        let (size, file) = token.ok_or(ProveError::NotStamped)?;
+        let get = |level, index| log.entries().get(level, index).ok_or(());
+        let path = consistency(size, newest, get).ok().flatten();
+        let last = numbers.iter().rev().find(|(_, index)| **index < size);
+        let ((root, path), (epoch, index)) =
+            log.entries().root_at(size).zip(path).zip(last).ok_or(ProveError::NotStamped)?;
+        let answer =
+            std::fs::read(&file).map_err(|source| ProveError::Io { doing: "read", path: file, source })?;
+        Ok((*index, *epoch, Stamp { size, root, path, answer }))
     }
 
     /// Looks for the record, in the chain of the one tenant or in all that were signed.

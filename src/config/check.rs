@@ -10,6 +10,7 @@ mod redaction;
 mod tees;
 mod tls;
 mod tokens;
+mod tsa;
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;

@@ -8,6 +8,8 @@
 #[cfg(test)]
 mod access_tests;
 mod check;
+#[cfg(test)]
+mod checkpoint_tests;
 pub mod descriptors;
 pub mod env;
 pub mod error;

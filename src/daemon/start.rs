@@ -2,7 +2,7 @@
 
 use super::{StartError, process};
 use crate::checkpointer::receipts::ReceiptSigner;
-use crate::checkpointer::{self, CheckpointStats, Checkpointer};
+use crate::checkpointer::{self, CheckpointStats, Checkpointer, Permit};
 use crate::config::Config;
 use crate::config::descriptors;
 use crate::hold::{self, HoldHandle};
@@ -10,6 +10,8 @@ use crate::pipeline::intake::Intake;
 use crate::pipeline::quiet::Quiet;
 use crate::pipeline::stats::Stats;
 use crate::pipeline::writer::{self, Writer, WriterHandle};
+use crate::tsa::Stamper;
+use crate::witness::cosigner::Cosigner;
 use halod_chain::directory;
 use halod_chain::disk::{OsDisk, free_bytes};
 use halod_chain::error::{ChainError, with_causes};
@@ -18,6 +20,8 @@ use halod_chain::traces::TraceTenants;
 use halod_record::draft::Draft;
 use halod_record::notice::{About, Notice};
 use halod_record::tenant::Tenant;
+use halod_tlog::log::place;
+use halod_tlog::notes::Notes;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -136,7 +140,11 @@ impl Opening {
         let mut owed = owed.lock().unwrap_or_else(PoisonError::into_inner);
         owed.extend(notices);
         owed.extend(damage_notice(&hold.damage));
+        let log = place(&config.storage.directory);
+        let permit = Arc::new(Permit::new(!config.checkpoint.witnesses.is_empty()));
         let checkpointer = Checkpointer {
+            notes: Arc::new(Notes::new(&log, Arc::new(OsDisk))),
+            permit,
             directory: config.storage.directory.clone(),
             settings: config.checkpoint.clone(),
             lock: Arc::clone(&lock),
@@ -154,6 +162,20 @@ impl Opened {
     /// Starts the threads, on what waits already.
     pub(super) fn start(self, queues: Queues) -> Result<Started, StartError> {
         let held = self.hold.start(queues.held).map_err(StartError::Store)?;
+        let Checkpointer { directory, settings, notes, permit, stats, .. } = &self.checkpointer;
+        let cosigner = Cosigner {
+            directory: directory.clone(),
+            notes: Arc::clone(notes),
+            permit: Arc::clone(permit),
+            stats: Arc::clone(stats),
+            max_age: settings.max_age,
+        };
+        cosigner.start(&settings.witnesses).map_err(StartError::Checkpointer)?;
+        if let Some(settings) = settings.tsa.clone() {
+            let (directory, permit, stats) = (directory.clone(), Arc::clone(permit), Arc::clone(stats));
+            let stamper = Stamper { directory, permit, stats, settings };
+            stamper.start().map_err(StartError::Checkpointer)?;
+        }
         // Before the writer, whose first answers have receipts, too.
         let checkpointer = self.checkpointer.start().map_err(StartError::Checkpointer)?;
         let writer = self.writer.start(queues.jobs).map_err(StartError::Store)?;

@@ -6,6 +6,7 @@
 //! records are recognised.
 
 use super::chunk::{FileMeta, Hole, Reason, Taken};
+use super::exports::{Compared, Exports, manifest_of};
 use super::format::Format;
 use super::importer::Importer;
 use super::position::{Mark, Positions};
@@ -19,6 +20,7 @@ use crate::receivers::tail;
 use crate::receivers::tail::odd_names;
 use crate::receivers::tail::preview::Following;
 use halod_chain::disk::{open_append, sync_dir};
+use halod_record::draft::Draft;
 use halod_record::notice::{About, Notice};
 use halod_record::tenant::Tenant;
 use serde::{Deserialize, Serialize};
@@ -72,7 +74,7 @@ impl Folders {
 }
 
 /// What the system says of a file: as long as it is the same, so is the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 struct Stat {
     dev: u64,
     ino: u64,
@@ -82,7 +84,7 @@ struct Stat {
 }
 
 /// A line of the record of files that were imported.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Done {
     file: String,
     #[serde(flatten)]
@@ -93,6 +95,12 @@ struct Done {
     /// Why it could not be read, or not to its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    /// How many rows were read of it, if manifests may count them and that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rows: Option<u64>,
+    /// Of a manifest, whether what it counts was compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    compared: Option<bool>,
 }
 
 /// Imports what is dropped into folders, until told to stop.
@@ -104,6 +112,9 @@ pub struct Watch {
     positions: Positions,
     record: PathBuf,
     done: HashSet<Stat>,
+    exports: Exports,
+    /// Manifests as they were when they were read, until they are compared.
+    manifests: HashMap<PathBuf, Stat>,
     /// When files that are not done were first seen as they are.
     seen: HashMap<PathBuf, (Stat, Instant)>,
 }
@@ -116,17 +127,46 @@ impl Watch {
     pub fn new(folders: Folders, importer: Arc<Importer>, intake: Intake, state: &Path) -> io::Result<Self> {
         let positions = Positions::open(state)?;
         let record = state.join("done");
-        let mut done = HashSet::new();
+        let (mut done, mut exports) = (HashSet::new(), Exports::new(Instant::now()));
+        let mut manifests = HashMap::new();
         match std::fs::File::open(&record) {
             Ok(file) => {
                 // A line that a crash cut off is a file that comes again.
                 let lines = BufReader::new(file).lines().map_while(Result::ok);
-                done.extend(lines.filter_map(|line| Some(serde_json::from_str::<Done>(&line).ok()?.stat)));
+                for line in lines.filter_map(|line| serde_json::from_str::<Done>(&line).ok()) {
+                    done.insert(line.stat);
+                    if line.rows.is_some() || line.error.is_some() {
+                        exports.read(Path::new(&line.file), line.rows, Instant::now());
+                    }
+                    let path = PathBuf::from(line.file);
+                    match line.compared {
+                        Some(false) => drop(manifests.insert(path, line.stat)),
+                        Some(true) | None => drop(manifests.remove(&path)),
+                    }
+                }
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        Ok(Self { folders, importer, intake, positions, record, done, seen: HashMap::new() })
+        let seen = HashMap::new();
+        let mut watch = Self { folders, importer, intake, positions, record, done, exports, manifests, seen };
+        for path in watch.manifests.keys().cloned().collect::<Vec<_>>() {
+            if let Some(manifest) = manifest_of(&path, &watch.manner(&path)) {
+                watch.exports.manifest(&path, manifest, Instant::now());
+            }
+        }
+        Ok(watch)
+    }
+
+    fn manner(&self, path: &Path) -> Manner {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let manner = Manner {
+            format: self.folders.format(&name),
+            tenant: self.folders.tenant.clone(),
+            found: true,
+            ..Manner::default()
+        };
+        manner.of(path, &Following::new(self.folders.logs.clone()))
     }
 
     /// Looks and imports until `stop` turns true.
@@ -137,6 +177,10 @@ impl Watch {
                     return;
                 }
                 self.import(path, stat, &stop).await;
+            }
+            // What comes next may be what is missing.
+            if self.seen.is_empty() {
+                self.compare().await;
             }
             tokio::select! {
                 () = tokio::time::sleep(LOOK) => {}
@@ -167,29 +211,27 @@ impl Watch {
 
     async fn import(&mut self, path: PathBuf, stat: Stat, stop: &watch::Receiver<bool>) {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let manner = Manner {
-            format: self.folders.format(&name),
-            tenant: self.folders.tenant.clone(),
-            found: true,
-            ..Manner::default()
-        };
-        let manner = manner.of(&path, &Following::new(self.folders.logs.clone()));
-        let inputs = vec![(Input::File(path.clone()), manner)];
+        let inputs = vec![(Input::File(path.clone()), self.manner(&path))];
         let files = inputs.clone();
-        let traces = tokio::task::spawn_blocking(move || Traces::gather(&files)).await.unwrap_or_default();
+        let gathered = tokio::task::spawn_blocking(move || {
+            let manifest = files.first().and_then(|(input, manner)| manifest_of(input.path()?, manner));
+            (Traces::gather(&files), manifest)
+        });
+        let (traces, manifest) = gathered.await.unwrap_or_default();
         let import = Import {
             inputs,
             sink: Sink::Here(Arc::clone(&self.importer)),
             positions: Some(self.positions.clone()),
             traces: (!traces.is_empty()).then(|| Arc::new(traces)),
         };
-        let mut log = Log { file: path.display().to_string(), rejected: 0, first: None, error: None };
+        let file = path.display().to_string();
+        let mut log = Log { file, ..Log::default() };
         let summary = run::run(import, &mut log, stop.clone()).await;
         if summary.stopped || summary.failed.is_some() {
             // It goes on at the next start.
             return;
         }
-        let Log { file, first, error, .. } = log;
+        let Log { file, first, error, rows, .. } = log;
         for (field, times) in &summary.taken.unread_times {
             tracing::warn!(file, field, times, "times can't be read; their records lack them and say so");
         }
@@ -198,11 +240,56 @@ impl Watch {
         if (rejected > 0 || error.is_some()) && !self.disclose(&name, rejected, first.as_ref(), stat).await {
             return;
         }
-        let done = Done { file, stat, accepted, filtered, rejected, error };
+        let rows = if error.is_none() { rows } else { None };
+        let compared = manifest.is_some().then_some(false);
+        let done = Done { file, stat, accepted, filtered, rejected, error, rows, compared };
         match self.write(&done) {
             Ok(()) => drop(self.done.insert(stat)),
-            Err(error) => tracing::error!(%error, "it can't be written down that a file was imported"),
+            Err(error) => return tracing::error!(%error, "it can't be written down that a file was imported"),
         }
+        let now = Instant::now();
+        if done.rows.is_some() || done.error.is_some() {
+            self.exports.read(&path, rows, now);
+        }
+        let Some(manifest) = manifest else { return };
+        if self.exports.manifest(&path, manifest, now) {
+            self.manifests.insert(path, stat);
+        } else {
+            tracing::warn!(
+                file = done.file,
+                "too many manifests to remember: this one is not compared with its files"
+            );
+        }
+    }
+
+    /// Compares what manifests count with what was read, and has the chain told what is missing.
+    async fn compare(&mut self) {
+        for Compared { manifest, holes } in self.exports.compare(Instant::now()) {
+            let file = manifest.display().to_string();
+            for hole in &holes {
+                tracing::warn!(file, %hole, "an export has fewer rows than its manifest counts");
+                let draft = hole.draft(self.folders.tenant.as_deref(), self.importer.redactor());
+                if !self.seal(draft).await {
+                    return self.exports.again();
+                }
+            }
+            self.exports.settle(&manifest);
+            let Some(stat) = self.manifests.remove(&manifest) else { continue };
+            let mut done = Done { file, stat, ..Done::default() };
+            done.compared = Some(true);
+            if let Err(error) = self.write(&done) {
+                tracing::error!(%error, "it can't be written down that a manifest was compared with its files");
+            }
+        }
+    }
+
+    /// Seals a notice; false when that is to be tried again.
+    async fn seal(&self, draft: Draft) -> bool {
+        let sealed = match self.intake.admit(draft.len()) {
+            Ok(permit) => self.intake.send(Batch::new(vec![draft], permit)).await.map(drop),
+            Err(refusal) => Err(refusal),
+        };
+        sealed.is_ok()
     }
 
     /// Seals into the chain of the files' tenant that some of a file is missing; false when that is to be
@@ -218,12 +305,7 @@ impl Watch {
         about.push(("rows", About::Number(rejected)));
         let rows = if rejected == 1 { "1 row".into() } else { format!("{rejected} rows") };
         let summary = format!("{rows} of an imported file cannot be used and are in no record.");
-        let draft = Notice::of_loss("gap", &summary, &about).draft(&tenant.unwrap_or(Tenant::Local));
-        let sealed = match self.intake.admit(draft.len()) {
-            Ok(permit) => self.intake.send(Batch::new(vec![draft], permit)).await.map(drop),
-            Err(refusal) => Err(refusal),
-        };
-        sealed.is_ok()
+        self.seal(Notice::of_loss("gap", &summary, &about).draft(&tenant.unwrap_or(Tenant::Local))).await
     }
 
     fn write(&self, done: &Done) -> io::Result<()> {
@@ -267,15 +349,21 @@ fn stat(path: &Path) -> Option<Stat> {
 }
 
 /// An import's news, in the daemon's log.
+#[derive(Default)]
 struct Log {
     file: String,
     rejected: usize,
     first: Option<Reason>,
     error: Option<String>,
+    /// Whether its rows may be counted by a manifest.
+    counted: bool,
+    /// Of a file that is no archive.
+    rows: Option<u64>,
 }
 
 impl Observer for Log {
     fn opened(&mut self, _: &Input, meta: &FileMeta, resumed: Option<Mark>) {
+        self.counted = meta.format == Format::Langfuse;
         let from = resumed.map(|mark| mark.offset);
         tracing::info!(file = self.file, format = %meta.format, from, "importing");
     }
@@ -297,6 +385,12 @@ impl Observer for Log {
             Input::Member { name, .. } => format!("{}: {error}", name.display()),
             Input::File(_) | Input::Stdin => error.to_string(),
         });
+    }
+
+    fn ended(&mut self, input: &Input, rows: Option<u64>) {
+        if matches!(input, Input::File(_)) && self.counted {
+            self.rows = rows;
+        }
     }
 
     fn hole(&mut self, hole: &Hole) {

@@ -2,6 +2,7 @@
 
 use halo_adapters::gateway;
 use halo_adapters::store::Store;
+use halo_adapters::transcript::Client;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -20,12 +21,14 @@ pub enum Format {
     Langsmith,
     /// Traces and spans of the OpenAI Agents SDK.
     OpenaiAgents,
+    /// Transcripts of Claude Code and of Codex.
+    Transcript(Client),
     /// Access logs of gateways; without a format of its own the first lines tell it.
     Gateway(Option<gateway::Format>),
 }
 
 /// What formats are called; a gateway's may go on with `:` and the log's own format.
-pub const NAMES: &str = "otlp, litellm, langfuse, langsmith, openai_agents, gateway";
+pub const NAMES: &str = "otlp, litellm, langfuse, langsmith, openai_agents, claude-code, codex, gateway";
 
 impl From<Store> for Format {
     fn from(store: Store) -> Self {
@@ -35,6 +38,8 @@ impl From<Store> for Format {
             Store::Langfuse => Self::Langfuse,
             Store::Langsmith => Self::Langsmith,
             Store::OpenaiAgents => Self::OpenaiAgents,
+            Store::ClaudeCode => Self::Transcript(Client::ClaudeCode),
+            Store::Codex => Self::Transcript(Client::Codex),
         }
     }
 }
@@ -47,6 +52,8 @@ impl fmt::Display for Format {
             Self::Langfuse => f.write_str("langfuse"),
             Self::Langsmith => f.write_str("langsmith"),
             Self::OpenaiAgents => f.write_str("openai_agents"),
+            Self::Transcript(Client::ClaudeCode) => f.write_str("claude-code"),
+            Self::Transcript(Client::Codex) => f.write_str("codex"),
             Self::Gateway(None) => f.write_str("gateway"),
             Self::Gateway(Some(log)) => write!(f, "gateway:{log}"),
         }
@@ -83,6 +90,8 @@ impl FromStr for Format {
             "langfuse" => Self::Langfuse,
             "langsmith" => Self::Langsmith,
             "openai_agents" => Self::OpenaiAgents,
+            "claude-code" => Self::Transcript(Client::ClaudeCode),
+            "codex" => Self::Transcript(Client::Codex),
             "gateway" => Self::Gateway(None),
             _ => {
                 let log = name.strip_prefix("gateway:").ok_or(UnknownFormat::Format)?;

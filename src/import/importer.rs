@@ -184,7 +184,7 @@ impl Importer {
         request.tenants.know_traces(traces);
         let (mut taken, content) = request.reading_file(|request| {
             if let Some(hole) = &chunk.hole {
-                request.push_notice(hole.draft(&chunk.meta, self.redactor()))?;
+                request.push_notice(hole.draft(chunk.meta.tenant.as_deref(), self.redactor()))?;
             }
             let mut drafting = Drafting { taken: Taken::default(), request, content: Content::default() };
             match chunk.meta.format {

@@ -89,7 +89,7 @@ impl Log {
         };
         let bytes = Bytes::from(bytes);
         let chunk = Chunk { meta: Arc::clone(meta), bytes, rows, told, traces: None, hole: None };
-        Some(Piece { chunk: Some(chunk), oversized: Vec::new(), mark })
+        Some(Piece { chunk: Some(chunk), oversized: Vec::new(), filtered: 0, mark })
     }
 }
 

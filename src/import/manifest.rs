@@ -1,7 +1,6 @@
 //! What an export says of its own files: how many rows each has, and of which time. A file that has fewer, or is
 //! missing, is a hole, which the chain tells.
 
-use super::chunk::FileMeta;
 use halod_record::draft::Draft;
 use halod_record::json::Json;
 use halod_record::notice::{About, Notice};
@@ -69,6 +68,18 @@ impl Manifest {
         })
     }
 
+    /// What is missing of a file that was read, or was not.
+    fn hole(&self, listed: &Listed, rows: Option<u64>) -> Option<Hole> {
+        (rows.unwrap_or(0) < listed.rows).then(|| Hole {
+            file: listed.key.clone(),
+            table: listed.table.clone(),
+            window: self.window.clone(),
+            expected: listed.rows,
+            found: rows.unwrap_or(0),
+            missing: rows.is_none(),
+        })
+    }
+
     /// Bytes that it takes, about.
     pub(super) fn size(&self) -> usize {
         self.files.iter().map(|file| size_of::<Listed>() + file.key.len() + file.table.len()).sum()
@@ -81,9 +92,26 @@ fn shared(one: &Path, other: &Path) -> usize {
     parts.take_while(|(one, other)| one == other).count()
 }
 
-/// The holes of files that were read, with their rows, where it is known how many. Of an export none of whose files was
-/// read nothing is said: it may have been imported before.
+/// What an export lacks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Lacks {
+    /// None of its files was read: nothing is said of it, as it may have been imported before.
+    Unread,
+    Nothing,
+    Rows(Vec<Hole>),
+}
+
+/// The holes of files that were read, with their rows, where it is known how many.
 pub(super) fn holes(manifests: &[Manifest], read: &[(PathBuf, Option<u64>)]) -> Vec<Hole> {
+    let holes = lacks(manifests, read).into_iter().filter_map(|lacks| match lacks {
+        Lacks::Rows(holes) => Some(holes),
+        Lacks::Unread | Lacks::Nothing => None,
+    });
+    holes.flatten().collect()
+}
+
+/// What the export of each manifest lacks.
+pub(super) fn lacks(manifests: &[Manifest], read: &[(PathBuf, Option<u64>)]) -> Vec<Lacks> {
     let mut by_name: HashMap<_, Vec<usize>> = HashMap::new();
     for (at, (path, _)) in read.iter().enumerate() {
         by_name.entry(path.file_name()).or_default().push(at);
@@ -109,37 +137,30 @@ pub(super) fn holes(manifests: &[Manifest], read: &[(PathBuf, Option<u64>)]) -> 
             found.insert((of, file), read.get(at).and_then(|(_, rows)| *rows));
         }
     }
-    let mut holes = Vec::new();
-    for (of, manifest) in manifests.iter().enumerate() {
-        if !(0..manifest.files.len()).any(|file| found.contains_key(&(of, file))) {
-            continue;
+    let lacks = manifests.iter().enumerate().map(|(of, manifest)| {
+        let found = |file: usize| found.get(&(of, file)).copied();
+        if !(0..manifest.files.len()).any(|file| found(file).is_some()) {
+            return Lacks::Unread;
         }
-        for (file, listed) in manifest.files.iter().enumerate() {
-            let rows = match found.get(&(of, file)) {
+        let holes: Vec<Hole> = manifest
+            .files
+            .iter()
+            .enumerate()
+            .filter_map(|(file, listed)| match found(file) {
                 // How many there were before it was interrupted nobody knows.
-                Some(None) => continue,
-                Some(Some(rows)) => Some(*rows),
-                None => None,
-            };
-            if rows.unwrap_or(0) < listed.rows {
-                holes.push(Hole {
-                    file: listed.key.clone(),
-                    table: listed.table.clone(),
-                    window: manifest.window.clone(),
-                    expected: listed.rows,
-                    found: rows.unwrap_or(0),
-                    missing: rows.is_none(),
-                });
-            }
-        }
-    }
-    holes
+                Some(None) => None,
+                rows => manifest.hole(listed, rows.flatten()),
+            })
+            .collect();
+        if holes.is_empty() { Lacks::Nothing } else { Lacks::Rows(holes) }
+    });
+    lacks.collect()
 }
 
 impl Hole {
     /// The notice of it, for the chain of the files' tenant.
-    pub(super) fn draft(&self, meta: &FileMeta, redactor: &Redactor) -> Draft {
-        let tenant = meta.tenant.as_deref().map_or(Ok(Tenant::Local), Tenant::claimed);
+    pub(super) fn draft(&self, tenant: Option<&str>, redactor: &Redactor) -> Draft {
+        let tenant = tenant.map_or(Ok(Tenant::Local), Tenant::claimed);
         let texts = [Some(&self.file), Some(&self.table), self.window[0].as_ref(), self.window[1].as_ref()];
         let [file, table, from, to] = texts.map(|text| text.map(|text| redactor.label(text)));
         let lacking = self.expected.saturating_sub(self.found);

@@ -18,6 +18,7 @@ pub mod chunk;
 mod csv;
 pub mod door;
 pub mod dry_run;
+mod exports;
 pub mod folder;
 pub mod format;
 pub mod importer;
@@ -36,6 +37,7 @@ pub mod sink;
 mod sniff;
 pub mod source;
 pub mod traces;
+mod transcript;
 
 /// Bytes of one row at most: as of a request's body at the doors.
 pub const MAX_ROW: usize = 64 << 20;

@@ -88,10 +88,11 @@ impl Positions {
         }
     }
 
-    /// `None` for what has no identity, such as a pipe.
+    /// `None` for what has no identity, such as a pipe, and for what is read as a whole.
     fn path(&self, meta: &FileMeta) -> Option<PathBuf> {
         let FileMeta { format, shape, identity, tenant, lines, .. } = meta;
-        let whole = *shape == Shape::Whole;
+        // The lines of an action may stand on both sides of a place in a transcript.
+        let whole = *shape == Shape::Whole || matches!(format, Format::Transcript(_));
         (!identity.is_empty() && !whole).then(|| {
             // The manner is part of the name: a place that was reached in one manner says nothing of another.
             let lines = lines.as_ref().map(|lines| serde_json::to_string(lines).unwrap_or_default());

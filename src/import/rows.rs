@@ -6,7 +6,7 @@ use super::format::Format;
 use super::traces::trace_of;
 use crate::net::status::Fault;
 use halo_adapters::store::{self, is_observation, is_trace};
-use halo_adapters::{langfuse, langsmith, litellm, openai_agents};
+use halo_adapters::{langfuse, langsmith, litellm, openai_agents, transcript};
 use halod_record::event::Event;
 use halod_record::json::{Json, parse};
 use halod_record::unusable::Unusable;
@@ -59,10 +59,12 @@ impl<'c> Rows<'c> {
             Format::Langfuse => self.langfuse(value, each),
             Format::Litellm => of_litellm(value, each),
             Format::Langsmith => of_langsmith(value, each),
+            Format::Transcript(client) => each(transcript::event(client, value).map(Some)),
             // These are read elsewhere.
             Format::Otlp | Format::OpenaiAgents | Format::Gateway(_) => each(Ok(None)),
         };
         match (format, listed(format, value)) {
+            (Format::Transcript(_), _) => one(value),
             (Format::OpenaiAgents, items) => {
                 self.agents(items.map_or(std::slice::from_ref(value), Vec::as_slice), each)
             }

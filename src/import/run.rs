@@ -5,7 +5,7 @@ use super::importer::{Turn, Turns};
 use super::manifest::holes;
 use super::position::{Mark, Position, Positions};
 use super::sink::{Halt, Sink};
-use super::source::{Input, Manner, Opened, Source, SourceError};
+use super::source::{Input, Manner, Opened, Piece, Source, SourceError};
 use super::traces::Traces;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -51,6 +51,8 @@ pub trait Observer: Send {
     fn rejected(&mut self, input: &Input, reason: &Reason);
     /// A file cannot be read, or not to its end.
     fn unreadable(&mut self, input: &Input, error: &SourceError);
+    /// A file is through; how many rows were read of it, if that is known.
+    fn ended(&mut self, _: &Input, _rows: Option<u64>) {}
     /// A file has fewer rows than its manifest says.
     fn hole(&mut self, _: &Hole) {}
     /// Nothing can be taken for the moment.
@@ -81,6 +83,7 @@ enum Step {
     Read {
         chunk: Option<Chunk>,
         oversized: Vec<Reason>,
+        filtered: u64,
         mark: Mark,
     },
     Ended(Input, Option<SourceError>),
@@ -149,15 +152,15 @@ pub async fn run(import: Import, observer: &mut dyn Observer, stop: watch::Recei
                         ledger.settle(seq, Settled::Through, observer);
                         seq += 1;
                     }
-                    Some(Step::Read { chunk: None, oversized, mark }) => {
-                        ledger.begun.insert(seq, (0, oversized, mark));
+                    Some(Step::Read { chunk: None, oversized, filtered, mark }) => {
+                        ledger.begun.insert(seq, Begun { rows: 0, oversized, filtered, mark });
                         ledger.taken(seq, Ok(Taken::default()), observer);
                         seq += 1;
                     }
-                    Some(Step::Read { chunk: Some(mut chunk), oversized, mark }) => {
+                    Some(Step::Read { chunk: Some(mut chunk), oversized, filtered, mark }) => {
                         chunk.traces.clone_from(&traces);
-                        ledger.begun.insert(seq, (chunk.rows.len() as u64, oversized, mark));
-                        let size = chunk.bytes.len();
+                        let (rows, size) = (chunk.rows.len() as u64, chunk.bytes.len());
+                        ledger.begun.insert(seq, Begun { rows, oversized, filtered, mark });
                         bytes += size;
                         let (sink, stop, waits) = (sink.clone(), stop.clone(), waits.clone());
                         let turn = turns.chunk();
@@ -237,8 +240,8 @@ impl Reading {
         loop {
             match source.piece() {
                 Ok(Some(piece)) => {
-                    let (chunk, oversized, mark) = (piece.chunk, piece.oversized, piece.mark);
-                    self.send(Step::Read { chunk, oversized, mark })?;
+                    let Piece { chunk, oversized, filtered, mark } = piece;
+                    self.send(Step::Read { chunk, oversized, filtered, mark })?;
                 }
                 Ok(None) => return Ok(None),
                 Err(error) => return Ok(Some(error)),
@@ -249,6 +252,15 @@ impl Reading {
 
 /// Nobody waits for what is read any more.
 struct Gone;
+
+/// What is known of a step while its chunk is under way.
+#[derive(Default)]
+struct Begun {
+    rows: u64,
+    oversized: Vec<Reason>,
+    filtered: u64,
+    mark: Mark,
+}
 
 /// What is known of the steps, put in order.
 struct Ledger {
@@ -261,7 +273,7 @@ struct Ledger {
     kept: Instant,
     /// Whether there is anything to keep.
     moved: bool,
-    begun: BTreeMap<u64, (u64, Vec<Reason>, Mark)>,
+    begun: BTreeMap<u64, Begun>,
     waiting: BTreeMap<u64, Settled>,
     next: u64,
     /// Files that were read, and their rows, where manifests count them.
@@ -290,11 +302,13 @@ impl Ledger {
 
     /// A chunk's outcome is known; false when there is nothing more to be done.
     fn taken(&mut self, seq: u64, taken: Result<Taken, Halt>, observer: &mut dyn Observer) -> bool {
-        let (rows, mut reasons, mark) = self.begun.remove(&seq).unwrap_or_default();
+        let Begun { rows, oversized: mut reasons, filtered, mark } =
+            self.begun.remove(&seq).unwrap_or_default();
         let rows = rows + reasons.len() as u64;
         match taken {
             Ok(mut taken) => {
                 taken.rejected += reasons.len() as u64;
+                taken.filtered += filtered;
                 reasons.append(&mut taken.reasons);
                 self.settle(seq, Settled::Read(rows, taken, reasons, mark), observer);
                 true
@@ -356,6 +370,7 @@ impl Ledger {
         {
             tracing::warn!(%error, "the place to go on from can't be removed");
         }
+        observer.ended(input, self.position.rows);
         if let (true, Some(path)) = (self.counting, input.path()) {
             self.files.push((path.to_owned(), self.position.rows));
         }

@@ -79,6 +79,8 @@ pub(super) fn kind(head: &[u8], whole: bool, about: About<'_>) -> Result<Kind, S
         (Format::Langfuse | Format::Litellm | Format::Langsmith, _) if begins_with_text(head) => {
             (format, parted.unwrap_or_else(|| csv::shape(first_line(head))))
         }
+        // A line a row, however the first ones look.
+        (Format::Transcript(_), _) => (format, Shape::Lines),
         (Format::Langfuse | Format::Otlp | Format::Litellm | Format::Langsmith | Format::OpenaiAgents, _) => {
             (format, json_shape(name, head, whole))
         }
@@ -264,6 +266,7 @@ fn detect(row: Option<Row>, head: &[u8], whole: bool, about: About<'_>) -> Resul
 fn aside(store: Store, what: &str) -> String {
     let instead = match store {
         Store::Langfuse => "export traces, observations or scores",
+        Store::ClaudeCode => "import the transcripts (*.jsonl)",
         _ => "export runs or feedback",
     };
     format!("it holds {what} of {}, which tell of no agent's action; {instead} instead", store.name())

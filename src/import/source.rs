@@ -9,6 +9,7 @@ use super::manner::absolute;
 use super::position::Mark;
 use super::scan::{Scanner, Shape, Span, Window};
 use super::sniff::{self, About, Kind};
+use super::transcript::Transcript;
 use crate::receivers::lines::names::log_path;
 use crate::receivers::lines::read::Told;
 use bytes::Bytes;
@@ -57,6 +58,8 @@ pub struct Source {
     counted: u64,
     /// Of a log, its lines; they are told apart by it, and not by the scanner.
     log: Option<Log>,
+    /// Of a transcript, its actions: a row of its is told in several lines.
+    transcript: Option<Transcript>,
     /// The line of a row whose begin is forgotten.
     forgotten: Option<u64>,
     ended: bool,
@@ -71,6 +74,8 @@ pub struct Piece {
     pub chunk: Option<Chunk>,
     /// Rows that are too large to be read at all.
     pub oversized: Vec<Reason>,
+    /// Rows that tell of nothing that an agent did, and are not in the chunk.
+    pub filtered: u64,
     /// Where the file goes on after it.
     pub mark: Mark,
 }
@@ -132,6 +137,7 @@ impl Source {
             line: 1,
             counted: 0,
             log: None,
+            transcript: None,
             forgotten: None,
             ended: false,
             broken: false,
@@ -171,6 +177,9 @@ impl Source {
             let lines = manner.lines();
             self.log = Some(Log::new(lines.clone()).map_err(SourceError::Kind)?);
             meta.lines = Some(lines);
+        }
+        if let Format::Transcript(client) = kind.format {
+            self.transcript = Some(Transcript::new(client));
         }
         self.scanner = Scanner::new(kind.shape, kind.skip, false);
         if kind.shape.separator().is_some() {
@@ -221,6 +230,19 @@ impl Source {
             self.log = Some(log);
             return piece;
         }
+        match self.transcript.take() {
+            Some(mut transcript) => {
+                let meta = Arc::clone(&self.meta);
+                let piece = transcript.piece(&meta, || self.rows());
+                self.transcript = Some(transcript);
+                piece
+            }
+            None => self.rows(),
+        }
+    }
+
+    /// The next rows as they stand in the file.
+    fn rows(&mut self) -> Result<Option<Piece>, SourceError> {
         let mut rows = Vec::new();
         let mut oversized = Vec::new();
         loop {
@@ -329,7 +351,7 @@ impl Source {
             traces: None,
             hole: None,
         });
-        Piece { chunk, oversized, mark }
+        Piece { chunk, oversized, filtered: 0, mark }
     }
 
     /// The record of a table that is larger than any may be because a quote of its is not closed.

@@ -32,7 +32,7 @@ use tokio::time::Instant;
 use super::metrics::{Format, Metrics};
 use crate::auth::identity::ADMIN;
 use crate::auth::{Authenticator, Shown};
-use crate::checkpointer::{CheckpointStats, Newest};
+use crate::checkpointer::{CheckpointStats, Newest, Stamped, Witnessed};
 use crate::net::connections::{Broken, ConnectionStats};
 use crate::net::peer::Peer;
 use crate::net::socket::{Accepted, Socket};
@@ -307,12 +307,34 @@ fn status(state: &State) -> serde_json::Value {
 
 /// What is signed of the chains, and what is not.
 fn log(state: &State) -> serde_json::Value {
-    let Newest { key, signed, alarms, failure } = state.checkpoints.newest();
+    let Newest { key, signed, alarms, witnesses, stamped, halt, failure } = state.checkpoints.newest();
     let (key, fingerprint) = key.unzip();
     let signed = signed
         .map(|(size, root, epoch, at)| json!({ "size": size, "root": root, "epoch": epoch, "at": told(at) }));
     let alarms: Vec<_> = alarms.iter().map(|(chain, why)| json!({ "chain": chain, "why": why })).collect();
-    json!({ "key": key, "fingerprint": fingerprint, "newest": signed, "alarms": alarms, "failure": failure })
+    let witness = |(name, Witnessed { newest, failure }): (&String, &Witnessed)| {
+        let (size, seconds) = newest.unzip();
+        json!({ "witness": name, "size": size, "unix_seconds": seconds, "failure": failure })
+    };
+    json!({
+        "key": key,
+        "fingerprint": fingerprint,
+        "newest": signed,
+        "witnesses": witnesses.iter().map(witness).collect::<Vec<_>>(),
+        "time_stamps": time_stamps(stamped),
+        "alarms": alarms,
+        "halted": halt.map(|halt| halt.to_string()),
+        "failure": failure,
+    })
+}
+
+/// What a time-stamping service did since the start.
+fn time_stamps(stamped: Stamped) -> serde_json::Value {
+    let Stamped { newest, failure } = stamped;
+    let newest = newest.map(|(size, time, authority)| {
+        json!({ "size": size, "time": told(SystemTime::UNIX_EPOCH + time), "authority": authority })
+    });
+    json!({ "newest": newest, "failure": failure })
 }
 
 /// A time in RFC 3339.

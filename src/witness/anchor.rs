@@ -12,14 +12,14 @@ const MOST: u64 = 1_000_000_000_000;
 
 /// Which chain an anchor is of: its subject, which the reader names; without one the hash of its first record.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Chain {
+pub enum Chain {
     Subject(String),
     Root([u8; 32]),
 }
 
 /// What a vendor says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Anchor {
+pub struct Anchor {
     pub(super) subject: Option<String>,
     pub(super) root: Option<[u8; 32]>,
     pub(super) count: u64,
@@ -63,7 +63,7 @@ impl Anchor {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(crate) fn parse(json: &[u8]) -> Result<Self, String> {
+    pub fn parse(json: &[u8]) -> Result<Self, String> {
         let wrong =
             |error| format!("it is no JSON object with a number `count` and a text `head`, each once{error}");
         // The library takes an array for the members in their order, too.
@@ -90,7 +90,9 @@ impl Anchor {
         Ok(Self { head: hash("head", &members.head)?, subject: members.subject, root, count: members.count })
     }
 
-    pub(crate) fn chain(&self) -> Chain {
+    /// Which chain it is of.
+    #[must_use]
+    pub fn chain(&self) -> Chain {
         match (&self.subject, self.root) {
             (Some(subject), _) => Chain::Subject(subject.clone()),
             (None, root) => Chain::Root(root.unwrap_or_default()),

@@ -21,7 +21,7 @@ pub(super) const FILE: &str = "witness.jsonl";
 /// Bytes of a line that are read: a subject, four times over, and hashes.
 const LONGEST_LINE: usize = 16 << 10;
 
-/// All anchors. About 70 bytes of each stand in memory.
+/// All anchors. About 150 bytes of each stand in memory.
 #[derive(Debug)]
 pub(super) struct Anchors {
     path: PathBuf,

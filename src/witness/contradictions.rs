@@ -13,7 +13,7 @@ const PLACE: &str = "contradictions";
 
 /// Contradictions of one log or one chain that are kept: a few show what all of them do, and whoever makes them could fill
 /// the disk.
-const MOST_OF_ONE: usize = 32;
+const MOST_OF_ONE: usize = 8;
 
 /// Whose a contradiction is, which says who may read it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

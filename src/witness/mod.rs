@@ -9,13 +9,14 @@
 //! What is said on these ways, and which rule each step follows: `docs/witness.md`. The formats and the client's decisions are
 //! in the crate `halod-evidence`, which sends nothing.
 
-mod anchor;
+pub mod anchor;
 mod anchors;
 pub mod client;
 mod contradictions;
+pub mod cosigner;
 mod keys;
 mod logs;
-mod pages;
+pub mod pages;
 pub mod server;
 
 pub use self::keys::{KeyError, Keys};

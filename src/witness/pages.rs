@@ -18,7 +18,7 @@ pub(super) const MOST: usize = 10_000;
 
 /// A query of `GET /v1/checkpoints`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Query {
+pub struct Query {
     pub(super) chain: Chain,
     /// How many the reader has already.
     pub(super) after: usize,
@@ -31,7 +31,7 @@ impl Query {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(super) fn parse(query: &str) -> Result<Self, &'static str> {
+    pub fn parse(query: &str) -> Result<Self, &'static str> {
         let (mut subject, mut root, mut after, mut limit) = (None, None, None, None);
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));

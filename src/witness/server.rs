@@ -34,8 +34,8 @@ use tokio::sync::watch;
 /// Where it listens if nothing is said: the port of the reference's.
 pub const PORT: u16 = 8730;
 
-/// The name of the door in what is logged.
-const DOOR: &str = "witness";
+/// The name of the door in what is logged; its end is that of the flag which moves it.
+const DOOR: &str = "witness/listen";
 
 /// How long requests under way may take when the witness is asked to stop.
 const GRACE: Duration = Duration::from_secs(10);

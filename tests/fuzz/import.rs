@@ -4,7 +4,7 @@
 
 use halod::import::chunk::Place;
 use halod::import::format::Format;
-use halod::import::source::{Input, Manner, Members, Opened};
+use halod::import::source::{Input, Manner, Members, Opened, Source};
 use halod::import::traces::Traces;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -16,8 +16,18 @@ use std::sync::atomic::AtomicU64;
 const FILES: [&str; 4] = ["a", "a.jsonl", "a.csv", "a.log.gz"];
 
 /// Of a file whose rows tell it, and such that are said.
-const FORMATS: [&str; 8] =
-    ["", "otlp", "litellm", "langfuse", "langsmith", "openai_agents", "gateway", "gateway:combined"];
+const FORMATS: [&str; 10] = [
+    "",
+    "otlp",
+    "litellm",
+    "langfuse",
+    "langsmith",
+    "openai_agents",
+    "gateway",
+    "gateway:combined",
+    "claude-code",
+    "codex",
+];
 
 /// The first byte says what the file is called and taken for, the rest is in it. `directory` is where it is
 /// written. How many rows came.
@@ -35,6 +45,9 @@ pub(crate) fn import(data: &[u8], directory: &Path) -> usize {
         Err(_) => return 0,
     };
     let packed = content.starts_with(&[0x1f, 0x8b]) || content.starts_with(b"PAR1");
+    if matches!(source.meta.format, Format::Transcript(_)) {
+        return actions(*source);
+    }
     let log = matches!(source.meta.format, Format::Gateway(_));
     let chains = if log { chains(content) } else { HashMap::new() };
     assert_eq!(source.meta.lines.is_some(), log);
@@ -63,6 +76,19 @@ pub(crate) fn import(data: &[u8], directory: &Path) -> usize {
             }
         }
         assert!(end <= piece.mark.offset);
+    }
+    rows
+}
+
+/// How many rows a transcript comes to: of several lines each, from where the first of them stands.
+fn actions(mut source: Source) -> usize {
+    let mut rows = 0;
+    while let Ok(Some(piece)) = source.piece() {
+        assert!(piece.chunk.is_some() || !piece.oversized.is_empty() || piece.filtered > 0);
+        for row in piece.chunk.iter().flat_map(|chunk| &chunk.rows) {
+            assert!(row.start < row.end && row.place.line > 0 && row.line.is_none());
+            rows += 1;
+        }
     }
     rows
 }

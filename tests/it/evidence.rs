@@ -21,6 +21,19 @@ fn the_golden_file_is_made_anew() {
     assert_eq!(String::from_utf8_lossy(&out.stdout), golden());
 }
 
+/// So is that of what operators declare.
+#[test]
+fn the_golden_file_of_entries_is_made_anew() {
+    let golden = root().join("evidence/golden");
+    let out =
+        Command::new("python3").arg(golden.join("entries.py")).output().expect("the tests need python3");
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert_eq!(
+        String::from_utf8_lossy(&out.stdout),
+        std::fs::read_to_string(golden.join("entries.json")).unwrap()
+    );
+}
+
 /// Anybody with OpenSSL can check a note: the signed bytes are the text, the signature the last 64 of the line's.
 #[test]
 fn openssl_verifies_a_note() {

@@ -2,10 +2,10 @@
 
 use crate::support::chains::{assert_exactly, assert_verified, files, of_tenant};
 use crate::support::clients::{npm, python, text_of};
-use crate::support::halod::{Halod, halod};
+use crate::support::halod::{BINARY, Halod, halod};
 use crate::support::root;
 use crate::support::spans::SpanKey;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -63,6 +63,32 @@ fn the_demo_seals_and_shows_tampering() {
     assert!(out.contains("OTEL_EXPORTER_OTLP_ENDPOINT="), "{out}");
     assert_eq!(files(&kept).len(), 2);
     assert_verified(&kept);
+}
+
+/// The commands that the README gives for the transcripts of coding agents, in a home that has some.
+#[test]
+fn the_commands_for_transcripts_seal_them() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let copy = |case: &str, to: &str| {
+        let to = home.path().join(to);
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        std::fs::copy(root().join("adapters/golden/transcript").join(case), to).unwrap();
+    };
+    copy("claude-code.agent.jsonl", ".claude/projects/-home-dev-acme/s.jsonl");
+    copy("codex.live.jsonl", ".codex/sessions/2026/11/30/rollout-2026-11-30T09-10-19-s.jsonl");
+    let path = Path::new(BINARY).parent().unwrap();
+    for (command, sealed) in
+        [("halod import claude-code ~/.claude/projects", 11), ("halod import codex ~/.codex/sessions", 5)]
+    {
+        assert!(readme.contains(&format!("`{command}`")), "{command}");
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(command).current_dir(home.path()).env("HOME", home.path());
+        shell.env("PATH", format!("{}:/usr/bin:/bin", path.display()));
+        let said = text_of(shell.output().unwrap(), command);
+        assert!(said.contains(&format!("sealed {sealed} records")), "{said}");
+    }
+    assert_verified(&home.path().join("records"));
 }
 
 /// The README's second command is what CI runs, and the files that it points at exist.

@@ -16,6 +16,8 @@ mod names;
 mod notes;
 #[path = "../fuzz/tee.rs"]
 mod tee;
+#[path = "../fuzz/witness.rs"]
+mod witness;
 
 pub(crate) use exercise::exercise;
 
@@ -27,7 +29,7 @@ fn compressed_bodies() {
 #[test]
 fn imported_files() {
     let place = tempfile::tempdir().unwrap();
-    assert_eq!(exercise(&["tests/fuzz/seeds/import"], 3_000, |data| import::import(data, place.path())), 67);
+    assert_eq!(exercise(&["tests/fuzz/seeds/import"], 3_000, |data| import::import(data, place.path())), 71);
 }
 
 #[test]
@@ -59,4 +61,9 @@ fn files_of_identities() {
 #[test]
 fn what_is_signed_of_chains() {
     assert_eq!(exercise(&["tests/fuzz/seeds/notes"], 50_000, notes::notes), 8);
+}
+
+#[test]
+fn what_witnesses_are_told() {
+    assert_eq!(exercise(&["tests/fuzz/seeds/witness"], 50_000, witness::witness), 10);
 }

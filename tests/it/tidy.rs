@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&[&str]] = &[
     &["clock", "recent"],
     &["pipeline"],
-    &["hold", "tee", "checkpointer"],
+    &["hold", "tee", "checkpointer", "tsa"],
     &["net"],
     &["auth"],
     &["ingest"],
@@ -37,6 +37,7 @@ const MAY_USE_FILES: &[&str] = &[
     "src/cli",
     "src/daemon",
     "src/telemetry/metrics",
+    "src/tsa",
     "src/witness",
 ];
 
@@ -115,6 +116,7 @@ fn rust() -> Vec<Source> {
             "proto/src/",
             "record/src/",
             "src/",
+            "timestamp/src/",
             "tlog/src/",
         ];
         crates.iter().any(|of| s.path.starts_with(of))
@@ -305,6 +307,7 @@ fn the_top_level_is_what_the_architecture_says() {
         "evidence",
         "tlog",
         "record",
+        "timestamp",
         "docs",
         "tests",
         "benches",

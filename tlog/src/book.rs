@@ -28,9 +28,12 @@ const MAGIC: &[u8; 4] = b"HEPO";
 pub struct Row {
     pub slot: Hash,
     pub state: State,
-    /// Bytes of the chain's file that the state is of.
+    /// Bytes of the chain's file that the state is of; [`RETIRED`] for a chain that ended.
     pub len: u64,
 }
+
+/// The length that the book has of a chain that was retired.
+pub const RETIRED: u64 = u64::MAX;
 
 /// A slot's name in the directory.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 //! A look at the directory tells what changed; what changed is synced, read from disk, verified, and put into its tree.
 
 use crate::TlogError;
-use crate::book::{Named, Row};
+use crate::book::{Named, RETIRED, Row};
 use crate::records::{self, RecordsError};
-use crate::survey::{Look, survey};
+use crate::survey::{Look, Seen, survey};
 use crate::tree::Tree;
 use halod_chain::disk::Disk;
 use halod_chain::scan::first_tenant;
@@ -41,7 +41,7 @@ pub(crate) struct Chain {
     /// Bytes of the file that the state is of.
     pub(crate) len: u64,
     /// What the file looked like then; nothing for one that was not looked at since the start.
-    look: Option<Look>,
+    seen: Option<Seen>,
 }
 
 /// A state; most have no generation before them.
@@ -52,6 +52,14 @@ struct Compact {
     first: Hash,
     root: Hash,
     before: Option<Box<(u32, Hash)>>,
+}
+
+/// A chain that goes on as a new generation: its slot, the state that was signed last, and the first of the new one.
+#[derive(Debug)]
+pub(crate) struct Breaking {
+    pub(crate) slot: Hash,
+    pub(crate) old: State,
+    pub(crate) new: State,
 }
 
 /// Why a chain's slot keeps the state that it had.
@@ -134,7 +142,7 @@ impl Chains {
     pub(crate) fn new(directory: &Path, signed: impl Iterator<Item = (Named, Row)>) -> Self {
         let chain = |(named, row): (Named, Row)| {
             let state = Compact::of(row.state);
-            let mut chain = Chain { stem: named.stem, id: None, state, len: row.len, look: None };
+            let mut chain = Chain { stem: named.stem, id: None, state, len: row.len, seen: None };
             chain.set_tenant(&named.tenant);
             chain
         };
@@ -182,7 +190,7 @@ impl Chains {
             }
             if known.is_none() {
                 let state = Compact::default();
-                new.push(Chain { stem: stem.clone(), id: None, state, len: 0, look: None });
+                new.push(Chain { stem: stem.clone(), id: None, state, len: 0, seen: None });
             }
             changed.push(stem);
         }
@@ -208,7 +216,7 @@ impl Chains {
         let no_follow = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
         let file = match File::options().read(true).custom_flags(no_follow).open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(self.settle(at, Some(Look::default()), Taken::Alarm(Alarm::Shorter)));
+                return Ok(self.settle(at, Some(Seen::NOTHING), Taken::Alarm(Alarm::Shorter)));
             }
             // The store says so, too, and refuses the tenant.
             Err(_) => return Ok(Taken::Nothing),
@@ -219,22 +227,82 @@ impl Chains {
             return Ok(Taken::Nothing);
         }
         let look = Look::of(&meta);
-        let tree = self.directory.join(".halod/tree").join(stem);
+        let tree = self.tree(stem);
         let is_alarmed = self.alarms.contains_key(stem);
         let chain = &mut self.all[at];
-        let is_appended = chain.look.is_none_or(|known| known.inode == look.inode) && look.len > chain.len;
+        let is_retired = chain.len == RETIRED;
+        let is_appended = chain.seen.is_none_or(|seen| seen.is_same_file(&look)) && look.len > chain.len;
         let taken = if is_appended && !is_alarmed && chain.is_continued(&file) {
             chain.read_on(&file, &tree, look.len)
         } else {
             chain.read_whole(&file, &tree, look.len)
         };
         match taken {
-            Ok(taken) => Ok(self.settle(at, Some(look), taken)),
+            Ok(Taken::Nothing) if is_retired => {
+                chain.len = RETIRED;
+                Ok(self.settle(at, Some(Seen::of(&look)), Taken::Nothing))
+            }
+            // What is here after a chain was retired is another one.
+            Ok(Taken::Alarm(Alarm::Shorter | Alarm::Other)) if is_retired => {
+                let taken = chain.begin_generation(&file, &tree, look.len);
+                let taken = taken.map_err(|error| broken(&path, error))?;
+                Ok(self.settle(at, Some(Seen::of(&look)), taken))
+            }
+            Ok(taken) => Ok(self.settle(at, Some(Seen::of(&look)), taken)),
             Err(RecordsError::Broken { offset, why }) => {
-                Ok(self.settle(at, Some(look), Taken::Alarm(Alarm::Broken { offset, why })))
+                Ok(self.settle(at, Some(Seen::of(&look)), Taken::Alarm(Alarm::Broken { offset, why })))
             }
             Err(RecordsError::Io(source)) => Err(TlogError::Io { doing: "read", path, source }),
         }
+    }
+
+    fn tree(&self, stem: &str) -> PathBuf {
+        self.directory.join(".halod/tree").join(stem)
+    }
+
+    /// Lets a chain go on with what its file holds now, as a new generation.
+    ///
+    /// # Errors
+    /// It was never signed, or its file has nothing to go on with.
+    pub(crate) fn break_off(
+        &mut self,
+        stem: &str,
+        origin: &str,
+        disk: &dyn Disk,
+    ) -> Result<Breaking, TlogError> {
+        let (at, path, tree) = (self.signed(stem)?, self.path(stem), self.tree(stem));
+        let file = File::open(&path).map_err(TlogError::io("open", &path))?;
+        let meta = file.metadata().map_err(TlogError::io("read", &path))?;
+        disk.sync(&file).map_err(TlogError::io("sync", &path))?;
+        let (look, chain) = (Look::of(&meta), &mut self.all[at]);
+        let old = chain.state.state();
+        let taken = chain.begin_generation(&file, &tree, look.len).map_err(|error| broken(&path, error))?;
+        if !matches!(taken, Taken::Records(_)) {
+            return Err(TlogError::damaged(
+                &path,
+                "it has no record to go on with; a chain that ended is retired",
+            ));
+        }
+        let (slot, new) = (chain.slot(origin), chain.state.state());
+        self.settle(at, Some(Seen::of(&look)), taken);
+        Ok(Breaking { slot, old, new })
+    }
+
+    /// Lets a chain end; tells its slot and last state.
+    ///
+    /// # Errors
+    /// It was never signed.
+    pub(crate) fn retire(&mut self, stem: &str, origin: &str) -> Result<(Hash, State), TlogError> {
+        let at = self.signed(stem)?;
+        self.alarms.remove(stem);
+        let chain = &mut self.all[at];
+        (chain.len, chain.seen) = (RETIRED, None);
+        Ok((chain.slot(origin), chain.state.state()))
+    }
+
+    fn signed(&self, stem: &str) -> Result<usize, TlogError> {
+        let at = self.find(stem).filter(|at| self.all[*at].state.count > 0);
+        at.ok_or_else(|| TlogError::damaged(&self.path(stem), "no epoch has it"))
     }
 
     /// Finds out whose chain a file is; `false` where its tenant has another one.
@@ -257,9 +325,9 @@ impl Chains {
         true
     }
 
-    fn settle(&mut self, at: usize, look: Option<Look>, taken: Taken) -> Taken {
+    fn settle(&mut self, at: usize, seen: Option<Seen>, taken: Taken) -> Taken {
         let chain = &mut self.all[at];
-        chain.look = look.or(chain.look);
+        chain.seen = seen.or(chain.seen);
         match taken {
             Taken::Alarm(alarm) => drop(self.alarms.insert(chain.stem.clone(), alarm)),
             Taken::Records(_) | Taken::Nothing => drop(self.alarms.remove(&chain.stem)),
@@ -268,18 +336,26 @@ impl Chains {
     }
 }
 
+/// What is wrong with a chain, as an error.
+fn broken(path: &Path, error: RecordsError) -> TlogError {
+    match error {
+        RecordsError::Io(source) => TlogError::Io { doing: "read", path: path.to_owned(), source },
+        broken @ RecordsError::Broken { .. } => TlogError::damaged(path, broken.to_string()),
+    }
+}
+
 impl Chain {
     /// Whether its file is as it was read. What was not looked at since the start is known by its length alone.
     fn looks(&self, look: &Look) -> bool {
-        match &self.look {
-            Some(known) => known == look,
+        match self.seen {
+            Some(seen) => seen == Seen::of(look),
             None => self.len == look.len,
         }
     }
 
     /// Whether its file ought to be there, as far as was told.
     fn is_missed(&self) -> bool {
-        self.state.count > 0 && self.look != Some(Look::default())
+        self.state.count > 0 && self.len != RETIRED && self.seen != Some(Seen::NOTHING)
     }
 
     fn head(&self) -> Hash {
@@ -304,6 +380,22 @@ impl Chain {
         })?;
         tree.write()?;
         Ok(self.advance(&tree, first, end))
+    }
+
+    /// Takes what the file holds for the next generation of the chain.
+    fn begin_generation(&mut self, file: &File, path: &Path, len: u64) -> Result<Taken, RecordsError> {
+        let last = self.state.state();
+        let signed = std::mem::take(&mut self.state);
+        match self.read_whole(file, path, len) {
+            Ok(Taken::Records(records)) => {
+                self.state.before = Some(Box::new((last.generation + 1, last.digest())));
+                Ok(Taken::Records(records))
+            }
+            other => {
+                self.state = signed;
+                other
+            }
+        }
     }
 
     /// Reads the whole file, and holds what was signed against it.
@@ -339,5 +431,16 @@ impl Chain {
         }
         (self.state.count, self.state.root, self.state.head) = (tree.size(), tree.root(), end.head);
         Taken::Records(self.state.count - known)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Beside this a chain has its name, of some 20 bytes.
+    #[test]
+    fn a_chain_takes_little_memory() {
+        assert!(size_of::<Chain>() <= 168, "{}", size_of::<Chain>());
     }
 }

@@ -9,6 +9,7 @@ use crate::put;
 use crate::tree::Tree;
 use halod_chain::disk::{Disk, open_append};
 use halod_evidence::Hash;
+use halod_evidence::entry::{Declared, Epoch};
 use halod_evidence::note::Checkpoint;
 use halod_evidence::tree::{self, Edge, leaf};
 use std::fs::File;
@@ -97,15 +98,26 @@ impl Entries {
         self.tree.size()
     }
 
-    /// The last entry.
+    /// The last epoch; what was declared after it is passed over.
     ///
     /// # Errors
-    /// It can't be read.
-    pub fn last(&self) -> Result<Option<Vec<u8>>, TlogError> {
-        let Some(index) = self.size().checked_sub(1) else { return Ok(None) };
+    /// An entry can't be read, or is of a kind that is not known.
+    pub fn last_epoch(&self) -> Result<Option<Epoch>, TlogError> {
         let path = self.dir.join("entries");
-        let (_, at) = self.tree.reader().leaf(index).map_err(TlogError::io("read", &path))?;
-        frame_at(&self.file, at).map_err(TlogError::io("read", &path))
+        for index in (0..self.size()).rev() {
+            let (_, at) = self.tree.reader().leaf(index).map_err(TlogError::io("read", &path))?;
+            let entry = frame_at(&self.file, at).map_err(TlogError::io("read", &path))?.unwrap_or_default();
+            if let Some(epoch) = Epoch::read(&entry) {
+                return Ok(Some(epoch));
+            }
+            if Declared::read(&entry).is_none() {
+                return Err(TlogError::damaged(
+                    &path,
+                    format!("entry {index} is of a kind that this halod does not know"),
+                ));
+            }
+        }
+        Ok(None)
     }
 
     /// Appends an entry, which is on disk when this returns.

@@ -1,7 +1,8 @@
 //! What a log signs with, and what it hides states with.
 //!
 //! `key.p8` is the private key (PKCS#8, Ed25519), `blind` the secret of the blinds (32 random bytes), both 0600; `vkeys` has the
-//! verifier keys, one a line, the one in use last. All are made at the first start.
+//! verifier keys, one a line, the one in use last. All are made at the first start. A rotated key, `key.old.p8`, signs beside the new one
+//! for 30 days.
 
 use crate::TlogError;
 use data_encoding::HEXLOWER;
@@ -14,6 +15,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The name of a log whose operator chose none; RFC 2606 keeps `.invalid` free of owners.
 const UNREGISTERED: &str = "halod.invalid/";
@@ -32,6 +34,8 @@ pub struct KeySettings {
 pub struct Keys {
     /// Shared with who signs receipts.
     pub signer: Arc<Signer>,
+    /// The key before it, while that signs, too.
+    pub old: Option<Signer>,
     /// What blinds are made with.
     pub blind: [u8; 32],
 }
@@ -61,7 +65,10 @@ impl Keys {
     /// # Errors
     /// A key can't be read, is open to others, or is not the one that the log signed with.
     pub fn open(log: &Path, settings: &KeySettings) -> Result<Self, TlogError> {
-        let path = settings.key_file.clone().unwrap_or_else(|| log.join("key.p8"));
+        if settings.key_file.is_none() {
+            finish_rotation(log)?;
+        }
+        let path = settings.key_file.clone().unwrap_or_else(|| log.join(KEY));
         let vkeys = log.join("vkeys");
         let known = if vkeys.exists() { verifiers(log)? } else { Vec::new() };
         if known.is_empty() && settings.key_file.is_none() && !path.exists() {
@@ -73,7 +80,7 @@ impl Keys {
             (Some(known), None) => known.name().to_owned(),
             (None, Some(origin)) => origin.clone(),
             (None, None) => format!("{UNREGISTERED}{}", HEXLOWER.encode(&random::<8>()?)),
-            (Some(known), Some(origin)) if known.name() == origin => origin.clone(),
+            (Some(known), Some(origin)) if is_called(known.name(), origin) => known.name().to_owned(),
             (Some(known), Some(origin)) => {
                 let what = format!(
                     "the log is called {}, and can't be called {origin} from now on: its name is part of what it signed",
@@ -96,8 +103,85 @@ impl Keys {
                     .map_err(TlogError::io("write", &vkeys))?;
             }
         }
-        Ok(Self { signer: Arc::new(signer), blind: blind(log)? })
+        let old =
+            known.len().checked_sub(2).and_then(|at| known.get(at)).map(|key| old(log, key)).transpose()?;
+        Ok(Self { signer: Arc::new(signer), old: old.flatten(), blind: blind(log)? })
     }
+
+    /// Makes the key that is to sign from now on; [`Self::commit`] puts it in the place of this one.
+    ///
+    /// # Errors
+    /// It can't be made.
+    pub(crate) fn next(&self, log: &Path) -> Result<VerifierKey, TlogError> {
+        let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| TlogError::Random)?;
+        let path = log.join(NEXT);
+        make_secret(&path, pkcs8.as_ref())?;
+        let signer = Signer::new(self.signer.key().name(), pkcs8.as_ref());
+        signer.map(|signer| signer.key().clone()).map_err(|source| TlogError::Key { path, source })
+    }
+
+    /// Lets the next key sign, once the log says so.
+    ///
+    /// # Errors
+    /// It can't be put in its place; the next start does it.
+    pub(crate) fn commit(&self, log: &Path, next: &VerifierKey) -> Result<(), TlogError> {
+        let vkeys = log.join("vkeys");
+        let text: String = verifiers(log)?.iter().chain([next]).map(|key| format!("{key}\n")).collect();
+        halod_chain::disk::replace(&vkeys, text.as_bytes()).map_err(TlogError::io("write", &vkeys))?;
+        finish_rotation(log)
+    }
+}
+
+const KEY: &str = "key.p8";
+const NEXT: &str = "key.next.p8";
+const OLD: &str = "key.old.p8";
+
+/// How long a rotated key signs beside the new one: whoever knows only the old one has that long to take the new one.
+const BESIDE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// Puts a key in its place that the verifier keys name already; one that they do not name was never used.
+fn finish_rotation(log: &Path) -> Result<(), TlogError> {
+    let [key, next, old] = [KEY, NEXT, OLD].map(|name| log.join(name));
+    if !next.exists() {
+        return Ok(());
+    }
+    let known = verifiers(log)?;
+    let Some(newest) = known.last() else { return Ok(()) };
+    let of = |path: &Path| Some(Signer::new(newest.name(), &std::fs::read(path).ok()?).ok()?.key().clone());
+    let put = || -> io::Result<()> {
+        if of(&next).as_ref() != Some(newest) {
+            return std::fs::remove_file(&next);
+        }
+        if key.exists() && of(&key).as_ref() != Some(newest) {
+            std::fs::rename(&key, &old)?;
+        }
+        std::fs::rename(&next, &key)?;
+        halod_chain::disk::sync_dir(log)
+    };
+    put().map_err(TlogError::io("replace", &key))
+}
+
+/// The key before the one in use, while it signs; it is removed after that.
+fn old(log: &Path, known: &VerifierKey) -> Result<Option<Signer>, TlogError> {
+    let path = log.join(OLD);
+    let Ok(meta) = path.metadata() else { return Ok(None) };
+    // When it was made: a rename does not change that, so the new key's time counts.
+    let since = log.join(KEY).metadata().and_then(|meta| meta.modified()).or_else(|_| meta.modified());
+    let age = since.ok().and_then(|since| since.elapsed().ok()).unwrap_or_default();
+    if age > BESIDE {
+        std::fs::remove_file(&path).map_err(TlogError::io("remove", &path))?;
+        return Ok(None);
+    }
+    let signer = Signer::new(known.name(), &secret(&path)?);
+    signer.map(Some).map_err(|source| TlogError::Key { path, source })
+}
+
+/// Whether a log of this name is the one of an origin, or continues it: `/2` and so on stands behind the name then.
+fn is_called(name: &str, origin: &str) -> bool {
+    let behind = name.strip_prefix(origin);
+    behind.is_some_and(|behind| {
+        behind.is_empty() || behind.strip_prefix('/').is_some_and(|n| n.parse::<u32>().is_ok())
+    })
 }
 
 /// The secret of the blinds. Where it was lost, states are hidden anew from the next epoch on.

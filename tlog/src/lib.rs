@@ -18,8 +18,10 @@ pub mod entries;
 pub mod error;
 pub mod key;
 pub mod log;
+pub mod notes;
 pub mod reader;
 mod records;
+pub mod stamps;
 mod survey;
 pub mod tree;
 

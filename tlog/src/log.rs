@@ -8,15 +8,16 @@
 
 use crate::TlogError;
 use crate::book::{Block, Book, Row};
-use crate::chains::{Alarm, Chain, Chains, Taken};
+use crate::chains::{Alarm, Breaking, Chain, Chains, Taken};
 use crate::entries::Entries;
 use crate::key::{KeySettings, Keys};
-use crate::put;
-use halod_chain::disk::{Disk, open_append};
-use halod_evidence::entry::Epoch;
+use crate::notes::{self, Notes};
+use halod_chain::disk::Disk;
+use halod_evidence::entry::{Declared, Epoch};
 use halod_evidence::map::Map;
-use halod_evidence::note::{Checkpoint, SignedNote};
+use halod_evidence::note::{Checkpoint, SignedNote, Signer};
 use halod_evidence::state::blind;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
@@ -26,9 +27,9 @@ use std::sync::Arc;
 /// The log of a directory, owned by one thread.
 #[derive(Debug)]
 pub struct Log {
-    own: PathBuf,
     disk: Arc<dyn Disk>,
     keys: Keys,
+    notes: Arc<Notes>,
     entries: Entries,
     book: Book,
     chains: Chains,
@@ -52,6 +53,33 @@ pub struct Signed {
     pub chains: usize,
 }
 
+/// Begins another log in the place of one, which it names as what it continues: after a witness knew more than is here. The older
+/// one is kept beside, as `.halod/log.N`.
+///
+/// # Errors
+/// There is no log, or its files can't be moved.
+pub fn continue_anew(directory: &Path, after: &SignedNote, disk: Arc<dyn Disk>) -> Result<Signed, TlogError> {
+    let own = place(directory);
+    let keys = Keys::open(&own, &KeySettings::default())?;
+    let name = keys.signer.key().name().to_owned();
+    let (base, generation) = match name.rsplit_once('/').map(|(base, last)| (base, last.parse::<u32>())) {
+        Some((base, Ok(generation))) if generation > 1 => (base.to_owned(), generation),
+        _ => (name, 1),
+    };
+    let kept = own.with_file_name(format!("log.{generation}"));
+    std::fs::rename(&own, &kept).map_err(TlogError::io("move", &own))?;
+    DirBuilder::new().mode(0o700).create(&own).map_err(TlogError::io("make", &own))?;
+    for secret in ["key.p8", "blind"] {
+        let (from, to) = (kept.join(secret), own.join(secret));
+        std::fs::copy(&from, &to).map_err(TlogError::io("copy", &from))?;
+    }
+    let settings = KeySettings { origin: Some(format!("{base}/{}", generation + 1)), key_file: None };
+    let notes = Arc::new(Notes::new(&own, Arc::clone(&disk)));
+    let mut log = Log::open(directory, &settings, disk, notes)?;
+    log.entries.append(&Declared::Continued { note: after.to_string() }.bytes())?;
+    log.settle()
+}
+
 /// Where the log of a directory is.
 #[must_use]
 pub fn place(directory: &Path) -> PathBuf {
@@ -63,34 +91,31 @@ impl Log {
     ///
     /// # Errors
     /// Its files can't be had, or contradict each other.
-    pub fn open(directory: &Path, settings: &KeySettings, disk: Arc<dyn Disk>) -> Result<Self, TlogError> {
+    pub fn open(
+        directory: &Path,
+        settings: &KeySettings,
+        disk: Arc<dyn Disk>,
+        notes: Arc<Notes>,
+    ) -> Result<Self, TlogError> {
         let own = place(directory);
         for (dir, mode) in [(&own, 0o700), (&directory.join(".halod/tree"), 0o750)] {
             DirBuilder::new().recursive(true).mode(mode).create(dir).map_err(TlogError::io("make", dir))?;
         }
         let keys = Keys::open(&own, settings)?;
         let entries = Entries::open(&own, Arc::clone(&disk))?;
-        let epoch = match entries.last()? {
-            None => 0,
-            Some(entry) => {
-                let unknown =
-                    || TlogError::damaged(&own.join("entries"), "this halod does not know its last entry");
-                Epoch::read(&entry).ok_or_else(unknown)?.epoch
-            }
-        };
+        let epoch = entries.last_epoch()?.map_or(0, |epoch| epoch.epoch);
         let (book, mut opened) = Book::open(&own, epoch)?;
         // The last name of a slot counts. A name without a state was written for an epoch that never came to be.
         let names = std::mem::take(&mut opened.names).into_iter().rev();
         let known = names.filter_map(|named| opened.rows.remove(&named.slot).map(|row| (named, row)));
         let chains = Chains::new(directory, known);
-        let signed = std::fs::read_to_string(own.join("checkpoint")).ok().and_then(|note| {
-            let note = SignedNote::parse(&note).ok()?;
-            note.verify(keys.signer.key()).ok()?;
-            Checkpoint::parse(&note.text).ok()
-        });
-        let signed = signed.map_or(0, |checkpoint| checkpoint.size);
+        // A damaged note, or one of another key, is signed anew.
+        let signed = notes::newest(&own).ok().flatten().filter(|note| note.verify(keys.signer.key()).is_ok());
+        let signed = signed
+            .and_then(|note| Checkpoint::parse(&note.text).ok())
+            .map_or(0, |checkpoint| checkpoint.size);
         let (changed, new) = (BTreeSet::new(), BTreeSet::new());
-        Ok(Self { own, disk, keys, entries, book, chains, epoch, signed, changed, new })
+        Ok(Self { disk, keys, notes, entries, book, chains, epoch, signed, changed, new })
     }
 
     /// The keys of the log.
@@ -160,16 +185,71 @@ impl Log {
         self.settle().map(Some)
     }
 
+    /// Declares that a chain is not what was signed of it, and goes on with what it is now as a new generation.
+    ///
+    /// # Errors
+    /// There is nothing to go on with, or the log's files fail.
+    pub fn declare_break(&mut self, stem: &str, reason: &str, millis: u64) -> Result<Signed, TlogError> {
+        let Breaking { slot, old, new } =
+            self.chains.break_off(stem, self.keys.signer.key().name(), &*self.disk)?;
+        let blind = blind(&self.keys.blind, self.epoch + 1, &slot);
+        let reason = Sha256::digest(reason).into();
+        let entry = Declared::Broken { slot, old: old.hidden(&blind), new: new.hidden(&blind), reason };
+        self.declare(&entry, stem, millis)
+    }
+
+    /// Declares that a chain ends: its file may go then, and its slot keeps the last state.
+    ///
+    /// # Errors
+    /// No such chain was signed, or the log's files fail.
+    pub fn retire(&mut self, stem: &str, millis: u64) -> Result<Signed, TlogError> {
+        let (slot, last) = self.chains.retire(stem, self.keys.signer.key().name())?;
+        let blind = blind(&self.keys.blind, self.epoch + 1, &slot);
+        self.declare(&Declared::Retired { slot, last: last.hidden(&blind) }, stem, millis)
+    }
+
+    /// Adds an entry, and signs the epoch that says the same of the slot.
+    fn declare(&mut self, entry: &Declared, stem: &str, millis: u64) -> Result<Signed, TlogError> {
+        self.entries.append(&entry.bytes())?;
+        self.changed.insert(stem.into());
+        match self.sign(millis)? {
+            Some(signed) => Ok(signed),
+            None => self.settle(),
+        }
+    }
+
+    /// Lets a new key sign from now on, beside the old one for 30 days.
+    ///
+    /// # Errors
+    /// The key is not this directory's to change, or the log's files fail.
+    pub fn rotate(&mut self, directory: &Path, settings: &KeySettings) -> Result<Signed, TlogError> {
+        let own = place(directory);
+        if let Some(path) = &settings.key_file {
+            let what = "checkpoint.key_file names the key, so halod does not change it; take the setting out, or keep the key";
+            return Err(TlogError::damaged(path, what));
+        }
+        let (old, new) = (self.keys.signer.key().clone(), self.keys.next(&own)?);
+        self.entries.append(&Declared::Rotated { old, new: new.clone() }.bytes())?;
+        // The old key says so first, then both do.
+        self.settle()?;
+        self.keys.commit(&own, &new)?;
+        self.keys = Keys::open(&own, settings)?;
+        self.settle()
+    }
+
     /// Signs all entries, once it is on disk that they may be.
     fn settle(&mut self) -> Result<Signed, TlogError> {
         let checkpoint = self.entries.settle(self.origin())?;
-        let note = self.keys.signer.sign(&checkpoint.text()).map_err(TlogError::Sign)?;
-        put(&self.own.join("checkpoint"), note.as_bytes(), &*self.disk)?;
-        let notes = self.own.join("notes");
-        // A note behind another, each with an empty line at its end: nothing depends on them, so they are not synced.
-        let kept =
-            open_append(&notes).and_then(|file| self.disk.append(&file, format!("{note}\n").as_bytes()));
-        kept.map_err(TlogError::io("write to", &notes))?;
+        let text = checkpoint.text();
+        let sign = |signer: &Signer| {
+            signer.sign(&text).and_then(|note| SignedNote::parse(&note)).map_err(TlogError::Sign)
+        };
+        let mut note = sign(&self.keys.signer)?;
+        if let Some(old) = &self.keys.old {
+            note.signatures.extend(sign(old)?.signatures);
+        }
+        self.notes.sign(&note)?;
+        let note = note.to_string();
         self.signed = checkpoint.size;
         let chains = self.chains.iter().filter(|chain| chain.state().is_some()).count();
         Ok(Signed { checkpoint, note, epoch: self.epoch, chains })

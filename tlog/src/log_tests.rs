@@ -60,7 +60,8 @@ impl World {
 
     fn open_on(&self, disk: Arc<dyn Disk>) -> Result<Log, TlogError> {
         let settings = KeySettings { origin: Some("log.example/1".into()), key_file: None };
-        Log::open(self.dir.path(), &settings, disk)
+        let notes = Arc::new(Notes::new(&place(self.dir.path()), Arc::clone(&disk)));
+        Log::open(self.dir.path(), &settings, disk, notes)
     }
 
     /// The state that a tenant's slot has to have.

@@ -6,6 +6,7 @@ use crate::TlogError;
 use crate::book::{self, Block, Named, Row};
 use crate::entries::EntriesReader;
 use crate::log::place;
+use crate::notes;
 use crate::records::{self, RecordsError};
 use crate::tree::TreeFiles;
 use halod_evidence::Hash;
@@ -32,13 +33,16 @@ pub struct FoundRecord {
     pub line: String,
 }
 
+/// Checkpoints that are looked through for the one that most witnesses have seen.
+const LATEST: usize = 60;
+
 /// The log of a directory, as of its newest checkpoint.
 #[derive(Debug)]
 pub struct LogReader {
     directory: PathBuf,
     own: PathBuf,
-    /// The newest note, as it is.
-    pub note: String,
+    /// The newest note.
+    pub note: SignedNote,
     pub checkpoint: Checkpoint,
     pub keys: Vec<VerifierKey>,
     pub names: Vec<Named>,
@@ -54,13 +58,10 @@ impl LogReader {
     /// A file of it can't be read, or is damaged.
     pub fn open(directory: &Path) -> Result<Option<Self>, TlogError> {
         let own = place(directory);
-        let path = own.join("checkpoint");
-        let note = match std::fs::read_to_string(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            note => note.map_err(TlogError::io("read", &path))?,
-        };
-        let parsed = SignedNote::parse(&note).and_then(|note| Checkpoint::parse(&note.text));
-        let checkpoint = parsed.map_err(|error| TlogError::damaged(&path, error.to_string()))?;
+        let Some(note) = notes::newest(&own)? else { return Ok(None) };
+        let checkpoint = Checkpoint::parse(&note.text);
+        let checkpoint =
+            checkpoint.map_err(|error| TlogError::damaged(&own.join("checkpoint"), error.to_string()))?;
         Ok(Some(Self {
             directory: directory.to_owned(),
             note,
@@ -71,6 +72,29 @@ impl LogReader {
             secret: std::fs::read(own.join("blind")).ok(),
             own,
         }))
+    }
+
+    /// The log as of the newest of its latest checkpoints that most witnesses have cosigned.
+    ///
+    /// # Errors
+    /// Notes can't be read.
+    pub fn as_witnessed(mut self) -> Result<Self, TlogError> {
+        let witnesses = |note: &SignedNote| {
+            let mut lines: Vec<_> = note.signatures.iter().map(|line| (&line.name, line.key_id)).collect();
+            lines.sort_unstable();
+            lines.dedup();
+            lines.len()
+        };
+        let latest = notes::newest_first(&self.own)?.into_iter().take(LATEST);
+        // Of several the first, which is the newest.
+        let best = latest.reduce(|best, note| if witnesses(&note) > witnesses(&best) { note } else { best });
+        if let Some(note) = best
+            && let Ok(checkpoint) = Checkpoint::parse(&note.text)
+            && self.entries.root_at(checkpoint.size) == Some(checkpoint.root)
+        {
+            (self.note, self.checkpoint) = (note, checkpoint);
+        }
+        Ok(self)
     }
 
     /// The entries of the log.
@@ -139,7 +163,7 @@ impl LogReader {
     /// Entries can't be read.
     pub fn epochs_by_number(&self) -> Result<BTreeMap<u64, u64>, TlogError> {
         let mut epochs = BTreeMap::new();
-        for index in 0..self.entries.len() {
+        for index in 0..self.entries.len().min(self.checkpoint.size) {
             if let Some(epoch) = Epoch::read(&self.entries.entry(index)?) {
                 epochs.insert(epoch.epoch, index);
             }
@@ -152,7 +176,7 @@ impl LogReader {
     /// # Errors
     /// Entries can't be read.
     pub fn last_epoch(&self) -> Result<Option<(u64, Epoch)>, TlogError> {
-        for index in (0..self.entries.len()).rev() {
+        for index in (0..self.entries.len().min(self.checkpoint.size)).rev() {
             if let Some(epoch) = Epoch::read(&self.entries.entry(index)?) {
                 return Ok(Some((index, epoch)));
             }

@@ -11,3 +11,4 @@ mod langsmith;
 mod otel;
 mod otel_data;
 mod otel_logs;
+mod transcript;

@@ -136,8 +136,12 @@ pub(super) fn thing(kind: Kind, name: &str, done: Option<&str>) -> Option<String
         }
     };
     let name = name.trim().to_lowercase();
-    (!name.is_empty() && name != "unknown" && name != "unnamed").then_some(name)
+    let none = matches!(&*name, "" | "unknown" | "unnamed") || kind == Kind::Tool && name == ANY_OF_MCP;
+    (!none).then_some(name)
 }
+
+/// What Claude Code's telemetry calls every tool of an MCP server, unless it may tell details.
+const ANY_OF_MCP: &str = "mcp_tool";
 
 /// Who tells of a call: the adapter, the dialect, the instrumentation and the form of the message.
 pub(super) fn voice(adapter: &str, dialect: &str, scope: Option<&str>, form: Form) -> u64 {

@@ -202,6 +202,7 @@ impl<'a> Text<'a> {
     }
 
     /// The text with U+FFFD in place of each lone surrogate; nothing where there is no room for it.
+    #[inline]
     #[must_use]
     pub fn to_lossy(&self) -> Cow<'_, str> {
         match self {

@@ -8,6 +8,7 @@ use super::{Json, ParseError, Problem, Text, cmp_utf16, last_wins};
 use crate::charge::{self, Exhausted};
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use wide::u8x16;
 
 /// Bounds on what is accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -447,25 +448,29 @@ fn encode_surrogate(unit: u32) -> [u8; 3] {
 }
 
 /// Where the next quote, backslash or control character at or after `from` is, else the length.
-/// Looks at eight bytes at a time.
+/// Looks at sixteen bytes at a time.
 #[must_use]
 pub fn find_special(bytes: &[u8], from: usize) -> usize {
-    const ONES: u64 = u64::MAX / 255;
-    const HIGH: u64 = ONES << 7;
     let rest = bytes.get(from..).unwrap_or_default();
-    let (words, tail) = rest.as_chunks::<8>();
-    let mut at = from;
-    for word in words {
-        let word = u64::from_le_bytes(*word);
-        let quote = word ^ (ONES * b'"' as u64);
-        let escape = word ^ (ONES * b'\\' as u64);
-        let control = word.wrapping_sub(ONES * 0x20) & !word;
-        // A borrow can only mark bytes after a true hit, and the first hit is what counts.
-        let hits = (quote.wrapping_sub(ONES) & !quote | escape.wrapping_sub(ONES) & !escape | control) & HIGH;
-        if hits != 0 {
-            return at + hits.trailing_zeros() as usize / 8;
+    let (all, tail) = rest.as_chunks();
+    for (at, lanes) in all.iter().enumerate() {
+        let found = specials(*lanes);
+        if found != 0 {
+            return from + at * 16 + found.trailing_zeros() as usize;
         }
-        at += 8;
     }
-    at + tail.iter().position(|&b| b < 0x20 || b == b'"' || b == b'\\').unwrap_or(tail.len())
+    // The last sixteen once more, of which the first have none.
+    if let Some(last) = rest.last_chunk() {
+        let found = specials(*last);
+        return if found == 0 { bytes.len() } else { bytes.len() - 16 + found.trailing_zeros() as usize };
+    }
+    from + tail.iter().position(|&b| b < 0x20 || b == b'"' || b == b'\\').unwrap_or(tail.len())
+}
+
+/// A bit for each byte that is a quote, a backslash or a control character, the lowest for the first.
+#[inline]
+fn specials(lanes: [u8; 16]) -> u32 {
+    let lanes = u8x16::new(lanes);
+    let quotes = lanes.simd_eq(u8x16::splat(b'"')) | lanes.simd_eq(u8x16::splat(b'\\'));
+    (quotes | lanes.simd_le(u8x16::splat(0x1F))).to_bitmask()
 }

@@ -4,6 +4,7 @@
 //! before `bob`, and the reference leaves that address readable.
 
 use super::marks::mark;
+use super::skip::next_any_digit;
 
 /// The character that starts at byte `at`; `None` at the end or inside a character.
 pub(super) fn at(text: &str, at: usize) -> Option<char> {
@@ -127,7 +128,16 @@ pub(super) fn first(text: &str, count: usize) -> &str {
     if text.len() <= count {
         return text;
     }
-    let end = text.char_indices().nth(count).map_or(text.len(), |(at, _)| at);
+    let bytes = text.as_bytes();
+    let within = |b: &&u8| (0x80..0xC0).contains(*b);
+    let (mut end, mut missing) = (0, count);
+    while missing > 0 {
+        // There are at least as many bytes as characters: in ASCII, this is the only step.
+        let Some(next) = bytes.get(end..end + missing) else { return text };
+        end += missing;
+        missing = next.iter().filter(within).count();
+    }
+    end += bytes.get(end..).unwrap_or_default().iter().take_while(within).count();
     text.get(..end).unwrap_or(text)
 }
 
@@ -178,8 +188,11 @@ impl Iterator for Digits<'_> {
 
     fn next(&mut self) -> Option<Run> {
         loop {
-            let rest = self.text.as_bytes().get(self.at..)?;
-            self.at += rest.iter().position(|&b| b.is_ascii_digit() || b >= 0xC0)?;
+            let bytes = self.text.as_bytes();
+            self.at = next_any_digit(bytes, self.at);
+            if self.at >= bytes.len() {
+                return None;
+            }
             match digits_at(self.text, self.at) {
                 Some(run) => {
                     self.at = run.end;

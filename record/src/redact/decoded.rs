@@ -22,7 +22,14 @@ impl Decoded {
             Self { text: String::with_capacity(raw.len()), places: Vec::with_capacity(raw.len() + 1) };
         let mut at = 0;
         let mut changed = false;
-        while let Some(rest) = raw.get(at..).filter(|rest| !rest.is_empty()) {
+        while let Some(&byte) = raw.as_bytes().get(at) {
+            if byte.is_ascii() && !matches!(byte, b'%' | b'&' | b'\\') {
+                decoded.text.push(char::from(byte));
+                decoded.places.push(u32::try_from(at).ok()?);
+                at += 1;
+                continue;
+            }
+            let rest = raw.get(at..)?;
             let first = rest.chars().next()?;
             let (c, length) = one(rest, first).unwrap_or((first, first.len_utf8()));
             changed |= c != first || length != first.len_utf8();
@@ -59,7 +66,8 @@ fn one(rest: &str, first: char) -> Option<(char, usize)> {
 }
 
 fn hex(digits: &str) -> Option<u32> {
-    digits.bytes().all(|b| b.is_ascii_hexdigit()).then(|| u32::from_str_radix(digits, 16).ok())?
+    let digit = |code: u32, b: u8| Some(code.checked_mul(16)? | char::from(b).to_digit(16)?);
+    digits.bytes().try_fold(0, digit)
 }
 
 /// An ASCII character that shows; others are left as they are encoded.

@@ -94,15 +94,40 @@ static NAMES: LazyLock<Vec<Vec<(&str, bool)>>> = LazyLock::new(|| {
     (0..=255).map(with).collect()
 });
 
+/// Whether one of these names ends in these letters.
+fn may_end_in(last: [u8; 3]) -> bool {
+    matches!(
+        &last.map(|b| b | 0x20),
+        b"ord"
+            | b"swd"
+            | b"ase"
+            | b"ret"
+            | b"key"
+            | b"ken"
+            | b"ass"
+            | b"pwd"
+            | b"uth"
+            | b"ion"
+            | b"ial"
+            | b"als"
+            | b"ing"
+            | b"kie"
+            | b"ode"
+    )
+}
+
 /// Names of tokens that say where a list goes on, and let nobody in.
 const CURSORS: [&str; 6] =
     ["page_token", "pagetoken", "next_token", "nexttoken", "continuation_token", "continuationtoken"];
 
 /// Whether a field of this name holds a credential.
 pub(super) fn credential_key(key: &str) -> bool {
-    // Most keys end in a letter with which no such name ends, and need no more work.
-    let end = key.bytes().next_back().unwrap_or(b'_');
-    if end.is_ascii_alphanumeric() && !b"deghlnsty".contains(&(end | 0x20)) {
+    // Most keys end in letters with which no such name ends, and need no more work.
+    if let Some(end @ [_, _, last]) = key.as_bytes().last_chunk()
+        && last.is_ascii_alphanumeric()
+        && end.is_ascii()
+        && !may_end_in(*end)
+    {
         return false;
     }
     with_visible(key, |key| {

@@ -1,6 +1,6 @@
 //! Characters that show nothing: they must not split a secret.
 
-use super::{chars::space, letters};
+use super::chars::space;
 use crate::charge;
 use std::borrow::Cow;
 
@@ -62,19 +62,9 @@ fn hides(left: char, right: char) -> bool {
         || (left == '@' && token(right))
 }
 
-/// The text without invisible characters inside what could be a secret, and whether it is all of ASCII.
-pub(super) fn visible(text: &str) -> (Cow<'_, str>, bool) {
-    if text.is_ascii() {
-        return (Cow::Borrowed(text), true);
-    }
-    let visible = remove(text);
-    let ascii = matches!(visible, Cow::Owned(_)) && visible.is_ascii();
-    (visible, ascii)
-}
-
 /// The text without invisible characters inside what could be a secret.
-fn remove(text: &str) -> Cow<'_, str> {
-    if letters::only(text) || !text.contains(invisible) {
+pub(super) fn visible(text: &str) -> Cow<'_, str> {
+    if !text.contains(invisible) {
         return Cow::Borrowed(text);
     }
     if charge::take(text.len()).is_err() {

@@ -37,6 +37,7 @@ mod numbers;
 mod pattern;
 mod probe;
 mod scan;
+mod skip;
 mod summary;
 mod table;
 #[cfg(test)]
@@ -51,7 +52,7 @@ pub use table::Severity;
 use crate::charge;
 use custom::Custom;
 pub(crate) use invisible::shows_nothing;
-use probe::Probe;
+use probe::{Probe, Seen};
 use std::borrow::Cow;
 use table::Row;
 use text::Span;
@@ -174,9 +175,9 @@ impl Redactor {
 
     fn mask<'t>(&self, raw: &'t str, rules: Rules) -> Cow<'t, str> {
         let (kept, mut withheld) = cap::cut(self, raw);
-        let (visible, ascii) = invisible::visible(kept);
+        let (visible, seen) = self.seen(kept);
         let mut spans = Vec::new();
-        let Some(mut masked) = self.pass((&visible, ascii), rules, &mut spans) else {
+        let Some(mut masked) = self.pass(&visible, seen, rules, &mut spans) else {
             // Nothing to mask: then invisible characters may stay as well.
             return if withheld == 0 { Cow::Borrowed(raw) } else { Cow::Owned(cap::marked(kept, withheld)) };
         };
@@ -184,8 +185,8 @@ impl Redactor {
             // Masks can be longer than what they mask.
             let (kept, more) = cap::cut(self, &masked);
             withheld += more;
-            let (visible, ascii) = invisible::visible(kept);
-            match self.pass((&visible, ascii), rules, &mut spans) {
+            let (visible, seen) = self.seen(kept);
+            match self.pass(&visible, seen, rules, &mut spans) {
                 Some(again) => masked = again,
                 None if more > 0 => masked.truncate(kept.len()),
                 None => break,
@@ -194,10 +195,20 @@ impl Redactor {
         Cow::Owned(if withheld == 0 { masked } else { cap::marked(&masked, withheld) })
     }
 
-    /// One round; `None` when it changes nothing. `ascii` tells whether the text is all of that.
-    fn pass(&self, (text, ascii): (&str, bool), rules: Rules, spans: &mut Vec<Span>) -> Option<String> {
+    /// The text without invisible characters inside what could be a secret, and what it can hold.
+    fn seen<'t>(&self, text: &'t str) -> (Cow<'t, str>, Seen) {
+        if let Some(seen) = self.probe.glance(text) {
+            return (Cow::Borrowed(text), seen);
+        }
+        let visible = invisible::visible(text);
+        let seen = self.probe.look(&visible);
+        (visible, seen)
+    }
+
+    /// One round; `None` when it changes nothing.
+    fn pass(&self, text: &str, seen: Seen, rules: Rules, spans: &mut Vec<Span>) -> Option<String> {
         let mut own = if self.custom.has_patterns() { self.custom.masked(text) } else { Vec::new() };
-        let masked = self.rows((text, ascii), rules, spans, &mut own);
+        let masked = self.rows(text, seen, rules, spans, &mut own);
         if own.is_empty() {
             return masked;
         }
@@ -210,12 +221,12 @@ impl Redactor {
     /// move along.
     fn rows(
         &self,
-        (text, ascii): (&str, bool),
+        text: &str,
+        seen: Seen,
         rules: Rules,
         spans: &mut Vec<Span>,
         own: &mut [Span],
     ) -> Option<String> {
-        let seen = self.probe.look_at(text, ascii);
         if seen.no_rows() && !(seen.tokens && rules == Rules::Full) {
             return None;
         }

@@ -1,11 +1,16 @@
 //! The one scan that decides which rows of the table can match a text at all.
 //!
 //! Every row names keys: three neighbouring bytes, or byte classes, of which one occurs in each of
-//! its matches. Each key has a bit; per byte of the text three table look-ups, ANDed, tell which
-//! keys end there. No branches, so hostile text costs what prose costs.
+//! its matches. Each key has a bit; three table look-ups, ANDed, tell which keys stand at a place. One of a key's
+//! three, its anchor, is never a common letter, blank, comma or point. [`skip::marks`] tells of sixteen bytes at once which
+//! are anything else, and only around those the tables are asked ([`Probe::glance`]). Text with characters outside ASCII that are no
+//! letters is rare, and the tables are asked at all of its bytes.
 
+use super::pattern::number::iban_starts;
+use super::skip::{self, LANES};
 use super::table::{REFERENCE_ROWS, ROWS, Row};
 use super::{base64, letters, numbers};
+use std::ops::Range;
 
 /// A key is three of these characters: an ASCII character means itself (in either case where the row
 /// folds case), the others mean a class. Bytes outside ASCII are in every class, because the other
@@ -26,11 +31,16 @@ fn matches(symbol: char, byte: u8, fold: bool) -> bool {
         'ο' => matches!(byte, b'p' | b'o' | b's' | b'u'),
         'θ' => matches!(byte, b'l' | b't'),
         'ψ' => matches!(byte, b'7' | b'9'),
+        'β' => matches!(byte, b'b' | b'a' | b'p' | b'r' | b's'),
+        // The digits and colons of an address of IPv6.
+        'μ' => byte.is_ascii_hexdigit() || byte == b':',
         // The flags of `pattern::flags`.
         'π' => matches!(byte, b'u' | b'U' | b'p' | b'P' | b'a' | b'w'),
         // What stands before a parameter of a query, between a name and its value, and between two digits.
         'φ' => matches!(byte, b'?' | b'&' | b';'),
         'ω' => matches!(byte, b'=' | b':'),
+        'η' => matches!(byte, b'=' | b':' | b'"' | b'\'') || byte >= 0x80,
+        'υ' => byte >= 0x80,
         'χ' => matches!(byte, b'-' | b' ' | b'.'),
         // The keys of AWS for roles and sessions.
         'Σ' => matches!(byte, b'B' | b'C' | b'S'),
@@ -39,6 +49,9 @@ fn matches(symbol: char, byte: u8, fold: bool) -> bool {
         'Γ' => matches!(byte, b'e' | b'W'),
         'Δ' => matches!(byte, b'y' | b'w' | b'3'),
         'Ξ' => matches!(byte, b'I' | b'J' | b'A' | b'B' | b'o' | b'p' | b's' | b't'),
+        // A colon in base64, as the first and second of three bytes, whatever stands beside it.
+        'γ' => matches!(byte, b'g'..=b'v'),
+        'ξ' => matches!(byte, b'o'..=b'r'),
         'Φ' => matches!(byte, b'i'..=b'n'),
         'Ψ' => base64::value(byte) & 3 < 2,
         'Θ' => matches!(byte, b'K'..=b'Z' | b'a'..=b'e'),
@@ -82,7 +95,7 @@ static TOKEN: [bool; 256] = {
 };
 
 /// What a text can hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Seen {
     /// The rows that may match, by their place in the table.
     rows: u64,
@@ -132,6 +145,8 @@ pub(super) struct Probe {
     places: Box<[[u64; 256]; 3]>,
     /// The same for text whose characters outside ASCII are only letters.
     letters: Box<[[u64; 256]; 3]>,
+    /// The keys of [`FOLDS`].
+    folds: u64,
     /// For each key, the rows that want it or another.
     by_key: [u64; 64],
     /// The keys of [`ENCODED`].
@@ -146,6 +161,8 @@ pub(super) struct Probe {
     scripts: u64,
     /// The rows that want numbers of a shape, by [`numbers`].
     numbers: [u64; numbers::SHAPES],
+    /// The rows of account numbers.
+    accounts: u64,
 }
 
 impl Probe {
@@ -153,6 +170,7 @@ impl Probe {
         let mut probe = Self {
             places: Box::new([[0; 256]; 3]),
             letters: Box::new([[0; 256]; 3]),
+            folds: 0,
             by_key: [0; 64],
             encoded: 0,
             base64: 0,
@@ -160,21 +178,16 @@ impl Probe {
             long: 0,
             scripts: 0,
             numbers: [0; numbers::SHAPES],
+            accounts: 0,
         };
-        let folds: Vec<usize> = (0..FOLDS.len()).collect();
-        for (key, name) in FOLDS.iter().enumerate() {
-            probe.add(key, name, false);
-        }
-        let mut known: Vec<(&str, bool)> = FOLDS.iter().map(|key| (*key, false)).collect();
+        let mut known: Vec<(&str, bool)> = Vec::new();
+        let folds = FOLDS.map(|name| probe.key(&mut known, name, false));
+        probe.folds = folds.iter().fold(0, |keys, key| keys | 1 << key);
         for name in ENCODED {
-            known.push((name, false));
-            probe.add(known.len() - 1, name, false);
-            probe.encoded |= 1 << (known.len() - 1);
+            probe.encoded |= 1 << probe.key(&mut known, name, false);
         }
         for name in BASE64 {
-            known.push((name, false));
-            probe.add(known.len() - 1, name, false);
-            probe.base64 |= 1 << (known.len() - 1);
+            probe.base64 |= 1 << probe.key(&mut known, name, false);
         }
         for (at, row) in ROWS.iter().enumerate() {
             let bit = 1 << at;
@@ -182,23 +195,26 @@ impl Probe {
             set(&mut probe.keyless, row.keys.is_empty());
             set(&mut probe.long, row.long);
             set(&mut probe.scripts, row.scripts);
+            set(&mut probe.accounts, row.name == "iban");
             for (shape, rows) in probe.numbers.iter_mut().enumerate() {
                 set(rows, row.numbers & (1 << shape) != 0);
             }
-            let mut keys = if row.fold { folds.clone() } else { Vec::new() };
-            for &name in row.keys {
-                let place = known.iter().position(|known| *known == (name, row.fold)).unwrap_or_else(|| {
-                    known.push((name, row.fold));
-                    probe.add(known.len() - 1, name, row.fold);
-                    known.len() - 1
-                });
-                keys.push(place);
-            }
+            let mut keys = if row.fold { folds.to_vec() } else { Vec::new() };
+            keys.extend(row.keys.iter().map(|name| probe.key(&mut known, name, row.fold)));
             for key in keys {
                 set(&mut probe.by_key[key], true);
             }
         }
         probe
+    }
+
+    /// The number of a key, which is new unless it is `known`.
+    fn key(&mut self, known: &mut Vec<(&'static str, bool)>, name: &'static str, fold: bool) -> usize {
+        known.iter().position(|known| *known == (name, fold)).unwrap_or_else(|| {
+            known.push((name, fold));
+            self.add(known.len() - 1, name, fold);
+            known.len() - 1
+        })
     }
 
     /// Gives `key` its bit wherever it fits.
@@ -210,78 +226,299 @@ impl Probe {
                 let raw = !symbol.is_ascii() && symbol <= '\u{ff}' && byte == symbol as u8;
                 if raw || matches(symbol, byte, fold) {
                     *keys |= 1 << key;
-                    // No letter is a digit.
-                    *in_letters |= if symbol == 'δ' && !byte.is_ascii() { 0 } else { 1 << key };
+                    // No letter is a digit, and none shows nothing.
+                    let letter = byte.is_ascii() || !matches!(symbol, 'δ' | 'η' | 'υ');
+                    *in_letters |= if letter { 1 << key } else { 0 };
                 }
             }
         }
     }
 
-    /// Looks at every byte of `text`.
+    /// What `text` can hold.
     pub(super) fn look(&self, text: &str) -> Seen {
-        self.look_at(text, text.is_ascii())
+        self.glance(text).unwrap_or_else(|| self.look_everywhere(text))
     }
 
-    /// The same of a text of which it is known whether it is all `ascii`.
-    pub(super) fn look_at(&self, text: &str, ascii: bool) -> Seen {
+    /// The same; `None` where a character outside ASCII is no letter.
+    pub(super) fn glance(&self, text: &str) -> Option<Seen> {
         let bytes = text.as_bytes();
-        let letters = ascii || letters::only(text);
-        let [first, second, third] = if letters { &*self.letters } else { &*self.places };
-        let mut keys = 0;
-        for [a, b, c] in bytes.array_windows() {
-            keys |= first[usize::from(*a)] & second[usize::from(*b)] & third[usize::from(*c)];
+        if is_plain(bytes) {
+            return Some(Seen::default());
         }
+        let mut keys = 0;
+        // The blanks before, and up to where no run of token characters is long enough.
+        let (mut breaks, mut short) = (!0, 0);
+        let mut letters = Letters::default();
+        let (all, rest) = bytes.as_chunks();
+        for (number, lanes) in all.iter().enumerate() {
+            let at = number * LANES;
+            let marks = skip::marks(*lanes);
+            if marks.rare != 0 {
+                keys |= self.keys_at(bytes, at, marks.rare);
+            }
+            // A run covers two halves.
+            if (breaks >> 8 | marks.breaks & 0xFF) == 0 && at >= short {
+                short = short_until(bytes, at);
+            }
+            if marks.breaks == 0 && at + 8 >= short {
+                short = short_until(bytes, at + 8);
+            }
+            breaks = marks.breaks;
+            if marks.foreign != 0 {
+                keys |= letters.read(bytes, at, marks.foreign)? & self.folds;
+            }
+        }
+        if !rest.is_empty() {
+            let at = all.len() * LANES;
+            let marks = skip::rest(rest);
+            if marks.rare != 0 {
+                keys |= self.keys_at(bytes, at, marks.rare);
+            }
+            if (breaks >> 8 | marks.breaks & 0xFF) == 0 && at >= short {
+                short = short_until(bytes, at);
+            }
+            if marks.foreign != 0 {
+                keys |= letters.read(bytes, at, marks.foreign)? & self.folds;
+            }
+        }
+        let tokens = short == usize::MAX;
+        if keys == 0 && !tokens {
+            return Some(Seen { rows: self.keyless & !self.long, ..Seen::default() });
+        }
+        let foreign = letters.end > 0;
+        let rows = self.rows(keys, tokens) & if foreign { !0 } else { !self.scripts };
+        Some(Seen {
+            rows: self.with_numbers(text, foreign, rows),
+            tokens,
+            encoded: keys & self.encoded != 0,
+            base64: keys & self.base64 != 0 && base64::has(bytes),
+        })
+    }
+
+    /// The keys with an anchor among the `rare` bytes from `at` on.
+    #[inline(never)]
+    fn keys_at(&self, bytes: &[u8], at: usize, mut rare: u32) -> u64 {
+        // So many are looked up sooner than one by one.
+        const MANY: u32 = 6;
+        if rare.count_ones() >= MANY {
+            let near = bytes.get(at.saturating_sub(2)..bytes.len().min(at + LANES + 2)).unwrap_or_default();
+            return match near.first_chunk::<{ LANES + 4 }>() {
+                // Of so many bytes exactly, which takes half the time.
+                Some(near) => keys_everywhere(&self.letters, near),
+                None => keys_everywhere(&self.letters, near),
+            };
+        }
+        let [first, second, third] = &*self.letters;
+        let mut keys = 0;
+        while rare != 0 {
+            let at = at + rare.trailing_zeros() as usize;
+            rare &= rare - 1;
+            keys |= match bytes.get(at.wrapping_sub(2)..at + 3) {
+                Some(&[a, b, c, d, e]) => {
+                    let [a, b, c, d, e] = [a, b, c, d, e].map(usize::from);
+                    first[a] & second[b] & third[c]
+                        | first[b] & second[c] & third[d]
+                        | first[c] & second[d] & third[e]
+                }
+                _ => {
+                    let near = bytes.get(at.saturating_sub(2)..bytes.len().min(at + 3));
+                    keys_everywhere(&self.letters, near.unwrap_or_default())
+                }
+            };
+        }
+        keys
+    }
+
+    /// What a text can hold that has characters outside ASCII which are no letters: the tables are asked at all bytes.
+    fn look_everywhere(&self, text: &str) -> Seen {
+        let bytes = text.as_bytes();
+        let keys = keys_everywhere(&self.places, bytes);
         let tokens = has_tokens(bytes);
-        let encoded = keys & self.encoded != 0 || !letters;
-        let base64 = keys & self.base64 != 0 && base64::has(bytes);
+        Seen {
+            // Digits and separators of other scripts are not looked at: with them every shape is possible.
+            rows: self.rows(keys, tokens),
+            tokens,
+            encoded: true,
+            base64: keys & self.base64 != 0 && base64::has(bytes),
+        }
+    }
+
+    /// The rows that want one of `keys`, or none.
+    fn rows(&self, mut keys: u64, tokens: bool) -> u64 {
         let mut rows = self.keyless;
         while keys != 0 {
             rows |= self.by_key[keys.trailing_zeros() as usize];
             keys &= keys - 1;
         }
-        if !tokens {
-            rows &= !self.long;
-        }
-        if ascii {
-            rows &= !self.scripts;
-        }
-        if rows != 0 && letters {
-            // Digits and separators of other scripts are not looked at: with them every shape is possible.
-            let wants = |shape: &usize| self.numbers.get(*shape).is_some_and(|rows_of| rows & rows_of != 0);
-            let wanted = (0..numbers::SHAPES).filter(wants).fold(0, |all, shape| all | 1 << shape);
-            if wanted != 0 {
-                let shapes = numbers::shapes(bytes, wanted);
-                for (shape, wanting) in self.numbers.iter().enumerate() {
-                    rows &= if shapes & (1 << shape) == 0 { !wanting } else { !0 };
-                }
+        if tokens { rows } else { rows & !self.long }
+    }
+
+    /// Those of `rows` whose numbers are there, in text that is ASCII but for letters; `foreign` says that there are any.
+    fn with_numbers(&self, text: &str, foreign: bool, mut rows: u64) -> u64 {
+        let wants = |shape: &usize| self.numbers.get(*shape).is_some_and(|rows_of| rows & rows_of != 0);
+        let wanted = (0..numbers::SHAPES).filter(wants).fold(0, |all, shape| all | 1 << shape);
+        if wanted != 0 {
+            let shapes = numbers::shapes(text.as_bytes(), wanted);
+            for (shape, wanting) in self.numbers.iter().enumerate() {
+                rows &= if shapes & (1 << shape) == 0 { !wanting } else { !0 };
             }
         }
-        Seen { rows, tokens, encoded, base64 }
+        // Hashes have the keys of account numbers, but no beginning of one. The mask of another row could set one free,
+        // and letters outside ASCII are folded.
+        let accounts = rows & self.accounts;
+        if accounts != 0
+            && rows & REFERENCE == accounts & REFERENCE
+            && !foreign
+            && iban_starts(text).next().is_none()
+        {
+            rows &= !accounts;
+        }
+        rows
     }
+}
+
+/// The keys that stand anywhere in `bytes`.
+#[inline(always)]
+fn keys_everywhere([first, second, third]: &[[u64; 256]; 3], bytes: &[u8]) -> u64 {
+    bytes.array_windows().fold(0, |keys, [a, b, c]| {
+        keys | first[usize::from(*a)] & second[usize::from(*b)] & third[usize::from(*c)]
+    })
+}
+
+/// Whether this is a short word or name in which no row can find anything: most keys and many values are.
+#[inline]
+fn is_plain(bytes: &[u8]) -> bool {
+    // Neither a token nor base64 of anything, nor a sign, a digit or a capital.
+    bytes.len() < TOKEN_RUN && bytes.iter().all(|byte| PLAIN[usize::from(*byte)])
+}
+
+static PLAIN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        table[byte] = byte as u8 == b'_' || skip::common(byte as u8);
+        byte += 1;
+    }
+    table
+};
+
+/// The characters of a text outside ASCII, as far as they are read.
+#[derive(Default)]
+struct Letters {
+    /// Where the last one ends.
+    end: usize,
+}
+
+impl Letters {
+    /// Reads those of the bytes from `at` on that are `foreign`; `None` at one that is no letter. The answer has all bits
+    /// where one is folded to a letter of ASCII.
+    fn read(&mut self, bytes: &[u8], at: usize, mut foreign: u32) -> Option<u64> {
+        let mut folds = 0;
+        while foreign != 0 {
+            let at = at + foreign.trailing_zeros() as usize;
+            foreign &= foreign - 1;
+            if at < self.end {
+                continue;
+            }
+            let rest = bytes.get(at..)?;
+            self.end = at + letters::letter(rest)?;
+            // All but one at the beginning of a text, as the tables see it.
+            folds |= if at > 0 && rest.starts_with("ſ".as_bytes()) { !0 } else { 0 };
+        }
+        Some(folds)
+    }
+}
+
+/// The run of token characters that reaches over `at` or begins there, as far as that decides whether it is long enough.
+fn run_at(bytes: &[u8], at: usize) -> Range<usize> {
+    let (head, tail) = bytes.split_at_checked(at).unwrap_or((bytes, &[]));
+    let on = tail.iter().take(TOKEN_RUN).take_while(|&&b| token(b)).count();
+    let back = head.iter().rev().take(if on == 0 { 0 } else { TOKEN_RUN }).take_while(|&&b| token(b)).count();
+    at - back..at + on
+}
+
+/// Where the run around `at` ends if it is too short for a token, else the end of all.
+#[inline(never)]
+fn short_until(bytes: &[u8], at: usize) -> usize {
+    let run = run_at(bytes, at);
+    if run.len() >= TOKEN_RUN { usize::MAX } else { run.end }
 }
 
 /// Whether a run of [`TOKEN_RUN`] token characters is there. Such a run covers a position that is a
 /// multiple of its length, so only those positions are looked at.
 fn has_tokens(bytes: &[u8]) -> bool {
-    let mut done = 0;
-    for at in (TOKEN_RUN - 1..bytes.len()).step_by(TOKEN_RUN) {
-        if at < done || !bytes.get(at).is_some_and(|&b| token(b)) {
-            continue;
-        }
-        let (head, tail) = bytes.split_at(at);
-        let back = head.iter().rev().take(TOKEN_RUN).take_while(|&&b| token(b)).count();
-        let on = tail.iter().take(TOKEN_RUN).take_while(|&&b| token(b)).count();
-        if back + on >= TOKEN_RUN {
-            return true;
-        }
-        done = at + on;
-    }
-    false
+    (0..bytes.len()).step_by(TOKEN_RUN).any(|at| run_at(bytes, at).len() >= TOKEN_RUN)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::collection::vec;
+    use proptest::{prelude::*, sample};
+
+    /// What [`Probe::glance`] finds, found at all bytes.
+    fn plain(probe: &Probe, text: &str) -> Seen {
+        let bytes = text.as_bytes();
+        let keys = keys_everywhere(&probe.letters, bytes);
+        let tokens = has_tokens(bytes);
+        let rows = probe.rows(keys, tokens) & if text.is_ascii() { !probe.scripts } else { !0 };
+        Seen {
+            rows: probe.with_numbers(text, !text.is_ascii(), rows),
+            tokens,
+            encoded: keys & probe.encoded != 0,
+            base64: keys & probe.base64 != 0 && base64::has(bytes),
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn a_glance_sees_what_the_tables_see_at_all_bytes(
+            parts in vec(prop_oneof![
+                "[a-z]{0,9}[ ,.]?",
+                "[ -~\n\t]{0,6}",
+                "[A-Za-z0-9+/=_-]{0,30}",
+                "[0-9]{1,4}[-. :]",
+                "[éб東🚀“ſ]{1,3}",
+                sample::select(ROWS.iter().flat_map(|row| row.keys).copied().chain(BASE64).chain(ENCODED).collect::<Vec<_>>())
+                    .prop_map(|key| key.chars().map(letter_of).collect::<String>()),
+            ], 0..12),
+        ) {
+            let (probe, text) = (Probe::new(), parts.concat());
+            let seen = if is_plain(text.as_bytes()) { Seen::default() } else { plain(&probe, &text) };
+            prop_assert_eq!(probe.glance(&text), Some(seen));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_row_finds_anything_in_plain_words(text in "[a-ik-v_ ,.]{0,23}") {
+            prop_assert!(is_plain(text.as_bytes()));
+            let mut found = Vec::new();
+            ROWS.iter().for_each(|row| (row.find)(&text, &mut found));
+            base64::find(&text, |_, _| found.push(super::super::text::Span::new(0, 0)));
+            prop_assert_eq!(found, []);
+        }
+    }
+
+    /// A character that fits a symbol of keys.
+    fn letter_of(symbol: char) -> char {
+        let fits = |byte: &u8| matches(symbol, *byte, false) && *byte != b'*';
+        (b'0'..=b'~').chain(b' '..b'0').find(fits).map_or('x', char::from)
+    }
+
+    #[test]
+    fn every_key_has_an_anchor() {
+        for (key, fold) in ROWS.iter().flat_map(|row| row.keys.iter().map(|key| (*key, row.fold))) {
+            let common = |symbol| (0..0x80).any(|byte| skip::common(byte) && matches(symbol, byte, fold));
+            assert!(!key.chars().all(common), "{key}");
+        }
+        assert!(BASE64.iter().chain(&ENCODED).all(|key| {
+            !key.chars()
+                .all(|symbol| (0..0x80).any(|byte| skip::common(byte) && matches(symbol, byte, false)))
+        }));
+    }
 
     #[test]
     fn there_are_fewer_keys_than_bits() {

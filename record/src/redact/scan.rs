@@ -6,7 +6,7 @@ use super::findings::{Findings, MAX_PER_TYPE};
 use super::probe::Seen;
 use super::table::{Row, Severity};
 use super::text::{self, Span};
-use super::{Redactor, Rules, chars, entropy, invisible};
+use super::{Redactor, Rules, chars, entropy};
 use crate::charge;
 use std::borrow::Cow;
 
@@ -23,9 +23,8 @@ impl Redactor {
     }
 
     pub(super) fn find(&self, raw: &str, rules: Rules, out: &mut Findings) {
-        let (text, ascii) = invisible::visible(raw);
+        let (text, seen) = self.seen(raw);
         self.find_custom(&text, out);
-        let seen = self.probe.look_at(&text, ascii);
         if seen.no_rows() && !seen.tokens {
             return;
         }

@@ -91,7 +91,7 @@ pub(super) static ROWS: &[Row] = &[
     Row {
         name: "api_key",
         shape: "sk-[A-Za-z0-9_-]{20,} | AKIA[0-9A-Z]{16} | xox[baprs]-[A-Za-z0-9-]{10,}",
-        keys: &["sk-", "AKI", "xox"],
+        keys: &["sk-", "AKI", "xβ-"],
         find: token::api_key,
         mask: token::first_four,
         ..ROW
@@ -116,7 +116,7 @@ pub(super) static ROWS: &[Row] = &[
     Row {
         name: "webhook_url",
         shape: r#"https://(hooks\.slack\.com/services|discord(app)?\.com/api/webhooks|[a-z0-9.-]+\.webhook\.office\.com/webhookb2|outlook\.office\.com/webhook)/[^\s"'<>]+"#,
-        keys: &["hoo"],
+        keys: &["s:/"],
         find: url::webhook,
         mask: url::mask_webhook,
         ..ROW
@@ -156,7 +156,7 @@ pub(super) static ROWS: &[Row] = &[
     Row {
         name: "password",
         shape: r#"(?i)(?<![a-z0-9])(password|passwd|passphrase|pwd)["']?[ \t]{0,16}[=:][ \t]{0,8}["']?[^\s"',;<>]{1,256}"#,
-        keys: &["ssw", "ssp", "pwd"],
+        keys: &["ρdη", "seη", "* ω", "*\tω", "*υω"],
         fold: true,
         find: secret::password,
         mask: secret::mask_password,
@@ -316,7 +316,7 @@ pub(super) static ROWS: &[Row] = &[
     Row {
         name: "password",
         shape: "as above, of any length",
-        keys: &["ssw", "ssp", "pwd"],
+        keys: &["ρdη", "seη", "* ω", "*\tω", "*υω"],
         fold: true,
         find: secret::long_password,
         mask: secret::mask_password,
@@ -341,7 +341,7 @@ pub(super) static ROWS: &[Row] = &[
     Row {
         name: "webhook_secret",
         shape: r#"https://(hooks\.slack\.com/(workflows|triggers)|(ptb|canary)\.discord(app)?\.com/api/webhooks|discord(app)?\.com/api/v\d+/webhooks|outlook\.office365\.com/webhook)/[^\s"'<>]+"#,
-        keys: &["hoo"],
+        keys: &["s:/"],
         find: url::other_webhook,
         mask: url::mask_webhook,
         ..ROW
@@ -365,8 +365,7 @@ pub(super) static ROWS: &[Row] = &[
     Row {
         name: "basic_auth",
         shape: "(?i)basic +base64 of printable text with a colon",
-        keys: &["sic"],
-        fold: true,
+        keys: &["*Oγ", "*Ωξ", "*ζ6"],
         find: extra::basic_auth,
         mask: |_, out| out.push_str("Basic ****"),
         ..ROW
@@ -400,7 +399,7 @@ pub(super) static ROWS: &[Row] = &[
     Row {
         name: "putty_key",
         shape: "the private lines of a PuTTY key file",
-        keys: &["ate"],
+        keys: &["te-"],
         long: true,
         find: pem::putty,
         mask: pem::mask,
@@ -430,8 +429,7 @@ pub(super) static ROWS: &[Row] = &[
         name: "ssn",
         severity: Severity::High,
         shape: "nine digits beside the name of such a number",
-        keys: &["ssn", "rit"],
-        fold: true,
+        keys: &["δδδ"],
         numbers: numbers::LONG,
         find: people::named_ssn,
         mask: |found, out| number::last_four("***-**-", found, out),
@@ -450,9 +448,7 @@ pub(super) static ROWS: &[Row] = &[
         name: "phone",
         severity: Severity::Medium,
         shape: "6 to 15 digits beside the name of a telephone number",
-        keys: &["hon", "tel", "mob", "fax", "msi"],
-        fold: true,
-        numbers: numbers::TWO,
+        keys: &["*δδ", "δδ*"],
         find: people::named_phone,
         mask: |found, out| number::last_four("***-***-", found, out),
         ..ROW
@@ -470,7 +466,7 @@ pub(super) static ROWS: &[Row] = &[
         name: "ip_internal",
         severity: Severity::Medium,
         shape: "fd[0-9a-f]{2}:[0-9a-f:]+",
-        keys: &["fd*"],
+        keys: &["μμ:"],
         find: people::local_address,
         mask: people::mask_local_address,
         ..ROW

@@ -1,7 +1,10 @@
 //! `checkpoint`: what is signed of the chains.
 
-use super::{Problem, Reader};
-use crate::checkpointer::CheckpointSettings;
+use super::{Problem, Reader, tsa};
+use crate::checkpointer::{CheckpointSettings, WitnessSettings};
+use crate::config::raw::{Node, Value};
+use crate::tee::settings::Target;
+use halod_evidence::note::{Kind, VerifierKey};
 use std::time::Duration;
 
 const ORIGIN: &str = "checkpoint.origin";
@@ -11,6 +14,11 @@ const RECEIPTS: &str = "checkpoint.receipts";
 
 /// What no log is called: see [`halod_evidence::receipt::FIRST_LINE`].
 const RESERVED: &str = "halod-receipt/";
+const MAX_AGE: &str = "checkpoint.max_age";
+const WITNESSES: &str = "checkpoint.witnesses";
+
+/// Each has a thread; a note that is read has 64 signatures at most.
+const MAX_WITNESSES: usize = 32;
 
 /// Bytes of a log's name; each checkpoint and each signature repeats it.
 const MAX_ORIGIN: usize = 200;
@@ -53,5 +61,54 @@ impl Reader<'_> {
             }
             checkpoint.key.key_file = Some(written.text.into());
         }
+        self.duration(MAX_AGE, (Duration::from_secs(86_400), "24h"), &mut checkpoint.max_age);
+        for (at, node) in self.entries(WITNESSES, MAX_WITNESSES) {
+            checkpoint.witnesses.extend(self.witness(at, node));
+        }
+        if checkpoint.interval.is_zero() && !checkpoint.witnesses.is_empty() {
+            let place = self.node(WITNESSES).map(|node| node.place);
+            let what = "have nothing to cosign where checkpoint.interval is 0s".to_owned();
+            self.problems.push(Problem { place, key: WITNESSES.into(), what });
+        }
+        checkpoint.tsa = self.tsa();
+        if checkpoint.interval.is_zero() && checkpoint.tsa.is_some() {
+            let what = "has nothing to time-stamp where checkpoint.interval is 0s".to_owned();
+            let place = self.node(tsa::TSA).map(|node| node.place);
+            self.problems.push(Problem { place, key: tsa::TSA.into(), what });
+        }
+    }
+
+    fn witness(&mut self, at: usize, node: &Node) -> Option<WitnessSettings> {
+        let Value::Section(_) = node.value else { return None };
+        let [vkey, url, ca_file] = ["vkey", "url", "ca_file"].map(|key| self.member(WITNESSES, node, key));
+        let wrong = |own: &mut Self, place, field: &str, what: String| {
+            own.report(place, &format!("{WITNESSES}.{field}"), format!("entry {at}: {what}"));
+        };
+        for (field, written) in [("vkey", &vkey), ("url", &url)] {
+            if written.is_none() {
+                wrong(self, node.place, field, format!("has no `{field}`"));
+            }
+        }
+        let key = vkey.and_then(|vkey| match vkey.text.parse::<VerifierKey>() {
+            Ok(key) if key.kind() == Kind::Cosignature => Some(key),
+            Ok(key) => {
+                let what = format!("{} is the key of a log, not of a witness", key.name());
+                wrong(self, vkey.place, "vkey", what);
+                None
+            }
+            Err(error) => {
+                wrong(self, vkey.place, "vkey", error.to_string());
+                None
+            }
+        });
+        let target = url.and_then(|url| {
+            let target = url.text.parse::<Target>();
+            target.map_err(|error| wrong(self, url.place, "url", error.to_string())).ok()
+        });
+        if let Some(written) = ca_file.as_ref().filter(|written| written.text.is_empty()) {
+            wrong(self, written.place, "ca_file", "must be a path".into());
+        }
+        let ca_file = ca_file.map(|written| written.text.into());
+        Some(WitnessSettings { key: key?, url: target?, ca_file })
     }
 }

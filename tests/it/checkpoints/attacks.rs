@@ -301,7 +301,7 @@ fn without_the_last(other: &Place) -> Place {
     place
 }
 
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     let out = Command::new("cp").arg("-a").arg(from).arg(to).output().unwrap();
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
 }

@@ -2,7 +2,9 @@
 
 mod attacks;
 mod crash;
+mod declared;
 mod receipts;
+mod witnessed;
 
 use crate::support::chains::{files, records};
 use crate::support::clients::python;
@@ -32,6 +34,12 @@ impl Place {
         place
     }
 
+    /// Settings of `checkpoint` beside an epoch a second and a name.
+    pub fn configure(&self, more: &str) {
+        let config = format!("checkpoint: {{ interval: 1s, origin: logs.example.com/agents{more} }}\n");
+        fs::write(self.path("halod.yaml"), config).unwrap();
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
@@ -45,7 +53,11 @@ impl Place {
     }
 
     pub fn start(&self) -> Halod {
-        Halod::start_with(&self.chains(), &["--config", self.path("halod.yaml").to_str().unwrap()])
+        self.start_on(&self.chains())
+    }
+
+    pub fn start_on(&self, chains: &Path) -> Halod {
+        Halod::start_with(chains, &["--config", self.path("halod.yaml").to_str().unwrap()])
     }
 
     /// Seals records for a tenant. Returns the header with the receipt, if it is answered with one.

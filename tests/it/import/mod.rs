@@ -12,6 +12,7 @@ mod parquet;
 mod place;
 mod resume;
 mod stores;
+mod transcripts;
 
 use crate::support::chains::{assert_verified, files, of_tenant, records};
 use crate::support::halod::Halod;
@@ -49,7 +50,7 @@ fn ids(dir: &Path) -> Vec<String> {
 }
 
 /// What there is of each format, with the number of records it comes to, and of items that can't be used.
-const FORMATS: [(&str, &[&str]); 6] = [
+const FORMATS: [(&str, &[&str]); 8] = [
     (
         "otlp",
         &[
@@ -67,6 +68,18 @@ const FORMATS: [(&str, &[&str]); 6] = [
     ("langfuse", &["langfuse/blob-traces.jsonl", "langfuse/blob-observations.jsonl"]),
     ("langsmith", &["langsmith/export.jsonl", "langsmith/feedback.jsonl"]),
     ("openai_agents", &["openai_agents/native.json"]),
+    (
+        "claude-code",
+        &[
+            "transcript/claude-code.agent.jsonl",
+            "transcript/claude-code.hook.jsonl",
+            "transcript/claude-code.error.jsonl",
+        ],
+    ),
+    (
+        "codex",
+        &["transcript/codex.kinds.jsonl", "transcript/codex.live.jsonl", "transcript/codex.error.jsonl"],
+    ),
 ];
 
 #[test]

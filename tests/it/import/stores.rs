@@ -50,10 +50,11 @@ impl Came {
 }
 
 /// Which format each sample is of; none is read of the others.
-const SAMPLES: [(&str, Option<&str>, u64); 17] = [
+const SAMPLES: [(&str, Option<&str>, u64); 18] = [
     ("agents", Some("openai_agents"), 2),
     ("braintrust", None, 0),
-    ("claude", None, 0),
+    ("claude", Some("claude-code"), 1),
+    ("codex", Some("codex"), 1),
     ("completions", None, 0),
     ("helicone", None, 0),
     ("langfuse-prompts", None, 0),
@@ -73,7 +74,7 @@ const SAMPLES: [(&str, Option<&str>, u64); 17] = [
 #[test]
 fn no_file_is_read_as_that_of_another_store() {
     let fixture = Fixture::new();
-    for format in ["litellm", "langsmith", "langfuse", "openai_agents", "otlp"] {
+    for format in ["litellm", "langsmith", "langfuse", "openai_agents", "otlp", "claude-code", "codex"] {
         let others: Vec<_> = SAMPLES.iter().filter(|(_, own, _)| *own != Some(format)).collect();
         let inputs: Vec<_> =
             others.iter().map(|(sample, ..)| case(&format!("other-stores/{sample}.jsonl"))).collect();
@@ -95,7 +96,6 @@ fn every_own_format_is_told_by_its_rows_and_others_are_named() {
     }
     for (input, name) in [
         ("other-stores/braintrust.jsonl", "Braintrust"),
-        ("other-stores/claude.jsonl", "Claude Code"),
         ("other-stores/responses.jsonl", "OpenAI"),
         ("helicone.jsonl", "Helicone"),
         ("completions.json", "OpenAI"),

@@ -120,6 +120,36 @@ pub fn promtool() -> Command {
     Command::new(dir.as_ref().map_or("promtool".into(), |dir| dir.join("usr/bin/promtool")))
 }
 
+/// A witness that others wrote, which speaks tlog-witness on both ends (`tests/clients/witness-log.txt`). The build takes under
+/// a minute of processor time.
+pub fn witness_log() -> Command {
+    static WITNESS_LOG: OnceLock<PathBuf> = OnceLock::new();
+    let dir = WITNESS_LOG.get_or_init(|| {
+        let pin = root().join("tests/clients/witness-log.txt");
+        environment("witness-log", &[&pin], |dir| {
+            let pinned = fs::read_to_string(&pin).unwrap();
+            let (name, version) = pinned.trim().split_once(' ').unwrap();
+            let build = dir.join("build");
+            // As it is needed here: not fast, and without TLS.
+            let mut cargo = Command::new(env!("CARGO"));
+            cargo.args([
+                "install",
+                name,
+                "--version",
+                version,
+                "--locked",
+                "--debug",
+                "--no-default-features",
+                "--quiet",
+            ]);
+            cargo.arg("--root").arg(dir).arg("--target-dir").arg(&build).env_remove("CARGO_TARGET_DIR");
+            run(&mut cargo, "a crates.io that cargo can reach");
+            fs::remove_dir_all(build).unwrap();
+        })
+    });
+    Command::new(dir.join("bin/witness-log"))
+}
+
 /// The machine's openssl, else what its package holds.
 pub fn openssl() -> Command {
     static OPENSSL: OnceLock<Option<PathBuf>> = OnceLock::new();

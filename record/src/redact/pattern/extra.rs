@@ -6,7 +6,7 @@ use super::super::text::{Span, add};
 use super::prefixes::{PREFIXES, Prefix};
 use super::token::base64url;
 use memchr::memmem::Finder;
-use memchr::{memchr_iter, memchr3_iter};
+use memchr::{memchr2_iter, memchr3_iter};
 use std::sync::LazyLock;
 
 /// Tokens of [`PREFIXES`] that do not continue a word.
@@ -162,9 +162,11 @@ pub(in super::super) fn azure_key(text: &str, out: &mut Vec<Span>) {
 
 /// `Basic` and base64 of `user:password` (RFC 7617): the decoded text tells it from prose.
 pub(in super::super) fn basic_auth(text: &str, out: &mut Vec<Span>) {
-    for at in memchr_iter(b' ', text.as_bytes()) {
-        let Some(start) = at.checked_sub(5) else { continue };
-        if !text.as_bytes().get(start..at).is_some_and(|word| word.eq_ignore_ascii_case(b"basic")) {
+    for start in memchr2_iter(b'b', b'B', text.as_bytes()) {
+        let at = start + 5;
+        if !text.as_bytes().get(start..at).is_some_and(|word| word.eq_ignore_ascii_case(b"basic"))
+            || byte(text, at) != b' '
+        {
             continue;
         }
         let body = byte_run(text, at, 8, |b| b == b' ');

@@ -5,7 +5,9 @@ use super::super::chars::{
     Digits, Lenient, Run, WORD, at, before, boundary, byte, byte_run, digit, digits_at, ends, space, starts,
 };
 use super::super::checks;
+use super::super::skip;
 use super::super::text::{Span, add};
+use memchr::memchr2;
 
 /// Writes `mask` and the last four digits of what was found.
 pub(in super::super) fn last_four(mask: &str, found: &str, out: &mut String) {
@@ -158,7 +160,8 @@ pub(in super::super) fn hidden_iban(text: &str, out: &mut Vec<Span>) {
 /// `(?i)` folds `ſ` to S and `ı` to I, here with the checksum: such a text, which is rare, is looked at
 /// in ASCII.
 fn folded_ibans(text: &str, out: &mut Vec<Span>, find: fn(&str, &mut Vec<Span>)) {
-    if text.is_ascii() || !text.contains(['ſ', 'ı']) {
+    let folds = memchr2(0xC4, 0xC5, text.as_bytes()).is_some() && text.contains(['ſ', 'ı']);
+    if !folds {
         return find(text, out);
     }
     let ascii = text.replace('ſ', "S").replace('ı', "I");
@@ -177,19 +180,24 @@ fn folded_ibans(text: &str, out: &mut Vec<Span>, find: fn(&str, &mut Vec<Span>))
 }
 
 /// Two letters and two digits that do not continue a word, as far as its ASCII tells.
-fn iban_starts(text: &str) -> impl Iterator<Item = usize> {
+pub(in super::super) fn iban_starts(text: &str) -> impl Iterator<Item = usize> {
     let bytes = text.as_bytes();
-    let mut from = 0;
+    let (mut from, mut all) = (0, skip::Digits::of(bytes));
     std::iter::from_fn(move || {
-        while let Some([a, b, c, d]) = bytes.get(from..).and_then(<[u8]>::first_chunk) {
-            let start = from;
-            from = byte_run(text, start, usize::MAX, |b| WORD[usize::from(b)]) + 1;
-            let letters = a.is_ascii_alphabetic() && b.is_ascii_alphabetic();
-            if letters && c.is_ascii_digit() && d.is_ascii_digit() {
+        loop {
+            let digit = all.next_from(from);
+            if digit >= bytes.len() {
+                return None;
+            }
+            // In the rest of the word no other begins.
+            from = byte_run(text, digit, usize::MAX, |b| WORD[usize::from(b)]);
+            let Some(start) = digit.checked_sub(2) else { continue };
+            let letters = bytes.get(start..digit).unwrap_or_default().iter().all(u8::is_ascii_alphabetic);
+            let glued = || start > 0 && WORD[usize::from(byte(text, start - 1))];
+            if letters && byte(text, digit + 1).is_ascii_digit() && !glued() {
                 return Some(start);
             }
         }
-        None
     })
 }
 

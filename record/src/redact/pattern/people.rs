@@ -3,6 +3,7 @@
 
 use super::super::chars::{Digits, before, boundary, byte, byte_run, starts};
 use super::super::checks::Luhn;
+use super::super::skip;
 use super::super::table::Find;
 use super::super::text::{Span, add};
 use memchr::memchr_iter;
@@ -55,12 +56,16 @@ static SECURITY_STARTS: Starts = Starts::of(&[*b"ss", *b"so"]);
 
 /// National forms, which only a name tells from an order's number: `tel: 030 5550 1234`.
 pub(in super::super) fn named_phone(text: &str, out: &mut Vec<Span>) {
-    named(text, &PHONE_STARTS, &PHONES, 6..=15, out);
+    if skip::has_any(text.as_bytes(), &[*b"hon", *b"tel", *b"mob", *b"fax", *b"msi"]) {
+        named(text, &PHONE_STARTS, &PHONES, 6..=15, out);
+    }
 }
 
 /// Nine digits in a row.
 pub(in super::super) fn named_ssn(text: &str, out: &mut Vec<Span>) {
-    named(text, &SECURITY_STARTS, &SECURITY, 9..=9, out);
+    if skip::has_any(text.as_bytes(), &[*b"ssn", *b"rit"]) {
+        named(text, &SECURITY_STARTS, &SECURITY, 9..=9, out);
+    }
 }
 
 /// Whether `value`, as a whole, is the number that a member of this name holds: the type of the finding.
@@ -111,6 +116,11 @@ impl Starts {
     }
 }
 
+/// The most letters between a name and the blanks before its number, and the most bytes of those.
+const WORD: usize = 8;
+const GAP: usize = 12;
+
+/// Numbers are rarer than what may begin a name, so names are looked for right before each.
 fn named(
     text: &str,
     starts: &Starts,
@@ -119,37 +129,63 @@ fn named(
     out: &mut Vec<Span>,
 ) {
     let bytes = text.as_bytes();
-    let mut at = 0;
-    while let Some(rest) = bytes.get(at..).filter(|rest| rest.len() > 8) {
-        let Some(next) = starts.next(rest) else { return };
-        let start = at + next;
-        at = start + 1;
-        let name = names.iter().filter(|name| {
-            bytes.get(start..start + name.len()).is_some_and(|found| found.eq_ignore_ascii_case(name))
-        });
-        let Some(name) = name.max_by_key(|name| name.len()) else { continue };
-        // The last word of a name, as in `customerPhone` and `telephone`, but not in `telling` or `hotel`.
-        let end = start + name.len();
-        let glued = start > 0
-            && byte(text, start - 1).is_ascii_alphabetic()
-            && byte(text, start).is_ascii_lowercase()
-            && *name != b"phone";
-        if byte(text, end).is_ascii_lowercase() || glued {
+    let longest = names.iter().map(|name| name.len()).max().unwrap_or(0);
+    let (mut done, mut from, mut all) = (0, 0, skip::Digits::of(bytes));
+    loop {
+        let first = all.next_from(from);
+        if first >= bytes.len() {
+            return;
+        }
+        let before = bytes.get(..first).unwrap_or_default();
+        let gap = before.iter().rev().take(WORD + GAP + 2).position(u8::is_ascii_alphanumeric);
+        let last = first - gap.unwrap_or(0);
+        // A name ends in a letter, and not right before its number.
+        let named = gap.is_some_and(|gap| gap > 0) && byte(text, last - 1).is_ascii_alphabetic();
+        let glued = gap == Some(0);
+        from = byte_run(text, first, usize::MAX, |b| b.is_ascii_digit() || glued && b.is_ascii_alphabetic());
+        if !named || !digits.contains(&number(text, first, *digits.end()).1) {
             continue;
         }
-        let word = byte_run(text, end, 8, |b| b.is_ascii_alphabetic() || b == b'_');
-        let from =
-            byte_run(text, word, 12, |b| !b.is_ascii_alphanumeric() && !matches!(b, b'(' | b'+' | b'\n'));
-        if from == word || from == end + 12 {
-            continue;
-        }
-        let (stop, count) = number(text, from, *digits.end());
-        let after = byte(text, stop);
-        if digits.contains(&count) && !after.is_ascii_alphanumeric() && after != b'_' {
-            add(out, Span { start, end: stop, kept: from });
-            at = stop;
+        let mut at = done.max(last.saturating_sub(WORD + longest));
+        while let Some(next) = bytes.get(at..last).and_then(|before| starts.next(before)) {
+            if let Some(found) = named_at(text, at + next, names, &digits) {
+                (done, from) = (found.end, found.end);
+                add(out, found);
+                break;
+            }
+            at += next + 1;
         }
     }
+}
+
+/// The name that begins at `start`, and its number.
+fn named_at(
+    text: &str,
+    start: usize,
+    names: &[&[u8]],
+    digits: &std::ops::RangeInclusive<usize>,
+) -> Option<Span> {
+    let rest = text.as_bytes().get(start..)?;
+    let begins = |name: &&&[u8]| rest.get(..name.len()).is_some_and(|found| found.eq_ignore_ascii_case(name));
+    let name = names.iter().filter(begins).max_by_key(|name| name.len())?;
+    // The last word of a name, as in `customerPhone` and `telephone`, but not in `telling` or `hotel`.
+    let end = start + name.len();
+    let glued = start > 0
+        && byte(text, start - 1).is_ascii_alphabetic()
+        && byte(text, start).is_ascii_lowercase()
+        && *name != b"phone";
+    if byte(text, end).is_ascii_lowercase() || glued {
+        return None;
+    }
+    let word = byte_run(text, end, WORD, |b| b.is_ascii_alphabetic() || b == b'_');
+    let from = byte_run(text, word, GAP, |b| !b.is_ascii_alphanumeric() && !matches!(b, b'(' | b'+' | b'\n'));
+    if from == word || from == end + GAP {
+        return None;
+    }
+    let (stop, count) = number(text, from, *digits.end());
+    let after = byte(text, stop);
+    let whole = digits.contains(&count) && !after.is_ascii_alphanumeric() && after != b'_';
+    whole.then_some(Span { start, end: stop, kept: from })
 }
 
 /// The lengths of the cards of the issuers that the reference does not know, by their first four digits.

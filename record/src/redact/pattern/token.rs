@@ -3,16 +3,20 @@
 use super::super::chars::{byte, byte_run, first, run, space};
 use super::super::text::{Span, add};
 use memchr::memmem::Finder;
+use std::sync::LazyLock;
 
 type Class = fn(u8) -> bool;
 
 /// A beginning, the class of the body and how long that is.
 struct Token {
-    start: &'static str,
+    start: Finder<'static>,
     class: Class,
     min: usize,
     max: usize,
 }
+
+/// Such tokens, of which the searches are prepared once.
+type Tokens<const N: usize> = LazyLock<[Token; N]>;
 
 const ANY: usize = usize::MAX;
 
@@ -46,14 +50,13 @@ pub(in super::super) fn first_four(found: &str, out: &mut String) {
     out.push_str("****");
 }
 
-const fn token(start: &'static str, class: Class, min: usize, max: usize) -> Token {
-    Token { start, class, min, max }
+fn token(start: &'static str, class: Class, min: usize, max: usize) -> Token {
+    Token { start: Finder::new(start), class, min, max }
 }
 
 pub(in super::super) fn api_key(text: &str, out: &mut Vec<Span>) {
-    find(
-        text,
-        &[
+    static TOKENS: Tokens<7> = LazyLock::new(|| {
+        [
             token("sk-", base64url, 20, ANY),
             token("AKIA", upper, 16, 16),
             token("xoxb-", dashed, 10, ANY),
@@ -61,78 +64,73 @@ pub(in super::super) fn api_key(text: &str, out: &mut Vec<Span>) {
             token("xoxp-", dashed, 10, ANY),
             token("xoxr-", dashed, 10, ANY),
             token("xoxs-", dashed, 10, ANY),
-        ],
-        out,
-    );
+        ]
+    });
+    find(text, &TOKENS, out);
 }
 
 pub(in super::super) fn gcp_api_key(text: &str, out: &mut Vec<Span>) {
-    find(text, &[token("AIza", base64url, 35, ANY)], out);
+    static TOKENS: Tokens<1> = LazyLock::new(|| [token("AIza", base64url, 35, ANY)]);
+    find(text, &TOKENS, out);
 }
 
 pub(in super::super) fn stripe_key(text: &str, out: &mut Vec<Span>) {
-    find(
-        text,
-        &[
+    static TOKENS: Tokens<6> = LazyLock::new(|| {
+        [
             token("sk_live_", alnum, 16, ANY),
             token("rk_live_", alnum, 16, ANY),
             token("pk_live_", alnum, 16, ANY),
             token("sk_test_", alnum, 16, ANY),
             token("rk_test_", alnum, 16, ANY),
             token("pk_test_", alnum, 16, ANY),
-        ],
-        out,
-    );
+        ]
+    });
+    find(text, &TOKENS, out);
 }
 
 pub(in super::super) fn github_token(text: &str, out: &mut Vec<Span>) {
-    find(
-        text,
-        &[
+    static TOKENS: Tokens<5> = LazyLock::new(|| {
+        [
             token("gho_", alnum, 36, 36),
             token("ghp_", alnum, 36, 36),
             token("ghs_", alnum, 36, 36),
             token("ghu_", alnum, 36, 36),
             token("github_pat_", word, 22, ANY),
-        ],
-        out,
-    );
+        ]
+    });
+    find(text, &TOKENS, out);
 }
 
 /// Temporary, bearer and context-specific access key ids: the IAM user guide's table of unique
 /// identifier prefixes has them beside `AKIA`.
 pub(in super::super) fn aws_session_key(text: &str, out: &mut Vec<Span>) {
-    find(
-        text,
-        &[token("ASIA", upper, 16, 16), token("ABIA", upper, 16, 16), token("ACCA", upper, 16, 16)],
-        out,
-    );
+    static TOKENS: Tokens<3> = LazyLock::new(|| {
+        [token("ASIA", upper, 16, 16), token("ABIA", upper, 16, 16), token("ACCA", upper, 16, 16)]
+    });
+    find(text, &TOKENS, out);
 }
 
 /// Finds any of `tokens`, the leftmost first. Where each starts next is remembered, so that the text
 /// is searched once for each of them.
-fn find(text: &str, tokens: &[Token], out: &mut Vec<Span>) {
-    let finders: Vec<Finder<'_>> = tokens.iter().map(|token| Finder::new(token.start)).collect();
-    let search = |i: usize, from: usize| {
-        let finder = finders.get(i)?;
-        finder.find(text.as_bytes().get(from..)?).map(|at| from + at)
-    };
-    let mut next: Vec<Option<usize>> = (0..tokens.len()).map(|i| search(i, 0)).collect();
+fn find<const N: usize>(text: &str, tokens: &[Token; N], out: &mut Vec<Span>) {
+    let search =
+        |token: &Token, from: usize| token.start.find(text.as_bytes().get(from..)?).map(|at| from + at);
+    let mut next = tokens.each_ref().map(|token| search(token, 0));
     loop {
         let earliest =
             next.iter().enumerate().filter_map(|(i, at)| Some((i, (*at)?))).min_by_key(|(_, at)| *at);
         let Some((i, start)) = earliest else { return };
         let Some(token) = tokens.get(i) else { return };
-        let body = start + token.start.len();
+        let body = start + token.start.needle().len();
         let end = byte_run(text, body, token.max, token.class);
         let mut from = start + 1;
         if end - body >= token.min {
             add(out, Span::new(start, end));
             from = end;
         }
-        for (i, at) in next.iter_mut().enumerate() {
+        for (token, at) in tokens.iter().zip(&mut next) {
             if at.is_some_and(|at| at < from) {
-                *at = search(i, from);
+                *at = search(token, from);
             }
         }
     }

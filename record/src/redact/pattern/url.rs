@@ -1,6 +1,7 @@
 //! URLs, connection strings and mail addresses.
 
 use super::super::chars::{Lenient, at, boundary, byte, byte_run, first, space};
+use super::super::skip::next_byte;
 use super::super::text::{Span, add};
 use memchr::memchr_iter;
 use memchr::memmem::find_iter;
@@ -208,8 +209,13 @@ fn local(b: u8) -> bool {
 
 pub(in super::super) fn email<const LENIENT: Lenient>(text: &str, out: &mut Vec<Span>) {
     let mut done = 0;
-    // Byte by byte: a text of many such signs costs no more than others.
-    for (sign, _) in text.bytes().enumerate().filter(|(_, b)| *b == b'@') {
+    let mut from = 0;
+    loop {
+        let sign = next_byte(text.as_bytes(), from, b'@');
+        if sign >= text.len() {
+            return;
+        }
+        from = sign + 1;
         let Some(end) = domain::<LENIENT>(text, sign + 1) else { continue };
         let Some(name) = text.as_bytes().get(done..sign) else { continue };
         let length = name.iter().rev().take(64).take_while(|b| local(**b)).count();

@@ -215,6 +215,11 @@ fn token_end(text: &str, from: usize, most: usize) -> usize {
     let mut end = from;
     let bytes = text.as_bytes();
     while let Some(&b) = bytes.get(end).filter(|_| end - from < most) {
+        // Most are told by themselves.
+        if name_byte(b) {
+            end += 1;
+            continue;
+        }
         let next = byte(text, end + 1);
         let stops = match b {
             b'&' | b';' | b',' => next == b || next == b'$' || assigns(text, end + 1),

@@ -15,9 +15,9 @@ use super::super::fields::{MASK, credential_key, pair_name, pair_value};
 use super::super::invisible::invisible;
 use super::super::leaf::DEEPER;
 use super::super::text::{Span, add};
+use crate::charge;
 use form::{Place, quoted_end, value_of};
-use memchr::memchr3_iter;
-use memchr::memmem::find_iter;
+use memchr::{memchr2_iter, memchr3_iter};
 
 /// A name and its value: the value alone is masked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -219,16 +219,26 @@ fn pair(text: &str, name: &Name, value: usize) -> Option<Assigned> {
 
 /// `("password", "...")`: headers and parameters in lists of pairs.
 fn tuples(text: &str, out: &mut Vec<Span>) {
-    let mut done = 0;
-    for opening in ["(\"", "('", "[\"", "['", "(b\"", "(b'"] {
-        for at in find_iter(text.as_bytes(), opening) {
-            if let Some(found) = tuple(text, at).filter(|found| found.start >= done) {
-                add(out, found.span());
-                done = found.end;
-            }
+    // By what opens them: a bracket, bytes or none, and a quote.
+    let mut done = [0; 8];
+    let mut found: Vec<(usize, Span)> = Vec::new();
+    for open in memchr2_iter(b'(', b'[', text.as_bytes()) {
+        let list = byte(text, open) == b'[';
+        let bytes = !list && byte(text, open + 1) == b'b';
+        let single = match byte(text, open + 1 + usize::from(bytes)) {
+            b'"' => false,
+            b'\'' => true,
+            _ => continue,
+        };
+        let kind = usize::from(bytes) << 2 | usize::from(list) << 1 | usize::from(single);
+        if let Some(pair) = tuple(text, open).filter(|pair| pair.start >= done[kind])
+            && charge::push(&mut found, (kind, pair.span())).is_ok()
+        {
+            done[kind] = pair.end;
         }
-        done = 0;
     }
+    found.sort_by_key(|(kind, _)| *kind);
+    found.into_iter().for_each(|(_, span)| add(out, span));
 }
 
 fn tuple(text: &str, open: usize) -> Option<Assigned> {

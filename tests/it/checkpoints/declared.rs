@@ -1,0 +1,122 @@
+//! What operators declare in the log: another key, a break, an end, a log that continues another one.
+
+use super::{Place, UNWITNESSED, await_covered, check, printed, run};
+use crate::support::chains::records;
+use std::fs;
+
+fn log(place: &Place, verb: &str, more: &[&str]) -> String {
+    let chains = place.chains();
+    printed(&run(&[&["log", verb, chains.to_str().unwrap()], more].concat()))
+}
+
+/// A place with two tenants, stopped.
+fn sealed() -> Place {
+    let mut place = Place::new();
+    let halod = place.start();
+    place.seal(&halod, "acme", 5);
+    place.seal(&halod, "globex", 2);
+    await_covered(&halod, &place, 7);
+    let refused = run(&["log", "rotate", place.chains().to_str().unwrap()]);
+    assert_eq!(refused.status.code(), Some(2), "a running halod has the directory");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("stop it"));
+    halod.terminate();
+    place
+}
+
+#[test]
+fn a_rotated_key_is_trusted_by_who_knows_the_old_one() {
+    let mut place = sealed();
+    let old = place.key();
+    fs::write(place.path("kept.note"), place.note()).unwrap();
+    log(&place, "rotate", &[]);
+    let new = place.key();
+    assert_ne!(old, new);
+    let halod = place.start();
+    place.seal(&halod, "acme", 1);
+    await_covered(&halod, &place, 8);
+    halod.terminate();
+    let kept = place.path("kept.note");
+    let since = |key: &str| check(&place.chains(), &["--key", key, "--since", kept.to_str().unwrap()]);
+    assert_eq!(since(&old), (UNWITNESSED, vec![]));
+    // Who trusts the new key alone has no use for what the old one signed.
+    let (code, findings) = since(&new);
+    assert!(code == 1 && findings[0].contains("not signed by a key of this log"), "{findings:?}");
+    // After thirty days the old key is gone, and what it signed last still says whose the new one is.
+    fs::remove_file(place.chains().join(".halod/log/key.old.p8")).unwrap();
+    let halod = place.start();
+    place.seal(&halod, "acme", 1);
+    await_covered(&halod, &place, 9);
+    halod.terminate();
+    assert_eq!(check(&place.chains(), &["--key", &old]), (UNWITNESSED, vec![]));
+    let other = sealed().key();
+    assert_eq!(check(&place.chains(), &["--key", &other]).0, 1);
+}
+
+#[test]
+fn a_break_is_declared_and_a_chain_ends() {
+    let mut place = sealed();
+    let key = place.key();
+    // A backup of an earlier day is put back, and goes on.
+    let chain = fs::read_to_string(place.chain("acme")).unwrap();
+    fs::write(place.chain("acme"), chain.split_inclusive('\n').take(3).collect::<String>()).unwrap();
+    let halod = place.start();
+    place.seal(&halod, "acme", 2);
+    place.seal(&halod, "globex", 1);
+    await_covered(&halod, &place, 8);
+    let alarmed = halod.metric("halod_log_chains_alarmed", "");
+    assert_eq!(alarmed, 1);
+    halod.terminate();
+    assert_eq!(check(&place.chains(), &["--key", &key]).0, 1);
+    log(&place, "declare-break", &["acme", "--reason", "a backup of the 29th was restored"]);
+    assert_eq!(check(&place.chains(), &["--key", &key]), (UNWITNESSED, vec![]));
+
+    // It goes on from there, over a start.
+    let halod = place.start();
+    let before = records(&place.chain("acme")).len() as u64;
+    place.seal(&halod, "acme", 4);
+    await_covered(&halod, &place, before + 4 + 3);
+    halod.terminate();
+    assert_eq!(check(&place.chains(), &["--key", &key]), (UNWITNESSED, vec![]));
+    let bundle = place.path("bundle");
+    let chains = place.chains();
+    printed(&run(&["export", chains.to_str().unwrap(), "--bundle", "acme", "-o", bundle.to_str().unwrap()]));
+    assert_eq!(check(&bundle, &["--key", &key]), (UNWITNESSED, vec![]));
+
+    // An end: the file may go, and a new chain may begin.
+    log(&place, "retire", &["globex"]);
+    for file in ["globex.jsonl", "globex.jsonl.lock"] {
+        fs::remove_file(place.chains().join(file)).unwrap();
+    }
+    assert_eq!(check(&place.chains(), &["--key", &key]), (UNWITNESSED, vec![]));
+    let halod = place.start();
+    place.seal(&halod, "globex", 1);
+    await_covered(&halod, &place, before + 4 + 1);
+    assert_eq!(halod.metric("halod_log_chains_alarmed", ""), 0);
+    halod.terminate();
+    assert_eq!(check(&place.chains(), &["--key", &key]), (UNWITNESSED, vec![]));
+    let unknown = run(&["log", "retire", place.chains().to_str().unwrap(), "nobody"]);
+    assert_eq!(unknown.status.code(), Some(2));
+}
+
+#[test]
+fn a_log_continues_another_one() {
+    let mut place = sealed();
+    let old = place.note();
+    log(&place, "continue", &[]);
+    assert!(place.note().starts_with("logs.example.com/agents/2\n1\n"));
+    let halod = place.start();
+    place.seal(&halod, "acme", 1);
+    await_covered(&halod, &place, 8);
+    halod.terminate();
+    let key = place.key();
+    assert_eq!(check(&place.chains(), &["--key", &key]), (UNWITNESSED, vec![]));
+    let entries = fs::read(place.chains().join(".halod/log/entries")).unwrap();
+    assert!(
+        entries.windows(old.len()).any(|window| window == old.as_bytes()),
+        "the first entry has the last note"
+    );
+    let kept = place.path("kept.note");
+    fs::write(&kept, old).unwrap();
+    let (code, findings) = check(&place.chains(), &["--key", &key, "--since", kept.to_str().unwrap()]);
+    assert!(code == 1 && findings[0].contains("it is another log"), "{findings:?}");
+}

@@ -1,0 +1,8 @@
+//! Witnesses: halod's client at strangers' witnesses, strangers' clients at `halod witness`, and whoever lies.
+
+mod anchors;
+mod client;
+mod doors;
+mod hostile;
+mod logs;
+pub mod stage;
