@@ -3,7 +3,7 @@
 //! ```text
 //! directory lock ─▶ descriptors shared out ─▶ every door bound, tees opened ─▶ admin served: starting
 //!   ─▶ store opened ─▶ doors served, writer started: ready ─▶ signal or writer's end
-//!   ─▶ not ready ─▶ doors finish what they began ─▶ writer ends ─▶ tees end ─▶ lock given back
+//!   ─▶ not ready ─▶ doors finish what they began ─▶ writer ends ─▶ a last epoch is signed ─▶ tees end ─▶ lock given back
 //! ```
 //!
 //! What can fail fails before the first request is taken; what fails later is the writer's, and
@@ -24,6 +24,7 @@ mod waiting;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -39,6 +40,7 @@ pub use self::start::writer_of;
 use self::start::{Opened, Opening, Queues, Started};
 use self::waiting::Waiting;
 use crate::auth::Authenticator;
+use crate::checkpointer::CheckpointStats;
 use crate::clock;
 use crate::config::descriptors::{self, Share, TooFew};
 use crate::config::{Config, DoorSettings, Endpoint};
@@ -79,11 +81,16 @@ pub enum StartError {
     Logs(#[source] io::Error),
     #[error("the doors can't be served before there is room on the disk: {0}")]
     Twins(#[source] io::Error),
+    #[error("checkpoints can't be signed: {0}")]
+    Checkpointer(#[source] io::Error),
     #[error("passwords can't be remembered: {0}")]
     Random(#[source] io::Error),
     #[error("signals can't be handled: {0}")]
     Signals(#[source] io::Error),
 }
+
+/// How long signing what was sealed last may take when halod stops.
+const LAST_EPOCH: Duration = Duration::from_secs(10);
 
 /// Runs until a signal or a failure of the writer.
 ///
@@ -112,6 +119,7 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
     let _watch = certificates.watch(&reload);
     let stats = Arc::new(Stats::default());
     let counters = Arc::new(Counters::default());
+    let checkpoints = Arc::new(CheckpointStats::default());
     let connections = ConnectionFamilies::default();
     let gaps = gaps::gaps();
     let kept = config.auth.as_ref().map(Keeper::new).transpose().map_err(StartError::Random)?;
@@ -139,6 +147,7 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
     let tees = Tees::open(&config.tees, &config.storage.directory, bounds)?;
     let metrics = Metrics::new(&stats, &counters.otlp.filtered, started)
         .with(|registry| counters.register(registry))
+        .with(|registry| checkpoints.register(registry))
         .with(|registry| connections.register(registry))
         .with(|registry| certificates.register(registry))
         .with(|registry| tees.register(registry));
@@ -148,6 +157,7 @@ pub async fn run(mut config: Config) -> Result<End, StartError> {
         started,
         starting: true.into(),
         stats: Arc::clone(&stats),
+        checkpoints,
         metrics,
         connections: connections.of(ADMIN),
         web: config.web.clone(),
@@ -200,6 +210,7 @@ async fn up(
         open_chains: share.chains,
         lock,
         stats: Arc::clone(&state.stats),
+        checkpoints: Arc::clone(&state.checkpoints),
         ledger: counters.of_hold(),
         traces: Arc::clone(&traces),
         owed: Arc::default(),
@@ -263,7 +274,7 @@ impl Files<'_> {
             Ok(None) => return WriterEnd::Clean,
             Err(failed) => Err(failed),
         };
-        let Started { writer, held } = match started {
+        let Started { writer, held, checkpointer } = match started {
             Ok(started) => started,
             Err(failed) => return WriterEnd::Failed(failed.to_string()),
         };
@@ -271,10 +282,16 @@ impl Files<'_> {
             tracing::info!("there is room on the disk: the chains are open");
         }
         // The hold ends after every door and the sweep, unless it fails.
-        tokio::select! {
+        let end = tokio::select! {
             end = writer.finished() => end,
             Some(error) = held.finished() => WriterEnd::Failed(error),
+        };
+        if let (Some(checkpointer), WriterEnd::Clean) = (checkpointer, &end)
+            && tokio::time::timeout(LAST_EPOCH, checkpointer.finish()).await.is_err()
+        {
+            tracing::warn!("a chain is read for its first epoch; the next start goes on with it");
         }
+        end
     }
 }
 

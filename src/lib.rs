@@ -10,11 +10,13 @@
 //! | 2 | crate [`halod_chain`] | blocking file I/O: chains on disk, the commit |
 //! | 3 | [`pipeline`] | the bounded hand-over to the one writer |
 //! | 3 | [`hold`] | blocking file I/O on a thread of its own: actions told in several messages |
+//! | 3 | [`checkpointer`] | blocking file I/O on a thread of its own: what the chains hold, signed |
 //! | 4 | [`net`], [`tee`] | bytes in, and on to where they went before |
 //! | 4 | [`auth`] | who sends: identities, and what each may do |
 //! | 4 | [`ingest`] | the one way from a receiver to the writer |
 //! | 4 | [`receivers`] | whose bytes these are, and what they tell |
 //! | 5 | [`import`] | files in |
+//! | 5 | [`check`] | what chains and their log show |
 //! | 6 | [`config`], [`telemetry`], [`daemon`] | assembly and operation |
 //! | 6 | [`witness`] | being, and asking, a witness of checkpoints |
 //! | 7 | [`cli`] | one file per verb |
@@ -22,6 +24,8 @@
 //! Beside them, the crate `halod_client` is for those who send.
 
 pub mod auth;
+pub mod check;
+pub mod checkpointer;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -87,7 +87,8 @@ pub(super) fn first_is_of(path: &Path, subject: Option<&str>) -> bool {
 }
 
 /// Whose the first record of a file is.
-pub(super) fn first_tenant(path: &Path) -> Option<Tenant> {
+#[must_use]
+pub fn first_tenant(path: &Path) -> Option<Tenant> {
     of_first(path, |facts| facts.subject.tenant()).flatten()
 }
 

@@ -38,12 +38,22 @@ impl SignedNote {
     /// # Errors
     /// The key is no witness', or the note has no cosignature of it, or one that is not of this text.
     pub fn cosigned(&self, key: &VerifierKey) -> Result<u64, NoteError> {
+        self.cosigned_between(key).map(|(first, _)| first)
+    }
+
+    /// When a witness saw this checkpoint first, and when last, in Unix seconds.
+    ///
+    /// # Errors
+    /// As [`Self::cosigned`].
+    pub fn cosigned_between(&self, key: &VerifierKey) -> Result<(u64, u64), NoteError> {
         if key.kind() != Kind::Cosignature {
             return Err(NoteError::NoWitness(key.name().to_owned()));
         }
         self.verify(key)?;
         let times = self.of_key(key, key.id()).filter_map(|one| Cosignature::read(&one.bytes));
-        times.map(|own| own.time).min().ok_or_else(|| NoteError::Unsigned(key.name().to_owned()))
+        let times = times.map(|own| (own.time, own.time));
+        let between = times.reduce(|(first, last), (time, _)| (first.min(time), last.max(time)));
+        between.ok_or_else(|| NoteError::Unsigned(key.name().to_owned()))
     }
 }
 

@@ -15,6 +15,7 @@ pub mod entry;
 pub mod map;
 pub mod note;
 pub mod policy;
+pub mod proof;
 pub mod state;
 pub mod tree;
 pub mod witness;

@@ -72,6 +72,8 @@ pub struct Accepted {
     pub cosigned: Vec<(Name, u64)>,
     /// When the quorum was reached; `None` where no cosignature is demanded.
     pub at: Option<u64>,
+    /// Until when a quorum has said that it is the newest checkpoint.
+    pub until: Option<u64>,
 }
 
 impl Policy {
@@ -114,7 +116,7 @@ impl Policy {
             }
             signed?;
         }
-        let times = self.times(note)?;
+        let times = self.times(note, false)?;
         let at = match self.quorum {
             None => None,
             Some(quorum) => match times.get(quorum).copied().flatten() {
@@ -122,20 +124,24 @@ impl Policy {
                 None => return Err(Refused::Quorum(self.missing(quorum, &times))),
             },
         };
+        let until =
+            self.quorum.map(|quorum| self.times(note, true).map(|last| last.get(quorum).copied().flatten()));
+        let until = until.transpose()?.flatten();
         let cosigned = self.named.iter().zip(&times).filter_map(|((name, named), time)| match named {
             Named::Witness(_) => Some((name.clone(), (*time)?)),
             Named::Group(..) => None,
         });
-        Ok(Accepted { checkpoint, cosigned: cosigned.collect(), at })
+        Ok(Accepted { checkpoint, cosigned: cosigned.collect(), at, until })
     }
 
-    /// When each witness and each group had witnessed the note, if so: a group of k when the k-th of its members had.
-    fn times(&self, note: &SignedNote) -> Result<Vec<Option<u64>>, NoteError> {
+    /// When each witness and each group had witnessed the note, if so: a group of k when the k-th of its members had; or when `last`
+    /// they did: a group of k when k of its members still did.
+    fn times(&self, note: &SignedNote, last: bool) -> Result<Vec<Option<u64>>, NoteError> {
         let mut times: Vec<Option<u64>> = Vec::with_capacity(self.named.len());
         for (_, named) in &self.named {
             times.push(match named {
-                Named::Witness(witness) => match note.cosigned(&witness.key) {
-                    Ok(time) => Some(time),
+                Named::Witness(witness) => match note.cosigned_between(&witness.key) {
+                    Ok((first, newest)) => Some(if last { newest } else { first }),
                     Err(NoteError::Unsigned(_)) => None,
                     // Of a known key all signatures have to be right (signed-note, "Signatures").
                     Err(error) => return Err(error),
@@ -144,6 +150,9 @@ impl Policy {
                     let mut of: Vec<u64> =
                         members.iter().filter_map(|at| times.get(*at).copied().flatten()).collect();
                     of.sort_unstable();
+                    if last {
+                        of.reverse();
+                    }
                     of.get(k - 1).copied()
                 }
             });

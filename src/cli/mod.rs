@@ -1,16 +1,20 @@
 //! The command line: one file per verb, words in, exit code out.
 
 mod capture;
+mod check;
 mod demo;
 mod demo_client;
 mod explain;
 mod explain_chain;
+mod export;
 mod hash;
 mod healthcheck;
 mod import;
 mod import_view;
 mod key;
+mod log;
 mod output;
+mod prove;
 mod redact;
 mod run;
 mod tail;
@@ -41,6 +45,10 @@ enum Verb {
     Run(run::Args),
     Demo(demo::Args),
     Verify(verify::Args),
+    Check(check::Args),
+    Prove(prove::Args),
+    Export(export::Args),
+    Log(log::Args),
     Validate(validate::Args),
     Healthcheck(healthcheck::Args),
     Hash(hash::Args),
@@ -75,6 +83,10 @@ pub fn main() -> ExitCode {
         Some(Verb::Run(args)) => args.run(),
         Some(Verb::Demo(args)) => args.run(),
         Some(Verb::Verify(args)) => args.run(),
+        Some(Verb::Check(args)) => args.run(),
+        Some(Verb::Prove(args)) => args.run(),
+        Some(Verb::Export(args)) => args.run(),
+        Some(Verb::Log(args)) => args.run(),
         Some(Verb::Healthcheck(args)) => args.run(),
         Some(Verb::Hash(args)) => args.run(),
         Some(Verb::Key(args)) => args.run(),

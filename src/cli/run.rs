@@ -103,6 +103,7 @@ fn exit_code(error: &StartError) -> u8 {
         StartError::Store(_)
         | StartError::StorePanicked(_)
         | StartError::Twins(_)
+        | StartError::Checkpointer(_)
         | StartError::Signals(_)
         | StartError::Random(_)
         | StartError::Logs(_) => FAILED,

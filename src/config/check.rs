@@ -1,6 +1,7 @@
 //! From the written tree to a [`Config`]: each value read, bounded and compared, all problems kept.
 
 mod auth;
+mod checkpoint;
 mod connections;
 mod file_log;
 mod import;
@@ -53,6 +54,7 @@ pub(super) fn config(root: &Node, env: Lookup<'_>) -> Result<Config, ConfigError
     let flags = [("true", true), ("false", false)];
     reader.choice("records.hash_only", &flags, &mut config.records.hash_only);
     reader.choice("records.join_calls", &flags, &mut config.records.join_calls);
+    reader.checkpoint(&mut config.checkpoint);
     config.redaction = reader.redaction();
     config.hash_only_for = reader.hash_only_for();
     config.hash_key = reader.hash_key();

@@ -24,6 +24,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::auth;
+use crate::checkpointer::CheckpointSettings;
 use crate::import::folder::Folders;
 use crate::ingest::claim::TenantRule;
 use crate::net::limits::Limits;
@@ -77,6 +78,8 @@ pub struct Config {
     /// How much of each tenant is sealed in a time.
     pub per_tenant: PerTenant,
     pub records: RecordSettings,
+    /// What is signed of the chains, and how often.
+    pub checkpoint: CheckpointSettings,
     /// The operator's own rules of redaction.
     pub redaction: Custom,
     /// Whose records carry hashes only.
@@ -223,6 +226,7 @@ impl Default for Config {
             pipeline: PipelineSettings::default(),
             per_tenant: PerTenant::default(),
             records: RecordSettings { hash_only: false, join_calls: true },
+            checkpoint: CheckpointSettings::default(),
             redaction: Custom::default(),
             hash_only_for: Vec::new(),
             hash_key: None,

@@ -1,6 +1,7 @@
 //! What owns files, opened and started: chains, the writer, the hold.
 
 use super::{StartError, process};
+use crate::checkpointer::{self, CheckpointStats, Checkpointer, Permit};
 use crate::config::Config;
 use crate::config::descriptors;
 use crate::hold::{self, HoldHandle};
@@ -8,6 +9,7 @@ use crate::pipeline::intake::Intake;
 use crate::pipeline::quiet::Quiet;
 use crate::pipeline::stats::Stats;
 use crate::pipeline::writer::{self, Writer, WriterHandle};
+use crate::witness::cosigner::Cosigner;
 use halod_chain::directory;
 use halod_chain::disk::{OsDisk, free_bytes};
 use halod_chain::error::{ChainError, with_causes};
@@ -16,6 +18,8 @@ use halod_chain::traces::TraceTenants;
 use halod_record::draft::Draft;
 use halod_record::notice::{About, Notice};
 use halod_record::tenant::Tenant;
+use halod_tlog::log::place;
+use halod_tlog::notes::Notes;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -46,6 +50,7 @@ pub(super) struct Opening {
     pub open_chains: usize,
     pub lock: Arc<directory::Lock>,
     pub stats: Arc<Stats>,
+    pub checkpoints: Arc<CheckpointStats>,
     pub ledger: hold::Ledger,
     /// What the spans of a trace said for it.
     pub traces: Arc<TraceTenants>,
@@ -58,6 +63,7 @@ pub(super) struct Opening {
 pub(super) struct Opened {
     writer: Writer,
     hold: hold::Opened,
+    checkpointer: Checkpointer,
 }
 
 /// What is taken in before there is anybody who seals it.
@@ -72,6 +78,8 @@ pub(super) struct Queues {
 pub(super) struct Started {
     pub writer: WriterHandle,
     pub held: HoldHandle,
+    /// `None` where nothing is to be signed.
+    pub checkpointer: Option<checkpointer::Handle>,
 }
 
 impl Opening {
@@ -118,7 +126,7 @@ impl Opening {
     }
 
     fn open_now(self) -> Result<Opened, ChainError> {
-        let Self { config, open_chains, lock, stats, ledger, traces, owed } = self;
+        let Self { config, open_chains, lock, stats, checkpoints, ledger, traces, owed } = self;
         let hold = hold::Settings {
             directory: config.storage.directory.clone(),
             wait: config.hold.wait,
@@ -129,9 +137,20 @@ impl Opening {
         let mut owed = owed.lock().unwrap_or_else(PoisonError::into_inner);
         owed.extend(notices);
         owed.extend(damage_notice(&hold.damage));
+        let log = place(&config.storage.directory);
+        let permit = Arc::new(Permit::new(!config.checkpoint.witnesses.is_empty()));
+        let checkpointer = Checkpointer {
+            notes: Arc::new(Notes::new(&log, Arc::new(OsDisk))),
+            permit,
+            directory: config.storage.directory.clone(),
+            settings: config.checkpoint.clone(),
+            lock: Arc::clone(&lock),
+            pipeline: Arc::clone(&stats),
+            stats: checkpoints,
+        };
         let writer = Writer::new(store, owed.clone(), settings(&config, lock), stats)?;
         owed.clear();
-        Ok(Opened { writer, hold })
+        Ok(Opened { writer, hold, checkpointer })
     }
 }
 
@@ -140,7 +159,17 @@ impl Opened {
     pub(super) fn start(self, queues: Queues) -> Result<Started, StartError> {
         let held = self.hold.start(queues.held).map_err(StartError::Store)?;
         let writer = self.writer.start(queues.jobs).map_err(StartError::Store)?;
-        Ok(Started { writer, held })
+        let Checkpointer { directory, settings, notes, permit, stats, .. } = &self.checkpointer;
+        let cosigner = Cosigner {
+            directory: directory.clone(),
+            notes: Arc::clone(notes),
+            permit: Arc::clone(permit),
+            stats: Arc::clone(stats),
+            max_age: settings.max_age,
+        };
+        cosigner.start(&settings.witnesses).map_err(StartError::Checkpointer)?;
+        let checkpointer = self.checkpointer.start().map_err(StartError::Checkpointer)?;
+        Ok(Started { writer, held, checkpointer })
     }
 }
 

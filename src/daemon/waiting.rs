@@ -62,6 +62,8 @@ impl Waiting<'_> {
             started: self.started,
             starting: true.into(),
             stats: Arc::clone(stats),
+            // Without a directory nothing is signed.
+            checkpoints: Arc::default(),
             metrics,
             connections: connections.of(ADMIN),
             web: self.config.web.clone(),

@@ -32,6 +32,7 @@ use tokio::time::Instant;
 use super::metrics::{Format, Metrics};
 use crate::auth::identity::ADMIN;
 use crate::auth::{Authenticator, Shown};
+use crate::checkpointer::{CheckpointStats, Newest, Witnessed};
 use crate::net::connections::{Broken, ConnectionStats};
 use crate::net::peer::Peer;
 use crate::net::socket::{Accepted, Socket};
@@ -65,6 +66,7 @@ pub struct State {
     /// The store is being opened, which may take a while after a crash.
     pub starting: AtomicBool,
     pub stats: Arc<Stats>,
+    pub checkpoints: Arc<CheckpointStats>,
     pub metrics: Metrics,
     /// The connections to the admin port.
     pub connections: ConnectionStats,
@@ -298,18 +300,43 @@ fn status(state: &State) -> serde_json::Value {
         "full_seconds": stats.full.lasts().map(|lasts| lasts.as_secs()),
         "unread": unread(state),
         "set_aside": set_aside(state),
+        "log": log(state),
         "journal_damage": *stats.journal_damage.lock().unwrap_or_else(PoisonError::into_inner),
     })
+}
+
+/// What is signed of the chains, and what is not.
+fn log(state: &State) -> serde_json::Value {
+    let Newest { key, signed, alarms, witnesses, halt, failure } = state.checkpoints.newest();
+    let (key, fingerprint) = key.unzip();
+    let signed = signed
+        .map(|(size, root, epoch, at)| json!({ "size": size, "root": root, "epoch": epoch, "at": told(at) }));
+    let alarms: Vec<_> = alarms.iter().map(|(chain, why)| json!({ "chain": chain, "why": why })).collect();
+    let witness = |(name, Witnessed { newest, failure }): (&String, &Witnessed)| {
+        let (size, seconds) = newest.unzip();
+        json!({ "witness": name, "size": size, "unix_seconds": seconds, "failure": failure })
+    };
+    json!({
+        "key": key,
+        "fingerprint": fingerprint,
+        "newest": signed,
+        "witnesses": witnesses.iter().map(witness).collect::<Vec<_>>(),
+        "alarms": alarms,
+        "halted": halt,
+        "failure": failure,
+    })
+}
+
+/// A time in RFC 3339.
+fn told(at: SystemTime) -> String {
+    let nanos = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
+    String::from_utf8_lossy(&rfc3339(u64::try_from(nanos).unwrap_or(0))).into_owned()
 }
 
 /// Chains whose tenants are refused until they can be had again, and those of which acknowledged records wait.
 fn set_aside(state: &State) -> serde_json::Value {
     let aside = state.stats.aside.lock().unwrap_or_else(PoisonError::into_inner);
-    let since = |at: SystemTime| {
-        let nanos = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
-        String::from_utf8_lossy(&rfc3339(u64::try_from(nanos).unwrap_or(0))).into_owned()
-    };
-    let named = |one: &Aside| json!({ "chain": one.chain, "since": since(one.since), "why": one.why });
+    let named = |one: &Aside| json!({ "chain": one.chain, "since": told(one.since), "why": one.why });
     json!({
         "chains": aside.chains,
         "first": aside.first.iter().map(named).collect::<Vec<_>>(),

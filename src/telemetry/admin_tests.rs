@@ -32,6 +32,7 @@ fn served() -> Served {
         started: SystemTime::now(),
         starting: AtomicBool::new(false),
         stats: Arc::clone(&stats),
+        checkpoints: Arc::default(),
         metrics,
         connections: ConnectionStats::default(),
         web: WebPolicy::default(),

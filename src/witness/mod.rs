@@ -13,6 +13,7 @@ pub mod anchor;
 mod anchors;
 pub mod client;
 mod contradictions;
+pub mod cosigner;
 mod keys;
 mod logs;
 pub mod pages;

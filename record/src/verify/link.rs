@@ -120,6 +120,7 @@ impl<'o> Linker<'o> {
         if declared_fits && contents_fit {
             self.expected = computed.as_ref().copied().unwrap_or(self.expected);
             self.report.head = Some(self.expected);
+            self.observer.record(&self.expected);
             return;
         }
         if !declared_fits {

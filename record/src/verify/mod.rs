@@ -39,6 +39,9 @@ pub trait Observer: Send {
     /// parents come at the end.
     fn issue(&mut self, issue: &Issue);
 
+    /// The hash of the next record, as long as the chain of hashes is unbroken.
+    fn record(&mut self, _hash: &[u8; 32]) {}
+
     /// So many further bytes have been looked at.
     fn progress(&mut self, _bytes: u64) {}
 }

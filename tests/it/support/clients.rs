@@ -303,16 +303,21 @@ impl Npm {
         found.unwrap_or_else(|| panic!("{package} has no program for this machine")).join(program)
     }
 
-    /// Runs a module script to its end; returns what it printed. A copy of it runs, inside the
-    /// environment, because Node looks modules up from where the importing file lies.
+    /// Runs a module script to its end; returns what it printed.
     pub fn run(&self, script: &Path, arguments: &[PathBuf], env: &[(&str, &str)]) -> String {
+        text_of(self.output(script, arguments, env), &script.display().to_string())
+    }
+
+    /// Runs a module script to its end, however that is. A copy of it runs, inside the environment, because Node looks modules
+    /// up from where the importing file lies.
+    pub fn output(&self, script: &Path, arguments: &[PathBuf], env: &[(&str, &str)]) -> Output {
         static COPIES: AtomicU32 = AtomicU32::new(0);
         let n = COPIES.fetch_add(1, Ordering::Relaxed);
         let copy = self.dir.join(format!("run-{}-{n}.mjs", std::process::id()));
         fs::copy(script, &copy).unwrap();
         let out = Command::new("node").arg(&copy).args(arguments).envs(env.iter().copied()).output();
         fs::remove_file(&copy).unwrap();
-        text_of(out.expect("run node"), &script.display().to_string())
+        out.expect("run node")
     }
 }
 

@@ -5,4 +5,4 @@ mod client;
 mod doors;
 mod hostile;
 mod logs;
-mod stage;
+pub mod stage;

@@ -171,14 +171,22 @@ impl Witness {
 
     /// One in a directory of its own that watches a log.
     pub fn of(log: &Log) -> Self {
+        Self::halod_for(log.key())
+    }
+
+    pub fn halod_for(log: &VerifierKey) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let mut own = Self::halod(dir.path(), &["--log", &log.key().to_string()]);
+        let mut own = Self::halod(dir.path(), &["--log", &log.to_string()]);
         own._dir = Some(dir);
         own
     }
 
     /// `witness-log-cli`, a stranger's.
     pub fn stranger(log: &Log) -> Self {
+        Self::stranger_for(log.key())
+    }
+
+    pub fn stranger_for(log: &VerifierKey) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let place = dir.path().join("w");
         let run = |arguments: &[&str]| {
@@ -190,7 +198,7 @@ impl Witness {
         };
         let made: Value =
             serde_json::from_str(&run(&["init", "--name", "stranger.example/w", "--json"])).unwrap();
-        run(&["add-log", ORIGIN, &log.key().to_string()]);
+        run(&["add-log", log.name(), &log.to_string()]);
         let mut command = witness_log();
         command.args(["witness", "serve"]).arg(&place).args(["--listen", "127.0.0.1:0"]);
         let mut process = Process::start(command, false);
@@ -202,10 +210,14 @@ impl Witness {
 
     /// `tests/clients/witness.py`, written from the specification.
     pub fn python(log: &Log) -> Self {
+        Self::python_for(log.key())
+    }
+
+    pub fn python_for(log: &VerifierKey) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut command = Command::new("python3");
         command.arg(root().join("tests/clients/witness.py")).arg(dir.path()).arg("python.example/w");
-        command.arg(log.key().to_string()).env("OPENSSL", openssl().get_program());
+        command.arg(log.to_string()).env("OPENSSL", openssl().get_program());
         let mut process = Process::start(command, true);
         let key = process.find("the Python witness listens", |line| line.parse::<VerifierKey>().ok());
         let address = process.find("the Python witness listens", |line| line.parse().ok());

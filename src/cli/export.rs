@@ -1,0 +1,204 @@
+//! `halod export`: one tenant's chain with what shows it whole, for somebody who has nothing else.
+
+use super::check::tenant;
+use super::output::{self, complain, line};
+use crate::check::bundle::{
+    CHECKPOINT, CONSISTENCY, Consistency, FORMAT, KEYS, MANIFEST, Manifest, SLOTS, WITNESS,
+};
+use data_encoding::BASE64;
+use halod_evidence::entry::Epoch;
+use halod_evidence::note::{Checkpoint, NoteError, SignedNote};
+use halod_evidence::state::State;
+use halod_evidence::tree::consistency;
+use halod_record::hash::hex_text;
+use halod_record::tenant::Tenant;
+use halod_record::time::rfc3339;
+use halod_tlog::TlogError;
+use halod_tlog::reader::LogReader;
+use serde_json::json;
+use std::fs::{DirBuilder, File};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Before this time, of each day only the first epoch is shown.
+const ALL_OF: u64 = 24 * 60 * 60 * 1000;
+
+const README: &str = "\
+This folder is one chain of halod's with what shows that it is whole.
+
+  halod check .  --key VKEY     everything: records, epochs, signature; VKEY is the key that you were given, not the one in evidence/vkeys
+  halo verify CHAIN             the records alone, with the reference (pip install halo-record)
+  halo anchor CHAIN evidence/witness.jsonl --check     that all states of that file are in the chain, with the reference
+
+docs/checkpoints.md of halod has the formats.
+";
+
+/// Hand a tenant's chain on, with what shows it whole
+///
+/// The bundle is a folder: the chain up to the newest epoch, the tenant's place in the epochs of the last day and one a day
+/// before that, the signed checkpoint. `halod check FOLDER --key VKEY` checks it, and so does the reference. It shows how many
+/// tenants there are about, and nothing else of them. Exit code: 0, 1 if the tenant is in no epoch, 2 if something can't be
+/// read or written.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The directory of the chains
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+    /// Whose chain; _local for the records of no tenant
+    #[arg(long, value_name = "ID")]
+    bundle: String,
+    /// A checkpoint that the reader kept: the bundle shows that the log continues it
+    #[arg(long, value_name = "NOTE")]
+    since: Option<PathBuf>,
+    /// The folder to make
+    #[arg(short, long, value_name = "FOLDER")]
+    output: PathBuf,
+}
+
+/// Why there is no bundle.
+#[derive(Debug, thiserror::Error)]
+enum ExportError {
+    #[error("{} has no signed log yet", .0.display())]
+    NoLog(PathBuf),
+    #[error("no epoch has a chain of {0}")]
+    NoChain(String),
+    #[error("cannot {doing} {}: {source}", path.display())]
+    Io { doing: &'static str, path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Log(#[from] TlogError),
+    #[error("{}: {source}", path.display())]
+    Note { path: PathBuf, source: NoteError },
+    #[error("{} has {old} entries, and the log has {new}: the log does not continue it", path.display())]
+    Shorter { path: PathBuf, old: u64, new: u64 },
+}
+
+/// An epoch that is shown.
+struct Shown {
+    line: String,
+    epoch: Epoch,
+    state: Option<State>,
+}
+
+fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ExportError {
+    let path = path.to_owned();
+    move |source| ExportError::Io { doing, path, source }
+}
+
+impl Args {
+    pub(super) fn run(self) -> ExitCode {
+        match self.export() {
+            Ok(text) => output::finish(line(text).map(|()| output::OK)),
+            Err(error) => {
+                complain(&error);
+                match error {
+                    ExportError::NoLog(_) | ExportError::NoChain(_) | ExportError::Shorter { .. } => {
+                        output::FAILED.into()
+                    }
+                    _ => output::USAGE.into(),
+                }
+            }
+        }
+    }
+
+    fn export(&self) -> Result<String, ExportError> {
+        let tenant = tenant(&self.bundle);
+        let log = LogReader::open(&self.directory)?;
+        let log = log.ok_or_else(|| ExportError::NoLog(self.directory.clone()))?.as_witnessed()?;
+        let nobody = || ExportError::NoChain(self.bundle.clone());
+        let stem = log.stem(&tenant).ok_or_else(nobody)?.to_owned();
+        let shown = shown(&log, &tenant)?;
+        let newest = shown.iter().rev().find_map(|shown| shown.state.clone()).ok_or_else(nobody)?;
+        let out = &self.output;
+        for dir in [out.clone(), out.join("evidence")] {
+            DirBuilder::new().mode(0o750).create(&dir).map_err(failed("make", &dir))?;
+        }
+        let chain = format!("{stem}.jsonl");
+        log.copy(&stem, &newest, &out.join(&chain))?;
+        let subject = tenant.subject();
+        let manifest =
+            Manifest { format: FORMAT.into(), tenant: subject.map(str::to_owned), chain: chain.clone() };
+        let manifest = serde_json::to_string(&manifest).unwrap_or_default() + "\n";
+        let keys: String = log.keys.iter().map(|key| format!("{key}\n")).collect();
+        let slots: String = shown.iter().map(|shown| format!("{}\n", shown.line)).collect();
+        let states: Vec<_> =
+            shown.iter().filter_map(|shown| Some((&shown.epoch, shown.state.as_ref()?))).collect();
+        let witness: String = states.iter().map(|(epoch, state)| checkpoint(subject, epoch, state)).collect();
+        let readme = README.replace("CHAIN", &chain);
+        let files = [
+            (MANIFEST, manifest),
+            (CHECKPOINT, log.note.to_string()),
+            (KEYS, keys),
+            (SLOTS, slots),
+            (WITNESS, witness),
+            ("README", readme),
+        ];
+        for (name, text) in files {
+            write(&out.join(name), &text)?;
+        }
+        if let Some(since) = &self.since {
+            write(&out.join(CONSISTENCY), &self.consistency(&log, since)?)?;
+        }
+        Ok(format!("{} records, {} epochs, in {}", newest.count, shown.len(), out.display()))
+    }
+
+    /// What shows that the log continues a note that was kept.
+    fn consistency(&self, log: &LogReader, since: &Path) -> Result<String, ExportError> {
+        let text = std::fs::read_to_string(since).map_err(failed("read", since))?;
+        let old = SignedNote::parse(&text).and_then(|note| Checkpoint::parse(&note.text));
+        let old = old.map_err(|source| ExportError::Note { path: since.to_owned(), source })?;
+        let get = |level, index| log.entries().get(level, index).ok_or(());
+        let path = consistency(old.size, log.checkpoint.size, get).ok().flatten();
+        let (path_of, new) = (since.to_owned(), log.checkpoint.size);
+        let path = path.ok_or(ExportError::Shorter { path: path_of, old: old.size, new })?;
+        let consistency = Consistency { old: old.size, path: BASE64.encode(&path.concat()) };
+        Ok(serde_json::to_string(&consistency).unwrap_or_default() + "\n")
+    }
+}
+
+/// The epochs to show: those of the last day in which the chain changed, the first of each day before, the first of all in which
+/// it is, and the last.
+fn shown(log: &LogReader, tenant: &Tenant) -> Result<Vec<Shown>, ExportError> {
+    let numbers = log.epochs_by_number()?;
+    let last = log.last_epoch()?.map_or((0, 0), |(_, epoch)| (epoch.epoch, epoch.millis));
+    let slot = log.slot(tenant);
+    let mut shown: Vec<Shown> = Vec::new();
+    log.epochs(|block, rows| {
+        let Some(index) = numbers.get(&block.epoch) else { return Ok::<(), ExportError>(()) };
+        let entry = log.entries().entry(*index)?;
+        let Some(epoch) = Epoch::read(&entry) else { return Ok(()) };
+        let changed = block.rows.iter().any(|row| row.slot == slot);
+        let is_recent = last.1.saturating_sub(epoch.millis) <= ALL_OF;
+        let is_first = shown.is_empty() && changed;
+        if !(is_first || block.epoch == last.0 || changed && (is_recent || block.all)) {
+            return Ok(());
+        }
+        let proof = log.slot_proof(tenant, *index, rows)?;
+        shown.push(Shown { line: proof.text(), epoch, state: proof.state.map(|(state, _)| state) });
+        Ok(())
+    })?;
+    Ok(shown)
+}
+
+/// A state as the reference's checkpoint (a line of its `witness.jsonl`).
+fn checkpoint(subject: Option<&str>, epoch: &Epoch, state: &State) -> String {
+    let ts = rfc3339(epoch.millis.saturating_mul(1_000_000));
+    let line = json!({
+        "chain_root": hex_text(&state.first),
+        "count": state.count,
+        "head": hex_text(&state.head),
+        "subject": subject,
+        "ts": String::from_utf8_lossy(&ts),
+    });
+    format!("{line}\n")
+}
+
+fn write(path: &Path, text: &str) -> Result<(), ExportError> {
+    let write = || -> io::Result<()> {
+        let mut file = BufWriter::new(File::create_new(path)?);
+        file.write_all(text.as_bytes())?;
+        file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
+    };
+    write().map_err(failed("write", path))
+}

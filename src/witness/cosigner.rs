@@ -1,0 +1,193 @@
+//! Has every checkpoint of the log cosigned: a thread for each witness, none of which another one waits for.
+//!
+//! ```text
+//! checkpointer ─signed─▶ Permit.wait ─▶ newest note ─▶ [the witness] ─▶ cosignature, verified ─▶ Notes.cosign
+//!                            ▲ halt ◀── it knows more, or something else ───┘
+//! ```
+
+use super::client::{Client, CosignError};
+use crate::checkpointer::{CheckpointStats, Halt, Permit, WitnessSettings};
+use crate::pipeline::quiet::Quiet;
+use halod_evidence::Hash;
+use halod_evidence::cosigning::{Cosigned, Cosigning, Next, wait_after};
+use halod_evidence::note::{Checkpoint, SignedNote};
+use halod_evidence::tree::{Edge, consistency, is_consistent};
+use halod_tlog::TlogError;
+use halod_tlog::entries::EntriesReader;
+use halod_tlog::log::place;
+use halod_tlog::notes::{self, Notes};
+use halod_tlog::tree::TreeFiles;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What the threads share.
+#[derive(Clone, Debug)]
+pub struct Cosigner {
+    pub directory: PathBuf,
+    pub notes: Arc<Notes>,
+    pub permit: Arc<Permit>,
+    pub stats: Arc<CheckpointStats>,
+    /// How old a cosignature of the newest checkpoint may get.
+    pub max_age: Duration,
+}
+
+/// One witness, as it is asked.
+struct Asked {
+    name: String,
+    settings: WitnessSettings,
+    client: Option<Client>,
+    /// What it cosigned last, and when it was asked for that.
+    done: Option<(u64, Instant)>,
+    failures: u32,
+    quiet: Quiet,
+}
+
+impl Cosigner {
+    /// Starts a thread for each witness; they end with [`Permit::end`].
+    ///
+    /// # Errors
+    /// No thread can be had.
+    pub fn start(&self, witnesses: &[WitnessSettings]) -> io::Result<()> {
+        for settings in witnesses {
+            let (own, settings) = (self.clone(), settings.clone());
+            let name = settings.key.name().to_owned();
+            let asked =
+                Asked { name, settings, client: None, done: None, failures: 0, quiet: Quiet::default() };
+            std::thread::Builder::new().name("halod-witness".into()).spawn(move || own.run(asked))?;
+        }
+        Ok(())
+    }
+
+    fn run(&self, mut asked: Asked) {
+        let (mut seen, mut wait) = (0, Duration::ZERO);
+        // Where nothing was signed yet there is nothing that could have been put back.
+        while let Some(signed) = self.permit.wait(seen, wait) {
+            let is_new = signed != seen;
+            seen = signed;
+            // A witness that fails is left alone for a while, whatever is signed meanwhile.
+            if is_new && asked.failures > 0 && !wait.is_zero() {
+                std::thread::sleep(wait.min(Duration::from_secs(1)));
+            }
+            if self.permit.halted().is_some() {
+                wait = self.max_age;
+                continue;
+            }
+            wait = match self.ask(&mut asked) {
+                Ok(wait) => {
+                    asked.failures = 0;
+                    wait
+                }
+                Err((why, wait)) => {
+                    asked.failures = asked.failures.saturating_add(1);
+                    self.failed(&mut asked, &why);
+                    wait.unwrap_or_else(|| wait_after(asked.failures))
+                }
+            };
+        }
+    }
+
+    /// Has the newest note cosigned, if the witness has not done that lately. Tells when to ask again if nothing is signed
+    /// meanwhile; or what was wrong, and when the witness wants to be asked again.
+    fn ask(&self, asked: &mut Asked) -> Result<Duration, (String, Option<Duration>)> {
+        let wrong = |error: &dyn std::error::Error| (error.to_string(), None);
+        let newest = notes::newest(&place(&self.directory)).map_err(|error| wrong(&error))?;
+        let Some(note) = newest else {
+            self.permit.give();
+            return Ok(self.max_age);
+        };
+        let checkpoint = Checkpoint::parse(&note.text).map_err(|error| wrong(&error))?;
+        if let Some((size, at)) = asked.done
+            && size == checkpoint.size
+            && at.elapsed() < self.max_age
+        {
+            return Ok(self.max_age.saturating_sub(at.elapsed()));
+        }
+        let client = match &mut asked.client {
+            Some(client) => client,
+            none => {
+                let WitnessSettings { url, ca_file, .. } = &asked.settings;
+                let client = Client::new(url.clone(), ca_file.as_deref());
+                none.insert(client.map_err(|error| wrong(&error))?)
+            }
+        };
+        // The log's signature alone: others' cosignatures are nothing to this witness.
+        let bare = SignedNote { text: note.text, signatures: note.signatures.into_iter().take(1).collect() };
+        let known = asked.done.map_or(0, |(size, _)| size);
+        let cosigning = Cosigning::new(bare.clone(), asked.settings.key.clone(), known);
+        let mut cosigning = cosigning.map_err(|error| wrong(&error))?;
+        let prove = |old, new| prove(&self.directory, old, (new, &checkpoint.root));
+        let next = client.cosign(&mut cosigning, prove);
+        let (next, retry) = next.map_err(|error| match error {
+            CosignError::Client(error) => wrong(&error),
+            CosignError::Proof(error) => wrong(&error),
+        })?;
+        match next {
+            Next::Done(Cosigned { time, line }) => {
+                self.notes.cosign(&bare, &line).map_err(|error| wrong(&error))?;
+                self.permit.give();
+                asked.done = Some((checkpoint.size, Instant::now()));
+                self.stats.cosigned(&asked.name, checkpoint.size, time);
+                Ok(self.max_age)
+            }
+            Next::RolledBack(theirs) => {
+                let (witness, ours) = (asked.name.clone(), checkpoint.size);
+                Err((self.halt(Halt::RolledBack { witness, theirs, ours }), None))
+            }
+            Next::Forked => Err((self.halt(Halt::Forked { witness: asked.name.clone() }), None)),
+            Next::Operator(why) => Err((why.to_string(), retry)),
+            Next::Later(status) => Err((format!("it answers {status}"), retry)),
+            Next::Broken(error) => Err((error.to_string(), retry)),
+            Next::Prove(_) => Err(("it names one size after another".into(), retry)),
+        }
+    }
+
+    fn halt(&self, why: Halt) -> String {
+        let text = why.to_string();
+        tracing::error!(
+            why = text,
+            "nothing is signed any more, and everything is sealed as before: find out which copy of the directory is the right one"
+        );
+        self.stats.halted(&why);
+        self.permit.halt(why);
+        text
+    }
+
+    fn failed(&self, asked: &mut Asked, why: &str) {
+        let Asked { name, quiet, .. } = asked;
+        quiet.say(why, |again| {
+            tracing::warn!(witness = name, why, again, "a witness did not cosign; it is asked again");
+        });
+        self.stats.not_cosigned(&asked.name, why);
+    }
+}
+
+/// What shows that the first `old` entries are the begin of the log as it was signed. Nothing wrong is ever sent: the witness would
+/// take it for a fork.
+fn prove(directory: &Path, old: u64, new: (u64, &Hash)) -> Result<Vec<Hash>, TlogError> {
+    let own = place(directory);
+    if let Some(path) =
+        TreeFiles::open(&own.join("tree")).ok().and_then(|tree| proof(old, new, |l, i| tree.get(l, i).ok()))
+    {
+        return Ok(path);
+    }
+    let entries = EntriesReader::open(&own, new.0)?;
+    let damaged = || TlogError::Damaged {
+        path: own.join("entries"),
+        what: "its entries are not those that were signed".into(),
+    };
+    proof(old, new, |level, index| entries.get(level, index)).ok_or_else(damaged)
+}
+
+fn proof(old: u64, new: (u64, &Hash), get: impl Fn(u32, u64) -> Option<Hash>) -> Option<Vec<Hash>> {
+    let get = |level, index| get(level, index).ok_or(());
+    let old_root = Edge::of(old, get).ok()?.root();
+    let path = consistency(old, new.0, get).ok()??;
+    let holds = if old == 0 {
+        Edge::of(new.0, get).ok()?.root() == *new.1
+    } else {
+        is_consistent((old, &old_root), new, &path)
+    };
+    holds.then_some(path)
+}

@@ -1,0 +1,185 @@
+//! What a log signs with, and what it hides states with.
+//!
+//! `key.p8` is the private key (PKCS#8, Ed25519), `blind` the secret of the blinds (32 random bytes), both 0600; `vkeys` has the
+//! verifier keys, one a line, the one in use last. All are made at the first start.
+
+use crate::TlogError;
+use data_encoding::HEXLOWER;
+use halod_evidence::note::{Signer, VerifierKey};
+use ring::rand::{SecureRandom, SystemRandom};
+use ring::signature::Ed25519KeyPair;
+use sha2::{Digest, Sha256};
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// The name of a log whose operator chose none; RFC 2606 keeps `.invalid` free of owners.
+const UNREGISTERED: &str = "halod.invalid/";
+
+/// What a log is called and signs with, as configured.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeySettings {
+    /// The log's name; a random one is made where there is none.
+    pub origin: Option<String>,
+    /// Where the private key is, if not in the log's directory.
+    pub key_file: Option<PathBuf>,
+}
+
+/// The keys of a log.
+#[derive(Debug)]
+pub struct Keys {
+    pub signer: Signer,
+    /// What blinds are made with.
+    pub blind: [u8; 32],
+}
+
+/// The verifier keys of a log, the one in use last.
+///
+/// # Errors
+/// The file can't be read, or a line is no key.
+pub fn verifiers(log: &Path) -> Result<Vec<VerifierKey>, TlogError> {
+    let path = log.join("vkeys");
+    let text = std::fs::read_to_string(&path).map_err(TlogError::io("read", &path))?;
+    let parse = |line: &str| line.parse().map_err(|source| TlogError::Key { path: path.clone(), source });
+    text.lines().filter(|line| !line.is_empty()).map(parse).collect()
+}
+
+/// What a customer writes down of a verifier key: SHA-256 of its text, in groups.
+#[must_use]
+pub fn fingerprint(key: &VerifierKey) -> String {
+    let digits = HEXLOWER.encode(&Sha256::digest(key.to_string()));
+    let groups: Vec<&str> = (0..64).step_by(8).map(|at| &digits[at..at + 8]).collect();
+    groups.join(" ")
+}
+
+impl Keys {
+    /// Opens the keys in a log's directory, and makes what is missing.
+    ///
+    /// # Errors
+    /// A key can't be read, is open to others, or is not the one that the log signed with.
+    pub fn open(log: &Path, settings: &KeySettings) -> Result<Self, TlogError> {
+        let path = settings.key_file.clone().unwrap_or_else(|| log.join("key.p8"));
+        let vkeys = log.join("vkeys");
+        let known = if vkeys.exists() { verifiers(log)? } else { Vec::new() };
+        if known.is_empty() && settings.key_file.is_none() && !path.exists() {
+            let key = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| TlogError::Random)?;
+            make_secret(&path, key.as_ref())?;
+        }
+        let pkcs8 = secret(&path)?;
+        let origin = match (known.last(), &settings.origin) {
+            (Some(known), None) => known.name().to_owned(),
+            (None, Some(origin)) => origin.clone(),
+            (None, None) => format!("{UNREGISTERED}{}", HEXLOWER.encode(&random::<8>()?)),
+            (Some(known), Some(origin)) if known.name() == origin => origin.clone(),
+            (Some(known), Some(origin)) => {
+                let what = format!(
+                    "the log is called {}, and can't be called {origin} from now on: its name is part of what it signed",
+                    known.name()
+                );
+                return Err(TlogError::damaged(&vkeys, what));
+            }
+        };
+        let signer = Signer::new(&origin, &pkcs8);
+        let signer = signer.map_err(|source| TlogError::Key { path: path.clone(), source })?;
+        match known.last() {
+            Some(known) if known == signer.key() => {}
+            Some(known) => {
+                let what = format!("its key is not {known}, with which the log was signed last");
+                return Err(TlogError::damaged(&path, what));
+            }
+            None => {
+                let text = format!("{}\n", signer.key());
+                halod_chain::disk::replace(&vkeys, text.as_bytes())
+                    .map_err(TlogError::io("write", &vkeys))?;
+            }
+        }
+        Ok(Self { signer, blind: blind(log)? })
+    }
+}
+
+/// The secret of the blinds. Where it was lost, states are hidden anew from the next epoch on.
+fn blind(log: &Path) -> Result<[u8; 32], TlogError> {
+    let path = log.join("blind");
+    if !path.exists() {
+        make_secret(&path, &random::<32>()?)?;
+    }
+    secret(&path)?.try_into().map_err(|_| TlogError::damaged(&path, "it has not 32 bytes"))
+}
+
+fn random<const N: usize>() -> Result<[u8; N], TlogError> {
+    let mut bytes = [0; N];
+    SystemRandom::new().fill(&mut bytes).map_err(|_| TlogError::Random)?;
+    Ok(bytes)
+}
+
+/// Writes a secret once, so that a crash leaves all of it or none.
+fn make_secret(path: &Path, bytes: &[u8]) -> Result<(), TlogError> {
+    let new = path.with_extension("new");
+    let write = || -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&new, path)?;
+        halod_chain::disk::sync_dir(path.parent().unwrap_or(Path::new(".")))
+    };
+    write().map_err(TlogError::io("write", path))
+}
+
+/// Reads a secret that nobody else may read.
+fn secret(path: &Path) -> Result<Vec<u8>, TlogError> {
+    let read = TlogError::io("read", path);
+    let mode = match path.metadata() {
+        Ok(meta) => meta.permissions().mode() & 0o7777,
+        Err(error) => return Err(read(error)),
+    };
+    if mode & 0o077 != 0 {
+        return Err(TlogError::KeyIsOpen { path: path.to_owned(), mode });
+    }
+    std::fs::read(path).map_err(read)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_made_once_and_kept_from_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Keys::open(dir.path(), &KeySettings::default()).unwrap();
+        let name = first.signer.key().name().to_owned();
+        assert!(name.starts_with(UNREGISTERED) && name.len() == UNREGISTERED.len() + 16, "{name}");
+        for secret in ["key.p8", "blind"] {
+            assert_eq!(dir.path().join(secret).metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        let again = Keys::open(dir.path(), &KeySettings::default()).unwrap();
+        assert_eq!((first.signer.key(), first.blind), (again.signer.key(), again.blind));
+        assert_eq!(verifiers(dir.path()).unwrap(), [first.signer.key().clone()]);
+        assert_eq!(fingerprint(first.signer.key()).len(), 8 * 8 + 7);
+
+        let other = KeySettings { origin: Some("other".into()), key_file: None };
+        let said = Keys::open(dir.path(), &other).unwrap_err().to_string();
+        assert!(said.contains("can't be called other"), "{said}");
+
+        let key = dir.path().join("key.p8");
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o640)).unwrap();
+        let said = Keys::open(dir.path(), &KeySettings::default()).unwrap_err().to_string();
+        assert!(said.contains("mode 0640"), "{said}");
+    }
+
+    #[test]
+    fn another_key_is_not_taken_for_the_logs() {
+        let [one, two] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let settings = KeySettings { origin: Some("log.example/1".into()), key_file: None };
+        for dir in [&one, &two] {
+            assert_eq!(Keys::open(dir.path(), &settings).unwrap().signer.key().name(), "log.example/1");
+        }
+        std::fs::copy(two.path().join("key.p8"), one.path().join("key.p8")).unwrap();
+        let said = Keys::open(one.path(), &settings).unwrap_err().to_string();
+        assert!(said.contains("with which the log was signed last"), "{said}");
+        // A log whose key is gone is not given a new one without a word.
+        std::fs::remove_file(one.path().join("key.p8")).unwrap();
+        assert!(matches!(Keys::open(one.path(), &settings), Err(TlogError::Io { .. })));
+    }
+}
