@@ -11,7 +11,7 @@ mod permit;
 mod stats;
 
 pub use permit::{Halt, Permit};
-pub use stats::{CheckpointStats, Newest, Witnessed};
+pub use stats::{Anchoring, CheckpointStats, Newest, Witnessed};
 
 use crate::clock::unix_millis;
 use crate::pipeline::stats::Stats;
@@ -45,6 +45,18 @@ pub struct CheckpointSettings {
     pub witnesses: Vec<WitnessSettings>,
     /// How old a cosignature of the newest checkpoint may get before the witness is asked again.
     pub max_age: Duration,
+    pub halo_witness: Option<HaloWitnessSettings>,
+}
+
+/// A witness to which the end of each tenant's chain is sent (`halo witness-serve`, `halod witness`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HaloWitnessSettings {
+    /// What `/anchor` is put behind.
+    pub url: Target,
+    /// The file with the key that the witness knows this vendor by.
+    pub key_file: Option<PathBuf>,
+    /// Authorities to trust, in PEM, instead of the system's.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// A witness that has every checkpoint to cosign.
@@ -60,7 +72,8 @@ pub struct WitnessSettings {
 impl Default for CheckpointSettings {
     fn default() -> Self {
         let (key, witnesses) = (KeySettings::default(), Vec::new());
-        Self { interval: Duration::from_secs(60), key, witnesses, max_age: Duration::from_secs(3600) }
+        let (interval, max_age) = (Duration::from_secs(60), Duration::from_secs(3600));
+        Self { interval, key, witnesses, max_age, halo_witness: None }
     }
 }
 
@@ -209,8 +222,9 @@ impl Checkpointer {
         if self.permit.is_given()
             && let Some(signed) = log.sign(unix_millis())?
         {
-            self.permit.signed();
             self.tell(&signed, records, began.elapsed());
+            // Who waits for that looks at what was told.
+            self.permit.signed();
         }
         self.stats.went_well();
         Ok(Outcome::Done)

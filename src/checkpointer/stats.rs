@@ -24,6 +24,9 @@ pub struct CheckpointStats {
     failures: Counter,
     alarmed: Gauge,
     rolled_back: Gauge,
+    anchored: Counter,
+    anchors_waiting: Gauge,
+    unanchorable: Gauge,
     newest: Mutex<Newest>,
     quiet: Mutex<Quiet>,
 }
@@ -39,6 +42,8 @@ pub struct Newest {
     pub alarms: Vec<(String, String)>,
     /// Each witness: what it cosigned last (entries, Unix seconds), and why it did not since.
     pub witnesses: BTreeMap<String, Witnessed>,
+    /// What became of chains' ends, where they are sent to a witness of chains.
+    pub anchoring: Option<Anchoring>,
     /// Why nothing is signed any more.
     pub halt: Option<String>,
     /// Why the last epoch came to nothing.
@@ -54,9 +59,24 @@ pub struct Witnessed {
     pub failure: Option<String>,
 }
 
+/// What a witness of chains was sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Anchoring {
+    /// Since the start.
+    pub posted: u64,
+    /// Chains with an end that the witness does not know yet.
+    pub waiting: u64,
+    pub unanchorable: u64,
+    /// The first tenants whose chains can't be anchored there, and why.
+    pub first: Vec<(String, String)>,
+    /// Why nothing can be sent now.
+    pub failure: Option<String>,
+}
+
 impl CheckpointStats {
     pub fn register(&self, registry: &mut Registry) {
-        let Self { size, epochs, records, failures, alarmed, rolled_back, newest: _, quiet: _ } = self;
+        self.register_anchors(registry);
+        let Self { size, epochs, records, failures, alarmed, rolled_back, .. } = self;
         registry.register(
             "halod_log_size",
             "Entries of the log of which the newest checkpoint was signed since the start",
@@ -80,6 +100,32 @@ impl CheckpointStats {
              operator decided; /status says what it knows",
             rolled_back.clone(),
         );
+    }
+
+    fn register_anchors(&self, registry: &mut Registry) {
+        registry.register(
+            "halod_log_anchors",
+            "Ends of chains that the witness of checkpoint.halo_witness took",
+            self.anchored.clone(),
+        );
+        registry.register(
+            "halod_log_anchors_waiting",
+            "Chains with an end that the witness of checkpoint.halo_witness does not know yet",
+            self.anchors_waiting.clone(),
+        );
+        registry.register(
+            "halod_log_unanchorable",
+            "Tenants whose chains can't be anchored at the witness of checkpoint.halo_witness; /status says why",
+            self.unanchorable.clone(),
+        );
+    }
+
+    /// What became of the ends of chains.
+    pub fn anchoring(&self, anchoring: Anchoring) {
+        self.anchors_waiting.set(anchoring.waiting);
+        self.unanchorable.set(anchoring.unanchorable);
+        self.anchored.inc_by(anchoring.posted.saturating_sub(self.anchored.get()));
+        self.lock().anchoring = Some(anchoring);
     }
 
     pub fn cosigned(&self, witness: &str, size: u64, time: u64) {

@@ -10,6 +10,7 @@ use crate::pipeline::quiet::Quiet;
 use crate::pipeline::stats::Stats;
 use crate::pipeline::writer::{self, Writer, WriterHandle};
 use crate::witness::cosigner::Cosigner;
+use crate::witness::outbox::Outbox;
 use halod_chain::directory;
 use halod_chain::disk::{OsDisk, free_bytes};
 use halod_chain::error::{ChainError, with_causes};
@@ -159,7 +160,7 @@ impl Opened {
     pub(super) fn start(self, queues: Queues) -> Result<Started, StartError> {
         let held = self.hold.start(queues.held).map_err(StartError::Store)?;
         let writer = self.writer.start(queues.jobs).map_err(StartError::Store)?;
-        let Checkpointer { directory, settings, notes, permit, stats, .. } = &self.checkpointer;
+        let Checkpointer { directory, settings, lock, notes, permit, stats, .. } = &self.checkpointer;
         let cosigner = Cosigner {
             directory: directory.clone(),
             notes: Arc::clone(notes),
@@ -168,6 +169,16 @@ impl Opened {
             max_age: settings.max_age,
         };
         cosigner.start(&settings.witnesses).map_err(StartError::Checkpointer)?;
+        if let Some(witness) = &settings.halo_witness {
+            let outbox = Outbox {
+                directory: directory.clone(),
+                settings: witness.clone(),
+                lock: Arc::clone(lock),
+                permit: Arc::clone(permit),
+                stats: Arc::clone(stats),
+            };
+            outbox.start().map_err(StartError::Checkpointer)?;
+        }
         let checkpointer = self.checkpointer.start().map_err(StartError::Checkpointer)?;
         Ok(Started { writer, held, checkpointer })
     }

@@ -32,7 +32,7 @@ use tokio::time::Instant;
 use super::metrics::{Format, Metrics};
 use crate::auth::identity::ADMIN;
 use crate::auth::{Authenticator, Shown};
-use crate::checkpointer::{CheckpointStats, Newest, Witnessed};
+use crate::checkpointer::{Anchoring, CheckpointStats, Newest, Witnessed};
 use crate::net::connections::{Broken, ConnectionStats};
 use crate::net::peer::Peer;
 use crate::net::socket::{Accepted, Socket};
@@ -307,7 +307,7 @@ fn status(state: &State) -> serde_json::Value {
 
 /// What is signed of the chains, and what is not.
 fn log(state: &State) -> serde_json::Value {
-    let Newest { key, signed, alarms, witnesses, halt, failure } = state.checkpoints.newest();
+    let Newest { key, signed, alarms, witnesses, anchoring, halt, failure } = state.checkpoints.newest();
     let (key, fingerprint) = key.unzip();
     let signed = signed
         .map(|(size, root, epoch, at)| json!({ "size": size, "root": root, "epoch": epoch, "at": told(at) }));
@@ -321,8 +321,21 @@ fn log(state: &State) -> serde_json::Value {
         "fingerprint": fingerprint,
         "newest": signed,
         "witnesses": witnesses.iter().map(witness).collect::<Vec<_>>(),
+        "halo_witness": anchoring.map(anchors),
         "alarms": alarms,
         "halted": halt,
+        "failure": failure,
+    })
+}
+
+/// What a witness of chains was sent.
+fn anchors(anchoring: Anchoring) -> serde_json::Value {
+    let Anchoring { posted, waiting, unanchorable, first, failure } = anchoring;
+    let first: Vec<_> = first.iter().map(|(tenant, why)| json!({ "tenant": tenant, "why": why })).collect();
+    json!({
+        "posted": posted,
+        "waiting": waiting,
+        "unanchorable": { "tenants": unanchorable, "first": first },
         "failure": failure,
     })
 }

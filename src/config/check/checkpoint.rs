@@ -1,16 +1,19 @@
 //! `checkpoint`: what is signed of the chains.
 
 use super::{Problem, Reader};
-use crate::checkpointer::{CheckpointSettings, WitnessSettings};
+use crate::checkpointer::{CheckpointSettings, HaloWitnessSettings, WitnessSettings};
+use crate::config::bearer;
 use crate::config::raw::{Node, Value};
 use crate::tee::settings::Target;
 use halod_evidence::note::{Kind, VerifierKey};
+use std::path::PathBuf;
 use std::time::Duration;
 
 const ORIGIN: &str = "checkpoint.origin";
 const INTERVAL: &str = "checkpoint.interval";
 const MAX_AGE: &str = "checkpoint.max_age";
 const WITNESSES: &str = "checkpoint.witnesses";
+const HALO_WITNESS: &str = "checkpoint.halo_witness";
 
 /// Each has a thread; a note that is read has 64 signatures at most.
 const MAX_WITNESSES: usize = 32;
@@ -44,10 +47,53 @@ impl Reader<'_> {
         for (at, node) in self.entries(WITNESSES, MAX_WITNESSES) {
             checkpoint.witnesses.extend(self.witness(at, node));
         }
-        if checkpoint.interval.is_zero() && !checkpoint.witnesses.is_empty() {
-            let place = self.node(WITNESSES).map(|node| node.place);
-            let what = "have nothing to cosign where checkpoint.interval is 0s".to_owned();
-            self.problems.push(Problem { place, key: WITNESSES.into(), what });
+        checkpoint.halo_witness = self.halo_witness();
+        let nothing = "has nothing to be told where checkpoint.interval is 0s";
+        for (key, is_there, what) in [
+            (
+                WITNESSES,
+                !checkpoint.witnesses.is_empty(),
+                "have nothing to cosign where checkpoint.interval is 0s",
+            ),
+            (HALO_WITNESS, checkpoint.halo_witness.is_some(), nothing),
+        ] {
+            if checkpoint.interval.is_zero() && is_there {
+                let place = self.node(key).map(|node| node.place);
+                self.problems.push(Problem { place, key: key.into(), what: what.into() });
+            }
+        }
+    }
+
+    fn halo_witness(&mut self) -> Option<HaloWitnessSettings> {
+        let key = |name: &str| format!("{HALO_WITNESS}.{name}");
+        let mut path = |name: &str| {
+            let written = self.value(&key(name)).filter(|written| !written.text.is_empty())?;
+            Some((written.place, PathBuf::from(written.text)))
+        };
+        let (key_file, ca_file) = (path("key_file"), path("ca_file"));
+        let Some(url) = self.value(&key("url")).filter(|url| !url.text.is_empty()) else {
+            for (name, given) in [("key_file", &key_file), ("ca_file", &ca_file)] {
+                if let Some((place, _)) = given {
+                    self.report(*place, &key(name), format!("says nothing without {}", key("url")));
+                }
+            }
+            return None;
+        };
+        // Told now rather than by the thread that sends.
+        if let Some((place, path)) = &key_file
+            && let Err(what) = bearer::read(path)
+        {
+            self.report(*place, &key("key_file"), what);
+        }
+        match url.text.parse::<Target>() {
+            Ok(url) => {
+                let [key_file, ca_file] = [key_file, ca_file].map(|given| given.map(|(_, path)| path));
+                Some(HaloWitnessSettings { url, key_file, ca_file })
+            }
+            Err(error) => {
+                self.report(url.place, &key("url"), error.to_string());
+                None
+            }
         }
     }
 
