@@ -48,7 +48,7 @@ mod tests {
     fn one_line_is_a_key() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("key");
-        let mut of = |text: &str, mode: u32| {
+        let of = |text: &str, mode: u32| {
             std::fs::write(&path, text).unwrap();
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
             read(&path)

@@ -14,6 +14,7 @@ pub mod anchor;
 mod anchored;
 mod anchors;
 pub mod client;
+pub mod completeness;
 mod contradictions;
 pub mod cosigner;
 mod ends;

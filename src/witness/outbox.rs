@@ -19,9 +19,11 @@ use crate::pipeline::quiet::Quiet;
 use halod_chain::directory::Lock;
 use halod_evidence::Hash;
 use halod_evidence::cosigning::wait_after;
+use halod_tlog::book::Row;
 use halod_tlog::follow::{Follower, signed_epoch};
 use halod_tlog::log::place;
 use http::HeaderValue;
+use std::collections::HashMap;
 use std::fmt::Display;
 use std::io;
 use std::path::PathBuf;
@@ -147,9 +149,13 @@ impl Outbox {
                 None => *before.insert(signed_epoch(&self.directory)?.unwrap_or(0)),
             },
         };
-        let mut rows = Vec::new();
-        follower.look(epoch, |named| ends.name(named), |row| rows.push(row))?;
-        for row in &rows {
+        // Of a slot the last state counts: the ones before it are shorter than what the witness may have.
+        let mut rows = HashMap::new();
+        let take = |row: Row| {
+            rows.insert(row.slot, row);
+        };
+        follower.look(epoch, |named| ends.name(named), take)?;
+        for row in rows.values() {
             ends.state(row, anchored.most(&row.slot));
         }
         Ok(())

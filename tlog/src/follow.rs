@@ -160,7 +160,7 @@ mod tests {
         add(&mut book, 1, 1, true, &[(1, 3), (2, 5)]);
         // It is on disk, and not signed yet.
         let names = vec!["t1".to_owned(), "t2".to_owned()];
-        assert_eq!(look(&mut follower, 0), (names.clone(), vec![]));
+        assert_eq!(look(&mut follower, 0), (names, vec![]));
         assert_eq!(look(&mut follower, 1), (vec![], vec![(1, 3), (2, 5)]));
         add(&mut book, 2, 2, false, &[(1, 4)]);
         book.add_names(&[name(3)], &OsDisk).unwrap();
