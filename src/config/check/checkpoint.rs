@@ -1,6 +1,6 @@
 //! `checkpoint`: what is signed of the chains.
 
-use super::{Problem, Reader};
+use super::{Place, Problem, Reader, Written};
 use crate::checkpointer::{CheckpointSettings, HaloWitnessSettings, WitnessSettings};
 use crate::config::bearer;
 use crate::config::raw::{Node, Value};
@@ -12,6 +12,7 @@ use std::time::Duration;
 const ORIGIN: &str = "checkpoint.origin";
 const INTERVAL: &str = "checkpoint.interval";
 const MAX_AGE: &str = "checkpoint.max_age";
+const KEY_FILE: &str = "checkpoint.key_file";
 const WITNESSES: &str = "checkpoint.witnesses";
 const HALO_WITNESS: &str = "checkpoint.halo_witness";
 
@@ -40,9 +41,8 @@ impl Reader<'_> {
             }
             checkpoint.key.origin = Some(written.text);
         }
-        if let Some(written) = self.value("checkpoint.key_file").filter(|written| !written.text.is_empty()) {
-            checkpoint.key.key_file = Some(written.text.into());
-        }
+        let key_file = self.value(KEY_FILE);
+        checkpoint.key.key_file = self.file(KEY_FILE, "", key_file).map(|(_, path)| path);
         self.duration(MAX_AGE, (Duration::from_secs(86_400), "24h"), &mut checkpoint.max_age);
         for (at, node) in self.entries(WITNESSES, MAX_WITNESSES) {
             checkpoint.witnesses.extend(self.witness(at, node));
@@ -64,14 +64,24 @@ impl Reader<'_> {
         }
     }
 
+    /// The path of a file, where one is given, and where that stands.
+    fn file(&mut self, key: &str, entry: &str, written: Option<Written>) -> Option<(Place, PathBuf)> {
+        let Written { place, text, .. } = written?;
+        if text.is_empty() || text.contains('\0') {
+            self.report(place, key, format!("{entry}must be a path"));
+            return None;
+        }
+        Some((place, text.into()))
+    }
+
     fn halo_witness(&mut self) -> Option<HaloWitnessSettings> {
         let key = |name: &str| format!("{HALO_WITNESS}.{name}");
         let mut path = |name: &str| {
-            let written = self.value(&key(name)).filter(|written| !written.text.is_empty())?;
-            Some((written.place, PathBuf::from(written.text)))
+            let written = self.value(&key(name));
+            self.file(&key(name), "", written)
         };
         let (key_file, ca_file) = (path("key_file"), path("ca_file"));
-        let Some(url) = self.value(&key("url")).filter(|url| !url.text.is_empty()) else {
+        let Some(url) = self.value(&key("url")) else {
             for (name, given) in [("key_file", &key_file), ("ca_file", &ca_file)] {
                 if let Some((place, _)) = given {
                     self.report(*place, &key(name), format!("says nothing without {}", key("url")));
@@ -108,24 +118,21 @@ impl Reader<'_> {
                 wrong(self, node.place, field, format!("has no `{field}`"));
             }
         }
-        let (vkey, url) = (vkey?, url?);
-        let key = match vkey.text.parse::<VerifierKey>() {
-            Ok(key) if key.kind() == Kind::Cosignature => Some(key),
-            Ok(key) => {
-                let what = format!("{} is the key of a log, not of a witness", key.name());
-                wrong(self, vkey.place, "vkey", what);
-                None
-            }
-            Err(error) => {
-                wrong(self, vkey.place, "vkey", error.to_string());
-                None
-            }
-        };
-        let target = url.text.parse::<Target>();
-        if let Err(error) = &target {
-            wrong(self, url.place, "url", error.to_string());
-        }
-        let ca_file = ca_file.filter(|written| !written.text.is_empty()).map(|written| written.text.into());
-        Some(WitnessSettings { key: key?, url: target.ok()?, ca_file })
+        let ca_file = self.file(&format!("{WITNESSES}.ca_file"), &format!("entry {at}: "), ca_file);
+        let ca_file = ca_file.map(|(_, path)| path);
+        let key = vkey.and_then(|vkey| {
+            let what = match vkey.text.parse::<VerifierKey>() {
+                Ok(key) if key.kind() == Kind::Cosignature => return Some(key),
+                Ok(key) => format!("{} is the key of a log, not of a witness", key.name()),
+                Err(error) => error.to_string(),
+            };
+            wrong(self, vkey.place, "vkey", what);
+            None
+        });
+        let url = url.and_then(|url| {
+            let target = url.text.parse::<Target>();
+            target.map_err(|error| wrong(self, url.place, "url", error.to_string())).ok()
+        });
+        Some(WitnessSettings { key: key?, url: url?, ca_file })
     }
 }
