@@ -104,6 +104,22 @@ fn of_first<T>(path: &Path, tell: impl FnOnce(&LineFacts<'_>) -> T) -> Option<T>
     None
 }
 
+/// Reads the records of a file in order, until `each` is told enough and says `false`. What is no whole record is passed over.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn each_record(path: &Path, each: &mut dyn FnMut(&LineFacts<'_>) -> bool) -> io::Result<()> {
+    let mut reader = BufReader::with_capacity(256 << 10, File::open(path)?);
+    let (mut line, mut offset) = (Vec::new(), 0);
+    while let Some(bytes) = next_line(&mut reader, &mut line)? {
+        if scan_line(unmarked(&line, offset)).is_some_and(|facts| !each(&facts)) {
+            return Ok(());
+        }
+        offset += bytes;
+    }
+    Ok(())
+}
+
 /// Reads one line with its newline, if it has one; of a line that is too long only the length
 /// counts. `None` at the end.
 fn next_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Option<u64>> {

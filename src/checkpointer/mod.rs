@@ -12,7 +12,7 @@ pub mod receipts;
 mod stats;
 
 pub use permit::{Halt, Permit};
-pub use stats::{CheckpointStats, Newest, Stamped, Witnessed};
+pub use stats::{Anchoring, CheckpointStats, Newest, Stamped, Witnessed};
 
 use self::receipts::ReceiptSigner;
 use crate::clock::unix_millis;
@@ -52,6 +52,18 @@ pub struct CheckpointSettings {
     pub max_age: Duration,
     /// Who time-stamps checkpoints, if anybody does.
     pub tsa: Option<TsaSettings>,
+    pub halo_witness: Option<HaloWitnessSettings>,
+}
+
+/// A witness to which the end of each tenant's chain is sent (`halo witness-serve`, `halod witness`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HaloWitnessSettings {
+    /// What `/anchor` is put behind.
+    pub url: Target,
+    /// The file with the key that the witness knows this vendor by.
+    pub key_file: Option<PathBuf>,
+    /// Authorities to trust, in PEM, instead of the system's.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// A witness that has every checkpoint to cosign.
@@ -74,6 +86,7 @@ impl Default for CheckpointSettings {
             max_age: Duration::from_secs(3600),
             tsa: None,
             receipts: false,
+            halo_witness: None,
         }
     }
 }
@@ -227,8 +240,9 @@ impl Checkpointer {
         if self.permit.is_given()
             && let Some(signed) = log.sign(unix_millis())?
         {
-            self.permit.signed();
             self.tell(&signed, records, began.elapsed());
+            // Who waits for that looks at what was told.
+            self.permit.signed();
         }
         self.stats.went_well();
         Ok(Outcome::Done)

@@ -27,6 +27,9 @@ pub struct CheckpointStats {
     rolled_back: Gauge,
     stamps: Counter,
     stamp_failures: Counter,
+    anchored: Counter,
+    anchors_waiting: Gauge,
+    unanchorable: Gauge,
     newest: Mutex<Newest>,
     quiet: Mutex<Quiet>,
 }
@@ -44,6 +47,8 @@ pub struct Newest {
     pub witnesses: BTreeMap<String, Witnessed>,
     /// What was time-stamped last since the start, and why nothing was after that.
     pub stamped: Stamped,
+    /// What became of chains' ends, where they are sent to a witness of chains.
+    pub anchoring: Option<Anchoring>,
     /// Why nothing is signed any more.
     pub halt: Option<Halt>,
     /// Why the last epoch came to nothing.
@@ -68,8 +73,23 @@ pub struct Witnessed {
     pub failure: Option<String>,
 }
 
+/// What a witness of chains was sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Anchoring {
+    /// Since the start.
+    pub posted: u64,
+    /// Chains with an end that the witness does not know yet.
+    pub waiting: u64,
+    pub unanchorable: u64,
+    /// The first tenants whose chains can't be anchored there, and why.
+    pub first: Vec<(String, String)>,
+    /// Why nothing can be sent now.
+    pub failure: Option<String>,
+}
+
 impl CheckpointStats {
     pub fn register(&self, registry: &mut Registry) {
+        self.register_anchors(registry);
         let Self { size, epochs, records, failures, alarmed, rolled_back, .. } = self;
         let Self { stamps, stamp_failures, .. } = self;
         registry.register(
@@ -105,6 +125,32 @@ impl CheckpointStats {
             "Times that the newest checkpoint could not be time-stamped; /status says why, and the service is asked again",
             stamp_failures.clone(),
         );
+    }
+
+    fn register_anchors(&self, registry: &mut Registry) {
+        registry.register(
+            "halod_log_anchors",
+            "Ends of chains that the witness of checkpoint.halo_witness took",
+            self.anchored.clone(),
+        );
+        registry.register(
+            "halod_log_anchors_waiting",
+            "Chains with an end that the witness of checkpoint.halo_witness does not know yet",
+            self.anchors_waiting.clone(),
+        );
+        registry.register(
+            "halod_log_unanchorable",
+            "Tenants whose chains can't be anchored at the witness of checkpoint.halo_witness; /status says why",
+            self.unanchorable.clone(),
+        );
+    }
+
+    /// What became of the ends of chains.
+    pub fn anchoring(&self, anchoring: Anchoring) {
+        self.anchors_waiting.set(anchoring.waiting);
+        self.unanchorable.set(anchoring.unanchorable);
+        self.anchored.inc_by(anchoring.posted.saturating_sub(self.anchored.get()));
+        self.lock().anchoring = Some(anchoring);
     }
 
     pub fn cosigned(&self, witness: &str, size: u64, time: u64) {

@@ -1,5 +1,6 @@
 //! The command line: one file per verb, words in, exit code out.
 
+mod anchor;
 mod capture;
 mod check;
 mod demo;
@@ -59,6 +60,7 @@ enum Verb {
     Tail(tail::Args),
     Import(import::Args),
     Witness(witness::Args),
+    Anchor(anchor::Args),
 }
 
 const EXIT_CODES: &str = "\
@@ -97,6 +99,7 @@ pub fn main() -> ExitCode {
         Some(Verb::Tail(args)) => args.run(),
         Some(Verb::Import(args)) => args.run(),
         Some(Verb::Witness(args)) => args.run(),
+        Some(Verb::Anchor(args)) => args.run(),
     }
 }
 

@@ -7,6 +7,7 @@
 
 #[cfg(test)]
 mod access_tests;
+pub mod bearer;
 mod check;
 #[cfg(test)]
 mod checkpoint_tests;

@@ -12,6 +12,7 @@ use crate::pipeline::stats::Stats;
 use crate::pipeline::writer::{self, Writer, WriterHandle};
 use crate::tsa::Stamper;
 use crate::witness::cosigner::Cosigner;
+use crate::witness::outbox::Outbox;
 use halod_chain::directory;
 use halod_chain::disk::{OsDisk, free_bytes};
 use halod_chain::error::{ChainError, with_causes};
@@ -162,7 +163,7 @@ impl Opened {
     /// Starts the threads, on what waits already.
     pub(super) fn start(self, queues: Queues) -> Result<Started, StartError> {
         let held = self.hold.start(queues.held).map_err(StartError::Store)?;
-        let Checkpointer { directory, settings, notes, permit, stats, .. } = &self.checkpointer;
+        let Checkpointer { directory, settings, lock, notes, permit, stats, .. } = &self.checkpointer;
         let cosigner = Cosigner {
             directory: directory.clone(),
             notes: Arc::clone(notes),
@@ -175,6 +176,16 @@ impl Opened {
             let (directory, permit, stats) = (directory.clone(), Arc::clone(permit), Arc::clone(stats));
             let stamper = Stamper { directory, permit, stats, settings };
             stamper.start().map_err(StartError::Checkpointer)?;
+        }
+        if let Some(witness) = &settings.halo_witness {
+            let outbox = Outbox {
+                directory: directory.clone(),
+                settings: witness.clone(),
+                lock: Arc::clone(lock),
+                permit: Arc::clone(permit),
+                stats: Arc::clone(stats),
+            };
+            outbox.start().map_err(StartError::Checkpointer)?;
         }
         // Before the writer, whose first answers have receipts, too.
         let checkpointer = self.checkpointer.start().map_err(StartError::Checkpointer)?;

@@ -32,7 +32,7 @@ use tokio::time::Instant;
 use super::metrics::{Format, Metrics};
 use crate::auth::identity::ADMIN;
 use crate::auth::{Authenticator, Shown};
-use crate::checkpointer::{CheckpointStats, Newest, Stamped, Witnessed};
+use crate::checkpointer::{Anchoring, CheckpointStats, Newest, Stamped, Witnessed};
 use crate::net::connections::{Broken, ConnectionStats};
 use crate::net::peer::Peer;
 use crate::net::socket::{Accepted, Socket};
@@ -307,7 +307,8 @@ fn status(state: &State) -> serde_json::Value {
 
 /// What is signed of the chains, and what is not.
 fn log(state: &State) -> serde_json::Value {
-    let Newest { key, signed, alarms, witnesses, stamped, halt, failure } = state.checkpoints.newest();
+    let Newest { key, signed, alarms, witnesses, stamped, anchoring, halt, failure } =
+        state.checkpoints.newest();
     let (key, fingerprint) = key.unzip();
     let signed = signed
         .map(|(size, root, epoch, at)| json!({ "size": size, "root": root, "epoch": epoch, "at": told(at) }));
@@ -322,6 +323,7 @@ fn log(state: &State) -> serde_json::Value {
         "newest": signed,
         "witnesses": witnesses.iter().map(witness).collect::<Vec<_>>(),
         "time_stamps": time_stamps(stamped),
+        "halo_witness": anchoring.map(anchors),
         "alarms": alarms,
         "halted": halt.map(|halt| halt.to_string()),
         "failure": failure,
@@ -335,6 +337,18 @@ fn time_stamps(stamped: Stamped) -> serde_json::Value {
         json!({ "size": size, "time": told(SystemTime::UNIX_EPOCH + time), "authority": authority })
     });
     json!({ "newest": newest, "failure": failure })
+}
+
+/// What a witness of chains was sent.
+fn anchors(anchoring: Anchoring) -> serde_json::Value {
+    let Anchoring { posted, waiting, unanchorable, first, failure } = anchoring;
+    let first: Vec<_> = first.iter().map(|(tenant, why)| json!({ "tenant": tenant, "why": why })).collect();
+    json!({
+        "posted": posted,
+        "waiting": waiting,
+        "unanchorable": { "tenants": unanchorable, "first": first },
+        "failure": failure,
+    })
 }
 
 /// A time in RFC 3339.

@@ -45,7 +45,17 @@ struct Line<'a> {
     count: u64,
     head: String,
     ts: &'a str,
-    note: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'a str>,
+}
+
+/// The body of a request.
+#[derive(Serialize)]
+struct Body<'a> {
+    subject: Option<&'a str>,
+    count: u64,
+    head: String,
+    chain_root: Option<String>,
 }
 
 impl Chain {
@@ -59,6 +69,12 @@ impl Chain {
 }
 
 impl Anchor {
+    /// The end of a chain: its number of records, the hash of the last one, and the hash of the first one.
+    #[must_use]
+    pub fn of_chain(subject: Option<&str>, count: u64, head: [u8; 32], first: [u8; 32]) -> Self {
+        Self { subject: subject.map(str::to_owned), root: Some(first), count, head }
+    }
+
     /// Reads the body of a request, or a line of the store.
     ///
     /// # Errors
@@ -105,11 +121,29 @@ impl Anchor {
     /// The receipt can't be signed.
     pub(super) fn line(&self, ts: &str, receipts: &Signer) -> Result<String, NoteError> {
         let note = receipts.sign(&self.text(ts))?;
+        // Texts and numbers alone can always be written.
+        self.written(ts, Some(&note)).map_err(|_| NoteError::Shape("the receipt can't be written"))
+    }
+
+    /// A line of a witness file, as the reference writes it.
+    #[must_use]
+    pub fn unsigned_line(&self, ts: &str) -> String {
+        self.written(ts, None).unwrap_or_default()
+    }
+
+    fn written(&self, ts: &str, note: Option<&str>) -> serde_json::Result<String> {
         let root = self.root.map(|root| hex_text(&root));
         let (subject, head) = (self.subject.as_deref(), hex_text(&self.head));
-        let line = Line { chain_root: root, subject, count: self.count, head, ts, note: &note };
+        serde_json::to_string(&Line { chain_root: root, subject, count: self.count, head, ts, note })
+    }
+
+    /// What a witness is sent.
+    #[must_use]
+    pub fn body(&self) -> Vec<u8> {
+        let root = self.root.map(|root| hex_text(&root));
+        let (subject, head) = (self.subject.as_deref(), hex_text(&self.head));
         // Texts and numbers alone can always be written.
-        serde_json::to_string(&line).map_err(|_| NoteError::Shape("the receipt can't be written"))
+        serde_json::to_vec(&Body { subject, count: self.count, head, chain_root: root }).unwrap_or_default()
     }
 
     /// What a receipt says, as the text of a note.

@@ -11,7 +11,7 @@ use halod_evidence::Hash;
 use halod_evidence::cosigning::{Cosigning, Next};
 use halod_evidence::witness::MAX_BYTES;
 use halod_record::hash::{hex_text, sha256};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderValue, Method, Request, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::SendRequest;
@@ -24,10 +24,22 @@ pub const TIMEOUT: Duration = Duration::from_secs(10);
 
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("halod/", env!("CARGO_PKG_VERSION")));
 
+const TEXT: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
+
+/// A request: a body goes with POST, and has a type.
+struct Said<'a> {
+    path: &'a str,
+    body: Option<(&'static str, Vec<u8>)>,
+    key: Option<&'a HeaderValue>,
+}
+
 /// A client of one witness. It keeps its connection from one exchange to the next, as the specification wants.
 pub struct Client {
     way: Way,
     timeout: Duration,
+    /// Bytes that are read of an answer.
+    most: usize,
     /// `None` only while it is dropped.
     runtime: Option<Runtime>,
     connection: Option<SendRequest<Full<Bytes>>>,
@@ -50,8 +62,8 @@ pub enum ClientError {
     Late { address: String, within: Duration },
     #[error("the witness at {address} broke off: {what}")]
     Broken { address: String, what: String },
-    #[error("the witness at {address} answers with more than {MAX_BYTES} bytes")]
-    TooLarge { address: String },
+    #[error("the witness at {address} answers with more than {most} bytes")]
+    TooLarge { address: String, most: usize },
 }
 
 /// Why a checkpoint was not brought to a witness.
@@ -86,7 +98,12 @@ impl Client {
         // One blocking thread, for the names of hosts.
         let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(1).build();
         let runtime = Some(runtime.map_err(|error| failed(error.to_string()))?);
-        Ok(Self { way, timeout: TIMEOUT, runtime, connection: None })
+        Ok(Self { way, timeout: TIMEOUT, most: MAX_BYTES, runtime, connection: None })
+    }
+
+    /// Sets other bounds: the time of an exchange, and the bytes of an answer.
+    pub fn set_bounds(&mut self, timeout: Duration, most: usize) {
+        (self.timeout, self.most) = (timeout, most);
     }
 
     /// Has a checkpoint cosigned: sends it, and again as often as the witness names another size, with the proof that `prove`
@@ -102,7 +119,8 @@ impl Client {
         loop {
             let proof = prove(cosigning.from(), cosigning.size()).map_err(CosignError::Proof)?;
             let body = cosigning.request(proof).write();
-            let received = self.exchange(Method::POST, "/add-checkpoint", body.into())?;
+            let said = Said { path: "/add-checkpoint", body: Some((TEXT, body.into_bytes())), key: None };
+            let received = self.exchange(&said)?;
             let Received { status, content_type, retry_after, body } = received;
             let now = clock::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
             match cosigning.answered(status, content_type.as_deref(), &body, now) {
@@ -119,39 +137,63 @@ impl Client {
     /// The witness could not be asked.
     pub fn checkpoint(&mut self, origin: &str) -> Result<Received, ClientError> {
         let path = format!("/{}/checkpoint", hex_text(&sha256(origin.as_bytes())));
-        self.exchange(Method::GET, &path, Bytes::new())
+        self.exchange(&Said { path: &path, body: None, key: None })
+    }
+
+    /// Sends an anchor, as the reference's `halo anchor --remote` does.
+    ///
+    /// # Errors
+    /// The witness could not be asked.
+    pub fn anchor(&mut self, json: Vec<u8>, key: Option<&HeaderValue>) -> Result<Received, ClientError> {
+        self.exchange(&Said { path: "/anchor", body: Some((JSON, json)), key })
+    }
+
+    /// The anchors of a chain, by a query of `GET /v1/checkpoints`.
+    ///
+    /// # Errors
+    /// The witness could not be asked.
+    pub fn anchors(&mut self, query: &str, key: Option<&HeaderValue>) -> Result<Received, ClientError> {
+        self.exchange(&Said { path: &format!("/v1/checkpoints?{query}"), body: None, key })
     }
 
     /// Once more at once where the connection was an old one and turns out to be closed: a request that was answered before
     /// is answered again.
-    fn exchange(&mut self, method: Method, path: &str, body: Bytes) -> Result<Received, ClientError> {
+    fn exchange(&mut self, said: &Said<'_>) -> Result<Received, ClientError> {
         let reused = self.connection.is_some();
-        match self.attempt(&method, path, body.clone()) {
-            Err(ClientError::Broken { .. }) if reused => self.attempt(&method, path, body),
+        match self.attempt(said) {
+            Err(ClientError::Broken { .. }) if reused => self.attempt(said),
             ended => ended,
         }
     }
 
-    fn attempt(&mut self, method: &Method, path: &str, body: Bytes) -> Result<Received, ClientError> {
+    fn attempt(&mut self, said: &Said<'_>) -> Result<Received, ClientError> {
         let address = || self.way.target.to_string();
-        let uri = format!("{}{path}", self.way.target.path);
+        let uri = format!("{}{}", self.way.target.path, said.path);
         let uri: Uri =
             uri.parse().map_err(|_| ClientError::Setup { address: address(), what: "its path".into() })?;
-        let mut request = Request::new(Full::new(body.clone()));
-        (*request.method_mut(), *request.uri_mut()) = (method.clone(), uri);
+        let (method, bytes) = match &said.body {
+            Some((_, bytes)) => (Method::POST, Bytes::from(bytes.clone())),
+            None => (Method::GET, Bytes::new()),
+        };
+        let length = bytes.len();
+        let mut request = Request::new(Full::new(bytes));
+        (*request.method_mut(), *request.uri_mut()) = (method, uri);
         let headers = request.headers_mut();
         headers.insert(HOST, self.way.host.clone());
         headers.insert(USER_AGENT, AGENT);
-        if *method == Method::POST {
-            headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        if let Some(key) = said.key {
+            headers.insert(AUTHORIZATION, key.clone());
+        }
+        if let Some((kind, _)) = said.body {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         }
         let (within, open) = (self.timeout, self.connection.take());
         let Some(runtime) = &self.runtime else {
             return Err(ClientError::Setup { address: address(), what: "it is closed".into() });
         };
-        let ended = runtime
-            .block_on(async { tokio::time::timeout(within, converse(&self.way, open, request)).await });
+        let talk = converse(&self.way, open, request, self.most);
+        let ended = runtime.block_on(async { tokio::time::timeout(within, talk).await });
         let (received, connection) =
             ended.unwrap_or_else(|_| Err(ClientError::Late { address: address(), within }))?;
         self.connection = Some(connection);
@@ -174,6 +216,7 @@ async fn converse(
     way: &Way,
     open: Option<SendRequest<Full<Bytes>>>,
     request: Request<Full<Bytes>>,
+    most: usize,
 ) -> Result<(Received, SendRequest<Full<Bytes>>), ClientError> {
     let address = || way.target.to_string();
     let broken = |what: String| ClientError::Broken { address: address(), what };
@@ -193,10 +236,10 @@ async fn converse(
         retry_after: retry_after(response.headers(), clock::now()),
         body: Vec::new(),
     };
-    match Limited::new(response.into_body(), MAX_BYTES).collect().await {
+    match Limited::new(response.into_body(), most).collect().await {
         Ok(body) => received.body = body.to_bytes().to_vec(),
         Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-            return Err(ClientError::TooLarge { address: address() });
+            return Err(ClientError::TooLarge { address: address(), most });
         }
         Err(error) => return Err(broken(error.to_string())),
     }

@@ -3,6 +3,7 @@
 //! ```text
 //! a log's daemon ─ client ─▶ POST /add-checkpoint ─▶ server ─▶ logs: one state a log, on disk before the answer
 //! a vendor       ──────────▶ POST /anchor         ─▶   │    ─▶ anchors: one file that only grows
+//! a daemon's outbox ─ client ─▶ the same, of every chain that grew
 //! a reader       ──────────▶ GET  /v1/checkpoints ─▶   └─ contradictions: kept, and served
 //! ```
 //!
@@ -10,13 +11,18 @@
 //! in the crate `halod-evidence`, which sends nothing.
 
 pub mod anchor;
+mod anchored;
 mod anchors;
 pub mod client;
+pub mod completeness;
 mod contradictions;
 pub mod cosigner;
+mod ends;
 mod keys;
 mod logs;
+pub mod outbox;
 pub mod pages;
+pub mod posted;
 pub mod server;
 
 pub use self::keys::{KeyError, Keys};

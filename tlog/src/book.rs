@@ -12,7 +12,7 @@ use halod_record::tenant::Tenant;
 use halod_record::time::rfc3339;
 use std::collections::HashMap;
 use std::fs::{DirBuilder, File};
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -91,12 +91,12 @@ impl Block {
 }
 
 /// The blocks of a day, one at a time.
-struct Day {
+pub(crate) struct Day {
     reader: BufReader<File>,
     path: PathBuf,
     length: u64,
     /// Where the last whole block ends.
-    whole: u64,
+    pub(crate) whole: u64,
 }
 
 impl Day {
@@ -106,10 +106,17 @@ impl Day {
         Ok(Self { reader: BufReader::new(file), path: path.to_owned(), length, whole: 0 })
     }
 
+    /// The blocks behind a place where one ends.
+    pub(crate) fn open_at(path: &Path, at: u64) -> Result<Self, TlogError> {
+        let mut own = Self::open(path)?;
+        own.reader.seek(SeekFrom::Start(at)).map_err(TlogError::io("read", path))?;
+        Ok(Self { whole: at, ..own })
+    }
+
     /// The next block; `None` at the end, and where one was cut short.
-    fn next(&mut self) -> Result<Option<Block>, TlogError> {
+    pub(crate) fn next(&mut self) -> Result<Option<Block>, TlogError> {
         let mut bytes = vec![0; HEAD];
-        let left = self.length - self.whole;
+        let left = self.length.saturating_sub(self.whole);
         if left < HEAD as u64 {
             return Ok(None);
         }
@@ -133,7 +140,7 @@ impl Day {
 }
 
 /// The days of which there are blocks, in order.
-fn days(log: &Path) -> Result<Vec<PathBuf>, TlogError> {
+pub(crate) fn days(log: &Path) -> Result<Vec<PathBuf>, TlogError> {
     let dir = log.join("epochs");
     let entries = match std::fs::read_dir(&dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -195,7 +202,7 @@ pub fn names(log: &Path) -> Result<Vec<Named>, TlogError> {
 }
 
 /// The names in a text, and how many bytes of it are whole frames.
-fn read_names(bytes: &[u8]) -> (Vec<Named>, usize) {
+pub(crate) fn read_names(bytes: &[u8]) -> (Vec<Named>, usize) {
     let (mut names, mut at) = (Vec::new(), 0);
     while let Some((named, length)) = read_name(&bytes[at..]) {
         names.push(named);

@@ -16,6 +16,7 @@ pub mod book;
 mod chains;
 pub mod entries;
 pub mod error;
+pub mod follow;
 pub mod key;
 pub mod log;
 pub mod notes;

@@ -1,10 +1,12 @@
 //! `checkpoint`: what is signed of the chains.
 
-use super::{Problem, Reader, tsa};
-use crate::checkpointer::{CheckpointSettings, WitnessSettings};
+use super::{Place, Problem, Reader, Written, tsa};
+use crate::checkpointer::{CheckpointSettings, HaloWitnessSettings, WitnessSettings};
+use crate::config::bearer;
 use crate::config::raw::{Node, Value};
 use crate::tee::settings::Target;
 use halod_evidence::note::{Kind, VerifierKey};
+use std::path::PathBuf;
 use std::time::Duration;
 
 const ORIGIN: &str = "checkpoint.origin";
@@ -16,6 +18,7 @@ const RECEIPTS: &str = "checkpoint.receipts";
 const RESERVED: &str = "halod-receipt/";
 const MAX_AGE: &str = "checkpoint.max_age";
 const WITNESSES: &str = "checkpoint.witnesses";
+const HALO_WITNESS: &str = "checkpoint.halo_witness";
 
 /// Each has a thread; a note that is read has 64 signatures at most.
 const MAX_WITNESSES: usize = 32;
@@ -55,26 +58,71 @@ impl Reader<'_> {
             let place = self.node(RECEIPTS).map(|node| node.place);
             self.problems.push(Problem { place, key: RECEIPTS.into(), what });
         }
-        if let Some(written) = self.value(KEY_FILE) {
-            if written.text.is_empty() {
-                self.report(written.place, KEY_FILE, "must be the path of a file".to_owned());
-            }
-            checkpoint.key.key_file = Some(written.text.into());
-        }
+        let key_file = self.value(KEY_FILE);
+        checkpoint.key.key_file = self.file(KEY_FILE, "", key_file).map(|(_, path)| path);
         self.duration(MAX_AGE, (Duration::from_secs(86_400), "24h"), &mut checkpoint.max_age);
         for (at, node) in self.entries(WITNESSES, MAX_WITNESSES) {
             checkpoint.witnesses.extend(self.witness(at, node));
         }
-        if checkpoint.interval.is_zero() && !checkpoint.witnesses.is_empty() {
-            let place = self.node(WITNESSES).map(|node| node.place);
-            let what = "have nothing to cosign where checkpoint.interval is 0s".to_owned();
-            self.problems.push(Problem { place, key: WITNESSES.into(), what });
-        }
+        checkpoint.halo_witness = self.halo_witness();
         checkpoint.tsa = self.tsa();
-        if checkpoint.interval.is_zero() && checkpoint.tsa.is_some() {
-            let what = "has nothing to time-stamp where checkpoint.interval is 0s".to_owned();
-            let place = self.node(tsa::TSA).map(|node| node.place);
-            self.problems.push(Problem { place, key: tsa::TSA.into(), what });
+        let nothing = "has nothing to be told where checkpoint.interval is 0s";
+        for (key, is_there, what) in [
+            (
+                WITNESSES,
+                !checkpoint.witnesses.is_empty(),
+                "have nothing to cosign where checkpoint.interval is 0s",
+            ),
+            (HALO_WITNESS, checkpoint.halo_witness.is_some(), nothing),
+            (tsa::TSA, checkpoint.tsa.is_some(), "has nothing to time-stamp where checkpoint.interval is 0s"),
+        ] {
+            if checkpoint.interval.is_zero() && is_there {
+                let place = self.node(key).map(|node| node.place);
+                self.problems.push(Problem { place, key: key.into(), what: what.into() });
+            }
+        }
+    }
+
+    /// The path of a file, where one is given, and where that stands.
+    fn file(&mut self, key: &str, entry: &str, written: Option<Written>) -> Option<(Place, PathBuf)> {
+        let Written { place, text, .. } = written?;
+        if text.is_empty() || text.contains('\0') {
+            self.report(place, key, format!("{entry}must be a path"));
+            return None;
+        }
+        Some((place, text.into()))
+    }
+
+    fn halo_witness(&mut self) -> Option<HaloWitnessSettings> {
+        let key = |name: &str| format!("{HALO_WITNESS}.{name}");
+        let mut path = |name: &str| {
+            let written = self.value(&key(name));
+            self.file(&key(name), "", written)
+        };
+        let (key_file, ca_file) = (path("key_file"), path("ca_file"));
+        let Some(url) = self.value(&key("url")) else {
+            for (name, given) in [("key_file", &key_file), ("ca_file", &ca_file)] {
+                if let Some((place, _)) = given {
+                    self.report(*place, &key(name), format!("says nothing without {}", key("url")));
+                }
+            }
+            return None;
+        };
+        // Told now rather than by the thread that sends.
+        if let Some((place, path)) = &key_file
+            && let Err(what) = bearer::read(path)
+        {
+            self.report(*place, &key("key_file"), what);
+        }
+        match url.text.parse::<Target>() {
+            Ok(url) => {
+                let [key_file, ca_file] = [key_file, ca_file].map(|given| given.map(|(_, path)| path));
+                Some(HaloWitnessSettings { url, key_file, ca_file })
+            }
+            Err(error) => {
+                self.report(url.place, &key("url"), error.to_string());
+                None
+            }
         }
     }
 
@@ -89,26 +137,21 @@ impl Reader<'_> {
                 wrong(self, node.place, field, format!("has no `{field}`"));
             }
         }
-        let key = vkey.and_then(|vkey| match vkey.text.parse::<VerifierKey>() {
-            Ok(key) if key.kind() == Kind::Cosignature => Some(key),
-            Ok(key) => {
-                let what = format!("{} is the key of a log, not of a witness", key.name());
-                wrong(self, vkey.place, "vkey", what);
-                None
-            }
-            Err(error) => {
-                wrong(self, vkey.place, "vkey", error.to_string());
-                None
-            }
+        let ca_file = self.file(&format!("{WITNESSES}.ca_file"), &format!("entry {at}: "), ca_file);
+        let ca_file = ca_file.map(|(_, path)| path);
+        let key = vkey.and_then(|vkey| {
+            let what = match vkey.text.parse::<VerifierKey>() {
+                Ok(key) if key.kind() == Kind::Cosignature => return Some(key),
+                Ok(key) => format!("{} is the key of a log, not of a witness", key.name()),
+                Err(error) => error.to_string(),
+            };
+            wrong(self, vkey.place, "vkey", what);
+            None
         });
-        let target = url.and_then(|url| {
+        let url = url.and_then(|url| {
             let target = url.text.parse::<Target>();
             target.map_err(|error| wrong(self, url.place, "url", error.to_string())).ok()
         });
-        if let Some(written) = ca_file.as_ref().filter(|written| written.text.is_empty()) {
-            wrong(self, written.place, "ca_file", "must be a path".into());
-        }
-        let ca_file = ca_file.map(|written| written.text.into());
-        Some(WitnessSettings { key: key?, url: target?, ca_file })
+        Some(WitnessSettings { key: key?, url: url?, ca_file })
     }
 }

@@ -1,5 +1,6 @@
 //! What halod signs of its chains, and what a reader who has nothing else can check.
 
+mod anchored;
 mod attacks;
 mod crash;
 mod declared;

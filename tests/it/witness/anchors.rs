@@ -1,6 +1,6 @@
 //! Anchors: the reference's own program at `halod witness`, and where halod differs from the reference's witness on purpose.
 
-use super::stage::{Witness, halo};
+use super::stage::{Reference, Witness, halo};
 use crate::support::clients::{python, text_of};
 use crate::support::halod::BINARY;
 use crate::support::http::{Answer, Http};
@@ -8,13 +8,12 @@ use crate::support::root;
 use halod_evidence::note::{SignedNote, VerifierKey};
 use serde_json::{Value, json};
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output};
 
 /// A chain of the reference's recorder.
-fn chain(dir: &Path, tenant: &str, records: usize) -> PathBuf {
+pub fn chain(dir: &Path, tenant: &str, records: usize) -> PathBuf {
     let mut recorder = python().script(&root().join("tests/clients/co_append.py"), &["append"]);
     recorder.arg(dir).args([tenant, &records.to_string()]);
     text_of(recorder.output().unwrap(), "co_append.py");
@@ -22,16 +21,16 @@ fn chain(dir: &Path, tenant: &str, records: usize) -> PathBuf {
 }
 
 /// `halo anchor CHAIN --remote URL --key KEY`.
-fn remote(chain: &Path, url: &str, key: &str, more: &[&str]) -> Output {
+pub fn remote(chain: &Path, url: &str, key: &str, more: &[&str]) -> Output {
     halo(&["anchor"]).arg(chain).args(["--remote", url, "--key", key]).args(more).output().unwrap()
 }
 
-fn said(out: &Output) -> String {
+pub fn said(out: &Output) -> String {
     String::from_utf8_lossy(&[&out.stdout[..], &out.stderr].concat()).into_owned()
 }
 
 /// Sends an anchor.
-fn post(address: SocketAddr, key: &str, body: &str) -> Answer {
+pub fn post(address: SocketAddr, key: &str, body: &str) -> Answer {
     let authorization = format!("Bearer {key}");
     Http::connect(address)
         .unwrap()
@@ -39,7 +38,7 @@ fn post(address: SocketAddr, key: &str, body: &str) -> Answer {
         .unwrap()
 }
 
-fn anchor(subject: &str, count: u64, head: char) -> String {
+pub fn anchor(subject: &str, count: u64, head: char) -> String {
     json!({ "subject": subject, "count": count, "head": head.to_string().repeat(64), "chain_root": "a".repeat(64) }).to_string()
 }
 
@@ -51,7 +50,7 @@ fn receipts(dir: &Path) -> VerifierKey {
 }
 
 /// An identity and its token, in a file.
-fn token(file: &Path, name: &str, tenants: &str) -> String {
+pub fn token(file: &Path, name: &str, tenants: &str) -> String {
     let mut command = Command::new(BINARY);
     command.args(["token", "new", name, "--tenants", tenants, "--receivers", "witness", "--file"]).arg(file);
     let out = command.output().unwrap();
@@ -119,39 +118,6 @@ fn the_references_client_shows_its_key() {
     assert!(remote(&file, &witness.url(), &acme, &[]).status.success());
     let out = remote(&file, &witness.url(), &acme, &["--check"]);
     assert!(out.status.success() && said(&out).contains("COMPLETE"), "{}", said(&out));
-}
-
-/// The reference's witness, to compare with.
-struct Reference {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Reference {
-    fn start(store: &Path, keys: &str) -> Self {
-        // Its port can't be chosen by the system, so one is taken that was free just now.
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = free.local_addr().unwrap();
-        drop(free);
-        let mut command = halo(&["witness-serve"]);
-        command.arg(store).args(["--port", &address.port().to_string()]).env("HALO_WITNESS_KEYS", keys);
-        command.env("PYTHONUNBUFFERED", "1");
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        assert!(lines.next().unwrap().unwrap().contains("serving from"));
-        crate::support::wait_until("the reference listens", std::time::Duration::from_secs(30), || {
-            Http::connect(address).is_ok()
-        });
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { child, address }
-    }
-}
-
-impl Drop for Reference {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// The same requests, the same statuses; where not, the difference is meant.

@@ -252,6 +252,49 @@ impl Witness {
     }
 }
 
+/// The reference's witness, to compare with.
+pub struct Reference {
+    child: Child,
+    pub address: SocketAddr,
+}
+
+impl Reference {
+    pub fn start(store: &Path, keys: &str) -> Self {
+        Self::start_at(store, keys, Self::place())
+    }
+
+    /// An address for one: its port can't be chosen by the system, so one is taken that was free just now.
+    pub fn place() -> SocketAddr {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        free.local_addr().unwrap()
+    }
+
+    pub fn start_at(store: &Path, keys: &str, address: SocketAddr) -> Self {
+        let mut command = halo(&["witness-serve"]);
+        command.arg(store).args(["--port", &address.port().to_string()]).env("HALO_WITNESS_KEYS", keys);
+        command.env("PYTHONUNBUFFERED", "1");
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(lines.next().unwrap().unwrap().contains("serving from"));
+        wait_until("the reference listens", Duration::from_secs(30), || Http::connect(address).is_ok());
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { child, address }
+    }
+}
+
+impl Reference {
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+impl Drop for Reference {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// `halo`, the reference's program.
 pub fn halo(arguments: &[&str]) -> Command {
     let mut command = python().command("halo");
