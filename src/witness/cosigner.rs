@@ -41,6 +41,8 @@ struct Asked {
     /// What it cosigned last, and when it was asked for that.
     done: Option<(u64, Instant)>,
     failures: u32,
+    /// Until when it is left alone after a failure.
+    rests_until: Option<Instant>,
     quiet: Quiet,
 }
 
@@ -53,8 +55,15 @@ impl Cosigner {
         for settings in witnesses {
             let (own, settings) = (self.clone(), settings.clone());
             let name = settings.key.name().to_owned();
-            let asked =
-                Asked { name, settings, client: None, done: None, failures: 0, quiet: Quiet::default() };
+            let asked = Asked {
+                name,
+                settings,
+                client: None,
+                done: None,
+                failures: 0,
+                rests_until: None,
+                quiet: Quiet::default(),
+            };
             std::thread::Builder::new().name("halod-witness".into()).spawn(move || own.run(asked))?;
         }
         Ok(())
@@ -62,13 +71,15 @@ impl Cosigner {
 
     fn run(&self, mut asked: Asked) {
         let (mut seen, mut wait) = (0, Duration::ZERO);
-        // Where nothing was signed yet there is nothing that could have been put back.
         while let Some(signed) = self.permit.wait(seen, wait) {
-            let is_new = signed != seen;
             seen = signed;
-            // A witness that fails is left alone for a while, whatever is signed meanwhile.
-            if is_new && asked.failures > 0 && !wait.is_zero() {
-                std::thread::sleep(wait.min(Duration::from_secs(1)));
+            // A witness that failed is left alone for a while, whatever is signed meanwhile.
+            let rest = asked
+                .rests_until
+                .map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()));
+            if !rest.is_zero() {
+                wait = rest;
+                continue;
             }
             if self.permit.halted().is_some() {
                 wait = self.max_age;
@@ -76,13 +87,16 @@ impl Cosigner {
             }
             wait = match self.ask(&mut asked) {
                 Ok(wait) => {
-                    asked.failures = 0;
+                    (asked.failures, asked.rests_until) = (0, None);
                     wait
                 }
-                Err((why, wait)) => {
+                Err((why, retry)) => {
                     asked.failures = asked.failures.saturating_add(1);
                     self.failed(&mut asked, &why);
-                    wait.unwrap_or_else(|| wait_after(asked.failures))
+                    // Who names a shorter time than halod waits by itself is not asked without a pause.
+                    let wait = wait_after(asked.failures).max(retry.unwrap_or_default());
+                    asked.rests_until = Some(Instant::now() + wait);
+                    wait
                 }
             };
         }
