@@ -237,7 +237,13 @@ impl Halod {
         self.status_mib("VmHWM:")
     }
 
-    /// The same, if it runs.
+    /// What of the resident set are pages of files, in MiB: those of the program itself, which in a debug build are 30 and more. The
+    /// kernel can drop them at any time.
+    pub fn file_memory_mib(&self) -> u64 {
+        self.status_mib("RssFile:")
+    }
+
+    /// The largest resident set so far, in MiB, if it runs.
     pub fn peak_memory(&self) -> Option<u64> {
         self.status_of("VmHWM:")
     }
