@@ -1,6 +1,6 @@
 //! The body of the fuzz target of transcripts; a test of the usual suite runs this body as well.
 //!
-//! Whatever the lines are, each is taken, set aside or given back; the rows that come of them are JSON that is read the
+//! Each line, whatever it is, is taken, set aside or given back; the rows that come of them are JSON that is read the
 //! same each time; and with room for all, lines that come again change nothing.
 
 use halo_adapters::transcript::join::{Joiner, Line};

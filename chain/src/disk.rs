@@ -89,10 +89,18 @@ pub fn free_bytes(path: &Path) -> io::Result<u64> {
 
 /// Replaces a small file so that a crash leaves the old or the new one, whole.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace_on(&OsDisk, path, bytes)
+}
+
+/// The same on a disk that may fail.
+///
+/// # Errors
+/// The old one or the new one is there.
+pub fn replace_on(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let new = path.with_extension("new");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
+    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    disk.append(&file, bytes)?;
+    disk.sync(&file)?;
     std::fs::rename(&new, path)?;
     sync_dir(path.parent().unwrap_or(Path::new(".")))
 }

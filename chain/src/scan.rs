@@ -6,6 +6,7 @@ use halod_record::tenant::Tenant;
 use halod_record::time::Instant;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// Bytes of one line; a longer one is passed over as damaged. Ours have a few thousand.
@@ -34,7 +35,8 @@ pub struct Scan {
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// The line that begins at `offset` of a file, without what the reference skips.
-pub(super) fn unmarked(line: &[u8], offset: u64) -> &[u8] {
+#[must_use]
+pub fn unmarked(line: &[u8], offset: u64) -> &[u8] {
     if offset == 0 { line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line) } else { line }
 }
 
@@ -79,6 +81,26 @@ pub fn scan(
         }
     }
     Ok(found)
+}
+
+/// The whole line that ends at `end` of a file, without its line feed; `None` where none does, or one that is too long.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn line_before(file: &File, end: u64) -> io::Result<Option<Vec<u8>>> {
+    let mut window = 64 << 10;
+    loop {
+        let start = end.saturating_sub(window);
+        let mut bytes = vec![0; usize::try_from(end - start).unwrap_or(0)];
+        file.read_exact_at(&mut bytes, start)?;
+        let Some((b'\n', body)) = bytes.split_last() else { return Ok(None) };
+        match memchr::memrchr(b'\n', body) {
+            Some(newline) => return Ok(Some(body[newline + 1..].to_vec())),
+            None if start == 0 => return Ok(Some(unmarked(body, 0).to_vec())),
+            None if window > MAX_LINE as u64 => return Ok(None),
+            None => window *= 4,
+        }
+    }
 }
 
 /// Whether the first record of a file is `subject`'s. A file that can't be read has none.

@@ -4,7 +4,7 @@ use super::disk::{Regular, open_regular};
 use super::error::ChainUnusable;
 use super::names::Name;
 use super::reader::Reading;
-use super::scan::{MAX_LINE, Scan, unmarked};
+use super::scan::{MAX_LINE, Scan, line_before, unmarked};
 use halod_record::draft::{Draft, GENESIS, HexHash};
 use halod_record::ids::RecordId;
 use halod_record::parse::scan_line;
@@ -208,24 +208,9 @@ pub(super) fn is_sealed_as(line: &[u8], id: RecordId) -> bool {
 
 /// Head and time of the record that ends at `end`, if one does.
 pub(super) fn last_line(file: &File, end: u64) -> io::Result<Option<(HexHash, u64)>> {
-    let mut window = 64 << 10;
-    loop {
-        let start = end.saturating_sub(window);
-        let mut bytes = vec![0; usize::try_from(end - start).unwrap_or(0)];
-        file.read_exact_at(&mut bytes, start)?;
-        let Some((b'\n', body)) = bytes.split_last() else { return Ok(None) };
-        let line = match memchr::memrchr(b'\n', body) {
-            Some(newline) => &body[newline + 1..],
-            None if start == 0 => unmarked(body, 0),
-            None if window > MAX_LINE as u64 => return Ok(None),
-            None => {
-                window *= 4;
-                continue;
-            }
-        };
-        return Ok(scan_line(line).and_then(|facts| {
-            let head: HexHash = facts.hash.as_bytes().try_into().ok()?;
-            Some((head, facts.ts.map_or(0, Instant::unix_nanos)))
-        }));
-    }
+    let line = line_before(file, end)?;
+    Ok(line.as_deref().and_then(scan_line).and_then(|facts| {
+        let head: HexHash = facts.hash.as_bytes().try_into().ok()?;
+        Some((head, facts.ts.map_or(0, Instant::unix_nanos)))
+    }))
 }

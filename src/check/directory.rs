@@ -71,7 +71,11 @@ pub(super) fn check(request: &Request, report: &mut Report) -> Result<(), CheckE
         );
     }
     if request.policy.is_none() {
-        signature::is_fresh(request, epochs.last_key_value().map(|(_, epoch)| epoch.millis / 1000), report);
+        signature::is_fresh(
+            request,
+            epochs.values().next_back().map(|(_, epoch)| epoch.millis / 1000),
+            report,
+        );
     }
     if let Some(witnessed) = witnessed.filter(|witnessed| *witnessed < *size) {
         let text = format!("{} entries of the log are newer: no quorum has seen them yet", size - witnessed);
@@ -82,7 +86,7 @@ pub(super) fn check(request: &Request, report: &mut Report) -> Result<(), CheckE
     let by_stem = by_stem(&log, signed);
     tell_declared(&log, &declared, &by_stem, report);
     let receipted = receipt::read(request, &log.keys, report)?;
-    let times: Vec<u64> = epochs.values().map(|epoch| epoch.millis).collect();
+    let times: Vec<u64> = epochs.values().map(|(_, epoch)| epoch.millis).collect();
     chains(request, &by_stem, (receipted, &times), &stamped, report)
 }
 
@@ -108,7 +112,10 @@ fn stamped(request: &Request, log: &LogReader, report: &mut Report) -> Result<Ve
 }
 
 /// The epochs of the log, by number; and what its operator declared, with the entry's number.
-type Entries = (BTreeMap<u64, Epoch>, Vec<(u64, Declared)>);
+type Entries = (Epochs, Vec<(u64, Declared)>);
+
+/// The number of an epoch's entry in the log, and the epoch.
+type Epochs = BTreeMap<u64, (u64, Epoch)>;
 
 /// Reads all entries of the log.
 fn entries(log: &LogReader, report: &mut Report) -> Result<Entries, CheckError> {
@@ -141,7 +148,7 @@ fn entries(log: &LogReader, report: &mut Report) -> Result<Entries, CheckError> 
             report.say(Grade::Remark, None, text);
         }
         last = Some(epoch);
-        epochs.insert(epoch.epoch, epoch);
+        epochs.insert(epoch.epoch, (index, epoch));
     }
     Ok((epochs, declared))
 }
@@ -149,23 +156,22 @@ fn entries(log: &LogReader, report: &mut Report) -> Result<Entries, CheckError> 
 /// What was signed of each slot, in order of epochs; and whether the maps of epochs are those of these states.
 fn states(
     log: &LogReader,
-    epochs: &BTreeMap<u64, Epoch>,
+    epochs: &Epochs,
     stamped: &[Stamp],
     report: &mut Report,
 ) -> Result<HashMap<Hash, Vec<Signed>>, CheckError> {
-    let numbers = log.epochs_by_number()?;
     // What the oldest and the newest stamp bound is wanted of all chains.
     let bounding = [stamped.first(), stamped.last()].map(|stamp| {
-        let last = numbers.iter().rev().find(|(_, index)| stamp.is_some_and(|stamp| **index < stamp.size));
+        let mut newest_first = epochs.iter().rev();
+        let last = newest_first.find(|(_, (index, _))| stamp.is_some_and(|stamp| *index < stamp.size));
         last.map(|(epoch, _)| *epoch)
     });
     let mut signed: HashMap<Hash, Vec<Signed>> = HashMap::new();
-    let last = epochs.last_key_value().map_or(0, |(_, epoch)| epoch.millis);
+    let last = epochs.values().next_back().map_or(0, |(_, epoch)| epoch.millis);
     let (mut computed, mut leaves, mut kept, mut is_first) = (0_u64, 0_usize, 0_u64, true);
     let mut wrong = None;
     log.epochs(|block, rows| {
-        let known = epochs.get(&block.epoch).zip(numbers.get(&block.epoch));
-        let Some((epoch, index)) = known else { return Ok::<(), TlogError>(()) };
+        let Some((index, epoch)) = epochs.get(&block.epoch) else { return Ok::<(), TlogError>(()) };
         kept += 1;
         let is_last = Some(&block.epoch) == epochs.last_key_value().map(|(number, _)| number);
         // The first and the last one always; the others as far as that takes no long time.
@@ -227,9 +233,7 @@ fn tell_declared(
         |slot: &Hash| log.names.iter().rev().find(|named| named.slot == *slot).map(|named| &*named.stem);
     for (index, one) in declared {
         let (about, text) = match one {
-            Declared::Rotated { old, new } => {
-                (None, format!("the key {old} was put in the place of by {new}"))
-            }
+            Declared::Rotated { old, new } => (None, format!("the key {new} took the place of {old}")),
             Declared::Continued { .. } => {
                 (None, "this log continues another one, whose last checkpoint is in the entry".into())
             }

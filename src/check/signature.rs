@@ -92,7 +92,7 @@ pub(super) fn is_witnessed(
     if let Some(at) = at {
         let names: Vec<String> = cosigned.iter().map(|(name, _)| name.to_string()).collect();
         let text = format!(
-            "Witnesses saw the checkpoint with {} entries: {}; a quorum had by {}",
+            "Witnesses saw the checkpoint with {} entries: {}; the quorum was reached at {}",
             checkpoint.size,
             names.join(", "),
             time(at.saturating_mul(1000))

@@ -64,13 +64,15 @@ struct Directory {
     /// The directory of the chains
     #[arg(value_name = "DIR")]
     directory: PathBuf,
+    /// The log's private key, where checkpoint.key_file names one
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
 struct Whose {
-    /// The directory of the chains
-    #[arg(value_name = "DIR")]
-    directory: PathBuf,
+    #[command(flatten)]
+    directory: Directory,
     /// Whose chain; _local for the records of no tenant
     #[arg(value_name = "TENANT")]
     tenant: String,
@@ -106,15 +108,16 @@ impl Args {
         let (shown, directory) = match self.what {
             What::Key(place) => (key(&place).map_err(LogError::from), place.directory),
             What::Status(place) => (status(&place).map_err(LogError::from), place.directory),
-            What::Rotate(Directory { directory }) => (rotate(&directory), directory),
-            What::Continue { directory: Directory { directory }, after } => {
-                (continue_anew(&directory, after.as_deref()), directory)
+            What::Rotate(place) => (rotate(&place), place.directory),
+            What::Continue { directory: place, after } => {
+                (continue_anew(&place, after.as_deref()), place.directory)
             }
-            What::DeclareBreak { whose, reason } => {
-                (whose.declare(|log, stem| log.declare_break(stem, &reason, unix_millis())), whose.directory)
-            }
+            What::DeclareBreak { whose, reason } => (
+                whose.declare(|log, stem| log.declare_break(stem, &reason, unix_millis())),
+                whose.directory.directory,
+            ),
             What::Retire(whose) => {
-                (whose.declare(|log, stem| log.retire(stem, unix_millis())), whose.directory)
+                (whose.declare(|log, stem| log.retire(stem, unix_millis())), whose.directory.directory)
             }
         };
         match shown {
@@ -131,28 +134,36 @@ impl Args {
     }
 }
 
-/// The log, to be changed: nobody else may have the directory.
-fn open(directory: &Path) -> Result<Option<(Lock, Log)>, LogError> {
-    if LogReader::open(directory)?.is_none() {
-        return Ok(None);
+impl Directory {
+    fn key(&self) -> KeySettings {
+        KeySettings { origin: None, key_file: self.key_file.clone() }
     }
-    let lock = directory::open(directory)?;
-    let disk = Arc::new(OsDisk);
-    let notes = Arc::new(Notes::new(&log::place(directory), disk.clone()));
-    Ok(Some((lock, Log::open(directory, &KeySettings::default(), disk, notes)?)))
+
+    /// The log, to be changed: nobody else may have the directory.
+    fn open(&self) -> Result<Option<(Lock, Log)>, LogError> {
+        let directory = &self.directory;
+        if LogReader::open(directory)?.is_none() {
+            return Ok(None);
+        }
+        let lock = directory::open(directory)?;
+        let disk = Arc::new(OsDisk);
+        let notes = Arc::new(Notes::new(&log::place(directory), disk.clone()));
+        Ok(Some((lock, Log::open(directory, &self.key(), disk, notes)?)))
+    }
 }
 
 fn told(signed: &Signed) -> String {
     format!("the log has {} entries now, and is signed", signed.checkpoint.size)
 }
 
-fn rotate(directory: &Path) -> Result<Option<String>, LogError> {
-    let Some((_lock, mut log)) = open(directory)? else { return Ok(None) };
-    let signed = log.rotate(directory, &KeySettings::default())?;
+fn rotate(place: &Directory) -> Result<Option<String>, LogError> {
+    let Some((_lock, mut log)) = place.open()? else { return Ok(None) };
+    let signed = log.rotate(&place.directory, &place.key())?;
     Ok(Some(format!("{}\n{}", log.keys().signer.key(), told(&signed))))
 }
 
-fn continue_anew(directory: &Path, after: Option<&Path>) -> Result<Option<String>, LogError> {
+fn continue_anew(place: &Directory, after: Option<&Path>) -> Result<Option<String>, LogError> {
+    let directory = &place.directory;
     let Some(reader) = LogReader::open(directory)? else { return Ok(None) };
     let _lock = directory::open(directory)?;
     let note = match after {
@@ -167,7 +178,7 @@ fn continue_anew(directory: &Path, after: Option<&Path>) -> Result<Option<String
             note.map_err(|source| LogError::Note { path: path.to_owned(), source })?
         }
     };
-    let signed = log::continue_anew(directory, &note, Arc::new(OsDisk))?;
+    let signed = log::continue_anew(directory, &place.key(), &note, Arc::new(OsDisk))?;
     Ok(Some(format!("{}: {}", signed.checkpoint.origin, told(&signed))))
 }
 
@@ -176,8 +187,8 @@ impl Whose {
         &self,
         declare: impl FnOnce(&mut Log, &str) -> Result<Signed, TlogError>,
     ) -> Result<Option<String>, LogError> {
-        let Some((_lock, mut log)) = open(&self.directory)? else { return Ok(None) };
-        let reader = LogReader::open(&self.directory)?;
+        let Some((_lock, mut log)) = self.directory.open()? else { return Ok(None) };
+        let reader = LogReader::open(&self.directory.directory)?;
         let stem = reader.and_then(|reader| reader.stem(&tenant(&self.tenant)).map(str::to_owned));
         let stem = stem.ok_or_else(|| LogError::NoChain(self.tenant.clone()))?;
         Ok(Some(told(&declare(&mut log, &stem)?)))

@@ -10,9 +10,8 @@ use halod_evidence::note::{Signer, VerifierKey};
 use ring::rand::{SecureRandom, SystemRandom};
 use ring::signature::Ed25519KeyPair;
 use sha2::{Digest, Sha256};
-use std::fs::OpenOptions;
-use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,7 +72,7 @@ impl Keys {
         let known = if vkeys.exists() { verifiers(log)? } else { Vec::new() };
         if known.is_empty() && settings.key_file.is_none() && !path.exists() {
             let key = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| TlogError::Random)?;
-            make_secret(&path, key.as_ref())?;
+            write(&path, key.as_ref())?;
         }
         let pkcs8 = secret(&path)?;
         let origin = match (known.last(), &settings.origin) {
@@ -99,8 +98,7 @@ impl Keys {
             }
             None => {
                 let text = format!("{}\n", signer.key());
-                halod_chain::disk::replace(&vkeys, text.as_bytes())
-                    .map_err(TlogError::io("write", &vkeys))?;
+                write(&vkeys, text.as_bytes())?;
             }
         }
         let old =
@@ -115,7 +113,7 @@ impl Keys {
     pub(crate) fn next(&self, log: &Path) -> Result<VerifierKey, TlogError> {
         let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| TlogError::Random)?;
         let path = log.join(NEXT);
-        make_secret(&path, pkcs8.as_ref())?;
+        write(&path, pkcs8.as_ref())?;
         let signer = Signer::new(self.signer.key().name(), pkcs8.as_ref());
         signer.map(|signer| signer.key().clone()).map_err(|source| TlogError::Key { path, source })
     }
@@ -127,7 +125,7 @@ impl Keys {
     pub(crate) fn commit(&self, log: &Path, next: &VerifierKey) -> Result<(), TlogError> {
         let vkeys = log.join("vkeys");
         let text: String = verifiers(log)?.iter().chain([next]).map(|key| format!("{key}\n")).collect();
-        halod_chain::disk::replace(&vkeys, text.as_bytes()).map_err(TlogError::io("write", &vkeys))?;
+        write(&vkeys, text.as_bytes())?;
         finish_rotation(log)
     }
 }
@@ -188,7 +186,7 @@ fn is_called(name: &str, origin: &str) -> bool {
 fn blind(log: &Path) -> Result<[u8; 32], TlogError> {
     let path = log.join("blind");
     if !path.exists() {
-        make_secret(&path, &random::<32>()?)?;
+        write(&path, &random::<32>()?)?;
     }
     secret(&path)?.try_into().map_err(|_| TlogError::damaged(&path, "it has not 32 bytes"))
 }
@@ -199,17 +197,9 @@ fn random<const N: usize>() -> Result<[u8; N], TlogError> {
     Ok(bytes)
 }
 
-/// Writes a secret once, so that a crash leaves all of it or none.
-fn make_secret(path: &Path, bytes: &[u8]) -> Result<(), TlogError> {
-    let new = path.with_extension("new");
-    let write = || -> io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&new, path)?;
-        halod_chain::disk::sync_dir(path.parent().unwrap_or(Path::new(".")))
-    };
-    write().map_err(TlogError::io("write", path))
+/// Writes a file of the log's that nobody else may read, whole.
+fn write(path: &Path, bytes: &[u8]) -> Result<(), TlogError> {
+    halod_chain::disk::replace(path, bytes).map_err(TlogError::io("write", path))
 }
 
 /// Reads a secret that nobody else may read.

@@ -29,21 +29,10 @@ pub mod tree;
 pub use chains::{Alarm, Taken};
 pub use error::TlogError;
 
-use halod_chain::disk::{Disk, sync_dir};
-use std::fs::OpenOptions;
-use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use halod_chain::disk::{Disk, replace_on};
 use std::path::Path;
 
 /// Replaces a small file so that a crash leaves the old or the new one, whole. The new one is on disk when this returns.
 fn put(path: &Path, bytes: &[u8], disk: &dyn Disk) -> Result<(), TlogError> {
-    let new = path.with_extension("new");
-    let put = || -> io::Result<()> {
-        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-        disk.append(&file, bytes)?;
-        disk.sync(&file)?;
-        std::fs::rename(&new, path)?;
-        sync_dir(path.parent().unwrap_or(Path::new(".")))
-    };
-    put().map_err(TlogError::io("write", path))
+    replace_on(disk, path, bytes).map_err(TlogError::io("write", path))
 }

@@ -58,9 +58,14 @@ pub struct Signed {
 ///
 /// # Errors
 /// There is no log, or its files can't be moved.
-pub fn continue_anew(directory: &Path, after: &SignedNote, disk: Arc<dyn Disk>) -> Result<Signed, TlogError> {
+pub fn continue_anew(
+    directory: &Path,
+    settings: &KeySettings,
+    after: &SignedNote,
+    disk: Arc<dyn Disk>,
+) -> Result<Signed, TlogError> {
     let own = place(directory);
-    let keys = Keys::open(&own, &KeySettings::default())?;
+    let keys = Keys::open(&own, settings)?;
     let name = keys.signer.key().name().to_owned();
     let (base, generation) = match name.rsplit_once('/').map(|(base, last)| (base, last.parse::<u32>())) {
         Some((base, Ok(generation))) if generation > 1 => (base.to_owned(), generation),
@@ -71,9 +76,13 @@ pub fn continue_anew(directory: &Path, after: &SignedNote, disk: Arc<dyn Disk>) 
     DirBuilder::new().mode(0o700).create(&own).map_err(TlogError::io("make", &own))?;
     for secret in ["key.p8", "blind"] {
         let (from, to) = (kept.join(secret), own.join(secret));
+        if !from.exists() {
+            continue;
+        }
         std::fs::copy(&from, &to).map_err(TlogError::io("copy", &from))?;
     }
-    let settings = KeySettings { origin: Some(format!("{base}/{}", generation + 1)), key_file: None };
+    let origin = Some(format!("{base}/{}", generation + 1));
+    let settings = KeySettings { origin, ..settings.clone() };
     let notes = Arc::new(Notes::new(&own, Arc::clone(&disk)));
     let mut log = Log::open(directory, &settings, disk, notes)?;
     log.entries.append(&Declared::Continued { note: after.to_string() }.bytes())?;

@@ -145,7 +145,7 @@ impl LogReader {
         &self,
         mut each: impl FnMut(&Block, &HashMap<Hash, Row>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let last = self.epochs_by_number()?.last_key_value().map_or(0, |(epoch, _)| *epoch);
+        let last = self.last_epoch()?.map_or(0, |(_, epoch)| epoch.epoch);
         let mut rows = HashMap::new();
         let mut result = Ok(());
         book::each_epoch(&self.own, |block| {

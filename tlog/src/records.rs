@@ -3,6 +3,7 @@
 //! A canonical line without the member `integrity.hash` is what the hash is of, so most lines are hashed without
 //! being parsed. Where that does not agree the line is read as `halo verify` reads it.
 
+use halod_chain::scan::{MAX_LINE, line_before, unmarked};
 use halod_evidence::Hash;
 use halod_record::hash::parse_hex;
 use halod_record::json::Json;
@@ -13,16 +14,12 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-/// Bytes of one line; a longer one is no record.
-const MAX_LINE: usize = 16 << 20;
 const READ: usize = 1 << 18;
 
 /// What stands before the hash of a record in a canonical line.
 const BEFORE: &[u8] = b"\"integrity\":{\"alg\":\"sha-256\",\"canon\":\"rfc8785\",\"";
 const HASH: &[u8] = b"hash\":\"";
 const PREV: &[u8] = b"\",\"prev_hash\":\"";
-
-const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// Why records of a chain can't be told any further.
 #[derive(Debug, thiserror::Error)]
@@ -96,7 +93,7 @@ fn record(line: &[u8], offset: u64, head: &Hash, finder: &Finder<'_>) -> Result<
     if let Some((prev, hash)) = canonical(line, finder) {
         return linked(offset, &prev, head).map(|()| Some(hash));
     }
-    let line = if offset == 0 { line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line) } else { line };
+    let line = unmarked(line, offset);
     // Torn lines, and blank ones: a chain goes on over them.
     let Some(stored) = std::str::from_utf8(line).ok().and_then(|text| Stored::parse(text).ok()) else {
         return Ok(None);
@@ -143,23 +140,10 @@ fn canonical(line: &[u8], finder: &Finder<'_>) -> Option<(Hash, Hash)> {
 /// # Errors
 /// The file can't be read.
 pub(crate) fn hash_before(file: &File, end: u64) -> io::Result<Option<Hash>> {
-    let mut window = 64 << 10;
-    loop {
-        let start = end.saturating_sub(window);
-        let mut bytes = vec![0; usize::try_from(end - start).unwrap_or(0)];
-        file.read_exact_at(&mut bytes, start)?;
-        let Some((b'\n', body)) = bytes.split_last() else { return Ok(None) };
-        let line = match memchr::memrchr(b'\n', body) {
-            Some(newline) => &body[newline + 1..],
-            None if start == 0 => body,
-            None if window > MAX_LINE as u64 => return Ok(None),
-            None => {
-                window *= 4;
-                continue;
-            }
-        };
-        return Ok(canonical(line, &Finder::new(BEFORE)).map(|(_, hash)| hash).or_else(|| hash_of(line)));
-    }
+    let line = line_before(file, end)?;
+    let hash =
+        |line: &[u8]| canonical(line, &Finder::new(BEFORE)).map(|(_, hash)| hash).or_else(|| hash_of(line));
+    Ok(line.as_deref().and_then(hash))
 }
 
 fn hash_of(line: &[u8]) -> Option<Hash> {

@@ -1,4 +1,4 @@
-//! What the rows of every client have in common.
+//! The module has what the rows of every client share.
 
 use super::join::Of;
 use crate::fields::{nanos, text};
@@ -16,9 +16,9 @@ pub(super) struct Action<'r, 'a> {
     pub(super) of: Of,
     /// By what the client knows it.
     pub(super) id: Cow<'a, str>,
-    /// What lines before these said of the session.
+    /// The session, as lines before these told it.
     pub(super) context: &'r Json<'a>,
-    /// When a model was asked, in Unix nanoseconds.
+    /// The time when a model was asked, in Unix nanoseconds.
     asked: Option<u64>,
     /// By their times.
     pub(super) lines: Vec<&'r Json<'a>>,
@@ -83,7 +83,7 @@ impl<'r, 'a> Action<'r, 'a> {
     }
 }
 
-/// When a line was written.
+/// The time when a line was written.
 pub(super) fn time(line: &Json<'_>) -> Option<u64> {
     nanos(line.get("timestamp"))
 }
@@ -137,7 +137,7 @@ pub(super) fn without<'a>(value: &Json<'a>, names: &[&str]) -> Json<'a> {
     }
 }
 
-/// As many of them as there is room for.
+/// The first items, as many as there is room for.
 pub(super) fn list<T>(items: impl Iterator<Item = T>) -> Vec<T> {
     let mut list = Vec::new();
     for item in items {

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-/// What kind of action lines are of.
+/// The kind of action that lines are of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Of {
     /// A model's answer.
@@ -39,19 +39,19 @@ impl Of {
     }
 }
 
-/// What a line is to an action.
+/// The part that a line has in an action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     Tells,
-    /// It asks for a tool call: in this message, where one is told from another by it.
+    /// The line asks for a tool call: in this message, where one is told from another by it.
     Asks(Option<String>),
-    /// It has the result of a tool call.
+    /// The line has the result of a tool call.
     Answers,
-    /// It says more of a tool call that was asked for, if one was.
+    /// The line says more of a tool call that was asked for, if one was.
     Adds,
 }
 
-/// What a model's answer follows: when that was written is when the model was asked.
+/// The line that a model's answer follows: the time when that was written is the time when the model was asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) enum After {
     #[default]
@@ -77,11 +77,11 @@ pub(super) enum Answer {
     None,
     /// A part of the next answer that ends.
     Item,
-    /// It ends the answer that is called so.
+    /// The line ends the answer that is called so.
     End(String),
 }
 
-/// What a line is to all actions.
+/// The part that a line has in all actions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Read {
     pub(super) parts: Vec<Part>,
@@ -92,14 +92,14 @@ pub(super) struct Read {
     pub(super) named: Option<(u64, u64)>,
 }
 
-/// What became of a line.
+/// The end that a line came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Line {
-    /// It is a part of an action.
+    /// The line is a part of an action.
     Taken,
-    /// It tells of no action.
+    /// The line tells of no action.
     Aside,
-    /// It is no JSON object, or one that takes more memory or tells of more tool calls than a line may.
+    /// The line is no JSON object, or one that takes more memory or tells of more tool calls than a line may.
     Unread,
 }
 
@@ -111,10 +111,10 @@ pub struct Joined<P> {
     pub text: Vec<u8>,
 }
 
-/// What a line may take in memory while it is looked at.
+/// The memory that a line may take while it is looked at.
 const LINE: usize = 64 << 20;
 
-/// What a held line takes beside its bytes, and an action beside its lines, about.
+/// The memory that a held line takes beside its bytes, and an action beside its lines, about.
 const BESIDE: usize = 128;
 const ACTION: usize = 512;
 
@@ -228,7 +228,7 @@ impl<P: Copy> Joiner<P> {
         if taken { Line::Taken } else { Line::Aside }
     }
 
-    /// Whether it became a part of an action.
+    /// Tells whether the line became a part of an action.
     fn put(&mut self, part: Part, line: &Arc<[u8]>, place: P, after: &After) -> bool {
         let Part { of, id, role } = part;
         let key = (of, id);
@@ -313,7 +313,7 @@ impl<P: Copy> Joiner<P> {
         std::mem::take(&mut self.answer).iter().filter(|(.., taken)| !taken).count() as u64
     }
 
-    /// Whether nothing is held.
+    /// Tells whether the joiner holds nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.groups.is_empty() && self.known.is_empty() && self.answer.is_empty()

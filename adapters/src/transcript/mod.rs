@@ -32,10 +32,10 @@ pub enum Client {
     Codex,
 }
 
-/// What a row that [`join::Joiner`] made tells.
+/// Tells the event of a row that [`join::Joiner`] made.
 ///
 /// # Errors
-/// It is no such row: a line that could not be read, or the result of a tool whose call is not there.
+/// The row is none that a joiner made: a line that could not be read, or the result of a tool whose call is not there.
 pub fn event<'a>(client: Client, row: &Json<'a>) -> Result<Event<'a>, Unusable> {
     let action = base::Action::of(row)?;
     match client {

@@ -1,7 +1,7 @@
 //! What somebody may do to chains and their log, and who notices: halod's check, the reference's two verifiers, its witness file.
 
 use super::receipts::RECEIPTS;
-use super::{Place, UNWITNESSED, await_covered, check, printed, run};
+use super::{Place, UNWITNESSED, await_covered, check};
 use crate::support::chains::records;
 use crate::support::clients::{npm, python};
 use crate::support::root;
@@ -264,25 +264,13 @@ fn sealed(key_of: Option<&Path>) -> Place {
         place.seal(&halod, "globex", 1);
         covered += 5;
         await_covered(&halod, &place, covered);
-        if epoch == 1 {
-            fs::write(place.path("kept.note"), place.note()).unwrap();
-        }
         if epoch == 0 {
             copy(&place.chains(), &place.path("snapshot"));
         }
         if epoch == 1 {
+            fs::write(place.path("kept.note"), place.note()).unwrap();
             copy(&place.chains(), &place.path("second"));
-        }
-        if epoch == 1 {
-            let bundle = place.path("bundle");
-            printed(&run(&[
-                "export",
-                place.chains().to_str().unwrap(),
-                "--bundle",
-                "acme",
-                "-o",
-                bundle.to_str().unwrap(),
-            ]));
+            place.export("acme");
         }
     }
     halod.terminate();

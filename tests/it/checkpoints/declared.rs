@@ -120,3 +120,26 @@ fn a_log_continues_another_one() {
     let (code, findings) = check(&place.chains(), &["--key", &key, "--since", kept.to_str().unwrap()]);
     assert!(code == 1 && findings[0].contains("it is another log"), "{findings:?}");
 }
+
+/// A key that the operator keeps elsewhere is named to the verbs that sign; halod does not change it.
+#[test]
+fn a_key_of_the_operators_own_is_named() {
+    let first = sealed();
+    let (mut place, key) = (Place::new(), first.path("records/.halod/log/key.p8"));
+    let key = key.to_str().unwrap();
+    place.configure(&format!(", key_file: '{key}'"));
+    let halod = place.start();
+    place.seal(&halod, "acme", 2);
+    await_covered(&halod, &place, 2);
+    halod.terminate();
+    assert_eq!(place.key(), first.key());
+    let chains = place.chains();
+    let verb = |verb: &str, more: &[&str]| run(&[&["log", verb, chains.to_str().unwrap()], more].concat());
+    assert_eq!(verb("retire", &["acme"]).status.code(), Some(2), "nobody named the key");
+    let refused = verb("rotate", &["--key-file", key]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("halod does not change it"));
+    printed(&verb("retire", &["acme", "--key-file", key]));
+    assert_eq!(check(&chains, &["--key", &first.key()]), (UNWITNESSED, vec![]));
+    printed(&verb("continue", &["--key-file", key]));
+    assert!(place.note().starts_with("logs.example.com/agents/2\n1\n"));
+}

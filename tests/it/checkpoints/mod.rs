@@ -70,6 +70,20 @@ impl Place {
         answer.header("halod-receipt").map(str::to_owned)
     }
 
+    /// Makes a tenant's bundle.
+    pub fn export(&self, tenant: &str) -> PathBuf {
+        let (chains, bundle) = (self.chains(), self.path("bundle"));
+        printed(&run(&[
+            "export",
+            chains.to_str().unwrap(),
+            "--bundle",
+            tenant,
+            "-o",
+            bundle.to_str().unwrap(),
+        ]));
+        bundle
+    }
+
     pub fn note(&self) -> String {
         fs::read_to_string(self.chains().join(".halod/log/checkpoint")).unwrap()
     }

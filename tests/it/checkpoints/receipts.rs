@@ -156,15 +156,7 @@ fn the_native_door_answers_with_a_receipt() {
         assert!(!said.contains("No epoch covers"), "{said}");
     }
     // Of a bundle of one tenant the others are told.
-    let bundle = place.path("bundle");
-    printed(&run(&[
-        "export",
-        place.chains().to_str().unwrap(),
-        "--bundle",
-        "acme",
-        "-o",
-        bundle.to_str().unwrap(),
-    ]));
+    let bundle = place.export("acme");
     let (code, findings, said) = checked(&bundle, &path, &["--key", &key]);
     assert_eq!((code, findings), (UNWITNESSED, vec![]), "{said}");
     assert!(

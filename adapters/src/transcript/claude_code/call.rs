@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 const PROVIDER: &str = "anthropic";
 
-/// What only the provider can read: the signature of thinking, and thinking that is not shown.
+/// The members that only the provider can read: the signature of thinking, and thinking that is not shown.
 const OPAQUE: [&str; 2] = ["signature", "data"];
 
 pub(super) fn answer<'a>(action: &Action<'_, 'a>) -> Event<'a> {

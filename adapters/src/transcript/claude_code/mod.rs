@@ -27,10 +27,10 @@ const SOURCE: Source = Source {
     mapping: MAPPING,
 };
 
-/// What stands for a model in what Claude Code itself says.
+/// The name that stands for a model in lines that Claude Code itself says.
 const SYNTHETIC: &str = "<synthetic>";
 
-/// What a line is to actions; `None` where it is no object.
+/// Tells the part that a line has in actions; `None` where the line is no object.
 pub(super) fn read(line: &Json<'_>) -> Option<Read> {
     let Json::Object(_) = line else { return None };
     let mut read = Read { named: named(line), ..Read::default() };
@@ -77,7 +77,7 @@ pub(super) fn read(line: &Json<'_>) -> Option<Read> {
     Some(read)
 }
 
-/// What a line is called that an answer may follow: no other part of an answer.
+/// The name of a line that an answer may follow: no other part of an answer has one.
 fn named(line: &Json<'_>) -> Option<(u64, u64)> {
     let follows = line.get("type").and_then(Json::as_str) != Some("assistant");
     let name = line.get("uuid").filter(|_| follows)?.as_str()?;
@@ -91,7 +91,7 @@ fn short(uuid: &str) -> u64 {
     hasher.finish()
 }
 
-/// What an action's lines tell.
+/// Tells the event of an action's lines.
 pub(super) fn event<'a>(action: &Action<'_, 'a>) -> Result<Event<'a>, Unusable> {
     let mut event = match action.of {
         Of::Model => call::answer(action),

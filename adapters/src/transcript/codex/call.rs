@@ -9,7 +9,7 @@ use halod_record::event::{Action as Kind, Content, Event, Status, Usage};
 use halod_record::json::Json;
 use std::borrow::Cow;
 
-/// What only the provider can read, and what Codex notes for itself.
+/// The members that only the provider can read, and those that Codex notes for itself.
 const OPAQUE: [&str; 2] = ["encrypted_content", "internal_chat_message_metadata_passthrough"];
 
 fn generate<'a>(action: &Action<'_, 'a>) -> Kind<'a> {

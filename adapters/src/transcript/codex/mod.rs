@@ -37,7 +37,7 @@ const SOURCE: Source = Source {
     mapping: MAPPING,
 };
 
-/// What an action's lines tell.
+/// Tells the event of an action's lines.
 pub(super) fn event<'a>(action: &Action<'_, 'a>) -> Result<Event<'a>, Unusable> {
     let said = |key: &str| text(action.context, key);
     let session = said("session").ok_or_else(|| {
@@ -55,7 +55,7 @@ pub(super) fn event<'a>(action: &Action<'_, 'a>) -> Result<Event<'a>, Unusable> 
     Ok(event)
 }
 
-/// What a line holds, if it is of this type.
+/// The payload of a line, if the line is of this type.
 fn payload<'l, 'a>(line: &'l Json<'a>, kind: &str) -> Option<&'l Json<'a>> {
     line.get("payload").filter(|_| line.get("type").and_then(Json::as_str) == Some(kind))
 }

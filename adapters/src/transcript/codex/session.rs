@@ -1,4 +1,4 @@
-//! What a line is to actions, and what it says of those after it.
+//! The module tells which part a line has in actions, and what a line says of those after it.
 
 use super::super::base::time;
 use super::super::join::{After, Answer, Of, Part, Read, Role};
@@ -8,7 +8,7 @@ use halod_record::canon::write_str;
 use halod_record::json::Json;
 use std::sync::Arc;
 
-/// What is known of a session from the lines so far.
+/// The knowledge of a session from the lines so far.
 #[derive(Debug, Default)]
 pub(in super::super) struct Session {
     id: Option<String>,
@@ -17,15 +17,15 @@ pub(in super::super) struct Session {
     provider: Option<String>,
     model: Option<String>,
     turn: Option<String>,
-    /// All of that, as JSON.
+    /// The knowledge of the session, as JSON.
     context: Option<Arc<str>>,
     /// Answers end with a record of their usage: what is counted besides repeats it.
     records: bool,
-    /// What all answers so far have counted.
+    /// The tokens that all answers so far have counted.
     counted: Option<i64>,
     /// There are parts of an answer that has not ended.
     open: bool,
-    /// What the next answer follows.
+    /// The line that the next answer follows.
     before: After,
 }
 
