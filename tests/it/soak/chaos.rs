@@ -25,6 +25,10 @@ const RECOVERY: Duration = Duration::from_secs(120);
 
 const IN_FLIGHT: &str = "halod_items_in_flight";
 
+/// Of every start, at an address that nobody else uses. With ports of the system's choice a sender could come late to a
+/// door that has gone, and find another door of the next start there, or of another test's halod.
+const DOORS: [&str; 3] = ["127.77.0.1:4317", "127.77.0.1:4318", "127.77.0.1:13133"];
+
 /// Longer than an action that is whole waits for its trace. The end of an action that was sent again after a kill may
 /// wait for a beginning that is sealed already: that is nobody's loss, and takes as long as the hold waits.
 const WHOLE: Duration = Duration::from_secs(12);
@@ -182,7 +186,9 @@ impl<'t> Chaos<'t> {
             failed: self.failing.is_some(),
             ..Run::default()
         };
-        let arguments = ["--config", config.to_str().unwrap()];
+        let [grpc, http, admin] = DOORS;
+        let config = config.to_str().unwrap();
+        let arguments = ["--config", config, "--grpc", grpc, "--http", http, "--admin", admin];
         let halod = Halod::open_limited(self.disk.path(), &self.faults.shell(), &arguments);
         let halod = halod.unwrap_or_else(|ended| panic!("{ended}"));
         let doors = Doors { grpc: halod.grpc, http: halod.http, start: self.starts };
