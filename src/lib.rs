@@ -20,7 +20,8 @@
 //! | 5 | [`check`] | what chains and their log show |
 //! | 6 | [`config`], [`telemetry`], [`daemon`] | assembly and operation |
 //! | 6 | [`witness`] | being, and asking, a witness of checkpoints |
-//! | 7 | [`cli`] | one file per verb |
+//! | 7 | [`reader`] | what those see who read chains |
+//! | 8 | [`cli`] | one file per verb |
 //!
 //! Beside them, the crate `halod_client` is for those who send.
 
@@ -36,6 +37,7 @@ pub mod import;
 pub mod ingest;
 pub mod net;
 pub mod pipeline;
+pub mod reader;
 pub mod receivers;
 pub mod recent;
 pub mod tee;

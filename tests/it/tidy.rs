@@ -18,6 +18,7 @@ const LAYERS: &[&[&str]] = &[
     &["receivers"],
     &["import", "check"],
     &["config", "telemetry", "daemon", "witness"],
+    &["reader"],
     &["cli"],
 ];
 
@@ -32,6 +33,7 @@ const MAY_USE_FILES: &[&str] = &[
     "src/tee",
     "src/import",
     "src/check",
+    "src/reader",
     "src/receivers/tail",
     "src/config",
     "src/cli",
@@ -308,6 +310,7 @@ fn the_top_level_is_what_the_architecture_says() {
         "tlog",
         "record",
         "timestamp",
+        "web",
         "docs",
         "tests",
         "benches",

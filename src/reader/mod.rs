@@ -1,0 +1,1 @@
+//! What those see who read chains: questions, pages, links, exports, policies. A reader changes no chain.
