@@ -14,6 +14,7 @@ pub mod gateway;
 pub mod langfuse;
 pub mod langsmith;
 pub mod litellm;
+pub mod mcp;
 pub mod native;
 pub mod openai_agents;
 pub mod otel;
