@@ -16,6 +16,7 @@
 //! | 4 | [`auth`] | who sends: identities, and what each may do |
 //! | 4 | [`ingest`] | the one way from a receiver to the writer |
 //! | 4 | [`receivers`] | whose bytes these are, and what they tell |
+//! | 5 | [`spool`] | captured records between who made them and the daemon |
 //! | 5 | [`import`] | files in |
 //! | 5 | [`check`] | what chains and their log show |
 //! | 6 | [`config`], [`telemetry`], [`daemon`] | assembly and operation |
@@ -40,6 +41,7 @@ pub mod pipeline;
 pub mod reader;
 pub mod receivers;
 pub mod recent;
+pub mod spool;
 pub mod tee;
 pub mod telemetry;
 pub mod tsa;
