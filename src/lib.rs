@@ -21,12 +21,14 @@
 //! | 5 | [`check`] | what chains and their log show |
 //! | 6 | [`config`], [`telemetry`], [`daemon`] | assembly and operation |
 //! | 6 | [`witness`] | being, and asking, a witness of checkpoints |
+//! | 7 | [`capture`] | what is recorded where the action runs |
 //! | 7 | [`reader`] | what those see who read chains |
 //! | 8 | [`cli`] | one file per verb |
 //!
 //! Beside them, the crate `halod_client` is for those who send.
 
 pub mod auth;
+pub mod capture;
 pub mod check;
 pub mod checkpointer;
 pub mod cli;

@@ -19,7 +19,7 @@ const LAYERS: &[&[&str]] = &[
     &["spool"],
     &["import", "check"],
     &["config", "telemetry", "daemon", "witness"],
-    &["reader"],
+    &["reader", "capture"],
     &["cli"],
 ];
 
@@ -34,6 +34,7 @@ const MAY_USE_FILES: &[&str] = &[
     "src/tee",
     "src/import",
     "src/check",
+    "src/capture",
     "src/reader",
     "src/spool",
     "src/receivers/tail",
