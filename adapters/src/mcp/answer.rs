@@ -14,6 +14,8 @@ pub(super) enum Answer<'a> {
     Error(&'a Json<'a>),
     /// It was too large to be held.
     Large(&'a Large),
+    /// The request that asked for it was refused, with this status of HTTP's.
+    Refused(u16),
     None(End),
 }
 
@@ -53,6 +55,10 @@ pub(super) fn outcome<'a>(method: Method, answer: &Answer<'a>, task_failed: bool
             outcome.error_text = text(error, "message");
         }
         Answer::Large(large) => of_large(large, &mut outcome),
+        Answer::Refused(status) => {
+            outcome.status = Status::Error;
+            outcome.error_type = Some(Cow::Owned(format!("http_{status}")));
+        }
         Answer::None(_) if task_failed => outcome.status = Status::Error,
         Answer::None(_) => {}
     }

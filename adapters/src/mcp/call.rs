@@ -55,6 +55,11 @@ impl Method {
         })
     }
 
+    /// Whether it is no action by itself.
+    pub(super) fn is_a_step(self) -> bool {
+        matches!(self, Self::Initialize | Self::TaskResult)
+    }
+
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Initialize => "initialize",

@@ -46,7 +46,7 @@ pub enum Message<'m> {
 #[derive(Clone, Copy, Debug)]
 pub struct Seen<'m> {
     pub from: Side,
-    /// What its ids are told apart by, beside their session: messages of different scopes never answer each other.
+    /// The exchange that it is a part of: what comes to nothing does so together.
     pub scope: u64,
     /// When it passed, in Unix nanoseconds.
     pub at: u64,

@@ -3,7 +3,7 @@
 use super::answer::{Answer, End};
 use super::call::{Call, Cancelled, Id, Kept, Method, Task, id_in, id_of};
 use super::pending::{Budget, Pending};
-use super::tell::{Context, none};
+use super::tell::Context;
 use super::{Large, Message, Outline, Seen};
 use crate::fields::text;
 use halod_record::event::Event;
@@ -27,8 +27,8 @@ pub struct Session {
     pub transport: &'static str,
     /// The server's name in place of the one that it gives itself.
     pub server: Option<String>,
-    /// Whose records they are.
-    pub tenant: Option<String>,
+    /// Whether messages answer each other only within one scope: several clients count their ids from the same number.
+    pub scoped: bool,
 }
 
 /// A client or a server, by its own words.
@@ -61,12 +61,13 @@ pub struct Observer {
 impl Observer {
     #[must_use]
     pub fn new(session: Session, budget: Budget) -> Self {
+        let pending = Pending::new(budget, session.scoped);
         Self {
             session,
             client: Party::default(),
             server: Party::default(),
             protocol: None,
-            pending: Pending::new(budget),
+            pending,
             seq: 0,
             seen: false,
             unread: 0,
@@ -121,6 +122,18 @@ impl Observer {
         while let Some(call) = self.pending.take_first(|call| call.scope == scope && call.task.is_none()) {
             self.give_up(&call, End::StreamEnd, at, tell);
         }
+    }
+
+    /// Takes note that an exchange was refused as a whole, with a status of HTTP's.
+    pub fn refuse(&mut self, scope: u64, status: u16, at: u64, tell: &mut Tell<'_>) {
+        while let Some(call) = self.pending.take_first(|call| call.scope == scope && call.task.is_none()) {
+            self.tell(&call, &Answer::Refused(status), at, tell);
+        }
+    }
+
+    /// Takes note that what was asked for in an exchange was not taken, and is asked for elsewhere.
+    pub fn forget(&mut self, scope: u64) {
+        while self.pending.take_first(|call| call.scope == scope && call.task.is_none()).is_some() {}
     }
 
     /// Takes note that the session is over, or is not watched any more.
@@ -240,8 +253,10 @@ impl Observer {
             "notifications/progress" => {
                 let token = id_of(params.get("progressToken"));
                 let is = |call: &Call| call.by == by.other() && call.progress_token == token;
+                let scoped = self.session.scoped;
+                let here = |call: &Call| !scoped || call.scope == scope;
                 if token.is_some()
-                    && let Some(call) = self.pending.find_mut(|call| call.scope == scope && is(call))
+                    && let Some(call) = self.pending.find_mut(|call| here(call) && is(call))
                 {
                     call.progress += 1;
                 }
@@ -306,14 +321,17 @@ impl Observer {
     }
 
     fn give_up(&mut self, call: &Call, end: End, at: u64, tell: &mut Tell<'_>) {
-        if matches!(call.method, Method::Initialize | Method::TaskResult) {
+        if call.method.is_a_step() {
             return;
         }
         self.unanswered += 1;
-        self.tell(call, &none(end), at, tell);
+        self.tell(call, &Answer::None(end), at, tell);
     }
 
     fn tell(&mut self, call: &Call, answer: &Answer<'_>, at: u64, tell: &mut Tell<'_>) {
+        if call.method.is_a_step() {
+            return;
+        }
         self.seq += 1;
         self.context().call(call, answer, at, tell);
     }

@@ -46,17 +46,20 @@ impl Default for Budget {
 pub(super) struct Pending {
     calls: VecDeque<(Call, usize)>,
     budget: Budget,
+    /// Whether messages answer each other only within their scope.
+    scoped: bool,
 }
 
 impl Pending {
-    pub(super) fn new(budget: Budget) -> Self {
-        Self { calls: VecDeque::new(), budget }
+    pub(super) fn new(budget: Budget, scoped: bool) -> Self {
+        Self { calls: VecDeque::new(), budget, scoped }
     }
 
     /// Has a call wait. Returns the one that has to go for it, if there are too many.
     pub(super) fn add(&mut self, mut call: Call) -> Option<Call> {
         let pushed_out = if self.calls.len() >= MOST_CALLS { self.take_at(0) } else { None };
-        call.id_reused = self.calls.iter().any(|(other, _)| other.is(call.by, call.scope, &call.id));
+        let scope = self.scope(call.scope);
+        call.id_reused = self.calls.iter().any(|(other, _)| other.is(call.by, scope, &call.id));
         let mut weight = BESIDE + call.request.weight();
         if !self.budget.take(weight) {
             call.request = call.request.dropped();
@@ -68,8 +71,13 @@ impl Pending {
 
     /// The oldest call of `by` with an id, which its answer is for.
     pub(super) fn answered(&mut self, by: Side, scope: u64, id: &Id) -> Option<Call> {
+        let scope = self.scope(scope);
         // What became a task is answered by the task.
         self.take_first(|call| call.task.is_none() && call.is(by, scope, id))
+    }
+
+    fn scope(&self, scope: u64) -> Option<u64> {
+        self.scoped.then_some(scope)
     }
 
     pub(super) fn of_task(&mut self, by: Side, task: &str) -> Option<Call> {
@@ -109,7 +117,8 @@ impl Drop for Pending {
 }
 
 impl Call {
-    pub(super) fn is(&self, by: Side, scope: u64, id: &Id) -> bool {
-        self.by == by && self.scope == scope && self.id == *id
+    /// Whether it was asked for by `by` under an id, in a scope where that counts.
+    fn is(&self, by: Side, scope: Option<u64>, id: &Id) -> bool {
+        self.by == by && scope.is_none_or(|scope| self.scope == scope) && self.id == *id
     }
 }

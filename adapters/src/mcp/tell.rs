@@ -1,6 +1,6 @@
 //! From a call and what became of it to an event.
 
-use super::answer::{Answer, End, digest, outcome};
+use super::answer::{Answer, digest, outcome};
 use super::call::{Call, Kept, Method, Side, subject};
 use super::observer::{Party, Session};
 use crate::MAPPING;
@@ -116,7 +116,7 @@ impl Context<'_> {
             agent: Agent { id: None, name: borrowed(&client.name), version: borrowed(&client.version) },
             session: Some(Cow::Borrowed(&session.id)),
             principal: None,
-            tenant: session.tenant.as_deref().map(Cow::Borrowed),
+            tenant: None,
             input: Content::Undisclosed,
             outcome,
             authorization: None,
@@ -195,6 +195,7 @@ fn said_of<'e>(call: &'e Call, answer: &Answer<'e>, event: &mut Event<'e>) {
             let model = if call.method == Method::Sample { text(result, "model") } else { None };
             facts.extend(model.map(|model| ("model", Fact::Label(model))));
         }
+        Answer::Refused(status) => facts.push(("http_status", Fact::Number((*status).into()))),
         Answer::Error(_) => {}
     }
     if !hashed.is_empty() {
@@ -237,9 +238,4 @@ impl Side {
             Method::Initialize | Method::ToolCall | Method::Resource | Method::Prompt => self == Self::Client,
         }
     }
-}
-
-/// Of an answer that never came.
-pub(super) fn none(end: End) -> Answer<'static> {
-    Answer::None(end)
 }

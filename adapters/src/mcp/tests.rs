@@ -80,7 +80,7 @@ fn shown(value: &Json<'_>) -> String {
 }
 
 fn session() -> Session {
-    Session { id: "s-1".into(), run: "r-1".into(), transport: "stdio", server: None, tenant: None }
+    Session { id: "s-1".into(), run: "r-1".into(), transport: "stdio", server: None, scoped: false }
 }
 
 impl Watched {
@@ -431,7 +431,8 @@ fn what_waits_is_bounded() {
 
 #[test]
 fn scopes_answer_only_themselves() {
-    let mut watched = Watched::new();
+    let scoped = Session { scoped: true, ..session() };
+    let mut watched = Watched { observer: Observer::new(scoped, Budget::default()), ..Watched::new() };
     watched.say(Side::Client, 1, Message::Whole(call("1").as_bytes()));
     watched.say(Side::Client, 2, Message::Whole(call("1").as_bytes()));
     watched.say(Side::Server, 2, Message::Whole(answer("1").as_bytes()));
@@ -439,6 +440,22 @@ fn scopes_answer_only_themselves() {
     let Watched { observer, at, told } = &mut watched;
     observer.close(1, *at, &mut |event| told.push(Told::of(event)));
     assert_eq!((told.len(), told[1].fact("ended_by")), (2, Some("stream_end")));
+}
+
+#[test]
+fn what_is_refused_as_a_whole_is_an_error() {
+    let mut watched = Watched::greeted();
+    watched.say(Side::Client, 1, Message::Whole(call("1").as_bytes()));
+    watched.say(Side::Client, 2, Message::Whole(call("2").as_bytes()));
+    watched.say(Side::Client, 3, Message::Whole(call("3").as_bytes()));
+    let Watched { observer, at, told } = &mut watched;
+    observer.refuse(1, 404, *at, &mut |event| told.push(Told::of(event)));
+    observer.forget(3);
+    assert_eq!((told[0].status, told[0].error.as_deref()), (Status::Error, Some("http_404: ")));
+    // Within one session an answer may come on any exchange.
+    watched.say(Side::Server, 9, Message::Whole(answer("2").as_bytes()));
+    assert_eq!(watched.told[1].status, Status::Ok);
+    assert_eq!(watched.end().len(), 3);
 }
 
 #[test]
