@@ -138,7 +138,7 @@ impl Args {
 }
 
 /// What passed is not held up by what is not recorded, but told of.
-fn finish(recorder: Recorder) {
+fn finish<T: Send + 'static>(recorder: Recorder<T>) {
     if let Err(why) = recorder.finish(PATIENCE) {
         complain(why);
     }

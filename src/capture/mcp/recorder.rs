@@ -53,10 +53,13 @@ pub struct Place {
     pub tenant: Tenant,
 }
 
+/// Something that passed and the bytes that it takes, or nothing any more.
+type Passing<T> = Option<(T, usize)>;
+
 /// Where what passed is told. Cheap to clone; never waits.
 #[derive(Debug)]
 pub struct Tap<T> {
-    items: SyncSender<(T, usize)>,
+    items: SyncSender<Passing<T>>,
     waiting: Arc<AtomicUsize>,
 }
 
@@ -71,7 +74,7 @@ impl<T> Tap<T> {
     pub fn offer(&self, item: T, bytes: usize) -> bool {
         let before = self.waiting.fetch_add(bytes, Ordering::Relaxed);
         let has_room = before.saturating_add(bytes) <= MOST_BYTES;
-        if has_room && self.items.try_send((item, bytes)).is_ok() {
+        if has_room && self.items.try_send(Some((item, bytes))).is_ok() {
             return true;
         }
         self.waiting.fetch_sub(bytes, Ordering::Relaxed);
@@ -81,7 +84,8 @@ impl<T> Tap<T> {
 
 /// The threads behind a tap.
 #[derive(Debug)]
-pub struct Recorder {
+pub struct Recorder<T> {
+    items: SyncSender<Passing<T>>,
     ended: Receiver<()>,
     lost: Arc<Lost>,
 }
@@ -102,12 +106,12 @@ impl Lost {
     }
 }
 
-impl Recorder {
+impl<T: Send + 'static> Recorder<T> {
     /// Starts the threads.
     ///
     /// # Errors
     /// The system has no thread left.
-    pub fn start<W: Watch>(watch: W, place: Place) -> io::Result<(Tap<W::Item>, Self)> {
+    pub fn start(watch: impl Watch<Item = T>, place: Place) -> io::Result<(Tap<T>, Self)> {
         let (items, to_watch) = sync_channel(MOST_ITEMS);
         let (drafts, to_send) = sync_channel(MOST_DRAFTS);
         let (end, ended) = sync_channel(1);
@@ -128,15 +132,16 @@ impl Recorder {
             // Nobody may wait for it.
             let _ = end.send(());
         })?;
-        Ok((Tap { items, waiting }, Self { ended, lost }))
+        Ok((Tap { items: items.clone(), waiting }, Self { items, ended, lost }))
     }
 
-    /// Waits until all that was told is sent or kept, once every tap is dropped; for `patience` at most. Says what of it has
-    /// no record.
+    /// Waits until all that was told by now is sent or kept, for `patience` at most. What is told from now on is not taken.
     ///
     /// # Errors
     /// Some records could neither be sent nor kept.
     pub fn finish(self, patience: Duration) -> Result<(), String> {
+        // Without the thread there is nobody to tell.
+        let _ = self.items.send(None);
         let in_time = self.ended.recv_timeout(patience) != Err(RecvTimeoutError::Timeout);
         let lost = self.lost.records.load(Ordering::Relaxed);
         let why = self.lost.why.lock().map(|why| why.clone()).unwrap_or_default();
@@ -193,17 +198,17 @@ struct Watching {
 }
 
 impl Watching {
-    fn run<W: Watch>(mut self, mut watch: W, items: &Receiver<(W::Item, usize)>, waiting: &AtomicUsize) {
+    fn run<W: Watch>(mut self, mut watch: W, items: &Receiver<Passing<W::Item>>, waiting: &AtomicUsize) {
         loop {
             match items.recv_timeout(TICK) {
-                Ok((item, bytes)) => {
+                Ok(Some((item, bytes))) => {
                     waiting.fetch_sub(bytes, Ordering::Relaxed);
                     watch.take(item, &mut |event| self.draft(event));
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     watch.tick(clock::unix_nanos(), &mut |event| self.draft(event));
                 }
-                Err(RecvTimeoutError::Disconnected) => break,
+                Ok(None) | Err(RecvTimeoutError::Disconnected) => break,
             }
         }
         watch.end(clock::unix_nanos(), &mut |event| self.draft(event));
