@@ -70,10 +70,16 @@ impl Drain {
     async fn look(&self) -> Result<(), Stop> {
         let place = Arc::clone(&self.place);
         let taken = blocking(move || place.take()).await?;
+        let mut first = None;
         for name in taken {
-            self.file(&name).await?;
+            match self.file(&name).await {
+                Err(Stop::Ended) => return Err(Stop::Ended),
+                // One file that can't be read keeps no other.
+                Err(stop) => first = first.or(Some(stop)),
+                Ok(()) => {}
+            }
         }
-        Ok(())
+        first.map_or(Ok(()), Err)
     }
 
     /// Seals a file that was taken, from its begin: what of it was sealed before is known.

@@ -198,24 +198,24 @@ impl Place {
     /// Takes what was appended so far out of the way of who appends, and lists all that was taken, the oldest first.
     ///
     /// # Errors
-    /// The folder can't be read.
+    /// The folder can't be read, or nothing in it was taken and something can't be.
     pub fn take(&self) -> Result<Vec<String>, SpoolError> {
         let failed = |error: Errno| self.io("")(error.into());
-        let mut taken = Vec::new();
+        let (mut taken, mut wrong) = (Vec::new(), None);
         for entry in rustix::fs::Dir::read_from(&self.folder).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             let Ok(name) = entry.file_name().to_str() else { continue };
             if name.starts_with(TAKEN) {
                 taken.push(name.to_owned());
-            } else if name.starts_with(FOLDER)
-                && name.ends_with(".jsonl")
-                && let Some(name) = self.rename(name)?
-            {
-                taken.push(name);
+            } else if name.starts_with(FOLDER) && name.ends_with(".jsonl") {
+                match self.rename(name) {
+                    Ok(name) => taken.extend(name),
+                    Err(error) => wrong = Some(error),
+                }
             }
         }
         taken.sort();
-        Ok(taken)
+        wrong.filter(|_| taken.is_empty()).map_or(Ok(taken), Err)
     }
 
     fn rename(&self, name: &str) -> Result<Option<String>, SpoolError> {

@@ -41,16 +41,22 @@ impl Client {
         }
     }
 
-    /// By what an event says: Gemini CLI dates its events, Codex names the turn.
+    /// By what an event says: Gemini CLI dates its events, Codex names the turn, or a transcript as it calls its own.
     pub(super) fn of(said: &Json<'_>, event: &str) -> Self {
         let has = |key| said.get(key).is_some_and(|value| value.as_str().is_some());
         if OF_GEMINI.contains(&event) || has("timestamp") && !has("prompt_id") {
             Self::Gemini
-        } else if has("turn_id") {
+        } else if has("turn_id") && !has("prompt_id") || is_rollout(said) {
             Self::Codex
         } else {
             Self::ClaudeCode
         }
+    }
+
+    /// Whether a result that is text says that its call came off: Codex' hooks have what a command printed, and not how it
+    /// ended.
+    pub(super) fn tells_the_end(self, result: Option<&Json<'_>>) -> bool {
+        self != Self::Codex || result.is_none_or(|result| result.as_str().is_none())
     }
 
     pub(super) fn space(self) -> &'static str {
@@ -134,4 +140,10 @@ impl Client {
             _ => tool(name, call_id),
         }
     }
+}
+
+/// Whether an event's transcript is one of Codex'.
+fn is_rollout(said: &Json<'_>) -> bool {
+    let path = said.get("transcript_path").and_then(Json::as_str).unwrap_or_default();
+    path.rsplit('/').next().is_some_and(|name| name.starts_with("rollout-"))
 }

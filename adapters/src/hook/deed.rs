@@ -23,9 +23,14 @@ pub(super) enum Deed {
 }
 
 impl Deed {
-    /// Whether it is what became of a call.
+    /// Whether it is about a tool.
     pub(super) fn is_of_tool(self) -> bool {
-        matches!(self, Self::Called | Self::Failed | Self::Refused | Self::Asked)
+        self.is_a_call() || self == Self::Asked
+    }
+
+    /// Whether it is what became of a call.
+    pub(super) fn is_a_call(self) -> bool {
+        matches!(self, Self::Called | Self::Failed | Self::Refused)
     }
 
     /// What tells ids of one call apart: the call is one, whatever became of it.

@@ -53,6 +53,12 @@ pub fn event<'a>(said: &Json<'a>, capture: &Capture<'_>) -> Result<Option<Event<
     let mut event = base(said, client, deed, capture);
     event.facts.push(("hook_event", Fact::Label(name)));
     deed::tell(deed, said, &mut event);
+    if deed == Deed::Called
+        && event.outcome.status == Status::Ok
+        && !client.tells_the_end(said.get("tool_response"))
+    {
+        event.outcome.status = Status::Unknown;
+    }
     Ok(Some(event))
 }
 
@@ -104,7 +110,8 @@ fn base<'a>(said: &Json<'a>, client: Client, deed: Deed, capture: &Capture<'_>) 
         authorization: None,
         origin: Origin::Keyed(Keyed { space: client.space(), id, parent: None }),
         started: Some(capture.at.saturating_sub(lasted)),
-        ended: Some(capture.at),
+        // What is no call is a point in time.
+        ended: deed.is_a_call().then_some(capture.at),
         usage: Usage::default(),
         source: client.source(deed.is_of_tool()),
         dropped: 0,
@@ -137,13 +144,23 @@ fn by_result<'a>(client_result: Option<&Json<'a>>, event: &mut Event<'a>) {
     let Some(result) = client_result else { return };
     // Gemini CLI's results have what the model is told within.
     let told = result.get("llmContent").unwrap_or(result);
-    let code = told.as_str().and_then(exit_code).filter(|code| *code != 0);
+    let code = told.as_str().and_then(|text| exit_code(text).or_else(|| code_at_end(text)));
+    let code = code.filter(|code| *code != 0);
     if code.is_some() || tells_of_failure(result) {
         event.outcome.status = Status::Error;
         event.outcome.error_text =
             told.as_str().or_else(|| message(result)).map(|text| text.to_owned().into());
         event.facts.extend(code.map(|code| ("exit_code", Fact::Label(code.to_string().into()))));
     }
+}
+
+/// Lines that Gemini CLI writes behind what a command printed, at most.
+const TAIL: usize = 6;
+
+/// The exit code at the end of what Gemini CLI tells of a command.
+fn code_at_end(told: &str) -> Option<i64> {
+    let tail = told.trim_end().lines().rev().take(TAIL);
+    tail.filter_map(|line| line.strip_prefix("Exit Code: ")).find_map(|code| code.trim().parse().ok())
 }
 
 /// The text of an error that a result has within.

@@ -44,7 +44,8 @@ fn what_became_of_a_call_is_one_thing_whatever_it_was() {
             r#"{{"session_id":"s","prompt_id":"p","hook_event_name":"{name}","tool_name":"Bash","tool_input":{{}},"tool_use_id":"t"{more}}}"#
         );
         let event = told(&said);
-        (event.origin.clone().id(), event.outcome.status, event.authorization)
+        let by = event.authorization.map(|by| (by.decision, by.approver.map(Cow::into_owned)));
+        (event.origin.clone().id(), event.outcome.status, by)
     };
     let (called, status, _) = of("PostToolUse", r#","tool_response":"x""#);
     assert_eq!(status, Status::Ok);
@@ -52,13 +53,13 @@ fn what_became_of_a_call_is_one_thing_whatever_it_was() {
         of("PostToolUseFailure", r#","error":"Exit code 7","is_interrupt":false"#);
     assert_eq!((status, authorization), (Status::Error, None));
     let (refused, status, authorization) = of("PermissionDenied", r#","reason":"no""#);
-    assert_eq!((status, authorization.unwrap().decision), (Status::Denied, Decision::Denied));
+    assert_eq!((status, authorization.unwrap().0), (Status::Denied, Decision::Denied));
     let (asked, status, _) = of("PreToolUse", "");
     assert_eq!(status, Status::Unknown);
     assert!(called == failed && called == refused && called != asked);
     let by_user = r#","error":"The user doesn't want to proceed with this tool use. STOP""#;
     let (_, status, authorization) = of("PostToolUseFailure", by_user);
-    assert_eq!((status, authorization.unwrap().approver.as_deref()), (Status::Denied, Some("user")));
+    assert_eq!((status, authorization.unwrap().1.as_deref()), (Status::Denied, Some("user")));
 }
 
 trait Id {
