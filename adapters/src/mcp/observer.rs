@@ -142,8 +142,11 @@ impl Observer {
             self.give_up(&call, End::SessionEnd, at, tell);
         }
         if self.seen {
-            let counts =
-                [("unanswered", self.unanswered), ("unread", self.unread), ("missed_bytes", self.missed)];
+            let counts = [
+                ("unanswered", self.unanswered),
+                ("unread_messages", self.unread),
+                ("missed_bytes", self.missed),
+            ];
             self.context().end(&counts, at, tell);
         }
         self.seen = false;

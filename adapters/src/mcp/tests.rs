@@ -223,7 +223,7 @@ fn batches_are_taken_apart() {
     let ids: Vec<_> = watched.told.iter().map(|told| told.fact("rpc_id").unwrap()).collect();
     assert_eq!(ids, ["\"1\"", "1"]);
     watched.client("[{\"id\":1");
-    assert_eq!(watched.end().last().unwrap().fact("unread"), Some("1"));
+    assert_eq!(watched.end().last().unwrap().fact("unread_messages"), Some("1"));
 }
 
 #[test]
@@ -470,5 +470,5 @@ fn garbage_is_counted() {
     watched.observer.miss(17);
     let told = watched.end();
     assert_eq!(told.len(), 1);
-    assert_eq!((told[0].fact("unread"), told[0].fact("missed_bytes")), (Some("11"), Some("17")));
+    assert_eq!((told[0].fact("unread_messages"), told[0].fact("missed_bytes")), (Some("11"), Some("17")));
 }

@@ -101,6 +101,22 @@ pub fn langfuse_npm() -> &'static Npm {
     LANGFUSE.get_or_init(|| Npm::of("langfuse-npm", "langfuse"))
 }
 
+/// The SDKs of MCP: for Python before and since its second version, the latter with FastMCP; for Node an old and a new one.
+pub fn mcp_old() -> &'static Python {
+    static OLD: OnceLock<Python> = OnceLock::new();
+    OLD.get_or_init(|| Python::of("mcp1", "mcp1.txt"))
+}
+
+pub fn mcp_python() -> &'static Python {
+    static NEW: OnceLock<Python> = OnceLock::new();
+    NEW.get_or_init(|| Python::of("mcp2", "mcp2.txt"))
+}
+
+pub fn mcp_npm() -> &'static Npm {
+    static NPM: OnceLock<Npm> = OnceLock::new();
+    NPM.get_or_init(|| Npm::of("mcp-npm", "mcp"))
+}
+
 /// LangSmith's SDK for JavaScript (`tests/clients/langsmith_js`).
 pub fn langsmith_js() -> &'static Npm {
     static NPM: OnceLock<Npm> = OnceLock::new();

@@ -2,7 +2,7 @@
 
 use super::body::{Answered, Told};
 use super::rewrite::{Endpoint, Origin};
-use super::upstream::Upstream;
+use super::upstream::{Failed, Upstream};
 use super::watch::{Kind, Passed};
 use crate::capture::mcp::recorder::Tap;
 use crate::clock;
@@ -15,7 +15,7 @@ use http::header::{
     TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
-use http_body_util::{Either, Full};
+use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
@@ -32,6 +32,9 @@ const MOST_CONNECTIONS: usize = 1024;
 
 /// How long a request's head may take to come.
 const HEAD: Duration = Duration::from_secs(30);
+
+/// How long the rest of a request may take that goes nowhere.
+const REST: Duration = Duration::from_secs(2);
 
 /// How long it is waited after a connection could not be accepted.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -132,7 +135,11 @@ impl Proxy {
         let body = Told::new(body, self.tap.clone(), exchange, Side::Client);
         match self.upstream.send(Request::from_parts(head, body)).await {
             Ok(response) => self.back(exchange, (gets, deletes), response),
-            Err(why) => {
+            Err(Failed { why, unsent }) => {
+                // What was asked for is told all the same, and a client that still sends would lose the answer.
+                if let Some(request) = unsent {
+                    let _ = tokio::time::timeout(REST, request.into_body().collect()).await;
+                }
                 let (status, at) = (StatusCode::BAD_GATEWAY, clock::unix_nanos());
                 self.tap.offer(Passed::failed(exchange, status.as_u16(), at), 0);
                 let to = self.upstream.target();

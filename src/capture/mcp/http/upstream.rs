@@ -17,6 +17,12 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// Connections that are kept.
 const MOST_IDLE: usize = 32;
 
+/// Why nothing came back, and the request, where nothing of it was sent.
+pub(super) struct Failed {
+    pub(super) why: String,
+    pub(super) unsent: Option<Request<Sent>>,
+}
+
 pub(super) struct Upstream {
     way: Way,
     idle: Arc<Mutex<Vec<SendRequest<Sent>>>>,
@@ -40,8 +46,8 @@ impl Upstream {
     /// Sends a request, on a connection that is open where there is one.
     ///
     /// # Errors
-    /// Nothing came back: why.
-    pub(super) async fn send(&self, mut request: Request<Sent>) -> Result<Response<Incoming>, String> {
+    /// Nothing came back.
+    pub(super) async fn send(&self, mut request: Request<Sent>) -> Result<Response<Incoming>, Failed> {
         while let Some(mut open) = self.take() {
             match open.try_send_request(request).await {
                 Ok(response) => {
@@ -51,18 +57,25 @@ impl Upstream {
                 // The server has closed it meanwhile.
                 Err(mut error) => match error.take_message() {
                     Some(unsent) => request = unsent,
-                    None => return Err(chain(error.error())),
+                    None => return Err(Failed { why: chain(error.error()), unsent: None }),
                 },
             }
         }
-        let connecting = tokio::time::timeout(CONNECT, self.way.connect());
-        let mut open = match connecting.await {
-            Ok(open) => open.map_err(|error| chain(&*error))?,
-            Err(_) => return Err(format!("no connection within {} s", CONNECT.as_secs())),
+        let mut open = match self.open().await {
+            Ok(open) => open,
+            Err(why) => return Err(Failed { why, unsent: Some(request) }),
         };
-        let response = open.send_request(request).await.map_err(|error| chain(&error))?;
+        let sent = open.send_request(request).await;
+        let response = sent.map_err(|error| Failed { why: chain(&error), unsent: None })?;
         self.keep(open);
         Ok(response)
+    }
+
+    async fn open(&self) -> Result<SendRequest<Sent>, String> {
+        match tokio::time::timeout(CONNECT, self.way.connect()).await {
+            Ok(open) => open.map_err(|error| chain(&*error)),
+            Err(_) => Err(format!("no connection within {} s", CONNECT.as_secs())),
+        }
     }
 
     fn take(&self) -> Option<SendRequest<Sent>> {
