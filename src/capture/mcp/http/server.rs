@@ -11,7 +11,7 @@ use crate::net::web::WebPolicy;
 use bytes::Bytes;
 use halo_adapters::mcp::Side;
 use http::header::{
-    ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HOST, LOCATION, TE, TRAILER,
+    ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, LOCATION, TE, TRAILER,
     TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
@@ -166,6 +166,10 @@ impl Proxy {
         }
         head.extensions.clear();
         let endpoint = (gets && kind == Kind::Events).then(|| Endpoint::new(self.origin.clone()));
+        if endpoint.is_some() {
+            // The address may become shorter.
+            head.headers.remove(CONTENT_LENGTH);
+        }
         let body = Told::new(body, self.tap.clone(), exchange, Side::Server).with_endpoint(endpoint);
         Response::from_parts(head, Either::Left(body))
     }
