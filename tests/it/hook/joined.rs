@@ -41,9 +41,6 @@ fn telemetry(halod: &Halod) {
         ("014-post_v1_logs.json", "/v1/logs"),
         ("016-post_v1_logs.json", "/v1/logs"),
         ("019-post_v1_logs.json", "/v1/logs"),
-        ("015-post_v1_traces.json", "/v1/traces"),
-        ("017-post_v1_traces.json", "/v1/traces"),
-        ("020-post_v1_traces.json", "/v1/traces"),
     ] {
         let mut body: Value = serde_json::from_slice(&std::fs::read(folder.join(file)).unwrap()).unwrap();
         today(&mut body);
