@@ -47,7 +47,7 @@ class HalodRecorder(BaseCallbackHandler):
     def on_chat_model_start(self, serialized, messages, *, run_id, metadata=None, **_):
         said = metadata or {}
         action = {"type": "tool_call", "category": "privacy", "tool": "model.generate", "input": dumpd(messages),
-                  "scope": "model:%s" % said.get("ls_provider", "unknown")}
+                  "authorization": {"scope": "model:%s" % said.get("ls_provider", "unknown")}}
         self.start(run_id, metadata, action, said.get("ls_model_name"))
 
     def on_llm_end(self, response, *, run_id, **_):

@@ -38,12 +38,12 @@ class HalodRecorder(TracingProcessor):
         elif data.type in ("generation", "response"):
             response = getattr(data, "response", None)
             agent["model"] = getattr(response, "model", None) or getattr(data, "model", None) or "unknown"
-            action = {"type": "tool_call", "category": "privacy", "tool": "model.generate", "scope": "model:openai",
-                      "input": data.input}
+            action = {"type": "tool_call", "category": "privacy", "tool": "model.generate",
+                      "authorization": {"scope": "model:openai"}, "input": data.input}
             value = [part.model_dump() for part in response.output] if response else getattr(data, "output", None)
         else:
             return
-        outcome = {"error": json.dumps(span.error)} if span.error else {"value": value}
+        outcome = {"error": str(value or json.dumps(span.error))} if span.error else {"value": value}
         self.send({"key": span.span_id, "session_id": self.sessions.get(span.trace_id, span.trace_id), **self.record,
                    "agent": agent, "action": action, "outcome": outcome,
                    "started_at": span.started_at, "ended_at": span.ended_at})

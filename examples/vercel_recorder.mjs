@@ -38,7 +38,7 @@ export function recorder({ endpoint = "http://127.0.0.1:4318", token, patience =
 
   function asked({ model, params }) {
     const [provider] = model.provider.split(".");
-    const action = { type: "tool_call", category: "privacy", tool: "model.generate", scope: `model:${provider}`, input: params.prompt };
+    const action = { type: "tool_call", category: "privacy", tool: "model.generate", input: params.prompt, authorization: { scope: `model:${provider}` } };
     return begin(randomUUID(), action, { id: "vercel-ai", model: model.modelId });
   }
 

@@ -100,6 +100,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn tool(event: &mut Event<'_>) {
+        event.source.adapter = "hook";
         let call_id = Some("toolu_0177de68daecd823babbb58edb".into());
         event.action = Action::Tool { name: "Bash".into(), mcp_server: None, call_id };
         event.session = Some("79801370-a84c-4470-8d3a-1cad2589fef0".into());

@@ -145,11 +145,14 @@ fn events_become_captured_records() {
     golden().iter().for_each(|event| hook(dir.path(), event));
     assert_eq!(halod.items("captured", "sealed"), 18);
     assert!(spooled(dir.path()).is_empty());
-    // An agent whose hook is in two of its settings says everything twice.
+    assert_eq!((halod.items("captured", "received"), halod.requests("captured", "answered")), (18, 18));
+    // An agent whose hook is in two of its settings, as two commands, says everything twice: that is told.
     golden().iter().for_each(|event| hook(dir.path(), event));
     assert!(halod.terminate().success());
+    let (again, first): (Vec<_>, Vec<_>) =
+        of_tenant(dir.path(), None).into_iter().partition(|record| record.get("conflicts_with").is_some());
+    assert_eq!((calls(&first), calls(&again)), (golden_calls(), golden_calls()));
     let records = of_tenant(dir.path(), None);
-    assert_eq!(calls(&records), golden_calls());
     for record in &records {
         assert_eq!(
             (&record["source"]["capture"], &record["source"]["adapter"]),
