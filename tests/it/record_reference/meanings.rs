@@ -247,7 +247,7 @@ pub(super) const DATA: &[(&str, &str, &str, By, &str)] = &[
     ("request_bytes", "integer", "bytes", Dialects, "a request over MCP that was too large to be held"),
     (
         "request_dropped",
-        "flag",
+        "true",
         "",
         Dialects,
         "there was no room to hold a request over MCP until its answer",
