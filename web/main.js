@@ -39,7 +39,7 @@ function startWorker() {
 /** @param {string} ask @param {any} message @returns {Promise<any>} */
 function ask(ask, message = {}) {
   const id = ++asked;
-  worker?.postMessage({ id, ask, ...message });
+  worker?.postMessage({ ...message, id, ask });
   return new Promise((take, fail) => waiting.set(id, { take, fail }));
 }
 
@@ -75,7 +75,7 @@ async function load(opened) {
   startWorker();
   document.body.dataset.state = "reading";
   given = opened.given;
-  const size = opened.source instanceof Blob ? opened.source.size : opened.source.size;
+  const { size } = opened.source;
   const bar = /** @type {HTMLProgressElement} */ (byId("progress"));
   [bar.max, bar.value, bar.hidden, byId("stop").hidden] = [Math.max(1, size), 0, false, false];
   byId("open").hidden = true;
@@ -109,11 +109,11 @@ async function choose(filter, words) {
   byId("shown").textContent = "Looking.";
   const selected = await ask("select", { filter });
   [shown.from, shown.rows] = [0, selected.rows];
+  await showPage();
   const of = `${selected.rows.toLocaleString("en")} of ${loaded.report.records.toLocaleString("en")} records`;
   byId("shown").replaceChildren(words === "" ? `All ${of}, in the order in which they were sealed.` : `${of}: `, foreignText(words));
   if (words === "") byId("made-of").replaceChildren();
   else showMadeOf(selected);
-  await showPage();
   if (words !== "") byId("list-h").focus();
 }
 
@@ -160,7 +160,7 @@ async function followAddress() {
     await rejudge();
   }
   if (id === null) return;
-  const row = await ask("find", { id });
+  const row = await ask("find", { record: id });
   if (row >= 0) await open(row);
   else say(`No record has the id ${id}.`);
 }

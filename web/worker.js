@@ -46,7 +46,7 @@ const answers = {
   },
   rows: async ({ from, count }) => (await chain.rowsAt(view.subarray(from, from + count))).map(shortRow),
   row: async ({ row }) => ({ ...(await chain.row(row)), rows: chain.columns.rows, place: view.indexOf(row) }),
-  find: ({ id }) => chain.find(id),
+  find: ({ record }) => chain.find(record),
   proof: ({ row }) => chain.proof(row),
   tree: async ({ row }) => {
     const { record } = await chain.row(row);
