@@ -152,9 +152,17 @@ export class Chain {
 
   /** Whether the record with a number, from 1, has a hash. @param {number} number @param {string} hash */
   hasAt(number, hash) {
-    const place = this.given.window?.places?.length ? this.given.window.places.findIndex((/** @type {any} */ one) => one[0] === number) : number - 1;
+    const place = this.given.window?.places?.length ? this.given.window.places.findIndex((/** @type {any} */ one) => one[0] === number) : this.rowOf(number);
     if (!(place >= 0 && place < this.columns.rows)) return null;
     return hash === hex(this.columns.hashes.subarray(32 * place, 32 * place + 32));
+  }
+
+  /** The row of the record with a number: lines that are no records have a row, and no number. @param {number} number */
+  rowOf(number) {
+    if (!this.report?.torn) return number - 1;
+    let row = -1;
+    for (let left = number; left > 0 && ++row < this.columns.rows; ) if (!this.columns.fits(row, "flags", "unattested")) left--;
+    return row;
   }
 
   /** @param {any} record */

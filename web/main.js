@@ -6,6 +6,7 @@ import { showVerdict, showWeak, showWho } from "./verdict.js";
 import { PAGE_ROWS, csvOf, moveByKey, showRows, treeOf } from "./list.js";
 import { showHappened, showMadeOf } from "./view.js";
 import { showRecord } from "./record.js";
+import { endOfSpan } from "./time.js";
 
 /** @type {any} The browser's own guard: an address of a script comes from here alone. */
 const scripts = /** @type {any} */ (globalThis).trustedTypes?.createPolicy("halod", { createScriptURL: (/** @type {string} */ url) => url });
@@ -91,10 +92,18 @@ async function load(opened) {
   if (given.policy) field("policy").placeholder = given.policy;
   await rejudge();
   showHappened(loaded.summary, choose);
-  await choose({}, "");
+  await choose(...firstChoice());
   say(`Done: ${loaded.report.records.toLocaleString("en")} records were read and checked in this browser, in ${((performance.now() - start) / 1000).toFixed(1)} s.`);
   document.body.dataset.state = "done";
   await followAddress();
+}
+
+/** What the list begins with: the span that the report was made for, where all records came with it. @returns {[any, string]} */
+function firstChoice() {
+  const { window } = given;
+  if (!window || window.places?.length > 0 || !(window.from || window.to)) return [{}, ""];
+  const filter = { from: endOfSpan(window.from, false), to: endOfSpan(window.to, true) };
+  return [filter, `what happened from ${window.from ?? "the begin"} to ${window.to ?? "the end"}, by the sender's times`];
 }
 
 async function rejudge() {
@@ -114,7 +123,7 @@ async function choose(filter, words) {
   byId("shown").replaceChildren(words === "" ? `All ${of}, in the order in which they were sealed.` : `${of}: `, foreignText(words));
   if (words === "") byId("made-of").replaceChildren();
   else showMadeOf(selected);
-  if (words !== "") byId("list-h").focus();
+  if (words !== "" && document.body.dataset.state === "done") byId("list-h").focus();
 }
 
 async function showPage() {

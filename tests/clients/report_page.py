@@ -40,7 +40,7 @@ def verdict(page):
     if done(page) == "failed":
         return {"state": "failed", "says": page.inner_text("#status")}
     lines = page.eval_on_selector_all("#verdict-lines li", "all => all.map(one => [one.dataset.line, one.dataset.grade, one.innerText])")
-    return {"state": "done", "code": int(page.get_attribute("#verdict", "data-code")), **{line: {"grade": grade, "text": text} for line, grade, text in lines}}
+    return {"state": "done", "shown": page.inner_text("#shown"), "code": int(page.get_attribute("#verdict", "data-code")), **{line: {"grade": grade, "text": text} for line, grade, text in lines}}
 
 
 class Browser:
