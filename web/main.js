@@ -1,12 +1,13 @@
 // The page: opens what it is given, has it verified by the worker, and shows what comes back.
 
 import { byId, field, foreignText, make, saveFile } from "./dom.js";
-import { droppedFiles, openEmbedded, openFiles, openServed, recordsWithin } from "./open.js";
+import { droppedFiles, firstServed, openEmbedded, openFiles, openServed, recordsWithin } from "./open.js";
 import { showVerdict, showWeak, showWho } from "./verdict.js";
 import { PAGE_ROWS, csvOf, moveByKey, showRows, treeOf } from "./list.js";
 import { showHappened, showMadeOf } from "./view.js";
 import { showRecord } from "./record.js";
 import { endOfSpan } from "./time.js";
+import { shortOf } from "./words.js";
 
 /** @type {any} The browser's own guard: an address of a script comes from here alone. */
 const scripts = /** @type {any} */ (globalThis).trustedTypes?.createPolicy("halod", { createScriptURL: (/** @type {string} */ url) => url });
@@ -83,11 +84,13 @@ async function load(opened) {
   const told = given.count === undefined ? "" : ` ${given.count.toLocaleString("en")} records, as ${opened.name} says.`;
   say(`Reading and verifying ${opened.name}.${told}`);
   const start = performance.now();
+  if (!(opened.source instanceof Blob)) void showAtOnce(opened.source.base);
   loaded = await ask("load", { source: opened.source, given });
+  document.body.dataset.state = "judging";
   given.subject = loaded.subject;
   for (const id of ["progress", "stop"]) byId(id).hidden = true;
   byId("report").hidden = false;
-  byId("record").hidden = true;
+  for (const part of byId("report").children) /** @type {HTMLElement} */ (part).hidden = part.id === "record";
   if (given.expected_subject) field("expect").value ||= given.expected_subject;
   if (given.policy) field("policy").placeholder = given.policy;
   await rejudge();
@@ -96,6 +99,16 @@ async function load(opened) {
   say(`Done: ${loaded.report.records.toLocaleString("en")} records were read and checked in this browser, in ${((performance.now() - start) / 1000).toFixed(1)} s.`);
   document.body.dataset.state = "done";
   await followAddress();
+}
+
+/** Shows the first records of a server while all are verified, as what they are: its word. @param {string} base */
+async function showAtOnce(base) {
+  const first = await firstServed(base, PAGE_ROWS).catch(() => []);
+  if (document.body.dataset.state !== "reading" || first.length === 0) return;
+  for (const part of byId("report").children) /** @type {HTMLElement} */ (part).hidden = part.id !== "list";
+  byId("report").hidden = false;
+  byId("shown").textContent = `The first ${first.length} records, told by the server: nothing of them is verified yet.`;
+  showRows(first.map(({ number, record }) => shortOf(record, { row: number - 1, number, isVerified: false })), () => {});
 }
 
 /** What the list begins with: the span that the report was made for, where all records came with it. @returns {[any, string]} */

@@ -20,6 +20,7 @@ with open(sys.argv[1], encoding="utf-8") as plan:
 SAID = {}
 NOISE = []
 PATIENCE = 60
+ASKED = set()
 
 
 def until(page, expression):
@@ -291,6 +292,7 @@ class Server(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         url = urlparse(self.path)
+        ASKED.add(url.path)
         with open(PLAN["served_chain"], "rb") as file:
             chain = file.read()
         if url.path == "/r/token":
@@ -336,6 +338,7 @@ def served(browser):
         PLAN["served_chain"] = whole
         page.context.close()
     server.shutdown()
+    said["asked"] = sorted(ASKED)
     SAID["served"] = said
 
 

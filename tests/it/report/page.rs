@@ -78,7 +78,7 @@ fn bundles(bundle: &Path) -> Vec<(String, PathBuf)> {
     add("record left out", chain, &|text| lines(text, |at, _| at != 40));
     add("record changed", chain, &|text| text.replacen("question 50\"", "question 51\"", 1));
     add("torn line", chain, &|text| text.replacen('\n', "\n{\"half\":\n", 1));
-    add("other customer", "bundle.json", &|text| text.replace("acme", "evil"));
+    add("other customer", "bundle.json", &|text| text.replace("\"tenant\":\"acme\"", "\"tenant\":\"evil\""));
     add("state changed", "evidence/slots.jsonl", &|text| {
         text.replacen("\"state\":\"AAAA", "\"state\":\"AAAB", 1)
     });
@@ -278,6 +278,7 @@ fn hostile(said: &Value) {
 }
 
 fn served(said: &Value) {
+    assert_eq!(said["asked"], json!(["/r/token", "/r/token/chain", "/r/token/meta", "/r/token/records"]));
     for (host, is_secure) in [("127.0.0.1", true), ("halod.test", false)] {
         let one = &said[host];
         assert_eq!((&one["code"], &one["unchanged"]["grade"]), (&json!(3), &json!("good")), "{one}");
