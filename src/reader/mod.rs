@@ -1,1 +1,3 @@
 //! What those see who read chains: questions, pages, links, exports, policies. A reader changes no chain.
+
+pub mod report;

@@ -56,6 +56,7 @@ mod recorders;
 mod redact_corpus;
 mod redact_oracle;
 mod redaction_rules;
+mod report;
 mod senders;
 mod shutdown;
 mod soak;
