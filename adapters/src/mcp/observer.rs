@@ -50,7 +50,6 @@ pub struct Observer {
     protocol: Option<String>,
     pending: Pending,
     seq: u64,
-    seen: bool,
     /// Messages that are none, by what is read of them.
     unread: u64,
     /// Bytes that passed and were not looked at.
@@ -69,7 +68,6 @@ impl Observer {
             protocol: None,
             pending,
             seq: 0,
-            seen: false,
             unread: 0,
             missed: 0,
             unanswered: 0,
@@ -78,7 +76,6 @@ impl Observer {
 
     /// Takes note of a message, or of several in one.
     pub fn see(&mut self, seen: Seen<'_>, tell: &mut Tell<'_>) {
-        self.seen = true;
         match seen.message {
             Message::Large(large) => self.large(&seen, large, tell),
             Message::Whole(bytes) => {
@@ -98,7 +95,6 @@ impl Observer {
 
     /// Takes note of bytes that passed without being looked at: answers may be among them.
     pub fn miss(&mut self, bytes: u64) {
-        self.seen = true;
         self.missed = self.missed.saturating_add(bytes);
     }
 
@@ -141,7 +137,8 @@ impl Observer {
         while let Some(call) = self.pending.take_first(|_| true) {
             self.give_up(&call, End::SessionEnd, at, tell);
         }
-        if self.seen {
+        // Of a message or two that come when a session is over there is nothing to tell.
+        if self.seq > 0 || self.unread > 0 || self.missed > 0 {
             let counts = [
                 ("unanswered", self.unanswered),
                 ("unread_messages", self.unread),
@@ -149,7 +146,7 @@ impl Observer {
             ];
             self.context().end(&counts, at, tell);
         }
-        self.seen = false;
+        (self.seq, self.unread, self.missed, self.unanswered) = (0, 0, 0, 0);
     }
 
     fn one(&mut self, seen: &Seen<'_>, bytes: &[u8], tell: &mut Tell<'_>) {

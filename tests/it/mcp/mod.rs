@@ -114,7 +114,12 @@ fn wait_for(dir: &Path, count: usize) -> Vec<Value> {
     wait_until("records", LONG, || {
         crate::support::chains::files(dir).iter().any(|_| true) && captured(dir).len() >= count
     });
-    captured(dir)
+    let mut all = captured(dir);
+    // What was kept for a moment is sealed behind what was not.
+    all.sort_by_key(|record| {
+        (record["data"]["seq"].as_u64(), record["action"]["tool"] == "agent.session_end")
+    });
+    all
 }
 
 /// What is called with which outcome.
