@@ -253,7 +253,7 @@ impl Checkpointer {
         let key = log.keys().signer.key();
         self.stats.opened(key, fingerprint(key));
         if self.settings.receipts {
-            self.receipts.open(&log.keys().signer);
+            self.receipts.open(log.keys());
         }
         Ok(log)
     }

@@ -34,7 +34,7 @@ pub struct Keys {
     /// Shared with who signs receipts.
     pub signer: Arc<Signer>,
     /// The key before it, while that signs, too.
-    pub old: Option<Signer>,
+    pub old: Option<Arc<Signer>>,
     /// What blinds are made with.
     pub blind: [u8; 32],
 }
@@ -103,7 +103,8 @@ impl Keys {
         }
         let old =
             known.len().checked_sub(2).and_then(|at| known.get(at)).map(|key| old(log, key)).transpose()?;
-        Ok(Self { signer: Arc::new(signer), old: old.flatten(), blind: blind(log)? })
+        let old = old.flatten().map(Arc::new);
+        Ok(Self { signer: Arc::new(signer), old, blind: blind(log)? })
     }
 
     /// Makes the key that is to sign from now on; [`Self::commit`] puts it in the place of this one.
