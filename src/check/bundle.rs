@@ -146,6 +146,7 @@ pub(super) fn check(request: &Request, report: &mut Report) -> Result<(), CheckE
     let all: Vec<SignedNote> = std::iter::once(&note).chain(&notes).cloned().collect();
     let request = &signature::rotated(request, &declarations, &all, |_| true, report);
     let is_signed = signature::is_signed(request, &note, &found, report);
+    signature::custody(&dir.join(KEYS), report);
     signature::is_witnessed(request, std::slice::from_ref(&note), |_| true, report);
     if let Some(kept) = request.since.as_deref().map(signature::kept).transpose()? {
         let trusted = request.trusted();
@@ -346,8 +347,10 @@ fn declarations(
 }
 
 pub(super) fn keys(path: &Path) -> Result<Vec<VerifierKey>, CheckError> {
-    let parse =
-        |line: &str| line.parse().map_err(|source| CheckError::Note { path: path.to_owned(), source });
+    let parse = |line: &str| match halod_tlog::key::read(line) {
+        Ok((key, _)) => Ok(key),
+        Err(source) => Err(CheckError::Note { path: path.to_owned(), source }),
+    };
     text(path)?.lines().filter(|line| !line.is_empty()).map(parse).collect()
 }
 

@@ -42,6 +42,7 @@ pub(super) fn check(request: &Request, report: &mut Report) -> Result<(), CheckE
     let (epochs, declarations) = entries(&log, report)?;
     let request = &signature::rotated(request, &declarations, &notes, holds, report);
     let is_signed = signature::is_signed(request, &log.note, &log.keys, report);
+    signature::custody(&place(directory).join("vkeys"), report);
     let witnessed = signature::is_witnessed(request, &notes, holds, report);
     let kept = request.since.as_deref().map(signature::kept).transpose()?;
     let Checkpoint { size, root, origin } = &log.checkpoint;

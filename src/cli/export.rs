@@ -129,7 +129,8 @@ impl Args {
         let manifest =
             Manifest { format: FORMAT.into(), tenant: subject.map(str::to_owned), chain: chain.clone() };
         let manifest = serde_json::to_string(&manifest).unwrap_or_default() + "\n";
-        let keys: String = log.keys.iter().map(|key| format!("{key}\n")).collect();
+        let keys = place(&self.directory).join("vkeys");
+        let keys = std::fs::read_to_string(&keys).map_err(failed("read", &keys))?;
         let slots: String = shown.iter().map(|shown| format!("{}\n", shown.line)).collect();
         let states: Vec<_> =
             shown.iter().filter_map(|shown| Some((&shown.epoch, shown.state.as_ref()?))).collect();
