@@ -245,6 +245,9 @@ impl Checkpointer {
             self.permit.signed();
         }
         self.stats.went_well();
+        if let Err(error) = log.thin(unix_millis()) {
+            tracing::warn!(%error, "states of old epochs are not thinned out, and take their room; that is tried again tomorrow");
+        }
         Ok(Outcome::Done)
     }
 
