@@ -146,8 +146,7 @@ impl Contradiction {
     pub fn to_json(&self) -> String {
         let mut object =
             json!({ "type": TYPE, "notes": [self.notes[0].to_string(), self.notes[1].to_string()] });
-        let hashes =
-            |path: &[Hash]| -> Value { path.iter().map(|hash| BASE64.encode(hash)).collect() };
+        let hashes = |path: &[Hash]| -> Value { path.iter().map(|hash| BASE64.encode(hash)).collect() };
         match &self.shown {
             Shown::Roots => {}
             Shown::Begin(root, path) => {
@@ -190,14 +189,16 @@ impl Contradiction {
             }
             [None, None, Some(index), Some(entries), Some(paths)] => {
                 let what = "`index`, `entries` and `paths` are not two entries of one place";
-                let place = |at: usize| {
-                    Some((base64(entries.get(at)?.as_str()?)?, hashes(paths.get(at)?)?))
-                };
+                let place = |at: usize| Some((base64(entries.get(at)?.as_str()?)?, hashes(paths.get(at)?)?));
                 let places = index.as_u64().zip(place(0)).zip(place(1)).ok_or(wrong(what))?;
                 let ((index, one), other) = places;
                 Shown::Entries(index, Box::new([one, other]))
             }
-            _ => return Err(wrong("it has `begin` and `proof`, or `index`, `entries` and `paths`, or none of these")),
+            _ => {
+                return Err(wrong(
+                    "it has `begin` and `proof`, or `index`, `entries` and `paths`, or none of these",
+                ));
+            }
         };
         Ok(Self { notes, shown })
     }

@@ -233,7 +233,12 @@ impl Listing {
     ///
     /// # Errors
     /// A key signs no texts.
-    pub fn sign(self, signer: &Signer, old: Option<&Signer>, millis: u64) -> Result<SignedReceipt, NoteError> {
+    pub fn sign(
+        self,
+        signer: &Signer,
+        old: Option<&Signer>,
+        millis: u64,
+    ) -> Result<SignedReceipt, NoteError> {
         let origin = signer.key().name().to_owned();
         let statement = Statement { origin, count: self.edge.size(), root: self.edge.root(), millis };
         let text = statement.text();

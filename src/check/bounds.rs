@@ -190,7 +190,8 @@ mod tests {
     fn records_came_between_two_checkpoints() {
         let states = [state(0, 5), state(1, 9), state(4, 10)];
         let all = witnessed(&[(1, 100, 150), (2, 200, 250), (5, 500, 900)]);
-        let expected = [(1, 5, None, Some(100)), (6, 9, Some(150), Some(200)), (10, 10, Some(250), Some(500))];
+        let expected =
+            [(1, 5, None, Some(100)), (6, 9, Some(150), Some(200)), (10, 10, Some(250), Some(500))];
         assert_eq!(times(&all, &states), expected);
         // A later checkpoint tells an earlier time where that one's witnesses have another clock.
         assert_eq!(times(&witnessed(&[(1, 100, 100), (5, 50, 60)]), &states[..1]), [(1, 5, None, Some(50))]);

@@ -103,8 +103,8 @@ impl Noted {
         let note = SignedNote::parse(&self.note).ok()?;
         let old = Checkpoint::parse(&note.text).ok()?;
         let new = (newest.size, &newest.root);
-        let is_continued = old.origin == newest.origin
-            && is_consistent((old.size, &old.root), new, &hashes(&self.path)?);
+        let is_continued =
+            old.origin == newest.origin && is_consistent((old.size, &old.root), new, &hashes(&self.path)?);
         is_continued.then_some((note, old))
     }
 }
@@ -335,7 +335,8 @@ fn declarations(
         match entered.and_then(|entered| Some((entered.index, entered.read(checkpoint, own)?))) {
             Some(one) => declared.push(one),
             None => {
-                let text = format!("Line {number} of declared.jsonl is no entry of the log that is of this chain");
+                let text =
+                    format!("Line {number} of declared.jsonl is no entry of the log that is of this chain");
                 report.say(Grade::Finding, None, text);
             }
         }

@@ -41,8 +41,10 @@ pub(super) fn tell<'n>(
 /// Tells of a generation that nothing declared began.
 pub(super) fn is_declared(chain: &str, generation: u32, ends: u32, report: &mut Report) {
     if generation > ends {
-        let text =
-            format!("The chain is in generation {}, and the log does not say why it began anew", generation + 1);
+        let text = format!(
+            "The chain is in generation {}, and the log does not say why it began anew",
+            generation + 1
+        );
         report.say(Grade::Finding, Some(chain), text);
     }
 }

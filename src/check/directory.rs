@@ -1,7 +1,7 @@
 //! A directory of halod's: every chain against every epoch that its log signed.
 
-use super::chain::{self, Others, Signed};
 use super::bounds::Witnessed;
+use super::chain::{self, Others, Signed};
 use super::receipt::{self, Checked, Places, Receipted};
 use super::stamps::{self, Stamp};
 use super::{CheckError, Grade, Report, Request, declared, name, signature, time};

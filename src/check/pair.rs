@@ -65,7 +65,7 @@ impl Side {
             return Err(CheckError::Nothing(path.to_owned()));
         }
         let text = std::fs::read_to_string(path).map_err(CheckError::read(path))?;
-        if !text.starts_with('{') {
+        if SignedNote::parse(&text).is_ok_and(|note| Checkpoint::parse(&note.text).is_ok()) {
             return Self::of(path, SignedNote::parse(&text).map_err(wrong)?);
         }
         let proof = RecordProof::parse(&text);
@@ -205,8 +205,12 @@ fn together(small: &Side, large: &Side, keys: &[VerifierKey]) -> Together {
         return Together::Contradict(found);
     }
     // Earlier checkpoints of either that are as long as one of the other's.
-    let all = |side: &Side| -> Vec<SignedNote> { std::iter::once(&side.note).chain(&side.earlier).cloned().collect() };
-    for (one, other) in all(small).iter().flat_map(|one| all(large).into_iter().map(move |other| (one, other))) {
+    let all = |side: &Side| -> Vec<SignedNote> {
+        std::iter::once(&side.note).chain(&side.earlier).cloned().collect()
+    };
+    for (one, other) in
+        all(small).iter().flat_map(|one| all(large).into_iter().map(move |other| (one, other)))
+    {
         if let Some(found) = Contradiction::of(one, &other, &[]).and_then(proven) {
             return Together::Contradict(found);
         }
@@ -260,7 +264,10 @@ fn accuse(found: &Contradiction, report: &mut Report) {
             large.1, small.1
         ),
         Shown::Entries(index, _) => {
-            format!("two checkpoints, with {} and {} entries, that have two entries at place {index}", small.1, large.1)
+            format!(
+                "two checkpoints, with {} and {} entries, that have two entries at place {index}",
+                small.1, large.1
+            )
         }
     };
     let text = format!(

@@ -55,8 +55,9 @@ pub(super) fn custody(keys: &Path, report: &mut Report) {
         Some("operator") => "the log's operator, in a file",
         Some(_) | None => return,
     };
-    let text =
-        format!("The log's private key is held by {who}, by the log's own word: whoever has that file can sign");
+    let text = format!(
+        "The log's private key is held by {who}, by the log's own word: whoever has that file can sign"
+    );
     report.say(Grade::Remark, None, text);
 }
 

@@ -162,7 +162,8 @@ impl Args {
                 incomplete(&json!({ "ok": false, "why": why, "at": at, "witnessed": witnessed }))
             }
             Completeness::Complete if let Some((count, why)) = &stamps.wrong => {
-                let why = format!("the time stamp of the checkpoint with {count} records shows nothing: {why}");
+                let why =
+                    format!("the time stamp of the checkpoint with {count} records shows nothing: {why}");
                 incomplete(&json!({ "ok": false, "why": why, "at": null, "witnessed": witnessed }))
             }
             Completeness::Complete => {

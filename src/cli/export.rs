@@ -167,7 +167,8 @@ impl Args {
                 continue;
             }
             // A cosignature that came late stands in a note of its own.
-            let kept = by_size.entry(size).or_insert_with(|| SignedNote { signatures: vec![], ..note.clone() });
+            let kept =
+                by_size.entry(size).or_insert_with(|| SignedNote { signatures: vec![], ..note.clone() });
             for line in note.signatures {
                 if !kept.signatures.contains(&line) {
                     kept.signatures.push(line);

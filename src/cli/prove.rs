@@ -38,6 +38,9 @@ pub(super) struct Args {
     /// (`checkpoint.tsa`)
     #[arg(long)]
     time_stamped: bool,
+    /// Write a plain proof of the log's entry (C2SP tlog-proof), which generic tools check; `halod check` reads it, too
+    #[arg(long)]
+    plain: bool,
 }
 
 /// Why there is no proof.
@@ -96,11 +99,8 @@ impl Args {
         let (checkpoint, ..) = proof.check()?;
         proof.stamp.as_ref().map(|stamp| proof.stamped(stamp, &checkpoint)).transpose()?;
         let path = self.output.clone();
-        std::fs::write(&self.output, proof.text()).map_err(|source| ProveError::Io {
-            doing: "write",
-            path,
-            source,
-        })
+        let text = if self.plain { proof.plain() } else { proof.text() };
+        std::fs::write(&self.output, text).map_err(|source| ProveError::Io { doing: "write", path, source })
     }
 
     fn open(&self) -> Result<LogReader, ProveError> {

@@ -180,19 +180,24 @@ impl Cosigner {
         let received = asked.client.as_mut().map(|client| client.checkpoint(&checkpoint.origin));
         let theirs = match received {
             // Who can't be asked now may have an answer later; it has refused the log already.
-            None | Some(Err(_)) => return Err("it refuses the checkpoint as inconsistent, and can't be asked why".into()),
+            None | Some(Err(_)) => {
+                return Err("it refuses the checkpoint as inconsistent, and can't be asked why".into());
+            }
             Some(Ok(received)) if received.status != 200 => {
                 return Err(self.halt(Halt::Forked { witness }));
             }
             Some(Ok(received)) => {
-                let text = String::from_utf8(received.body).map_err(|_| "what it shows of the log is not UTF-8");
+                let text =
+                    String::from_utf8(received.body).map_err(|_| "what it shows of the log is not UTF-8");
                 SignedNote::parse(&text?).map_err(|error| format!("what it shows of the log: {error}"))?
             }
         };
         let known = verifiers(&own).map_err(|error| error.to_string())?;
         let of = Checkpoint::parse(&theirs.text).ok().filter(|of| of.origin == checkpoint.origin);
         let Some(of) = of.filter(|_| known.iter().any(|key| theirs.verify(key).is_ok())) else {
-            return Err("it refuses the checkpoint as inconsistent with one that this log never signed".into());
+            return Err(
+                "it refuses the checkpoint as inconsistent with one that this log never signed".into()
+            );
         };
         if of.size > checkpoint.size {
             return Err(self.halt(Halt::RolledBack { witness, theirs: of.size, ours: checkpoint.size }));
@@ -206,8 +211,12 @@ impl Cosigner {
         if let Some(found) = Contradiction::of(&theirs, note, &path) {
             let file = own.join("contradiction.json");
             match replace(&file, format!("{}\n", found.to_json()).as_bytes()) {
-                Ok(()) => tracing::error!(file = %file.display(), "two histories of the log are signed; both checkpoints are kept"),
-                Err(error) => tracing::error!(%error, "two histories of the log are signed; evidence of that can't be kept"),
+                Ok(()) => {
+                    tracing::error!(file = %file.display(), "two histories of the log are signed; both checkpoints are kept")
+                }
+                Err(error) => {
+                    tracing::error!(%error, "two histories of the log are signed; evidence of that can't be kept")
+                }
             }
         }
         Err(self.halt(Halt::Forked { witness }))

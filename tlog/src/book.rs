@@ -107,7 +107,13 @@ impl Day {
     pub(crate) fn open(path: &Path) -> Result<Self, TlogError> {
         let file = File::open(path).map_err(TlogError::io("open", path))?;
         let length = file.metadata().map_err(TlogError::io("read", path))?.len();
-        Ok(Self { reader: BufReader::new(file), path: path.to_owned(), length, whole: 0, spacing: Spacing::All })
+        Ok(Self {
+            reader: BufReader::new(file),
+            path: path.to_owned(),
+            length,
+            whole: 0,
+            spacing: Spacing::All,
+        })
     }
 
     /// The blocks behind a place where one ends.

@@ -2,6 +2,7 @@
 
 mod anchored;
 mod attacks;
+mod compared;
 mod crash;
 mod declared;
 mod receipts;

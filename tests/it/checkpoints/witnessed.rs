@@ -8,7 +8,7 @@ use crate::support::wait_until;
 use crate::witness::stage::Witness;
 use serde_json::Value;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 fn log_of(halod: &Halod) -> Value {
@@ -77,6 +77,9 @@ fn what_strangers_cosigned_is_shown_to_a_reader_with_a_policy() {
     }
     assert!(fs::metadata(&proof).unwrap().len() < 2048, "with three cosignatures");
 
+    bounds_are_told(&chains, two, &records(&place.chain("acme")));
+    bounds_are_told(&bundle, two, &records(&place.chain("acme")));
+
     // Cosignatures are taken away, or are those of nobody that the reader knows.
     let path = bundle.join("evidence/checkpoint");
     let note = fs::read_to_string(&path).unwrap();
@@ -112,6 +115,26 @@ fn what_strangers_cosigned_is_shown_to_a_reader_with_a_policy() {
             && log_of(&halod)["witnesses"].to_string().contains("can't be reached")
     });
     halod.terminate();
+}
+
+/// Every record came into the log before a time that witnesses tell, and those after the first epoch after one.
+fn bounds_are_told(path: &Path, policy: &str, records: &[Value]) {
+    let hash = records[4]["integrity"]["hash"].as_str().unwrap();
+    let subject = ["--subject", "acme", "--expect-head", hash];
+    let arguments = [&["check", path.to_str().unwrap(), "--policy", policy, "--json"][..], &subject].concat();
+    let report: Value = serde_json::from_str(&printed(&run(&arguments))).unwrap();
+    let bounds = report["bounds"].as_array().unwrap();
+    let mut next = 1;
+    for bound in bounds {
+        assert_eq!(bound["from"].as_u64(), Some(next), "{bounds:?}");
+        next = bound["to"].as_u64().unwrap() + 1;
+        let time = |side: &str| bound[side]["time"].as_str().map(str::to_owned);
+        assert!(time("before").is_some() && bound["before"]["by"].as_array().unwrap().len() >= 2, "{bound}");
+        assert!(bound["from"] == 1 || time("after").is_some() && time("after") <= time("before"), "{bound}");
+    }
+    assert_eq!(next, 9, "{bounds:?}");
+    let told = |one: &&Value| one["text"].as_str().unwrap().contains("came into the signed log between");
+    assert!(report["sentences"].as_array().unwrap().iter().any(|one| told(&one)), "{report}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Time-stamp tokens beside the reference: each reads what the other writes, and one of the two believes a forgery.
 
 mod daemon;
-mod service;
+pub mod service;
 
 use self::service::{Manner, Service, forgery, run};
 use crate::support::clients::python;
