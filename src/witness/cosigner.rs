@@ -188,8 +188,10 @@ impl Cosigner {
             }
             Some(Ok(received)) => {
                 let text =
-                    String::from_utf8(received.body).map_err(|_| "what it shows of the log is not UTF-8");
-                SignedNote::parse(&text?).map_err(|error| format!("what it shows of the log: {error}"))?
+                    String::from_utf8(received.body).map_err(|_| "it refuses the checkpoint as inconsistent, and what it shows of the log is not UTF-8");
+                SignedNote::parse(&text?).map_err(|error| {
+                    format!("it refuses the checkpoint as inconsistent with what is no note: {error}")
+                })?
             }
         };
         let known = verifiers(&own).map_err(|error| error.to_string())?;

@@ -6,6 +6,7 @@ mod compared;
 mod crash;
 mod declared;
 mod receipts;
+mod refused;
 mod witnessed;
 
 use crate::support::chains::{files, records};
