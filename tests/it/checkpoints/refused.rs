@@ -121,7 +121,7 @@ fn a_witness_that_is_wrong_ends_nothing() {
     let stranger = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
     let stranger = Signer::new("logs.example.com/agents", stranger.as_ref()).unwrap();
     for shown in [place.note(), note(&stranger, 99, 7), "no note".into()] {
-        let (halod, log) = beside(&place, Some(shown));
+        let (mut halod, log) = beside(&place, Some(shown));
         assert!(log["halted"].is_null(), "{log}");
         place.seal(&halod, "acme", 1);
         assert!(halod.alive());

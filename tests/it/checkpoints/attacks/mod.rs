@@ -8,7 +8,7 @@ mod table;
 use self::scene::Scene;
 pub(super) use self::scene::copy;
 use self::table::{ATTACKS, Attack};
-use super::{Place, run};
+use super::run;
 use crate::support::chains::records;
 use crate::support::clients::{npm, python};
 use crate::support::halod::BINARY;
