@@ -70,6 +70,14 @@ impl Contradiction {
         Self { notes: [first, second], shown }.proven()
     }
 
+    /// What a smaller and a larger note show where the larger tree is known to begin with this root, as the proof of consistency
+    /// from there shows; `None` if that is nothing.
+    #[must_use]
+    pub fn of_begin(small: &SignedNote, large: &SignedNote, begin: Hash, proof: &[Hash]) -> Option<Self> {
+        let shown = Shown::Begin(begin, proof.to_vec());
+        Self { notes: [small.clone(), large.clone()], shown }.proven()
+    }
+
     /// What two notes show that have two entries at one place; `None` if that is nothing.
     #[must_use]
     pub fn of_entries(one: (&SignedNote, Place), other: (&SignedNote, Place), index: u64) -> Option<Self> {

@@ -112,6 +112,22 @@ fn no_changed_byte_shows_something_else() {
     }
 }
 
+/// Who knows the larger tree can show its begin where the proof alone does not hold it.
+#[test]
+fn a_begin_that_is_known_contradicts_a_complete_subtree() {
+    let signer = signer();
+    let (honest, fork) = (Tree::with(11, u64::MAX), Tree::with(11, 3));
+    let (small, large, proof) = (honest.note(&signer, 8), fork.note(&signer, 11), fork.proof(8, 11));
+    assert_eq!(Contradiction::of(&small, &large, &proof), None);
+    let root = |tree: &Tree| Checkpoint::parse(&tree.note(&signer, 8).text).unwrap().root;
+    let found = Contradiction::of_begin(&small, &large, root(&fork), &proof).unwrap();
+    assert!(found.check(std::slice::from_ref(signer.key())).is_ok());
+    assert_eq!(Contradiction::parse(&found.to_json()), Ok(found));
+    for begin in [root(&honest), [7; 32]] {
+        assert_eq!(Contradiction::of_begin(&small, &large, begin, &proof), None);
+    }
+}
+
 #[test]
 fn what_is_no_evidence_is_told() {
     let signer = signer();

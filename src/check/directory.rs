@@ -37,7 +37,7 @@ pub(super) fn check(request: &Request, report: &mut Report) -> Result<(), CheckE
         let receipted = receipt::read(request, &[], report)?;
         return chains(request, &BTreeMap::new(), (receipted, &[]), &Others::default(), report);
     };
-    let notes = notes::newest_first(&place(directory))?;
+    let notes = notes::merged(notes::newest_first(&place(directory))?);
     let holds = |checkpoint: &Checkpoint| log.entries().root_at(checkpoint.size) == Some(checkpoint.root);
     let (epochs, declarations) = entries(&log, report)?;
     let request = &signature::rotated(request, &declarations, &notes, holds, report);

@@ -115,11 +115,11 @@ impl Side {
         Some((log.entries().entry(index).ok()?, inclusion(index, self.checkpoint.size, get).ok()??))
     }
 
-    /// What shows how the log began, up to so many entries.
-    fn begin(&self, old: u64) -> Option<Vec<Hash>> {
-        let Some(log) = &self.log else { return self.from.get(&old).cloned() };
+    /// What shows how the log began, up to so many entries; and the root of that, where all of the log is known.
+    fn begin(&self, old: u64) -> Option<(Option<Hash>, Vec<Hash>)> {
+        let Some(log) = &self.log else { return Some((None, self.from.get(&old).cloned()?)) };
         let get = |level, index| log.entries().get(level, index).ok_or(());
-        consistency(old, self.checkpoint.size, get).ok()?
+        Some((log.entries().root_at(old), consistency(old, self.checkpoint.size, get).ok()??))
     }
 
     fn is_signed(&self, keys: &[VerifierKey]) -> bool {
@@ -200,8 +200,10 @@ pub fn compare(request: &Request, other: &Path) -> Result<Compared, CheckError> 
 
 fn together(small: &Side, large: &Side, keys: &[VerifierKey]) -> Together {
     let proven = |found: Contradiction| found.check(keys).is_ok().then_some(found);
-    let path = large.begin(small.checkpoint.size).unwrap_or_default();
-    if let Some(found) = Contradiction::of(&small.note, &large.note, &path).and_then(proven) {
+    let (begin, path) = large.begin(small.checkpoint.size).unwrap_or_default();
+    let by_begin = begin.and_then(|begin| Contradiction::of_begin(&small.note, &large.note, begin, &path));
+    let found = Contradiction::of(&small.note, &large.note, &path).or(by_begin);
+    if let Some(found) = found.and_then(proven) {
         return Together::Contradict(found);
     }
     // Earlier checkpoints of either that are as long as one of the other's.

@@ -161,18 +161,10 @@ impl Args {
     fn notes(&self, log: &LogReader) -> Result<BTreeMap<u64, SignedNote>, ExportError> {
         let Checkpoint { size: newest, origin, .. } = &log.checkpoint;
         let mut by_size: BTreeMap<u64, SignedNote> = BTreeMap::new();
-        for note in notes::newest_first(&place(&self.directory))? {
+        for note in notes::merged(notes::newest_first(&place(&self.directory))?) {
             let Ok(Checkpoint { size, root, .. }) = Checkpoint::parse(&note.text) else { continue };
-            if size == 0 || size >= *newest || log.entries().root_at(size) != Some(root) {
-                continue;
-            }
-            // A cosignature that came late stands in a note of its own.
-            let kept =
-                by_size.entry(size).or_insert_with(|| SignedNote { signatures: vec![], ..note.clone() });
-            for line in note.signatures {
-                if !kept.signatures.contains(&line) {
-                    kept.signatures.push(line);
-                }
+            if size > 0 && size < *newest && log.entries().root_at(size) == Some(root) {
+                by_size.insert(size, note);
             }
         }
         let rotated = log.keys.len() > 1;

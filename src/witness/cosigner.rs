@@ -210,7 +210,9 @@ impl Cosigner {
         if of == *checkpoint || is_consistent((of.size, &of.root), new, &path) {
             return Err("it refuses as inconsistent a checkpoint that goes on from what it has".into());
         }
-        if let Some(found) = Contradiction::of(&theirs, note, &path) {
+        let begin = EntriesReader::open(&own, of.size).ok().and_then(|entries| entries.root_at(of.size));
+        let by_begin = begin.and_then(|begin| Contradiction::of_begin(&theirs, note, begin, &path));
+        if let Some(found) = Contradiction::of(&theirs, note, &path).or(by_begin) {
             let file = own.join("contradiction.json");
             match replace(&file, format!("{}\n", found.to_json()).as_bytes()) {
                 Ok(()) => {

@@ -71,9 +71,7 @@ pub(super) fn rewritten_for_an_epoch(scene: &Scene, dir: &Path) {
 pub(super) fn seen_by(scene: &Scene, dir: &Path, witnesses: &[usize], at: impl Fn(u64) -> u64) {
     let own = dir.join(".halod/log");
     let writer = Notes::new(&own, Arc::new(OsDisk));
-    let mut all = notes::newest_first(&own).unwrap();
-    all.dedup_by(|one, other| one.text == other.text);
-    for note in all {
+    for note in notes::merged(notes::newest_first(&own).unwrap()) {
         let size = Checkpoint::parse(&note.text).unwrap().size;
         for &witness in witnesses {
             let line = scene.witnesses[witness].cosign(&note.text, at(size)).unwrap();
