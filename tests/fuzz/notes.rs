@@ -14,6 +14,10 @@ pub(crate) fn notes(data: &[u8]) -> usize {
         assert_eq!(epoch.bytes(), data);
         forms += 1;
     }
+    if let Some(declared) = Declared::read(data) {
+        assert_eq!(declared.bytes(), data);
+        forms += 1;
+    }
     let Ok(text) = std::str::from_utf8(data) else { return forms };
     if let Ok(key) = text.parse::<VerifierKey>() {
         assert_eq!(key.to_string(), text);
@@ -26,10 +30,6 @@ pub(crate) fn notes(data: &[u8]) -> usize {
     if let Ok(proof) = RecordProof::parse(text) {
         assert_eq!(RecordProof::parse(&proof.text()).as_ref(), Ok(&proof));
         assert_eq!(RecordProof::parse(&proof.plain()), Ok(proof));
-        forms += 1;
-    }
-    if let Some(declared) = Declared::read(data) {
-        assert_eq!(declared.bytes(), data);
         forms += 1;
     }
     let Ok(note) = SignedNote::parse(text) else { return forms };
