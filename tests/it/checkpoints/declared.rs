@@ -46,7 +46,7 @@ fn a_rotated_key_is_trusted_by_who_knows_the_old_one() {
     // Who trusts the new key alone has no use for what the old one signed.
     let (code, findings) = since(&new);
     assert!(code == 1 && findings[0].contains("not signed by a key of this log"), "{findings:?}");
-    // A bundle shows it as well, under both keys and after the old one is gone; so does a receipt.
+    // A bundle shows it as well, under both keys and after the old one is gone.
     let told = |path: &Path| {
         let out = run(&["check", path.to_str().unwrap(), "--key", &old]);
         String::from_utf8(out.stdout).unwrap()
