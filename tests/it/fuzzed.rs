@@ -60,10 +60,10 @@ fn files_of_identities() {
 
 #[test]
 fn what_is_signed_of_chains() {
-    assert_eq!(exercise(&["tests/fuzz/seeds/notes"], 50_000, notes::notes), 8);
+    assert_eq!(exercise(&["tests/fuzz/seeds/notes"], 50_000, notes::notes), 12);
 }
 
 #[test]
 fn what_witnesses_are_told() {
-    assert_eq!(exercise(&["tests/fuzz/seeds/witness"], 50_000, witness::witness), 10);
+    assert_eq!(exercise(&["tests/fuzz/seeds/witness"], 50_000, witness::witness), 11);
 }
