@@ -6,7 +6,7 @@ mod scene;
 mod table;
 
 use self::scene::Scene;
-pub(super) use self::scene::copy;
+pub use self::scene::copy;
 use self::table::{ATTACKS, Attack};
 use super::run;
 use crate::support::chains::records;
