@@ -349,7 +349,8 @@ mod tests {
         for more in [
             "",
             r#""agent":{"id":"a","x":[1,-5,{"y":null}],"z":true},"#,
-            r#""data":{"cross_region":1,"n":9007199254740991,"pii_types":["a","\u0001\n\""],"é":{},"😀":1,"":2},"#,
+            r#""data":{"cross_region":1,"n":9007199254740991,"pii_types":["a","\u0001\n\""],"é":{},"😀":1},"#,
+            "\"data\":{\"😀\":1,\"\u{e000}\":2},",
             r#""findings":[{"severity":"LOW","type":"x"}],"#,
         ] {
             assert!(assert_agrees(&record(more, "r")), "{more}");
@@ -375,7 +376,7 @@ mod tests {
             r#""data":{"a":[1,]},"#,
             r#""findings":[{"type":"x"}],"#,
             r#""agent":{"id":null},"#,
-            r#""data":{"":1,"😀":1},"#,
+            "\"data\":{\"\u{e000}\":1,\"😀\":1},",
         ] {
             let line = record(more, "r");
             assert!(read(&line).is_none(), "{more}");
@@ -407,7 +408,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(4000))]
+        #![proptest_config(ProptestConfig::with_cases(2000))]
 
         #[test]
         fn mutated_lines_get_the_same_verdict(
