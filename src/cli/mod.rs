@@ -16,6 +16,7 @@ mod key;
 mod log;
 mod output;
 mod prove;
+mod query;
 mod redact;
 mod run;
 mod tail;
@@ -48,6 +49,7 @@ enum Verb {
     Verify(verify::Args),
     Check(check::Args),
     Prove(prove::Args),
+    Query(query::Args),
     Export(export::Args),
     Log(log::Args),
     Validate(validate::Args),
@@ -87,6 +89,7 @@ pub fn main() -> ExitCode {
         Some(Verb::Verify(args)) => args.run(),
         Some(Verb::Check(args)) => args.run(),
         Some(Verb::Prove(args)) => args.run(),
+        Some(Verb::Query(args)) => args.run(),
         Some(Verb::Export(args)) => args.run(),
         Some(Verb::Log(args)) => args.run(),
         Some(Verb::Healthcheck(args)) => args.run(),
