@@ -48,6 +48,7 @@ mod openai_agents;
 mod parents;
 mod pretenders;
 mod protocol;
+mod query;
 mod record_oracle;
 mod redact_corpus;
 mod redact_oracle;
