@@ -198,6 +198,9 @@ fn digest(parts: &[&[u8]]) -> u128 {
     u128::from_be_bytes(digest.first_chunk().copied().unwrap_or_default())
 }
 
+/// An account that waits, and the groups that it is in.
+type Waiting = (Account, Vec<Vec<String>>);
+
 /// What a group comes to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
@@ -213,7 +216,7 @@ pub(super) struct Counts {
     groups: BTreeMap<Vec<String>, Tally>,
     /// Of the chain that is read: accounts that say that their call failed, and whom they are about.
     failed: HashSet<RecordId>,
-    traces: HashMap<u128, Vec<(Account, Vec<Vec<String>>)>>,
+    traces: HashMap<u128, Vec<Waiting>>,
     /// The traces in the order in which they were met.
     order: VecDeque<u128>,
     open: usize,
@@ -259,7 +262,7 @@ impl Counts {
         let Some(trace) = self.order.pop_front() else { return false };
         let accounts = self.traces.remove(&trace).unwrap_or_default();
         self.open -= accounts.len();
-        let item = |(account, _): &(Account, Vec<Vec<String>>)| {
+        let item = |(account, _): &Waiting| {
             let failed = account.failed || account.record.is_some_and(|id| self.failed.contains(&id));
             (account.id, account.parent, account.kind, failed)
         };

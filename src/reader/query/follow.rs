@@ -50,6 +50,9 @@ pub fn follow(
     Ok(())
 }
 
+/// Where records go, and what a reader has to know.
+type To<'t> = (&'t mut (dyn Write + Send), &'t mut dyn FnMut(&str));
+
 /// Whole lines of a chain.
 struct Appended {
     bytes: Vec<u8>,
@@ -88,7 +91,7 @@ impl Followed {
         query: &Query,
         looker: &Looker<'_>,
         writer: &mut Writer<'_>,
-        (out, tell): (&mut (dyn Write + Send), &mut dyn FnMut(&str)),
+        (out, tell): To<'_>,
     ) -> io::Result<bool> {
         let appended = match self.appended(tell) {
             Ok(Some(appended)) if is_chosen(query, &self.chain) => appended,

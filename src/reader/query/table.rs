@@ -29,7 +29,7 @@ impl Table {
 
     /// Takes a row, and appends the lines that can be told by now.
     pub(super) fn push(&mut self, row: Vec<String>, out: &mut Vec<u8>) {
-        let row = row.into_iter().map(|cell| visible(&cell).into_owned()).collect();
+        let row: Vec<String> = row.into_iter().map(|cell| visible(&cell).into_owned()).collect();
         if !self.widths.is_empty() {
             return self.line(&row, out);
         }
@@ -69,7 +69,7 @@ impl Table {
         widths
     }
 
-    fn line(&self, row: &Vec<String>, out: &mut Vec<u8>) {
+    fn line(&self, row: &[String], out: &mut Vec<u8>) {
         let mut text = String::new();
         for (at, (cell, wide)) in row.iter().zip(&self.widths).enumerate() {
             text.push_str(if at > 0 { "  " } else { "" });
