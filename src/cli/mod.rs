@@ -17,6 +17,7 @@ mod key;
 mod log;
 mod output;
 mod prove;
+mod query;
 mod redact;
 mod report;
 mod run;
@@ -50,6 +51,7 @@ enum Verb {
     Verify(verify::Args),
     Check(check::Args),
     Prove(prove::Args),
+    Query(query::Args),
     Export(export::Args),
     Report(report::Args),
     Log(log::Args),
@@ -92,6 +94,7 @@ pub fn main() -> ExitCode {
         Some(Verb::Verify(args)) => args.run(),
         Some(Verb::Check(args)) => args.run(),
         Some(Verb::Prove(args)) => args.run(),
+        Some(Verb::Query(args)) => args.run(),
         Some(Verb::Export(args)) => args.run(),
         Some(Verb::Report(args)) => args.run(),
         Some(Verb::Log(args)) => args.run(),

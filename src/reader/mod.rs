@@ -1,3 +1,7 @@
 //! What those see who read chains: questions, pages, links, exports, policies. A reader changes no chain.
 
+pub mod cell;
+pub mod print;
+pub mod query;
 pub mod report;
+pub mod subjects;

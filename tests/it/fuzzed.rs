@@ -14,6 +14,8 @@ mod import;
 mod names;
 #[path = "../fuzz/notes.rs"]
 mod notes;
+#[path = "../fuzz/query.rs"]
+mod query;
 #[path = "../fuzz/tee.rs"]
 mod tee;
 #[path = "../fuzz/witness.rs"]
@@ -43,6 +45,13 @@ fn names_of_logs() {
 #[test]
 fn lines_of_the_hold() {
     assert!(exercise(&["tests/fuzz/seeds/hold_line"], 5_000, hold_line::hold_line) > 0);
+}
+
+#[test]
+fn questions_to_chains() {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("a.jsonl");
+    assert_eq!(exercise(&["tests/fuzz/seeds/query"], 2_000, |data| query::query(data, &file)), 3);
 }
 
 #[test]

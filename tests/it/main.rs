@@ -49,6 +49,7 @@ mod openai_agents;
 mod parents;
 mod pretenders;
 mod protocol;
+mod query;
 mod record_oracle;
 mod record_reference;
 mod recorders;
