@@ -45,6 +45,12 @@ impl<R: Read> Reader<R> {
         Self { source, carry: Vec::new(), next_number: 0, next_line: 1, ended: false }
     }
 
+    /// The rest of a file from a line on; `line` is its number, from 1.
+    pub(super) fn from_line(source: R, line: u64) -> Self {
+        // Only a file's first chunk can begin with a byte-order mark.
+        Self { next_number: u64::from(line > 1), next_line: line, ..Self::new(source) }
+    }
+
     /// The next chunk, in `buffer`, whose content is replaced; `None` at the end.
     pub(super) fn next_chunk(&mut self, buffer: Vec<u8>) -> Result<Option<Chunk>, ReadError> {
         if self.ended {
@@ -121,6 +127,16 @@ impl Chunk {
             line
         });
         (self.first_line..).zip(lines)
+    }
+
+    /// Bytes before its first line.
+    pub(super) fn skipped(&self) -> u64 {
+        self.skip as u64
+    }
+
+    /// Whether its last line is whole.
+    pub(super) fn is_terminated(&self) -> bool {
+        self.bytes.last() == Some(&b'\n')
     }
 
     pub(super) fn len(&self) -> u64 {

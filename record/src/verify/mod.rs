@@ -16,12 +16,14 @@ mod ids;
 mod issue;
 mod lines;
 mod link;
+mod prefix;
 mod spill;
 #[cfg(test)]
 mod tests;
 
 pub use issue::{Gravity, Issue, Rule};
 pub use link::{Report, Verdict};
+pub use prefix::{Prefix, PrefixError};
 
 use ids::Repeats;
 use lines::Reader;
