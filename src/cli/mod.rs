@@ -17,6 +17,7 @@ mod log;
 mod output;
 mod prove;
 mod redact;
+mod report;
 mod run;
 mod tail;
 mod token;
@@ -49,6 +50,7 @@ enum Verb {
     Check(check::Args),
     Prove(prove::Args),
     Export(export::Args),
+    Report(report::Args),
     Log(log::Args),
     Validate(validate::Args),
     Healthcheck(healthcheck::Args),
@@ -88,6 +90,7 @@ pub fn main() -> ExitCode {
         Some(Verb::Check(args)) => args.run(),
         Some(Verb::Prove(args)) => args.run(),
         Some(Verb::Export(args)) => args.run(),
+        Some(Verb::Report(args)) => args.run(),
         Some(Verb::Log(args)) => args.run(),
         Some(Verb::Healthcheck(args)) => args.run(),
         Some(Verb::Hash(args)) => args.run(),

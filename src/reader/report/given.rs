@@ -3,6 +3,7 @@
 //! Nothing in it is believed by the page: counts and hashes are held against the records, notes and slots against each other.
 
 use super::slots;
+use crate::check::bundle::Consistency;
 use halod_record::hash::hex_text;
 use halod_record::tenant::Tenant;
 use halod_record::verify::{Issue, Observer, Report, VerifyError, verify};
@@ -39,6 +40,8 @@ pub struct Given {
     pub witness: Vec<String>,
     /// Whose records the reader asked for.
     pub expected_subject: Option<String>,
+    /// What shows that the log continues a checkpoint that the reader kept.
+    pub consistency: Vec<Consistency>,
     /// The chosen records, where not all are given.
     pub window: Option<Window>,
 }

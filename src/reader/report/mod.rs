@@ -7,6 +7,11 @@
 //!
 //! The page is the same in each dress, byte for byte, and takes nothing from halod's word that it can compute.
 
+pub mod chains;
+mod choice;
+mod file;
 pub mod given;
+pub mod make;
 pub mod page;
 mod slots;
+pub mod when;

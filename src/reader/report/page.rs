@@ -29,6 +29,7 @@ const WORKER: &[&str] = &[
     include_str!("../../../web/columns.js"),
     include_str!("../../../web/source.js"),
     include_str!("../../../web/chain.js"),
+    include_str!("../../../web/judge.js"),
     include_str!("../../../web/worker.js"),
 ];
 /// What runs in the page.
