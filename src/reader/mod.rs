@@ -1,3 +1,5 @@
 //! What those see who read chains: questions, pages, links, exports, policies. A reader changes no chain.
 
+pub mod access;
 pub mod report;
+pub mod serve;

@@ -153,7 +153,11 @@ impl Prefix {
         let hash = linked(&self.head, number, hashes)
             .map_err(|issues| issues.into_iter().next().unwrap_or_else(unknown))?;
         if line.id.is_some_and(|id| !self.ids.add(id)) {
-            return Err(Issue::new(number, Rule::RepeatedId, "record_id was already used in an earlier line"));
+            return Err(Issue::new(
+                number,
+                Rule::RepeatedId,
+                "record_id was already used in an earlier line",
+            ));
         }
         if self.records.is_multiple_of(EVERY) {
             self.places.push(at);

@@ -225,7 +225,9 @@ mod tests {
     fn a_file_of_two_subjects_is_told_from_one_of_one() {
         let directory = tempfile::tempdir().unwrap();
         let dir = directory.path();
-        for (subjects, one) in [(&["a", "a"][..], true), (&["a", "b"], false), (&["a", ""], false), (&[], true)] {
+        for (subjects, one) in
+            [(&["a", "a"][..], true), (&["a", "b"], false), (&["a", ""], false), (&[], true)]
+        {
             write(dir, "x", subjects);
             assert_eq!(is_of_one(&dir.join("x.jsonl")).unwrap(), one, "{subjects:?}");
         }

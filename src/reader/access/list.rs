@@ -148,8 +148,7 @@ impl AccessList {
     pub fn all(&self) -> impl Iterator<Item = (ChainKey, Vec<Shared>)> {
         self.entries.iter().map(|(key, entry)| {
             let is_of_file = entry.get("file").is_some_and(|file| !file.is_null());
-            let chain =
-                if is_of_file { ChainKey::File(key.clone()) } else { ChainKey::Subject(key.clone()) };
+            let chain = if is_of_file { ChainKey::File(key.clone()) } else { ChainKey::Subject(key.clone()) };
             (chain, shared(entry))
         })
     }
@@ -196,9 +195,9 @@ impl Entry {
             let Ok(recipient) = text.parse::<Recipient>() else { continue };
             let until = match until.and_then(|until| until.get(text)) {
                 None => None,
-                Some(Value::String(until)) => Some(until.parse().map_err(|error| {
-                    format!("`until` of {text} is {until:?}: {error}")
-                })?),
+                Some(Value::String(until)) => {
+                    Some(until.parse().map_err(|error| format!("`until` of {text} is {until:?}: {error}"))?)
+                }
                 Some(_) => return Err(format!("`until` of {text} is no text")),
             };
             recipients.push((recipient, until));
@@ -237,7 +236,9 @@ pub fn grant(
         let entry = list.entries.entry(chain.text()).or_insert_with(|| json!({ "allow": [], "by": BY }));
         let wrong = |what: &str| {
             let key = chain.text();
-            AccessError::Refused(format!("{NAME}: the entry {key:?} {what}; put it right there, then grant again"))
+            AccessError::Refused(format!(
+                "{NAME}: the entry {key:?} {what}; put it right there, then grant again"
+            ))
         };
         let entry = entry.as_object_mut().ok_or_else(|| wrong("is no object"))?;
         if let ChainKey::File(stem) = chain {

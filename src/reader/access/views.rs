@@ -80,17 +80,15 @@ pub fn append(directory: &Path, view: &View) -> Result<(), AccessError> {
 ///
 /// # Errors
 /// The file can't be read, or `each` fails.
-pub fn read(
-    directory: &Path,
-    mut each: impl FnMut(&View) -> io::Result<()>,
-) -> Result<Views, AccessError> {
+pub fn read(directory: &Path, mut each: impl FnMut(&View) -> io::Result<()>) -> Result<Views, AccessError> {
     let path = directory.join(NAME);
     let file = match File::open(&path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Views::default()),
         Err(error) => return Err(AccessError::io("read", &path)(error)),
     };
-    let (mut reader, mut line, mut views, mut number) = (BufReader::new(file), Vec::new(), Views::default(), 0);
+    let (mut reader, mut line, mut views, mut number) =
+        (BufReader::new(file), Vec::new(), Views::default(), 0);
     loop {
         line.clear();
         let read = reader.by_ref().take(LINE).read_until(b'\n', &mut line);
@@ -141,7 +139,8 @@ mod tests {
         assert_eq!(read(dir, |_| Ok(())).unwrap(), Views::default());
         append(dir, &view("a@x.com")).unwrap();
         let mut file = File::options().append(true).open(dir.join(NAME)).unwrap();
-        file.write_all(&[b"{\"email\":\"".to_vec(), vec![b'x'; 200_000], b"\"}\n{torn".to_vec()].concat()).unwrap();
+        file.write_all(&[b"{\"email\":\"".to_vec(), vec![b'x'; 200_000], b"\"}\n{torn".to_vec()].concat())
+            .unwrap();
         append(dir, &view("b@x.com")).unwrap();
         let mut seen = Vec::new();
         let views = read(dir, |view| {

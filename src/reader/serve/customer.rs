@@ -106,7 +106,8 @@ impl Serving {
                 Some(Some(session).filter(|session| gate.takes(session.how)).ok_or(Shut::Stranger)?)
             }
         };
-        let Found { entry, admits, .. } = self.find(token, who.as_ref().map(|who| who.address.clone())).await?;
+        let Found { entry, admits, .. } =
+            self.find(token, who.as_ref().map(|who| who.address.clone())).await?;
         let entry = entry.filter(|_| admits || who.is_none()).ok_or(Shut::Stranger)?;
         match self.shelf.look(&entry, number).await {
             Ok(seen) => Ok(Opened { entry, seen, who }),
@@ -120,7 +121,9 @@ impl Serving {
         match self.settings.gate {
             Gate::Code(_) => pages::gate(StatusCode::OK, Said::Nothing, true),
             Gate::Unverified => pages::gate(StatusCode::OK, Said::Nothing, false),
-            Gate::Proxy(_) | Gate::Open => pages::page(StatusCode::NOT_FOUND, "There is no report here", "", false),
+            Gate::Proxy(_) | Gate::Open => {
+                pages::page(StatusCode::NOT_FOUND, "There is no report here", "", false)
+            }
         }
     }
 
@@ -133,7 +136,9 @@ impl Serving {
                 }
                 Gate::Proxy(_) | Gate::Open => error(StatusCode::NOT_FOUND, "there is no report here"),
             },
-            Shut::Busy => error(StatusCode::SERVICE_UNAVAILABLE, "the chain is being verified; try again in a moment"),
+            Shut::Busy => {
+                error(StatusCode::SERVICE_UNAVAILABLE, "the chain is being verified; try again in a moment")
+            }
             Shut::Unavailable(why) => unavailable(&why),
         }
     }
@@ -174,7 +179,10 @@ pub(super) async fn enter(
         return error(StatusCode::FORBIDDEN, "the form was sent by a page of another origin");
     }
     if !serving.posts.take(Block::of(client.address), Instant::now()) {
-        return error(StatusCode::TOO_MANY_REQUESTS, "too many tries from this address; try again in a minute");
+        return error(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too many tries from this address; try again in a minute",
+        );
     }
     let form = match read(&serving, body).await {
         Ok(form) => form,
@@ -217,7 +225,9 @@ async fn read(serving: &Serving, body: Body) -> Result<String, Response> {
     loop {
         match reader.next().await {
             Ok(None) => break,
-            Ok(Some(piece)) if bytes.len() + piece.len() <= serving.limits.body => bytes.extend_from_slice(&piece),
+            Ok(Some(piece)) if bytes.len() + piece.len() <= serving.limits.body => {
+                bytes.extend_from_slice(&piece)
+            }
             Ok(Some(_)) => return Err(error(StatusCode::PAYLOAD_TOO_LARGE, "a form is smaller")),
             Err(fault) => return Err(error(fault.row().http, &fault.to_string())),
         }
@@ -226,7 +236,12 @@ async fn read(serving: &Serving, body: Body) -> Result<String, Response> {
 }
 
 impl Serving {
-    async fn enter_by_code(self: &Arc<Self>, token: &str, address: &Address, code: &str) -> Result<String, Shut> {
+    async fn enter_by_code(
+        self: &Arc<Self>,
+        token: &str,
+        address: &Address,
+        code: &str,
+    ) -> Result<String, Shut> {
         let Found { secret, entry, admits } = self.find(token, Some(address.clone())).await?;
         let chain = entry.as_ref().map_or_else(String::new, |entry| id(&entry.key));
         let is_it = self.codes.redeem(&chain, address, code, Instant::now());
@@ -266,7 +281,9 @@ fn send_later(serving: &Arc<Serving>, token: String, address: Address) {
     let own = Arc::clone(serving);
     tokio::spawn(async move {
         let Gate::Code(mailer) = &own.settings.gate else { return };
-        let Ok(Found { entry: Some(entry), admits: true, .. }) = own.find(&token, Some(address.clone())).await else {
+        let Ok(Found { entry: Some(entry), admits: true, .. }) =
+            own.find(&token, Some(address.clone())).await
+        else {
             return;
         };
         if matches!(own.shelf.look(&entry, None).await, Err(Unshown::Withheld)) {

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `GET /r/TOKEN` | the report, or the gate |
 //! | `POST /r/TOKEN` | the gate: an address, then a code |
-//! | `GET /r/TOKEN/meta`, `/records`, `/chain`, `/proof/N`, `/bundle` | what the report is made of |
+//! | `GET /r/TOKEN/meta`, `/records`, `/chain`, `/proof/N` | what the report is made of |
 //! | `GET /` | the operator's console, behind their key |
 //! | `GET /api/console` | the same as JSON |
 //! | `GET /v1/checkpoints` | what was signed of a chain, where that is published |
@@ -41,7 +41,6 @@ pub(super) fn service(serving: Arc<Serving>) -> TowerToHyperService<Traced<Route
         .route("/r/{token}/records", get(data::records))
         .route("/r/{token}/chain", get(data::chain))
         .route("/r/{token}/proof/{number}", get(data::proof))
-        .route("/r/{token}/bundle", get(data::bundle))
         .route("/", get(console::page))
         .route("/api/console", get(console::json))
         .route("/v1/checkpoints", get(checkpoints::list))
@@ -96,7 +95,10 @@ fn check(serving: &Serving, head: &Parts) -> Option<Response> {
     }
     let settings = &serving.settings;
     if !settings.proxies.is_empty() && !Client::of(serving, head).is_by_proxy {
-        return Some(error(StatusCode::FORBIDDEN, "requests come by the proxy in front, and this one does not"));
+        return Some(error(
+            StatusCode::FORBIDDEN,
+            "requests come by the proxy in front, and this one does not",
+        ));
     }
     // A page whose name was pointed to this machine could read what the browser may read here.
     if !settings.is_secure() {
@@ -158,7 +160,10 @@ mod tests {
     fn forms_of_other_origins_are_known() {
         let client = |is_by_proxy| Client { address: None, is_by_proxy };
         let headers = |pairs: &[(HeaderName, &'static str)]| {
-            pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect::<HeaderMap>()
+            pairs
+                .iter()
+                .map(|(name, value)| (name.clone(), HeaderValue::from_static(value)))
+                .collect::<HeaderMap>()
         };
         for (by_proxy, pairs, foreign) in [
             (false, &[][..], false),

@@ -21,7 +21,8 @@ fn decoded(text: &str) -> Option<String> {
         bytes.push(match byte {
             b'+' => b' ',
             b'%' => {
-                let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+                let digit =
+                    |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
                 digit(rest.next()?)? << 4 | digit(rest.next()?)?
             }
             byte => byte,
@@ -56,7 +57,9 @@ pub enum Wanted {
 /// Which bytes of `length` a `Range` header asks for. Of several ranges none is served alone, so all of it is.
 #[must_use]
 pub fn range(header: Option<&str>, length: u64) -> Wanted {
-    let Some(set) = header.and_then(|header| header.trim().strip_prefix("bytes=")) else { return Wanted::All };
+    let Some(set) = header.and_then(|header| header.trim().strip_prefix("bytes=")) else {
+        return Wanted::All;
+    };
     let Some((first, last)) = set.trim().split_once('-') else { return Wanted::All };
     // As the grammar has it: a sign or a blank is no digit.
     let number = |text: &str| {

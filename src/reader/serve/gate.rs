@@ -40,6 +40,16 @@ impl How {
 }
 
 impl Gate {
+    /// One word for it.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::Code(_) => How::Code.word(),
+            Self::Proxy(_) => How::Proxy.word(),
+            Self::Unverified => How::Unverified.word(),
+            Self::Open => "open",
+        }
+    }
+
     /// Whether what was shown so is enough: a code is for where the bare address is, and not the other way round.
     pub(super) fn takes(&self, how: How) -> bool {
         match self {

@@ -47,13 +47,17 @@ impl Mailer {
         let Some(host) = get("HALO_SMTP_HOST") else { return Ok(None) };
         let port = match get("HALO_SMTP_PORT") {
             None => SUBMISSION,
-            Some(port) => port.parse().map_err(|_| format!("HALO_SMTP_PORT is {port:?}, which is no port"))?,
+            Some(port) => {
+                port.parse().map_err(|_| format!("HALO_SMTP_PORT is {port:?}, which is no port"))?
+            }
         };
         let user = get("HALO_SMTP_USER");
         let from = get("HALO_SMTP_FROM").or_else(|| user.clone()).ok_or(
             "HALO_SMTP_HOST is set, and nothing says from whom the mail is; set HALO_SMTP_FROM to an address of yours",
         )?;
-        let from = from.parse().map_err(|error| format!("HALO_SMTP_FROM (or HALO_SMTP_USER) is {from:?}: {error}"))?;
+        let from = from
+            .parse()
+            .map_err(|error| format!("HALO_SMTP_FROM (or HALO_SMTP_USER) is {from:?}: {error}"))?;
         let login = user.map(|user| (user, get("HALO_SMTP_PASS").unwrap_or_default()));
         Ok(Some(Self { host, port, login, from }))
     }

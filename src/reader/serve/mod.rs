@@ -237,7 +237,8 @@ pub async fn run(settings: Settings) -> Result<(), ServeError> {
     settings.check()?;
     let path = &settings.directory;
     let found = std::fs::metadata(path).map_err(|error| error.to_string());
-    let found = found.and_then(|found| if found.is_dir() { Ok(()) } else { Err("it is no directory".into()) });
+    let found =
+        found.and_then(|found| if found.is_dir() { Ok(()) } else { Err("it is no directory".into()) });
     found.map_err(|what| ServeError::Directory { path: path.clone(), what })?;
     let process::Signals { mut ends, reload } = process::signals().map_err(ServeError::System)?;
     let certificates = Certificates::of_doors(settings.tls.iter().map(|tls| (DOOR, tls, Speaks::Both)))?;
@@ -287,7 +288,9 @@ fn announce(serving: &Serving, address: &str) -> Result<(), ServeError> {
     let (_, table, _) = serving.standing()?;
     tracing::info!(serve = address, chains = table.entries.len(), gate = %settings.gate, "reports are served");
     if matches!(settings.gate, Gate::Unverified) {
-        tracing::warn!("nobody verifies that an address is the reader's own: who knows a link and an address of the list gets in");
+        tracing::warn!(
+            "nobody verifies that an address is the reader's own: who knows a link and an address of the list gets in"
+        );
     }
     let once = serving.operators.invite(&secret::random()?);
     tracing::info!("the operator's console, by this link once: {scheme}://{address}/?once={once}");

@@ -72,7 +72,10 @@ struct Chain {
 pub(super) enum Told {
     #[default]
     Unread,
-    Shown { count: u64, head: Option<String> },
+    Shown {
+        count: u64,
+        head: Option<String>,
+    },
     Withheld(String),
 }
 
@@ -226,7 +229,10 @@ impl Known {
             self.file = Some(seen);
         }
         if let Some(fault) = self.prefix.fault() {
-            return Err(format!("it does not verify: {fault}; `halod verify {}` tells more", entry.path.display()));
+            return Err(format!(
+                "it does not verify: {fault}; `halod verify {}` tells more",
+                entry.path.display()
+            ));
         }
         if self.mixes {
             return Err("it holds records of several subjects; each has to have a file of its own".into());

@@ -6,10 +6,10 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use http_body::{Body, Frame, SizeHint};
 use std::fs::File;
+use std::future::Future;
 use std::io::{self, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -75,13 +75,19 @@ impl Body for FileBody {
     type Data = Bytes;
     type Error = io::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         let this = &mut *self;
         loop {
             match std::mem::replace(&mut this.state, State::End) {
                 State::End => return Poll::Ready(None),
                 State::Ready(_) if this.is_too_slow() => {
-                    return Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::TimedOut, "the reader is too slow"))));
+                    return Poll::Ready(Some(Err(io::Error::new(
+                        io::ErrorKind::TimedOut,
+                        "the reader is too slow",
+                    ))));
                 }
                 State::Ready(packer) => {
                     let (file, range) = (Arc::clone(&this.file), this.range.clone());
@@ -115,7 +121,11 @@ impl Body for FileBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.is_packed { SizeHint::default() } else { SizeHint::with_exact(self.range.end - self.range.start) }
+        if self.is_packed {
+            SizeHint::default()
+        } else {
+            SizeHint::with_exact(self.range.end - self.range.start)
+        }
     }
 }
 
@@ -123,7 +133,13 @@ impl Body for FileBody {
 ///
 /// # Errors
 /// The file can't be read.
-pub(super) fn after_records(file: &File, from: u64, end: u64, records: u64, most: u64) -> io::Result<(u64, u64)> {
+pub(super) fn after_records(
+    file: &File,
+    from: u64,
+    end: u64,
+    records: u64,
+    most: u64,
+) -> io::Result<(u64, u64)> {
     let (mut at, mut passed, mut line_begun) = (from, 0, false);
     // Where the last whole record ended.
     let mut whole = from;
