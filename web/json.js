@@ -17,7 +17,7 @@ export class Float {
   }
 }
 
-/** @typedef {null | boolean | number | string | BigInteger | Float | Json[] | {[key: string]: Json}} Json */
+/** null, boolean, number (an integer within 2^53 - 1), string, BigInteger, Float, an array or an object of these. @typedef {any} Json */
 
 export class JsonError extends Error {}
 

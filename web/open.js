@@ -86,12 +86,12 @@ export async function openFiles(files) {
   /** @type {any} */
   const given = { ...(said === "" ? {} : JSON.parse(said)), chain: chain.name };
   const manifest = await text("bundle.json");
-  if (said === "" && manifest !== "") {
+  if (manifest !== "") {
     const { value } = parseJson(manifest);
     if (!isObject(value) || own(value, "format") !== "halod-bundle/v1") throw new Error("bundle.json is not of a bundle that this page reads (halod-bundle/v1)");
     given.subject = own(value, "tenant") ?? null;
     const [checkpoint, consistency] = [await text("evidence/checkpoint"), await text("evidence/consistency.json")];
-    if (checkpoint !== "") given.checkpoints = [checkpoint];
+    given.checkpoints = checkpoint === "" ? [] : [checkpoint];
     given.keys = await lines("evidence/vkeys");
     given.slots = await lines("evidence/slots.jsonl");
     given.consistency = consistency === "" ? [] : [parseJson(consistency).value];

@@ -5,7 +5,7 @@ import { BigInteger, Float, isObject } from "./json.js";
 
 /**
  * What a value must be: a type, one of some words (`a|b`), a list (an array of one shape) or an object.
- * @typedef {string | Shape[] | {required?: string[], fields: {[key: string]: Shape}}} Shape
+ * @typedef {string | any[] | {required?: string[], fields: {[key: string]: any}}} Shape
  */
 
 const SEVERITY = "CRITICAL|HIGH|MEDIUM|LOW|INFO";

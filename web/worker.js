@@ -56,7 +56,7 @@ const answers = {
   },
 };
 
-globalThis.onmessage = async ({ data }) => {
+globalThis.onmessage = async (/** @type {MessageEvent} */ { data }) => {
   try {
     tell({ id: data.id, answer: await answers[data.ask](data) });
   } catch (error) {

@@ -52,6 +52,7 @@ mod record_oracle;
 mod redact_corpus;
 mod redact_oracle;
 mod redaction_rules;
+mod report;
 mod senders;
 mod shutdown;
 mod soak;

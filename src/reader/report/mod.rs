@@ -9,7 +9,7 @@
 
 pub mod chains;
 mod choice;
-mod file;
+pub mod file;
 pub mod given;
 pub mod make;
 pub mod page;

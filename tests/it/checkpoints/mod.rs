@@ -1,7 +1,7 @@
 //! What halod signs of its chains, and what a reader who has nothing else can check.
 
 mod anchored;
-mod attacks;
+pub mod attacks;
 mod crash;
 mod declared;
 mod receipts;
