@@ -1,10 +1,9 @@
 """A mail server that tells its port, then each mail that it takes as a line of JSON."""
 
+import asyncio
 import json
-import sys
-import time
 
-from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP
 
 
 class Told:
@@ -14,8 +13,11 @@ class Told:
         return "250 OK"
 
 
-controller = Controller(Told(), hostname="127.0.0.1", port=0)
-controller.start()
-print(controller.server.sockets[0].getsockname()[1], flush=True)
-while sys.stdin.read(1):
-    time.sleep(1)
+async def main():
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: SMTP(Told(), hostname="mail.invalid", loop=loop), "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+asyncio.run(main())

@@ -14,6 +14,8 @@ mod import;
 mod names;
 #[path = "../fuzz/notes.rs"]
 mod notes;
+#[path = "../fuzz/serve.rs"]
+mod serve;
 #[path = "../fuzz/tee.rs"]
 mod tee;
 #[path = "../fuzz/witness.rs"]
@@ -51,6 +53,13 @@ fn segments_of_the_tee() {
         tee::tee(data);
         0
     });
+}
+
+#[test]
+fn what_readers_of_reports_send() {
+    let place = tempfile::tempdir().unwrap();
+    let secret = halod::reader::access::secret::Secret::open(place.path()).unwrap();
+    assert!(exercise(&["tests/fuzz/seeds/serve"], 10_000, |data| serve::serve(data, &secret)) > 1_000);
 }
 
 #[test]

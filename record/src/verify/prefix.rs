@@ -105,6 +105,8 @@ impl Prefix {
     /// The file can't be read.
     pub fn extend(&mut self, file: &File, each: &mut dyn FnMut(&[u8])) -> Result<(), PrefixError> {
         let mut file = file;
+        // The line that did not verify is looked at again: it lies behind what is known.
+        self.fault = None;
         file.seek(SeekFrom::Start(self.bytes))?;
         let mut reader = Reader::from_line(file, self.lines + 1);
         let (mut buffer, mut scratch) = (Vec::new(), Vec::new());

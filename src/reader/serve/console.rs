@@ -161,6 +161,8 @@ async fn standing(serving: &Arc<Serving>, head: &Parts) -> Result<Option<Standin
     if !is_operator(serving, &secret, head)? {
         return Ok(None);
     }
+    // What is told is what the last look came to; the next time it is newer.
+    super::warm(serving, false);
     let own = Arc::clone(serving);
     let found = spawn_blocking(move || {
         let table = own.shelf.table(&secret)?;

@@ -142,6 +142,8 @@ struct Serving {
     reads: Rates<Block>,
     heavy: Arc<Semaphore>,
     mails: Arc<Semaphore>,
+    /// Held while all chains are looked at.
+    warming: Arc<Semaphore>,
     /// When somebody was last noted to have seen a state of a chain.
     noted: Mutex<HashMap<(String, String, u64), Instant>>,
     /// What pages were given, by chain, with what it was made of.
@@ -172,6 +174,7 @@ impl Serving {
             reads: Rates::new(6 * POSTS, MINUTE),
             heavy: Arc::new(Semaphore::new(HEAVY)),
             mails: Arc::new(Semaphore::new(MAILS)),
+            warming: Arc::new(Semaphore::new(1)),
             noted: Mutex::default(),
             given: Mutex::default(),
             settings,
@@ -254,14 +257,13 @@ pub async fn run(settings: Settings) -> Result<(), ServeError> {
         windows: Windows::default(),
         stats: ConnectionFamilies::default().of(DOOR),
     };
-    let warming = tokio::spawn(warm(Arc::clone(&serving)));
+    warm(&serving, true);
     let mut served = tokio::spawn(listener::serve(door, doors::service(serving), draining));
     tokio::select! {
         // It ends only when it is drained.
         _ = &mut served => return Ok(()),
         signal = ends.recv() => tracing::info!(signal, "the server stops"),
     }
-    warming.abort();
     let _ = drain.send(true);
     if tokio::time::timeout(GRACE, served).await.is_err() {
         tracing::warn!("requests that were under way are cut off");
@@ -269,17 +271,26 @@ pub async fn run(settings: Settings) -> Result<(), ServeError> {
     Ok(())
 }
 
-/// Looks at all chains once, one after the other, so that their readers need not wait for it.
-async fn warm(serving: Arc<Serving>) {
-    let own = Arc::clone(&serving);
-    let table = tokio::task::spawn_blocking(move || own.standing()).await;
-    let Ok(Ok((_, table, _))) = table else { return };
-    for entry in &table.entries {
-        let _ = serving.shelf.look(entry, None).await;
-        if let shelf::Told::Withheld(why) = serving.shelf.told(entry) {
-            tracing::warn!(chain = entry.stem, why, "a chain is withheld from everybody");
+/// Looks at all chains, one after the other, so that their readers need not wait for it, and the operator sees how they are. Where
+/// that is being done already, nothing happens. What is withheld is logged where `says_so`.
+fn warm(serving: &Arc<Serving>, says_so: bool) {
+    let Ok(turn) = Arc::clone(&serving.warming).try_acquire_owned() else { return };
+    let serving = Arc::clone(serving);
+    tokio::spawn(async move {
+        let own = Arc::clone(&serving);
+        let table = tokio::task::spawn_blocking(move || own.standing()).await;
+        let Ok(Ok((_, table, _))) = table else { return };
+        for entry in &table.entries {
+            let _ = serving.shelf.look(entry, None).await;
+            match serving.shelf.told(entry) {
+                shelf::Told::Withheld(why) if says_so => {
+                    tracing::warn!(chain = entry.stem, why, "a chain is withheld from everybody");
+                }
+                _ => {}
+            }
         }
-    }
+        drop(turn);
+    });
 }
 
 fn announce(serving: &Serving, address: &str) -> Result<(), ServeError> {

@@ -170,7 +170,7 @@ fn tries_are_few_and_forms_of_other_origins_are_none() {
     assert_eq!(answers, [[403; 10].as_slice(), &[429; 2]].concat());
     let late = post("http://halod", "email=a@shared.example");
     assert_eq!((late.status, late.header("retry-after")), (429, Some("60")), "also who may");
-    assert_eq!(server.connect().send("GET", "/", &[("host", "evil.example")], b"").unwrap().status, 400);
+    assert_eq!(server.connect().send("GET", "/", &[("host", "evil.example")], b"").unwrap().status, 403);
 }
 
 #[test]

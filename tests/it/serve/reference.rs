@@ -99,10 +99,7 @@ fn both_ways(dir: &Path) {
     // What is revoked here is revoked there, and what is added stays.
     done(&["revoke", "acme", "theirs@shared.example"], dir);
     assert_eq!(reference.enter(&links["acme"], "theirs@shared.example"), 403);
-    assert!(
-        done(&["grant", "--list"], dir)
-            .contains("recipients for acme: ours@shared.example (until 2999-12-31)")
-    );
+    assert!(done(&["grant", "--list"], dir).contains("ours@shared.example (until 2999-12-31)"));
     let (theirs, ours) = (halo(&["viewers"], dir), done(&["viewers"], dir));
     assert!(theirs.contains("16 report view(s).") && ours.contains("16 report view(s)."), "{theirs}{ours}");
     for line in theirs.lines() {

@@ -1,7 +1,9 @@
 //! What is said on the command line, and where serving is refused.
 
 use super::stage::{Chain, Server, done, refused, verb};
+use crate::support::wait_until;
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 #[test]
 fn grants_are_made_listed_and_taken_back() {
@@ -11,7 +13,7 @@ fn grants_are_made_listed_and_taken_back() {
     Chain::of(dir, "a_b~c14cddc033f64b9dea80ea67", "a/b", 1);
     Chain::of(dir, "nosub", "", 1);
     Chain::of(dir, "free", "Other Co", 1);
-    let mut mixed = Chain::of(dir, "mixed", "m1", 1);
+    let mut mixed = Chain::of(dir, "mixed", "mixed", 1);
     mixed.append("m2", "");
     assert_eq!(done(&["grant", "acme", "Alice@Acme.com"], dir), "recipients for acme: alice@acme.com\n");
     let until = ["grant", "acme", "@buyers.example", "--until", "2999-12-31"];
@@ -109,6 +111,7 @@ fn the_operator_comes_by_a_link_once_or_with_the_key() {
     done(&["grant", "acme", "alice@acme.example"], dir);
     done(&["grant", "nosuch", "alice@acme.example"], dir);
     let server = Server::start(dir, &["--unverified"]);
+    wait_until("the link is printed", Duration::from_secs(10), || server.said().contains("/?once="));
     let said = server.said();
     let at = said.find("/?once=").unwrap();
     let link: String = said[at..].chars().take_while(|c| !matches!(c, '"' | '\\' | ' ')).collect();
