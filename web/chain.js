@@ -152,9 +152,17 @@ export class Chain {
 
   /** Whether the record with a number, from 1, has a hash. @param {number} number @param {string} hash */
   hasAt(number, hash) {
-    const place = this.given.window?.places?.length ? this.given.window.places.findIndex((/** @type {any} */ one) => one[0] === number) : number - 1;
+    const place = this.given.window?.places?.length ? this.given.window.places.findIndex((/** @type {any} */ one) => one[0] === number) : this.rowOf(number);
     if (!(place >= 0 && place < this.columns.rows)) return null;
     return hash === hex(this.columns.hashes.subarray(32 * place, 32 * place + 32));
+  }
+
+  /** The row of the record with a number: lines that are no records have a row, and no number. @param {number} number */
+  rowOf(number) {
+    if (!this.report?.torn) return number - 1;
+    let row = -1;
+    for (let left = number; left > 0 && ++row < this.columns.rows; ) if (!this.columns.fits(row, "flags", "unattested")) left--;
+    return row;
   }
 
   /** @param {any} record */
@@ -173,26 +181,28 @@ export class Chain {
     return (await this.rowsAt([row]))[0];
   }
 
-  /** @param {ArrayLike<number>} rows @returns {Promise<Row[]>} */
-  async rowsAt(rows) {
-    /** @type {Row[]} */
-    const found = [];
-    const { offsets, lengths, hashes } = this.columns;
+  /** The bytes of rows; those that lie together are read together. @param {ArrayLike<number>} rows @param {(row: number, bytes: Uint8Array) => void} each */
+  async bytesAt(rows, each) {
+    const { offsets, lengths } = this.columns;
     for (let i = 0; i < rows.length; ) {
-      // Records that lie together are read together.
       const from = offsets[rows[i]];
       let last = i;
       while (last + 1 < rows.length && offsets[rows[last + 1]] > from && offsets[rows[last + 1]] + lengths[rows[last + 1]] - from < 1 << 20) last++;
       const bytes = await this.source.slice(from, offsets[rows[last]] + lengths[rows[last]]);
-      for (; i <= last; i++) {
-        const row = rows[i];
-        const start = offsets[row] - from;
-        const { text, record, hash } = rowOf(bytes.subarray(start, start + lengths[row]));
-        const kept = hex(hashes.subarray(32 * row, 32 * row + 32));
-        const number = this.given.window?.places?.[row]?.[0] ?? row + 1;
-        found.push({ row, number, offset: offsets[row], text, record, hash, isVerified: hash !== "" && hash === kept });
-      }
+      for (; i <= last; i++) each(rows[i], bytes.subarray(offsets[rows[i]] - from, offsets[rows[i]] - from + lengths[rows[i]]));
     }
+  }
+
+  /** @param {ArrayLike<number>} rows @returns {Promise<Row[]>} */
+  async rowsAt(rows) {
+    /** @type {Row[]} */
+    const found = [];
+    await this.bytesAt(rows, (row, bytes) => {
+      const { text, record, hash } = rowOf(bytes);
+      const kept = hex(this.columns.hashes.subarray(32 * row, 32 * row + 32));
+      const number = this.given.window?.places?.[row]?.[0] ?? row + 1;
+      found.push({ row, number, offset: this.columns.offsets[row], text, record, hash, isVerified: hash !== "" && hash === kept });
+    });
     return found;
   }
 
@@ -203,11 +213,11 @@ export class Chain {
     const escaped = JSON.stringify(wanted).slice(1, -1);
     /** @type {number[]} */
     const found = [];
-    for (let i = 0; i < among.length; i += 256) {
-      for (const { row, text } of await this.rowsAt(among.subarray(i, i + 256))) {
-        const line = text.toLowerCase();
+    for (let i = 0; i < among.length; i += 1024) {
+      await this.bytesAt(among.subarray(i, i + 1024), (row, bytes) => {
+        const line = LENIENT_UTF8.decode(bytes).toLowerCase();
         if (line.includes(escaped) || line.includes(wanted)) found.push(row);
-      }
+      });
       progress(i);
     }
     return found;

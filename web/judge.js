@@ -54,7 +54,7 @@ function unchanged({ report, columns, given, issues }) {
   if (!report) return line("note", "The records are not read yet.");
   if (report.verdict === "empty") return line("note", "There are no records: nothing to attest.");
   if (report.verdict === "intact" && given.window?.places?.length) {
-    return line("good", `Each of the ${many(columns.rows, "record")} has the hash of its content, and stands at its number in the tree that was signed.`);
+    return line("good", `${columns.rows === 1 ? "The record" : `Each of the ${many(columns.rows, "record")}`} has the hash of its content, and stands at its number in the tree that was signed.`);
   }
   if (report.verdict === "intact") return line("good", `All ${many(report.records, "record")} are as they were sealed: each has the hash of its content and of the one before.`);
   if (report.broken_at !== null) return line("bad", `The chain is broken at line ${report.broken_at}: nothing from there on can be shown to be as it was sealed. ${issues.find((issue) => issue.line === report.broken_at)?.text ?? ""}`);
@@ -129,7 +129,7 @@ export async function judge(chain, asked) {
   const lines = [unchanged(chain)];
   const say = (/** @type {string} */ id, /** @type {Grade} */ grade, /** @type {string} */ text, /** @type {string} */ how) => lines.push({ id, grade, text, how });
   const isForged = who.signed === "forged" || who.signed === "wrong key";
-  const byWhom = policy.at !== null ? `Witnesses that you trust: ${policy.names.join(", ")}, their quorum reached at ${showTime(policy.at * 1000)}.` : who.signed === "good" ? `Signed by ${who.name}, ${who.isPinned ? "the key that you named" : "a key that came with the records: compare its fingerprint with the one in your contract"}. Self-attested: no witness was asked.` : who.signed === "unchecked" ? "Not checked here: this browser has no Ed25519 for a page like this. `halod check` checks it." : "";
+  const byWhom = policy.at !== null ? `Witnesses that you trust: ${policy.names.join(", ")}, their quorum reached at ${showTime(policy.at * 1000)}.` : who.signed === "good" ? `Signed by ${who.name}, ${who.isPinned ? "the key that you named" : "a key that came with the records: compare its fingerprint with the one in your contract"}. Self-attested: ${note && note.signatures.length > 1 ? "there are lines of witnesses, which are checked when you bring a policy that names them" : "no witness was asked"}.` : who.signed === "unchecked" ? "Not checked here: this browser has no Ed25519 for a page like this. `halod check` checks it." : "";
   const unsigned = note && who.signed === "none" ? "The checkpoint names a log whose key you have to bring: its signature is not checked here." : "";
   const contradicts = contradiction(chain);
   if (contradicts !== "" || isForged || seen.wrong !== "" || (policy.isAsked && !policy.taken && !policy.unchecked)) {

@@ -1,11 +1,13 @@
 // The page: opens what it is given, has it verified by the worker, and shows what comes back.
 
 import { byId, field, foreignText, make, saveFile } from "./dom.js";
-import { droppedFiles, openEmbedded, openFiles, openServed, recordsWithin } from "./open.js";
+import { droppedFiles, firstServed, openEmbedded, openFiles, openServed, recordsWithin } from "./open.js";
 import { showVerdict, showWeak, showWho } from "./verdict.js";
 import { PAGE_ROWS, csvOf, moveByKey, showRows, treeOf } from "./list.js";
 import { showHappened, showMadeOf } from "./view.js";
 import { showRecord } from "./record.js";
+import { endOfSpan } from "./time.js";
+import { shortOf } from "./words.js";
 
 /** @type {any} The browser's own guard: an address of a script comes from here alone. */
 const scripts = /** @type {any} */ (globalThis).trustedTypes?.createPolicy("halod", { createScriptURL: (/** @type {string} */ url) => url });
@@ -39,7 +41,7 @@ function startWorker() {
 /** @param {string} ask @param {any} message @returns {Promise<any>} */
 function ask(ask, message = {}) {
   const id = ++asked;
-  worker?.postMessage({ id, ask, ...message });
+  worker?.postMessage({ ...message, id, ask });
   return new Promise((take, fail) => waiting.set(id, { take, fail }));
 }
 
@@ -75,26 +77,46 @@ async function load(opened) {
   startWorker();
   document.body.dataset.state = "reading";
   given = opened.given;
-  const size = opened.source instanceof Blob ? opened.source.size : opened.source.size;
+  const { size } = opened.source;
   const bar = /** @type {HTMLProgressElement} */ (byId("progress"));
   [bar.max, bar.value, bar.hidden, byId("stop").hidden] = [Math.max(1, size), 0, false, false];
   byId("open").hidden = true;
   const told = given.count === undefined ? "" : ` ${given.count.toLocaleString("en")} records, as ${opened.name} says.`;
   say(`Reading and verifying ${opened.name}.${told}`);
   const start = performance.now();
+  if (!(opened.source instanceof Blob)) void showAtOnce(opened.source.base);
   loaded = await ask("load", { source: opened.source, given });
+  document.body.dataset.state = "judging";
   given.subject = loaded.subject;
   for (const id of ["progress", "stop"]) byId(id).hidden = true;
   byId("report").hidden = false;
-  byId("record").hidden = true;
+  for (const part of byId("report").children) /** @type {HTMLElement} */ (part).hidden = part.id === "record";
   if (given.expected_subject) field("expect").value ||= given.expected_subject;
   if (given.policy) field("policy").placeholder = given.policy;
   await rejudge();
   showHappened(loaded.summary, choose);
-  await choose({}, "");
+  await choose(...firstChoice());
   say(`Done: ${loaded.report.records.toLocaleString("en")} records were read and checked in this browser, in ${((performance.now() - start) / 1000).toFixed(1)} s.`);
   document.body.dataset.state = "done";
   await followAddress();
+}
+
+/** Shows the first records of a server while all are verified, as what they are: its word. @param {string} base */
+async function showAtOnce(base) {
+  const first = await firstServed(base, PAGE_ROWS).catch(() => []);
+  if (document.body.dataset.state !== "reading" || first.length === 0) return;
+  for (const part of byId("report").children) /** @type {HTMLElement} */ (part).hidden = part.id !== "list";
+  byId("report").hidden = false;
+  byId("shown").textContent = `The first ${first.length} records, told by the server: nothing of them is verified yet.`;
+  showRows(first.map(({ number, record }) => shortOf(record, { row: number - 1, number, isVerified: false })), () => {});
+}
+
+/** What the list begins with: the span that the report was made for, where all records came with it. @returns {[any, string]} */
+function firstChoice() {
+  const { window } = given;
+  if (!window || window.places?.length > 0 || !(window.from || window.to)) return [{}, ""];
+  const filter = { from: endOfSpan(window.from, false), to: endOfSpan(window.to, true) };
+  return [filter, `what happened from ${window.from ?? "the begin"} to ${window.to ?? "the end"}, by the sender's times`];
 }
 
 async function rejudge() {
@@ -109,12 +131,12 @@ async function choose(filter, words) {
   byId("shown").textContent = "Looking.";
   const selected = await ask("select", { filter });
   [shown.from, shown.rows] = [0, selected.rows];
+  await showPage();
   const of = `${selected.rows.toLocaleString("en")} of ${loaded.report.records.toLocaleString("en")} records`;
   byId("shown").replaceChildren(words === "" ? `All ${of}, in the order in which they were sealed.` : `${of}: `, foreignText(words));
   if (words === "") byId("made-of").replaceChildren();
   else showMadeOf(selected);
-  await showPage();
-  if (words !== "") byId("list-h").focus();
+  if (words !== "" && document.body.dataset.state === "done") byId("list-h").focus();
 }
 
 async function showPage() {
@@ -160,7 +182,7 @@ async function followAddress() {
     await rejudge();
   }
   if (id === null) return;
-  const row = await ask("find", { id });
+  const row = await ask("find", { record: id });
   if (row >= 0) await open(row);
   else say(`No record has the id ${id}.`);
 }

@@ -41,6 +41,24 @@ export async function openServed() {
   return { source: { base, size: given.bytes }, given, name: "the server" };
 }
 
+/**
+ * The first records as the server shows them at once: nothing of them is verified.
+ * @param {string} base @param {number} count @returns {Promise<{number: number, record: any}[]>}
+ */
+export async function firstServed(base, count) {
+  const answer = await fetch(`${base}/records?from=1&n=${count}`, { cache: "no-cache", credentials: "same-origin" });
+  if (!answer.ok) return [];
+  const first = Number(answer.headers.get("X-First") ?? 1);
+  const lines = (await answer.text()).split("\n").filter((line) => line.trim() !== "");
+  return lines.map((line, at) => {
+    try {
+      return { number: first + at, record: parseJson(line).value };
+    } catch {
+      return { number: first + at, record: undefined };
+    }
+  });
+}
+
 /** @param {Blob} file The records that a report has within it; `null` where it is none. */
 export async function recordsWithin(file) {
   if (file.size > 4 * BESIDE_BYTES) return null;

@@ -48,3 +48,15 @@ export function showLength(length) {
   const count = Math.round(length / size);
   return `${count} ${unit}${count === 1 ? "" : "s"}`;
 }
+
+/**
+ * An end of a span as `halod report --happened` takes it, in Unix milliseconds: the begin of what it names, or what is behind it.
+ * @param {string | null | undefined} text @param {boolean} isEnd @returns {number | undefined}
+ */
+export function endOfSpan(text, isEnd) {
+  if (!text) return undefined;
+  const [, date, minute, second, zone] = /^(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d)(:\d\d(?:\.\d+)?)?([Zz]|[+-]\d\d:\d\d)?)?$/.exec(text) ?? [];
+  const from = Date.parse(`${date}T${minute ?? "00:00"}${second ?? ":00"}${(zone ?? "Z").toUpperCase()}`);
+  if (Number.isNaN(from)) return undefined;
+  return isEnd ? from + (second ? 1000 : minute ? 60e3 : 86400e3) : from;
+}

@@ -151,3 +151,15 @@ export function undisclosedOf(record) {
   const undisclosed = at(record, "data", "undisclosed");
   return Array.isArray(undisclosed) ? undisclosed.map(text) : [];
 }
+
+/**
+ * What a list shows of a record.
+ * @param {any} record @param {{row: number, number: number, isVerified: boolean}} place
+ */
+export function shortOf(record, { row, number, isVerified }) {
+  return {
+    row, number, isVerified, happened: happenedAt(record), sealed: millis(own(record, "ts")), late: lateness(record), kind: kindOf(record),
+    action: record === undefined ? "A line that is no record" : sentenceOf(record), on: onWhat(record), outcome: outcomeOf(record), allowed: allowedBy(record),
+    findings: findingsOf(record).map(({ type, severity }) => `${type} (${severity.toLowerCase()})`), id: own(record, "record_id") ?? "", parent: own(record, "parent_id") ?? "",
+  };
+}

@@ -4,7 +4,7 @@ import { Chain } from "./chain.js";
 import { judge, compare } from "./judge.js";
 import { at, own } from "./json.js";
 import { sourceOf } from "./source.js";
-import { allowedBy, findingsOf, kindOf, lateness, onWhat, outcomeOf, sentenceOf } from "./words.js";
+import { shortOf } from "./words.js";
 
 /** @type {Chain} */
 let chain;
@@ -17,15 +17,7 @@ const TREE_ROWS = 2000;
 const tell = (/** @type {any} */ message) => /** @type {any} */ (globalThis).postMessage(message);
 const progress = (/** @type {number} */ done) => tell({ progress: done });
 
-/** What a list shows of a record. @param {import("./chain.js").Row} row */
-function shortRow({ row, number, record, isVerified }) {
-  const { happened, sealed } = chain.columns;
-  return {
-    row, number, isVerified, happened: happened[row], sealed: sealed[row], late: lateness(record), kind: kindOf(record),
-    action: record === undefined ? "A line that is no record" : sentenceOf(record), on: onWhat(record), outcome: outcomeOf(record), allowed: allowedBy(record),
-    findings: findingsOf(record).map(({ type, severity }) => `${type} (${severity.toLowerCase()})`), id: own(record, "record_id") ?? "", parent: own(record, "parent_id") ?? "",
-  };
-}
+const shortRow = (/** @type {import("./chain.js").Row} */ found) => shortOf(found.record, found);
 
 /** @type {{[ask: string]: (message: any) => any}} */
 const answers = {
@@ -46,7 +38,7 @@ const answers = {
   },
   rows: async ({ from, count }) => (await chain.rowsAt(view.subarray(from, from + count))).map(shortRow),
   row: async ({ row }) => ({ ...(await chain.row(row)), rows: chain.columns.rows, place: view.indexOf(row) }),
-  find: ({ id }) => chain.find(id),
+  find: ({ record }) => chain.find(record),
   proof: ({ row }) => chain.proof(row),
   tree: async ({ row }) => {
     const { record } = await chain.row(row);

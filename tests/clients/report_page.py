@@ -19,11 +19,20 @@ with open(sys.argv[1], encoding="utf-8") as plan:
     PLAN = json.load(plan)
 SAID = {}
 NOISE = []
-PATIENCE = 60000
+PATIENCE = 60
+ASKED = set()
+
+
+def until(page, expression):
+    """Waits for what is true on the page. Playwright's own way needs `eval`, which the page's policy forbids."""
+    end = time.monotonic() + PATIENCE
+    while not page.evaluate(expression):
+        assert time.monotonic() < end, f"not in time: {expression}"
+        time.sleep(0.01)
 
 
 def done(page):
-    page.wait_for_function("['done', 'failed'].includes(document.body.dataset.state)", timeout=PATIENCE)
+    until(page, "['done', 'failed'].includes(document.body.dataset.state)")
     return page.get_attribute("body", "data-state")
 
 
@@ -32,7 +41,7 @@ def verdict(page):
     if done(page) == "failed":
         return {"state": "failed", "says": page.inner_text("#status")}
     lines = page.eval_on_selector_all("#verdict-lines li", "all => all.map(one => [one.dataset.line, one.dataset.grade, one.innerText])")
-    return {"state": "done", "code": int(page.get_attribute("#verdict", "data-code")), **{line: {"grade": grade, "text": text} for line, grade, text in lines}}
+    return {"state": "done", "shown": page.inner_text("#shown"), "code": int(page.get_attribute("#verdict", "data-code")), **{line: {"grade": grade, "text": text} for line, grade, text in lines}}
 
 
 class Browser:
@@ -41,6 +50,8 @@ class Browser:
                                        env={**os.environ, "LD_LIBRARY_PATH": os.environ.get("HALOD_LIBRARIES", "")})
 
     def page(self, origin="", **settings):
+        # What glides takes longer to be clicked.
+        settings.setdefault("reduced_motion", "reduce")
         context = self.browser.new_context(viewport={"width": 1280, "height": 1000}, accept_downloads=True, **settings)
         page = context.new_page()
         page.on("console", lambda message: NOISE.append(f"console: {message.text}"))
@@ -60,9 +71,9 @@ class Browser:
 
 
 def choose(page, text):
-    page.wait_for_function("document.querySelector('#shown').textContent !== 'Looking.'")
+    until(page, "document.querySelector('#shown').textContent !== 'Looking.'")
     page.click(text)
-    page.wait_for_function("document.querySelector('#shown').textContent !== 'Looking.'")
+    until(page, "document.querySelector('#shown').textContent !== 'Looking.'")
 
 
 def rows(page):
@@ -158,10 +169,10 @@ def views(browser):
     page.fill("#expect", "")
     page.click("summary")
     page.fill("#key", PLAN["key"])
-    page.wait_for_function("document.querySelector('#who').innerText.includes('you named it')")
+    until(page, "document.querySelector('#who').innerText.includes('you named it')")
     said["pinned"] = verdict(page)["removed"]
     page.fill("#policy", PLAN["policy_of_witness"])
-    page.wait_for_function("document.querySelector('#verdict').dataset.code === '0'")
+    until(page, "document.querySelector('#verdict').dataset.code === '0'")
     said["witnessed"] = verdict(page)
     page.fill("#policy", "quorum nobody\n")
     page.wait_for_selector("#policy-says:not(:empty)")
@@ -172,7 +183,7 @@ def views(browser):
     said["tree"] = page.eval_on_selector_all("#proof-says .tree li", "all => all.length")
     page.fill("#text", "株式会社")
     page.keyboard.press("Enter")
-    page.wait_for_function("document.querySelector('#shown').textContent.includes('with \"')")
+    until(page, "document.querySelector('#shown').textContent.includes('with \"')")
     said["found"] = [len(rows(page)), page.inner_text("#shown")]
     with page.expect_download() as saving:
         page.click("#csv")
@@ -182,11 +193,11 @@ def views(browser):
     page.focus("#rows tr:nth-child(1) button")
     for key in ["ArrowDown", "ArrowDown", "ArrowUp", "Enter"]:
         page.keyboard.press(key)
-    page.wait_for_function("document.activeElement.id === 'record-h'")
+    until(page, "document.activeElement.id === 'record-h'")
     said["by keyboard"] = page.inner_text("#record-h")
     said["width"] = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     page.click("#next")
-    page.wait_for_function("document.querySelector('#page-says').textContent.startsWith('201')")
+    until(page, "document.querySelector('#page-says').textContent.startsWith('201')")
     said["second page"] = [page.inner_text("#page-says"), page.eval_on_selector_all("#rows tr", "all => all.length")]
     if PLAN.get("picture"):
         page.click("#previous")
@@ -196,7 +207,7 @@ def views(browser):
     page.emulate_media(media="print")
     said["on paper"] = [page.is_visible("#search"), page.is_visible("#verdict-lines"), len(page.pdf())]
     page.context.close()
-    quiet = browser.open(PLAN["acme"], bypass_csp=True, reduced_motion="reduce")
+    quiet = browser.open(PLAN["acme"], bypass_csp=True)
     done(quiet)
     choose(quiet, "#rows tr:nth-child(12) button")
     with open(PLAN["axe"], encoding="utf-8") as file:
@@ -214,7 +225,7 @@ def hostile(browser):
     said["shown"] = [row[4] for row in rows(page)]
     for number in range(1, len(rows(page)) + 1):
         choose(page, f"#rows tr:nth-child({number}) button")
-        page.wait_for_function(f"document.querySelector('#record-h').innerText.startsWith('Record {number}:')")
+        until(page, f"document.querySelector('#record-h').innerText.startsWith('Record {number}:')")
     said["elements"] = page.evaluate("[document.scripts.length, document.images.length, document.querySelectorAll('iframe, object, svg, base, style').length]")
     said["pwned"] = page.evaluate("[typeof window.pwned, typeof ({}).polluted]")
     SAID["hostile"] = said
@@ -223,7 +234,7 @@ def hostile(browser):
 
 def drop(page, path):
     page.set_input_files("#folder" if os.path.isdir(path) else "#files", path)
-    page.wait_for_function("document.body.dataset.state === 'reading' || document.querySelector('#open').hidden || document.body.dataset.state === 'failed'")
+    until(page, "document.body.dataset.state === 'reading' || document.querySelector('#open').hidden || document.body.dataset.state === 'failed'")
     return verdict(page)
 
 
@@ -231,12 +242,12 @@ def chosen(browser):
     """Chains, folders and proofs that the reviewer chooses, each on a fresh page."""
     said = {}
     page = browser.open(PLAN["page"])
-    page.wait_for_function("document.body.dataset.state === 'waiting'")
+    until(page, "document.body.dataset.state === 'waiting'")
     for name, path in PLAN["chosen"]:
         page.evaluate("document.body.dataset.state = 'waiting'")
         page.evaluate("document.querySelector('#open').hidden = false")
         page.evaluate("for (const id of ['files', 'folder']) document.getElementById(id).value = ''")
-        page.fill("#key", PLAN["key"]) if page.is_visible("#key") else page.evaluate("key => { document.getElementById('key').value = key; }", PLAN["key"])
+        page.evaluate("key => { document.getElementById('key').value = key; }", PLAN["key"])
         said[name] = drop(page, path)
     SAID["chosen"] = said
     page.context.close()
@@ -281,6 +292,7 @@ class Server(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         url = urlparse(self.path)
+        ASKED.add(url.path)
         with open(PLAN["served_chain"], "rb") as file:
             chain = file.read()
         if url.path == "/r/token":
@@ -321,11 +333,12 @@ def served(browser):
         whole = PLAN["served_chain"]
         PLAN["served_chain"] = PLAN["changed_chain"]
         choose(page, "#rows tr:nth-child(13) button")
-        page.wait_for_function("document.querySelector('#record-h').innerText.startsWith('Record 13')")
+        until(page, "document.querySelector('#record-h').innerText.startsWith('Record 13')")
         said[host]["changed"] = page.get_attribute("#record-hash strong", "class")
         PLAN["served_chain"] = whole
         page.context.close()
     server.shutdown()
+    said["asked"] = sorted(ASKED)
     SAID["served"] = said
 
 

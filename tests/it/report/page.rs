@@ -78,7 +78,7 @@ fn bundles(bundle: &Path) -> Vec<(String, PathBuf)> {
     add("record left out", chain, &|text| lines(text, |at, _| at != 40));
     add("record changed", chain, &|text| text.replacen("question 50\"", "question 51\"", 1));
     add("torn line", chain, &|text| text.replacen('\n', "\n{\"half\":\n", 1));
-    add("other customer", "bundle.json", &|text| text.replace("acme", "evil"));
+    add("other customer", "bundle.json", &|text| text.replace("\"tenant\":\"acme\"", "\"tenant\":\"evil\""));
     add("state changed", "evidence/slots.jsonl", &|text| {
         text.replacen("\"state\":\"AAAA", "\"state\":\"AAAB", 1)
     });
@@ -138,6 +138,7 @@ fn a_reviewer_sees_what_halod_check_says() {
     };
     let acme = made("acme.html", &["acme", "--since", &note]);
     let window = made("window.html", &["acme", "--happened", "2026-11-24T10:00..2026-11-24T10:30"]);
+    let span = made("span", &["acme", "--happened", "..2026-11-24T10:30", "--folder"]);
     let (evil, folder) = (made("evil.html", &["evil"]), made("acme.report", &["acme", "--folder"]));
     let bundle = place.path("bundle");
     printed(&run(&["export", &chains, "--bundle", "acme", "-o", bundle.to_str().unwrap()]));
@@ -159,7 +160,11 @@ fn a_reviewer_sees_what_halod_check_says() {
     let proof = path(place, "one.halod-proof");
     let mut chosen: Vec<(String, PathBuf)> = bundles.clone();
     chosen.extend([("folder".into(), folder.into()), ("proof".into(), proof.clone().into())]);
-    chosen.extend([("window".into(), window.into()), ("report".into(), acme.clone().into())]);
+    chosen.extend([
+        ("span".into(), span.into()),
+        ("window".into(), window.into()),
+        ("report".into(), acme.clone().into()),
+    ]);
     chosen.extend(corpus.iter().map(|(name, (path, _))| (name.clone(), path.clone())));
     let picture = root().join("docs/pictures/report.png");
     let renews = std::env::var_os("UPDATE_EXPECT").is_some();
@@ -197,7 +202,14 @@ fn a_reviewer_sees_what_halod_check_says() {
         }
     }
     assert!(wrong.is_empty(), "{} are judged otherwise:\n{}", wrong.len(), wrong.join("\n"));
-    for name in ["folder", "proof", "window", "report"] {
+    let of = |name: &str| chosen[name]["shown"].as_str().unwrap().to_owned();
+    assert_eq!(of("window"), "All 6 of 6 records, in the order in which they were sealed.");
+    assert!(
+        of("span").starts_with("17 of 359 records: what happened from the begin to 2026-11-24T10:30"),
+        "{}",
+        of("span")
+    );
+    for name in ["folder", "span", "proof", "window", "report"] {
         let one = &chosen[name];
         assert_eq!((&one["code"], &one["unchanged"]["grade"]), (&json!(3), &json!("good")), "{name}: {one}");
     }
@@ -266,6 +278,7 @@ fn hostile(said: &Value) {
 }
 
 fn served(said: &Value) {
+    assert_eq!(said["asked"], json!(["/r/token", "/r/token/chain", "/r/token/meta", "/r/token/records"]));
     for (host, is_secure) in [("127.0.0.1", true), ("halod.test", false)] {
         let one = &said[host];
         assert_eq!((&one["code"], &one["unchanged"]["grade"]), (&json!(3), &json!("good")), "{one}");
