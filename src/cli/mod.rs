@@ -11,6 +11,7 @@ mod export;
 mod grant;
 mod hash;
 mod healthcheck;
+mod hook;
 mod import;
 mod import_view;
 mod key;
@@ -59,6 +60,7 @@ enum Verb {
     Validate(validate::Args),
     Healthcheck(healthcheck::Args),
     Hash(hash::Args),
+    Hook(hook::Args),
     Key(key::Args),
     Token(token::Args),
     Redact(redact::Args),
@@ -86,7 +88,8 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version go to standard output, everything else to standard error.
-            let code = if error.use_stderr() { output::USAGE } else { output::OK };
+            let usage = || hook::usage(std::env::args_os());
+            let code = if error.use_stderr() { usage() } else { output::OK };
             return output::finish(error.print().map(|()| code));
         }
     };
@@ -102,6 +105,7 @@ pub fn main() -> ExitCode {
         Some(Verb::Log(args)) => args.run(),
         Some(Verb::Healthcheck(args)) => args.run(),
         Some(Verb::Hash(args)) => args.run(),
+        Some(Verb::Hook(args)) => args.run(),
         Some(Verb::Key(args)) => args.run(),
         Some(Verb::Token(args)) => args.run(),
         Some(Verb::Redact(args)) => args.run(),
