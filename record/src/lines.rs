@@ -134,6 +134,18 @@ impl Chunk {
         (self.first_line..).zip(lines)
     }
 
+    /// Bytes before its first line.
+    #[must_use]
+    pub fn skipped(&self) -> u64 {
+        self.skip as u64
+    }
+
+    /// Whether its last line is whole.
+    #[must_use]
+    pub fn is_terminated(&self) -> bool {
+        self.bytes.last() == Some(&b'\n')
+    }
+
     /// The lines as they lie in the file.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {

@@ -8,6 +8,7 @@ mod demo_client;
 mod explain;
 mod explain_chain;
 mod export;
+mod grant;
 mod hash;
 mod healthcheck;
 mod hook;
@@ -20,11 +21,14 @@ mod prove;
 mod query;
 mod redact;
 mod report;
+mod revoke;
 mod run;
+mod serve;
 mod tail;
 mod token;
 mod validate;
 mod verify;
+mod viewers;
 mod witness;
 
 use std::process::ExitCode;
@@ -67,6 +71,10 @@ enum Verb {
     Import(import::Args),
     Witness(witness::Args),
     Anchor(anchor::Args),
+    Serve(serve::Args),
+    Grant(grant::Args),
+    Revoke(revoke::Args),
+    Viewers(viewers::Args),
 }
 
 const EXIT_CODES: &str = "\
@@ -110,6 +118,10 @@ pub fn main() -> ExitCode {
         Some(Verb::Import(args)) => args.run(),
         Some(Verb::Witness(args)) => args.run(),
         Some(Verb::Anchor(args)) => args.run(),
+        Some(Verb::Serve(args)) => args.run(),
+        Some(Verb::Grant(args)) => args.run(),
+        Some(Verb::Revoke(args)) => args.run(),
+        Some(Verb::Viewers(args)) => args.run(),
     }
 }
 

@@ -16,6 +16,8 @@ mod names;
 mod notes;
 #[path = "../fuzz/query.rs"]
 mod query;
+#[path = "../fuzz/serve.rs"]
+mod serve;
 #[path = "../fuzz/tee.rs"]
 mod tee;
 #[path = "../fuzz/witness.rs"]
@@ -60,6 +62,13 @@ fn segments_of_the_tee() {
         tee::tee(data);
         0
     });
+}
+
+#[test]
+fn what_readers_of_reports_send() {
+    let place = tempfile::tempdir().unwrap();
+    let secret = halod::reader::access::secret::Secret::open(place.path()).unwrap();
+    assert_eq!(exercise(&["tests/fuzz/seeds/serve"], 10_000, |data| serve::serve(data, &secret)), 11);
 }
 
 #[test]

@@ -58,6 +58,7 @@ mod redact_oracle;
 mod redaction_rules;
 mod report;
 mod senders;
+mod serve;
 mod shutdown;
 mod soak;
 mod split_traces;

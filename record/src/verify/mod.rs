@@ -16,12 +16,14 @@ mod check;
 mod ids;
 mod issue;
 mod link;
+mod prefix;
 mod spill;
 #[cfg(test)]
 mod tests;
 
 pub use issue::{Gravity, Issue, Rule};
 pub use link::{Report, Verdict};
+pub use prefix::{Prefix, PrefixError};
 
 use crate::lines::{self, Chunk, ReadError, Reader};
 use crate::ordered::{in_order, workers};

@@ -101,6 +101,12 @@ pub fn langfuse_npm() -> &'static Npm {
     LANGFUSE.get_or_init(|| Npm::of("langfuse-npm", "langfuse"))
 }
 
+/// A mail server (`tests/clients/mail.txt`).
+pub fn mail() -> &'static Python {
+    static MAIL: OnceLock<Python> = OnceLock::new();
+    MAIL.get_or_init(|| Python::of("mail", "mail.txt"))
+}
+
 /// What drives a browser (`tests/clients/browser.txt`).
 pub fn driver() -> &'static Python {
     static DRIVER: OnceLock<Python> = OnceLock::new();
