@@ -15,6 +15,7 @@ pub mod hook;
 pub mod langfuse;
 pub mod langsmith;
 pub mod litellm;
+pub mod mcp;
 pub mod native;
 pub mod openai_agents;
 pub mod otel;

@@ -13,6 +13,8 @@ mod items;
 mod langfuse;
 #[path = "../fuzz/langsmith.rs"]
 mod langsmith;
+#[path = "../fuzz/mcp.rs"]
+mod mcp;
 #[path = "../fuzz/otel.rs"]
 mod otel;
 #[path = "../fuzz/transcript.rs"]
@@ -68,6 +70,11 @@ fn openai_agents() {
 #[test]
 fn langsmith_runs() {
     holds(langsmith::langsmith, &["tests/fuzz/seeds/langsmith", "adapters/golden/langsmith"]);
+}
+
+#[test]
+fn mcp_sessions() {
+    holds(mcp::mcp, &["adapters/golden/mcp"]);
 }
 
 #[test]

@@ -1,4 +1,6 @@
-//! Captured where the action runs: what a coding agent's hook says, made into a record beside the daemon.
+//! Captured where the action runs or passes: what a coding agent's hook says, and what goes between an MCP client and its
+//! server, made into records beside the daemon.
 
 pub mod hook;
+pub mod mcp;
 pub mod settings;

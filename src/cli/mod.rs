@@ -16,6 +16,7 @@ mod import;
 mod import_view;
 mod key;
 mod log;
+mod mcp;
 mod output;
 mod prove;
 mod query;
@@ -63,6 +64,7 @@ enum Verb {
     Healthcheck(healthcheck::Args),
     Hash(hash::Args),
     Hook(hook::Args),
+    Mcp(mcp::Args),
     Key(key::Args),
     Token(token::Args),
     Redact(redact::Args),
@@ -109,6 +111,7 @@ pub fn main() -> ExitCode {
         Some(Verb::Healthcheck(args)) => args.run(),
         Some(Verb::Hash(args)) => args.run(),
         Some(Verb::Hook(args)) => args.run(),
+        Some(Verb::Mcp(args)) => args.run(),
         Some(Verb::Key(args)) => args.run(),
         Some(Verb::Token(args)) => args.run(),
         Some(Verb::Redact(args)) => args.run(),

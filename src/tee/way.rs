@@ -3,10 +3,9 @@
 //! Only the configured host is ever connected to: redirects are not followed, and no proxy is asked.
 
 use super::settings::Target;
-use bytes::Bytes;
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderValue};
-use http_body_util::Full;
+use hyper::body::Body;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject;
@@ -60,7 +59,10 @@ impl Way {
         Ok(Self { target, host, tls })
     }
 
-    pub(crate) async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, Box<dyn StdError + Send + Sync>> {
+    pub(crate) async fn connect<B>(&self) -> Result<SendRequest<B>, Box<dyn StdError + Send + Sync>>
+    where
+        B: Body<Data: Send, Error: Into<Box<dyn StdError + Send + Sync>>> + Send + 'static,
+    {
         let stream = TcpStream::connect((self.target.host.as_str(), self.target.port)).await?;
         stream.set_nodelay(true)?;
         match &self.tls {
@@ -70,9 +72,12 @@ impl Way {
     }
 }
 
-async fn handshake(
+async fn handshake<B>(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-) -> Result<SendRequest<Full<Bytes>>, Box<dyn StdError + Send + Sync>> {
+) -> Result<SendRequest<B>, Box<dyn StdError + Send + Sync>>
+where
+    B: Body<Data: Send, Error: Into<Box<dyn StdError + Send + Sync>>> + Send + 'static,
+{
     let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
     Ok(sender)

@@ -42,6 +42,7 @@ mod lineage;
 mod litellm;
 mod live;
 mod logs;
+mod mcp;
 mod meaning;
 mod native;
 mod native_oracle;

@@ -72,7 +72,8 @@ impl SealedCall {
         let is_span = own_span.and_then(of_span) == Some(id);
         let form = match adapter {
             _ if is_span => Form::Span,
-            "otel" => Form::Log,
+            // What passed an MCP proxy says under which span, if any.
+            "otel" | "mcp" => Form::Log,
             _ => Form::Keyed,
         };
         let stated = || record.get("parent_id").and_then(Json::as_str).and_then(RecordId::parse);

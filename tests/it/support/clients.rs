@@ -107,6 +107,22 @@ pub fn mail() -> &'static Python {
     MAIL.get_or_init(|| Python::of("mail", "mail.txt"))
 }
 
+/// The SDKs of MCP: for Python before and since its second version, the latter with FastMCP; for Node an old and a new one.
+pub fn mcp_old() -> &'static Python {
+    static OLD: OnceLock<Python> = OnceLock::new();
+    OLD.get_or_init(|| Python::of("mcp1", "mcp1.txt"))
+}
+
+pub fn mcp_python() -> &'static Python {
+    static NEW: OnceLock<Python> = OnceLock::new();
+    NEW.get_or_init(|| Python::of("mcp2", "mcp2.txt"))
+}
+
+pub fn mcp_npm() -> &'static Npm {
+    static NPM: OnceLock<Npm> = OnceLock::new();
+    NPM.get_or_init(|| Npm::of("mcp-npm", "mcp"))
+}
+
 /// What drives a browser (`tests/clients/browser.txt`).
 pub fn driver() -> &'static Python {
     static DRIVER: OnceLock<Python> = OnceLock::new();
