@@ -23,7 +23,10 @@ pub mod secret_file;
 mod tests;
 pub mod value;
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::string::FromUtf8Error;
 use std::time::Duration;
 
 use crate::auth;
@@ -365,17 +368,35 @@ pub fn load(file: Option<&Path>) -> Result<Config, ConfigError> {
     let unreadable = |what: String| {
         ConfigError::new(vec![Problem { place: None, key: String::new(), what }]).in_file(file)
     };
-    secret_file::check_is_not_anybodys(file).map_err(unreadable)?;
-    let size = std::fs::metadata(file).map_err(|error| unreadable(format!("can't be read: {error}")))?.len();
-    if size > raw::MAX_BYTES as u64 {
-        return Err(unreadable(format!(
-            "larger than {} bytes; this is not a halod configuration",
-            raw::MAX_BYTES
-        )));
-    }
-    let text =
-        std::fs::read_to_string(file).map_err(|error| unreadable(format!("can't be read: {error}")))?;
+    let bytes = match file.as_os_str() == "-" {
+        true => read_at_most(std::io::stdin().lock()),
+        false => {
+            secret_file::check_is_not_anybodys(file).map_err(unreadable)?;
+            File::open(file).and_then(read_at_most)
+        }
+    };
+    let bytes = bytes.map_err(|error| unreadable(format!("can't be read: {error}")))?;
+    let text = String::from_utf8(bytes).map_err(|error| not_utf8(&error).in_file(file))?;
     parse(&text, &|name| std::env::var_os(name)).map_err(|error| error.in_file(file))
+}
+
+/// One byte more than a configuration may have, so that a longer one is noticed.
+fn read_at_most(file: impl Read) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(raw::MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Where the first byte stands that is no text.
+fn not_utf8(error: &FromUtf8Error) -> ConfigError {
+    let bytes = error.as_bytes();
+    let before = bytes.get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+    let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count() as u64;
+    let own = before.rsplit(|&byte| byte == b'\n').next().unwrap_or_default();
+    let column = 1 + String::from_utf8_lossy(own).chars().count() as u64;
+    let byte = bytes.get(before.len()).copied().unwrap_or_default();
+    let what = format!("not UTF-8: the byte 0x{byte:02x}; save the file as UTF-8");
+    ConfigError::new(vec![Problem { place: Some(Place { line, column }), key: String::new(), what }])
 }
 
 /// Reads a configuration from YAML text.

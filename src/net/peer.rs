@@ -37,7 +37,22 @@ impl fmt::Display for Peer {
     }
 }
 
+tokio::task_local! {
+    static ANSWERED: Option<Peer>;
+}
+
 impl Peer {
+    /// Whose request the task of `work` answers from here on.
+    pub fn answering<F: Future>(peer: Option<Self>, work: F) -> impl Future<Output = F::Output> {
+        ANSWERED.scope(peer, work)
+    }
+
+    /// Whose request this task answers, if it answers one.
+    #[must_use]
+    pub fn answered() -> Option<Self> {
+        ANSWERED.try_with(|peer| *peer).ok().flatten()
+    }
+
     /// Whose request it is; nobody's if it came through no door.
     #[must_use]
     pub fn of(extensions: &Extensions) -> Option<Self> {

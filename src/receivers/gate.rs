@@ -154,7 +154,8 @@ impl<R: Receiver> Service<Request<Incoming>> for Gated<R> {
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
         let gated = self.clone();
         let span = tracing::debug_span!("received", receiver = R::NAME);
-        Box::pin(async move { Ok(gated.answer(request).await) }.instrument(span))
+        let peer = Peer::of(request.extensions());
+        Box::pin(Peer::answering(peer, async move { Ok(gated.answer(request).await) }.instrument(span)))
     }
 }
 
