@@ -8,16 +8,19 @@
 #[cfg(test)]
 mod access_tests;
 pub mod bearer;
+pub mod changes;
 mod check;
 #[cfg(test)]
 mod checkpoint_tests;
 pub mod descriptors;
+pub mod effective;
 pub mod env;
 pub mod error;
 pub mod identities;
 pub mod key_file;
 pub mod keys;
 pub mod raw;
+pub mod schema;
 pub mod secret_file;
 #[cfg(test)]
 mod tests;
@@ -358,6 +361,15 @@ impl Config {
     }
 }
 
+/// Names the configuration file where no flag does.
+pub const VARIABLE: &str = "HALOD_CONFIG";
+
+/// The file that a flag names, or else [`VARIABLE`].
+#[must_use]
+pub fn named_file(flag: Option<PathBuf>) -> Option<PathBuf> {
+    flag.or_else(|| std::env::var_os(VARIABLE).filter(|file| !file.is_empty()).map(PathBuf::from))
+}
+
 /// Reads a configuration file, with `${env:NAME}` from this process's environment. Without a file
 /// the defaults hold.
 ///
@@ -365,6 +377,15 @@ impl Config {
 /// Every problem of the file, or that it can't be read.
 pub fn load(file: Option<&Path>) -> Result<Config, ConfigError> {
     let Some(file) = file else { return Ok(Config::default()) };
+    let text = read(file)?;
+    parse(&text, &|name| std::env::var_os(name)).map_err(|error| error.in_file(file))
+}
+
+/// The text of a configuration file, or of standard input where it is called `-`.
+///
+/// # Errors
+/// It can't be read, or is no text.
+pub fn read(file: &Path) -> Result<String, ConfigError> {
     let unreadable = |what: String| {
         ConfigError::new(vec![Problem { place: None, key: String::new(), what }]).in_file(file)
     };
@@ -376,8 +397,7 @@ pub fn load(file: Option<&Path>) -> Result<Config, ConfigError> {
         }
     };
     let bytes = bytes.map_err(|error| unreadable(format!("can't be read: {error}")))?;
-    let text = String::from_utf8(bytes).map_err(|error| not_utf8(&error).in_file(file))?;
-    parse(&text, &|name| std::env::var_os(name)).map_err(|error| error.in_file(file))
+    String::from_utf8(bytes).map_err(|error| not_utf8(&error).in_file(file))
 }
 
 /// One byte more than a configuration may have, so that a longer one is noticed.

@@ -1,5 +1,6 @@
 //! What the receivers count. Written by their requests, read by telemetry.
 
+use super::newcomers::Newcomers;
 use super::otlp::signals::Signals;
 use super::otlp::stats::OtlpStats;
 use super::tail::TailStats;
@@ -25,6 +26,8 @@ pub struct Counters {
     pub file_log: Arc<ReceiverStats>,
     pub tail: Arc<TailStats>,
     pub import: Arc<ReceiverStats>,
+    /// Who sent something since the start.
+    pub newcomers: Arc<Newcomers>,
 }
 
 impl Default for Counters {
@@ -55,6 +58,7 @@ impl Default for Counters {
             file_log: of("file_log", (File, None)),
             tail: Arc::default(),
             import: of("import", (File, Some(Http))),
+            newcomers: Arc::default(),
             families,
         }
     }
