@@ -15,6 +15,7 @@ pub mod doors;
 mod drain;
 mod files;
 mod halted;
+mod heads;
 pub(crate) mod identities;
 pub mod process;
 mod receiving;
@@ -187,6 +188,9 @@ impl Lasting {
         (reloader, asking, mut changes): (Reloader, Asking, mpsc::Receiver<Change>),
         (reload, mut signals): (Reload, mpsc::Receiver<&'static str>),
     ) -> Result<End, StartError> {
+        if let Err(error) = heads::look(self.directory.clone(), Arc::clone(&self.stats)) {
+            tracing::warn!(%error, "metrics tell nothing of a chain before something is sealed into it");
+        }
         let (shown, state) = watch::channel(None);
         let mut beside = JoinSet::new();
         beside.spawn(reloader.run());

@@ -45,8 +45,15 @@ pub(super) struct Args {
 impl Args {
     /// What the file and these arguments come to together.
     pub(super) fn settings(self) -> Result<Config, ConfigError> {
+        let text = self.file().as_deref().map(config::read).transpose()?;
+        self.settings_of(&text.unwrap_or_default())
+    }
+
+    /// The same of a file that was read.
+    pub(super) fn settings_of(&self, text: &str) -> Result<Config, ConfigError> {
         let file = self.file();
-        let config = config::load(file.as_deref())?;
+        let config = config::parse(text, &|name| std::env::var_os(name));
+        let config = config.map_err(|error| file.iter().fold(error, |error, file| error.in_file(file)))?;
         let config = config.with(self.overrides());
         let exposed = config.check_exposure();
         exposed.map_err(|error| file.iter().fold(error, |error, file| error.in_file(file)))?;

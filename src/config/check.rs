@@ -37,8 +37,10 @@ const MAX_NAMES: usize = 16;
 /// # Errors
 /// Every problem of the tree.
 pub(super) fn config(root: &Node, env: Lookup<'_>) -> Result<Config, ConfigError> {
-    let mut reader = Reader { root, env, problems: keys::compare(root), types: BTreeMap::new() };
-    let config = reader.all();
+    let mut reader =
+        Reader { root, env, problems: keys::compare(root), warnings: Vec::new(), types: BTreeMap::new() };
+    let mut config = reader.all();
+    config.warnings.append(&mut reader.warnings);
     if reader.problems.is_empty() { Ok(config) } else { Err(ConfigError::new(reader.problems)) }
 }
 
@@ -46,6 +48,8 @@ pub(super) struct Reader<'a> {
     root: &'a Node,
     env: Lookup<'a>,
     problems: Vec<Problem>,
+    /// What is better put right.
+    warnings: Vec<String>,
     /// What each key was read as.
     types: BTreeMap<String, Type>,
 }
@@ -61,7 +65,8 @@ pub(super) enum Type {
 
 /// What every key of a text is read as, where it is no mere text.
 pub(super) fn types(root: &Node) -> BTreeMap<String, Type> {
-    let mut reader = Reader { root, env: &|_| None, problems: Vec::new(), types: BTreeMap::new() };
+    let mut reader =
+        Reader { root, env: &|_| None, problems: Vec::new(), warnings: Vec::new(), types: BTreeMap::new() };
     reader.all();
     reader.types
 }
@@ -439,11 +444,36 @@ impl<'a> Reader<'a> {
     pub(super) fn scalar(&mut self, key: &str, place: Place, value: &Value) -> Option<Written> {
         let Value::Scalar(shown) = value else { return None };
         match env::expand(shown, self.env) {
-            Ok(text) => Some(Written { place, text, shown: shown.clone() }),
+            Ok(text) => {
+                self.warn_of_variable(key, place, shown);
+                Some(Written { place, text, shown: shown.clone() })
+            }
             Err(error) => {
                 // A value may be asked for more than once; the report is deduplicated.
                 self.report(place, key, error.to_string());
                 None
+            }
+        }
+    }
+
+    /// Shells and Compose files replace `$NAME`; here it stays.
+    fn warn_of_variable(&mut self, key: &str, place: Place, shown: &str) {
+        // There `$` is an expression's end.
+        if key.starts_with("redaction.") || key.ends_with(".pattern") {
+            return;
+        }
+        let Some(at) = shown.find('$') else { return };
+        let name: String = shown[at + 1..]
+            .chars()
+            .take_while(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || *c == '_')
+            .collect();
+        if name.starts_with(|c: char| c.is_ascii_uppercase()) {
+            let what = format!(
+                "line {}: {key}: `${name}` stays as it is written; for the environment variable write ${{env:{name}}}",
+                place.line
+            );
+            if !self.warnings.contains(&what) {
+                self.warnings.push(what);
             }
         }
     }

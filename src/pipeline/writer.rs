@@ -150,6 +150,7 @@ impl Writer {
     ) -> Result<Self, ChainError> {
         reseal(&mut store, &stats)?;
         stats.disk_floor.set(settings.floor());
+        stats.chains.set(store.chain_count() as u64);
         let (queue, disk_checked, quiet) =
             (FairQueue::new(Rates::new(settings.per_tenant)), None, Quiet::default());
         let resealed = Instant::now();
