@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::output::{FAILED, INTERRUPTED, OK, USAGE, complain};
+use super::validate;
 use crate::config::{self, Config, ConfigError, Endpoint, Overrides, Problem};
 use crate::daemon::{self, End, Source, StartError};
 use crate::telemetry::log;
@@ -91,6 +92,8 @@ impl Args {
 
     pub(super) fn run(self) -> ExitCode {
         let again = self.clone();
+        // Standard input is gone by the time that it would be asked again.
+        let file = self.file().filter(|file| file.as_os_str() != "-");
         let config = match self.settings() {
             Ok(config) => config,
             Err(error) => {
@@ -113,6 +116,7 @@ impl Args {
                 return FAILED.into();
             }
         };
+        let named = config.clone();
         let end = runtime.block_on(daemon::run(config, source));
         // Whatever still runs was told to stop and had its time, or is not waited for.
         runtime.shutdown_background();
@@ -122,6 +126,12 @@ impl Args {
             Ok(End::Interrupted) => INTERRUPTED,
             Err(error) => {
                 tracing::error!(%error, "halod can't start");
+                if matches!(error, StartError::Tls(_) | StartError::Tee(_)) {
+                    let text = file.as_deref().and_then(|file| config::read(file).ok());
+                    for problem in validate::file_problems(&named, text.as_deref(), file.as_deref()) {
+                        tracing::error!("configuration: {problem}");
+                    }
+                }
                 exit_code(&error)
             }
         }

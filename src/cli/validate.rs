@@ -3,6 +3,7 @@
 mod logs;
 mod surroundings;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::json;
@@ -87,6 +88,19 @@ impl Args {
         found.config = Some(config);
         Ok(found)
     }
+}
+
+/// What of a configuration's own files can't be used, with the lines of the configuration that name them.
+pub(super) fn file_problems(config: &Config, text: Option<&str>, file: Option<&Path>) -> Vec<String> {
+    let root = text.and_then(|text| raw::parse(text).ok());
+    let mut problems = Vec::new();
+    Surroundings { config, root: root.as_ref() }.files(&mut problems, &mut Vec::new());
+    let placed = problems.into_iter().filter(|problem| problem.place.is_some());
+    let told = |problem| {
+        let error = ConfigError::new(vec![problem]);
+        file.iter().fold(error, |error, file| error.in_file(file)).to_string()
+    };
+    placed.map(told).collect()
 }
 
 /// What has no place in the file.

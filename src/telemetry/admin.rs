@@ -5,7 +5,7 @@
 //! | `/healthz` | 200 while the process lives |
 //! | `/readyz` | 200 when requests are accepted, with the chains that are not read yet, whose tenants wait; else 503 naming each reason: `starting`, `poisoned`, `disk_low`, `draining` |
 //! | `/metrics` | Prometheus text or OpenMetrics, see [`super::metrics`] |
-//! | `/`, `/status` | version, bound addresses, directory, uptime and counters, chains that are set aside and damage of the journal as JSON |
+//! | `/`, `/status` | version, bound addresses, directory, uptime and counters, since when the configuration holds and what is wrong with a later one, chains that are set aside and damage of the journal as JSON |
 //!
 //! It has its own accept loop and bounds, so that neither a flood at a receiver nor a drain takes
 //! health away from who watches. Nothing here changes anything. Where it asks for certificates of clients, only

@@ -46,6 +46,13 @@ impl Surroundings<'_> {
         if let Err(error) = descriptors::share(&mut config.clone(), process::descriptors()) {
             problems.push(unplaced(error.to_string()));
         }
+        self.files(problems, warnings);
+        problems.extend(self.addresses(&running));
+    }
+
+    /// The files that settings name.
+    pub(super) fn files(&self, problems: &mut Vec<Problem>, warnings: &mut Vec<Problem>) {
+        let config = self.config;
         for (door, settings) in &config.tees {
             if let Err(error) = tee::check(*door, settings) {
                 let key = format!("receivers.{}.tee.ca_file", door.name());
@@ -60,7 +67,6 @@ impl Surroundings<'_> {
                 Err(error) => problems.push(self.of_tls(door, settings, &error)),
             }
         }
-        problems.extend(self.addresses(&running));
     }
 
     /// Where the daemon of the directory listens; `None` where none answers.
