@@ -68,7 +68,8 @@ impl Args {
         let (mut text, mut left) = (String::new(), self.count.unwrap_or(u64::MAX));
         while left > 0 {
             text.clear();
-            if events.take(EVENT).read_line(&mut text)? == 0 {
+            // A daemon that ends, ends it in whichever way.
+            if !matches!(events.take(EVENT).read_line(&mut text), Ok(1..)) {
                 return Ok(());
             }
             let Ok(event) = serde_json::from_str::<Value>(&text) else { continue };

@@ -229,11 +229,11 @@ impl<'a> Reader<'a> {
             storage.directory = written.text.into();
         }
         self.mebibytes("storage.min_free_disk_mib", 0..=1 << 30, |bytes| storage.min_free_disk = bytes);
-        if self.value("storage.open_chains").is_none_or(|written| written.text != "auto") {
+        let (key, range, auto) = ("storage.open_chains", 8..=1_000_000, "auto");
+        self.types.insert(key.to_owned(), Type::Number(range.clone(), Some(auto.to_owned())));
+        if self.value(key).is_none_or(|written| written.text != auto) {
             let mut open = None;
-            self.expect("storage.open_chains", 8..=1_000_000, "`auto` or ", |n| {
-                open = usize::try_from(n).ok();
-            });
+            self.expect(key, range, "`auto` or ", |n| open = usize::try_from(n).ok());
             storage.open_chains = open;
         }
         self.count("storage.max_tenants", 1..=10_000_000, &mut storage.max_tenants);

@@ -299,7 +299,7 @@ mod tests {
             "log: { level: debug }\nstorage: { directory: '/a b/$${x}' }\n",
             "receivers: { otlp: { protocols: { grpc: } } }\n",
             "receivers:\n  file_log/x:\n    include: ['/a/*.log', \"b\"]\n    format: regex\n    pattern: '(?P<path>\\S+)$'\n",
-            "redaction:\n  patterns:\n    - { name: badge, regex: 'b[0-9]{4}' }\n    - { name: other, regex: 'c', severity: low }\n  allow: [x, { regex: y }]\n",
+            "redaction:\n  patterns:\n    - { name: badge, regex: 'b[0-9]{4}' }\n    - { name: other, regex: 'c', severity: low }\n  allow: [prod-eu1-9F3kQ7pX2mLw8ZtR, { regex: 'build-[0-9a-z]{24}' }]\n",
             "receivers: { langfuse: { keys: { pk-1: acme } } }\n",
         ] {
             let config = |text: &str| crate::config::parse(text, &|_| None).unwrap();

@@ -73,7 +73,7 @@ fn syntax(text: &str, error: &serde_saphyr::Error) -> Problem {
     let mut what = error.to_string();
     if what.starts_with("multiple YAML documents") {
         // The reader's own words are for those who program with it.
-        let place = place.or_else(|| second_document(text));
+        let place = second_document(text).or(place);
         let what = "more than one YAML document: a line `---` begins another; keep one, in a file of its own";
         return Problem { place, key: String::new(), what: what.into() };
     }

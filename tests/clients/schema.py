@@ -40,7 +40,7 @@ right = [
     "storage: { open_chains: auto }",
     "storage: { open_chains: 100, max_tenants: }",
     "shutdown_timeout: 1m30s",
-    "redaction: { allow: [x, { regex: y }], patterns: [{ name: badge, regex: b }] }",
+    "redaction: { allow: [prod-eu1-9F3kQ7pX2mLw8ZtR, { regex: 'build-[0-9a-z]{24}' }], patterns: [{ name: badge, regex: b }] }",
     "receivers: { native: { tokens: { '%s': acme } } }" % ("a" * 64),
     "receivers: { otlp: { protocols: { http: { tls: { min_version: '1.3', cert_file: a, key_file: b } } } } }",
 ]

@@ -158,7 +158,7 @@ fn verify_counts_and_reads_standard_input() {
         "{out}"
     );
     let (_, out, _) = fed(&["verify", "--notes", "-"], &std::fs::read(&orphan).unwrap());
-    assert!(out.contains("parent_id 0000") && !out.contains("parent_id parent_id"), "{out}");
+    assert!(out.contains("parent_id \"0000") && !out.contains("parent_id parent_id"), "{out}");
 }
 
 /// A chain of the reference's with a parent that no record of it has.

@@ -103,8 +103,9 @@ fn each_kind_of_setting_is_taken_over() {
     wait_until("the line is sealed", LIMIT, || place.records().join("logs.jsonl").exists());
 
     assert!(place.halod.metric("halod_config_reloads_total", "outcome=\"applied\"") >= 4);
+    let records = place.records();
     assert!(place.halod.terminate().success());
-    assert_verified(&place.records());
+    assert_verified(&records);
 }
 
 #[test]
@@ -197,12 +198,13 @@ fn nothing_is_lost_while_configurations_change() {
     });
     stop.store(true, SeqCst);
     let counts: Vec<u64> = senders.into_iter().map(|sender| sender.join().unwrap()).collect();
+    let records = place.records();
     assert!(place.halod.terminate().success());
     let keys = (0_u32..)
         .zip(&counts)
         .flat_map(|(family, count)| (0..*count).map(move |n| key(&span(0x50 + family, n))));
-    assert_exactly(&place.records(), keys);
-    assert_verified(&place.records());
+    assert_exactly(&records, keys);
+    assert_verified(&records);
 }
 
 #[test]
