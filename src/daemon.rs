@@ -26,8 +26,8 @@ mod waiting;
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -107,7 +107,8 @@ const LAST_EPOCH: Duration = Duration::from_secs(10);
 /// What stays while configurations come and go.
 struct Lasting {
     started: SystemTime,
-    sockets: Doors,
+    /// Those of the receivers are closed when halod stops: nobody shall wait for what does not come.
+    sockets: Mutex<Doors>,
     lock: Arc<directory::Lock>,
     stats: Arc<Stats>,
     counters: Arc<Counters>,
@@ -158,7 +159,7 @@ pub async fn run(config: Config, source: Source) -> Result<End, StartError> {
     let notes = Arc::new(Notes::new(&place(&config.storage.directory), Arc::new(OsDisk)));
     let lasting = Lasting {
         started,
-        sockets,
+        sockets: Mutex::new(sockets),
         lock: Arc::new(lock),
         stats,
         counters,
@@ -235,6 +236,16 @@ impl Lasting {
         end
     }
 
+    fn sockets(&self) -> MutexGuard<'_, Doors> {
+        self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nobody else gets in.
+    fn close(&self) {
+        let mut sockets = self.sockets();
+        (sockets.grpc, sockets.http) = (None, None);
+    }
+
     /// The socket for halod's own verbs, which outlasts configurations.
     async fn control(
         &self,
@@ -264,7 +275,7 @@ impl Lasting {
             tracing::warn!("{warning}");
         }
         let certificates = Certificates::load(&config)?;
-        let doors = self.sockets.twins_with(&certificates).map_err(StartError::Twins)?;
+        let doors = self.sockets().twins_with(&certificates).map_err(StartError::Twins)?;
         let (identities, keeper) = keeper(&config)?;
         let bounds = tee::Bounds {
             memory: config.pipeline.max_in_flight,
@@ -369,7 +380,9 @@ impl Generation {
             let _ = up.send(());
         }
         let running = Running { doors, drain, timeout, bodies };
-        let over = drain::supervise(running, files.run(), (signals, changes), &state.stats).await;
+        let over =
+            drain::supervise(running, files.run(), (signals, changes), (&state.stats, &|| lasting.close()))
+                .await;
         match &over {
             Over::End(end) => tracing::info!(?end, "halod ended"),
             Over::Next(_) => {}

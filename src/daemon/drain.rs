@@ -57,7 +57,7 @@ pub(super) async fn supervise(
     mut running: Running,
     writer: impl Future<Output = WriterEnd>,
     (signals, changes): (&mut mpsc::Receiver<&'static str>, &mut mpsc::Receiver<Change>),
-    stats: &Stats,
+    (stats, close): (&Stats, &dyn Fn()),
 ) -> Over {
     let mut writer = pin!(writer);
     let mut next = None;
@@ -70,8 +70,12 @@ pub(super) async fn supervise(
         Some(signal) = signals.recv() => {
             let timeout = running.timeout;
             tracing::info!(signal, ?timeout, "draining: no new requests are taken");
+            close();
         }
-        end = &mut writer => return Over::End(failed(running, &end, stats).await),
+        end = &mut writer => {
+            close();
+            return Over::End(failed(running, &end, stats).await);
+        }
     }
     stats.stopping.store(true, Relaxed);
     let _ = running.drain.send(true);
@@ -113,6 +117,7 @@ pub(super) async fn supervise(
             },
             Some(signal) = signals.recv() => {
                 if next.take().is_some() {
+                    close();
                     tracing::info!(signal, "halod was asked to stop: the other configuration is left");
                     continue;
                 }
@@ -173,7 +178,7 @@ mod tests {
         stats: &Stats,
     ) -> End {
         let (_keep, mut changes) = mpsc::channel(1);
-        match supervise(running, writer, (&mut signals, &mut changes), stats).await {
+        match supervise(running, writer, (&mut signals, &mut changes), (stats, &|| {})).await {
             Over::End(end) => end,
             Over::Next(_) => panic!("nothing follows"),
         }
