@@ -2,7 +2,9 @@
 
 mod anchor;
 mod capture;
+mod chains;
 mod check;
+mod config;
 mod demo;
 mod demo_client;
 mod explain;
@@ -15,17 +17,21 @@ mod hook;
 mod import;
 mod import_view;
 mod key;
+mod local;
 mod log;
 mod mcp;
 mod output;
 mod prove;
 mod query;
 mod redact;
+mod reload;
 mod report;
 mod revoke;
 mod run;
 mod serve;
+mod status;
 mod tail;
+mod tap;
 mod token;
 mod validate;
 mod verify;
@@ -61,6 +67,11 @@ enum Verb {
     Report(report::Args),
     Log(log::Args),
     Validate(validate::Args),
+    Config(config::Args),
+    Status(status::Args),
+    Chains(chains::Args),
+    Tap(tap::Args),
+    Reload(reload::Args),
     Healthcheck(healthcheck::Args),
     Hash(hash::Args),
     Hook(hook::Args),
@@ -116,6 +127,11 @@ pub fn main() -> ExitCode {
         Some(Verb::Token(args)) => args.run(),
         Some(Verb::Redact(args)) => args.run(),
         Some(Verb::Validate(args)) => args.run(),
+        Some(Verb::Config(args)) => args.run(),
+        Some(Verb::Status(args)) => args.run(),
+        Some(Verb::Chains(args)) => args.run(),
+        Some(Verb::Tap(args)) => args.run(),
+        Some(Verb::Reload(args)) => args.run(),
         Some(Verb::Explain(args)) => args.run(),
         Some(Verb::Tail(args)) => args.run(),
         Some(Verb::Import(args)) => args.run(),

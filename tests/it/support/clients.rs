@@ -61,6 +61,12 @@ pub fn grpcio() -> &'static Python {
     GRPCIO.get_or_init(|| Python::of("grpcio", "grpc.txt"))
 }
 
+/// What validates a file by a JSON Schema (`tests/clients/schema.txt`).
+pub fn schema() -> &'static Python {
+    static SCHEMA: OnceLock<Python> = OnceLock::new();
+    SCHEMA.get_or_init(|| Python::of("schema", "schema.txt"))
+}
+
 /// What writes Parquet (`tests/clients/parquet.txt`).
 pub fn parquet() -> &'static Python {
     static PARQUET: OnceLock<Python> = OnceLock::new();
