@@ -11,11 +11,23 @@ import sys
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
+
+
+class Answered(OTLPSpanExporter):
+    """Remembers how the last export ended: the SDK itself only logs it."""
+
+    ended = None
+
+    def export(self, spans):
+        self.ended = super().export(spans)
+        return self.ended
+
 
 endpoint = sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:4317"
 provider = TracerProvider(resource=Resource.create({"service.name": "support-agent", "tenant.id": "acme-corp"}))
-provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint, insecure=True)))
+exporter = Answered(endpoint=endpoint, insecure=True, timeout=10)
+provider.add_span_processor(SimpleSpanProcessor(exporter))
 tracer = provider.get_tracer("example")
 
 with tracer.start_as_current_span("execute_tool lookup_order") as span:
@@ -23,6 +35,8 @@ with tracer.start_as_current_span("execute_tool lookup_order") as span:
     span.set_attribute("gen_ai.tool.name", "lookup_order")
     span.set_attribute("gen_ai.tool.call.arguments", '{"order": "A-1042"}')
 
-# Returns when halod has answered, so what was sent is on disk.
+# The span was sent as it ended, and halod answers when it is on disk.
 provider.shutdown()
+if exporter.ended is not SpanExportResult.SUCCESS:
+    sys.exit("not sealed: nobody took the span at %s; is halod running there?" % endpoint)
 print("sealed: trace %032x, span %016x" % (span.context.trace_id, span.context.span_id))

@@ -26,6 +26,11 @@ impl Census {
         Self { directory: directory.to_owned(), limit, chains, counted, rate }
     }
 
+    /// How many there are.
+    pub(super) fn chains(&self) -> usize {
+        self.chains
+    }
+
     /// Counts one more chain, if there may be one: that of the records without a tenant always may.
     /// `begun` tells how many chains have no file yet, `limited` whether the rate holds.
     ///

@@ -26,8 +26,13 @@ pub enum DirectoryError {
     Owned { directory: PathBuf, pid: Option<u32> },
     #[error("{} is not a directory", .0.display())]
     NotADirectory(PathBuf),
-    #[error("{} can't be written to: {error}; give this user write access, or choose another (--dir)", .path.display())]
+    #[error("{} can't be written to: {error}; {}", .path.display(), advice(.error))]
     NotWritable { path: PathBuf, error: io::Error },
+    #[error(
+        "{} is on a file system of the kernel's own, which keeps no files; choose another directory (--dir)",
+        .0.display()
+    )]
+    Virtual(PathBuf),
 }
 
 impl DirectoryError {
@@ -36,8 +41,18 @@ impl DirectoryError {
     pub fn is_want_of_room(&self) -> bool {
         match self {
             Self::NotWritable { error, .. } => is_want_of_room(error),
-            Self::Owned { .. } | Self::NotADirectory(_) => false,
+            Self::Owned { .. } | Self::NotADirectory(_) | Self::Virtual(_) => false,
         }
+    }
+}
+
+/// What to do about it, by its cause.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => "give this user write access, or choose another (--dir)",
+        io::ErrorKind::ReadOnlyFilesystem => "its file system is mounted read-only; choose another (--dir)",
+        _ if is_want_of_room(error) => "make room there, or choose another (--dir)",
+        _ => "choose another (--dir)",
     }
 }
 
@@ -82,6 +97,11 @@ pub fn open(directory: &Path) -> Result<Lock, DirectoryError> {
         let path = path.to_owned();
         move |error| DirectoryError::NotWritable { path, error }
     };
+    let (existing, _) = existing(directory);
+    if !existing.is_dir() {
+        return Err(DirectoryError::NotADirectory(existing));
+    }
+    keeps_files(&existing)?;
     for path in [directory, &ours] {
         DirBuilder::new().recursive(true).mode(0o750).create(path).map_err(not_writable(path))?;
     }
@@ -107,12 +127,14 @@ pub fn open(directory: &Path) -> Result<Lock, DirectoryError> {
 /// # Errors
 /// What [`open`] would say.
 pub fn check(directory: &Path) -> Result<(), DirectoryError> {
-    if !directory.exists() {
-        let absolute = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
-        let existing = absolute.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
-        return writable(existing);
+    let (existing, is_it) = existing(directory);
+    if existing.is_dir() {
+        keeps_files(&existing)?;
     }
-    writable(directory)?;
+    writable(&existing)?;
+    if !is_it {
+        return Ok(());
+    }
     let ours = directory.join(OURS);
     if ours.exists() {
         writable(&ours)?;
@@ -123,6 +145,37 @@ pub fn check(directory: &Path) -> Result<(), DirectoryError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(DirectoryError::NotWritable { path, error }),
     }
+}
+
+/// The directory, or what of the way to it is there; and whether it is the directory itself.
+fn existing(directory: &Path) -> (PathBuf, bool) {
+    if directory.exists() {
+        return (directory.to_owned(), true);
+    }
+    let absolute = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
+    let existing = absolute.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
+    (existing.to_owned(), false)
+}
+
+/// File systems in which the kernel shows itself, by their numbers in linux/magic.h: proc, sysfs, cgroup and cgroup2,
+/// debugfs, tracefs, securityfs, devpts. Access to them may be granted, and nothing can be made there all the same.
+#[cfg(target_os = "linux")]
+const VIRTUAL: [i64; 8] =
+    [0x9fa0, 0x6265_6572, 0x0027_e0eb, 0x6367_7270, 0x6462_6720, 0x7472_6163, 0x7363_6673, 0x1cd1];
+
+#[cfg(target_os = "linux")]
+fn keeps_files(directory: &Path) -> Result<(), DirectoryError> {
+    // The number's type is the platform's own.
+    let kind = rustix::fs::statfs(directory).ok().and_then(|found| i64::try_from(found.f_type).ok());
+    if kind.is_some_and(|kind| VIRTUAL.contains(&kind)) {
+        return Err(DirectoryError::Virtual(directory.to_owned()));
+    }
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn keeps_files(_: &Path) -> Result<(), DirectoryError> {
+    Ok(())
 }
 
 fn writable(directory: &Path) -> Result<(), DirectoryError> {
@@ -193,6 +246,19 @@ mod tests {
         std::fs::write(&file, "").unwrap();
         assert!(check(&file).unwrap_err().to_string().ends_with("file is not a directory"));
         assert!(check(&file.join("below")).unwrap_err().to_string().ends_with("file is not a directory"));
-        assert!(matches!(open(&file), Err(DirectoryError::NotWritable { .. })));
+        for refused in [open(&file), open(&file.join("below"))] {
+            let said = refused.unwrap_err().to_string();
+            assert!(said.ends_with("file is not a directory"), "{said}");
+        }
+    }
+
+    /// The system lets root have such a directory, and nothing can be made there.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn what_the_kernel_shows_of_itself_keeps_no_files() {
+        for refused in [open(Path::new("/proc/halod")).map(drop), check(Path::new("/proc/halod"))] {
+            let said = refused.unwrap_err().to_string();
+            assert!(said.contains("/proc is on a file system of the kernel's own"), "{said}");
+        }
     }
 }

@@ -21,6 +21,7 @@ pub mod directory;
 pub mod disk;
 pub mod error;
 pub mod index;
+pub mod inventory;
 mod joins;
 pub mod journal;
 mod names;

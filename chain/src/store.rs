@@ -188,10 +188,10 @@ impl Store {
         Ok(())
     }
 
-    /// Chains that were written or looked at since the start.
+    /// Chains on disk, and those that have just begun.
     #[must_use]
     pub fn chain_count(&self) -> usize {
-        self.chains.len()
+        self.census.chains()
     }
 
     /// The chain of a tenant, which may not have been looked at yet. `limited` tells whether the rate at which

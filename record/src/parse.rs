@@ -156,6 +156,18 @@ pub fn scan_line(line: &[u8]) -> Option<LineFacts<'_>> {
     facts(parsed.value)
 }
 
+/// Whose record a line is, if it is a JSON object.
+#[must_use]
+pub fn subject(line: &[u8]) -> Option<Subject<'_>> {
+    let Json::Object(entries) = parse_with(std::str::from_utf8(line).ok()?, &LINE).ok()?.value else {
+        return None;
+    };
+    Some(match take(entries, b"subject") {
+        Some(Json::Object(fields)) => take(fields, b"id").map_or(Subject::None, whose),
+        _ => Subject::None,
+    })
+}
+
 /// Whether a line that [`scan_line`] does not take is JSON all the same, and no damaged record of this
 /// subject: a file that holds such a line is somebody else's.
 #[must_use]

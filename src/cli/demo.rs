@@ -6,6 +6,7 @@
 use super::demo_client::{self, Export};
 use super::output::{self, line};
 use super::verify::summary;
+use crate::config::VARIABLE;
 use halod_record::json::{Json, parse};
 use halod_record::verify::{Gravity, Issue, Observer, verify};
 use std::io::{self, BufRead, BufReader};
@@ -93,6 +94,8 @@ impl Halod {
             .args(["run", "--grpc", anywhere, "--http", anywhere, "--admin", anywhere, "--dir"])
             .arg(dir)
             .env("HALOD_LOG", "info")
+            // It shows halod as it is without any.
+            .env_remove(VARIABLE)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

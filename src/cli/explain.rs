@@ -23,6 +23,7 @@ use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use tempfile::NamedTempFile;
 
 /// Show what becomes of captured telemetry, and why
 ///
@@ -36,7 +37,7 @@ use std::process::ExitCode;
 /// action ended by all of them. Exit code: 0, or 2 if FILE can't be read.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Captured export requests, or a chain
+    /// Captured export requests, or a chain; `-` for standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Tenants' names and what records say, as this configuration has it
@@ -50,14 +51,19 @@ impl Args {
             complain(what);
             ExitCode::from(output::USAGE)
         };
-        let config = match config::load(self.config.as_deref()) {
+        let config = match config::load(config::named_file(self.config.clone()).as_deref()) {
             Ok(config) => config,
             Err(error) => return refuse(error.to_string()),
         };
-        if explain_chain::is_one(&self.file) {
-            return output::finish(explain_chain::show(&self.file).map(|()| output::OK));
+        let kept = match output::spooled(&self.file) {
+            Ok(kept) => kept,
+            Err(error) => return refuse(format!("{}: can't be read: {error}", self.file.display())),
+        };
+        let file = kept.as_ref().map_or(self.file.as_path(), NamedTempFile::path);
+        if explain_chain::is_one(file) {
+            return output::finish(explain_chain::show(file).map(|()| output::OK));
         }
-        let requests = match capture::read(&self.file) {
+        let requests = match capture::read(file) {
             Ok(requests) => requests,
             Err(why) => return refuse(format!("{}: {why}", self.file.display())),
         };

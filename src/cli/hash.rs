@@ -15,8 +15,8 @@ use std::process::ExitCode;
 /// went in or came out. Exit code: 0, or 2 if the text is not JSON or the key is none.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// A JSON document, such as '{"query":"x"}'
-    #[arg(value_name = "JSON", allow_negative_numbers = true)]
+    /// A JSON document, such as '{"query":"x"}'; `-` for the one on standard input
+    #[arg(value_name = "JSON", allow_hyphen_values = true)]
     json: String,
     /// A file with the key of the tenant whose record it is (`halod key`), where hashes are keyed
     #[arg(long, value_name = "FILE")]
@@ -29,7 +29,14 @@ impl Args {
             complain(what);
             ExitCode::from(output::USAGE)
         };
-        let hash = match parse(&self.json) {
+        let json = match self.json.as_str() {
+            "-" => match read_standard_input() {
+                Ok(json) => json,
+                Err(why) => return refuse(why),
+            },
+            own => own.to_owned(),
+        };
+        let hash = match parse(&json) {
             Ok(value) => input_hash(&value),
             Err(error) => return refuse(format!("not valid JSON: {error}")),
         };
@@ -44,6 +51,22 @@ impl Args {
 
 /// Bytes of a key's file that are read at most: 64 digits and a line break.
 const MOST: u64 = 128;
+
+/// Bytes of a document that are read at most.
+const LONGEST: u64 = 64 << 20;
+
+fn read_standard_input() -> Result<String, String> {
+    let mut json = String::new();
+    let read = std::io::stdin().lock().take(LONGEST + 1).read_to_string(&mut json);
+    read.map_err(|error| format!("standard input can't be read: {error}"))?;
+    if json.len() as u64 > LONGEST {
+        return Err(format!(
+            "standard input has more than {} MiB; this is no single document",
+            LONGEST >> 20
+        ));
+    }
+    Ok(json)
+}
 
 /// The key that `halod key` printed.
 fn read(path: &Path) -> Result<TenantKey, String> {

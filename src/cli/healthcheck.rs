@@ -19,7 +19,7 @@ use std::time::Duration;
 const WAIT: Duration = Duration::from_secs(4);
 
 /// Bytes of an answer that are read.
-const ANSWER: u64 = 64 << 10;
+const ANSWER: u64 = 4 << 20;
 
 /// Ask a running halod whether it takes what is sent
 ///
@@ -68,7 +68,7 @@ fn word(answer: &str) -> String {
 }
 
 /// The status and the body that the admin port answers.
-fn ask(admin: &Endpoint, tls: Option<&TlsSettings>, path: &str) -> io::Result<(u16, String)> {
+pub(super) fn ask(admin: &Endpoint, tls: Option<&TlsSettings>, path: &str) -> io::Result<(u16, String)> {
     match admin {
         Endpoint::Unix(socket) => {
             let stream = UnixStream::connect(socket)?;

@@ -101,7 +101,7 @@ impl Args {
             complain(what);
             ExitCode::from(output::USAGE)
         };
-        let mut config = match config::load(self.config.as_deref()) {
+        let mut config = match config::load(config::named_file(self.config.clone()).as_deref()) {
             Ok(config) => config,
             Err(error) => return refuse(error.to_string()),
         };

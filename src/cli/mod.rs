@@ -2,29 +2,40 @@
 
 mod anchor;
 mod capture;
+mod chains;
 mod check;
+mod config;
 mod demo;
 mod demo_client;
 mod explain;
 mod explain_chain;
 mod export;
+mod grant;
 mod hash;
 mod healthcheck;
 mod hook;
 mod import;
 mod import_view;
 mod key;
+mod local;
 mod log;
 mod mcp;
 mod output;
 mod prove;
+mod query;
 mod redact;
+mod reload;
 mod report;
+mod revoke;
 mod run;
+mod serve;
+mod status;
 mod tail;
+mod tap;
 mod token;
 mod validate;
 mod verify;
+mod viewers;
 mod witness;
 
 use std::process::ExitCode;
@@ -51,10 +62,16 @@ enum Verb {
     Verify(verify::Args),
     Check(check::Args),
     Prove(prove::Args),
+    Query(query::Args),
     Export(export::Args),
     Report(report::Args),
     Log(log::Args),
     Validate(validate::Args),
+    Config(config::Args),
+    Status(status::Args),
+    Chains(chains::Args),
+    Tap(tap::Args),
+    Reload(reload::Args),
     Healthcheck(healthcheck::Args),
     Hash(hash::Args),
     Hook(hook::Args),
@@ -67,6 +84,10 @@ enum Verb {
     Import(import::Args),
     Witness(witness::Args),
     Anchor(anchor::Args),
+    Serve(serve::Args),
+    Grant(grant::Args),
+    Revoke(revoke::Args),
+    Viewers(viewers::Args),
 }
 
 const EXIT_CODES: &str = "\
@@ -94,6 +115,7 @@ pub fn main() -> ExitCode {
         Some(Verb::Verify(args)) => args.run(),
         Some(Verb::Check(args)) => args.run(),
         Some(Verb::Prove(args)) => args.run(),
+        Some(Verb::Query(args)) => args.run(),
         Some(Verb::Export(args)) => args.run(),
         Some(Verb::Report(args)) => args.run(),
         Some(Verb::Log(args)) => args.run(),
@@ -105,11 +127,20 @@ pub fn main() -> ExitCode {
         Some(Verb::Token(args)) => args.run(),
         Some(Verb::Redact(args)) => args.run(),
         Some(Verb::Validate(args)) => args.run(),
+        Some(Verb::Config(args)) => args.run(),
+        Some(Verb::Status(args)) => args.run(),
+        Some(Verb::Chains(args)) => args.run(),
+        Some(Verb::Tap(args)) => args.run(),
+        Some(Verb::Reload(args)) => args.run(),
         Some(Verb::Explain(args)) => args.run(),
         Some(Verb::Tail(args)) => args.run(),
         Some(Verb::Import(args)) => args.run(),
         Some(Verb::Witness(args)) => args.run(),
         Some(Verb::Anchor(args)) => args.run(),
+        Some(Verb::Serve(args)) => args.run(),
+        Some(Verb::Grant(args)) => args.run(),
+        Some(Verb::Revoke(args)) => args.run(),
+        Some(Verb::Viewers(args)) => args.run(),
     }
 }
 

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::output::{FAILED, INTERRUPTED, OK, USAGE, complain};
-use crate::config::{self, Config, ConfigError, Endpoint, Overrides};
-use crate::daemon::{self, End, StartError};
+use super::validate;
+use crate::config::{self, Config, ConfigError, Endpoint, Overrides, Problem};
+use crate::daemon::{self, End, Source, StartError};
 use crate::telemetry::log;
 
 /// Run the daemon (the default).
@@ -13,12 +14,16 @@ use crate::telemetry::log;
 /// Without a configuration it listens for OTLP on 127.0.0.1:4317 (gRPC) and 127.0.0.1:4318 (HTTP),
 /// serves health and metrics on 127.0.0.1:13133, and keeps its chains in ./records. A sender gets OK
 /// only when its records are linked and on disk. SIGTERM and SIGINT finish what was accepted; a
-/// second one leaves at once, and the chains are consistent all the same. SIGHUP reads certificates
-/// and the file of identities again; closing the terminal does not end it.
+/// second one leaves at once, and the chains are consistent all the same; closing the terminal does not
+/// end it.
+///
+/// What changed in the configuration takes effect with SIGHUP or `halod reload`. Lines of the log are JSON unless standard
+/// error is a terminal (`log.format`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
 #[group(skip)]
 pub(super) struct Args {
-    /// Configuration file (YAML); config/halod.yaml shows every key with its default
+    /// Configuration file (YAML), `-` for standard input; without it the file that the environment variable HALOD_CONFIG
+    /// names. config/halod.yaml shows every key with its default
     #[arg(long, short, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Where chains are kept: one .jsonl file per tenant
@@ -41,15 +46,54 @@ pub(super) struct Args {
 impl Args {
     /// What the file and these arguments come to together.
     pub(super) fn settings(self) -> Result<Config, ConfigError> {
-        let Self { config: file, dir: directory, grpc, http, admin, insecure } = self;
-        let config = config::load(file.as_deref())?;
-        let config = config.with(Overrides { directory, grpc, http, admin, insecure });
+        let text = self.file().as_deref().map(config::read).transpose()?;
+        self.settings_of(&text.unwrap_or_default())
+    }
+
+    /// The same of a file that was read.
+    pub(super) fn settings_of(&self, text: &str) -> Result<Config, ConfigError> {
+        let file = self.file();
+        let config = config::parse(text, &|name| std::env::var_os(name));
+        let config = config.map_err(|error| file.iter().fold(error, |error, file| error.in_file(file)))?;
+        let config = config.with(self.overrides());
         let exposed = config.check_exposure();
         exposed.map_err(|error| file.iter().fold(error, |error, file| error.in_file(file)))?;
         Ok(config)
     }
 
+    /// The same once more, while halod runs.
+    fn settings_again(self) -> Result<Config, ConfigError> {
+        if self.file().is_some_and(|file| file.as_os_str() == "-") {
+            let what =
+                "the configuration was on standard input and can't be read again; restart halod".into();
+            return Err(ConfigError::new(vec![Problem { place: None, key: String::new(), what }]));
+        }
+        self.settings()
+    }
+
+    /// The configuration file, if there is one.
+    pub(super) fn file(&self) -> Option<PathBuf> {
+        config::named_file(self.config.clone())
+    }
+
+    /// Where the chains are, as the file and these arguments say.
+    pub(super) fn directory(&self) -> Result<PathBuf, ConfigError> {
+        match &self.dir {
+            Some(directory) => Ok(directory.clone()),
+            None => config::load(self.file().as_deref()).map(|config| config.storage.directory),
+        }
+    }
+
+    /// What the command line says over the file.
+    pub(super) fn overrides(&self) -> Overrides {
+        let Self { dir, grpc, http, admin, insecure, .. } = self.clone();
+        Overrides { directory: dir, grpc, http, admin, insecure }
+    }
+
     pub(super) fn run(self) -> ExitCode {
+        let again = self.clone();
+        // Standard input is gone by the time that it would be asked again.
+        let file = self.file().filter(|file| file.as_os_str() != "-");
         let config = match self.settings() {
             Ok(config) => config,
             Err(error) => {
@@ -57,10 +101,14 @@ impl Args {
                 return USAGE.into();
             }
         };
-        if let Err(error) = log::init(config.log, log::directives().as_deref()) {
-            complain(error);
-            return USAGE.into();
-        }
+        let verbosity = match log::init(config.log, log::directives().as_deref()) {
+            Ok(verbosity) => verbosity,
+            Err(error) => {
+                complain(error);
+                return USAGE.into();
+            }
+        };
+        let source = Source { read: Box::new(move || again.clone().settings_again()), verbosity };
         let runtime = match runtime() {
             Ok(runtime) => runtime,
             Err(error) => {
@@ -68,7 +116,8 @@ impl Args {
                 return FAILED.into();
             }
         };
-        let end = runtime.block_on(daemon::run(config));
+        let named = config.clone();
+        let end = runtime.block_on(daemon::run(config, source));
         // Whatever still runs was told to stop and had its time, or is not waited for.
         runtime.shutdown_background();
         match end {
@@ -77,6 +126,12 @@ impl Args {
             Ok(End::Interrupted) => INTERRUPTED,
             Err(error) => {
                 tracing::error!(%error, "halod can't start");
+                if matches!(error, StartError::Tls(_) | StartError::Tee(_)) {
+                    let text = file.as_deref().and_then(|file| config::read(file).ok());
+                    for problem in validate::file_problems(&named, text.as_deref(), file.as_deref()) {
+                        tracing::error!("configuration: {problem}");
+                    }
+                }
                 exit_code(&error)
             }
         }

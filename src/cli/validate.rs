@@ -1,117 +1,138 @@
 //! `halod validate`: every check `halod run` makes, without running.
 
+mod logs;
+mod surroundings;
+
+use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::json;
 
+use self::surroundings::Surroundings;
 use super::output::{OK, USAGE, complain, finish, line};
 use super::run;
-use crate::config::descriptors;
-use crate::config::{Config, ConfigError, Problem};
-use crate::daemon::{certificates, doors, process};
-use crate::tee;
-use crate::telemetry::log;
-use halod_chain::directory;
+use crate::config::{self, Config, ConfigError, Problem, raw};
+use crate::daemon::doors;
 
 /// Check a configuration without running it.
 ///
-/// Reads the file, checks every value, and whether the directory can be used and every address be
-/// listened on, as a start at this moment would. Reports all problems, each with its line and
-/// column. Makes and changes nothing.
+/// Reads the file, checks every value, and whether the directory can be used, every address be
+/// listened on and every file be read, as a start at this moment would. Where a daemon runs on the directory, its own
+/// addresses count as free: `halod reload` makes it take the configuration over. Reports all problems, each with its line
+/// and column. Makes and changes nothing. Exit code: 0 valid, 2 not.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 pub(super) struct Args {
     #[command(flatten)]
     settings: run::Args,
+    /// Check the file alone: no directory, no address, no other file, so that it may be another machine's
+    #[arg(long)]
+    offline: bool,
     /// Print the result as one JSON object
     #[arg(long)]
     json: bool,
 }
 
+/// What was found.
+#[derive(Default)]
+struct Found {
+    config: Option<Config>,
+    problems: Vec<Problem>,
+    warnings: Vec<Problem>,
+}
+
 impl Args {
     pub(super) fn run(self) -> ExitCode {
-        let mut warnings = Vec::new();
-        let (config, problems, said) = match self.settings.settings() {
-            Ok(config) => {
-                warnings.clone_from(&config.warnings);
-                let problems = surroundings(&config, &mut warnings);
-                let said = problems.iter().map(|problem| problem.what.clone()).collect();
-                (Some(config), problems, said)
-            }
-            Err(error) => (None, error.problems.clone(), lines(&error)),
+        let file = self.settings.file();
+        let found = match self.check() {
+            Ok(found) => found,
+            Err(error) => Found { problems: error.problems, ..Found::default() },
         };
-        let code = if problems.is_empty() { OK } else { USAGE };
+        let code = if found.problems.is_empty() { OK } else { USAGE };
         if self.json {
-            return finish(line(report(&problems, &warnings)).map(|()| code));
+            return finish(line(report(&found)).map(|()| code));
         }
-        warnings.iter().for_each(|warning| complain(format_args!("warning: {warning}")));
-        if let (Some(config), true) = (&config, problems.is_empty()) {
-            return finish(line(summary(config)).map(|()| code));
-        }
-        said.iter().for_each(complain);
-        code.into()
-    }
-}
-
-/// What a start would meet around it, in the order in which it would; and what it would warn of.
-fn surroundings(config: &Config, warnings: &mut Vec<String>) -> Vec<Problem> {
-    let mut said = Vec::new();
-    if let Err(error) = log::check(log::directives().as_deref()) {
-        said.push(error.to_string());
-    }
-    if let Err(error) = directory::check(&config.storage.directory) {
-        said.push(error.to_string());
-    }
-    if let Err(error) = descriptors::share(&mut config.clone(), process::descriptors()) {
-        said.push(error.to_string());
-    }
-    said.extend(
-        config
-            .tees
-            .iter()
-            .filter_map(|(door, settings)| tee::check(*door, settings).err())
-            .map(|error| error.to_string()),
-    );
-    let (wrong, told) = certificates::check(config);
-    said.extend(wrong);
-    warnings.extend(told);
-    // All at once, so that two doors on one address are noticed.
-    let mut bound = Vec::new();
-    match tokio::runtime::Builder::new_current_thread().enable_io().build() {
-        Ok(runtime) => {
-            for (name, endpoint) in doors::endpoints(config) {
-                match runtime.block_on(doors::check(name, endpoint)) {
-                    Ok(door) => bound.push(door),
-                    Err(error) => said.push(error.to_string()),
+        // As the file's errors are told.
+        let told = |problems: &[Problem], before: &str| {
+            for problem in problems {
+                let error = ConfigError::new(vec![problem.clone()]);
+                match (&file, problem.place.is_some() || !problem.key.is_empty() || found.config.is_none()) {
+                    (Some(file), true) => complain(format_args!("{before}{}", error.in_file(file))),
+                    _ => complain(format_args!("{before}{}", keyed(problem))),
                 }
             }
+        };
+        told(&found.warnings, "warning: ");
+        told(&found.problems, "");
+        match &found.config {
+            Some(config) if code == OK => finish(line(summary(config, self.offline)).map(|()| code)),
+            _ => code.into(),
         }
-        Err(error) => said.push(format!("the runtime can't be started: {error}")),
     }
-    said.into_iter().map(|what| Problem { place: None, key: String::new(), what }).collect()
+
+    fn check(&self) -> Result<Found, ConfigError> {
+        let text = match self.settings.file() {
+            Some(file) => config::read(&file)?,
+            None => String::new(),
+        };
+        let config = self.settings.settings_of(&text)?;
+        let mut found = Found::default();
+        found.warnings.extend(config.warnings.iter().map(|warning| unplaced(warning.clone())));
+        if !self.offline {
+            // It was read before, so it can be.
+            let root = raw::parse(&text).ok();
+            let around = Surroundings { config: &config, root: root.as_ref() };
+            around.look(&mut found.problems, &mut found.warnings);
+            logs::look(&around, &mut found.warnings);
+        }
+        found.config = Some(config);
+        Ok(found)
+    }
 }
 
-fn lines(error: &ConfigError) -> Vec<String> {
-    error.to_string().lines().map(str::to_owned).collect()
+/// What of a configuration's own files can't be used, with the lines of the configuration that name them.
+pub(super) fn file_problems(config: &Config, text: Option<&str>, file: Option<&Path>) -> Vec<String> {
+    let root = text.and_then(|text| raw::parse(text).ok());
+    let mut problems = Vec::new();
+    Surroundings { config, root: root.as_ref() }.files(&mut problems, &mut Vec::new());
+    let placed = problems.into_iter().filter(|problem| problem.place.is_some());
+    let told = |problem| {
+        let error = ConfigError::new(vec![problem]);
+        file.iter().fold(error, |error, file| error.in_file(file)).to_string()
+    };
+    placed.map(told).collect()
 }
 
-fn report(problems: &[Problem], warnings: &[String]) -> serde_json::Value {
-    let problems: Vec<_> = problems
-        .iter()
-        .map(|problem| {
-            json!({
-                "line": problem.place.map(|place| place.line),
-                "column": problem.place.map(|place| place.column),
-                "key": (!problem.key.is_empty()).then_some(&problem.key),
-                "problem": problem.what,
-            })
+/// What has no place in the file.
+fn unplaced(what: String) -> Problem {
+    Problem { place: None, key: String::new(), what }
+}
+
+fn keyed(problem: &Problem) -> String {
+    if problem.key.is_empty() { problem.what.clone() } else { format!("{}: {}", problem.key, problem.what) }
+}
+
+fn report(Found { problems, warnings, .. }: &Found) -> serde_json::Value {
+    let object = |problem: &Problem| {
+        json!({
+            "line": problem.place.map(|place| place.line),
+            "column": problem.place.map(|place| place.column),
+            "key": (!problem.key.is_empty()).then_some(&problem.key),
+            "problem": problem.what,
         })
-        .collect();
+    };
+    let warned = |warning: &Problem| match warning.place {
+        Some(place) => format!("line {}: {}", place.line, keyed(warning)),
+        None => keyed(warning),
+    };
+    let warnings: Vec<_> = warnings.iter().map(warned).collect();
+    let problems: Vec<_> = problems.iter().map(object).collect();
     json!({ "valid": problems.is_empty(), "problems": problems, "warnings": warnings })
 }
 
-fn summary(config: &Config) -> String {
+fn summary(config: &Config, offline: bool) -> String {
     let doors: Vec<_> =
         doors::endpoints(config).iter().map(|(name, endpoint)| format!("{name} on {endpoint}")).collect();
-    format!("valid: {}; chains in {}", doors.join(", "), config.storage.directory.display())
+    let only = if offline { " (the file alone was checked)" } else { "" };
+    format!("valid: {}; chains in {}{only}", doors.join(", "), config.storage.directory.display())
 }

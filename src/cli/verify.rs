@@ -2,12 +2,13 @@
 
 use super::output;
 use halod_record::hash::hex;
-use halod_record::verify::{Issue, Observer, Report, Verdict, VerifyError, verify};
-use indicatif::{ProgressBar, ProgressStyle};
+use halod_record::verify::{Gravity, Issue, Observer, Report, Verdict, VerifyError, verify};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use tempfile::NamedTempFile;
 
 /// Check that chains are intact: every record's form, hash and link
 ///
@@ -16,23 +17,41 @@ use std::process::ExitCode;
 /// witness remembers them.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Chain files, or directories of them (their *.jsonl that do not start with a dot)
+    /// Chain files, or directories of them (their *.jsonl that do not start with a dot); `-` for standard input
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
 
     /// Print one JSON object for each chain, one a line
     #[arg(long)]
     json: bool,
+
+    /// List what does not change the verdict, too: clocks that went back, parents of other chains
+    #[arg(long)]
+    notes: bool,
 }
 
-/// Files of at least this size get a progress bar on a terminal.
-const LONG_FILE: u64 = 64 << 20;
+/// Files of at least this size, together, get a progress bar on a terminal.
+const LONG: u64 = 64 << 20;
 
 /// Findings shown of one chain; further ones are counted.
 const SHOWN: usize = 100;
 
 const INTEGRITY_ONLY: &str = "note: this is integrity, not completeness: only a witness that holds an \
                               earlier head can show that records were removed from the end";
+
+/// One chain to look at.
+struct Chain {
+    /// As it was named.
+    shown: PathBuf,
+    /// What it is read from where that is another file.
+    kept: Option<NamedTempFile>,
+}
+
+impl Chain {
+    fn path(&self) -> &Path {
+        self.kept.as_ref().map_or(&self.shown, NamedTempFile::path)
+    }
+}
 
 impl Args {
     pub(super) fn run(self) -> ExitCode {
@@ -48,79 +67,115 @@ impl Args {
 
     fn verify_all(&self) -> io::Result<u8> {
         let mut tally = Tally::default();
+        let mut all = Vec::new();
         for path in &self.paths {
             match chains(path) {
-                Ok(files) => {
-                    for file in files {
-                        self.verify_one(&file, &mut tally)?;
-                    }
+                Ok(found) if found.is_empty() => {
+                    let path = path.display();
+                    output::complain(format_args!("{path}: no chains: there is no *.jsonl file in it"));
                 }
+                Ok(found) => all.extend(found),
                 Err(source) => tally.unreadable(&VerifyError::Read { path: path.clone(), source }),
             }
         }
-        if tally.intact && !self.json {
+        let bar = progress_bar(&all);
+        for chain in &all {
+            self.verify_one(chain, &bar, &mut tally)?;
+        }
+        bar.finish_and_clear();
+        if !self.json && all.len() > 1 {
+            writeln!(io::stdout(), "{tally}")?;
+        }
+        if tally.intact > 0 && !self.json {
             writeln!(io::stdout(), "{INTEGRITY_ONLY}")?;
         }
         Ok(tally.code())
     }
 
-    fn verify_one(&self, path: &Path, tally: &mut Tally) -> io::Result<()> {
-        let mut findings = Findings { shown: Vec::new(), bar: progress_bar(path) };
-        let report = verify(path, &mut findings);
-        if let Some(bar) = &findings.bar {
-            bar.finish_and_clear();
-        }
-        match report {
-            Err(error) => tally.unreadable(&error),
+    fn verify_one(&self, chain: &Chain, bar: &ProgressBar, tally: &mut Tally) -> io::Result<()> {
+        let mut findings = Findings { all: self.notes || self.json, shown: Vec::new(), bar };
+        match verify(chain.path(), &mut findings) {
+            Err(error) => {
+                bar.suspend(|| tally.unreadable(&named(error, &chain.shown)));
+                Ok(())
+            }
             Ok(report) => {
                 tally.count(&report);
-                if self.json {
-                    print_json(path, &report, &findings)?;
-                } else {
-                    print_text(path, &report, &findings)?;
-                }
+                bar.suspend(|| {
+                    if self.json {
+                        print_json(&chain.shown, &report, &findings)
+                    } else {
+                        print_text(&chain.shown, &report, &findings)
+                    }
+                })
             }
         }
-        Ok(())
+    }
+}
+
+/// The same error with the name that the chain was given by.
+fn named(error: VerifyError, shown: &Path) -> VerifyError {
+    let path = shown.to_owned();
+    match error {
+        VerifyError::Read { source, .. } => VerifyError::Read { path, source },
+        VerifyError::LineTooLong { line, .. } => VerifyError::LineTooLong { path, line },
+        other @ VerifyError::Temporary { .. } => other,
     }
 }
 
 /// What all chains together come to.
 #[derive(Default)]
 struct Tally {
-    intact: bool,
-    broken: bool,
-    unreadable: bool,
+    intact: u64,
+    broken: u64,
+    empty: u64,
+    unreadable: u64,
+    records: u64,
 }
 
 impl Tally {
     fn count(&mut self, report: &Report) {
+        self.records += report.records;
         match report.verdict() {
-            Verdict::Intact => self.intact = true,
-            Verdict::Broken => self.broken = true,
-            Verdict::Empty => {}
+            Verdict::Intact => self.intact += 1,
+            Verdict::Broken => self.broken += 1,
+            Verdict::Empty => self.empty += 1,
         }
     }
 
     fn unreadable(&mut self, error: &VerifyError) {
-        self.unreadable = true;
+        self.unreadable += 1;
         output::complain(error);
     }
 
     fn code(&self) -> u8 {
         match self {
-            Self { broken: true, .. } => output::FAILED,
-            Self { unreadable: true, .. } => output::USAGE,
-            Self { intact: true, .. } => output::OK,
+            Self { broken: 1.., .. } => output::FAILED,
+            Self { unreadable: 1.., .. } => output::USAGE,
+            Self { intact: 1.., .. } => output::OK,
             _ => output::EMPTY,
         }
     }
 }
 
+impl std::fmt::Display for Tally {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { intact, broken, empty, unreadable, records } = self;
+        let chains = intact + broken + empty + unreadable;
+        write!(f, "total: {chains} chains, {records} records; intact: {intact}, broken: {broken}")?;
+        for (number, what) in [(empty, "empty"), (unreadable, "unreadable")] {
+            if *number > 0 {
+                write!(f, ", {what}: {number}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// The chains that a path names, in order of their names.
-fn chains(path: &Path) -> io::Result<Vec<PathBuf>> {
-    if !path.is_dir() {
-        return Ok(vec![path.to_owned()]);
+fn chains(path: &Path) -> io::Result<Vec<Chain>> {
+    if path.as_os_str() == "-" || !path.is_dir() {
+        return Ok(vec![Chain { shown: path.to_owned(), kept: output::spooled(path)? }]);
     }
     let mut files = Vec::new();
     for entry in path.read_dir()? {
@@ -132,39 +187,44 @@ fn chains(path: &Path) -> io::Result<Vec<PathBuf>> {
         }
     }
     files.sort_unstable();
-    Ok(files)
+    Ok(files.into_iter().map(|shown| Chain { shown, kept: None }).collect())
 }
 
-struct Findings {
+struct Findings<'b> {
+    /// Those that do not change the verdict as well.
+    all: bool,
     shown: Vec<Issue>,
-    bar: Option<ProgressBar>,
+    bar: &'b ProgressBar,
 }
 
-impl Observer for Findings {
+impl Observer for Findings<'_> {
     fn issue(&mut self, issue: &Issue) {
-        if self.shown.len() < SHOWN {
+        let wanted = self.all || issue.rule.gravity() == Gravity::Fault;
+        if wanted && self.shown.len() < SHOWN {
             self.shown.push(issue.clone());
         }
     }
 
     fn progress(&mut self, bytes: u64) {
-        if let Some(bar) = &self.bar {
-            bar.inc(bytes);
-        }
+        self.bar.inc(bytes);
     }
 }
 
-fn progress_bar(path: &Path) -> Option<ProgressBar> {
-    let size = path.metadata().map_or(0, |metadata| metadata.len());
-    if size < LONG_FILE || !io::stderr().is_terminal() {
-        return None;
-    }
+/// One bar over all chains, on a terminal, where reading them takes a while.
+fn progress_bar(chains: &[Chain]) -> ProgressBar {
+    let size = |chain: &Chain| chain.path().metadata().map_or(0, |metadata| metadata.len());
+    let total: u64 = chains.iter().map(size).sum();
     let style =
         ProgressStyle::with_template("{bar:40} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left");
-    Some(ProgressBar::new(size).with_style(style.ok()?))
+    match style {
+        Ok(style) if total >= LONG && io::stderr().is_terminal() => {
+            ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr()).with_style(style)
+        }
+        _ => ProgressBar::hidden(),
+    }
 }
 
-fn print_text(path: &Path, report: &Report, findings: &Findings) -> io::Result<()> {
+fn print_text(path: &Path, report: &Report, findings: &Findings<'_>) -> io::Result<()> {
     let mut out = io::stdout().lock();
     let path = path.display();
     for issue in &findings.shown {
@@ -174,12 +234,23 @@ fn print_text(path: &Path, report: &Report, findings: &Findings) -> io::Result<(
     if untold > 0 {
         writeln!(out, "{path}: and {untold} more")?;
     }
-    writeln!(out, "{path}: {}", summary(report))
+    let notes = match notes(report) {
+        0 => String::new(),
+        _ if findings.all => String::new(),
+        1 => "; 1 note, which --notes shows".to_owned(),
+        notes => format!("; {notes} notes, which --notes lists"),
+    };
+    writeln!(out, "{path}: {}{notes}", summary(report))
 }
 
-/// How many findings were counted and not shown.
-fn untold(report: &Report, findings: &Findings) -> u64 {
-    let found = report.faults + report.backwards + report.unknown_parents;
+/// Findings that do not change the verdict.
+fn notes(report: &Report) -> u64 {
+    report.backwards + report.unknown_parents
+}
+
+/// How many findings of those that are wanted were counted and not shown.
+fn untold(report: &Report, findings: &Findings<'_>) -> u64 {
+    let found = report.faults + if findings.all { notes(report) } else { 0 };
     found.saturating_sub(findings.shown.len() as u64)
 }
 
@@ -205,7 +276,7 @@ pub(super) fn summary(report: &Report) -> String {
     }
 }
 
-fn print_json(path: &Path, report: &Report, findings: &Findings) -> io::Result<()> {
+fn print_json(path: &Path, report: &Report, findings: &Findings<'_>) -> io::Result<()> {
     let verdict = match report.verdict() {
         Verdict::Intact => "intact",
         Verdict::Broken => "broken",

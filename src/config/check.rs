@@ -13,7 +13,7 @@ mod tls;
 mod tokens;
 mod tsa;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
@@ -39,43 +39,10 @@ const MAX_NAMES: usize = 16;
 /// # Errors
 /// Every problem of the tree.
 pub(super) fn config(root: &Node, env: Lookup<'_>) -> Result<Config, ConfigError> {
-    let mut reader = Reader { root, env, problems: keys::compare(root) };
-    let mut config = Config::default();
-    reader.doors(&mut config);
-    reader.tees(&mut config);
-    reader.import(&mut config);
-    config.native = tokens::native(&mut reader);
-    config.langsmith = tokens::langsmith(&mut reader);
-    reader.file_logs(&mut config);
-    reader.tenant(&mut config);
-    reader.auth(&mut config);
-    reader.storage(&mut config);
-    reader.mebibytes("pipeline.max_in_flight_mib", 1..=65_536, |bytes| {
-        config.pipeline.max_in_flight = usize::try_from(bytes).unwrap_or(usize::MAX);
-    });
-    config.per_tenant = reader.per_tenant();
-    let flags = [("true", true), ("false", false)];
-    reader.choice("records.hash_only", &flags, &mut config.records.hash_only);
-    reader.choice("records.join_calls", &flags, &mut config.records.join_calls);
-    reader.checkpoint(&mut config.checkpoint);
-    config.redaction = reader.redaction();
-    config.hash_only_for = reader.hash_only_for();
-    config.hash_key = reader.hash_key();
-    config.rules = reader.rules();
-    reader.endpoint("admin.endpoint", &mut config.admin);
-    config.admin_tls = reader.tls("admin", &config.admin);
-    // Exporters give a request up after ten seconds.
-    reader.duration("receivers.otlp.join_wait", (Duration::from_secs(8), "8s"), &mut config.join_wait);
-    reader.web(&mut config.web);
-    reader.recorded(&mut config.record_data);
-    // LiteLLM gives a request up after ten minutes.
-    reader.duration("receivers.litellm.wait", (Duration::from_secs(300), "5m"), &mut config.litellm_wait);
-    reader.gap_interval(&mut config);
-    reader.hold(&mut config);
-    reader.langfuse(&mut config);
-    reader.duration("shutdown_timeout", (Duration::from_secs(3600), "1h"), &mut config.shutdown_timeout);
-    reader.log(&mut config);
-    reader.together(&config);
+    let mut reader =
+        Reader { root, env, problems: keys::compare(root), warnings: Vec::new(), types: BTreeMap::new() };
+    let mut config = reader.all();
+    config.warnings.append(&mut reader.warnings);
     if reader.problems.is_empty() { Ok(config) } else { Err(ConfigError::new(reader.problems)) }
 }
 
@@ -83,6 +50,27 @@ pub(super) struct Reader<'a> {
     root: &'a Node,
     env: Lookup<'a>,
     problems: Vec<Problem>,
+    /// What is better put right.
+    warnings: Vec<String>,
+    /// What each key was read as.
+    types: BTreeMap<String, Type>,
+}
+
+/// What a single value is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Type {
+    Choice(Vec<String>),
+    /// A whole number, or what else is taken.
+    Number(RangeInclusive<u64>, Option<String>),
+    Duration,
+}
+
+/// What every key of a text is read as, where it is no mere text.
+pub(super) fn types(root: &Node) -> BTreeMap<String, Type> {
+    let mut reader =
+        Reader { root, env: &|_| None, problems: Vec::new(), warnings: Vec::new(), types: BTreeMap::new() };
+    reader.all();
+    reader.types
 }
 
 /// A value that is written in the file.
@@ -95,6 +83,47 @@ pub(super) struct Written {
 }
 
 impl<'a> Reader<'a> {
+    /// Reads everything, starting from the defaults.
+    fn all(&mut self) -> Config {
+        let mut config = Config::default();
+        self.doors(&mut config);
+        self.tees(&mut config);
+        self.import(&mut config);
+        config.native = tokens::native(self);
+        config.langsmith = tokens::langsmith(self);
+        self.file_logs(&mut config);
+        self.tenant(&mut config);
+        self.auth(&mut config);
+        self.storage(&mut config);
+        self.mebibytes("pipeline.max_in_flight_mib", 1..=65_536, |bytes| {
+            config.pipeline.max_in_flight = usize::try_from(bytes).unwrap_or(usize::MAX);
+        });
+        config.per_tenant = self.per_tenant();
+        let flags = [("true", true), ("false", false)];
+        self.choice("records.hash_only", &flags, &mut config.records.hash_only);
+        self.choice("records.join_calls", &flags, &mut config.records.join_calls);
+        self.checkpoint(&mut config.checkpoint);
+        config.redaction = self.redaction();
+        config.hash_only_for = self.hash_only_for();
+        config.hash_key = self.hash_key();
+        config.rules = self.rules();
+        self.endpoint("admin.endpoint", &mut config.admin);
+        config.admin_tls = self.tls("admin", &config.admin);
+        // Exporters give a request up after ten seconds.
+        self.duration("receivers.otlp.join_wait", (Duration::from_secs(8), "8s"), &mut config.join_wait);
+        self.web(&mut config.web);
+        self.recorded(&mut config.record_data);
+        // LiteLLM gives a request up after ten minutes.
+        self.duration("receivers.litellm.wait", (Duration::from_secs(300), "5m"), &mut config.litellm_wait);
+        self.gap_interval(&mut config);
+        self.hold(&mut config);
+        self.langfuse(&mut config);
+        self.duration("shutdown_timeout", (Duration::from_secs(3600), "1h"), &mut config.shutdown_timeout);
+        self.log(&mut config);
+        self.together(&config);
+        config
+    }
+
     fn doors(&mut self, config: &mut Config) {
         if self.node("receivers.otlp.protocols").is_some_and(|node| !matches!(node.value, Value::Null)) {
             // As in a Collector: only the protocols that are named are started.
@@ -203,11 +232,11 @@ impl<'a> Reader<'a> {
             storage.directory = written.text.into();
         }
         self.mebibytes("storage.min_free_disk_mib", 0..=1 << 30, |bytes| storage.min_free_disk = bytes);
-        if self.value("storage.open_chains").is_none_or(|written| written.text != "auto") {
+        let (key, range, auto) = ("storage.open_chains", 8..=1_000_000, "auto");
+        self.types.insert(key.to_owned(), Type::Number(range.clone(), Some(auto.to_owned())));
+        if self.value(key).is_none_or(|written| written.text != auto) {
             let mut open = None;
-            self.expect("storage.open_chains", 8..=1_000_000, "`auto` or ", |n| {
-                open = usize::try_from(n).ok();
-            });
+            self.expect(key, range, "`auto` or ", |n| open = usize::try_from(n).ok());
             storage.open_chains = open;
         }
         self.count("storage.max_tenants", 1..=10_000_000, &mut storage.max_tenants);
@@ -215,6 +244,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn duration(&mut self, path: &str, (most, said): (Duration, &str), setting: &mut Duration) {
+        self.types.insert(path.to_owned(), Type::Duration);
         let Some(Written { place, text, shown }) = self.value(path) else { return };
         match duration(&text) {
             Some(given) if given <= most => *setting = given,
@@ -361,6 +391,8 @@ impl<'a> Reader<'a> {
 
     /// A whole number; `or` names what else would have been taken.
     fn expect(&mut self, key: &str, range: RangeInclusive<u64>, or: &str, into: impl FnOnce(u64)) {
+        let other = or.split('`').nth(1).map(str::to_owned);
+        self.types.insert(key.to_owned(), Type::Number(range.clone(), other));
         let Some(Written { place, text, shown }) = self.value(key) else { return };
         match text.parse::<u64>() {
             Ok(n) if range.contains(&n) => into(n),
@@ -376,6 +408,8 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn choice<T: Copy>(&mut self, key: &str, choices: &[(&str, T)], into: &mut T) {
+        let names = choices.iter().map(|(name, _)| (*name).to_owned()).collect();
+        self.types.insert(key.to_owned(), Type::Choice(names));
         let Some(Written { place, text, shown }) = self.value(key) else { return };
         match choices.iter().find(|(name, _)| *name == text) {
             Some((_, choice)) => *into = *choice,
@@ -413,11 +447,36 @@ impl<'a> Reader<'a> {
     pub(super) fn scalar(&mut self, key: &str, place: Place, value: &Value) -> Option<Written> {
         let Value::Scalar(shown) = value else { return None };
         match env::expand(shown, self.env) {
-            Ok(text) => Some(Written { place, text, shown: shown.clone() }),
+            Ok(text) => {
+                self.warn_of_variable(key, place, shown);
+                Some(Written { place, text, shown: shown.clone() })
+            }
             Err(error) => {
                 // A value may be asked for more than once; the report is deduplicated.
                 self.report(place, key, error.to_string());
                 None
+            }
+        }
+    }
+
+    /// Shells and Compose files replace `$NAME`; here it stays.
+    fn warn_of_variable(&mut self, key: &str, place: Place, shown: &str) {
+        // There `$` is an expression's end.
+        if key.starts_with("redaction.") || key.ends_with(".pattern") {
+            return;
+        }
+        let Some(at) = shown.find('$') else { return };
+        let name: String = shown[at + 1..]
+            .chars()
+            .take_while(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || *c == '_')
+            .collect();
+        if name.starts_with(|c: char| c.is_ascii_uppercase()) {
+            let what = format!(
+                "line {}: {key}: `${name}` stays as it is written; for the environment variable write ${{env:{name}}}",
+                place.line
+            );
+            if !self.warnings.contains(&what) {
+                self.warnings.push(what);
             }
         }
     }

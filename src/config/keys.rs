@@ -389,12 +389,14 @@ fn suggestion(path: &str, name: &str) -> String {
     format!("known {place}: {}", names(&siblings))
 }
 
-fn kind(path: &str) -> Option<Kind> {
+/// What stands under a dotted key, if there is such a key.
+pub(super) fn kind(path: &str) -> Option<Kind> {
     let path = canonical(path);
     all().find(|(key, _)| *key == path).map(|(_, kind)| kind)
 }
 
-fn children(path: &str) -> Vec<&'static str> {
+/// The names of the keys below a dotted key.
+pub(super) fn children(path: &str) -> Vec<&'static str> {
     let path = &*canonical(path);
     let under = |key: &'static str| {
         if path.is_empty() {

@@ -8,22 +8,28 @@
 #[cfg(test)]
 mod access_tests;
 pub mod bearer;
+pub mod changes;
 mod check;
 #[cfg(test)]
 mod checkpoint_tests;
 pub mod descriptors;
+pub mod effective;
 pub mod env;
 pub mod error;
 pub mod identities;
 pub mod key_file;
 pub mod keys;
 pub mod raw;
+pub mod schema;
 pub mod secret_file;
 #[cfg(test)]
 mod tests;
 pub mod value;
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::string::FromUtf8Error;
 use std::time::Duration;
 
 use crate::auth;
@@ -358,6 +364,15 @@ impl Config {
     }
 }
 
+/// Names the configuration file where no flag does.
+pub const VARIABLE: &str = "HALOD_CONFIG";
+
+/// The file that a flag names, or else [`VARIABLE`].
+#[must_use]
+pub fn named_file(flag: Option<PathBuf>) -> Option<PathBuf> {
+    flag.or_else(|| std::env::var_os(VARIABLE).filter(|file| !file.is_empty()).map(PathBuf::from))
+}
+
 /// Reads a configuration file, with `${env:NAME}` from this process's environment. Without a file
 /// the defaults hold.
 ///
@@ -365,20 +380,46 @@ impl Config {
 /// Every problem of the file, or that it can't be read.
 pub fn load(file: Option<&Path>) -> Result<Config, ConfigError> {
     let Some(file) = file else { return Ok(Config::default()) };
+    let text = read(file)?;
+    parse(&text, &|name| std::env::var_os(name)).map_err(|error| error.in_file(file))
+}
+
+/// The text of a configuration file, or of standard input where it is called `-`.
+///
+/// # Errors
+/// It can't be read, or is no text.
+pub fn read(file: &Path) -> Result<String, ConfigError> {
     let unreadable = |what: String| {
         ConfigError::new(vec![Problem { place: None, key: String::new(), what }]).in_file(file)
     };
-    secret_file::check_is_not_anybodys(file).map_err(unreadable)?;
-    let size = std::fs::metadata(file).map_err(|error| unreadable(format!("can't be read: {error}")))?.len();
-    if size > raw::MAX_BYTES as u64 {
-        return Err(unreadable(format!(
-            "larger than {} bytes; this is not a halod configuration",
-            raw::MAX_BYTES
-        )));
-    }
-    let text =
-        std::fs::read_to_string(file).map_err(|error| unreadable(format!("can't be read: {error}")))?;
-    parse(&text, &|name| std::env::var_os(name)).map_err(|error| error.in_file(file))
+    let bytes = match file.as_os_str() == "-" {
+        true => read_at_most(std::io::stdin().lock()),
+        false => {
+            secret_file::check_is_not_anybodys(file).map_err(unreadable)?;
+            File::open(file).and_then(read_at_most)
+        }
+    };
+    let bytes = bytes.map_err(|error| unreadable(format!("can't be read: {error}")))?;
+    String::from_utf8(bytes).map_err(|error| not_utf8(&error).in_file(file))
+}
+
+/// One byte more than a configuration may have, so that a longer one is noticed.
+fn read_at_most(file: impl Read) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(raw::MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Where the first byte stands that is no text.
+fn not_utf8(error: &FromUtf8Error) -> ConfigError {
+    let bytes = error.as_bytes();
+    let before = bytes.get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+    let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count() as u64;
+    let own = before.rsplit(|&byte| byte == b'\n').next().unwrap_or_default();
+    let column = 1 + String::from_utf8_lossy(own).chars().count() as u64;
+    let byte = bytes.get(before.len()).copied().unwrap_or_default();
+    let what = format!("not UTF-8: the byte 0x{byte:02x}; save the file as UTF-8");
+    ConfigError::new(vec![Problem { place: Some(Place { line, column }), key: String::new(), what }])
 }
 
 /// Reads a configuration from YAML text.

@@ -71,6 +71,12 @@ pub fn parse(text: &str) -> Result<Node, Problem> {
 fn syntax(text: &str, error: &serde_saphyr::Error) -> Problem {
     let place = error.location().map(|at| Place { line: at.line(), column: at.column() });
     let mut what = error.to_string();
+    if what.starts_with("multiple YAML documents") {
+        // The reader's own words are for those who program with it.
+        let place = second_document(text).or(place);
+        let what = "more than one YAML document: a line `---` begins another; keep one, in a file of its own";
+        return Problem { place, key: String::new(), what: what.into() };
+    }
     if let Some(place) = place {
         let suffix = format!(" at line {}, column {}", place.line, place.column);
         if let Some(shorter) = what.strip_suffix(&suffix) {
@@ -82,6 +88,23 @@ fn syntax(text: &str, error: &serde_saphyr::Error) -> Problem {
         }
     }
     Problem { place, key: String::new(), what: format!("not YAML: {what}") }
+}
+
+/// Where the second document begins.
+fn second_document(text: &str) -> Option<Place> {
+    let has_content = |line: &str| !line.trim().is_empty() && !line.starts_with(['#', '%']);
+    let mut begun = false;
+    for (line, text) in (1..).zip(text.lines()) {
+        if text == "---" || text.starts_with("--- ") {
+            if begun {
+                return Some(Place { line, column: 1 });
+            }
+            begun = true;
+        } else {
+            begun |= has_content(text);
+        }
+    }
+    None
 }
 
 impl From<Spanned<Tree>> for Node {

@@ -79,16 +79,24 @@ fn doors(config: &Config) -> impl Iterator<Item = (&'static str, &TlsSettings, S
     all.into_iter().filter_map(|(name, settings, speaks)| Some((name, settings?, speaks)))
 }
 
+/// The doors that speak TLS, each with what its operator should know, or why its files can't be used.
+#[must_use]
+pub fn check_each(config: &Config) -> Vec<(&'static str, &TlsSettings, Result<Vec<String>, TlsError>)> {
+    let check = |settings, speaks, door| {
+        let loaded = load(settings, speaks)?;
+        let ending = ending(loaded.served.not_after).map(|what| format!("{door}: {what}"));
+        Ok(loaded.warnings.into_iter().chain(ending).collect())
+    };
+    doors(config).map(|(door, settings, speaks)| (door, settings, check(settings, speaks, door))).collect()
+}
+
 /// What is wrong with the files of the doors, and what else their operator should know.
 #[must_use]
 pub fn check(config: &Config) -> (Vec<String>, Vec<String>) {
     let (mut problems, mut warnings) = (Vec::new(), Vec::new());
-    for (door, settings, speaks) in doors(config) {
-        match load(settings, speaks) {
-            Ok(loaded) => {
-                warnings.extend(loaded.warnings);
-                warnings.extend(ending(loaded.served.not_after).map(|what| format!("{door}: {what}")));
-            }
+    for (door, _, checked) in check_each(config) {
+        match checked {
+            Ok(told) => warnings.extend(told),
             Err(error) => problems.push(format!("{door}: {error}")),
         }
     }

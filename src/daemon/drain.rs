@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use super::reload::Change;
 use crate::pipeline::intake::Bodies;
 use crate::pipeline::stats::Stats;
 use crate::pipeline::writer::WriterEnd;
@@ -28,6 +29,14 @@ pub enum End {
     Interrupted,
 }
 
+/// What comes after a run.
+#[derive(Debug)]
+pub(super) enum Over {
+    End(End),
+    /// Drained, to run by another configuration.
+    Next(Change),
+}
+
 /// What a run consists of once it is up.
 #[derive(Debug)]
 pub(super) struct Running {
@@ -41,22 +50,32 @@ pub(super) struct Running {
     pub bodies: Bodies,
 }
 
-/// Waits for a signal or for the writer's end, then stops the parts: readiness first, then the
+/// Waits for a signal, another configuration or the writer's end, then stops the parts: readiness first, then the
 /// doors, which finish what they began, then the writer, which ends when no door can hand it
 /// anything.
 pub(super) async fn supervise(
     mut running: Running,
     writer: impl Future<Output = WriterEnd>,
-    mut signals: mpsc::Receiver<&'static str>,
-    stats: &Stats,
-) -> End {
+    (signals, changes): (&mut mpsc::Receiver<&'static str>, &mut mpsc::Receiver<Change>),
+    (stats, close): (&Stats, &dyn Fn()),
+) -> Over {
     let mut writer = pin!(writer);
+    let mut next = None;
     tokio::select! {
+        Some(change) = changes.recv() => {
+            let timeout = running.timeout;
+            tracing::info!(changed = change.changed.join(", "), ?timeout, "another configuration: requests are finished first");
+            next = Some(change);
+        }
         Some(signal) = signals.recv() => {
             let timeout = running.timeout;
             tracing::info!(signal, ?timeout, "draining: no new requests are taken");
+            close();
         }
-        end = &mut writer => return failed(running, &end, stats).await,
+        end = &mut writer => {
+            close();
+            return Over::End(failed(running, &end, stats).await);
+        }
     }
     stats.stopping.store(true, Relaxed);
     let _ = running.drain.send(true);
@@ -85,17 +104,26 @@ pub(super) async fn supervise(
             None => writer.await,
         }
     };
-    tokio::select! {
-        end = stopping => match end {
-            WriterEnd::Clean => End::Drained,
-            WriterEnd::Failed(error) => {
-                tracing::error!(error, "the writer failed while draining; a restart recovers");
-                End::Failed
+    let mut stopping = pin!(stopping);
+    loop {
+        tokio::select! {
+            end = &mut stopping => return match (end, next) {
+                (WriterEnd::Clean, Some(next)) => Over::Next(next),
+                (WriterEnd::Clean, None) => Over::End(End::Drained),
+                (WriterEnd::Failed(error), _) => {
+                    tracing::error!(error, "the writer failed while draining; a restart recovers");
+                    Over::End(End::Failed)
+                }
+            },
+            Some(signal) = signals.recv() => {
+                if next.take().is_some() {
+                    close();
+                    tracing::info!(signal, "halod was asked to stop: the other configuration is left");
+                    continue;
+                }
+                tracing::warn!(signal, "halod was asked to stop twice: it ends without draining");
+                return Over::End(End::Interrupted);
             }
-        },
-        Some(signal) = signals.recv() => {
-            tracing::warn!(signal, "halod was asked to stop twice: it ends without draining");
-            End::Interrupted
         }
     }
 }
@@ -114,7 +142,7 @@ async fn failed(mut running: Running, end: &WriterEnd, stats: &Stats) -> End {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use std::sync::Arc;
 
@@ -142,6 +170,20 @@ mod tests {
         (Running { doors, drain, timeout: Duration::from_millis(200), bodies }, writer)
     }
 
+    /// The end of a run to which no other configuration comes.
+    async fn ended(
+        running: Running,
+        writer: impl Future<Output = WriterEnd>,
+        mut signals: mpsc::Receiver<&'static str>,
+        stats: &Stats,
+    ) -> End {
+        let (_keep, mut changes) = mpsc::channel(1);
+        match supervise(running, writer, (&mut signals, &mut changes), (stats, &|| {})).await {
+            Over::End(end) => end,
+            Over::Next(_) => panic!("nothing follows"),
+        }
+    }
+
     fn signals(at: &[u64]) -> mpsc::Receiver<&'static str> {
         let (sender, receiver) = mpsc::channel(4);
         let at = at.to_vec();
@@ -159,7 +201,7 @@ mod tests {
     async fn what_was_begun_is_finished() {
         let stats = Arc::new(Stats::default());
         let (running, writer) = parts(Duration::from_millis(30));
-        assert_eq!(supervise(running, writer, signals(&[5]), &stats).await, End::Drained);
+        assert_eq!(ended(running, writer, signals(&[5]), &stats).await, End::Drained);
         assert!(stats.stopping.load(Relaxed) && !stats.poisoned.load(Relaxed));
     }
 
@@ -167,7 +209,7 @@ mod tests {
     async fn a_drain_has_an_end() {
         let (running, writer) = parts(Duration::from_secs(3600));
         let began = std::time::Instant::now();
-        assert_eq!(supervise(running, writer, signals(&[0]), &Stats::default()).await, End::Drained);
+        assert_eq!(ended(running, writer, signals(&[0]), &Stats::default()).await, End::Drained);
         assert!(began.elapsed() < Duration::from_secs(10));
     }
 
@@ -175,7 +217,7 @@ mod tests {
     async fn a_second_signal_leaves_at_once() {
         let (mut running, writer) = parts(Duration::from_secs(3600));
         running.timeout = Duration::from_secs(3600);
-        assert_eq!(supervise(running, writer, signals(&[0, 10]), &Stats::default()).await, End::Interrupted);
+        assert_eq!(ended(running, writer, signals(&[0, 10]), &Stats::default()).await, End::Interrupted);
     }
 
     #[tokio::test]
@@ -183,7 +225,7 @@ mod tests {
         for end in [WriterEnd::Failed("sync: no space".into()), WriterEnd::Clean] {
             let stats = Stats::default();
             let (running, _) = parts(Duration::from_millis(10));
-            assert_eq!(supervise(running, async { end }, signals(&[]), &stats).await, End::Failed);
+            assert_eq!(ended(running, async { end }, signals(&[]), &stats).await, End::Failed);
             assert!(stats.poisoned.load(Relaxed));
         }
     }
@@ -195,6 +237,6 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(30)).await;
             WriterEnd::Failed("disk".into())
         };
-        assert_eq!(supervise(running, writer, signals(&[0]), &Stats::default()).await, End::Failed);
+        assert_eq!(ended(running, writer, signals(&[0]), &Stats::default()).await, End::Failed);
     }
 }

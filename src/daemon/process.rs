@@ -57,7 +57,7 @@ pub fn signals() -> io::Result<Signals> {
                 _ = interrupt.recv() => "SIGINT",
                 _ = hangup.recv() => {
                     tracing::info!(
-                        "SIGHUP: certificates, keys and identities are read again; restart halod for another configuration"
+                        "SIGHUP: certificates, keys and identities are read again, and so is the configuration"
                     );
                     reloads.send_modify(|count| *count += 1);
                     continue;

@@ -10,6 +10,7 @@ use crate::ingest::Ingest;
 use crate::ingest::claim::TenantRule;
 use crate::ingest::gaps::Gaps;
 use crate::ingest::stats::ReceiverStats;
+use crate::ingest::tap::Tap;
 use crate::net::connections::ConnectionFamilies;
 use crate::net::limits::Limits;
 use crate::net::listener;
@@ -18,6 +19,7 @@ use crate::net::web::WebPolicy;
 use crate::net::windows::Windows;
 use crate::pipeline::intake::Intake;
 use crate::receivers::admission::Admission;
+use crate::receivers::gate::Watchers;
 use crate::receivers::langfuse::{Keys, LangfuseService};
 use crate::receivers::langsmith::{self, LangSmithService};
 use crate::receivers::litellm::LiteLlm;
@@ -57,6 +59,7 @@ pub(super) struct Receiving<'a> {
     pub ready: Ready,
     /// Who signs receipts, where senders get any.
     pub receipts: Option<Arc<ReceiptSigner>>,
+    pub tap: Tap,
 }
 
 /// Where what is taken in goes, and what is known of it.
@@ -68,13 +71,15 @@ pub(super) struct Taking {
     /// Who may send, where doors ask.
     pub identities: Option<Arc<Authenticator>>,
     pub receipts: Arc<ReceiptSigner>,
+    /// Where it is told what becomes of requests.
+    pub tap: Tap,
 }
 
 impl<'a> Receiving<'a> {
     pub(super) fn new(
         config: &Config,
         counters: &Arc<Counters>,
-        Taking { intake, hold, gaps, traces, identities, receipts }: &Taking,
+        Taking { intake, hold, gaps, traces, identities, receipts, tap }: &Taking,
         tees: &'a Tees,
         (draining, ready): (&watch::Receiver<bool>, Ready),
     ) -> Self {
@@ -107,6 +112,7 @@ impl<'a> Receiving<'a> {
             identities: identities.clone(),
             ready,
             receipts: config.checkpoint.receipts.then(|| Arc::clone(receipts)),
+            tap: tap.clone(),
         }
     }
 
@@ -146,6 +152,7 @@ impl Receiving<'_> {
             gaps: Some(self.gaps.clone()),
             limited: true,
             receipts: None,
+            tap: self.tap.clone(),
         }
     }
 
@@ -157,7 +164,7 @@ impl Receiving<'_> {
 
     fn ingest_of_files(&self, stats: &Arc<ReceiverStats>) -> Arc<Ingest> {
         let (intake, builder) = (self.intake.clone(), Arc::clone(&self.builder));
-        Arc::new(Ingest::of_files(intake, builder, Arc::clone(stats)))
+        Arc::new(Ingest::of_files(intake, builder, Arc::clone(stats)).told_to(self.tap.clone()))
     }
 
     /// Where imported rows become records. It holds an intake.
@@ -233,6 +240,7 @@ impl Receiving<'_> {
             has_tls,
             ready: self.ready.clone(),
             draining: draining.clone(),
+            watchers: Watchers { newcomers: Arc::clone(&counters.newcomers), tap: self.tap.clone() },
         }
     }
 }

@@ -21,7 +21,6 @@ use halod_chain::traces::TraceTenants;
 use halod_record::draft::Draft;
 use halod_record::notice::{About, Notice};
 use halod_record::tenant::Tenant;
-use halod_tlog::log::place;
 use halod_tlog::notes::Notes;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -55,6 +54,7 @@ pub(super) struct Opening {
     pub stats: Arc<Stats>,
     pub checkpoints: Arc<CheckpointStats>,
     pub receipts: Arc<ReceiptSigner>,
+    pub notes: Arc<Notes>,
     pub ledger: hold::Ledger,
     /// What the spans of a trace said for it.
     pub traces: Arc<TraceTenants>,
@@ -130,7 +130,8 @@ impl Opening {
     }
 
     fn open_now(self) -> Result<Opened, ChainError> {
-        let Self { config, open_chains, lock, stats, checkpoints, receipts, ledger, traces, owed } = self;
+        let Self { config, open_chains, lock, stats, checkpoints, receipts, notes, ledger, traces, owed } =
+            self;
         let hold = hold::Settings {
             directory: config.storage.directory.clone(),
             wait: config.hold.wait,
@@ -141,10 +142,9 @@ impl Opening {
         let mut owed = owed.lock().unwrap_or_else(PoisonError::into_inner);
         owed.extend(notices);
         owed.extend(damage_notice(&hold.damage));
-        let log = place(&config.storage.directory);
         let permit = Arc::new(Permit::new(!config.checkpoint.witnesses.is_empty()));
         let checkpointer = Checkpointer {
-            notes: Arc::new(Notes::new(&log, Arc::new(OsDisk))),
+            notes,
             permit,
             directory: config.storage.directory.clone(),
             settings: config.checkpoint.clone(),

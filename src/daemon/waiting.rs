@@ -11,6 +11,7 @@ use crate::auth::Authenticator;
 use crate::config::Config;
 use crate::hold::Hold;
 use crate::ingest::gaps::Gaps;
+use crate::ingest::tap::Tap;
 use crate::net::connections::ConnectionFamilies;
 use crate::net::windows::Windows;
 use crate::pipeline::quiet::Quiet;
@@ -64,6 +65,7 @@ impl Waiting<'_> {
             stats: Arc::clone(stats),
             // Without a directory nothing is signed.
             checkpoints: Arc::default(),
+            reloads: Arc::default(),
             metrics,
             connections: connections.of(ADMIN),
             web: self.config.web.clone(),
@@ -82,6 +84,7 @@ impl Waiting<'_> {
             traces: Arc::default(),
             identities: self.identities.clone(),
             receipts: Arc::default(),
+            tap: Tap::default(),
         };
         let tees = Tees::default();
         let receiving =

@@ -3,6 +3,7 @@
 use halo_adapters::gateway;
 use halo_adapters::store::Store;
 use halo_adapters::transcript::Client;
+use halod_record::spelling::nearest;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -69,15 +70,21 @@ impl From<Format> for String {
 /// Not the name of a format.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnknownFormat {
-    #[error("the formats are {NAMES}")]
-    Format,
-    #[error("a gateway's log formats are {}", logs().collect::<Vec<_>>().join(", "))]
-    Log,
+    #[error("`{}` is no format{}; the formats are {NAMES}", .0, meant(.0, &NAMES.split(", ").collect::<Vec<_>>()))]
+    Format(String),
+    #[error("`{}` is no format of a gateway's log{}; they are {}", .0, meant(.0, &logs().iter().map(String::as_str).collect::<Vec<_>>()), logs().join(", "))]
+    Log(String),
+}
+
+/// What the name was probably meant to be.
+fn meant(name: &str, known: &[&str]) -> String {
+    nearest(name, known).map_or_else(String::new, |near| format!(": did you mean `{near}`?"))
 }
 
 /// Log formats that need no further settings.
-fn logs() -> impl Iterator<Item = String> {
-    gateway::Format::ALL.into_iter().filter(|log| *log != gateway::Format::Regex).map(|log| log.to_string())
+fn logs() -> Vec<String> {
+    let known = gateway::Format::ALL.into_iter().filter(|log| *log != gateway::Format::Regex);
+    known.map(|log| log.to_string()).collect()
 }
 
 impl FromStr for Format {
@@ -94,10 +101,11 @@ impl FromStr for Format {
             "codex" => Self::Transcript(Client::Codex),
             "gateway" => Self::Gateway(None),
             _ => {
-                let log = name.strip_prefix("gateway:").ok_or(UnknownFormat::Format)?;
+                let log =
+                    name.strip_prefix("gateway:").ok_or_else(|| UnknownFormat::Format(name.to_owned()))?;
                 match log.parse() {
                     Ok(log) if log != gateway::Format::Regex => Self::Gateway(Some(log)),
-                    _ => return Err(UnknownFormat::Log),
+                    _ => return Err(UnknownFormat::Log(log.to_owned())),
                 }
             }
         })
@@ -125,6 +133,8 @@ mod tests {
         for name in ["", "OTLP", "gateway:", "gateway:regex", "gateway:iis", "langfuse2"] {
             assert!(name.parse::<Format>().is_err(), "{name}");
         }
+        let said = "langfuze".parse::<Format>().unwrap_err().to_string();
+        assert!(said.starts_with("`langfuze` is no format: did you mean `langfuse`?"), "{said}");
         assert!("x".parse::<Format>().unwrap_err().to_string().contains("langsmith"));
         assert!("gateway:x".parse::<Format>().unwrap_err().to_string().contains("nginx"));
     }

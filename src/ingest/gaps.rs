@@ -176,7 +176,10 @@ impl Sealer {
                     requests = counter.requests,
                     bytes = counter.bytes,
                     items = counter.items,
-                    "telemetry was refused and is lost; its tenant's chain says so (halod.gap)"
+                    why = counter.reasons(),
+                    senders = counter.peers(),
+                    chain = tenant.file_stem(),
+                    "telemetry was refused and is lost; the chain says so (halod.gap)"
                 ),
                 Err(refusal) => {
                     all = false;

@@ -20,6 +20,7 @@ pub mod requests;
 mod slices;
 pub mod stats;
 mod submission;
+pub mod tap;
 
 pub use self::body::Body;
 pub use self::request::{Counted, Request, RequestBuilder, Unusable};
@@ -28,6 +29,7 @@ pub use self::submission::Submission;
 use self::gaps::{Gaps, Loss, Sender};
 use self::requests::RequestEntry;
 use self::stats::ReceiverStats;
+use self::tap::Tap;
 use crate::checkpointer::receipts::Receipts;
 use crate::net::body::Reader;
 use crate::net::limits::Limits;
@@ -58,6 +60,8 @@ pub struct Ingest {
     pub limited: bool,
     /// How its senders get receipts, if they do.
     pub receipts: Option<Receipts>,
+    /// Where it is told what becomes of its requests.
+    pub tap: Tap,
 }
 
 impl Ingest {
@@ -73,7 +77,14 @@ impl Ingest {
             gaps: None,
             limited: false,
             receipts: None,
+            tap: Tap::default(),
         }
+    }
+
+    /// The same, telling `tap` of its requests.
+    #[must_use]
+    pub fn told_to(self, tap: Tap) -> Self {
+        Self { tap, ..self }
     }
 
     /// Counts a request that is refused, and notes what it held if its sender, which tries again what
@@ -91,6 +102,7 @@ impl Ingest {
         if let Some(gaps) = self.gaps.as_ref().filter(|_| !reader.is_broken()) {
             gaps.refused(Sender::Retries, fault, Loss::of_body(self.stats.name, tenant, reader.length()));
         }
+        self.tap.refused(self.stats.name, tenant, fault.name(), &fault.to_string());
         tracing::debug!(receiver = self.stats.name, fault = fault.name(), "request refused");
     }
 

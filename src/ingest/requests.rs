@@ -169,6 +169,12 @@ impl RequestEntry {
         }
     }
 
+    /// Whether it was not refused so far.
+    #[must_use]
+    pub fn is_fine(&self) -> bool {
+        self.ended == End::Open
+    }
+
     /// What the sender is told if it was refused because nothing is received where it came.
     #[must_use]
     pub fn unserved(&self) -> Option<&'static str> {

@@ -1,7 +1,8 @@
 //! A request in the writer's hands, until it has its receipt.
 
-use super::request::{Request, RequestBuilder};
+use super::request::{Counted, Request, RequestBuilder};
 use super::slices::Slices;
+use super::tap::Sealing;
 use super::{Ingest, contain};
 use crate::checkpointer::receipts::list;
 use crate::hold::Hold;
@@ -29,15 +30,28 @@ pub struct Submission {
 struct Rest {
     ingest: Arc<Ingest>,
     kept: Kept,
-    rejected: u64,
+    counted: Counted,
+    /// Why the first of the rejected items was.
+    reason: Option<String>,
     tenant: Option<Tenant>,
+    sealing: Option<Sealing>,
 }
 
 impl Rest {
     /// Passes the request on, and tells what of it is lost.
-    fn done(self) {
-        self.kept.forward();
-        self.ingest.lost(self.rejected, self.tenant.as_ref());
+    fn done(self, receipt: &Receipt) {
+        let Self { ingest, kept, counted, reason, tenant, sealing } = self;
+        kept.forward();
+        ingest.lost(counted.rejected, tenant.as_ref());
+        let (tap, name) = (&ingest.tap, ingest.stats.name);
+        tap.sealed(name, sealing, receipt);
+        let told = [
+            ("filtered", counted.filtered, "it tells of no action of an agent"),
+            ("rejected", counted.rejected, reason.as_deref().unwrap_or_default()),
+        ];
+        for (what, items, why) in told {
+            tap.not_sealed(what, name, tenant.as_ref(), items, why);
+        }
     }
 }
 
@@ -68,7 +82,7 @@ impl Submission {
         if before != Receipt::default() {
             receipt += before;
         }
-        self.rest.done();
+        self.rest.done(&receipt);
         Ok(receipt)
     }
 }
@@ -91,7 +105,7 @@ impl Request {
                 items.refuse();
             }
         })?;
-        rest.done();
+        rest.done(&receipt);
         Ok(receipt)
     }
 }
@@ -107,13 +121,15 @@ struct Content {
 
 /// The items are those of the drafts.
 fn divide(Request { builder, items }: Request) -> (Content, Items, Slices, Rest) {
-    let (rejected, tenant) = (builder.counted().rejected, builder.tenants.known());
+    let (counted, tenant) = (builder.counted(), builder.tenants.known());
+    let reason = builder.first_reason().map(str::to_owned);
     let even = builder.uneven.is_empty() && builder.parts.is_empty();
     let weights = if even { Vec::new() } else { builder.weights_of(&builder.drafts) };
     let RequestBuilder { ingest, drafts, parts, kept, scratch, permit, slices, uneven, .. } = builder;
     let items = if uneven.is_empty() { items } else { items.weighing(weights.clone()) };
     let content = Content { drafts, parts, weights, scratch, permit };
-    (content, items, slices, Rest { ingest, kept, rejected, tenant })
+    let sealing = ingest.tap.sealing(&content.drafts);
+    (content, items, slices, Rest { ingest, kept, counted, reason, tenant, sealing })
 }
 
 /// Seals the drafts, and of the parts those whose actions are whole. `items` are taken when the writer gets the

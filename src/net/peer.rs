@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 /// Who sent a request. It stands in the request's extensions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Peer {
     Ip(IpAddr),
     /// A process of this machine, over a Unix socket: whose it was when it connected.
@@ -37,7 +37,22 @@ impl fmt::Display for Peer {
     }
 }
 
+tokio::task_local! {
+    static ANSWERED: Option<Peer>;
+}
+
 impl Peer {
+    /// Whose request the task of `work` answers from here on.
+    pub fn answering<F: Future>(peer: Option<Self>, work: F) -> impl Future<Output = F::Output> {
+        ANSWERED.scope(peer, work)
+    }
+
+    /// Whose request this task answers, if it answers one.
+    #[must_use]
+    pub fn answered() -> Option<Self> {
+        ANSWERED.try_with(|peer| *peer).ok().flatten()
+    }
+
     /// Whose request it is; nobody's if it came through no door.
     #[must_use]
     pub fn of(extensions: &Extensions) -> Option<Self> {

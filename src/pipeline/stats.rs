@@ -49,7 +49,7 @@ pub struct Stats {
     pub sync: Histogram,
     /// The most recently sealed chains, at most [`REPORTED_HEADS`].
     pub heads: Mutex<Vec<HeadAge>>,
-    /// Chains sealed to since start, reported one by one or not.
+    /// Chains on disk, reported one by one or not.
     pub chains: Gauge,
     /// Chains whose tenants wait until they are read.
     pub unread: Mutex<Unread>,
@@ -170,7 +170,11 @@ impl Stats {
              any more are forgotten when they are many",
             self.metered.clone(),
         );
-        registry.register("halod_chains", "Chains written to or looked at since start", self.chains.clone());
+        registry.register(
+            "halod_chains",
+            "Chains on disk, and those that have just begun",
+            self.chains.clone(),
+        );
     }
 
     pub fn register(&self, registry: &mut Registry) {

@@ -150,6 +150,7 @@ impl Writer {
     ) -> Result<Self, ChainError> {
         reseal(&mut store, &stats)?;
         stats.disk_floor.set(settings.floor());
+        stats.chains.set(store.chain_count() as u64);
         let (queue, disk_checked, quiet) =
             (FairQueue::new(Rates::new(settings.per_tenant)), None, Quiet::default());
         let resealed = Instant::now();
@@ -383,7 +384,21 @@ impl Writer {
         self.stats.disk_free.set(free);
         let low = free < self.settings.floor();
         if self.stats.disk_low.swap(low, Relaxed) != low {
-            tracing::warn!(free, floor = self.settings.floor(), low, "free disk space crossed its floor");
+            let floor = self.settings.floor();
+            if low {
+                tracing::error!(
+                    free_bytes = free,
+                    floor_bytes = floor,
+                    directory = %self.settings.directory.display(),
+                    "the disk is nearly full: nothing is accepted until there is more free space than storage.min_free_disk_mib"
+                );
+            } else {
+                tracing::info!(
+                    free_bytes = free,
+                    floor_bytes = floor,
+                    "there is free space on the disk again: telemetry is accepted"
+                );
+            }
         }
     }
 }

@@ -1,3 +1,9 @@
 //! What those see who read chains: questions, pages, links, exports, policies. A reader changes no chain.
 
+pub mod access;
+pub mod cell;
+pub mod print;
+pub mod query;
 pub mod report;
+pub mod serve;
+pub mod subjects;

@@ -5,9 +5,11 @@
 //! ```
 
 use super::admission::Admission;
+use super::newcomers::Newcomers;
 use super::unserved::Unserved;
 use crate::ingest::contain_future;
 use crate::ingest::requests::{RequestEntry, Transport};
+use crate::ingest::tap::Tap;
 use crate::net::answer::{Form, Refused, grpc_error};
 use crate::net::body::{Incoming, Reader};
 use crate::net::grpc::{self, is_grpc};
@@ -17,6 +19,7 @@ use crate::net::status::Fault;
 use crate::net::web::{self, WebPolicy};
 use axum::response::{IntoResponse, Response};
 use http::Request;
+use http::header::USER_AGENT;
 use http::request::Parts;
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -24,6 +27,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use tower::Service;
 use tracing::Instrument;
+
+/// Bytes of what a sender calls itself.
+const AGENT: usize = 100;
 
 /// What takes one kind of sender's requests.
 pub trait Receiver: Send + Sync + 'static {
@@ -57,6 +63,14 @@ pub struct Gate {
     admission: Admission,
     limits: Arc<Limits>,
     unserved: Arc<Unserved>,
+    watchers: Watchers,
+}
+
+/// Who is told of requests as they come.
+#[derive(Clone, Debug, Default)]
+pub struct Watchers {
+    pub newcomers: Arc<Newcomers>,
+    pub tap: Tap,
 }
 
 /// A receiver behind its gate, as a service.
@@ -70,7 +84,14 @@ impl Gate {
     #[must_use]
     pub fn new(web: Arc<WebPolicy>, admission: Admission, (limits, has_tls): (Arc<Limits>, bool)) -> Self {
         let checks_host = !has_tls && !admission.asks();
-        Self { web, checks_host, admission, limits, unserved: Arc::default() }
+        let watchers = Watchers::default();
+        Self { web, checks_host, admission, limits, unserved: Arc::default(), watchers }
+    }
+
+    /// The same, telling these of its requests.
+    #[must_use]
+    pub fn watched_by(self, watchers: Watchers) -> Self {
+        Self { watchers, ..self }
     }
 
     pub fn before<R: Receiver>(&self, receiver: R) -> Gated<R> {
@@ -120,6 +141,7 @@ impl<R: Receiver> Gated<R> {
         let mut entry = receiver.begin(if is_call { Transport::Grpc } else { Transport::Http });
         let form = Form::of(&head.headers);
         let asked = (head.uri.path_and_query().cloned(), Peer::of(&head.extensions));
+        let agent = head.headers.get(USER_AGENT).cloned();
         let response = match gate.admit(&*receiver, &mut head).await {
             Ok(()) => {
                 let answered = receiver.answer(Request::from_parts(head, body), &mut entry);
@@ -130,12 +152,18 @@ impl<R: Receiver> Gated<R> {
             }
             Err(fault) => {
                 entry.refuse(&fault);
+                gate.watchers.tap.refused(R::NAME, None, fault.name(), &fault.to_string());
                 gate.refuse(&fault, (head, body), is_call).await
             }
         };
         if let Some(said) = entry.unserved() {
             let (path, peer) = asked;
             gate.unserved.tell(path.as_ref().map_or("", |path| path.path()), said, peer);
+        }
+        if entry.is_fine() {
+            let agent = agent.as_ref().and_then(|agent| agent.to_str().ok());
+            let agent = agent.map(|agent| &agent[..agent.floor_char_boundary(AGENT)]);
+            gate.watchers.newcomers.greet(R::NAME, Peer::answered(), agent);
         }
         entry.answer();
         response
@@ -154,7 +182,8 @@ impl<R: Receiver> Service<Request<Incoming>> for Gated<R> {
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
         let gated = self.clone();
         let span = tracing::debug_span!("received", receiver = R::NAME);
-        Box::pin(async move { Ok(gated.answer(request).await) }.instrument(span))
+        let peer = Peer::of(request.extensions());
+        Box::pin(Peer::answering(peer, async move { Ok(gated.answer(request).await) }.instrument(span)))
     }
 }
 

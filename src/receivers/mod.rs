@@ -10,6 +10,7 @@ pub mod langsmith;
 pub mod lines;
 pub mod litellm;
 pub mod native;
+pub mod newcomers;
 pub mod openai_agents;
 pub mod otlp;
 pub mod rejected;

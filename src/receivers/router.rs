@@ -1,7 +1,7 @@
 //! One address for everything: which receiver a path belongs to.
 
 use super::admission::Admission;
-use super::gate::Gate;
+use super::gate::{Gate, Watchers};
 use super::langfuse::LangfuseService;
 use super::langsmith::LangSmithService;
 use super::litellm::LiteLlm;
@@ -41,14 +41,15 @@ pub struct Receivers {
     pub has_tls: bool,
     pub ready: Ready,
     pub draining: watch::Receiver<bool>,
+    pub watchers: Watchers,
 }
 
 impl Receivers {
     #[must_use]
     pub fn doors(self) -> Doors {
         let Self { otlp, native, langfuse, langsmith, litellm, openai_agents, .. } = self;
-        let Self { web, admission, limits, has_tls, ready, draining, .. } = self;
-        let gate = Gate::new(Arc::clone(&web), admission, (limits, has_tls));
+        let Self { web, admission, limits, has_tls, ready, draining, watchers, .. } = self;
+        let gate = Gate::new(Arc::clone(&web), admission, (limits, has_tls)).watched_by(watchers);
         let names = &SERVICES;
         let descriptors = halod_proto::DESCRIPTORS;
         let standard = Standard { ready, draining, web: Arc::clone(&web), names, descriptors };

@@ -1,5 +1,6 @@
 //! What the receivers count. Written by their requests, read by telemetry.
 
+use super::newcomers::Newcomers;
 use super::otlp::signals::Signals;
 use super::otlp::stats::OtlpStats;
 use super::tail::TailStats;
@@ -27,6 +28,8 @@ pub struct Counters {
     pub import: Arc<ReceiverStats>,
     /// What halod's own verbs capture, sent or kept.
     pub captured: Arc<ReceiverStats>,
+    /// Who sent something since the start.
+    pub newcomers: Arc<Newcomers>,
 }
 
 impl Default for Counters {
@@ -58,6 +61,7 @@ impl Default for Counters {
             tail: Arc::default(),
             import: of("import", (File, Some(Http))),
             captured: of("captured", (File, Some(Http))),
+            newcomers: Arc::default(),
             families,
         }
     }

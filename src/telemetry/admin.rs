@@ -5,7 +5,7 @@
 //! | `/healthz` | 200 while the process lives |
 //! | `/readyz` | 200 when requests are accepted, with the chains that are not read yet, whose tenants wait; else 503 naming each reason: `starting`, `poisoned`, `disk_low`, `draining` |
 //! | `/metrics` | Prometheus text or OpenMetrics, see [`super::metrics`] |
-//! | `/`, `/status` | version, bound addresses, directory, uptime and counters, chains that are set aside and damage of the journal as JSON |
+//! | `/`, `/status` | version, bound addresses, directory, uptime and counters, since when the configuration holds and what is wrong with a later one, chains that are set aside and damage of the journal as JSON |
 //!
 //! It has its own accept loop and bounds, so that neither a flood at a receiver nor a drain takes
 //! health away from who watches. Nothing here changes anything. Where it asks for certificates of clients, only
@@ -30,6 +30,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::metrics::{Format, Metrics};
+use super::reloads::Reloads;
 use crate::auth::identity::ADMIN;
 use crate::auth::{Authenticator, Shown};
 use crate::checkpointer::{Anchoring, CheckpointStats, Newest, Stamped, Witnessed};
@@ -67,6 +68,8 @@ pub struct State {
     pub starting: AtomicBool,
     pub stats: Arc<Stats>,
     pub checkpoints: Arc<CheckpointStats>,
+    /// What is known of the configuration.
+    pub reloads: Arc<Reloads>,
     pub metrics: Metrics,
     /// The connections to the admin port.
     pub connections: ConnectionStats,
@@ -279,7 +282,9 @@ fn doors(state: &State) -> serde_json::Value {
     state.doors.iter().map(address).collect::<serde_json::Map<_, _>>().into()
 }
 
-fn status(state: &State) -> serde_json::Value {
+/// What `/status` says.
+#[must_use]
+pub fn status(state: &State) -> serde_json::Value {
     let stats = &state.stats;
     json!({
         "version": env!("CARGO_PKG_VERSION"),
@@ -301,6 +306,7 @@ fn status(state: &State) -> serde_json::Value {
         "unread": unread(state),
         "set_aside": set_aside(state),
         "log": log(state),
+        "configuration": state.reloads.told(),
         "journal_damage": *stats.journal_damage.lock().unwrap_or_else(PoisonError::into_inner),
     })
 }

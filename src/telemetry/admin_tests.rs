@@ -27,6 +27,7 @@ fn served() -> Served {
     let metrics = Metrics::new(&stats, &counters.otlp.filtered, SystemTime::now())
         .with(|registry| counters.register(registry));
     let state = Arc::new(State {
+        reloads: Arc::default(),
         doors: vec![("otlp/grpc", "127.0.0.1:4317".into()), ("admin", address.to_string())],
         directory: "/var/lib/halod".into(),
         started: SystemTime::now(),

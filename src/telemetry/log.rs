@@ -4,9 +4,9 @@ mod repeated;
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Registry, reload};
 
 use self::repeated::Repeated;
 use crate::config::{LogFormat, LogLevel, LogSettings};
@@ -41,8 +41,9 @@ pub fn check(directives: Option<&str>) -> Result<(), LogError> {
 ///
 /// # Errors
 /// `directives` are not understood, or logging is set up already.
-pub fn init(settings: LogSettings, directives: Option<&str>) -> Result<(), LogError> {
+pub fn init(settings: LogSettings, directives: Option<&str>) -> Result<Verbosity, LogError> {
     let filter = filter(settings.level, directives)?;
+    let (filter, handle) = reload::Layer::new(filter);
     let terminal = std::io::stderr().is_terminal();
     let json = match settings.format {
         LogFormat::Auto => !terminal,
@@ -62,7 +63,34 @@ pub fn init(settings: LogSettings, directives: Option<&str>) -> Result<(), LogEr
     } else {
         registry.with(layer.with_filter(once)).try_init()
     };
-    set.map_err(|_| LogError::Twice)
+    set.map_err(|_| LogError::Twice)?;
+    if settings.format == LogFormat::Auto && !terminal {
+        tracing::info!(
+            "lines of the log are JSON, as standard error is no terminal; log.format: text changes that"
+        );
+    }
+    Ok(Verbosity { handle, fixed: directives.is_some_and(|text| !text.trim().is_empty()) })
+}
+
+/// How much is logged, as long as the process runs.
+#[derive(Clone, Debug)]
+pub struct Verbosity {
+    handle: reload::Handle<EnvFilter, Registry>,
+    /// [`VARIABLE`] says it.
+    fixed: bool,
+}
+
+impl Verbosity {
+    /// Logs at another level from now on, unless [`VARIABLE`] is set.
+    pub fn set(&self, level: LogLevel) {
+        if self.fixed {
+            return;
+        }
+        if let Ok(filter) = filter(level, None) {
+            // The subscriber lives as long as the process.
+            let _ = self.handle.reload(filter);
+        }
+    }
 }
 
 /// The level is halod's; libraries speak up from `warn` on.

@@ -14,6 +14,10 @@ mod import;
 mod names;
 #[path = "../fuzz/notes.rs"]
 mod notes;
+#[path = "../fuzz/query.rs"]
+mod query;
+#[path = "../fuzz/serve.rs"]
+mod serve;
 #[path = "../fuzz/tee.rs"]
 mod tee;
 #[path = "../fuzz/witness.rs"]
@@ -46,11 +50,25 @@ fn lines_of_the_hold() {
 }
 
 #[test]
+fn questions_to_chains() {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("a.jsonl");
+    assert_eq!(exercise(&["tests/fuzz/seeds/query"], 2_000, |data| query::query(data, &file)), 3);
+}
+
+#[test]
 fn segments_of_the_tee() {
     exercise(&["tests/fuzz/seeds/tee"], 20_000, |data| {
         tee::tee(data);
         0
     });
+}
+
+#[test]
+fn what_readers_of_reports_send() {
+    let place = tempfile::tempdir().unwrap();
+    let secret = halod::reader::access::secret::Secret::open(place.path()).unwrap();
+    assert_eq!(exercise(&["tests/fuzz/seeds/serve"], 10_000, |data| serve::serve(data, &secret)), 11);
 }
 
 #[test]
@@ -60,10 +78,10 @@ fn files_of_identities() {
 
 #[test]
 fn what_is_signed_of_chains() {
-    assert_eq!(exercise(&["tests/fuzz/seeds/notes"], 50_000, notes::notes), 8);
+    assert_eq!(exercise(&["tests/fuzz/seeds/notes"], 50_000, notes::notes), 12);
 }
 
 #[test]
 fn what_witnesses_are_told() {
-    assert_eq!(exercise(&["tests/fuzz/seeds/witness"], 50_000, witness::witness), 10);
+    assert_eq!(exercise(&["tests/fuzz/seeds/witness"], 50_000, witness::witness), 11);
 }

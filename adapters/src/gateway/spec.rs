@@ -78,7 +78,7 @@ impl Spec {
             matches!(field, Field::Path | Field::Url | Field::Request | Field::Model | Field::Tool)
         };
         if !groups.iter().any(|(_, field)| tells(field)) {
-            let what = "no group says what was requested: name one of path, url, request, model, tool, as in (?P<path>\\S+)";
+            let what = "names no group for what was requested, so that no line could become a record: name one of path, url, request, model or tool, as in (?P<path>\\S+)";
             return Err(BadSpec(what.into()));
         }
         Ok(Self(Kind::Regex(regex, groups)))

@@ -69,7 +69,7 @@ fn a_regular_expression_names_the_fields() {
     assert_eq!(read(spec, Rules::all(), "x").unwrap_err(), "the expression does not match");
     for (bad, why) in [
         ("(?P<pfad>x)", "\"pfad\" is no field; those are request, method,"),
-        ("(?P<status>x)", "no group says what was requested"),
+        ("(?P<status>x)", "names no group for what was requested"),
         ("(", "unclosed group"),
         ("(?P<path>(a{1000}){1000})", "size"),
     ] {

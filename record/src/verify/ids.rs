@@ -11,7 +11,7 @@ use std::collections::BinaryHeap;
 use std::io;
 
 /// 128 bits of an id's SHA-256.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Key([u64; 2]);
 
 impl Key {

@@ -89,8 +89,14 @@ impl<'o> Linker<'o> {
         match &line.link {
             Link::Torn => self.report.torn += 1,
             Link::Broken => self.break_at(line.number),
-            Link::Record(hashes) if self.report.broken_at.is_none() => self.hashes(line.number, hashes),
-            Link::Record(_) => {}
+            Link::Sound { prev, hash } if *prev == self.expected && self.report.broken_at.is_none() => {
+                self.expected = *hash;
+                self.report.head = Some(*hash);
+                self.observer.record(hash);
+            }
+            _ if self.report.broken_at.is_some() => {}
+            Link::Sound { prev, hash } => self.hashes(line.number, &Hashes::of_sound(prev, hash)),
+            Link::Record(hashes) => self.hashes(line.number, hashes),
         }
         if let Some(time) = line.time {
             if self.last_time.is_some_and(|last| time < last) {
@@ -111,39 +117,17 @@ impl<'o> Linker<'o> {
     }
 
     fn hashes(&mut self, line: u64, hashes: &Hashes) {
-        let Hashes { declared_prev, stored, computed } = hashes;
-        let declared_fits = *declared_prev == Digest::Hash(self.expected);
-        let contents_fit = match (stored, computed) {
-            (Digest::Hash(stored), Ok(computed)) => stored == computed,
-            _ => false,
-        };
-        if declared_fits && contents_fit {
-            self.expected = computed.as_ref().copied().unwrap_or(self.expected);
-            self.report.head = Some(self.expected);
-            self.observer.record(&self.expected);
-            return;
-        }
-        if !declared_fits {
-            let text = if contents_fit {
-                "prev_hash is not the hash of the record before; this record is intact over the predecessor it \
-                 declares, so one before it is missing, moved or changed"
-            } else {
-                "prev_hash is not the hash of the record before"
-            };
-            let issue = Issue::new(line, Rule::PrevHash, text);
-            self.tell(issue.expecting(show(&self.expected), declared_prev.to_string()));
-        }
-        match computed {
-            Err(why) => {
-                self.tell(Issue::new(line, Rule::Hash, format!("the record cannot be hashed: {why}")));
+        match linked(&self.expected, line, hashes) {
+            Ok(hash) => {
+                self.expected = hash;
+                self.report.head = Some(hash);
+                self.observer.record(&hash);
             }
-            Ok(computed) if !contents_fit => {
-                let issue = Issue::new(line, Rule::Hash, "the stored hash is not the hash of the content");
-                self.tell(issue.expecting(show(computed), stored.to_string()));
+            Err(issues) => {
+                issues.into_iter().for_each(|issue| self.tell(issue));
+                self.break_at(line);
             }
-            Ok(_) => {}
         }
-        self.break_at(line);
     }
 
     fn break_at(&mut self, line: u64) {
@@ -168,6 +152,41 @@ impl<'o> Linker<'o> {
     pub(super) fn report(self, unknown_parents: u64) -> Report {
         Report { unknown_parents, ..self.report }
     }
+}
+
+/// The hash of a record that is linked to the one before, whose hash is `expected`; else what does not fit.
+pub(super) fn linked(expected: &[u8; 32], line: u64, hashes: &Hashes) -> Result<[u8; 32], Vec<Issue>> {
+    let Hashes { declared_prev, stored, computed } = hashes;
+    let declared_fits = *declared_prev == Digest::Hash(*expected);
+    let contents_fit = match (stored, computed) {
+        (Digest::Hash(stored), Ok(computed)) => stored == computed,
+        _ => false,
+    };
+    if let (true, true, Ok(computed)) = (declared_fits, contents_fit, computed) {
+        return Ok(*computed);
+    }
+    let mut issues = Vec::new();
+    if !declared_fits {
+        let text = if contents_fit {
+            "prev_hash is not the hash of the record before; this record is intact over the predecessor it \
+             declares, so one before it is missing, moved or changed"
+        } else {
+            "prev_hash is not the hash of the record before"
+        };
+        let issue = Issue::new(line, Rule::PrevHash, text);
+        issues.push(issue.expecting(show(expected), declared_prev.to_string()));
+    }
+    match computed {
+        Err(why) => {
+            issues.push(Issue::new(line, Rule::Hash, format!("the record cannot be hashed: {why}")));
+        }
+        Ok(computed) if !contents_fit => {
+            let issue = Issue::new(line, Rule::Hash, "the stored hash is not the hash of the content");
+            issues.push(issue.expecting(show(computed), stored.to_string()));
+        }
+        Ok(_) => {}
+    }
+    Err(issues)
 }
 
 fn show(hash: &[u8; 32]) -> String {

@@ -117,6 +117,14 @@ impl Reader<'_> {
             (Some(Format::Json), _) if !fields.is_empty() => FormatOf::Json(fields.clone()),
             (Some(format), _) => FormatOf::Known(format),
         };
+        if known == Some(Format::Regex) && pattern.is_none() {
+            let what = "is missing: `format: regex` needs an expression with a group for what was requested, as in \
+                        '(?P<path>\\S+)'";
+            if let Some(place) = self.node(&at("format")).map(|node| node.place) {
+                self.report(place, &at("pattern"), what.into());
+            }
+            return;
+        }
         self.only_with(&at("pattern"), "regex", pattern.is_some() && known != Some(Format::Regex));
         self.only_with(&at("fields"), "json", !fields.is_empty() && known != Some(Format::Json));
         let mut all = false;

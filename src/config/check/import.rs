@@ -29,7 +29,11 @@ impl Reader<'_> {
             }
             match text.parse() {
                 Ok(format) => folders.formats.push((pattern.clone(), format)),
-                Err(error) => self.report(place, FORMATS, format!("`{shown}`: {error}")),
+                Err(error) => self.report(
+                    place,
+                    FORMATS,
+                    if shown == text { error.to_string() } else { format!("`{shown}`: {error}") },
+                ),
             }
         }
         if let Some(Written { place, text, .. }) = self.value(TENANT) {

@@ -1,12 +1,16 @@
 //! What one tenant lost since its last notice, and how that is said.
 
 use super::Loss;
+use crate::net::peer::Peer;
 use halod_record::draft::Draft;
 use halod_record::notice::{About, Notice};
 use halod_record::tenant::Tenant;
 use halod_record::time;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+
+/// Senders that are named of one tenant's losses.
+const PEERS: usize = 4;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct LossCounter {
@@ -15,6 +19,8 @@ pub(super) struct LossCounter {
     pub(super) requests: u64,
     /// How often, by receiver and reason.
     reasons: BTreeMap<(&'static str, &'static str), u64>,
+    /// Whose they were, the first [`PEERS`]; for the log alone.
+    peers: BTreeSet<String>,
     /// Unix nanoseconds.
     first: u64,
     last: u64,
@@ -31,6 +37,7 @@ impl LossCounter {
             items: loss.items,
             requests: 1,
             reasons: BTreeMap::from([((loss.receiver, loss.reason), 1)]),
+            peers: Peer::answered().map(|peer| peer.to_string()).into_iter().collect(),
             first: now,
             last: now,
             unknown: loss.tenant.is_none(),
@@ -47,8 +54,25 @@ impl LossCounter {
         for (reason, count) in &other.reasons {
             *self.reasons.entry(*reason).or_default() += count;
         }
+        for peer in &other.peers {
+            if self.peers.len() < PEERS {
+                self.peers.insert(peer.clone());
+            }
+        }
         self.unknown |= other.unknown;
         self.others |= other.others;
+    }
+
+    /// Which receivers refused it and why, with how often, for the log.
+    pub(super) fn reasons(&self) -> String {
+        let told =
+            |((receiver, reason), count): (&(&str, &str), &u64)| format!("{receiver}: {reason} ({count})");
+        self.reasons.iter().map(told).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Who sent it, as far as that is known, for the log.
+    pub(super) fn peers(&self) -> String {
+        self.peers.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
     }
 
     /// Marks what can't be told in its own tenant's chain.

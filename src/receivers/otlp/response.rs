@@ -36,12 +36,19 @@ pub(super) struct Partial {
 const METRICS_WARNING: &str =
     "metrics are accepted and not kept: halod makes records of what agents do, from traces and logs";
 
+/// Said where nothing of a request tells of an agent, which may be a slip of whoever configured the sender.
+const NOTHING_WARNING: &str = "nothing in this request is an agent's action, so nothing of it was sealed; see \
+                               halod_filtered_total, and `halod explain`";
+
 impl Partial {
     /// What of a request that can be used was not taken.
     pub(super) fn of(signal: Signal, request: &Request) -> Self {
         let counted = request.counted();
         match (signal, counted.rejected) {
             (Signal::Metrics, 0) => Self { rejected: 0, message: METRICS_WARNING.into() },
+            (_, 0) if counted.usable == 0 && counted.filtered > 0 => {
+                Self { rejected: 0, message: NOTHING_WARNING.into() }
+            }
             (_, 0) => Self::default(),
             (_, rejected) => Self {
                 rejected,

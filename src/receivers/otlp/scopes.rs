@@ -94,8 +94,21 @@ impl Filtered {
 
     /// Adds what one request came to.
     pub fn add(&self, signal: Signal, request: &ScopeCounts) {
-        if request != &ScopeCounts::default() {
-            self.of(signal).lock().unwrap_or_else(PoisonError::into_inner).merge(request);
+        if request == &ScopeCounts::default() {
+            return;
+        }
+        let mut all = self.of(signal).lock().unwrap_or_else(PoisonError::into_inner);
+        let new: Vec<_> = request.named.keys().filter(|scope| !all.named.contains_key(*scope)).collect();
+        let new: Vec<_> =
+            new.into_iter().take(SCOPES.saturating_sub(all.named.len())).map(|s| label(s)).collect();
+        all.merge(request);
+        drop(all);
+        for scope in new {
+            tracing::info!(
+                %signal,
+                scope,
+                "a scope sends what tells of no agent's action, which is not kept; metric halod_filtered_total counts it"
+            );
         }
     }
 

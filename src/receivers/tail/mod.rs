@@ -57,6 +57,13 @@ use std::time::Instant;
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch as signal};
 
+/// The files that a pattern fits now.
+#[must_use]
+pub fn matches(pattern: &str, exclude: &[String], packed: bool) -> Vec<PathBuf> {
+    let finder = discover::Finder::new(&[pattern.to_owned()], exclude, packed);
+    finder.look().files.into_iter().map(|found| found.path).collect()
+}
+
 /// One receiver: which logs it follows, and how it reads them.
 #[derive(Debug)]
 struct Instance {

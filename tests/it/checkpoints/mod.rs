@@ -2,9 +2,11 @@
 
 mod anchored;
 pub mod attacks;
+mod compared;
 mod crash;
 mod declared;
 mod receipts;
+mod refused;
 mod witnessed;
 
 use crate::support::chains::{files, records};

@@ -106,7 +106,7 @@ pub fn cases() -> Vec<Case> {
     use Expect::{Full, Partial, Refused, RefusedSomehow, Taken};
     vec![
         grpc("G1", "traces", Full, |c| to(TRACES, &c.proto(2))).keeps(2),
-        grpc("G1", "logs", Full, |_| to(LOGS, &logs())),
+        grpc("G1", "logs, a warning at most", Taken, |_| to(LOGS, &logs())),
         grpc("G1", "metrics: success, a warning at most", Taken, |_| to(METRICS, &metrics())),
         grpc("G1", "profiles are unimplemented", Refused(UNIMPLEMENTED), |_| to(PROFILES, b"")),
         grpc("G1", "another method of the service", Refused(UNIMPLEMENTED), |_| {

@@ -26,8 +26,12 @@ fn paths_and_types() -> Vec<Case> {
     vec![
         http("H1", "traces over HTTP/1.1", Full, proto).keeps(1),
         http("H1", "traces over h2c", Full, |c| proto(c).h2()).keeps(1),
-        http("H1", "logs over HTTP/1.1", Full, |_| Post::new(PROTOBUF, logs()).to("/v1/logs")),
-        http("H1", "logs over h2c", Full, |_| Post::new(PROTOBUF, logs()).to("/v1/logs").h2()),
+        http("H1", "logs over HTTP/1.1, a warning at most", Taken, |_| {
+            Post::new(PROTOBUF, logs()).to("/v1/logs")
+        }),
+        http("H1", "logs over h2c, a warning at most", Taken, |_| {
+            Post::new(PROTOBUF, logs()).to("/v1/logs").h2()
+        }),
         http("H1", "metrics: success, a warning at most", Taken, |_| {
             Post::new(PROTOBUF, metrics()).to("/v1/metrics")
         }),

@@ -61,6 +61,12 @@ pub fn grpcio() -> &'static Python {
     GRPCIO.get_or_init(|| Python::of("grpcio", "grpc.txt"))
 }
 
+/// What validates a file by a JSON Schema (`tests/clients/schema.txt`).
+pub fn schema() -> &'static Python {
+    static SCHEMA: OnceLock<Python> = OnceLock::new();
+    SCHEMA.get_or_init(|| Python::of("schema", "schema.txt"))
+}
+
 /// What writes Parquet (`tests/clients/parquet.txt`).
 pub fn parquet() -> &'static Python {
     static PARQUET: OnceLock<Python> = OnceLock::new();
@@ -99,6 +105,12 @@ pub fn langfuse5() -> &'static Python {
 pub fn langfuse_npm() -> &'static Npm {
     static LANGFUSE: OnceLock<Npm> = OnceLock::new();
     LANGFUSE.get_or_init(|| Npm::of("langfuse-npm", "langfuse"))
+}
+
+/// A mail server (`tests/clients/mail.txt`).
+pub fn mail() -> &'static Python {
+    static MAIL: OnceLock<Python> = OnceLock::new();
+    MAIL.get_or_init(|| Python::of("mail", "mail.txt"))
 }
 
 /// The SDKs of MCP: for Python before and since its second version, the latter with FastMCP; for Node an old and a new one.

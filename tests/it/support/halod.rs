@@ -80,6 +80,7 @@ impl Halod {
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .env_remove("HALOD_LOG")
+            .env_remove("HALOD_CONFIG")
             .spawn()
             .expect("start halod");
         let log = Arc::new(Mutex::new(Vec::new()));
@@ -358,7 +359,9 @@ fn run_arguments_beside<'a>(command: &'a mut Command, dir: &Path, arguments: &[&
 
 /// Any other verb, to its end.
 pub fn halod(arguments: &[&str], paths: &[PathBuf]) -> Output {
-    Command::new(BINARY).args(arguments).args(paths).stdin(Stdio::null()).output().expect("run halod")
+    let mut halod = Command::new(BINARY);
+    halod.args(arguments).args(paths).env_remove("HALOD_CONFIG").stdin(Stdio::null());
+    halod.output().expect("run halod")
 }
 
 /// `halod verify DIR`: exit status 0.
