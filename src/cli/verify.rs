@@ -119,7 +119,7 @@ fn named(error: VerifyError, shown: &Path) -> VerifyError {
     match error {
         VerifyError::Read { source, .. } => VerifyError::Read { path, source },
         VerifyError::LineTooLong { line, .. } => VerifyError::LineTooLong { path, line },
-        other @ VerifyError::Temporary { .. } => other,
+        other @ (VerifyError::Temporary { .. } | VerifyError::Beside(_)) => other,
     }
 }
 

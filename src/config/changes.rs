@@ -44,6 +44,8 @@ pub fn changes(old: &Config, new: &Config) -> Changes {
         admin_access,
         auth,
         warnings: _,
+        // What `redaction` and `records` say, written out.
+        rules: _,
         admin_tls,
         shutdown_timeout,
         log,
