@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 ///
 /// With a COMMAND the server is started, and spoken to by standard input and output: put `halod mcp --` before it in the client's
 /// settings. With --listen and --to, requests over HTTP (Streamable HTTP, and the older HTTP with SSE) go to a server's URL. Bytes
-/// pass first and unchanged; each call of a tool, read resource, prompt, sampling and elicitation becomes a record whose
+/// pass unchanged; each call of a tool, read resource, prompt, sampling and elicitation becomes a record whose
 /// `source.capture` is `captured`. It goes to the halod of the directory, or waits in its spool, masked by its rules. A halod that
 /// is away or slow holds nothing up. docs/mcp.md says what each message becomes, LIMITS.md what can be lost.
 ///

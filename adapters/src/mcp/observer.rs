@@ -144,9 +144,9 @@ impl Observer {
                 ("unread_messages", self.unread),
                 ("missed_bytes", self.missed),
             ];
+            self.seq += 1;
             self.context().end(&counts, at, tell);
         }
-        (self.seq, self.unread, self.missed, self.unanswered) = (0, 0, 0, 0);
     }
 
     fn one(&mut self, seen: &Seen<'_>, bytes: &[u8], tell: &mut Tell<'_>) {

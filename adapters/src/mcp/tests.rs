@@ -159,7 +159,7 @@ fn a_call_is_told_with_what_went_in_and_came_out() {
     }
     let told = watched.end();
     assert_eq!((told.len(), told[1].what.as_str()), (2, "session_end"));
-    assert_eq!((told[1].fact("seq"), told[1].fact("unanswered")), (Some("2"), Some("0")));
+    assert_eq!((told[1].fact("seq"), told[1].fact("unanswered")), (Some("3"), Some("0")));
 }
 
 #[test]

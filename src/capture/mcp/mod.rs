@@ -1,8 +1,8 @@
-//! A proxy between a client and a server of the Model Context Protocol: bytes pass first and unchanged, and what they say
+//! A proxy between a client and a server of the Model Context Protocol: bytes pass unchanged, and what a copy of them says
 //! becomes records beside the daemon.
 //!
 //! ```text
-//! client ─ stdio, or http ─ bytes ─▶ server      each chunk, once it has passed
+//! client ─ stdio, or http ─ bytes ─▶ server
 //!                  └─ Tap, bounded ─▶ Watch: messages ─ observer ─▶ draft ─▶ Outbox: halod, or its spool
 //! ```
 //!

@@ -204,10 +204,7 @@ impl Way {
         let mut missed = 0;
         while let Ok(length) = read(&self.from, &mut buffer) {
             let Some(bytes) = buffer.get(..length).filter(|bytes| !bytes.is_empty()) else { return };
-            if write(&self.to, bytes).is_err() {
-                return;
-            }
-            moved.fetch_add(1, Ordering::Relaxed);
+            // Told before it is written, or an answer could be told before what it answers. That is a copy and no wait.
             let (from, at) = (self.side, clock::unix_nanos());
             let chunk = Chunk { from, at, bytes: Bytes::copy_from_slice(bytes), missed };
             if tap.offer(chunk, length) {
@@ -215,6 +212,10 @@ impl Way {
             } else {
                 missed += length as u64;
             }
+            if write(&self.to, bytes).is_err() {
+                return;
+            }
+            moved.fetch_add(1, Ordering::Relaxed);
         }
     }
 }

@@ -45,7 +45,8 @@ fn calls_become_records_and_nothing_else_changes() {
         (&json!(2), &json!("stdio"), &json!("1"))
     );
     assert_eq!(records[4]["data"]["outcome"], "unknown");
-    assert_eq!(records[5]["data"]["seq"], 5);
+    assert_eq!(records[5]["data"]["seq"], 6);
+    assert!(records.iter().all(|record| record.get("conflicts_with").is_none()));
     assert_nowhere(dir.path(), secret);
     halod.terminate();
     halod_verify(dir.path());

@@ -80,6 +80,10 @@ impl Body for Told {
                 Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
             };
             self.pass(&bytes);
+            // The end of what has a known length is not asked for any more.
+            if self.inner.is_end_stream() {
+                self.end(true);
+            }
             let Some(endpoint) = &mut self.endpoint else {
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
             };
