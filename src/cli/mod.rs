@@ -8,6 +8,7 @@ mod demo_client;
 mod explain;
 mod explain_chain;
 mod export;
+mod export_table;
 mod hash;
 mod healthcheck;
 mod import;
