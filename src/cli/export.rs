@@ -66,7 +66,7 @@ pub(super) struct Args {
     #[arg(short, long, alias = "out", value_name = "FILE|FOLDER", default_value = "evidence.csv")]
     output: PathBuf,
     #[command(flatten)]
-    table: super::export_table::Args,
+    table: super::export_table::Table,
 }
 
 /// Why there is no bundle.

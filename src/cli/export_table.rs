@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 /// Which records the table has.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct Table {
     /// Only records from this time on (YYYY-MM-DD, or RFC 3339), by when they were sealed
     #[arg(long, value_name = "TIME", conflicts_with = "bundle")]
     from: Option<String>,
@@ -29,7 +29,7 @@ pub(super) struct Args {
     all: bool,
 }
 
-impl Args {
+impl Table {
     pub(super) fn run(self, chain: PathBuf, output: PathBuf) -> ExitCode {
         let window = match Window::parse(self.from.as_deref(), self.to.as_deref()) {
             Ok(window) => window,

@@ -16,6 +16,7 @@ mod import_view;
 mod key;
 mod log;
 mod output;
+mod policy;
 mod prove;
 mod redact;
 mod run;
@@ -50,6 +51,7 @@ enum Verb {
     Check(check::Args),
     Prove(prove::Args),
     Export(export::Args),
+    Policy(policy::Args),
     Log(log::Args),
     Validate(validate::Args),
     Healthcheck(healthcheck::Args),
@@ -89,6 +91,7 @@ pub fn main() -> ExitCode {
         Some(Verb::Check(args)) => args.run(),
         Some(Verb::Prove(args)) => args.run(),
         Some(Verb::Export(args)) => args.run(),
+        Some(Verb::Policy(args)) => args.run(),
         Some(Verb::Log(args)) => args.run(),
         Some(Verb::Healthcheck(args)) => args.run(),
         Some(Verb::Hash(args)) => args.run(),

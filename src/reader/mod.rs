@@ -2,5 +2,6 @@
 
 pub mod dumps;
 pub mod export;
+pub mod policy;
 pub mod records;
 pub mod window;

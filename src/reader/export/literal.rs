@@ -26,7 +26,9 @@ pub(super) fn literal(text: &str) -> Option<Literal> {
     }
     let mut reader = Reader { rest: text };
     let value = reader.value(0)?;
-    reader.rest.is_empty().then_some(value)
+    // Behind the value a comment may stand that no line ends.
+    reader.rest = reader.rest.trim_start_matches([' ', '\t', '\u{C}']);
+    (reader.rest.is_empty() || (reader.rest.starts_with('#') && !reader.rest.contains('\n'))).then_some(value)
 }
 
 struct Reader<'t> {
@@ -45,6 +47,7 @@ impl Reader<'_> {
                 let (mut items, comma) = self.items('(', ')', depth)?;
                 if items.len() == 1 && !comma { items.pop() } else { Some(Literal::List(items)) }
             }
+            '.' if self.rest.starts_with("...") => self.word(),
             c if c == '+' || c == '-' || c == '.' || c.is_ascii_digit() => self.number(),
             _ => self.word(),
         }
@@ -117,6 +120,7 @@ impl Reader<'_> {
     fn word(&mut self) -> Option<Literal> {
         for (word, value) in [
             ("None", Literal::None),
+            ("...", Literal::Word("Ellipsis".into())),
             ("True", Literal::Word("True".into())),
             ("False", Literal::Word("False".into())),
         ] {

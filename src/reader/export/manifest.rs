@@ -49,7 +49,9 @@ impl Manifest<'_> {
         let name =
             places.chain.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let tools = places.tools.iter().map(|tool| text(tool.as_str())).collect::<Vec<_>>();
-        let subjects = found.subjects.iter().flatten().map(|id| text(id.as_str()));
+        let mut subjects: Vec<_> = found.subjects.iter().flatten().map(|id| text(id.as_str())).collect();
+        // The order is that of their JSON, in which what is not ASCII is escaped.
+        subjects.sort_by_cached_key(pretty);
         let nobody = found.subjects.contains(&None).then_some(Json::Null);
         let chain = vec![
             entry("total_records", count(places.records)),
@@ -59,7 +61,7 @@ impl Manifest<'_> {
             entry("ts_source", text(TS_SOURCE)),
         ];
         let subject = vec![
-            entry("ids", Json::Array(subjects.chain(nobody).collect())),
+            entry("ids", Json::Array(subjects.into_iter().chain(nobody).collect())),
             entry("expected", or_null(request.expected_subject.clone())),
         ];
         let completeness = vec![entry("status", text("NOT_CHECKED")), entry("note", text(NOT_CHECKED))];
