@@ -22,6 +22,7 @@ mod data_spans;
 mod disk;
 mod evidence;
 mod examples;
+mod export;
 mod explain;
 mod fuzzed;
 mod garbage;
