@@ -314,13 +314,12 @@ async fn receive(
     // The sealer ends when nobody can tell it of another gap.
     drop(gaps);
     let mut doors = JoinSet::new();
-    let importer = receiving.importer();
+    let takers =
+        files::Takers { importer: receiving.importer(), taker: receiving.taker(), intake: intake.clone() };
     let folders = config.import.map(|own| Folders { logs: config.file_logs.clone(), ..own });
     let local = connections.of(LOCAL);
-    files::imports(&config.storage.directory, folders, &importer, &intake, &draining, &mut doors, local)
-        .await;
-    // It holds an intake: the writer ends when nobody does.
-    drop(importer);
+    let place = (&*config.storage.directory, &*config.rules);
+    files::local(place, folders, takers, &draining, &mut doors, local).await;
     let settings = [config.grpc, config.http];
     let windows = Windows::within(config.pipeline.max_in_flight);
     receiving.serve(sockets, settings, (connections, windows), &draining, &mut doors);

@@ -16,16 +16,19 @@
 //! | 4 | [`auth`] | who sends: identities, and what each may do |
 //! | 4 | [`ingest`] | the one way from a receiver to the writer |
 //! | 4 | [`receivers`] | whose bytes these are, and what they tell |
+//! | 5 | [`spool`] | captured records between who made them and the daemon |
 //! | 5 | [`import`] | files in |
 //! | 5 | [`check`] | what chains and their log show |
 //! | 6 | [`config`], [`telemetry`], [`daemon`] | assembly and operation |
 //! | 6 | [`witness`] | being, and asking, a witness of checkpoints |
+//! | 7 | [`capture`] | what is recorded where the action runs |
 //! | 7 | [`reader`] | what those see who read chains |
 //! | 8 | [`cli`] | one file per verb |
 //!
 //! Beside them, the crate `halod_client` is for those who send.
 
 pub mod auth;
+pub mod capture;
 pub mod check;
 pub mod checkpointer;
 pub mod cli;
@@ -40,6 +43,7 @@ pub mod pipeline;
 pub mod reader;
 pub mod receivers;
 pub mod recent;
+pub mod spool;
 pub mod tee;
 pub mod telemetry;
 pub mod tsa;

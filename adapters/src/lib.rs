@@ -11,6 +11,7 @@
 pub mod count;
 mod fields;
 pub mod gateway;
+pub mod hook;
 pub mod langfuse;
 pub mod langsmith;
 pub mod litellm;

@@ -5,6 +5,8 @@
 mod exercise;
 #[path = "../fuzz/gateway.rs"]
 mod gateway;
+#[path = "../fuzz/hook.rs"]
+mod hook;
 #[path = "../fuzz/items.rs"]
 mod items;
 #[path = "../fuzz/langfuse.rs"]
@@ -82,4 +84,9 @@ fn gateway_json() {
 fn transcripts() {
     let seeds = ["tests/fuzz/seeds/transcript"];
     assert_eq!(exercise::exercise(&seeds, 3_000, transcript::transcript), 28);
+}
+
+#[test]
+fn hooks() {
+    assert_eq!(exercise::exercise(&["tests/fuzz/seeds/hook"], 5_000, hook::hook), 21);
 }

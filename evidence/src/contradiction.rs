@@ -2,7 +2,8 @@
 //!
 //! Two roots of one size contradict each other as they are. Of two sizes, the proof shows that the larger tree begins with
 //! another tree of the smaller size than the one that was signed; since a root has one such begin, one of the two is no
-//! begin of the other. A proof that merely fails shows nothing: whoever sends it may have spoilt it.
+//! begin of the other. Two entries at one place of the log are shown by the ways of both to the two roots. A proof that merely
+//! fails shows nothing: whoever sends it may have spoilt it.
 
 use crate::Hash;
 use crate::note::{Checkpoint, NoteError, SignedNote, VerifierKey, base64};
@@ -21,9 +22,22 @@ const TYPE: &str = "halod-contradiction/v1";
 pub struct Contradiction {
     /// The smaller tree first.
     pub notes: [SignedNote; 2],
-    /// Of two sizes: the hashes by which the larger tree is shown to begin otherwise, and the root of that begin.
-    pub begins: Option<(Hash, Vec<Hash>)>,
+    pub shown: Shown,
 }
+
+/// What shows that two checkpoints can't both be true.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// They are of one size, and have two roots.
+    Roots,
+    /// The larger tree begins with another root than the smaller one's; the hashes show that (RFC 9162, section 2.1.4.2).
+    Begin(Hash, Vec<Hash>),
+    /// Both have this place, from 0, with two entries: one of each, with the hashes beside its way to the root.
+    Entries(u64, Box<[Place; 2]>),
+}
+
+/// An entry, and the hashes beside its way to the root of a log.
+pub type Place = (Vec<u8>, Vec<Hash>);
 
 /// Why something shows no contradiction.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,14 +61,34 @@ impl Contradiction {
             std::mem::swap(&mut small, &mut large);
         }
         let ((small, first), (large, second)) = (small, large);
-        let begins = if small.size == large.size {
-            None
+        let shown = if small.size == large.size {
+            Shown::Roots
         } else {
             let root = tree::begin_of(small.size, (large.size, &large.root), proof)?;
-            Some((root, proof.to_vec()))
+            Shown::Begin(root, proof.to_vec())
         };
-        let found = Self { notes: [first, second], begins };
-        found.contradicts().is_ok().then_some(found)
+        Self { notes: [first, second], shown }.proven()
+    }
+
+    /// What a smaller and a larger note show where the larger tree is known to begin with this root, as the proof of consistency
+    /// from there shows; `None` if that is nothing.
+    #[must_use]
+    pub fn of_begin(small: &SignedNote, large: &SignedNote, begin: Hash, proof: &[Hash]) -> Option<Self> {
+        let shown = Shown::Begin(begin, proof.to_vec());
+        Self { notes: [small.clone(), large.clone()], shown }.proven()
+    }
+
+    /// What two notes show that have two entries at one place; `None` if that is nothing.
+    #[must_use]
+    pub fn of_entries(one: (&SignedNote, Place), other: (&SignedNote, Place), index: u64) -> Option<Self> {
+        let size = |note: &SignedNote| Some(Checkpoint::parse_extended(&note.text).ok()?.size);
+        let (small, large) = if size(one.0)? <= size(other.0)? { (one, other) } else { (other, one) };
+        let shown = Shown::Entries(index, Box::new([small.1, large.1]));
+        Self { notes: [small.0.clone(), large.0.clone()], shown }.proven()
+    }
+
+    fn proven(self) -> Option<Self> {
+        self.contradicts().is_ok().then_some(self)
     }
 
     /// The two checkpoints, if they can't both be true.
@@ -65,20 +99,35 @@ impl Contradiction {
         if one.origin != other.origin {
             return Err(none("they are of two logs"));
         }
-        match &self.begins {
-            None if one.size != other.size => {
-                return Err(none("their sizes differ, and no proof shows what the larger tree begins with"));
+        match &self.shown {
+            Shown::Roots if one.size != other.size => {
+                return Err(none("their sizes differ, and nothing shows what the larger tree begins with"));
             }
-            None if one.root == other.root => return Err(none("they have the same root")),
-            None => {}
-            Some((root, _)) if *root == one.root => {
+            Shown::Roots if one.root == other.root => return Err(none("they have the same root")),
+            Shown::Roots => {}
+            Shown::Begin(root, _) if *root == one.root => {
                 return Err(none("the larger tree begins with the smaller one"));
             }
-            Some((root, path)) => {
+            Shown::Begin(root, path) => {
                 // At equal sizes the two notes stand for themselves, and nobody contradicts a tree of nothing.
                 let (old, new) = ((one.size, root), (other.size, &other.root));
                 if one.size == 0 || one.size >= other.size || !tree::is_consistent(old, new, path) {
                     return Err(none("the proof does not show what the larger tree begins with"));
+                }
+            }
+            Shown::Entries(index, places) => {
+                let [first, second] = &**places;
+                if first.0 == second.0 {
+                    return Err(none("they have the same entry at this place"));
+                }
+                if one.size > other.size {
+                    return Err(none("the larger tree comes first"));
+                }
+                for (checkpoint, (entry, path)) in [(&one, first), (&other, second)] {
+                    let place = (*index, checkpoint.size);
+                    if !tree::is_included(&tree::leaf(entry), place, path, &checkpoint.root) {
+                        return Err(none("an entry is not shown to be at this place"));
+                    }
                 }
             }
         }
@@ -105,9 +154,18 @@ impl Contradiction {
     pub fn to_json(&self) -> String {
         let mut object =
             json!({ "type": TYPE, "notes": [self.notes[0].to_string(), self.notes[1].to_string()] });
-        if let Some((root, path)) = &self.begins {
-            object["begin"] = json!(BASE64.encode(root));
-            object["proof"] = path.iter().map(|hash| BASE64.encode(hash)).collect();
+        let hashes = |path: &[Hash]| -> Value { path.iter().map(|hash| BASE64.encode(hash)).collect() };
+        match &self.shown {
+            Shown::Roots => {}
+            Shown::Begin(root, path) => {
+                object["begin"] = json!(BASE64.encode(root));
+                object["proof"] = hashes(path);
+            }
+            Shown::Entries(index, places) => {
+                object["index"] = json!(index);
+                object["entries"] = places.iter().map(|(entry, _)| BASE64.encode(entry)).collect();
+                object["paths"] = places.iter().map(|(_, path)| hashes(path)).collect();
+            }
         }
         object.to_string()
     }
@@ -128,17 +186,36 @@ impl Contradiction {
             note.ok_or(wrong("it has not two `notes`"))
         };
         let notes = [SignedNote::parse(note(0)?)?, SignedNote::parse(note(1)?)?];
-        let hash = |value: &Value| base64(value.as_str()?).and_then(|hash| hash.try_into().ok());
-        let begins = match (object.get("begin"), object.get("proof")) {
-            (None, None) => None,
-            (Some(begin), Some(Value::Array(proof))) if proof.len() <= crate::witness::MAX_PROOF => {
-                let path: Option<Vec<Hash>> = proof.iter().map(hash).collect();
-                Some(hash(begin).zip(path).ok_or(wrong("`begin` and `proof` are not hashes in base64"))?)
+        let members = ["begin", "proof", "index", "entries", "paths"].map(|name| object.get(name));
+        let shown = match members {
+            [None, None, None, None, None] => Shown::Roots,
+            [Some(begin), Some(proof), None, None, None] => {
+                let what = "`begin` and `proof` are not hashes in base64, at most 63";
+                let begin = begin.as_str().and_then(base64).and_then(|hash| hash.try_into().ok());
+                let (begin, proof) = begin.zip(hashes(proof)).ok_or(wrong(what))?;
+                Shown::Begin(begin, proof)
             }
-            _ => return Err(wrong("`begin` and `proof` stand together, with at most 63 hashes")),
+            [None, None, Some(index), Some(entries), Some(paths)] => {
+                let what = "`index`, `entries` and `paths` are not two entries of one place";
+                let place = |at: usize| Some((base64(entries.get(at)?.as_str()?)?, hashes(paths.get(at)?)?));
+                let places = index.as_u64().zip(place(0)).zip(place(1)).ok_or(wrong(what))?;
+                let ((index, one), other) = places;
+                Shown::Entries(index, Box::new([one, other]))
+            }
+            _ => {
+                return Err(wrong(
+                    "it has `begin` and `proof`, or `index`, `entries` and `paths`, or none of these",
+                ));
+            }
         };
-        Ok(Self { notes, begins })
+        Ok(Self { notes, shown })
     }
+}
+
+/// The hashes of a path.
+fn hashes(path: &Value) -> Option<Vec<Hash>> {
+    let path = path.as_array().filter(|path| path.len() <= crate::witness::MAX_PROOF)?;
+    path.iter().map(|hash| base64(hash.as_str()?)?.try_into().ok()).collect()
 }
 
 #[cfg(test)]

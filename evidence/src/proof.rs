@@ -25,6 +25,9 @@ pub const MAX_BYTES: usize = 32 << 20;
 /// What the text of a record's proof begins with.
 const FORMAT: &str = "halod-proof/v1";
 
+/// What a plain proof of an entry begins with (C2SP tlog-proof, "Format").
+const PLAIN: &str = "c2sp.org/tlog-proof@v1\n";
+
 /// Why a proof shows nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProofError {
@@ -185,7 +188,37 @@ impl RecordProof {
         serde_json::to_string(&text).unwrap_or_default() + "\n"
     }
 
-    /// Reads what [`Self::text`] writes. Members that are not known are passed over.
+    /// As a plain proof of the epoch's entry (C2SP tlog-proof), which generic tools check; the way from the record to the entry is its
+    /// extra data.
+    #[must_use]
+    pub fn plain(&self) -> String {
+        let (mut slot, note) = (self.slot.clone(), String::new());
+        (slot.index, slot.path) = (0, Vec::new());
+        let extra = Self { slot, note, ..self.clone() }.text();
+        let path: String = self.slot.path.iter().map(|hash| BASE64.encode(hash) + "\n").collect();
+        let extra = BASE64.encode(extra.trim_end().as_bytes());
+        format!("{PLAIN}extra {extra}\nindex {}\n{path}\n{}", self.slot.index, self.note)
+    }
+
+    fn parse_plain(text: &str) -> Result<Self, ProofError> {
+        let wrong = |what: &str| shape(format!("of a tlog-proof, {what}"));
+        // The first empty line is behind the hashes.
+        let (head, note) = text.split_once("\n\n").ok_or_else(|| wrong("no checkpoint follows"))?;
+        let mut lines = head.split('\n');
+        let extra = lines.next().and_then(|line| line.strip_prefix("extra "));
+        let extra = extra
+            .ok_or_else(|| wrong("the line `extra` is not there: halod puts the way to the record there"))?;
+        let extra = String::from_utf8(decoded(extra, "extra")?).map_err(|_| wrong("extra is not UTF-8"))?;
+        let index = lines.next().and_then(|line| line.strip_prefix("index "));
+        let index = index.and_then(|index| index.parse().ok().filter(|n: &u64| n.to_string() == index));
+        let mut own = Self::parse_json(&extra)?;
+        own.slot.index = index.ok_or_else(|| wrong("the line `index` has no number"))?;
+        own.slot.path = lines.map(|line| sized(line, "a hash")).collect::<Result<_, _>>()?;
+        note.clone_into(&mut own.note);
+        Ok(own)
+    }
+
+    /// Reads what [`Self::text`] or [`Self::plain`] writes. Members that are not known are passed over.
     ///
     /// # Errors
     /// It is none.
@@ -193,6 +226,13 @@ impl RecordProof {
         if text.len() > MAX_BYTES {
             return Err(shape(format!("it has more than {MAX_BYTES} bytes")));
         }
+        match text.strip_prefix(PLAIN) {
+            Some(plain) => Self::parse_plain(plain),
+            None => Self::parse_json(text),
+        }
+    }
+
+    fn parse_json(text: &str) -> Result<Self, ProofError> {
         let text: RecordText = serde_json::from_str(text).map_err(|error| shape(error.to_string()))?;
         if text.format != FORMAT {
             return Err(shape(format!("its format is {:?}; this halod reads {FORMAT}", text.format)));

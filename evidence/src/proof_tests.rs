@@ -122,16 +122,22 @@ fn a_record_is_shown_in_its_chain_and_an_absent_tenant_absent() {
 fn no_changed_byte_shows_anything_else() {
     let (proof, _) = proofs(345, 5);
     let proof = RecordProof { record: None, ..proof };
-    let text = proof.text();
+    for text in [proof.text(), proof.plain()] {
+        is_shown_by_nothing_else(&proof, &text);
+    }
+}
+
+/// Changes each byte of a text of a proof.
+fn is_shown_by_nothing_else(proof: &RecordProof, text: &str) {
     let key = SignedNote::parse(&proof.note).unwrap();
     let shown = |proof: &RecordProof| {
         proof.check().ok().map(|shown| (proof.tenant.clone(), proof.number, proof.hash, shown))
     };
-    let right = shown(&proof);
+    let right = shown(proof);
     let mut accepted = 0;
     for at in 0..text.len() {
         for bit in [1, 2, 32] {
-            let mut bytes = text.clone().into_bytes();
+            let mut bytes = text.to_owned().into_bytes();
             bytes[at] ^= bit;
             let Ok(changed) = String::from_utf8(bytes) else { continue };
             let Ok(changed) = RecordProof::parse(&changed) else { continue };
@@ -143,6 +149,33 @@ fn no_changed_byte_shows_anything_else() {
         }
     }
     assert!(accepted > 0, "the signature's bytes can be changed");
+}
+
+/// The lines of C2SP tlog-proof, "Format"; what stands in them leads from the entry to the checkpoint.
+#[test]
+fn a_plain_proof_is_of_the_entry() {
+    let (proof, _) = proofs(345, 5);
+    let text = proof.plain();
+    assert_eq!(RecordProof::parse(&text).unwrap(), proof);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!((lines[0], lines[2]), ("c2sp.org/tlog-proof@v1", "index 4"));
+    let end = lines.iter().position(|line| line.is_empty()).unwrap();
+    let hash = |line: &&str| BASE64.decode(line.as_bytes()).unwrap().try_into().unwrap();
+    let path: Vec<Hash> = lines[3..end].iter().map(hash).collect();
+    let note = SignedNote::parse(text.split_once("\n\n").unwrap().1).unwrap();
+    let checkpoint = Checkpoint::parse(&note.text).unwrap();
+    assert!(is_included(&leaf(&proof.slot.entry), (4, checkpoint.size), &path, &checkpoint.root));
+    for wrong in [
+        text.replacen("extra ", "extra  ", 1),
+        text.replacen("\nindex 4\n", "\nindex 04\n", 1),
+        text.replacen("\nindex 4\n", "\n", 1),
+        text.replacen("@v1", "@v2", 1),
+        text.replacen("extra ", "extra AAAA", 1),
+        text.replacen("\n\n", "\n", 1),
+    ] {
+        let read = RecordProof::parse(&wrong).and_then(|proof| proof.check());
+        assert!(read.is_err(), "{wrong}");
+    }
 }
 
 #[test]

@@ -229,14 +229,24 @@ impl Listing {
         self.edge.size() == 0
     }
 
-    /// Signs the list.
+    /// Signs the list, with the key before that one as well where there is one.
     ///
     /// # Errors
-    /// The key signs no texts.
-    pub fn sign(self, signer: &Signer, millis: u64) -> Result<SignedReceipt, NoteError> {
+    /// A key signs no texts.
+    pub fn sign(
+        self,
+        signer: &Signer,
+        old: Option<&Signer>,
+        millis: u64,
+    ) -> Result<SignedReceipt, NoteError> {
         let origin = signer.key().name().to_owned();
         let statement = Statement { origin, count: self.edge.size(), root: self.edge.root(), millis };
-        Ok(SignedReceipt { note: signer.sign(&statement.text())?, lines: self.lines })
+        let text = statement.text();
+        let mut note = SignedNote::parse(&signer.sign(&text)?)?;
+        if let Some(old) = old {
+            note.signatures.extend(SignedNote::parse(&old.sign(&text)?)?.signatures);
+        }
+        Ok(SignedReceipt { note: note.to_string(), lines: self.lines })
     }
 }
 

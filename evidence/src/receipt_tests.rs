@@ -29,8 +29,8 @@ fn listing(entries: &[Entry], most: usize) -> Listing {
 #[test]
 fn a_list_that_is_too_long_is_in_its_root_alone() {
     let (signer, entries) = (signer(), [entry(1, "a"), entry(2, "a"), entry(7, "")]);
-    let whole = listing(&entries, 3).sign(&signer, 5).unwrap();
-    let short = listing(&entries, 2).sign(&signer, 5).unwrap();
+    let whole = listing(&entries, 3).sign(&signer, None, 5).unwrap();
+    let short = listing(&entries, 2).sign(&signer, None, 5).unwrap();
     assert_eq!((&short.note, short.lines.as_ref()), (&whole.note, None));
     assert_eq!(whole.lines.as_deref().map(|lines| lines.matches('^').count()), Some(1));
     let read = Receipt::parse(&short.to_string()).unwrap();
@@ -47,7 +47,7 @@ fn a_list_that_is_too_long_is_in_its_root_alone() {
 #[test]
 fn another_list_is_refused() {
     let (signer, entries) = (signer(), [entry(1, "a"), entry(9, "b"), entry(20, "")]);
-    let whole = listing(&entries, 9).sign(&signer, 5).unwrap();
+    let whole = listing(&entries, 9).sign(&signer, None, 5).unwrap();
     let lines: Vec<&str> = whole.lines.as_deref().unwrap().lines().collect();
     let others = [
         lines[..2].join("\n"),
@@ -109,7 +109,7 @@ fn one_thing_has_one_spelling() {
 #[test]
 fn neither_is_taken_for_a_checkpoint() {
     let signer = signer();
-    let signed = listing(&[entry(1, "a")], 1).sign(&signer, 5).unwrap();
+    let signed = listing(&[entry(1, "a")], 1).sign(&signer, None, 5).unwrap();
     let read = Receipt::parse(&signed.note).unwrap();
     // Both readers, and whatever the origin is: a number as a size, or the first line itself.
     for origin in [ORIGIN, "1", FIRST_LINE] {
@@ -122,7 +122,7 @@ fn neither_is_taken_for_a_checkpoint() {
 
 #[test]
 fn large_files_are_refused() {
-    let note = listing(&[entry(1, "a")], 1).sign(&signer(), 5).unwrap().note;
+    let note = listing(&[entry(1, "a")], 1).sign(&signer(), None, 5).unwrap().note;
     let line = entry(1, "a").line(None) + "\n";
     let file = format!("{note}\n{}", line.repeat(MAX_RECORDS + 1));
     assert_eq!(Receipt::parse(&file), Err(ReceiptError::TooLarge));
@@ -142,7 +142,7 @@ proptest! {
             ..entry(u8::try_from(at).unwrap(), tenant.trim_matches('\0'))
         }).collect();
         let signer = signer();
-        let file = listing(&entries, 40).sign(&signer, 1).unwrap().to_string();
+        let file = listing(&entries, 40).sign(&signer, None, 1).unwrap().to_string();
         let read = Receipt::parse(&file).unwrap();
         prop_assert_eq!(read.verify(signer.key()), Ok(()));
         prop_assert_eq!(read.entries.unwrap(), entries);
@@ -152,7 +152,7 @@ proptest! {
     fn one_byte_changed_is_another_receipt(at in any::<prop::sample::Index>(), bit in 0_u8..7) {
         let signer = signer();
         let entries = [entry(4, "acme"), entry(5, "acme"), entry(9, "")];
-        let mut file = listing(&entries, 40).sign(&signer, 1).unwrap().to_string().into_bytes();
+        let mut file = listing(&entries, 40).sign(&signer, None, 1).unwrap().to_string().into_bytes();
         let at = at.index(file.len());
         file[at] ^= 1 << bit;
         let Ok(file) = String::from_utf8(file) else { return Ok(()) };
@@ -166,4 +166,14 @@ proptest! {
         let _ = Statement::parse(&lines.join("\n"));
         let _ = Entry::read(&text, None);
     }
+}
+
+/// Who knows only the key that was rotated can check what came after.
+#[test]
+fn a_receipt_is_signed_by_both_keys_of_a_rotation() {
+    let (old, new) = (signer(), signer());
+    let signed = listing(&[entry(1, "a")], 1).sign(&new, Some(&old), 5).unwrap();
+    let receipt = Receipt::parse(&signed.to_string()).unwrap();
+    assert_eq!([&old, &new].map(|one| receipt.verify(one.key())), [Ok(()), Ok(())]);
+    assert!(receipt.verify(signer().key()).is_err());
 }

@@ -123,7 +123,7 @@ fn a_receipt_is_what_it_always_was() {
         entries.push(entry);
     }
     let signer = Signer::new(&text(&golden["origin"]), &bytes(&golden["pkcs8"])).unwrap();
-    let signed = listing.sign(&signer, golden["millis"].as_u64().unwrap()).unwrap();
+    let signed = listing.sign(&signer, None, golden["millis"].as_u64().unwrap()).unwrap();
     assert_eq!((&signed.note, &signed.to_string()), (&text(&golden["note"]), &text(&golden["file"])));
     let key: VerifierKey = text(&golden["vkey"]).parse().unwrap();
     let receipt = Receipt::parse(&text(&golden["file"])).unwrap();

@@ -16,6 +16,7 @@ use super::ids::{Origin as IdOrigin, RecordId};
 use super::keyed::{HashKey, Hasher};
 use super::members::text;
 use super::names::Names;
+use super::native::Capture;
 use super::redact::custom::Custom;
 use super::redact::{Findings, Redactor, Severity};
 use super::tenant::Tenant;
@@ -146,7 +147,7 @@ impl Builder {
         }
         principal(&mut w.line, names.principal.as_deref(), scratch.account.as_deref());
         identity(&mut w, id, &names.session, findings.severity());
-        source(&mut w.line, event.source);
+        source(&mut w.line, event.source, scratch.capture);
         ending(&mut w, tenant);
         findings.clear();
         scratch.findings = findings;
@@ -318,10 +319,12 @@ pub(super) fn identity(w: &mut DraftWriter, id: RecordId, session: &str, severit
     w.line.push(b'"');
 }
 
-fn source(line: &mut Vec<u8>, source: Source) {
+fn source(line: &mut Vec<u8>, source: Source, capture: Capture) {
     line.extend_from_slice(br#","source":{"adapter":"#);
     write_str(source.adapter, line);
-    line.extend_from_slice(br#","capture":"ingested","dialect":"#);
+    line.extend_from_slice(br#","capture":""#);
+    line.extend_from_slice(capture.word().as_bytes());
+    line.extend_from_slice(br#"","dialect":"#);
     write_str(source.dialect, line);
     line.extend_from_slice(br#","mapping":"#);
     write_str(source.mapping, line);

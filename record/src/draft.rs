@@ -7,9 +7,12 @@
 //! computed by the receiver, in parallel. The writer hashes from `"prev_hash"` on.
 
 mod amended;
+pub mod kept;
 mod origin;
+mod scratch;
 
 pub use self::origin::OriginKey;
+pub use self::scratch::Scratch;
 
 use super::call::Call;
 use super::call::role::Role;
@@ -17,16 +20,13 @@ use super::clock;
 use super::compare;
 use super::ids::{Origin, RecordId};
 use super::parts::Mark;
-use super::redact::Findings;
 use super::sameness;
 use super::stored::{self, Relation};
 use super::tenant::Tenant;
 use super::time::LEN as TS_LEN;
 use super::trace::InTrace;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
-use std::borrow::Cow;
-use std::sync::Arc;
 
 /// A SHA-256 in lower-case hex.
 pub type HexHash = [u8; 64];
@@ -105,49 +105,6 @@ struct Marks {
 const PARENT: &str = r#","parent_id":""#;
 /// With the id and its closing quote.
 const PARENT_LEN: usize = PARENT.len() + 36 + 1;
-
-/// Buffers for building drafts, to be used for all of a request: a line is as large as a small
-/// page, and an allocation for each, made by one thread and freed by another, is felt.
-#[derive(Debug, Default)]
-pub struct Scratch {
-    /// By whom the drafts come: an identity that the operator gave to the sender.
-    pub(super) account: Option<Arc<str>>,
-    pub(super) content: Vec<u8>,
-    pub(super) findings: Findings,
-    line: Vec<u8>,
-    lines: BytesMut,
-}
-
-/// Bytes of lines that are allocated at once.
-const LINES: usize = 64 << 10;
-
-impl Scratch {
-    /// Has drafts say that they came by the identity `account` (`principal.service_account`).
-    pub fn come_by(&mut self, account: Arc<str>) {
-        self.account = Some(account);
-    }
-
-    /// Does `work` for what came by another identity than the rest, or by none.
-    pub(super) fn of_account<T>(
-        &mut self,
-        account: Option<Cow<'_, str>>,
-        work: impl FnOnce(&mut Self) -> T,
-    ) -> T {
-        let before = std::mem::replace(&mut self.account, account.map(Arc::from));
-        let done = work(self);
-        self.account = before;
-        done
-    }
-
-    fn keep(&mut self, line: Vec<u8>) -> Bytes {
-        if self.lines.capacity() < line.len() {
-            self.lines = BytesMut::with_capacity(LINES.max(line.len()));
-        }
-        self.lines.extend_from_slice(&line);
-        self.line = line;
-        self.lines.split().freeze()
-    }
-}
 
 /// Collects a line's canonical bytes in order; `build` is its one user.
 #[derive(Debug)]

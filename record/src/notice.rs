@@ -16,7 +16,7 @@ use crate::event::Status;
 pub const AGENT: &str = "halod";
 
 /// The kinds of notices, which is what follows `halod.` in their tools' names.
-pub const KINDS: [&str; 11] = [
+pub const KINDS: [&str; 12] = [
     "gap",
     "torn_tail",
     "chain_changed",
@@ -26,6 +26,7 @@ pub const KINDS: [&str; 11] = [
     "lines_known",
     "hold_damaged",
     "journal_damaged",
+    "spool_damaged",
     "rollback",
     "trace_elsewhere",
 ];

@@ -151,6 +151,48 @@ const RECORD: Shape = Object {
     ],
 };
 
+/// A field that the schema names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// From the record inwards: `action.authorization.scope`, `findings[].type`.
+    pub path: String,
+    /// What it must be, as [`Violation::expected`] says it.
+    pub shape: String,
+    /// The words that it may be, where they are few.
+    pub words: &'static [&'static str],
+    /// Whether what it stands in must have it.
+    pub required: bool,
+}
+
+/// Every field that the schema names, those of an object after it.
+#[must_use]
+pub fn fields() -> Vec<Field> {
+    let mut all = Vec::new();
+    within(&RECORD, "", &mut all);
+    all
+}
+
+fn within(shape: &'static Shape, path: &str, all: &mut Vec<Field>) {
+    match shape {
+        Object { required, fields } => {
+            for (name, shape) in *fields {
+                let path = if path.is_empty() { (*name).to_owned() } else { [path, ".", name].concat() };
+                let words = if let OneOf(words) = shape { *words } else { &[] };
+                let field = Field {
+                    path: path.clone(),
+                    shape: shape.to_string(),
+                    words,
+                    required: required.contains(name),
+                };
+                all.push(field);
+                within(shape, &path, all);
+            }
+        }
+        List(item) => within(item, &[path, "[]"].concat(), all),
+        Str | Bool | Number | OneOf(_) => {}
+    }
+}
+
 /// One way in which a record is not of schema 0.1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {

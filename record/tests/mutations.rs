@@ -9,6 +9,8 @@ mod exercise;
 mod foreign;
 #[path = "../fuzz/json.rs"]
 mod json;
+#[path = "../fuzz/kept.rs"]
+mod kept;
 #[path = "../fuzz/rules.rs"]
 mod rules;
 
@@ -38,4 +40,9 @@ fn json_values() {
 #[test]
 fn rules_of_the_operators() {
     assert_eq!(exercise(&["tests/fuzz/seeds/redact_rules"], 1_000, rules::rules), 3);
+}
+
+#[test]
+fn lines_of_the_spool() {
+    assert_eq!(exercise(&["tests/fuzz/seeds/spool"], 5_000, kept::kept), 1);
 }

@@ -1,9 +1,12 @@
 //! One chain against what was signed of it.
 
+use super::bounds::Witnessed;
 use super::receipt::{Checked, Places};
 use super::stamps::{self, Stamp};
 use super::{CheckError, Grade, Report, Request, time};
 use halod_evidence::Hash;
+use halod_evidence::entry::Epoch;
+use halod_evidence::state::State;
 use halod_evidence::tree::{Edge, leaf};
 use halod_record::hash::hex_text;
 use halod_record::verify::{Issue, Observer, Verdict, verify};
@@ -24,6 +27,22 @@ pub(super) struct Signed {
     pub(super) millis: u64,
     /// The chain ended: its file may be gone.
     pub(super) retired: bool,
+}
+
+impl Signed {
+    /// Of a state that an epoch, whose entry has this number, has.
+    pub(super) fn of(state: &State, epoch: &Epoch, index: u64) -> Self {
+        let State { generation, count, head, root, .. } = *state;
+        let Epoch { epoch, millis, .. } = *epoch;
+        Self { generation, count, head, root, epoch, index, millis, retired: false }
+    }
+}
+
+/// What others than halod say of the log's checkpoints.
+#[derive(Debug, Default)]
+pub(super) struct Others {
+    pub(super) stamped: Vec<Stamp>,
+    pub(super) cosigned: Witnessed,
 }
 
 /// Findings told of one chain's records.
@@ -78,7 +97,7 @@ pub(super) fn check(
     name: &str,
     path: &Path,
     (mut signed, places): (Vec<Signed>, Places),
-    stamped: &[Stamp],
+    others: &Others,
     report: &mut Report,
 ) -> Result<Checked, CheckError> {
     let newest = signed.last().copied();
@@ -153,10 +172,14 @@ pub(super) fn check(
         None if records > 0 => say(Grade::Remark, "No epoch covers the chain yet".into()),
         None => {}
     }
-    for (count, stamp) in stamps::bounds(stamped, &signed) {
+    for (count, stamp) in stamps::bounds(&others.stamped, &signed) {
         if count <= records && prefixes.wrong.is_none_or(|wrong| wrong.count > count) {
             say(Grade::Shown, format!("The first {count} records existed {}", stamp.when()));
         }
+    }
+    if prefixes.wrong.is_none() && shrank.is_none() {
+        let shown = &signed[..signed.partition_point(|signed| signed.count <= records)];
+        others.cosigned.tell(name, shown, prefixes.found_head, report);
     }
     expected(request, name, records, prefixes.found_head, report);
     let is_as_signed = prefixes.wrong.is_none() && newest.is_none_or(|newest| newest.count <= records);

@@ -1,14 +1,13 @@
 //! A directory of halod's: every chain against every epoch that its log signed.
 
-use super::chain::{self, Signed};
+use super::bounds::Witnessed;
+use super::chain::{self, Others, Signed};
 use super::receipt::{self, Checked, Places, Receipted};
 use super::stamps::{self, Stamp};
-use super::{CheckError, Grade, Report, Request, name, signature, time};
+use super::{CheckError, Grade, Report, Request, declared, name, signature, time};
 use halod_evidence::Hash;
 use halod_evidence::entry::{Declared, Epoch};
 use halod_evidence::note::Checkpoint;
-use halod_evidence::state::State;
-use halod_record::hash::hex_text;
 use halod_record::tenant::Tenant;
 use halod_tlog::TlogError;
 use halod_tlog::book::{RETIRED, Row};
@@ -36,13 +35,14 @@ pub(super) fn check(request: &Request, report: &mut Report) -> Result<(), CheckE
             report.say(Grade::Remark, None, "No checkpoint is in the directory: nothing was signed");
         }
         let receipted = receipt::read(request, &[], report)?;
-        return chains(request, &BTreeMap::new(), (receipted, &[]), &[], report);
+        return chains(request, &BTreeMap::new(), (receipted, &[]), &Others::default(), report);
     };
-    let notes = notes::newest_first(&place(directory))?;
+    let notes = notes::merged(notes::newest_first(&place(directory))?);
     let holds = |checkpoint: &Checkpoint| log.entries().root_at(checkpoint.size) == Some(checkpoint.root);
-    let (epochs, declared) = entries(&log, report)?;
-    let request = &signature::rotated(request, &declared, &notes, holds, report);
+    let (epochs, declarations) = entries(&log, report)?;
+    let request = &signature::rotated(request, &declarations, &notes, holds, report);
     let is_signed = signature::is_signed(request, &log.note, &log.keys, report);
+    signature::custody(&place(directory).join("vkeys"), report);
     let witnessed = signature::is_witnessed(request, &notes, holds, report);
     let kept = request.since.as_deref().map(signature::kept).transpose()?;
     let Checkpoint { size, root, origin } = &log.checkpoint;
@@ -82,12 +82,23 @@ pub(super) fn check(request: &Request, report: &mut Report) -> Result<(), CheckE
         report.say(Grade::Remark, None, text);
     }
     let stamped = stamped(request, &log, report)?;
-    let signed = states(&log, &epochs, &stamped, report)?;
+    let States { signed, is_proven, complete_from } = states(&log, &epochs, &stamped, report)?;
     let by_stem = by_stem(&log, signed);
-    tell_declared(&log, &declared, &by_stem, report);
+    let stem =
+        |slot: &Hash| log.names.iter().rev().find(|named| named.slot == *slot).map(|named| &*named.stem);
+    let ends = declared::tell(&declarations, stem, report);
+    for (stem, (tenant, signed)) in &by_stem {
+        let generation = signed.last().map_or(0, |signed| signed.generation);
+        let ends = ends.get(&log.slot(tenant)).copied().unwrap_or(0);
+        declared::is_declared(stem, generation, ends, report);
+    }
+    let policy = request.policy.as_ref().filter(|_| is_proven);
+    let indices = epochs.values().map(|(index, _)| *index).collect();
+    let cosigned = Witnessed::of(policy, &notes, holds).knowing(indices, complete_from);
+    let others = Others { stamped, cosigned };
     let receipted = receipt::read(request, &log.keys, report)?;
     let times: Vec<u64> = epochs.values().map(|(_, epoch)| epoch.millis).collect();
-    chains(request, &by_stem, (receipted, &times), &stamped, report)
+    chains(request, &by_stem, (receipted, &times), &others, report)
 }
 
 /// The checkpoints that have a time-stamp which holds. A token has to be of the text of the checkpoint that the log had when it was so
@@ -153,13 +164,23 @@ fn entries(log: &LogReader, report: &mut Report) -> Result<Entries, CheckError> 
     Ok((epochs, declared))
 }
 
-/// What was signed of each slot, in order of epochs; and whether the maps of epochs are those of these states.
+/// What was signed of each slot.
+struct States {
+    /// In order of epochs.
+    signed: HashMap<Hash, Vec<Signed>>,
+    /// The maps of all epochs that are kept are those of these states.
+    is_proven: bool,
+    /// From this entry of the log on there is every change.
+    complete_from: Option<u64>,
+}
+
+/// What was signed of each slot; and whether the maps of epochs are those of these states.
 fn states(
     log: &LogReader,
     epochs: &Epochs,
     stamped: &[Stamp],
     report: &mut Report,
-) -> Result<HashMap<Hash, Vec<Signed>>, CheckError> {
+) -> Result<States, CheckError> {
     // What the oldest and the newest stamp bound is wanted of all chains.
     let bounding = [stamped.first(), stamped.last()].map(|stamp| {
         let mut newest_first = epochs.iter().rev();
@@ -169,7 +190,7 @@ fn states(
     let mut signed: HashMap<Hash, Vec<Signed>> = HashMap::new();
     let last = epochs.values().next_back().map_or(0, |(_, epoch)| epoch.millis);
     let (mut computed, mut leaves, mut kept, mut is_first) = (0_u64, 0_usize, 0_u64, true);
-    let mut wrong = None;
+    let (mut wrong, mut complete_from) = (None, None);
     log.epochs(|block, rows| {
         let Some((index, epoch)) = epochs.get(&block.epoch) else { return Ok::<(), TlogError>(()) };
         kept += 1;
@@ -183,15 +204,18 @@ fn states(
             }
         }
         let mut take = |row: &Row| {
-            let State { generation, count, head, root, .. } = row.state;
-            let (epoch, millis) = (epoch.epoch, epoch.millis);
             let retired = row.len == RETIRED;
-            let one = Signed { generation, count, head, root, epoch, index: *index, millis, retired };
+            let one = Signed { retired, ..Signed::of(&row.state, epoch, *index) };
             signed.entry(row.slot).or_default().push(one);
         };
-        if bounding.contains(&Some(block.epoch)) {
+        let is_recent = last.saturating_sub(epoch.millis) <= ALL_OF;
+        let begins = is_recent && complete_from.is_none();
+        if begins {
+            complete_from = Some(*index);
+        }
+        if begins || bounding.contains(&Some(block.epoch)) {
             rows.values().for_each(&mut take);
-        } else if block.all || last.saturating_sub(epoch.millis) <= ALL_OF {
+        } else if block.all || is_recent {
             block.rows.iter().for_each(&mut take);
         }
         Ok(())
@@ -218,54 +242,8 @@ fn states(
     if kept < epochs.len() as u64 {
         report.say(Grade::Remark, None, format!("Of {} epochs the states of {kept} are kept", epochs.len()));
     }
-    Ok(signed)
-}
-
-/// Tells what the operator declared, and of generations that nothing declared began.
-fn tell_declared(
-    log: &LogReader,
-    declared: &[(u64, Declared)],
-    by_stem: &BTreeMap<String, (Tenant, Vec<Signed>)>,
-    report: &mut Report,
-) {
-    let mut ends: HashMap<Hash, u32> = HashMap::new();
-    let stem =
-        |slot: &Hash| log.names.iter().rev().find(|named| named.slot == *slot).map(|named| &*named.stem);
-    for (index, one) in declared {
-        let (about, text) = match one {
-            Declared::Rotated { old, new } => (None, format!("the key {new} took the place of {old}")),
-            Declared::Continued { .. } => {
-                (None, "this log continues another one, whose last checkpoint is in the entry".into())
-            }
-            Declared::Broken { slot, reason, .. } => {
-                *ends.entry(*slot).or_default() += 1;
-                let text = format!(
-                    "the chain is not what was signed before, and goes on anew; SHA-256 of the reason: {}",
-                    hex_text(reason)
-                );
-                (stem(slot), text)
-            }
-            Declared::Retired { slot, .. } => {
-                *ends.entry(*slot).or_default() += 1;
-                (stem(slot), "the chain ends, and its file may be deleted".into())
-            }
-        };
-        report.say(
-            Grade::Remark,
-            about,
-            format!("The operator declared, in entry {index} of the log: {text}"),
-        );
-    }
-    for (stem, (tenant, signed)) in by_stem {
-        let generation = signed.last().map_or(0, |signed| signed.generation);
-        if generation > ends.get(&log.slot(tenant)).copied().unwrap_or(0) {
-            let text = format!(
-                "The chain is in generation {}, and the log does not say why it began anew",
-                generation + 1
-            );
-            report.say(Grade::Finding, Some(stem), text);
-        }
-    }
+    let is_proven = wrong.is_none() && computed == kept;
+    Ok(States { signed, is_proven, complete_from })
 }
 
 /// What was signed, by the name of the chain's file.
@@ -286,7 +264,7 @@ fn chains(
     request: &Request,
     signed: &BTreeMap<String, (Tenant, Vec<Signed>)>,
     (mut receipted, epochs): (Receipted, &[u64]),
-    stamped: &[Stamp],
+    others: &Others,
     report: &mut Report,
 ) -> Result<(), CheckError> {
     let mut files = files(&request.path)?;
@@ -319,7 +297,7 @@ fn chains(
             None => (halod_chain::scan::first_tenant(&path), Vec::new()),
         };
         let own = tenant.map(|tenant| receipted.of(&tenant)).unwrap_or_default();
-        let checked = chain(request, (&stem, &path), (signed, own.places()), stamped, report)?;
+        let checked = chain(request, (&stem, &path), (signed, own.places()), others, report)?;
         own.tell(&stem, &path, (&checked, epochs), report)?;
     }
     if request.subject.is_some() {
@@ -339,12 +317,12 @@ fn chain(
     request: &Request,
     (stem, path): (&str, &Path),
     (signed, places): (Vec<Signed>, Places),
-    stamped: &[Stamp],
+    others: &Others,
     report: &mut Report,
 ) -> Result<Checked, CheckError> {
     let is_set_aside = request.path.join(".halod/setaside").join(format!("{stem}.jsonl")).exists();
     if path.exists() {
-        let checked = chain::check(request, stem, path, (signed, places), stamped, report)?;
+        let checked = chain::check(request, stem, path, (signed, places), others, report)?;
         return Ok(Checked { is_set_aside, ..checked });
     }
     let newest = signed.last().copied();

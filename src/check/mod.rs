@@ -7,14 +7,21 @@
 //! Nothing is taken from halod's own word that can be computed: hashes, trees, the map of tenants, signatures.
 //! What is checked, and what it shows: `docs/checkpoints.md`.
 
+mod bounds;
 pub mod bundle;
 mod chain;
+mod declared;
 mod directory;
+mod pair;
 mod receipt;
 mod record;
 mod signature;
 mod stamps;
 
+pub use bounds::{Bound, Said};
+pub use pair::{Compared, compare};
+
+use halod_evidence::contradiction::{Contradiction, ContradictionError, MAX_BYTES};
 use halod_evidence::note::{NoteError, VerifierKey};
 use halod_evidence::policy::Policy;
 use halod_evidence::proof::ProofError;
@@ -77,6 +84,8 @@ pub struct Sentence {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     pub sentences: Vec<Sentence>,
+    /// Between which times records came into the signed log.
+    pub bounds: Vec<Bound>,
     /// Somebody outside has seen the checkpoint, by what the reader trusts.
     pub is_witnessed: bool,
 }
@@ -94,6 +103,8 @@ pub enum CheckError {
     Proof { path: PathBuf, source: ProofError },
     #[error("{}: {source}", path.display())]
     Receipt { path: PathBuf, source: ReceiptError },
+    #[error("{}: {source}", path.display())]
+    Contradiction { path: PathBuf, source: ContradictionError },
     #[error(transparent)]
     Log(#[from] TlogError),
     #[error(transparent)]
@@ -157,6 +168,9 @@ pub fn check(request: &Request) -> Result<Report, CheckError> {
         bundle::check(request, &mut report)?;
     } else if meta.is_dir() {
         directory::check(request, &mut report)?;
+    } else if let Some(found) = evidence(path)? {
+        pair::check(request, &found, &mut report)?;
+        return Ok(report);
     } else if request.receipt.is_some() {
         let what = "a receipt is checked against a directory or a bundle, not against a proof";
         return Err(CheckError::Usage(what.into()));
@@ -171,8 +185,22 @@ pub fn check(request: &Request) -> Result<Report, CheckError> {
     Ok(report)
 }
 
-/// A time of the daemon's clock, to the second.
-fn time(millis: u64) -> String {
+/// The evidence that a file holds, if it is of that kind.
+fn evidence(path: &Path) -> Result<Option<Contradiction>, CheckError> {
+    if path.metadata().map_err(CheckError::read(path))?.len() > MAX_BYTES as u64 {
+        return Ok(None);
+    }
+    let Ok(text) = std::fs::read_to_string(path) else { return Ok(None) };
+    match Contradiction::parse(&text) {
+        Ok(found) => Ok(Some(found)),
+        Err(_) if !text.contains("halod-contradiction/v1") => Ok(None),
+        Err(source) => Err(CheckError::Contradiction { path: path.to_owned(), source }),
+    }
+}
+
+/// A time in Unix milliseconds, to the second.
+#[must_use]
+pub fn time(millis: u64) -> String {
     let text = rfc3339(millis.saturating_mul(1_000_000));
     format!("{}Z", String::from_utf8_lossy(&text[..19]))
 }

@@ -1,5 +1,7 @@
 //! One record's proof.
 
+use super::bounds::Witnessed;
+use super::chain::Signed;
 use super::{CheckError, Grade, Report, Request, name, signature, stamps, time};
 use halod_evidence::note::SignedNote;
 use halod_evidence::proof::{MAX_BYTES, RecordProof};
@@ -43,6 +45,9 @@ pub(super) fn check(request: &Request, report: &mut Report) -> Result<(), CheckE
                 time(epoch.millis)
             );
             report.say(Grade::Shown, None, text);
+            let state = Signed::of(&state, &epoch, proof.slot.index);
+            let witnessed = Witnessed::of(request.policy.as_ref(), [&note], |_| true);
+            witnessed.tell_one(&whose, proof.number, &state, report);
             if let Some(stamp) = &proof.stamp {
                 let text = proof.stamped(stamp, &checkpoint).map_err(|error| error.to_string());
                 if let Some(stamp) = stamps::check_one(request, (stamp.size, &stamp.answer), text, report)? {

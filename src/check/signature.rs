@@ -46,6 +46,21 @@ pub(super) fn is_signed(
     by.is_some()
 }
 
+/// Tells who holds the key that signs, as a log's keys say.
+pub(super) fn custody(keys: &Path, report: &mut Report) {
+    let text = std::fs::read_to_string(keys).unwrap_or_default();
+    let custody = text.lines().last().and_then(|line| halod_tlog::key::read(line).ok()?.1);
+    let who = match custody {
+        Some("halod") => "halod itself, in a file of its directory",
+        Some("operator") => "the log's operator, in a file",
+        Some(_) | None => return,
+    };
+    let text = format!(
+        "The log's private key is held by {who}, by the log's own word: whoever has that file can sign"
+    );
+    report.say(Grade::Remark, None, text);
+}
+
 /// What witnesses say of the newest checkpoint that a quorum of them has seen, `notes` being the newest first. Tells its size, if there is
 /// one. `holds` tells whether the log has a checkpoint's root at its size.
 pub(super) fn is_witnessed(

@@ -245,6 +245,9 @@ impl Checkpointer {
             self.permit.signed();
         }
         self.stats.went_well();
+        if let Err(error) = log.thin(unix_millis()) {
+            tracing::warn!(%error, "states of old epochs are not thinned out, and take their room; that is tried again tomorrow");
+        }
         Ok(Outcome::Done)
     }
 
@@ -253,7 +256,7 @@ impl Checkpointer {
         let key = log.keys().signer.key();
         self.stats.opened(key, fingerprint(key));
         if self.settings.receipts {
-            self.receipts.open(&log.keys().signer);
+            self.receipts.open(log.keys());
         }
         Ok(log)
     }

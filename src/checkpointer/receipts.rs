@@ -4,12 +4,14 @@ use crate::clock::unix_millis;
 use halod_chain::placed::Placed;
 use halod_evidence::note::Signer;
 use halod_evidence::receipt::{Entry, Listing, Place, SignedReceipt};
+use halod_tlog::key::Keys;
 use std::sync::{Arc, OnceLock};
 
 /// Who signs receipts, once the log's key is open.
 #[derive(Debug, Default)]
 pub struct ReceiptSigner {
-    signer: OnceLock<Arc<Signer>>,
+    /// The key that signs, and the one before it while that signs as well.
+    signers: OnceLock<(Arc<Signer>, Option<Arc<Signer>>)>,
 }
 
 /// How the requests of one receiver get receipts.
@@ -22,8 +24,8 @@ pub struct Receipts {
 
 impl ReceiptSigner {
     /// From here on there are receipts. A log has one key for as long as the daemon runs.
-    pub(super) fn open(&self, signer: &Arc<Signer>) {
-        self.signer.get_or_init(|| Arc::clone(signer));
+    pub(super) fn open(&self, keys: &Keys) {
+        self.signers.get_or_init(|| (Arc::clone(&keys.signer), keys.old.clone()));
     }
 }
 
@@ -37,8 +39,8 @@ impl Receipts {
     /// Signs what is listed; nothing where nothing is, or the log's key is not open.
     #[must_use]
     pub fn sign(&self, listing: Listing) -> Option<SignedReceipt> {
-        let signer = self.signer.signer.get().filter(|_| !listing.is_empty())?;
-        listing.sign(signer, unix_millis()).ok()
+        let (signer, old) = self.signer.signers.get().filter(|_| !listing.is_empty())?;
+        listing.sign(signer, old.as_deref(), unix_millis()).ok()
     }
 }
 

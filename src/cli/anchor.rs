@@ -4,13 +4,17 @@ use super::output::{self, complain, line};
 use crate::clock::unix_nanos;
 use crate::config::bearer;
 use crate::tee::settings::Target;
+use crate::tsa::{self, Roots};
 use crate::witness::anchor::Anchor;
 use crate::witness::client::Client;
 use crate::witness::completeness::{Completeness, End, Seen, Whose, WhoseError, whose};
 use crate::witness::posted::{Posted, posted, refusal};
+use crate::witness::stamped::Stamps;
 use halod_record::hash::hex_text;
+use halod_record::json::Json;
 use halod_record::time::rfc3339;
 use halod_record::verify::VerifyError;
+use halod_timestamp::halo::{State, Tsa};
 use http::HeaderValue;
 use rustix::fs::{FlockOperation, flock};
 use serde_json::json;
@@ -63,6 +67,15 @@ pub(super) struct Args {
     /// With --check: the customer that you expect; a record of anybody else's is INCOMPLETE
     #[arg(long, value_name = "ID")]
     expect_subject: Option<String>,
+    /// Have a time-stamping service (RFC 3161) say when the chain was so long, and put that beside the checkpoint; needs --tsa-roots
+    #[arg(long, requires = "tsa_roots", conflicts_with = "check")]
+    timestamp: bool,
+    /// The time-stamping service
+    #[arg(long, value_name = "URL", default_value = "https://freetsa.org/tsr")]
+    tsa: Target,
+    /// The root certificates, in PEM, of the time-stamping services that you trust: tokens are verified in full
+    #[arg(long, value_name = "FILE")]
+    tsa_roots: Option<PathBuf>,
 }
 
 /// Why there is no verdict: the exit code, and what to say.
@@ -128,12 +141,13 @@ impl Args {
             let why = format!("record {number} has the subject id {id}, and {expected:?} was expected");
             return Ok(incomplete(&json!({ "ok": false, "witnessed": 0, "why": why })));
         }
+        let mut stamps = Stamps::believing(self.roots()?);
         let seen = match &mut *witness {
             Witness::File(path) => {
                 let file = File::open(path.as_path()).map_err(|error| {
                     Stop::usage(format_args!("the witness file {} can't be read: {error}", path.display()))
                 })?;
-                seen_by(path, &file, chain)?
+                seen_by(path, &file, chain, &mut |checkpoint| stamps.take(checkpoint))?
             }
             Witness::Remote(remote) => seen_at(&mut remote.0, remote.1.as_ref(), chain)?,
         };
@@ -147,11 +161,24 @@ impl Args {
             Completeness::Incomplete { why, at } => {
                 incomplete(&json!({ "ok": false, "why": why, "at": at, "witnessed": witnessed }))
             }
+            Completeness::Complete if let Some((count, why)) = &stamps.wrong => {
+                let why =
+                    format!("the time stamp of the checkpoint with {count} records shows nothing: {why}");
+                incomplete(&json!({ "ok": false, "why": why, "at": null, "witnessed": witnessed }))
+            }
             Completeness::Complete => {
                 let head = end.map(|end| hex_text(&end.head));
                 let latest = seen.longest();
-                let told =
+                let mut told =
                     json!({ "ok": true, "witnessed": witnessed, "latest_count": latest, "head": head });
+                if let Some((count, time)) = stamps.newest() {
+                    told["tsa_time"] = json!(time);
+                    told["tsa_time_status"] =
+                        json!(format!("verified in full: the first {count} records existed before that"));
+                }
+                if stamps.unchecked > 0 {
+                    told["tsa_unverified"] = json!(stamps.unchecked);
+                }
                 (output::OK, vec![format!("COMPLETE — {told}")])
             }
         };
@@ -172,10 +199,31 @@ impl Args {
         Ok(said)
     }
 
+    fn roots(&self) -> Result<Option<Roots>, Stop> {
+        self.tsa_roots.as_deref().map(Roots::read).transpose().map_err(Stop::usage)
+    }
+
+    /// The time-stamp of what is anchored, where one is wanted. As with the reference, an anchor does not wait for a service that fails.
+    fn stamp(&self, subject: Option<&str>, end: &End) -> Result<Option<Tsa>, Stop> {
+        let Some(roots) = self.roots()?.filter(|_| self.timestamp) else { return Ok(None) };
+        let (first, head) = (hex_text(&end.first), hex_text(&end.head));
+        let state = State { chain_root: &first, subject, count: end.count, head: &head };
+        match tsa::stamp(self.tsa.clone(), &roots, &state) {
+            Ok(tsa) => Ok(Some(tsa)),
+            Err(error) => {
+                complain(format_args!("no time stamp ({error}); the checkpoint is written without one"));
+                Ok(None)
+            }
+        }
+    }
+
     fn add(&self, witness: &mut Witness, chain: &Whose) -> Result<(u8, Vec<String>), Stop> {
         let End { count, head, .. } = match witness {
             Witness::File(path) => self.append(path, chain)?,
             Witness::Remote(remote) => {
+                if self.timestamp {
+                    complain("--timestamp is for witness files: a remote witness tells its own time");
+                }
                 let (completeness, end) = Seen::default().check(&self.chain).map_err(unverified)?;
                 let end = self.end(&completeness, end)?;
                 let anchor = Anchor::of_chain(chain.subject.as_deref(), end.count, end.head, end.first);
@@ -229,12 +277,13 @@ impl Args {
         let mut file = open.map_err(failed)?;
         // The lock that the reference takes, too.
         flock(&file, FlockOperation::LockExclusive).map_err(|error| failed(error.into()))?;
-        let seen = seen_by(path, &file, chain)?;
+        let seen = seen_by(path, &file, chain, &mut |_| {})?;
         let (completeness, end) = seen.check(&self.chain).map_err(unverified)?;
         let end = self.end(&completeness, end)?;
         let anchor = Anchor::of_chain(chain.subject.as_deref(), end.count, end.head, end.first);
         let ts = rfc3339(unix_nanos());
-        let mut line = anchor.unsigned_line(&String::from_utf8_lossy(&ts)) + "\n";
+        let tsa = self.stamp(chain.subject.as_deref(), &end)?;
+        let mut line = anchor.unsigned_line(&String::from_utf8_lossy(&ts), tsa.as_ref()) + "\n";
         if !ends_a_line(&file).map_err(failed)? {
             line.insert(0, '\n');
         }
@@ -262,8 +311,13 @@ fn unverified(error: VerifyError) -> Stop {
 }
 
 /// What a witness file has of a chain.
-fn seen_by(path: &Path, mut file: &File, chain: &Whose) -> Result<Seen, Stop> {
-    let read = file.rewind().and_then(|()| Seen::read(BufReader::new(file), chain));
+fn seen_by(
+    path: &Path,
+    mut file: &File,
+    chain: &Whose,
+    each: &mut dyn FnMut(&Json<'_>),
+) -> Result<Seen, Stop> {
+    let read = file.rewind().and_then(|()| Seen::read_each(BufReader::new(file), chain, each));
     let read = read.map_err(|error| {
         Stop::usage(format_args!("the witness file {} can't be read: {error}", path.display()))
     })?;

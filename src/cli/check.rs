@@ -1,27 +1,37 @@
 //! `halod check`: what a directory, a bundle or a proof shows.
 
 use super::output::{self, complain, line};
-use crate::check::{self, CheckError, Grade, Report, Request};
+use crate::check::{self, CheckError, Compared, Grade, Report, Request};
 use crate::config::value::duration;
 use halod_evidence::note::VerifierKey;
 use halod_evidence::policy::Policy;
 use halod_record::hash::parse_hex;
 use halod_record::tenant::Tenant;
 use serde_json::json;
+use std::fs::File;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 /// Check chains against what halod signed of them, and proofs and bundles against the key that you trust
 ///
-/// PATH is a directory of halod's, a bundle that `halod export --bundle` made, or a proof that `halod prove` made. Hashes,
-/// trees and signatures are computed anew; nothing is taken from halod's word. Exit code: 0 all is shown, 1 a finding, 2
-/// wrong usage or unreadable, 3 all is shown and nobody outside has witnessed it.
+/// PATH is a directory of halod's, a bundle that `halod export --bundle` made, a proof that `halod prove` made, or evidence of a
+/// contradiction. Hashes, trees and signatures are computed anew; nothing is taken from halod's word. With OTHER, which may be a
+/// checkpoint, too, both are held against each other: what can't both be true is evidence against the log (--output). Exit code: 0 all is
+/// shown, 1 a finding, 2 wrong usage or unreadable, 3 all is shown and nobody outside has witnessed it; of two, nothing
+/// shows that they agree.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// A directory, a bundle or a proof
     #[arg(value_name = "PATH")]
     path: PathBuf,
+    /// Another one of the same log: whether both can be true. Of options --key and --policy count
+    #[arg(value_name = "OTHER")]
+    other: Option<PathBuf>,
+    /// Where the evidence goes that PATH and OTHER contradict each other
+    #[arg(short, long, value_name = "FILE", requires = "other")]
+    output: Option<PathBuf>,
     /// A key of the log that you trust, as `halod log key` prints it; several for a log whose key was rotated
     #[arg(long, value_name = "VKEY")]
     key: Vec<VerifierKey>,
@@ -91,6 +101,7 @@ impl Args {
                 return output::USAGE.into();
             }
         };
+        let (other, output) = (self.other, self.output);
         let request = Request {
             path: self.path,
             policy,
@@ -104,20 +115,56 @@ impl Args {
             receipt: self.receipt,
             tsa_roots: self.tsa_roots,
         };
+        if let Some(other) = other {
+            return compare(&request, &other, (output.as_deref(), self.json));
+        }
         match check::check(&request) {
             Ok(report) => {
-                let printed = if self.json { print_json(&request, &report) } else { print(&report) };
-                output::finish(printed.map(|()| code(&report)))
+                let code = code(&report);
+                let said = (verdict(code, "unwitnessed"), &report);
+                let printed = if self.json { print_json(&request, said) } else { print(&report) };
+                output::finish(printed.map(|()| code))
             }
-            Err(error) => {
-                complain(&error);
-                if let CheckError::Nothing(_) = error {
-                    complain("for a chain alone, use `halod verify FILE`");
-                }
-                output::USAGE.into()
-            }
+            Err(error) => failed(&error),
         }
     }
+}
+
+fn failed(error: &CheckError) -> ExitCode {
+    complain(error);
+    if let CheckError::Nothing(_) = error {
+        complain("for a chain alone, use `halod verify FILE`");
+    }
+    output::USAGE.into()
+}
+
+/// Holds two against each other, and writes down what contradicts.
+fn compare(request: &Request, other: &Path, (output, json): (Option<&Path>, bool)) -> ExitCode {
+    let Compared { report, evidence, agree } = match check::compare(request, other) {
+        Ok(compared) => compared,
+        Err(error) => return failed(&error),
+    };
+    if let (Some(evidence), Some(output)) = (&evidence, output)
+        && let Err(error) = write(output, &evidence.to_json())
+    {
+        complain(format_args!("cannot write {}: {error}", output.display()));
+        return output::USAGE.into();
+    }
+    let code = match (report.has_findings(), agree) {
+        (true, _) => output::FAILED,
+        (false, true) => output::OK,
+        (false, false) => output::EMPTY,
+    };
+    let printed =
+        if json { print_json(request, (verdict(code, "unshown"), &report)) } else { print(&report) };
+    output::finish(printed.map(|()| code))
+}
+
+/// A new file: evidence that is there already is not written over.
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = File::create_new(path)?;
+    writeln!(file, "{text}")?;
+    file.sync_all()
 }
 
 fn code(report: &Report) -> u8 {
@@ -128,25 +175,38 @@ fn code(report: &Report) -> u8 {
     }
 }
 
-fn print(report: &Report) -> std::io::Result<()> {
+fn print(report: &Report) -> io::Result<()> {
     report.sentences.iter().try_for_each(line)
 }
 
-fn print_json(request: &Request, report: &Report) -> std::io::Result<()> {
+fn verdict(code: u8, neither: &'static str) -> &'static str {
+    match code {
+        output::OK => "shown",
+        output::EMPTY => neither,
+        _ => "finding",
+    }
+}
+
+fn print_json(request: &Request, (verdict, report): (&str, &Report)) -> io::Result<()> {
     let grade = |grade| match grade {
         Grade::Shown => "shown",
         Grade::Remark => "remark",
         Grade::Finding => "finding",
     };
     let sentence = |sentence: &check::Sentence| json!({ "grade": grade(sentence.grade), "chain": sentence.chain, "text": sentence.text });
-    let verdict = match code(report) {
-        output::OK => "shown",
-        output::EMPTY => "unwitnessed",
-        _ => "finding",
+    let said = |said: &Option<check::Said>| {
+        let said = said.as_ref()?;
+        Some(json!({ "time": check::time(said.at.saturating_mul(1000)), "by": said.by }))
+    };
+    let bound = |one: &check::Bound| {
+        json!({
+            "chain": one.chain, "from": one.from, "to": one.to, "after": said(&one.after), "before": said(&one.before),
+        })
     };
     line(json!({
         "path": request.path.to_string_lossy(),
         "verdict": verdict,
         "sentences": report.sentences.iter().map(sentence).collect::<Vec<_>>(),
+        "bounds": report.bounds.iter().map(bound).collect::<Vec<_>>(),
     }))
 }

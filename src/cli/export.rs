@@ -3,22 +3,22 @@
 use super::check::tenant;
 use super::output::{self, complain, line};
 use crate::check::bundle::{
-    CHECKPOINT, CONSISTENCY, Consistency, FORMAT, KEYS, MANIFEST, Manifest, SLOTS, TSA, TSA_CONSISTENCY,
-    WITNESS,
+    CHECKPOINT, CONSISTENCY, Consistency, DECLARED, Entered, FORMAT, KEYS, MANIFEST, Manifest, NOTES, Noted,
+    SLOTS, TSA, TSA_CONSISTENCY, WITNESS,
 };
 use data_encoding::BASE64;
-use halod_evidence::entry::Epoch;
+use halod_evidence::entry::{Declared, Epoch};
 use halod_evidence::note::{Checkpoint, NoteError, SignedNote};
 use halod_evidence::state::State;
-use halod_evidence::tree::consistency;
+use halod_evidence::tree::{consistency, inclusion};
 use halod_record::hash::hex_text;
 use halod_record::tenant::Tenant;
 use halod_record::time::rfc3339;
 use halod_tlog::log::place;
 use halod_tlog::reader::LogReader;
-use halod_tlog::{TlogError, stamps};
+use halod_tlog::{TlogError, notes, stamps};
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{DirBuilder, File};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::DirBuilderExt;
@@ -125,7 +125,8 @@ impl Args {
         let log = log.ok_or_else(|| ExportError::NoLog(self.directory.clone()))?.as_witnessed()?;
         let nobody = || ExportError::NoChain(bundle.to_owned());
         let stem = log.stem(&tenant).ok_or_else(nobody)?.to_owned();
-        let shown = shown(&log, &tenant)?;
+        let notes = self.notes(&log)?;
+        let shown = shown(&log, &tenant, !notes.is_empty())?;
         let newest = shown.iter().rev().find_map(|shown| shown.state.clone()).ok_or_else(nobody)?;
         let out = &self.output;
         for dir in [out.clone(), out.join("evidence")] {
@@ -137,14 +138,18 @@ impl Args {
         let manifest =
             Manifest { format: FORMAT.into(), tenant: subject.map(str::to_owned), chain: chain.clone() };
         let manifest = serde_json::to_string(&manifest).unwrap_or_default() + "\n";
-        let keys: String = log.keys.iter().map(|key| format!("{key}\n")).collect();
+        let keys = place(&self.directory).join("vkeys");
+        let keys = std::fs::read_to_string(&keys).map_err(failed("read", &keys))?;
         let slots: String = shown.iter().map(|shown| format!("{}\n", shown.line)).collect();
         let states: Vec<_> =
             shown.iter().filter_map(|shown| Some((&shown.epoch, shown.state.as_ref()?))).collect();
         let witness: String = states.iter().map(|(epoch, state)| checkpoint(subject, epoch, state)).collect();
         let readme = README.replace("CHAIN", &chain);
+        let declared = declared(&log, &tenant)?;
         let files = [
             (MANIFEST, manifest),
+            (NOTES, noted(&log, &notes, &shown, &declared)?),
+            (DECLARED, entered(&log, &declared)?),
             (CHECKPOINT, log.note.to_string()),
             (KEYS, keys),
             (SLOTS, slots),
@@ -159,6 +164,21 @@ impl Args {
             write(&out.join(CONSISTENCY), &self.consistency(&log, since)?)?;
         }
         Ok(format!("{} records, {} epochs, in {}", newest.count, shown.len(), out.display()))
+    }
+
+    /// The earlier checkpoints of the log that others than the log signed as well, or that a key signed which is none now.
+    fn notes(&self, log: &LogReader) -> Result<BTreeMap<u64, SignedNote>, ExportError> {
+        let Checkpoint { size: newest, origin, .. } = &log.checkpoint;
+        let mut by_size: BTreeMap<u64, SignedNote> = BTreeMap::new();
+        for note in notes::merged(notes::newest_first(&place(&self.directory))?) {
+            let Ok(Checkpoint { size, root, .. }) = Checkpoint::parse(&note.text) else { continue };
+            if size > 0 && size < *newest && log.entries().root_at(size) == Some(root) {
+                by_size.insert(size, note);
+            }
+        }
+        let rotated = log.keys.len() > 1;
+        by_size.retain(|_, note| rotated || note.signatures.iter().any(|line| line.name != *origin));
+        Ok(by_size)
     }
 
     /// What shows that the log continues a note that was kept.
@@ -208,21 +228,102 @@ fn continued(log: &LogReader, old: u64, file: &Path) -> Result<String, ExportErr
     Ok(serde_json::to_string(&consistency).unwrap_or_default() + "\n")
 }
 
+/// What the operator declared of the log's keys and of this tenant's chain, by the numbers of the entries.
+fn declared(log: &LogReader, tenant: &Tenant) -> Result<BTreeMap<u64, Declared>, ExportError> {
+    let (own, mut declared) = (log.slot(tenant), BTreeMap::new());
+    for index in 0..log.checkpoint.size.min(log.entries().len()) {
+        let Some(one) = Declared::read(&log.entries().entry(index)?) else { continue };
+        let is_others = match &one {
+            Declared::Rotated { .. } | Declared::Continued { .. } => false,
+            Declared::Broken { slot, .. } | Declared::Retired { slot, .. } => *slot != own,
+        };
+        if !is_others {
+            declared.insert(index, one);
+        }
+    }
+    Ok(declared)
+}
+
+/// `declared.jsonl`.
+fn entered(log: &LogReader, declared: &BTreeMap<u64, Declared>) -> Result<String, ExportError> {
+    let mut lines = String::new();
+    for (&index, one) in declared {
+        let get = |level, index| log.entries().get(level, index).ok_or(());
+        let path = inclusion(index, log.checkpoint.size, get).ok().flatten().unwrap_or_default();
+        let (entry, path) = (BASE64.encode(&one.bytes()), BASE64.encode(&path.concat()));
+        lines.push_str(&json_line(&Entered { index, entry, path }));
+    }
+    Ok(lines)
+}
+
+/// `notes.jsonl`: of each epoch that is shown the first checkpoint that has it and others signed, and of each rotated key what it
+/// signed first of that.
+fn noted(
+    log: &LogReader,
+    notes: &BTreeMap<u64, SignedNote>,
+    shown: &[Shown],
+    declared: &BTreeMap<u64, Declared>,
+) -> Result<String, ExportError> {
+    let origin = &log.checkpoint.origin;
+    let is_cosigned = |note: &SignedNote| note.signatures.iter().any(|line| line.name != *origin);
+    let of_epoch = |one: &Shown| {
+        let mut later = notes.range(one.index + 1..).filter(|(_, note)| is_cosigned(note));
+        later.next().map(|(size, _)| *size)
+    };
+    let of_key = |(index, one): (&u64, &Declared)| {
+        let Declared::Rotated { old, .. } = one else { return None };
+        let mut later = notes.range(index + 1..).filter(|(_, note)| note.verify(old).is_ok());
+        later.next().map(|(size, _)| *size)
+    };
+    let chosen: BTreeSet<u64> =
+        shown.iter().filter_map(of_epoch).chain(declared.iter().filter_map(of_key)).collect();
+    let mut lines = String::new();
+    for (size, note) in chosen.iter().filter_map(|size| Some((size, notes.get(size)?))) {
+        let get = |level, index| log.entries().get(level, index).ok_or(());
+        let path = consistency(*size, log.checkpoint.size, get).ok().flatten().unwrap_or_default();
+        let (note, path) = (note.to_string(), BASE64.encode(&path.concat()));
+        lines.push_str(&json_line(&Noted { note, path }));
+    }
+    Ok(lines)
+}
+
+/// Texts and numbers always have a JSON text.
+fn json_line(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default() + "\n"
+}
+
 /// The epochs to show: those of the last day in which the chain changed, the first of each day before, the first of all in which
-/// it is, and the last.
-fn shown(log: &LogReader, tenant: &Tenant) -> Result<Vec<Shown>, ExportError> {
-    let numbers = log.epochs_by_number()?;
-    let last = log.last_epoch()?.map_or((0, 0), |(_, epoch)| (epoch.epoch, epoch.millis));
-    let slot = log.slot(tenant);
+/// it is, and the last. Where others `cosigned` checkpoints, the epoch before one of the last day as well: it bounds from below when
+/// what changed came.
+fn chosen(log: &LogReader, tenant: &Tenant, cosigned: bool) -> Result<BTreeSet<u64>, ExportError> {
+    let newest = log.last_epoch()?.map_or((0, 0), |(_, epoch)| (epoch.epoch, epoch.millis));
+    let (slot, numbers) = (log.slot(tenant), log.epochs_by_number()?);
+    let (mut chosen, mut before) = (BTreeSet::new(), None);
+    log.epochs(|block, _| {
+        let Some(index) = numbers.get(&block.epoch) else { return Ok::<(), ExportError>(()) };
+        let Some(epoch) = Epoch::read(&log.entries().entry(*index)?) else { return Ok(()) };
+        let changed = block.rows.iter().any(|row| row.slot == slot);
+        let is_recent = newest.1.saturating_sub(epoch.millis) <= ALL_OF;
+        let is_first = chosen.is_empty() && changed;
+        if is_first || block.epoch == newest.0 || changed && (is_recent || block.all) {
+            if cosigned && is_recent && !chosen.is_empty() {
+                chosen.extend(before);
+            }
+            chosen.insert(block.epoch);
+        }
+        before = Some(block.epoch);
+        Ok(())
+    })?;
+    Ok(chosen)
+}
+
+fn shown(log: &LogReader, tenant: &Tenant, cosigned: bool) -> Result<Vec<Shown>, ExportError> {
+    let (numbers, chosen) = (log.epochs_by_number()?, chosen(log, tenant, cosigned)?);
     let mut shown: Vec<Shown> = Vec::new();
     log.epochs(|block, rows| {
         let Some(index) = numbers.get(&block.epoch) else { return Ok::<(), ExportError>(()) };
-        let entry = log.entries().entry(*index)?;
-        let Some(epoch) = Epoch::read(&entry) else { return Ok(()) };
-        let changed = block.rows.iter().any(|row| row.slot == slot);
-        let is_recent = last.1.saturating_sub(epoch.millis) <= ALL_OF;
-        let is_first = shown.is_empty() && changed;
-        if !(is_first || block.epoch == last.0 || changed && (is_recent || block.all)) {
+        let Some(epoch) = Epoch::read(&log.entries().entry(*index)?) else { return Ok(()) };
+        if !chosen.contains(&block.epoch) {
             return Ok(());
         }
         let proof = log.slot_proof(tenant, *index, rows)?;

@@ -11,6 +11,7 @@ mod export;
 mod export_table;
 mod hash;
 mod healthcheck;
+mod hook;
 mod import;
 mod import_view;
 mod key;
@@ -18,7 +19,9 @@ mod log;
 mod output;
 mod policy;
 mod prove;
+mod query;
 mod redact;
+mod report;
 mod run;
 mod tail;
 mod token;
@@ -50,12 +53,15 @@ enum Verb {
     Verify(verify::Args),
     Check(check::Args),
     Prove(prove::Args),
+    Query(query::Args),
     Export(export::Args),
     Policy(policy::Args),
+    Report(report::Args),
     Log(log::Args),
     Validate(validate::Args),
     Healthcheck(healthcheck::Args),
     Hash(hash::Args),
+    Hook(hook::Args),
     Key(key::Args),
     Token(token::Args),
     Redact(redact::Args),
@@ -79,7 +85,8 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version go to standard output, everything else to standard error.
-            let code = if error.use_stderr() { output::USAGE } else { output::OK };
+            let usage = || hook::usage(std::env::args_os());
+            let code = if error.use_stderr() { usage() } else { output::OK };
             return output::finish(error.print().map(|()| code));
         }
     };
@@ -90,11 +97,14 @@ pub fn main() -> ExitCode {
         Some(Verb::Verify(args)) => args.run(),
         Some(Verb::Check(args)) => args.run(),
         Some(Verb::Prove(args)) => args.run(),
+        Some(Verb::Query(args)) => args.run(),
         Some(Verb::Export(args)) => args.run(),
         Some(Verb::Policy(args)) => args.run(),
+        Some(Verb::Report(args)) => args.run(),
         Some(Verb::Log(args)) => args.run(),
         Some(Verb::Healthcheck(args)) => args.run(),
         Some(Verb::Hash(args)) => args.run(),
+        Some(Verb::Hook(args)) => args.run(),
         Some(Verb::Key(args)) => args.run(),
         Some(Verb::Token(args)) => args.run(),
         Some(Verb::Redact(args)) => args.run(),

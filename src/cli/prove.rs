@@ -38,6 +38,9 @@ pub(super) struct Args {
     /// (`checkpoint.tsa`)
     #[arg(long)]
     time_stamped: bool,
+    /// Write a plain proof of the log's entry (C2SP tlog-proof), which generic tools check; `halod check` reads it, too
+    #[arg(long)]
+    plain: bool,
 }
 
 /// Why there is no proof.
@@ -96,11 +99,8 @@ impl Args {
         let (checkpoint, ..) = proof.check()?;
         proof.stamp.as_ref().map(|stamp| proof.stamped(stamp, &checkpoint)).transpose()?;
         let path = self.output.clone();
-        std::fs::write(&self.output, proof.text()).map_err(|source| ProveError::Io {
-            doing: "write",
-            path,
-            source,
-        })
+        let text = if self.plain { proof.plain() } else { proof.text() };
+        std::fs::write(&self.output, text).map_err(|source| ProveError::Io { doing: "write", path, source })
     }
 
     fn open(&self) -> Result<LogReader, ProveError> {
@@ -135,24 +135,25 @@ impl Args {
         })
     }
 
-    /// The first stamp of a checkpoint that has a record, and the last epoch in that: its entry's number, and its own.
+    /// The first stamp of a checkpoint that has a record, and the last epoch in that of which the states are kept: its entry's
+    /// number, and its own.
     fn stamped(&self, log: &LogReader, named: &Named, number: u64) -> Result<(u64, u64, Stamp), ProveError> {
-        let (slot, mut first) = (log.slot(&named.tenant), None);
+        let (slot, numbers, newest) = (log.slot(&named.tenant), log.epochs_by_number()?, log.checkpoint.size);
+        let mut covering = Vec::new();
         log.epochs(|block, rows| {
-            if first.is_none() && rows.get(&slot).is_some_and(|row| row.state.count >= number) {
-                first = Some(block.epoch);
+            if rows.get(&slot).is_some_and(|row| row.state.count >= number) {
+                covering.extend(numbers.get(&block.epoch).map(|index| (*index, block.epoch)));
             }
             Ok::<(), TlogError>(())
         })?;
-        let (numbers, newest) = (log.epochs_by_number()?, log.checkpoint.size);
-        let covered = first.and_then(|epoch| numbers.get(&epoch)).ok_or(ProveError::NotStamped)?;
+        let first = covering.first().ok_or(ProveError::NotStamped)?.0;
         let mut tokens = stamps::all(&stamps::place(&place(&self.directory)))?.into_iter();
-        let token = tokens.find(|(size, _)| size > covered && *size <= newest);
+        let token = tokens.find(|(size, _)| *size > first && *size <= newest);
         let (size, file) = token.ok_or(ProveError::NotStamped)?;
         let get = |level, index| log.entries().get(level, index).ok_or(());
         let path = consistency(size, newest, get).ok().flatten();
-        let last = numbers.iter().rev().find(|(_, index)| **index < size);
-        let ((root, path), (epoch, index)) =
+        let last = covering.iter().rev().find(|(index, _)| *index < size);
+        let ((root, path), (index, epoch)) =
             log.entries().root_at(size).zip(path).zip(last).ok_or(ProveError::NotStamped)?;
         let answer =
             std::fs::read(&file).map_err(|source| ProveError::Io { doing: "read", path: file, source })?;

@@ -7,6 +7,7 @@ mod file_log;
 mod import;
 mod limits;
 mod redaction;
+mod rules;
 mod tees;
 mod tls;
 mod tokens;
@@ -17,6 +18,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
+pub(super) use self::rules::NO_RULES;
 use super::env::{self, Lookup};
 use super::error::{ConfigError, Place, Problem};
 use super::raw::{Key, Node, Value};
@@ -59,6 +61,7 @@ pub(super) fn config(root: &Node, env: Lookup<'_>) -> Result<Config, ConfigError
     config.redaction = reader.redaction();
     config.hash_only_for = reader.hash_only_for();
     config.hash_key = reader.hash_key();
+    config.rules = reader.rules();
     reader.endpoint("admin.endpoint", &mut config.admin);
     config.admin_tls = reader.tls("admin", &config.admin);
     // Exporters give a request up after ten seconds.

@@ -89,6 +89,8 @@ pub struct Config {
     pub hash_only_for: Vec<HashOnlyFor>,
     /// What hashes of content are keyed with.
     pub hash_key: Option<HashKey>,
+    /// The sections of the rules above, as a configuration of their own: for those who capture beside the daemon.
+    pub rules: String,
     /// Where health and metrics are served.
     pub admin: Endpoint,
     /// Who may ask there for more than health.
@@ -232,6 +234,7 @@ impl Default for Config {
             checkpoint: CheckpointSettings::default(),
             redaction: Custom::default(),
             hash_only_for: Vec::new(),
+            rules: check::NO_RULES.into(),
             hash_key: None,
             admin: Endpoint::loopback(13133),
             admin_access: Access::default(),

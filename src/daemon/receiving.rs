@@ -28,6 +28,7 @@ use crate::receivers::otlp::signals::Signals;
 use crate::receivers::otlp::{self, OtlpService, OtlpState};
 use crate::receivers::router::Receivers;
 use crate::receivers::stats::Counters;
+use crate::spool::taker::Taker;
 use crate::tee::{self, Tee, Tees};
 use halod_chain::traces::TraceTenants;
 use halod_record::build::Builder;
@@ -163,6 +164,11 @@ impl Receiving<'_> {
     pub(super) fn importer(&self) -> Arc<Importer> {
         let ingest = self.ingest_of_files(&self.counters.import);
         Arc::new(Importer::new(ingest, Arc::clone(&self.otlp)))
+    }
+
+    /// Where captured records are taken up. It holds an intake.
+    pub(super) fn taker(&self) -> Arc<Taker> {
+        Arc::new(Taker::new(self.ingest_of_files(&self.counters.captured)))
     }
 
     /// The way of followed logs, which come through no door.

@@ -1,4 +1,4 @@
-//! What the daemon answers on its socket for imports: each request is a chunk of some file's rows.
+//! What the daemon answers on its socket: imports, each request a chunk of some file's rows, and captured records.
 //!
 //! The socket's file is for halod's user alone, and so is who connects; root may too, who can do all of it anyway.
 //! Admission is that of every other door: an import waits when there is no room, and takes none from senders that
@@ -14,6 +14,7 @@ use crate::net::limits::Limits;
 use crate::net::peer::Peer;
 use crate::net::status::Fault;
 use crate::pipeline::intake::Intake;
+use crate::spool::{self, taker::Taker};
 use http::{Extensions, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -29,14 +30,15 @@ pub const PATH: &str = "/import/3";
 #[derive(Clone, Debug)]
 pub struct ImportDoor {
     importer: Arc<Importer>,
+    taker: Arc<Taker>,
     intake: Intake,
     limits: Arc<Limits>,
 }
 
 impl ImportDoor {
     #[must_use]
-    pub fn new(importer: Arc<Importer>, intake: Intake) -> Self {
-        Self { importer, intake, limits: Arc::new(limits()) }
+    pub fn new(importer: Arc<Importer>, taker: Arc<Taker>, intake: Intake) -> Self {
+        Self { importer, taker, intake, limits: Arc::new(limits()) }
     }
 
     #[must_use]
@@ -47,21 +49,30 @@ impl ImportDoor {
     async fn answer(self, request: Request<Incoming>) -> Response<Reply> {
         let (head, body) = request.into_parts();
         let mut reader = Reader::new(body, &self.limits);
-        let mut entry = self.importer.begin(Transport::Http);
+        let is_spool = head.uri.path() == spool::PATH;
+        let mut entry = match is_spool {
+            true => self.taker.begin(Transport::Http),
+            false => self.importer.begin(Transport::Http),
+        };
         let taken = if !is_ours(&head.extensions) {
             Err(Fault::Forbidden("the socket is for the processes of halod's own user"))
-        } else if head.uri.path() != PATH {
-            Err(Fault::Unserved("this halod takes imports at /import/3; use the command of the same version"))
+        } else if !is_spool && head.uri.path() != PATH {
+            Err(Fault::Unserved(
+                "this halod takes imports at /import/3 and captured records at /spool/1; use the command of the same \
+                 version",
+            ))
         } else if head.method != Method::POST {
             Err(Fault::Method)
+        } else if is_spool {
+            self.drafts(&mut reader).await
         } else {
-            self.chunk(&mut reader).await
+            self.chunk(&mut reader).await.map(|taken| value!(taken))
         };
         let response = match taken {
-            Ok(taken) => json(StatusCode::OK, &value!(taken), None),
+            Ok(taken) => json(StatusCode::OK, &taken, None),
             Err(fault) => {
                 entry.refuse_unless(reader.is_broken(), &fault);
-                tracing::debug!(fault = fault.name(), "an import's chunk is refused");
+                tracing::debug!(fault = fault.name(), "a request on the local socket is refused");
                 reader.make_way(&head).await;
                 let row = fault.row();
                 // Whether it is for a row's sake only less of the same can show.
@@ -74,6 +85,12 @@ impl ImportDoor {
         };
         entry.answer();
         response
+    }
+
+    async fn drafts(&self, reader: &mut Reader<'_, Incoming>) -> Result<serde_json::Value, Fault> {
+        let (body, permit) = reader.collect(&self.intake).await?;
+        let records = self.taker.take_sent(body, permit).await?;
+        Ok(value!({ "records": records }))
     }
 
     async fn chunk(&self, reader: &mut Reader<'_, Incoming>) -> Result<Taken, Fault> {

@@ -1,7 +1,12 @@
 //! What those see who read chains: questions, pages, links, exports, policies. A reader changes no chain.
 
+pub mod cell;
 pub mod dumps;
 pub mod export;
 pub mod policy;
+pub mod print;
+pub mod query;
 pub mod records;
+pub mod report;
+pub mod subjects;
 pub mod window;

@@ -25,6 +25,8 @@ pub struct Counters {
     pub file_log: Arc<ReceiverStats>,
     pub tail: Arc<TailStats>,
     pub import: Arc<ReceiverStats>,
+    /// What halod's own verbs capture, sent or kept.
+    pub captured: Arc<ReceiverStats>,
 }
 
 impl Default for Counters {
@@ -55,6 +57,7 @@ impl Default for Counters {
             file_log: of("file_log", (File, None)),
             tail: Arc::default(),
             import: of("import", (File, Some(Http))),
+            captured: of("captured", (File, Some(Http))),
             families,
         }
     }

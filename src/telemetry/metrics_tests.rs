@@ -146,9 +146,17 @@ fn the_rendering_is_exact() {
 #[test]
 fn every_receiver_is_there_from_the_start() {
     let series = rendered(&Arc::default(), &Counters::default());
-    for receiver in
-        ["otlp", "native", "litellm", "langfuse", "langsmith", "openai_agents", "file_log", "import"]
-    {
+    for receiver in [
+        "otlp",
+        "native",
+        "litellm",
+        "langfuse",
+        "langsmith",
+        "openai_agents",
+        "file_log",
+        "import",
+        "captured",
+    ] {
         for name in ["halod_items_total", "halod_items_in_flight", "halod_requests_total"] {
             let of = format!("{name}{{receiver=\"{receiver}\"");
             assert!(series.keys().any(|name| name.starts_with(&of)), "{of}");

@@ -9,9 +9,11 @@
 mod client;
 mod roots;
 mod stamper;
+mod state;
 
 pub use roots::{Roots, RootsError};
 pub use stamper::Stamper;
+pub use state::{StateError, stamp};
 
 use crate::tee::settings::Target;
 use halod_timestamp::ObjectIdentifier;

@@ -1,6 +1,7 @@
 //! Whom to believe: the certificates that tokens have to lead to, and what a token is held against.
 
 use halod_record::hash::sha256;
+use halod_timestamp::halo::{State, Tsa, TsaError};
 use halod_timestamp::{Expected, Imprint, Policies, Token, TokenError, Trust, Verified};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -65,5 +66,14 @@ impl Roots {
         let expected = Expected { imprint: Imprint::sha256(&digest), nonce, policies };
         let roots: Vec<&[u8]> = self.0.iter().map(AsRef::as_ref).collect();
         Token::read(answer)?.verify(&expected, &Trust { roots: &roots, further: &[] })
+    }
+
+    /// Verifies what the reference's form has of a chain's state, in full.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn verify_state(&self, tsa: &Tsa, state: &State<'_>) -> Result<Verified, TsaError> {
+        let roots: Vec<&[u8]> = self.0.iter().map(AsRef::as_ref).collect();
+        tsa.verify(state, Policies::Any, &Trust { roots: &roots, further: &[] })
     }
 }

@@ -2,6 +2,7 @@
 
 use halod_evidence::note::{NoteError, Signer};
 use halod_record::hash::{hex_text, parse_hex};
+use halod_timestamp::halo::Tsa;
 use serde::{Deserialize, Serialize};
 
 /// Bytes of a chain's subject.
@@ -47,6 +48,8 @@ struct Line<'a> {
     ts: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tsa: Option<&'a Tsa>,
 }
 
 /// The body of a request.
@@ -122,19 +125,19 @@ impl Anchor {
     pub(super) fn line(&self, ts: &str, receipts: &Signer) -> Result<String, NoteError> {
         let note = receipts.sign(&self.text(ts))?;
         // Texts and numbers alone can always be written.
-        self.written(ts, Some(&note)).map_err(|_| NoteError::Shape("the receipt can't be written"))
+        self.written(ts, Some(&note), None).map_err(|_| NoteError::Shape("the receipt can't be written"))
     }
 
-    /// A line of a witness file, as the reference writes it.
+    /// A line of a witness file, as the reference writes it, with a time-stamp where there is one.
     #[must_use]
-    pub fn unsigned_line(&self, ts: &str) -> String {
-        self.written(ts, None).unwrap_or_default()
+    pub fn unsigned_line(&self, ts: &str, tsa: Option<&Tsa>) -> String {
+        self.written(ts, None, tsa).unwrap_or_default()
     }
 
-    fn written(&self, ts: &str, note: Option<&str>) -> serde_json::Result<String> {
+    fn written(&self, ts: &str, note: Option<&str>, tsa: Option<&Tsa>) -> serde_json::Result<String> {
         let root = self.root.map(|root| hex_text(&root));
         let (subject, head) = (self.subject.as_deref(), hex_text(&self.head));
-        serde_json::to_string(&Line { chain_root: root, subject, count: self.count, head, ts, note })
+        serde_json::to_string(&Line { chain_root: root, subject, count: self.count, head, ts, note, tsa })
     }
 
     /// What a witness is sent.

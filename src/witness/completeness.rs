@@ -105,7 +105,19 @@ impl Seen {
     ///
     /// # Errors
     /// The file can't be read; or a line of it is no checkpoint, so that nothing can be said by the file.
-    pub fn read(mut file: impl BufRead, chain: &Whose) -> io::Result<Result<Self, Damage>> {
+    pub fn read(file: impl BufRead, chain: &Whose) -> io::Result<Result<Self, Damage>> {
+        Self::read_each(file, chain, &mut |_| {})
+    }
+
+    /// The same, which gives each checkpoint of the chain.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_each(
+        mut file: impl BufRead,
+        chain: &Whose,
+        each: &mut dyn FnMut(&Json<'_>),
+    ) -> io::Result<Result<Self, Damage>> {
         let (mut own, mut line, mut number) = (Self::default(), Vec::new(), 0);
         loop {
             line.clear();
@@ -124,8 +136,10 @@ impl Seen {
             let Some(parsed) = parsed.filter(|parsed| parsed.duplicate().is_none()) else {
                 return Ok(Err(Damage { line: number, what: "it is no JSON in which no name is repeated" }));
             };
-            if let Err(what) = own.take(parsed.value(), chain) {
-                return Ok(Err(Damage { line: number, what }));
+            match own.take(parsed.value(), chain) {
+                Ok(true) => each(parsed.value()),
+                Ok(false) => {}
+                Err(what) => return Ok(Err(Damage { line: number, what })),
             }
         }
     }
@@ -147,7 +161,8 @@ impl Seen {
         Ok((items.len() as u64, more && !items.is_empty()))
     }
 
-    fn take(&mut self, checkpoint: &Json<'_>, chain: &Whose) -> Result<(), &'static str> {
+    /// Tells whether it is one of the chain.
+    fn take(&mut self, checkpoint: &Json<'_>, chain: &Whose) -> Result<bool, &'static str> {
         if !matches!(checkpoint, Json::Object(_)) {
             return Err("it is no object");
         }
@@ -171,7 +186,7 @@ impl Seen {
             }
             self.checkpoints += 1;
         }
-        Ok(())
+        Ok(is_its_own)
     }
 
     /// The most records that were seen.

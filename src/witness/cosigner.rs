@@ -8,12 +8,15 @@
 use super::client::{Client, CosignError};
 use crate::checkpointer::{CheckpointStats, Halt, Permit, WitnessSettings};
 use crate::pipeline::quiet::Quiet;
+use halod_chain::disk::replace;
 use halod_evidence::Hash;
+use halod_evidence::contradiction::Contradiction;
 use halod_evidence::cosigning::{Cosigned, Cosigning, Next, wait_after};
 use halod_evidence::note::{Checkpoint, SignedNote};
 use halod_evidence::tree::{Edge, consistency, is_consistent};
 use halod_tlog::TlogError;
 use halod_tlog::entries::EntriesReader;
+use halod_tlog::key::verifiers;
 use halod_tlog::log::place;
 use halod_tlog::notes::{self, Notes};
 use halod_tlog::tree::TreeFiles;
@@ -150,12 +153,77 @@ impl Cosigner {
                 let (witness, ours) = (asked.name.clone(), checkpoint.size);
                 Err((self.halt(Halt::RolledBack { witness, theirs, ours }), None))
             }
-            Next::Forked => Err((self.halt(Halt::Forked { witness: asked.name.clone() }), None)),
+            Next::Forked => self.contradicted(asked, &bare, &checkpoint).map_err(|why| (why, retry)),
             Next::Operator(why) => Err((why.to_string(), retry)),
             Next::Later(status) => Err((format!("it answers {status}"), retry)),
             Next::Broken(error) => Err((error.to_string(), retry)),
             Next::Prove(_) => Err(("it names one size after another".into(), retry)),
         }
+    }
+
+    /// A witness says that the log contradicts what it has: what that is decides (tlog-witness, "Monitor Retrieval Mechanism").
+    ///
+    /// | the witness has | then |
+    /// |---|---|
+    /// | a larger tree that this key signed | the directory is an older copy: nothing is signed any more |
+    /// | another tree of this size or a smaller one, that this key signed | two histories were signed: the same, and both notes are kept as evidence |
+    /// | a begin of the log | it contradicts itself: it is asked again later |
+    /// | what this key never signed | likewise: nobody but the log speaks for the log |
+    /// | nothing that it tells | its word alone stands, and nothing is signed any more |
+    fn contradicted(
+        &self,
+        asked: &mut Asked,
+        note: &SignedNote,
+        checkpoint: &Checkpoint,
+    ) -> Result<Duration, String> {
+        let (own, witness) = (place(&self.directory), asked.name.clone());
+        let received = asked.client.as_mut().map(|client| client.checkpoint(&checkpoint.origin));
+        let theirs = match received {
+            // Who can't be asked now may have an answer later; it has refused the log already.
+            None | Some(Err(_)) => {
+                return Err("it refuses the checkpoint as inconsistent, and can't be asked why".into());
+            }
+            Some(Ok(received)) if received.status != 200 => {
+                return Err(self.halt(Halt::Forked { witness }));
+            }
+            Some(Ok(received)) => {
+                let text =
+                    String::from_utf8(received.body).map_err(|_| "it refuses the checkpoint as inconsistent, and what it shows of the log is not UTF-8");
+                SignedNote::parse(&text?).map_err(|error| {
+                    format!("it refuses the checkpoint as inconsistent with what is no note: {error}")
+                })?
+            }
+        };
+        let known = verifiers(&own).map_err(|error| error.to_string())?;
+        let of = Checkpoint::parse(&theirs.text).ok().filter(|of| of.origin == checkpoint.origin);
+        let Some(of) = of.filter(|_| known.iter().any(|key| theirs.verify(key).is_ok())) else {
+            return Err(
+                "it refuses the checkpoint as inconsistent with one that this log never signed".into()
+            );
+        };
+        if of.size > checkpoint.size {
+            return Err(self.halt(Halt::RolledBack { witness, theirs: of.size, ours: checkpoint.size }));
+        }
+        let path = prove(&self.directory, of.size, (checkpoint.size, &checkpoint.root));
+        let path = path.map_err(|error| error.to_string())?;
+        let new = (checkpoint.size, &checkpoint.root);
+        if of == *checkpoint || is_consistent((of.size, &of.root), new, &path) {
+            return Err("it refuses as inconsistent a checkpoint that goes on from what it has".into());
+        }
+        let begin = EntriesReader::open(&own, of.size).ok().and_then(|entries| entries.root_at(of.size));
+        let by_begin = begin.and_then(|begin| Contradiction::of_begin(&theirs, note, begin, &path));
+        if let Some(found) = Contradiction::of(&theirs, note, &path).or(by_begin) {
+            let file = own.join("contradiction.json");
+            match replace(&file, format!("{}\n", found.to_json()).as_bytes()) {
+                Ok(()) => {
+                    tracing::error!(file = %file.display(), "two histories of the log are signed; both checkpoints are kept")
+                }
+                Err(error) => {
+                    tracing::error!(%error, "two histories of the log are signed; evidence of that can't be kept")
+                }
+            }
+        }
+        Err(self.halt(Halt::Forked { witness }))
     }
 
     fn halt(&self, why: Halt) -> String {

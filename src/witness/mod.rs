@@ -24,5 +24,6 @@ pub mod outbox;
 pub mod pages;
 pub mod posted;
 pub mod server;
+pub mod stamped;
 
 pub use self::keys::{KeyError, Keys};

@@ -123,7 +123,7 @@ mod tests {
         let anchor = Anchor::of_chain(Some("acme"), 3, [1; 32], [2; 32]);
         let receipt = |count: u64| {
             let anchor = Anchor::of_chain(Some("acme"), count, [1; 32], [2; 32]);
-            format!(r#"{{"ok":true,"receipt":{}}}"#, anchor.unsigned_line("2026-11-30T09:00:00Z"))
+            format!(r#"{{"ok":true,"receipt":{}}}"#, anchor.unsigned_line("2026-11-30T09:00:00Z", None))
         };
         let of = |status, body: &str| {
             let received =

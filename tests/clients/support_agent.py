@@ -66,4 +66,9 @@ def report(provider):
     """Sends what waits and says what the tools did."""
     provider.force_flush()
     provider.shutdown()
+    account()
+
+
+def account():
+    """Says what the tools did."""
     print(json.dumps({"ran": ran, "session": SESSION, "user": USER, "secrets": [KEY, PASSWORD]}))

@@ -2,8 +2,9 @@
 //! written again as it was.
 
 use data_encoding::BASE64;
-use halod_evidence::entry::Epoch;
+use halod_evidence::entry::{Declared, Epoch};
 use halod_evidence::note::{Checkpoint, SignedNote, VerifierKey};
+use halod_evidence::proof::RecordProof;
 use halod_evidence::receipt::Receipt;
 
 /// How many of its forms the bytes have.
@@ -13,6 +14,10 @@ pub(crate) fn notes(data: &[u8]) -> usize {
         assert_eq!(epoch.bytes(), data);
         forms += 1;
     }
+    if let Some(declared) = Declared::read(data) {
+        assert_eq!(declared.bytes(), data);
+        forms += 1;
+    }
     let Ok(text) = std::str::from_utf8(data) else { return forms };
     if let Ok(key) = text.parse::<VerifierKey>() {
         assert_eq!(key.to_string(), text);
@@ -20,6 +25,11 @@ pub(crate) fn notes(data: &[u8]) -> usize {
     }
     if let Ok(receipt) = Receipt::parse(text) {
         assert_eq!(written(&receipt), text);
+        forms += 1;
+    }
+    if let Ok(proof) = RecordProof::parse(text) {
+        assert_eq!(RecordProof::parse(&proof.text()).as_ref(), Ok(&proof));
+        assert_eq!(RecordProof::parse(&proof.plain()), Ok(proof));
         forms += 1;
     }
     let Ok(note) = SignedNote::parse(text) else { return forms };

@@ -37,7 +37,7 @@ pub(crate) fn witness(data: &[u8]) -> usize {
     }
     if let Ok(anchor) = Anchor::parse(data) {
         assert_eq!(Anchor::parse(&anchor.body()).as_ref(), Ok(&anchor));
-        assert_eq!(Anchor::parse(anchor.unsigned_line("2026-11-30T09:00:00Z").as_bytes()), Ok(anchor));
+        assert_eq!(Anchor::parse(anchor.unsigned_line("2026-11-30T09:00:00Z", None).as_bytes()), Ok(anchor));
         forms += 1;
     }
     chain_of(data);

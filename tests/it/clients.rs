@@ -16,7 +16,7 @@ use std::process::Command;
 const TENANT: &str = "acme-corp";
 
 /// What a user sets to point an agent at an API and its telemetry at halod.
-fn environment(api: &Api, door: SocketAddr) -> [(&'static str, String); 6] {
+pub fn environment(api: &Api, door: SocketAddr) -> [(&'static str, String); 6] {
     [
         ("OPENAI_BASE_URL", api.url.clone()),
         ("OPENAI_API_KEY", "sk-FAKE".to_owned()),

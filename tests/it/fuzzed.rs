@@ -14,6 +14,8 @@ mod import;
 mod names;
 #[path = "../fuzz/notes.rs"]
 mod notes;
+#[path = "../fuzz/query.rs"]
+mod query;
 #[path = "../fuzz/tee.rs"]
 mod tee;
 #[path = "../fuzz/witness.rs"]
@@ -46,6 +48,13 @@ fn lines_of_the_hold() {
 }
 
 #[test]
+fn questions_to_chains() {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("a.jsonl");
+    assert_eq!(exercise(&["tests/fuzz/seeds/query"], 2_000, |data| query::query(data, &file)), 3);
+}
+
+#[test]
 fn segments_of_the_tee() {
     exercise(&["tests/fuzz/seeds/tee"], 20_000, |data| {
         tee::tee(data);
@@ -60,10 +69,10 @@ fn files_of_identities() {
 
 #[test]
 fn what_is_signed_of_chains() {
-    assert_eq!(exercise(&["tests/fuzz/seeds/notes"], 50_000, notes::notes), 8);
+    assert_eq!(exercise(&["tests/fuzz/seeds/notes"], 50_000, notes::notes), 12);
 }
 
 #[test]
 fn what_witnesses_are_told() {
-    assert_eq!(exercise(&["tests/fuzz/seeds/witness"], 50_000, witness::witness), 10);
+    assert_eq!(exercise(&["tests/fuzz/seeds/witness"], 50_000, witness::witness), 11);
 }

@@ -16,9 +16,10 @@ const LAYERS: &[&[&str]] = &[
     &["auth"],
     &["ingest"],
     &["receivers"],
+    &["spool"],
     &["import", "check"],
     &["config", "telemetry", "daemon", "witness"],
-    &["reader"],
+    &["reader", "capture"],
     &["cli"],
 ];
 
@@ -33,7 +34,9 @@ const MAY_USE_FILES: &[&str] = &[
     "src/tee",
     "src/import",
     "src/check",
+    "src/capture",
     "src/reader",
+    "src/spool",
     "src/receivers/tail",
     "src/config",
     "src/cli",

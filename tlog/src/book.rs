@@ -2,9 +2,10 @@
 //!
 //! `tenants` has a frame for each slot, as it is seen first: slot, file name, tenant. `epochs/YYYY-MM-DD` (UTC) has a block for each
 //! epoch: the states that changed; the first block of a day has all of them. So the newest day tells the states of now, and
-//! any day those of its epochs. Blocks and frames end with a CRC-32; integers are in big endian.
+//! any day those of its epochs, as far as [`crate::thin`] left them. Blocks and frames end with a CRC-32; integers are in big endian.
 
 use crate::TlogError;
+use crate::thin::Spacing;
 use halod_chain::disk::{Disk, open_append, sync_dir};
 use halod_evidence::Hash;
 use halod_evidence::state::{self, State};
@@ -18,7 +19,8 @@ use std::path::{Path, PathBuf};
 
 /// Bytes of a state in a block: slot, state, length of the chain's file.
 const ROW: usize = 32 + state::LEN + 8;
-/// Bytes before the rows of a block: magic, epoch, whether all slots are in it, number of rows.
+/// Bytes before the rows of a block: magic, epoch, whether all slots are in it (1) and how far apart the epochs of its day are (0, 2
+/// hours, 4 days), number of rows.
 const HEAD: usize = 4 + 8 + 1 + 4;
 const CRC: usize = 4;
 const MAGIC: &[u8; 4] = b"HEPO";
@@ -53,11 +55,11 @@ pub struct Block {
 }
 
 impl Block {
-    fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self, spacing: Spacing) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(HEAD + self.rows.len() * ROW + 4);
         bytes.extend(MAGIC);
         bytes.extend(self.epoch.to_be_bytes());
-        bytes.push(self.all.into());
+        bytes.push(u8::from(self.all) | spacing.byte() << 1);
         bytes.extend(u32::try_from(self.rows.len()).unwrap_or(u32::MAX).to_be_bytes());
         for Row { slot, state, len } in &self.rows {
             bytes.extend(slot);
@@ -86,7 +88,7 @@ impl Block {
             })
         };
         let rows = rows.chunks_exact(ROW).map(row).collect::<Option<_>>()?;
-        Some(Self { epoch: u64::from_be_bytes(*epoch), all: all != 0, rows })
+        Some(Self { epoch: u64::from_be_bytes(*epoch), all: all & 1 != 0, rows })
     }
 }
 
@@ -97,13 +99,21 @@ pub(crate) struct Day {
     length: u64,
     /// Where the last whole block ends.
     pub(crate) whole: u64,
+    /// How far apart its epochs are, as its last block says.
+    pub(crate) spacing: Spacing,
 }
 
 impl Day {
-    fn open(path: &Path) -> Result<Self, TlogError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, TlogError> {
         let file = File::open(path).map_err(TlogError::io("open", path))?;
         let length = file.metadata().map_err(TlogError::io("read", path))?.len();
-        Ok(Self { reader: BufReader::new(file), path: path.to_owned(), length, whole: 0 })
+        Ok(Self {
+            reader: BufReader::new(file),
+            path: path.to_owned(),
+            length,
+            whole: 0,
+            spacing: Spacing::All,
+        })
     }
 
     /// The blocks behind a place where one ends.
@@ -134,8 +144,20 @@ impl Day {
             return Ok(None);
         }
         let block = Block::read(&bytes);
+        self.spacing = match bytes[HEAD - 5] >> 1 {
+            0 => Spacing::All,
+            1 => Spacing::Hours,
+            _ => Spacing::Days,
+        };
         self.whole += if block.is_some() { bytes.len() as u64 } else { 0 };
         Ok(block)
+    }
+}
+
+impl Day {
+    /// Whether nothing is behind what was read.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.whole == self.length
     }
 }
 
@@ -148,7 +170,9 @@ pub(crate) fn days(log: &Path) -> Result<Vec<PathBuf>, TlogError> {
     };
     let mut days = Vec::new();
     for entry in entries {
-        days.push(entry.map_err(TlogError::io("read", &dir))?.path());
+        let path = entry.map_err(TlogError::io("read", &dir))?.path();
+        // What is written anew has another ending until it is whole.
+        days.extend(path.extension().is_none().then_some(path));
     }
     days.sort();
     Ok(days)
@@ -176,13 +200,15 @@ pub fn at_epoch(log: &Path, epoch: u64) -> Result<Option<HashMap<Hash, Row>>, Tl
     for day in days(log)?.iter().rev() {
         let mut day = Day::open(day)?;
         let mut rows = HashMap::new();
-        let mut is_whole = false;
+        let (mut is_whole, mut last) = (false, 0);
         while let Some(block) = day.next()?.filter(|block| block.epoch <= epoch) {
             is_whole |= block.all;
+            last = block.epoch;
             rows.extend(block.rows.into_iter().map(|row| (row.slot, row)));
         }
         if is_whole {
-            return Ok(Some(rows));
+            // Of an epoch between two that are kept nobody knows the states.
+            return Ok((last == epoch).then_some(rows));
         }
     }
     Ok(None)
@@ -290,6 +316,10 @@ impl Book {
         Ok((own, opened))
     }
 
+    pub(crate) fn log(&self) -> &Path {
+        &self.log
+    }
+
     /// Writes new slots down; they are on disk when this returns.
     ///
     /// # Errors
@@ -326,7 +356,7 @@ impl Book {
                 .create(&dir)
                 .map_err(TlogError::io("make", &dir))?;
         }
-        self.extend(&dir.join(&*day), &block.bytes(), disk)?;
+        self.extend(&dir.join(&*day), &block.bytes(Spacing::All), disk)?;
         self.day = Some(day);
         Ok(())
     }

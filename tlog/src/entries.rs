@@ -12,6 +12,7 @@ use halod_evidence::Hash;
 use halod_evidence::entry::{Declared, Epoch};
 use halod_evidence::note::Checkpoint;
 use halod_evidence::tree::{self, Edge, leaf};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -118,6 +119,26 @@ impl Entries {
             }
         }
         Ok(None)
+    }
+
+    /// When epochs were, from one to another, as their entries say, in Unix milliseconds.
+    ///
+    /// # Errors
+    /// An entry can't be read.
+    pub(crate) fn times(&self, from: u64, to: u64) -> Result<BTreeMap<u64, u64>, TlogError> {
+        let (path, mut times) = (self.dir.join("entries"), BTreeMap::new());
+        // Epochs count from 1, and what is no epoch is between them.
+        for index in from.saturating_sub(1)..self.size() {
+            let (_, at) = self.tree.reader().leaf(index).map_err(TlogError::io("read", &path))?;
+            let entry = frame_at(&self.file, at).map_err(TlogError::io("read", &path))?.unwrap_or_default();
+            if let Some(epoch) = Epoch::read(&entry) {
+                if epoch.epoch > to {
+                    break;
+                }
+                times.insert(epoch.epoch, epoch.millis);
+            }
+        }
+        Ok(times)
     }
 
     /// Appends an entry, which is on disk when this returns.

@@ -1,12 +1,12 @@
 //! What a log signs with, and what it hides states with.
 //!
 //! `key.p8` is the private key (PKCS#8, Ed25519), `blind` the secret of the blinds (32 random bytes), both 0600; `vkeys` has the
-//! verifier keys, one a line, the one in use last. All are made at the first start. A rotated key, `key.old.p8`, signs beside the new one
+//! verifier keys, one a line, the one in use last, each with who holds its private key. All are made at the first start. A rotated key, `key.old.p8`, signs beside the new one
 //! for 30 days.
 
 use crate::TlogError;
 use data_encoding::HEXLOWER;
-use halod_evidence::note::{Signer, VerifierKey};
+use halod_evidence::note::{NoteError, Signer, VerifierKey};
 use ring::rand::{SecureRandom, SystemRandom};
 use ring::signature::Ed25519KeyPair;
 use sha2::{Digest, Sha256};
@@ -34,7 +34,7 @@ pub struct Keys {
     /// Shared with who signs receipts.
     pub signer: Arc<Signer>,
     /// The key before it, while that signs, too.
-    pub old: Option<Signer>,
+    pub old: Option<Arc<Signer>>,
     /// What blinds are made with.
     pub blind: [u8; 32],
 }
@@ -46,8 +46,20 @@ pub struct Keys {
 pub fn verifiers(log: &Path) -> Result<Vec<VerifierKey>, TlogError> {
     let path = log.join("vkeys");
     let text = std::fs::read_to_string(&path).map_err(TlogError::io("read", &path))?;
-    let parse = |line: &str| line.parse().map_err(|source| TlogError::Key { path: path.clone(), source });
+    let parse = |line: &str| match read(line) {
+        Ok((key, _)) => Ok(key),
+        Err(source) => Err(TlogError::Key { path: path.clone(), source }),
+    };
     text.lines().filter(|line| !line.is_empty()).map(parse).collect()
+}
+
+/// A line of verifier keys: a key, and who holds the private one, as the log says.
+///
+/// # Errors
+/// It begins with no key.
+pub fn read(line: &str) -> Result<(VerifierKey, Option<&str>), NoteError> {
+    let (key, custody) = line.split_once(' ').map_or((line, None), |(key, rest)| (key, Some(rest)));
+    Ok((key.parse()?, custody.and_then(|rest| rest.strip_prefix("custody="))))
 }
 
 /// What a customer writes down of a verifier key: SHA-256 of its text, in groups.
@@ -97,13 +109,13 @@ impl Keys {
                 return Err(TlogError::damaged(&path, what));
             }
             None => {
-                let text = format!("{}\n", signer.key());
-                write(&vkeys, text.as_bytes())?;
+                write(&vkeys, line(signer.key(), settings.key_file.is_some()).as_bytes())?;
             }
         }
         let old =
             known.len().checked_sub(2).and_then(|at| known.get(at)).map(|key| old(log, key)).transpose()?;
-        Ok(Self { signer: Arc::new(signer), old: old.flatten(), blind: blind(log)? })
+        let old = old.flatten().map(Arc::new);
+        Ok(Self { signer: Arc::new(signer), old, blind: blind(log)? })
     }
 
     /// Makes the key that is to sign from now on; [`Self::commit`] puts it in the place of this one.
@@ -124,10 +136,15 @@ impl Keys {
     /// It can't be put in its place; the next start does it.
     pub(crate) fn commit(&self, log: &Path, next: &VerifierKey) -> Result<(), TlogError> {
         let vkeys = log.join("vkeys");
-        let text: String = verifiers(log)?.iter().chain([next]).map(|key| format!("{key}\n")).collect();
-        write(&vkeys, text.as_bytes())?;
+        let text = std::fs::read_to_string(&vkeys).map_err(TlogError::io("read", &vkeys))?;
+        write(&vkeys, (text + &line(next, false)).as_bytes())?;
         finish_rotation(log)
     }
+}
+
+/// A key as `vkeys` has it. No key of a log is in hardware or with a third party so far.
+fn line(key: &VerifierKey, is_operators: bool) -> String {
+    format!("{key} custody={}\n", if is_operators { "operator" } else { "halod" })
 }
 
 const KEY: &str = "key.p8";
@@ -232,6 +249,9 @@ mod tests {
         let again = Keys::open(dir.path(), &KeySettings::default()).unwrap();
         assert_eq!((first.signer.key(), first.blind), (again.signer.key(), again.blind));
         assert_eq!(verifiers(dir.path()).unwrap(), [first.signer.key().clone()]);
+        let line = std::fs::read_to_string(dir.path().join("vkeys")).unwrap();
+        assert_eq!(read(line.trim_end()).unwrap(), (first.signer.key().clone(), Some("halod")));
+        assert_eq!(read(&first.signer.key().to_string()).unwrap().1, None);
         assert_eq!(fingerprint(first.signer.key()).len(), 8 * 8 + 7);
 
         let other = KeySettings { origin: Some("other".into()), key_file: None };

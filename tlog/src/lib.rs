@@ -24,6 +24,7 @@ pub mod reader;
 mod records;
 pub mod stamps;
 mod survey;
+mod thin;
 pub mod tree;
 
 pub use chains::{Alarm, Taken};

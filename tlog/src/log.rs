@@ -12,6 +12,7 @@ use crate::chains::{Alarm, Breaking, Chain, Chains, Taken};
 use crate::entries::Entries;
 use crate::key::{KeySettings, Keys};
 use crate::notes::{self, Notes};
+use crate::thin;
 use halod_chain::disk::Disk;
 use halod_evidence::entry::{Declared, Epoch};
 use halod_evidence::map::Map;
@@ -41,6 +42,8 @@ pub struct Log {
     changed: BTreeSet<Box<str>>,
     /// Chains that no epoch has had.
     new: BTreeSet<Box<str>>,
+    /// The day, since 1970, on which old states were thinned out.
+    thinned: Option<u64>,
 }
 
 /// What was signed.
@@ -124,7 +127,7 @@ impl Log {
             .and_then(|note| Checkpoint::parse(&note.text).ok())
             .map_or(0, |checkpoint| checkpoint.size);
         let (changed, new) = (BTreeSet::new(), BTreeSet::new());
-        Ok(Self { disk, keys, notes, entries, book, chains, epoch, signed, changed, new })
+        Ok(Self { disk, keys, notes, entries, book, chains, epoch, signed, changed, new, thinned: None })
     }
 
     /// The keys of the log.
@@ -262,6 +265,23 @@ impl Log {
         self.signed = checkpoint.size;
         let chains = self.chains.iter().filter(|chain| chain.state().is_some()).count();
         Ok(Signed { checkpoint, note, epoch: self.epoch, chains })
+    }
+
+    /// Thins out old states: one day of them at a call, as long as some are due. Nothing that was signed depends on them.
+    ///
+    /// # Errors
+    /// They can't be read or written. They are due again on the next day.
+    pub fn thin(&mut self, millis: u64) -> Result<(), TlogError> {
+        let today = Some(millis / (24 * 60 * 60 * 1000));
+        if self.thinned == today {
+            return Ok(());
+        }
+        let times = |from, to| self.entries.times(from, to);
+        let more = thin::thin(self.book.log(), millis, times, &*self.disk);
+        if !matches!(more, Ok(true)) {
+            self.thinned = today;
+        }
+        more.map(drop)
     }
 
     /// The chains whose slots keep their state, by file name, and why.

@@ -285,6 +285,110 @@ impl Disk for Failing {
     }
 }
 
+const HOUR: u64 = 60 * 60 * 1000;
+
+/// Six epochs a day, two of them in one hour, for so many days before a time.
+fn days_of(world: &mut World, days: u64, now: u64) -> Vec<(u64, HashMap<Hash, State>)> {
+    let mut log = world.open();
+    let mut states = Vec::new();
+    for day in (0..days).rev() {
+        let begin = now / (24 * HOUR) * 24 * HOUR - day * 24 * HOUR;
+        for (at, id) in [(0, "a"), (1, "b"), (2, "a"), (90, "c"), (91, "b"), (200, "a")] {
+            world.seal(id, 1);
+            epoch(&mut log, begin + at * HOUR / 30).unwrap().unwrap();
+            let rows = book::at_epoch(&place(world.dir.path()), log.epoch).unwrap().unwrap();
+            states.push((log.epoch, rows.into_iter().map(|(slot, row)| (slot, row.state)).collect()));
+        }
+    }
+    states
+}
+
+/// The epochs of which the states are kept; those are what they were.
+fn kept(world: &World, states: &[(u64, HashMap<Hash, State>)]) -> Vec<u64> {
+    let own = place(world.dir.path());
+    let mut kept = Vec::new();
+    for (epoch, states) in states {
+        if let Some(rows) = book::at_epoch(&own, *epoch).unwrap() {
+            let rows: HashMap<Hash, State> = rows.into_iter().map(|(slot, row)| (slot, row.state)).collect();
+            assert_eq!(rows, *states, "epoch {epoch}");
+            kept.push(*epoch);
+        }
+    }
+    let mut all = Vec::new();
+    book::each_epoch(&own, |block| all.push(block.epoch)).unwrap();
+    assert_eq!(all, kept);
+    kept
+}
+
+#[test]
+fn old_states_are_thinned_out_and_those_that_stay_are_what_they_were() {
+    let mut world = World::new();
+    let now = 1_790_000_000_000;
+    let states = days_of(&mut world, 94, now);
+    let bytes = |world: &World| -> u64 {
+        let files = fs::read_dir(place(world.dir.path()).join("epochs")).unwrap();
+        files.map(|file| file.unwrap().metadata().unwrap().len()).sum()
+    };
+    let before = bytes(&world);
+    assert_eq!(kept(&world, &states).len(), 94 * 6);
+    let mut log = world.open();
+    for _ in 0..100 {
+        log.thin(now).unwrap();
+    }
+    // Three days beyond 90, 83 beyond a week (the first epoch, and the last of the hours 0, 3 and 6), eight whole ones.
+    let left = kept(&world, &states);
+    assert_eq!(left.len(), 3 + 83 * 4 + 8 * 6);
+    assert_eq!(&left[..5], [1, 7, 13, 19, 21]);
+    assert!(bytes(&world) < before);
+    // What goes on goes on, and is opened again; a day later one more day is thinned out.
+    world.seal("a", 1);
+    epoch(&mut log, now + 1).unwrap().unwrap();
+    world.check(&log, "a", &world.state("a"));
+    drop(log);
+    let mut log = world.open();
+    world.check(&log, "b", &world.state("b"));
+    for _ in 0..3 {
+        log.thin(now + 24 * HOUR).unwrap();
+    }
+    assert_eq!(kept(&world, &states).len(), 4 + 83 * 4 + 7 * 6);
+}
+
+#[test]
+fn a_damaged_day_is_left_as_it_is() {
+    let mut world = World::new();
+    let now = 1_790_000_000_000;
+    days_of(&mut world, 9, now);
+    let path = book::days(&place(world.dir.path())).unwrap().remove(0);
+    let mut bytes = fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    world.open().thin(now).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), bytes);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Whatever fails while states are thinned out: no state that is kept is another one, and the next try does the rest.
+    #[test]
+    fn no_fault_while_thinning_changes_a_state(faults in prop::collection::vec(0_i64..12, 1..6)) {
+        let mut world = World::new();
+        let now = 1_790_000_000_000;
+        let states = days_of(&mut world, 11, now);
+        for fails_after in faults {
+            let Ok(mut log) = world.open_on(Arc::new(Failing(AtomicI64::new(fails_after)))) else { continue };
+            let _ = log.thin(now);
+            prop_assert!(kept(&world, &states).len() >= 3 * 4 + 8 * 6);
+        }
+        let mut log = world.open();
+        for _ in 0..4 {
+            log.thin(now).unwrap();
+        }
+        prop_assert_eq!(kept(&world, &states).len(), 3 * 4 + 8 * 6);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 

@@ -5,6 +5,7 @@
 use crate::{TlogError, put};
 use halod_chain::disk::{Disk, open_append};
 use halod_evidence::note::{Checkpoint, MAX_BYTES, Signature, SignedNote};
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -67,6 +68,26 @@ pub fn newest_first(log: &Path) -> Result<Vec<SignedNote>, TlogError> {
         }
     }
     Ok(notes)
+}
+
+/// The notes in their order, those of one text in one: a cosignature that came late stands in a note of its own.
+#[must_use]
+pub fn merged(notes: Vec<SignedNote>) -> Vec<SignedNote> {
+    let (mut merged, mut places): (Vec<SignedNote>, HashMap<String, usize>) = (Vec::new(), HashMap::new());
+    for note in notes {
+        match places.get(&note.text).and_then(|place| merged.get_mut(*place)) {
+            Some(first) => {
+                let new = note.signatures.into_iter().filter(|line| !first.signatures.contains(line));
+                let new: Vec<Signature> = new.collect();
+                first.signatures.extend(new);
+            }
+            None => {
+                places.insert(note.text.clone(), merged.len());
+                merged.push(note);
+            }
+        }
+    }
+    merged
 }
 
 impl Notes {
@@ -170,6 +191,9 @@ mod tests {
         assert_eq!((late.text.clone(), &late.signatures[1..]), (note(2).text, &[line(9)][..]));
         assert_eq!(all[0], note(3));
         assert_eq!((&all[2], &all[3]), (&note(2), &first));
+        let one = merged(all);
+        assert_eq!(one.iter().map(|note| note.signatures.len()).collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!((&one[1].text, &one[1].signatures[1]), (&note(2).text, &line(9)));
         // What a crash cut short is left out.
         let path = dir.path().join("notes");
         let text = std::fs::read_to_string(&path).unwrap();

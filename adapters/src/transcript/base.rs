@@ -89,7 +89,7 @@ pub(super) fn time(line: &Json<'_>) -> Option<u64> {
 }
 
 /// A tool by its name, and its MCP server where the name tells that it has one.
-pub(super) fn tool<'a>(name: Cow<'a, str>, call_id: Option<Cow<'a, str>>) -> event::Action<'a> {
+pub(crate) fn tool<'a>(name: Cow<'a, str>, call_id: Option<Cow<'a, str>>) -> event::Action<'a> {
     let split = name.strip_prefix("mcp__").and_then(|rest| rest.split_once("__"));
     let parts = split.map(|(server, tool)| (server.to_owned(), tool.to_owned()));
     match parts {

@@ -19,6 +19,9 @@ pub mod join;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use base::tool;
+pub(crate) use claude_code::refused_by_human as refusal;
+
 use halod_record::event::Event;
 use halod_record::json::Json;
 use halod_record::unusable::Unusable;

@@ -5,6 +5,7 @@
 mod event;
 mod files;
 mod gateway;
+mod hook;
 mod items;
 mod langfuse;
 mod langsmith;

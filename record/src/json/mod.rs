@@ -11,6 +11,7 @@ mod split;
 mod tests;
 
 pub use error::{ParseError, Problem};
+pub(crate) use parse::next_special;
 pub use parse::{Limits, Parsed, find_special, is_left_unparsed, parse, parse_embedded, parse_with};
 pub use split::{Listing, Most, split, values_in};
 

@@ -467,6 +467,20 @@ pub fn find_special(bytes: &[u8], from: usize) -> usize {
     from + tail.iter().position(|&b| b < 0x20 || b == b'"' || b == b'\\').unwrap_or(tail.len())
 }
 
+/// The same, for where one is likely to be near.
+#[inline]
+pub(crate) fn next_special(bytes: &[u8], from: usize) -> usize {
+    if let Some(lanes) = bytes.get(from..).and_then(<[u8]>::first_chunk) {
+        let found = specials(*lanes);
+        return if found == 0 {
+            find_special(bytes, from + 16)
+        } else {
+            from + found.trailing_zeros() as usize
+        };
+    }
+    find_special(bytes, from)
+}
+
 /// A bit for each byte that is a quote, a backslash or a control character, the lowest for the first.
 #[inline]
 fn specials(lanes: [u8; 16]) -> u32 {

@@ -233,10 +233,7 @@ fn principal(line: &mut Vec<u8>, record: &Record<'_>, account: Option<&str>, nam
 
 fn source(line: &mut Vec<u8>, capture: Capture) {
     line.extend_from_slice(br#","source":{"adapter":"native","capture":""#);
-    line.extend_from_slice(match capture {
-        Capture::Captured => b"captured",
-        Capture::Ingested => b"ingested",
-    });
+    line.extend_from_slice(capture.word().as_bytes());
     line.extend_from_slice(br#"","mapping":""#);
     line.extend_from_slice(MAPPING.as_bytes());
     line.extend_from_slice(br#"","via":"halod native records"}"#);

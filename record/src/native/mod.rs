@@ -115,9 +115,21 @@ pub struct Subject<'a> {
 }
 
 /// What is claimed of where a record was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Capture {
     /// At the boundary where the action ran, by a sender that may say so.
     Captured,
+    #[default]
     Ingested,
+}
+
+impl Capture {
+    /// The schema's word (`source.capture`).
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Captured => "captured",
+            Self::Ingested => "ingested",
+        }
+    }
 }

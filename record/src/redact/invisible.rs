@@ -47,7 +47,7 @@ pub fn invisible(c: char) -> bool {
 }
 
 /// Whether a reader of a name does not see `c` at all: the narrow blanks are among what is hardly seen.
-pub(crate) fn shows_nothing(c: char) -> bool {
+pub fn shows_nothing(c: char) -> bool {
     invisible(c) || c.is_control() || matches!(c, '\u{2000}'..='\u{200A}' | '\u{202F}' | '\u{205F}')
 }
 

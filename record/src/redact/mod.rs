@@ -51,8 +51,7 @@ pub use table::Severity;
 
 use crate::charge;
 use custom::Custom;
-pub use invisible::invisible;
-pub(crate) use invisible::shows_nothing;
+pub use invisible::{invisible, shows_nothing};
 use probe::{Probe, Seen};
 use std::borrow::Cow;
 use table::Row;

@@ -1,10 +1,11 @@
 //! One chunk's lines by themselves: everything that needs no other line.
 
+use super::canonical::{self, Sound};
 use super::ids::Key;
 use super::issue::{Issue, Rule};
-use super::lines::Chunk;
 use crate::hash::parse_hex;
 use crate::json::Json;
+use crate::lines::Chunk;
 use crate::parse::Stored;
 use crate::schema::{self, Violation};
 use crate::time::{self, Instant};
@@ -34,6 +35,11 @@ pub(super) struct Line {
 pub(super) enum Link {
     /// Not a record at all: the chain goes on over it.
     Torn,
+    /// A record without any fault, whose hash is that of its content.
+    Sound {
+        prev: [u8; 32],
+        hash: [u8; 32],
+    },
     /// Breaks the chain whatever comes before it; the reason is among the issues.
     Broken,
     Record(Box<Hashes>),
@@ -67,8 +73,8 @@ pub(super) fn chunk(chunk: &Chunk, scratch: &mut Vec<u8>) -> Checked {
     checked
 }
 
-fn line(number: u64, bytes: &[u8], scratch: &mut Vec<u8>, checked: &mut Checked) -> Option<Line> {
-    let mut line = Line { number, link: Link::Torn, time: None, id: None, parent: None };
+pub(super) fn line(number: u64, bytes: &[u8], scratch: &mut Vec<u8>, checked: &mut Checked) -> Option<Line> {
+    let line = Line { number, link: Link::Torn, time: None, id: None, parent: None };
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,
         Err(error) => {
@@ -77,9 +83,34 @@ fn line(number: u64, bytes: &[u8], scratch: &mut Vec<u8>, checked: &mut Checked)
             return Some(line);
         }
     };
+    if let Some(sound) = canonical::read(text) {
+        return Some(of_sound(number, &sound));
+    }
     if is_blank(text) {
         return None;
     }
+    parsed(line, text, scratch, checked)
+}
+
+pub(super) fn of_sound(number: u64, sound: &Sound<'_>) -> Line {
+    let key = |id: &str| (!id.is_empty()).then(|| Key::of(id.as_bytes()));
+    Line {
+        number,
+        link: Link::Sound { prev: sound.prev, hash: sound.hash },
+        time: time::instant(sound.ts),
+        id: key(sound.record_id),
+        parent: sound.parent_id.and_then(key),
+    }
+}
+
+/// A line that has to be looked at in full.
+pub(super) fn parsed(
+    mut line: Line,
+    text: &str,
+    scratch: &mut Vec<u8>,
+    checked: &mut Checked,
+) -> Option<Line> {
+    let number = line.number;
     let stored = match Stored::parse(text) {
         Ok(stored) => stored,
         Err(error) => {

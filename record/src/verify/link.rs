@@ -89,8 +89,17 @@ impl<'o> Linker<'o> {
         match &line.link {
             Link::Torn => self.report.torn += 1,
             Link::Broken => self.break_at(line.number),
-            Link::Record(hashes) if self.report.broken_at.is_none() => self.hashes(line.number, hashes),
-            Link::Record(_) => {}
+            Link::Sound { prev, hash } if *prev == self.expected && self.report.broken_at.is_none() => {
+                self.expected = *hash;
+                self.report.head = Some(*hash);
+                self.observer.record(hash);
+            }
+            _ if self.report.broken_at.is_some() => {}
+            Link::Sound { prev, hash } => {
+                let (declared_prev, stored) = (Digest::Hash(*prev), Digest::Hash(*hash));
+                self.hashes(line.number, &Hashes { declared_prev, stored, computed: Ok(*hash) });
+            }
+            Link::Record(hashes) => self.hashes(line.number, hashes),
         }
         if let Some(time) = line.time {
             if self.last_time.is_some_and(|last| time < last) {

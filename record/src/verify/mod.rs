@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! file ─ lines::Reader ─▶ chunks of whole lines ─▶ check (a worker per core) ─▶ link, in file order
-//!                                                                              └▶ ids: sorted runs
+//!                                                  └▶ canonical: in one pass    └▶ ids: sorted runs
 //! ```
 //!
 //! A record's hash needs only the previous hash that the record itself declares, so workers hash
@@ -11,10 +11,10 @@
 //!
 //! The verdict is integrity, not completeness: a chain whose last records were removed verifies.
 
+mod canonical;
 mod check;
 mod ids;
 mod issue;
-mod lines;
 mod link;
 mod spill;
 #[cfg(test)]
@@ -23,15 +23,17 @@ mod tests;
 pub use issue::{Gravity, Issue, Rule};
 pub use link::{Report, Verdict};
 
+use crate::lines::{self, Chunk, ReadError, Reader};
+use crate::ordered::{in_order, workers};
 use ids::Repeats;
-use lines::Reader;
 use link::Linker;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+
+/// A file of at most so many bytes is read by one thread.
+const SHORT: u64 = 256 << 10;
 
 /// Told of what is found, while it is found.
 pub trait Observer: Send {
@@ -55,6 +57,21 @@ pub enum VerifyError {
     LineTooLong { path: PathBuf, line: u64 },
     #[error("cannot keep record ids in a temporary file in {}: {source}; point TMPDIR to a directory with room", dir.display())]
     Temporary { dir: PathBuf, source: io::Error },
+    /// What the caller does beside.
+    #[error(transparent)]
+    Beside(io::Error),
+}
+
+impl VerifyError {
+    /// A file that can't be read further.
+    #[must_use]
+    pub fn of_reading(path: &Path, error: ReadError) -> Self {
+        let path = path.to_owned();
+        match error {
+            ReadError::Io(source) => Self::Read { path, source },
+            ReadError::LineTooLong { line } => Self::LineTooLong { path, line },
+        }
+    }
 }
 
 /// Verifies the chain in `path`, reading it once (and a second time if ids must be named).
@@ -62,34 +79,50 @@ pub enum VerifyError {
 /// # Errors
 /// The file cannot be read, or ids cannot be kept in a temporary file.
 pub fn verify(path: &Path, observer: &mut dyn Observer) -> Result<Report, VerifyError> {
+    verify_beside(path, observer, |_| (), |_, ()| Ok(()))
+}
+
+/// As [`verify`], with something done beside: `look` is shown every chunk, by several threads, and `take` is given what that
+/// comes to, in order.
+///
+/// # Errors
+/// As [`verify`], or `take` fails.
+pub fn verify_beside<R: Send>(
+    path: &Path,
+    observer: &mut dyn Observer,
+    look: impl Fn(&Chunk) -> R + Sync,
+    mut take: impl FnMut(&Chunk, R) -> io::Result<()> + Send,
+) -> Result<Report, VerifyError> {
     let read_error = |source| VerifyError::Read { path: path.to_owned(), source };
     let file = File::open(path).map_err(read_error)?;
-    if file.metadata().map_err(read_error)?.is_dir() {
+    let meta = file.metadata().map_err(read_error)?;
+    if meta.is_dir() {
         return Err(read_error(io::ErrorKind::IsADirectory.into()));
     }
-    let workers = thread::available_parallelism().map_or(1, usize::from);
-    let shared = Shared {
-        reader: Mutex::new(Reader::new(file)),
-        turn: Mutex::new(Turn { next: 0, linker: Linker::new(observer), stop: None }),
-        passed: Condvar::new(),
-    };
-    thread::scope(|scope| {
-        for _ in 1..workers {
-            scope.spawn(|| shared.work());
-        }
-        shared.work();
-    });
-    let turn = shared.turn.into_inner().unwrap_or_else(PoisonError::into_inner);
-    match turn.stop {
-        // The scope has passed a panic on already.
-        None | Some(Stop::Panicked) => {}
-        Some(Stop::Read(lines::ReadError::Io(source))) => return Err(read_error(source)),
-        Some(Stop::Read(lines::ReadError::LineTooLong { line })) => {
-            return Err(VerifyError::LineTooLong { path: path.to_owned(), line });
-        }
-        Some(Stop::Ids(source)) => return Err(temporary(source)),
-    }
-    finish(path, turn.linker)
+    // What one thread has read before another one is there.
+    let threads = if meta.is_file() && meta.len() <= SHORT { 1 } else { workers() };
+    let mut reader = Reader::new(file);
+    let mut linker = Linker::new(observer);
+    in_order(
+        threads,
+        Chunk::size,
+        |spare: Option<Chunk>| {
+            reader
+                .next_chunk(spare.map(Chunk::into_buffer).unwrap_or_default())
+                .map_err(|error| VerifyError::of_reading(path, error))
+        },
+        || {
+            let mut scratch = Vec::new();
+            let look = &look;
+            move |chunk: &Chunk| (check::chunk(chunk, &mut scratch), look(chunk))
+        },
+        |chunk, (checked, looked)| {
+            linker.link(checked, chunk.size()).map_err(temporary)?;
+            take(chunk, looked).map_err(VerifyError::Beside)?;
+            Ok(true)
+        },
+    )?;
+    finish(path, linker)
 }
 
 fn temporary(source: io::Error) -> VerifyError {
@@ -155,77 +188,4 @@ fn name_ids(path: &Path, lines: &BTreeSet<u64>) -> Vec<NamedIds> {
         buffer = chunk.into_buffer();
     }
     named
-}
-
-/// What the workers share. Each takes a chunk, checks it, waits for its turn, links it.
-struct Shared<'o> {
-    reader: Mutex<Reader<File>>,
-    turn: Mutex<Turn<'o>>,
-    /// Signalled when `turn.next` or `turn.stop` changes.
-    passed: Condvar,
-}
-
-struct Turn<'o> {
-    /// The number of the chunk to link next.
-    next: u64,
-    linker: Linker<'o>,
-    stop: Option<Stop>,
-}
-
-enum Stop {
-    Read(lines::ReadError),
-    Ids(io::Error),
-    /// A worker panicked: its chunk will not come, and nobody must wait for it.
-    Panicked,
-}
-
-/// Lets the other workers go when this one unwinds.
-struct Unwinding<'s, 'o>(&'s Shared<'o>);
-
-impl Drop for Unwinding<'_, '_> {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            self.0.stop(Stop::Panicked);
-        }
-    }
-}
-
-impl Shared<'_> {
-    fn work(&self) {
-        let _guard = Unwinding(self);
-        let mut buffer = Vec::new();
-        let mut scratch = Vec::new();
-        loop {
-            let chunk = match lock(&self.reader).next_chunk(buffer) {
-                Ok(Some(chunk)) => chunk,
-                Ok(None) => return,
-                Err(error) => return self.stop(Stop::Read(error)),
-            };
-            let checked = check::chunk(&chunk, &mut scratch);
-            let mut turn = lock(&self.turn);
-            while turn.next != chunk.number && turn.stop.is_none() {
-                turn = self.passed.wait(turn).unwrap_or_else(PoisonError::into_inner);
-            }
-            if turn.stop.is_some() {
-                return;
-            }
-            if let Err(error) = turn.linker.link(checked, chunk.len()) {
-                drop(turn);
-                return self.stop(Stop::Ids(error));
-            }
-            turn.next += 1;
-            drop(turn);
-            self.passed.notify_all();
-            buffer = chunk.into_buffer();
-        }
-    }
-
-    fn stop(&self, why: Stop) {
-        lock(&self.turn).stop.get_or_insert(why);
-        self.passed.notify_all();
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,6 +3,7 @@
 use super::ids::Entry;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 use std::fs::{File, OpenOptions, remove_file};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufWriter, Write};
@@ -91,15 +92,23 @@ impl<'s> Merge<'s> {
     }
 
     pub(super) fn next_entry(&mut self) -> io::Result<Option<Entry>> {
-        match (self.heads.peek(), self.next_in_memory) {
-            (Some(Reverse((head, _))), Some(next)) if next < *head => Ok(self.take_from_memory()),
-            (None, _) => Ok(self.take_from_memory()),
-            _ => {
-                let Some(Reverse((entry, run))) = self.heads.pop() else { return Ok(None) };
-                self.advance(run)?;
-                Ok(Some(entry))
-            }
+        let Self { file, runs, heads, next_in_memory, .. } = self;
+        let Some(mut first) = heads.peek_mut() else { return Ok(self.take_from_memory()) };
+        let Reverse((entry, number)) = *first;
+        if next_in_memory.is_some_and(|next| next < entry) {
+            drop(first);
+            return Ok(self.take_from_memory());
         }
+        // In place of the head stands the next one of its run, which is cheaper than one out and one in.
+        let next = match runs.get_mut(number) {
+            Some(run) => run.next(file)?,
+            None => None,
+        };
+        match next {
+            Some(next) => *first = Reverse((next, number)),
+            None => drop(PeekMut::pop(first)),
+        }
+        Ok(Some(entry))
     }
 
     fn take_from_memory(&mut self) -> Option<Entry> {

@@ -3,6 +3,7 @@
 use super::{Place, UNWITNESSED, await_covered, check, printed, run};
 use crate::support::chains::records;
 use std::fs;
+use std::path::Path;
 
 fn log(place: &Place, verb: &str, more: &[&str]) -> String {
     let chains = place.chains();
@@ -23,6 +24,10 @@ fn sealed() -> Place {
     place
 }
 
+fn printed_anyway(arguments: &[&str]) -> String {
+    String::from_utf8(run(arguments).stdout).unwrap()
+}
+
 #[test]
 fn a_rotated_key_is_trusted_by_who_knows_the_old_one() {
     let mut place = sealed();
@@ -41,6 +46,15 @@ fn a_rotated_key_is_trusted_by_who_knows_the_old_one() {
     // Who trusts the new key alone has no use for what the old one signed.
     let (code, findings) = since(&new);
     assert!(code == 1 && findings[0].contains("not signed by a key of this log"), "{findings:?}");
+    // A bundle shows it as well, under both keys and after the old one is gone.
+    let told = |path: &Path| {
+        let out = run(&["check", path.to_str().unwrap(), "--key", &old]);
+        String::from_utf8(out.stdout).unwrap()
+    };
+    let bundle = place.export("acme");
+    assert_eq!(check(&bundle, &["--key", &old]), (UNWITNESSED, vec![]));
+    assert!(told(&bundle).contains("took the place of"), "{}", told(&bundle));
+    fs::remove_dir_all(&bundle).unwrap();
     // After thirty days the old key is gone, and what it signed last still says whose the new one is.
     fs::remove_file(place.chains().join(".halod/log/key.old.p8")).unwrap();
     let halod = place.start();
@@ -48,6 +62,20 @@ fn a_rotated_key_is_trusted_by_who_knows_the_old_one() {
     await_covered(&halod, &place, 9);
     halod.terminate();
     assert_eq!(check(&place.chains(), &["--key", &old]), (UNWITNESSED, vec![]));
+    let bundle = place.export("acme");
+    assert_eq!(check(&bundle, &["--key", &old]), (UNWITNESSED, vec![]));
+    // Without what the old key signed of that, nobody who knows it alone trusts the new one.
+    let notes = bundle.join("evidence/notes.jsonl");
+    let noted = fs::read_to_string(&notes).unwrap();
+    fs::write(&notes, "").unwrap();
+    assert_eq!(check(&bundle, &["--key", &old]).0, 1);
+    fs::write(&notes, noted.replacen("agents", "agent", 1)).unwrap();
+    assert_eq!(check(&bundle, &["--key", &old]).0, 1);
+    fs::write(&notes, noted).unwrap();
+    let declared = bundle.join("evidence/declared.jsonl");
+    fs::write(&declared, fs::read_to_string(&declared).unwrap().replacen("\"index\":", "\"index\":1", 1))
+        .unwrap();
+    assert_eq!(check(&bundle, &["--key", &old]).0, 1);
     let other = sealed().key();
     assert_eq!(check(&place.chains(), &["--key", &other]).0, 1);
 }
@@ -81,6 +109,12 @@ fn a_break_is_declared_and_a_chain_ends() {
     let chains = place.chains();
     printed(&run(&["export", chains.to_str().unwrap(), "--bundle", "acme", "-o", bundle.to_str().unwrap()]));
     assert_eq!(check(&bundle, &["--key", &key]), (UNWITNESSED, vec![]));
+    // A bundle tells the break; one that hides it is found out by the chain's generation.
+    let told = printed_anyway(&["check", bundle.to_str().unwrap()]);
+    assert!(told.contains("is not what was signed before, and goes on anew"), "{told}");
+    fs::remove_file(bundle.join("evidence/declared.jsonl")).unwrap();
+    let (code, findings) = check(&bundle, &["--key", &key]);
+    assert!(code == 1 && findings[0].contains("does not say why it began anew"), "{findings:?}");
 
     // An end: the file may go, and a new chain may begin.
     log(&place, "retire", &["globex"]);

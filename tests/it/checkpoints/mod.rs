@@ -1,10 +1,12 @@
 //! What halod signs of its chains, and what a reader who has nothing else can check.
 
 mod anchored;
-mod attacks;
+pub mod attacks;
+mod compared;
 mod crash;
 mod declared;
 mod receipts;
+mod refused;
 mod witnessed;
 
 use crate::support::chains::{files, records};

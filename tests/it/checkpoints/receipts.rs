@@ -199,7 +199,7 @@ fn otlp_answers_with_a_header() {
 
     let key = fs::read(place.chains().join(".halod/log/key.p8")).unwrap();
     let signer = halod_evidence::note::Signer::new("logs.example.com/agents", &key).unwrap();
-    let lines = listing.sign(&signer, 1).unwrap().lines.unwrap();
+    let lines = listing.sign(&signer, None, 1).unwrap().lines.unwrap();
     let whole = place.path("whole");
     fs::write(&whole, format!("{}\n{lines}", fs::read_to_string(&note).unwrap())).unwrap();
     // What comes to nothing has none, whatever it is.
@@ -241,7 +241,7 @@ fn a_request_in_slices_has_one_receipt() {
     entries(&place.chains(), &[Some("acme")]).iter().for_each(|entry| listing.push(entry));
     let key = fs::read(place.chains().join(".halod/log/key.p8")).unwrap();
     let signer = halod_evidence::note::Signer::new("logs.example.com/agents", &key).unwrap();
-    let again = listing.sign(&signer, receipt.statement.millis).unwrap();
+    let again = listing.sign(&signer, None, receipt.statement.millis).unwrap();
     assert_eq!(receipt.statement.count, 6000);
     assert_eq!(again.note, receipt.note.to_string());
 }

@@ -8,7 +8,7 @@ use crate::support::wait_until;
 use crate::witness::stage::Witness;
 use serde_json::Value;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 fn log_of(halod: &Halod) -> Value {
@@ -77,6 +77,10 @@ fn what_strangers_cosigned_is_shown_to_a_reader_with_a_policy() {
     }
     assert!(fs::metadata(&proof).unwrap().len() < 2048, "with three cosignatures");
 
+    let fifth = &records(&place.chain("acme"))[4];
+    bounds_are_told(&chains, two, fifth, 8);
+    bounds_are_told(&bundle, two, fifth, 8);
+
     // Cosignatures are taken away, or are those of nobody that the reader knows.
     let path = bundle.join("evidence/checkpoint");
     let note = fs::read_to_string(&path).unwrap();
@@ -111,7 +115,35 @@ fn what_strangers_cosigned_is_shown_to_a_reader_with_a_policy() {
         check(&chains, &["--policy", two]).0 == 0
             && log_of(&halod)["witnesses"].to_string().contains("can't be reached")
     });
+    // All had seen the epoch before the last record's. A bundle is made under the checkpoint before, which one more has seen.
+    let last = &records(&place.chain("acme"))[8];
+    let (after, said) = bounds_are_told(&chains, two, last, 9);
+    assert!(after.is_string() && said.starts_with("Record 9 came into the signed log between"), "{said}");
     halod.terminate();
+}
+
+/// Every one of acme's records came into the log before a time that two witnesses tell. Of the last ones, since when none of them was
+/// there, if witnesses told that; and what the sentence of a record says.
+fn bounds_are_told(path: &Path, policy: &str, record: &Value, records: u64) -> (Value, String) {
+    let hash = record["integrity"]["hash"].as_str().unwrap();
+    let subject = ["--subject", "acme", "--expect-head", hash];
+    let arguments = [&["check", path.to_str().unwrap(), "--policy", policy, "--json"][..], &subject].concat();
+    let report: Value = serde_json::from_str(&printed(&run(&arguments))).unwrap();
+    let bounds = report["bounds"].as_array().unwrap();
+    let mut next = 1;
+    for bound in bounds {
+        assert_eq!(bound["from"].as_u64(), Some(next), "{bounds:?}");
+        next = bound["to"].as_u64().unwrap() + 1;
+        let time = |side: &str| bound[side]["time"].as_str().map(str::to_owned);
+        assert!(time("before").is_some() && bound["before"]["by"].as_array().unwrap().len() >= 2, "{bound}");
+        assert!(time("after").is_none() || time("after") <= time("before"), "{bound}");
+    }
+    assert_eq!(next, records + 1, "{bounds:?}");
+    let sentences = report["sentences"].as_array().unwrap().iter();
+    let said = sentences
+        .filter_map(|one| one["text"].as_str())
+        .filter(|text| text.contains("came into the signed log"));
+    (bounds[bounds.len() - 1]["after"]["time"].clone(), said.last().unwrap().to_owned())
 }
 
 #[test]

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-const KEY: &str = "sk-proj-FAKE0000aaaabbbbccccddddeeeeffff12345678";
-const PASSWORD: &str = "FAKE-Kx7vQ2mZ9pLw4tRb";
+pub(crate) const KEY: &str = "sk-proj-FAKE0000aaaabbbbccccddddeeeeffff12345678";
+pub(crate) const PASSWORD: &str = "FAKE-Kx7vQ2mZ9pLw4tRb";
 
 /// A program in a home of its own, with nothing of whoever runs the tests in its environment. One that waits for
 /// what never comes is ended.
@@ -46,7 +46,7 @@ fn check(chain: &Chain, session: &Value, model: &str, scope: &str) {
     }
 }
 
-fn claude(halod: &Halod, api: &Api, home: &Path, traces: bool) -> String {
+pub(crate) fn claude(halod: &Halod, api: &Api, home: &Path, traces: bool) -> String {
     let program_ = live_npm().program("@anthropic-ai", "claude-code", "claude");
     let mut command = program(&program_, home);
     let prompt = format!("Refund order A-1042. My password={PASSWORD}");
@@ -76,7 +76,7 @@ fn claude(halod: &Halod, api: &Api, home: &Path, traces: bool) -> String {
 }
 
 /// What Claude Code says that its tools came to.
-fn tools_of_claude(printed: &str) -> Counts {
+pub(crate) fn tools_of_claude(printed: &str) -> Counts {
     let mut names = BTreeMap::new();
     let mut did = Counts::new();
     for message in messages(printed) {
@@ -139,13 +139,15 @@ exporter = { otlp-http = { endpoint = "<halod>/v1/logs", protocol = "binary" } }
 trace_exporter = { otlp-http = { endpoint = "<halod>/v1/traces", protocol = "binary" } }
 "#;
 
-fn codex_of(halod: &Halod, api: &Api, home: &Path) -> (String, Counts) {
-    std::fs::create_dir(home.join("codex")).unwrap();
+pub(crate) fn codex_of(halod: &Halod, api: &Api, home: &Path) -> (String, Counts) {
+    std::fs::create_dir_all(home.join("codex")).unwrap();
     let config = CODEX.replace("<api>", &api.url).replace("<halod>", &format!("http://{}", halod.http));
     std::fs::write(home.join("codex/config.toml"), config).unwrap();
     let mut command = program(&live_npm().dir().join("node_modules/.bin/codex"), home);
     command.env("CODEX_HOME", home.join("codex")).env("OPENAI_API_KEY", "sk-FAKE");
     command.args(["exec", "--json", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox"]);
+    // Whoever puts hooks there is not asked whether they may run.
+    command.arg("--dangerously-bypass-hook-trust");
     command.arg(format!("Refund order A-1042, password={PASSWORD}"));
     let printed = text_of(command.output().expect("run Codex"), "codex");
     let mut did = Counts::new();

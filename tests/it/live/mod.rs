@@ -3,7 +3,7 @@
 //!
 //! The model calls are counted by the API that they were made to, the tool calls by the tools or by the client.
 
-mod coding;
+pub(crate) mod coding;
 mod data;
 mod frameworks;
 
@@ -18,7 +18,7 @@ use serde_json::Value;
 use std::path::Path;
 use std::time::Duration;
 
-const TENANT: &str = "acme-corp";
+pub(crate) const TENANT: &str = "acme-corp";
 
 /// What a client's telemetry has beside the calls themselves.
 struct Tells {
@@ -35,9 +35,9 @@ struct Tells {
 }
 
 /// The chain of an agent that has ended, and what each call came to.
-struct Chain {
-    records: Vec<Value>,
-    calls: Vec<Action>,
+pub(crate) struct Chain {
+    pub(crate) records: Vec<Value>,
+    pub(crate) calls: Vec<Action>,
 }
 
 impl Chain {
@@ -57,7 +57,7 @@ impl Chain {
     }
 
     /// A call's record and those of its other accounts.
-    fn accounts(&self, call: &Action) -> Vec<&Value> {
+    pub(crate) fn accounts(&self, call: &Action) -> Vec<&Value> {
         let ids = std::iter::once(call.id).chain(call.accounts.iter().map(|account| account.id));
         ids.map(|id| self.record(&id.to_string())).collect()
     }
@@ -75,7 +75,7 @@ impl Chain {
 
 /// Runs a client under a halod and an API of its own. `run` returns what the client printed and what its tools
 /// did. Returns the chain, which tells of each call once, and what the client printed.
-fn live(run: impl FnOnce(&Halod, &Api) -> (String, Counts), secrets: &[&str]) -> (Chain, String) {
+pub(crate) fn live(run: impl FnOnce(&Halod, &Api) -> (String, Counts), secrets: &[&str]) -> (Chain, String) {
     let dir = tempfile::tempdir().unwrap();
     let (halod, api) = (Halod::start(dir.path()), Api::start());
     let (printed, did) = run(&halod, &api);

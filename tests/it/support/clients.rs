@@ -101,6 +101,18 @@ pub fn langfuse_npm() -> &'static Npm {
     LANGFUSE.get_or_init(|| Npm::of("langfuse-npm", "langfuse"))
 }
 
+/// What drives a browser (`tests/clients/browser.txt`).
+pub fn driver() -> &'static Python {
+    static DRIVER: OnceLock<Python> = OnceLock::new();
+    DRIVER.get_or_init(|| Python::of("driver", "browser.txt"))
+}
+
+/// What checks the report's page: its types, and how accessible it is (`tests/clients/web`).
+pub fn web_tools() -> &'static Npm {
+    static NPM: OnceLock<Npm> = OnceLock::new();
+    NPM.get_or_init(|| Npm::of("web-tools", "web"))
+}
+
 /// LangSmith's SDK for JavaScript (`tests/clients/langsmith_js`).
 pub fn langsmith_js() -> &'static Npm {
     static NPM: OnceLock<Npm> = OnceLock::new();

@@ -8,6 +8,8 @@
 mod call;
 mod tool;
 
+pub(crate) use tool::refused_by_human;
+
 use super::base::{Action, time};
 use super::join::{After, Of, PARTS, Part, Read, Role};
 use crate::MAPPING;

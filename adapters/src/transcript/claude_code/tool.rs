@@ -94,6 +94,11 @@ fn refusal(said: &str) -> Option<By> {
     (asked || denied || by_settings || by_hook).then_some(By::Rule)
 }
 
+/// Whether a human refused a call whose error says `said`; `None` where nobody refused it.
+pub(crate) fn refused_by_human(said: &str) -> Option<bool> {
+    refusal(said).map(|by| by == By::Human)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

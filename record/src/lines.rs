@@ -8,45 +8,57 @@ use std::io::{self, Read};
 /// Bytes read at a time: few enough to still be in a core's cache when they are checked.
 const READ: usize = 128 << 10;
 
-/// The longest line that is looked at: memory is bounded by one such line per worker.
-pub(super) const MAX_LINE: usize = 64 << 20;
+/// The longest line that is looked at.
+pub const MAX_LINE: usize = 64 << 20;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
+/// Why a file can't be read further.
 #[derive(Debug)]
-pub(super) enum ReadError {
+pub enum ReadError {
     Io(io::Error),
     LineTooLong { line: u64 },
 }
 
-pub(super) struct Reader<R> {
+/// Hands out a source chunk by chunk.
+#[derive(Debug)]
+pub struct Reader<R> {
     source: R,
     /// The start of a line whose end has not been read.
     carry: Vec<u8>,
-    next_number: u64,
+    begun: bool,
     next_line: u64,
     ended: bool,
 }
 
 /// Some whole lines; the last one of a file may lack its `\n`.
-pub(super) struct Chunk {
+#[derive(Debug)]
+pub struct Chunk {
     bytes: Vec<u8>,
     /// Bytes to leave out at the start.
     skip: usize,
-    /// From 0, in file order.
-    pub(super) number: u64,
-    /// From 1.
-    pub(super) first_line: u64,
-    pub(super) lines: u64,
+    /// The number of its first line, from 1.
+    pub first_line: u64,
+    pub lines: u64,
 }
 
 impl<R: Read> Reader<R> {
-    pub(super) fn new(source: R) -> Self {
-        Self { source, carry: Vec::new(), next_number: 0, next_line: 1, ended: false }
+    #[must_use]
+    pub fn new(source: R) -> Self {
+        Self { source, carry: Vec::new(), begun: false, next_line: 1, ended: false }
+    }
+
+    /// The same for a source that begins at a line of this number, from 1.
+    #[must_use]
+    pub fn at_line(source: R, line: u64) -> Self {
+        Self { begun: line > 1, next_line: line, ..Self::new(source) }
     }
 
     /// The next chunk, in `buffer`, whose content is replaced; `None` at the end.
-    pub(super) fn next_chunk(&mut self, buffer: Vec<u8>) -> Result<Option<Chunk>, ReadError> {
+    ///
+    /// # Errors
+    /// The source fails, or a line is longer than [`MAX_LINE`].
+    pub fn next_chunk(&mut self, buffer: Vec<u8>) -> Result<Option<Chunk>, ReadError> {
         if self.ended {
             return Ok(None);
         }
@@ -92,18 +104,17 @@ impl<R: Read> Reader<R> {
     fn chunk(&mut self, bytes: Vec<u8>) -> Chunk {
         let ends = memchr::memchr_iter(b'\n', &bytes).count() as u64;
         let lines = ends + u64::from(bytes.last() != Some(&b'\n'));
-        let (number, first_line) = (self.next_number, self.next_line);
-        let marked = number == 0 && bytes.starts_with(BYTE_ORDER_MARK);
-        self.next_number += 1;
+        let first_line = self.next_line;
+        let marked = !std::mem::replace(&mut self.begun, true) && bytes.starts_with(BYTE_ORDER_MARK);
         self.next_line += lines;
-        Chunk { bytes, skip: if marked { BYTE_ORDER_MARK.len() } else { 0 }, number, first_line, lines }
+        Chunk { bytes, skip: if marked { BYTE_ORDER_MARK.len() } else { 0 }, first_line, lines }
     }
 }
 
 impl Chunk {
     /// Numbered lines without their `\n`.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, &[u8])> {
-        let bytes = self.bytes.get(self.skip..).unwrap_or_default();
+    pub fn iter(&self) -> impl Iterator<Item = (u64, &[u8])> {
+        let bytes = self.bytes();
         let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
         let mut from = 0;
         let mut ends = memchr::memchr_iter(b'\n', bytes);
@@ -123,12 +134,22 @@ impl Chunk {
         (self.first_line..).zip(lines)
     }
 
-    pub(super) fn len(&self) -> u64 {
+    /// The lines as they lie in the file.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.get(self.skip..).unwrap_or_default()
+    }
+
+    /// Bytes of the file that it is of.
+    #[must_use]
+    pub fn size(&self) -> u64 {
         self.bytes.len() as u64
     }
 
-    pub(super) fn into_buffer(self) -> Vec<u8> {
-        self.bytes
+    /// The chunk's memory, to be used again. That of an unusually long line is given back.
+    #[must_use]
+    pub fn into_buffer(self) -> Vec<u8> {
+        if self.bytes.capacity() > 8 * READ { Vec::new() } else { self.bytes }
     }
 }
 
