@@ -135,7 +135,7 @@ fn dumps(value: &Json<'_>, out: &mut impl Sink) {
 
 /// Python's `repr` of a float: shortest digits that round-trip, exponent form below 1e-4 and from
 /// 1e16, with a sign and at least two digits in the exponent.
-pub(super) fn dumps_float(float: f64, out: &mut Vec<u8>) {
+pub fn dumps_float(float: f64, out: &mut Vec<u8>) {
     if float.is_nan() {
         return out.extend_from_slice(b"NaN");
     }

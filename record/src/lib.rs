@@ -18,6 +18,7 @@ mod content;
 mod data;
 pub mod draft;
 pub mod event;
+pub mod field;
 pub mod fold;
 pub mod fragment;
 pub mod hash;

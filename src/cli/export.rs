@@ -41,26 +41,32 @@ This folder is one chain of halod's with what shows that it is whole.
 docs/checkpoints.md and docs/timestamps.md of halod have the formats.
 ";
 
-/// Hand a tenant's chain on, with what shows it whole
+/// Hand a chain on: its records as a table, or with --bundle all of it with what shows it whole
 ///
-/// The bundle is a folder: the chain up to the newest epoch, the tenant's place in the epochs of the last day and one a day
+/// Without --bundle CHAIN is a chain, which must verify, and the output a table (CSV) with a manifest that ties it to the chain,
+/// as `halo export` (halo-record 0.2.46) writes them. Exit code: 0, 1 if the chain does not verify or is of another customer, 2
+/// if something can't be read or written, 3 without records.
+///
+/// With --bundle CHAIN is a directory of chains. The bundle is a folder: the chain up to the newest epoch, the tenant's place in the epochs of the last day and one a day
 /// before that, the signed checkpoint. `halod check FOLDER --key VKEY` checks it, and so does the reference. It shows how many
 /// tenants there are about, and nothing else of them. Exit code: 0, 1 if the tenant is in no epoch, 2 if something can't be
 /// read or written.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The directory of the chains
-    #[arg(value_name = "DIR")]
+    /// The chain; with --bundle the directory of the chains
+    #[arg(value_name = "CHAIN")]
     directory: PathBuf,
     /// Whose chain; _local for the records of no tenant
     #[arg(long, value_name = "ID")]
-    bundle: String,
+    bundle: Option<String>,
     /// A checkpoint that the reader kept: the bundle shows that the log continues it
-    #[arg(long, value_name = "NOTE")]
+    #[arg(long, value_name = "NOTE", requires = "bundle")]
     since: Option<PathBuf>,
-    /// The folder to make
-    #[arg(short, long, value_name = "FOLDER")]
+    /// The table to write, or the folder to make
+    #[arg(short, long, alias = "out", value_name = "FILE|FOLDER", default_value = "evidence.csv")]
     output: PathBuf,
+    #[command(flatten)]
+    table: super::export_table::Table,
 }
 
 /// Why there is no bundle.
@@ -96,7 +102,10 @@ fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ExportE
 
 impl Args {
     pub(super) fn run(self) -> ExitCode {
-        match self.export() {
+        let Some(bundle) = self.bundle.clone() else {
+            return self.table.run(self.directory, self.output);
+        };
+        match self.export(&bundle) {
             Ok(text) => output::finish(line(text).map(|()| output::OK)),
             Err(error) => {
                 complain(&error);
@@ -110,11 +119,11 @@ impl Args {
         }
     }
 
-    fn export(&self) -> Result<String, ExportError> {
-        let tenant = tenant(&self.bundle);
+    fn export(&self, bundle: &str) -> Result<String, ExportError> {
+        let tenant = tenant(bundle);
         let log = LogReader::open(&self.directory)?;
         let log = log.ok_or_else(|| ExportError::NoLog(self.directory.clone()))?.as_witnessed()?;
-        let nobody = || ExportError::NoChain(self.bundle.clone());
+        let nobody = || ExportError::NoChain(bundle.to_owned());
         let stem = log.stem(&tenant).ok_or_else(nobody)?.to_owned();
         let notes = self.notes(&log)?;
         let shown = shown(&log, &tenant, !notes.is_empty())?;

@@ -10,6 +10,7 @@ mod demo_client;
 mod explain;
 mod explain_chain;
 mod export;
+mod export_table;
 mod grant;
 mod hash;
 mod healthcheck;
@@ -21,6 +22,7 @@ mod local;
 mod log;
 mod mcp;
 mod output;
+mod policy;
 mod prove;
 mod query;
 mod redact;
@@ -64,6 +66,7 @@ enum Verb {
     Prove(prove::Args),
     Query(query::Args),
     Export(export::Args),
+    Policy(policy::Args),
     Report(report::Args),
     Log(log::Args),
     Validate(validate::Args),
@@ -117,6 +120,7 @@ pub fn main() -> ExitCode {
         Some(Verb::Prove(args)) => args.run(),
         Some(Verb::Query(args)) => args.run(),
         Some(Verb::Export(args)) => args.run(),
+        Some(Verb::Policy(args)) => args.run(),
         Some(Verb::Report(args)) => args.run(),
         Some(Verb::Log(args)) => args.run(),
         Some(Verb::Healthcheck(args)) => args.run(),

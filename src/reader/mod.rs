@@ -2,8 +2,13 @@
 
 pub mod access;
 pub mod cell;
+pub mod dumps;
+pub mod export;
+pub mod policy;
 pub mod print;
 pub mod query;
+pub mod records;
 pub mod report;
 pub mod serve;
 pub mod subjects;
+pub mod window;

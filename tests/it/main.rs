@@ -23,6 +23,7 @@ mod disk;
 mod evidence;
 mod examples;
 mod explain;
+mod export;
 mod fuzzed;
 mod garbage;
 mod gateway;

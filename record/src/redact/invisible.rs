@@ -36,7 +36,9 @@ const INVISIBLE: [(u32, u32); 27] = [
     (0xE0000, 0xE0FFF),
 ];
 
-pub(super) fn invisible(c: char) -> bool {
+/// Whether the reference takes `c` for a character that shows nothing.
+#[must_use]
+pub fn invisible(c: char) -> bool {
     let code = u32::from(c);
     code >= 0xAD && {
         let after = INVISIBLE.partition_point(|(first, _)| *first <= code);

@@ -51,7 +51,7 @@ pub use table::Severity;
 
 use crate::charge;
 use custom::Custom;
-pub use invisible::shows_nothing;
+pub use invisible::{invisible, shows_nothing};
 use probe::{Probe, Seen};
 use std::borrow::Cow;
 use table::Row;
