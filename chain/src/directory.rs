@@ -165,9 +165,8 @@ const VIRTUAL: [i64; 8] =
 
 #[cfg(target_os = "linux")]
 fn keeps_files(directory: &Path) -> Result<(), DirectoryError> {
-    // The number's type is the platform's own.
-    let kind = rustix::fs::statfs(directory).ok().and_then(|found| i64::try_from(found.f_type).ok());
-    if kind.is_some_and(|kind| VIRTUAL.contains(&kind)) {
+    let found = rustix::fs::statfs(directory).ok();
+    if found.is_some_and(|found| VIRTUAL.iter().any(|kind| i128::from(found.f_type) == i128::from(*kind))) {
         return Err(DirectoryError::Virtual(directory.to_owned()));
     }
     Ok(())

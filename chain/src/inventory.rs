@@ -161,7 +161,8 @@ mod tests {
         std::fs::write(dir.path().join(".x.jsonl"), "").unwrap();
         std::fs::create_dir(dir.path().join("d.jsonl")).unwrap();
         let files = files(dir.path()).unwrap();
-        let [file] = files.as_slice() else { panic!("{files:?}") };
+        assert_eq!(files.len(), 1, "{files:?}");
+        let file = &files[0];
         assert_eq!((&*file.stem, file.bytes), ("acme", text.len() as u64));
         let found = read(&file.path).unwrap();
         assert_eq!((found.records, found.torn), (2, 1));

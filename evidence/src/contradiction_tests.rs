@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::*;
 use crate::note::Signer;
@@ -73,7 +73,7 @@ fn two_entries(signer: &Signer) -> Contradiction {
     let (small, large) = (honest.note(signer, 9), fork.note(signer, 16));
     let (one, other) = (place(&honest, 9, false), place(&fork, 16, true));
     let found = Contradiction::of_entries((&large, other.clone()), (&small, one.clone()), 6).unwrap();
-    assert_eq!(Contradiction::of_entries((&small, one.clone()), (&large, other.clone()), 7), None);
+    assert_eq!(Contradiction::of_entries((&small, one.clone()), (&large, other), 7), None);
     assert_eq!(Contradiction::of_entries((&small, one.clone()), (&large, one.clone()), 6), None);
     let honest_later = (honest.note(signer, 8), place(&honest, 8, false));
     assert_eq!(Contradiction::of_entries((&small, one), (&honest_later.0, honest_later.1), 6), None);

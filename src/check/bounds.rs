@@ -98,9 +98,9 @@ impl Witnessed {
     /// The bounds of what the states add each, where there are some; states are in order of counts.
     fn bounds(&self, chain: &str, states: &[Signed]) -> Vec<Bound> {
         let mut bounds = Vec::new();
-        let (mut sizes, mut states) = (self.seen.iter().peekable(), states.iter().peekable());
+        let mut sizes = self.seen.iter().peekable();
         let (mut known, mut after): (Option<&Signed>, Option<&Said>) = (None, None);
-        while let Some(state) = states.next() {
+        for state in states {
             // Checkpoints that end before this state have the one before it.
             while let Some((size, seen)) = sizes.next_if(|(size, _)| **size <= state.index) {
                 let is_known = known.is_some_and(|known| self.is_newest(known.index, *size));

@@ -79,9 +79,12 @@ fn doors(config: &Config) -> impl Iterator<Item = (&'static str, &TlsSettings, S
     all.into_iter().filter_map(|(name, settings, speaks)| Some((name, settings?, speaks)))
 }
 
+/// A door, its settings, and what was found.
+pub type Checked<'a> = (&'static str, &'a TlsSettings, Result<Vec<String>, TlsError>);
+
 /// The doors that speak TLS, each with what its operator should know, or why its files can't be used.
 #[must_use]
-pub fn check_each(config: &Config) -> Vec<(&'static str, &TlsSettings, Result<Vec<String>, TlsError>)> {
+pub fn check_each(config: &Config) -> Vec<Checked<'_>> {
     let check = |settings, speaks, door| {
         let loaded = load(settings, speaks)?;
         let ending = ending(loaded.served.not_after).map(|what| format!("{door}: {what}"));

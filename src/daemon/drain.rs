@@ -34,7 +34,7 @@ pub enum End {
 pub(super) enum Over {
     End(End),
     /// Drained, to run by another configuration.
-    Next(Change),
+    Next(Box<Change>),
 }
 
 /// What a run consists of once it is up.
@@ -108,7 +108,7 @@ pub(super) async fn supervise(
     loop {
         tokio::select! {
             end = &mut stopping => return match (end, next) {
-                (WriterEnd::Clean, Some(next)) => Over::Next(next),
+                (WriterEnd::Clean, Some(next)) => Over::Next(Box::new(next)),
                 (WriterEnd::Clean, None) => Over::End(End::Drained),
                 (WriterEnd::Failed(error), _) => {
                     tracing::error!(error, "the writer failed while draining; a restart recovers");

@@ -206,7 +206,6 @@ mod tests {
         let first = next().await;
         assert_eq!((&first["why"], &first["receiver"]), (&json!("10"), &json!("otlp")));
         assert!(first.get("tenant").is_none(), "{first}");
-        drop(next);
         drop(events);
         assert!(!tap.is_on());
     }

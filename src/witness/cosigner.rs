@@ -216,10 +216,10 @@ impl Cosigner {
             let file = own.join("contradiction.json");
             match replace(&file, format!("{}\n", found.to_json()).as_bytes()) {
                 Ok(()) => {
-                    tracing::error!(file = %file.display(), "two histories of the log are signed; both checkpoints are kept")
+                    tracing::error!(file = %file.display(), "two histories of the log are signed; both checkpoints are kept");
                 }
                 Err(error) => {
-                    tracing::error!(%error, "two histories of the log are signed; evidence of that can't be kept")
+                    tracing::error!(%error, "two histories of the log are signed; evidence of that can't be kept");
                 }
             }
         }

@@ -22,9 +22,9 @@ pub(super) enum Answer<'a> {
 /// Why no answer is waited for any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    SessionEnd,
+    Session,
     /// What its answer was to come on has ended.
-    StreamEnd,
+    Stream,
     /// Too many other calls waited.
     PushedOut,
     Cancelled,
@@ -33,8 +33,8 @@ pub(super) enum End {
 impl End {
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::SessionEnd => "session_end",
-            Self::StreamEnd => "stream_end",
+            Self::Session => "session_end",
+            Self::Stream => "stream_end",
             Self::PushedOut => "pushed_out",
             Self::Cancelled => "cancelled",
         }

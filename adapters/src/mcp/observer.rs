@@ -116,7 +116,7 @@ impl Observer {
     /// Takes note that no answer of this scope will come.
     pub fn close(&mut self, scope: u64, at: u64, tell: &mut Tell<'_>) {
         while let Some(call) = self.pending.take_first(|call| call.scope == scope && call.task.is_none()) {
-            self.give_up(&call, End::StreamEnd, at, tell);
+            self.give_up(&call, End::Stream, at, tell);
         }
     }
 
@@ -135,7 +135,7 @@ impl Observer {
     /// Takes note that the session is over, or is not watched any more.
     pub fn end(&mut self, at: u64, tell: &mut Tell<'_>) {
         while let Some(call) = self.pending.take_first(|_| true) {
-            self.give_up(&call, End::SessionEnd, at, tell);
+            self.give_up(&call, End::Session, at, tell);
         }
         // Of a message or two that come when a session is over there is nothing to tell.
         if self.seq > 0 || self.unread > 0 || self.missed > 0 {

@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used)]
+
 use super::*;
 use halod_record::event::{Action, Content, Event, Fact, Origin, Status};
 use halod_record::hash::sha256;

@@ -24,7 +24,7 @@ pub enum PrefixError {
 /// The part of a chain's file that is known: whole lines from its beginning, by the rules of [`super::verify`].
 ///
 /// It takes 16 bytes of memory a record, for the ids, and one for the places.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Prefix {
     bytes: u64,
     lines: u64,
@@ -37,22 +37,6 @@ pub struct Prefix {
     /// Where the last record begins.
     last: u64,
     fault: Option<Issue>,
-}
-
-impl Default for Prefix {
-    fn default() -> Self {
-        Self {
-            bytes: 0,
-            lines: 0,
-            records: 0,
-            first: None,
-            head: [0; 32],
-            ids: KnownIds::default(),
-            places: Vec::new(),
-            last: 0,
-            fault: None,
-        }
-    }
 }
 
 impl Prefix {

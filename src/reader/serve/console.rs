@@ -67,7 +67,7 @@ fn cookie_name(serving: &Serving) -> String {
 }
 
 /// Whether an operator asks. Wrong keys are counted as posts to a gate are.
-fn is_operator(serving: &Serving, secret: &Secret, head: &Parts) -> Result<bool, Response> {
+fn is_operator(serving: &Serving, secret: &Secret, head: &Parts) -> Result<bool, Box<Response>> {
     if let Some(shown) = head.headers.get(AUTHORIZATION) {
         let key = shown.to_str().ok().and_then(|shown| shown.split_once(' '));
         let key = key.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, key)| key.trim());
@@ -76,7 +76,7 @@ fn is_operator(serving: &Serving, secret: &Secret, head: &Parts) -> Result<bool,
         }
         if !serving.posts.take(Block::of(Client::of(serving, head).address), Instant::now()) {
             let what = "too many tries from this address; try again in a minute";
-            return Err(error(StatusCode::TOO_MANY_REQUESTS, what));
+            return Err(Box::new(error(StatusCode::TOO_MANY_REQUESTS, what)));
         }
         return Ok(false);
     }
@@ -158,7 +158,7 @@ async fn standing(serving: &Arc<Serving>, head: &Parts) -> Result<Option<Standin
     let own = Arc::clone(serving);
     let secret = spawn_blocking(move || own.secret()).await;
     let secret = secret.map_err(|failed| unavailable(&failed))?.map_err(|error| unavailable(&error))?;
-    if !is_operator(serving, &secret, head)? {
+    if !is_operator(serving, &secret, head).map_err(|refused| *refused)? {
         return Ok(None);
     }
     // What is told is what the last look came to; the next time it is newer.

@@ -226,7 +226,7 @@ async fn read(serving: &Serving, body: Body) -> Result<String, Response> {
         match reader.next().await {
             Ok(None) => break,
             Ok(Some(piece)) if bytes.len() + piece.len() <= serving.limits.body => {
-                bytes.extend_from_slice(&piece)
+                bytes.extend_from_slice(&piece);
             }
             Ok(Some(_)) => return Err(error(StatusCode::PAYLOAD_TOO_LARGE, "a form is smaller")),
             Err(fault) => return Err(error(fault.row().http, &fault.to_string())),

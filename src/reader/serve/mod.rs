@@ -212,12 +212,15 @@ impl Serving {
     }
 
     /// What there is now: chains and their links, and whom they are shared with. Blocks for a moment.
-    fn standing(&self) -> Result<(Arc<Secret>, Arc<Table>, Arc<AccessList>), AccessError> {
+    fn standing(&self) -> Result<Standing, AccessError> {
         let secret = self.secret()?;
         let table = self.shelf.table(&secret)?;
         Ok((secret, table, self.list().0))
     }
 }
+
+/// The links' secret, the chains, and whom they are shared with.
+type Standing = (Arc<Secret>, Arc<Table>, Arc<AccessList>);
 
 /// Bodies are forms; a chain may take a while to read.
 fn limits() -> Limits {

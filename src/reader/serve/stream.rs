@@ -23,7 +23,7 @@ const SLOWEST: u64 = 1 << 10;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 type Step = io::Result<(Bytes, Option<Packer>)>;
-type Packer = GzEncoder<Vec<u8>>;
+type Packer = Box<GzEncoder<Vec<u8>>>;
 
 /// The bytes of a file from one place to another.
 pub(super) struct FileBody {
@@ -44,7 +44,7 @@ enum State {
 
 impl FileBody {
     pub(super) fn new(file: Arc<File>, range: Range<u64>, is_packed: bool) -> Self {
-        let packer = is_packed.then(|| GzEncoder::new(Vec::new(), Compression::fast()));
+        let packer = is_packed.then(|| Box::new(GzEncoder::new(Vec::new(), Compression::fast())));
         let state = if range.is_empty() && !is_packed { State::End } else { State::Ready(packer) };
         Self { file, range, state, is_packed, begun: Instant::now(), given: 0 }
     }

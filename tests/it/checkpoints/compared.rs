@@ -69,7 +69,7 @@ fn two_that_contradict_each_other_are_evidence_for_anybody() {
         (place.chains(), fork.chains()),
         (fork.chains(), note.clone()),
         (fork.chains(), one.clone()),
-        (bundle.clone(), other.clone()),
+        (bundle.clone(), other),
         (bundle.clone(), fork.chains()),
     ];
     let stranger = another_key();

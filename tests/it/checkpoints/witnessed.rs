@@ -140,10 +140,10 @@ fn bounds_are_told(path: &Path, policy: &str, record: &Value, records: u64) -> (
     }
     assert_eq!(next, records + 1, "{bounds:?}");
     let sentences = report["sentences"].as_array().unwrap().iter();
-    let said = sentences
+    let mut said = sentences
         .filter_map(|one| one["text"].as_str())
         .filter(|text| text.contains("came into the signed log"));
-    (bounds[bounds.len() - 1]["after"]["time"].clone(), said.last().unwrap().to_owned())
+    (bounds[bounds.len() - 1]["after"]["time"].clone(), said.next_back().unwrap().to_owned())
 }
 
 #[test]
