@@ -12,6 +12,21 @@ export function blobSource(blob) {
 }
 
 /**
+ * The beginning of a stream: a chain may have grown since the server told of its size.
+ * @param {ReadableStream<Uint8Array>} stream @param {number} size @returns {ReadableStream<Uint8Array>}
+ */
+function firstBytes(stream, size) {
+  let left = size;
+  return stream.pipeThrough(new TransformStream({
+    transform(/** @type {Uint8Array} */ piece, control) {
+      control.enqueue(piece.subarray(0, left));
+      left -= Math.min(left, piece.length);
+      if (left === 0) control.terminate();
+    },
+  }));
+}
+
+/**
  * A report that a server shows, under `/r/T`.
  * @param {string} base The address of the report. @param {number} size Bytes that the server tells of. @returns {Source}
  */
@@ -23,7 +38,10 @@ export function servedSource(base, size) {
   };
   return {
     size,
-    stream: async (signal) => /** @type {ReadableStream<Uint8Array>} */ ((await ask({ signal })).body),
+    stream: async (signal) => {
+      const { body } = await ask({ signal });
+      return firstBytes(/** @type {ReadableStream<Uint8Array>} */ (body), size);
+    },
     slice: async (from, to) => {
       const answer = await ask({ headers: { range: `bytes=${from}-${to - 1}` } });
       const bytes = new Uint8Array(await answer.arrayBuffer());
