@@ -3,8 +3,9 @@
 use super::check::tenant;
 use super::output::{self, complain, line};
 use crate::reader::report::make::{MakeError, Order, make};
-use crate::reader::report::when::Window;
-use crate::reader::report::{chains, page};
+use crate::reader::report::page;
+use crate::reader::subjects;
+use crate::reader::when::Window;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -101,7 +102,7 @@ impl Args {
                 (if parent.as_os_str().is_empty() { PathBuf::from(".") } else { parent }, path)
             }
             _ => {
-                let of = chains::of_tenant(&self.dir, &tenant(&chain));
+                let of = subjects::of_tenant(&self.dir, &tenant(&chain));
                 let found = of.map_err(|error| format!("cannot read {}: {error}", self.dir.display()))?;
                 match &found[..] {
                     [one] => (self.dir.clone(), one.clone()),

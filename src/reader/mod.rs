@@ -11,4 +11,5 @@ pub mod records;
 pub mod report;
 pub mod serve;
 pub mod subjects;
+pub mod when;
 pub mod window;

@@ -57,6 +57,15 @@ pub fn files(path: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// The files of a tenant's chains in a directory.
+///
+/// # Errors
+/// The directory can't be read.
+pub fn of_tenant(directory: &Path, tenant: &Tenant) -> io::Result<Vec<PathBuf>> {
+    let of = chains(directory)?.into_iter().filter(|chain| chain.tenant.as_ref() == Some(tenant));
+    Ok(of.map(|chain| chain.path).collect())
+}
+
 /// A tenant as a reader names it: `_local` for the records of none.
 #[must_use]
 pub fn name(tenant: &Tenant) -> &str {

@@ -1,7 +1,7 @@
 //! Which records are asked for.
 
 use super::field::{self, Field};
-use super::when::{BadWindow, Window};
+use crate::reader::when::{BadWindow, Window};
 use halod_record::fold::End;
 use halod_record::json::Json;
 use halod_record::wildcard::fits;

@@ -16,15 +16,14 @@ mod look;
 mod sieve;
 mod signed;
 mod table;
-mod when;
 mod write;
 
+pub use super::when::{BadWindow, Window};
 pub use column::{BadColumn, CSV, Column, TABLE};
 pub use count::By;
 pub use field::Field;
 pub use filter::{BadFilter, Filter};
 pub use follow::follow;
-pub use when::{BadWindow, Window};
 
 use crate::reader::subjects::{Chain, chains};
 use halod_record::hash::hex_text;

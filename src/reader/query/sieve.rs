@@ -6,7 +6,7 @@
 
 use super::field::Field;
 use super::filter::{Condition, Filter};
-use super::when::Window;
+use crate::reader::when::Window;
 use halod_record::time::instant;
 use memchr::memmem::Finder;
 

@@ -3,7 +3,7 @@
 use super::file::{MAX_RECORDS, Packed, each_line};
 use super::given::{Given, Window};
 use super::make::MakeError;
-use super::when::Window as Span;
+use crate::reader::when::Window as Span;
 use data_encoding::BASE64;
 use halod_evidence::proof::SlotProof;
 use halod_record::json::Json;

@@ -7,11 +7,9 @@
 //!
 //! The page is the same in each dress, byte for byte, and takes nothing from halod's word that it can compute.
 
-pub mod chains;
 mod choice;
 pub mod file;
 pub mod given;
 pub mod make;
 pub mod page;
 mod slots;
-pub mod when;
