@@ -308,8 +308,10 @@ fn messages_of_the_older_conventions_make_up_a_call() {
     await_hold(&halod);
     taken(&halod, "/v1/traces", PROTOBUF, &capture("adapters/golden/otel/openai-v2.pb"));
     assert_eq!(waiting.join().unwrap().unwrap().status, 200);
-    // What was withheld is neither waited for nor told.
-    taken(&halod, LOGS, PROTOBUF, &logs_of("openai-v2-nocontent.pb"));
+    // What was withheld is neither waited for nor told, which the sender is warned of.
+    let answer = post(halod.http, LOGS, PROTOBUF, &logs_of("openai-v2-nocontent.pb")).unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert!(answer.text().contains("nothing in this request is an agent's action"), "{}", answer.text());
     assert!(halod.terminate().success());
     let records = all(&dir.path().join("records"));
     let of = |tool: &str| {
