@@ -73,8 +73,9 @@ pub fn open_regular(path: &Path) -> io::Result<Regular> {
     }
 }
 
-/// Makes the names in a directory durable.
+/// Makes the names in a directory durable; a path without any part is the current one, as the parent of a bare file name is.
 pub fn sync_dir(path: &Path) -> io::Result<()> {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     File::open(path)?.sync_all()
 }
 

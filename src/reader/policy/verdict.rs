@@ -2,6 +2,7 @@
 
 use super::rule::{Policy, Rule};
 use crate::reader::dumps::pretty;
+use crate::reader::print::visible;
 use crate::reader::records::{Records, is_blank, text};
 use crate::reader::window::{Moment, Window};
 use halod_record::json::{Json, Text};
@@ -246,7 +247,7 @@ impl Tally {
     }
 
     fn line(&self, rule: &Rule) -> String {
-        let text = |value: &Json<'_>| value.as_str().unwrap_or_default().escape_debug().to_string();
+        let text = |value: &Json<'_>| visible(value.as_str().unwrap_or_default()).into_owned();
         let names = self.named.iter().take(5).map(text).collect::<Vec<_>>().join(", ");
         let said = match self.status(rule) {
             "violated" => format!("violated by {} of {} records: {names}", self.violated, self.matched),

@@ -2,9 +2,11 @@
 
 use super::{refused, report, write_chain};
 use crate::checkpoints::printed;
+use crate::support::halod::BINARY;
 use halod::reader::report::page;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
@@ -24,6 +26,16 @@ fn a_report_begins_with_the_page_whose_hash_is_told() {
     // Nothing that a record says stands in the file as it is.
     assert!(!made[page::html().len()..].contains("pwned"));
     assert_eq!(made[page::html().len()..].matches('<').count(), 4);
+}
+
+#[test]
+fn a_bare_name_is_a_file_of_the_current_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    write_chain(dir.path(), "hostile");
+    let mut command = Command::new(BINARY);
+    let out =
+        command.current_dir(dir.path()).args(["report", "evil", "--dir", ".", "-o", "evil.html"]).output();
+    assert_eq!(printed(&out.unwrap()), "evil.html: 15 records\n");
 }
 
 #[test]
