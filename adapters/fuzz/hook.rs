@@ -1,6 +1,6 @@
 //! The body of the fuzz target of hooks' events; a test of the usual suite runs this body as well.
 //!
-//! Whatever stands on standard input is refused, passed over, or an event whose id tells it from others.
+//! Standard input of any kind is refused, passed over, or read as an event whose id tells it from others.
 
 use halo_adapters::hook::{Capture, Client, event};
 use halod_record::event::{Keyed, Origin};

@@ -18,7 +18,7 @@ impl Sink for Data {
 }
 
 /// Lines are the messages of a session, those of the client and of the server in turn unless the first byte says whose one is.
-/// Whatever they are, each call is told once, and a message cut anywhere has the same outline.
+/// Any messages have each of their calls told once, and a message that is cut anywhere has the same outline.
 pub(crate) fn mcp(data: &[u8]) {
     let (mut whole, mut parts) = (Data::default(), Data::default());
     Parser::default().push(data, &mut whole);
@@ -46,7 +46,7 @@ pub(crate) fn mcp(data: &[u8]) {
             let seen = Seen { from, scope: 0, at: at as u64 * 1_000_000_000, message };
             observer.see(seen, &mut |_| told += 1);
         }
-        // Of a batch each item may be a call.
+        // Each item of a batch may be a call.
         lines += 2 + line.iter().filter(|byte| **byte == b'{').count();
         observer.tick(at as u64 * 1_000_000_000, &mut |_| told += 1);
     }

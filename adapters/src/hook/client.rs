@@ -1,4 +1,4 @@
-//! Whose hook an event is of, and what that client calls things.
+//! The clients whose hooks are read, and the names that each has for events and tools.
 
 use super::deed::Deed;
 use super::{MAPPING, Source, tool};
@@ -80,7 +80,7 @@ impl Client {
         Source { adapter, via, dialect: self.space(), mapping: MAPPING }
     }
 
-    /// What an event of this name tells; `None` where others tell the same, or it is a piece of what is shown.
+    /// The deed that an event of this name tells; `None` where other events tell the same, or where the event is a piece of what is shown.
     pub(super) fn deed(self, event: &str) -> Option<Deed> {
         let deed = match event {
             "PostToolUse" | "AfterTool" => Deed::Called,

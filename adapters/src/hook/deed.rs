@@ -1,4 +1,4 @@
-//! What an event tells, whichever client says it, and what it says of that.
+//! The deeds that events tell of, in the words of no client, and what an event says of each.
 
 use super::{by_result, deny, disclosed};
 use crate::fields::{is_true, text};
@@ -33,7 +33,7 @@ impl Deed {
         matches!(self, Self::Called | Self::Failed | Self::Refused)
     }
 
-    /// What tells ids of one call apart: the call is one, whatever became of it.
+    /// The part of an id that tells a call from other deeds with the same id: a call is one, whatever became of it.
     pub(super) fn kind(self) -> &'static str {
         match self {
             Self::Called | Self::Failed | Self::Refused => "tool",
