@@ -11,5 +11,6 @@ pub mod records;
 pub mod report;
 pub mod serve;
 pub mod subjects;
+mod temporary;
 pub mod when;
 pub mod window;

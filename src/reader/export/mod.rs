@@ -11,6 +11,7 @@ mod manifest;
 mod row;
 
 use super::records::{Records, is_blank, text};
+use super::temporary::Temporary;
 use super::window::Window;
 use halod_record::hash::hex_text;
 use halod_record::json::Json;
@@ -110,7 +111,7 @@ pub fn export(request: &Request) -> Result<Exported, ExportError> {
         _ => return Err(ExportError::Broken { path: path.clone(), first: first.0.unwrap_or_default() }),
     };
     let tools = tools(&request.tools);
-    let csv = Temporary::create(output)?;
+    let csv = Temporary::create(output).map_err(failed("write", output))?;
     let mut table = Table::new(&csv, request, &tools);
     let made = table.fill(report.records, &head).and_then(|()| table.finish());
     let found = made?;
@@ -119,11 +120,11 @@ pub fn export(request: &Request) -> Result<Exported, ExportError> {
     }
     let places = Places { chain: path, records: report.records, head: &head, tools: &tools };
     let text = Manifest { request, places, found: &found }.text();
-    let beside = Temporary::create(&manifest)?;
+    let beside = Temporary::create(&manifest).map_err(failed("write", &manifest))?;
     let mut out = &beside.file;
     out.write_all(text.as_bytes()).map_err(failed("write", &manifest))?;
-    csv.keep(output)?;
-    beside.keep(&manifest)?;
+    csv.keep(output).map_err(failed("write", output))?;
+    beside.keep(&manifest).map_err(failed("write", &manifest))?;
     Ok(Exported { records: found.rows, of: report.records, head, manifest, invisible: found.invisible })
 }
 
@@ -266,33 +267,5 @@ impl<'r> Table<'r> {
             self.out.into_inner().map_err(io::IntoInnerError::into_error).map_err(failed("write", output))?;
         let csv = hex_text(&out.hash.finalize());
         Ok(Found { csv, source: hex_text(&self.source.finalize()), ..self.found })
-    }
-}
-
-/// A file beside its place, which goes unless it is kept.
-struct Temporary {
-    file: File,
-    path: PathBuf,
-}
-
-impl Temporary {
-    fn create(place: &Path) -> Result<Self, ExportError> {
-        let mut name = place.as_os_str().to_owned();
-        name.push(format!(".{}.tmp", std::process::id()));
-        let path = PathBuf::from(name);
-        let file = File::create(&path).map_err(failed("write", place))?;
-        Ok(Self { file, path })
-    }
-
-    fn keep(self, place: &Path) -> Result<(), ExportError> {
-        self.file.sync_all().map_err(failed("write", place))?;
-        std::fs::rename(&self.path, place).map_err(failed("write", place))
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        // It has another name if it was kept.
-        let _ = std::fs::remove_file(&self.path);
     }
 }

@@ -5,6 +5,7 @@ use super::file::{MAX_RECORDS, Packed};
 use super::given::{Given, GivenError, Surveyed, Window, given, survey};
 use super::page;
 use crate::check::bundle::{CHECKPOINT, CONSISTENCY, Consistency, FORMAT, KEYS, MANIFEST, Manifest, SLOTS};
+use crate::reader::temporary::Temporary;
 use crate::reader::when::Window as Span;
 use crate::witness::completeness::{Completeness, Seen, whose};
 use data_encoding::BASE64;
@@ -15,7 +16,7 @@ use halod_record::verify::{Rule, Verdict};
 use halod_tlog::TlogError;
 use halod_tlog::reader::LogReader;
 use std::fs::{DirBuilder, File};
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -272,8 +273,12 @@ fn whole(order: &Order, given: &Given, mut remarks: Vec<String>) -> Result<Made,
 }
 
 fn write_file(order: &Order, report: &str, records: u64, remarks: Vec<String>) -> Result<Made, MakeError> {
-    halod_chain::disk::replace(&order.output, report.as_bytes())
-        .map_err(MakeError::io("write", &order.output))?;
+    let write = || {
+        let mut temporary = Temporary::create(&order.output)?;
+        temporary.file.write_all(report.as_bytes())?;
+        temporary.keep(&order.output)
+    };
+    write().map_err(MakeError::io("write", &order.output))?;
     Ok(Made { path: order.output.clone(), records, remarks })
 }
 

@@ -32,10 +32,13 @@ fn a_report_begins_with_the_page_whose_hash_is_told() {
 fn a_bare_name_is_a_file_of_the_current_directory() {
     let dir = tempfile::tempdir().unwrap();
     write_chain(dir.path(), "hostile");
+    // A file of the user's with a name like a temporary one.
+    fs::write(dir.path().join("evil.new"), "mine").unwrap();
     let mut command = Command::new(BINARY);
     let out =
         command.current_dir(dir.path()).args(["report", "evil", "--dir", ".", "-o", "evil.html"]).output();
     assert_eq!(printed(&out.unwrap()), "evil.html: 15 records\n");
+    assert_eq!(fs::read(dir.path().join("evil.new")).unwrap(), b"mine");
 }
 
 #[test]
